@@ -1,0 +1,98 @@
+"""The admin: entries with their timelines, and the living lines. Workers own the rows, so staff read them."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from queueing import eta, services, stats
+from queueing.models import Entry, EntryFile
+
+
+class ReadOnly:
+    """Rows are made by visitors and moved by workers; a form here would overwrite what they do."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    Inline = admin.TabularInline[EntryFile, Entry]
+    Model = admin.ModelAdmin[Entry]
+else:
+    Inline, Model = admin.TabularInline, admin.ModelAdmin
+
+
+class FileInline(ReadOnly, Inline):
+    model = EntryFile
+    fields = ("name", "content_type", "size", "attempt")
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnly, Model):
+    list_display = ("code", "queue", "status", "reason", "attempt", "joined_at", "started_at", "finished_at")
+    list_filter = ("queue", "status", "reason", "joined_at")
+    search_fields = ("code",)
+    date_hierarchy = "joined_at"
+    ordering = ("-id",)
+    list_per_page = 50
+    show_full_result_count = False
+    actions = ("end",)
+    inlines = (FileInline,)
+    fieldsets = (
+        (None, {"fields": ("code", "queue", "task_path", "status", "reason", "message", "progress")}),
+        ("Timeline", {"fields": ("timeline",)}),
+        ("Times", {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "lease_until")}),
+        ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
+        ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
+    )
+    change_list_template = "admin/queueing/entry/change_list.html"
+
+    @admin.display(description="What happened")
+    def timeline(self, entry: Entry) -> SafeString:
+        moments = [(entry.joined_at, "Joined", "")]
+        moments += [(event.at, event.get_kind_display(), event.detail) for event in entry.events.all()]
+        if entry.finished_at:
+            moments.append((entry.finished_at, entry.get_status_display(), entry.get_reason_display()))
+        lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
+        return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
+
+    @admin.action(description="End the selected entries (cancel)", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        live = [entry for entry in queryset if entry.is_live]
+        for entry in live:
+            services.leave(entry)
+        messages.success(request, f"Ended {len(live)} entries.")
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("queueing.change_entry")
+
+    def get_urls(self) -> list[URLPattern]:
+        lines = path("lines/", self.admin_site.admin_view(self.lines_view), name="queueing_lines")
+        return [lines, *super().get_urls()]
+
+    def lines_view(self, request: HttpRequest) -> HttpResponse:
+        """The living lines."""
+        if not self.has_view_permission(request):
+            return HttpResponse(status=403)
+        lines = [
+            {"line": line, "wait": eta.sentence(line.wait) or "unknown", "entries": self._entries_url(line.queue)}
+            for line in stats.all_lines()
+        ]
+        context = self.admin_site.each_context(request) | {"title": "Lines", "lines": lines, "opts": self.opts}
+        return TemplateResponse(request, "admin/queueing/lines.html", context)
+
+    def _entries_url(self, queue: str) -> str:
+        return f"{reverse('admin:queueing_entry_changelist')}?queue={queue}&status__exact=waiting"

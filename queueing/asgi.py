@@ -1,0 +1,76 @@
+"""ASGI middleware of the queue: the Lobby's start, and the origin check of sockets."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from queueing.lobby import get_lobby
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class LobbyStarter:
+    """Makes the Lobby of this event loop at the first call of any kind; daphne has no lifespan.
+
+    So a web process keeps `presence:watch` alive even before its first visitor.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        get_lobby()
+        await self.app(scope, receive, send)
+
+
+class SameOrigin:
+    """Refuses sockets that were opened by a page of another site, with 403.
+
+    An origin is accepted when it is this very site (scheme, host and port) on an allowed host, or in
+    CSRF_TRUSTED_ORIGINS. A missing or malformed one is refused.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if is_accepted(scope):
+            await self.app(scope, receive, send)
+        else:
+            await _Refuse()(scope, receive, send)
+
+
+class _Refuse(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        await self.close()
+
+
+def is_accepted(scope: Any) -> bool:
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    try:
+        origin = urlsplit(headers.get(b"origin", ""))
+        port = origin.port  # raises ValueError when it is no number
+    except ValueError:
+        return False
+    if origin.scheme not in {"http", "https"} or not origin.hostname:
+        return False
+    if f"{origin.scheme}://{origin.netloc}" in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    host = headers.get(b"host", "").lower()
+    if origin.netloc.lower() != host or origin.scheme != _scheme(scope, headers):
+        return False
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS) and port != 0
+
+
+def _scheme(scope: Any, headers: dict[bytes, str]) -> str:
+    """http or https as the browser saw it."""
+    if header := getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+        name, secure = header
+        if headers.get(name.removeprefix("HTTP_").replace("_", "-").lower().encode()) == secure:
+            return "https"
+    return "https" if scope.get("scheme") in {"wss", "https"} else "http"

@@ -1,0 +1,134 @@
+"""One attempt at an entry's task, as the task sees it: its input, its progress, its files."""
+
+import logging
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.files.base import ContentFile, File
+from django.tasks import TaskContext
+
+from queueing import events, presence
+from queueing.exceptions import UnusableInput, VisitorLeft
+from queueing.keys import RedisError
+from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.presence import Cause
+
+logger = logging.getLogger("queueing")
+
+REPORT_INTERVAL = 0.5  # seconds between two writes of progress to the row; a cancelled entry shows at a write
+HINT_INTERVAL = 1.0  # seconds between two hints to the pages
+LOOK_INTERVAL = 2.0  # seconds between two looks at presence
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The mutable side of a running attempt."""
+
+    entry: Entry
+    stops_on_leave: bool = True
+    files: list[EntryFile] = field(default_factory=list)
+    left_because: Cause | None = None
+    _reported: float = 0.0
+    _hinted: float = 0.0
+    _looked: float = 0.0
+    _quarter: int = 0
+
+    def report(self, fraction: float, message: str) -> None:
+        """Raises VisitorLeft when the attempt is no longer wanted."""
+        now = time.monotonic()
+        if now - self._reported >= REPORT_INTERVAL or fraction >= 1:
+            self._reported = now
+            if not self.entry.report(fraction, message):
+                raise VisitorLeft
+            self._write_quarter(fraction, message)
+        if now - self._hinted >= HINT_INTERVAL:
+            self._hinted = now
+            events.publish(self.entry.code)
+        if self.stops_on_leave and now - self._looked >= LOOK_INTERVAL:
+            self._looked = now
+            self._look()
+
+    def _write_quarter(self, fraction: float, message: str) -> None:
+        """The timeline gets a line at 25, 50 and 75 percent, not at each report."""
+        if (quarter := int(fraction * 4)) > self._quarter and quarter < 4:
+            EntryEvent.objects.create(
+                entry=self.entry, kind=EntryEvent.Kind.PROGRESS, detail=f"{quarter * 25} % {message}"[:200]
+            )
+        self._quarter = max(self._quarter, int(fraction * 4))
+
+    def _look(self) -> None:
+        try:
+            look = presence.look(self.entry.job_id)
+            if not look.present and look.gone_for is None and not look.blind:
+                # The key ran out without a goodbye: the absence begins now.
+                presence.note_gone(self.entry.job_id, self.entry.keep_seconds)
+        except RedisError:
+            logger.warning("entry %s: no look at presence, the task goes on", self.entry.code, exc_info=True)
+            return
+        if look.is_over:
+            self.left_because = look.cause
+            raise VisitorLeft
+
+    @contextmanager
+    def input_file(self) -> Iterator[Path]:
+        stored = self.entry.files.filter(attempt=None).first()
+        if stored is None:
+            raise UnusableInput("The file that was handed in is no longer stored.")
+        try:
+            path = Path(stored.file.path)
+        except NotImplementedError:  # a storage without paths
+            with tempfile.TemporaryDirectory() as folder, stored.file.open("rb") as source:
+                path = Path(folder) / Path(stored.file.name).name
+                with path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                yield path
+        else:
+            yield path
+
+    def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        if not PLAIN_NAME.fullmatch(name) or any(file.name == name for file in self.files):
+            raise ValueError(f"{name!r} is no plain name, or was used before")
+        body: "File[bytes]" = ContentFile(content) if isinstance(content, bytes) else content
+        file = EntryFile(
+            entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size
+        )
+        file.file.save(name, body, save=False)
+        self.files.append(file)
+
+    def delete_files(self) -> None:
+        """The attempt did not succeed: nothing of it is kept."""
+        for file in self.files:
+            file.file.delete(save=False)
+
+
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    Base = TaskContext[..., Any]
+else:
+    Base = TaskContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryContext(Base):
+    """Django's TaskContext and what a long task in a queue needs; see `queueing.tasks.Context`."""
+
+    running: Attempt
+
+    def input_file(self) -> AbstractContextManager[Path]:
+        return self.running.input_file()
+
+    def progress(self, done: float, total: float, message: str = "") -> None:
+        fraction = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+        self.running.report(fraction, message)
+
+    def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        self.running.save_file(name, content, content_type)

@@ -1,0 +1,85 @@
+"""System checks: what must hold between settings, so that a wrong value is found at start."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from queueing import keys
+from queueing.conf import Conf, conf
+
+# id, what must hold, message, hint
+RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
+    (
+        "queueing.E001",
+        lambda c: c.PRESENCE_TTL >= 3 * c.HEARTBEAT_INTERVAL,
+        "PRESENCE_TTL is shorter than three beats.",
+        "One late beat must not look like an absence: raise PRESENCE_TTL or lower HEARTBEAT_INTERVAL.",
+    ),
+    (
+        "queueing.E002",
+        lambda c: c.CLOSE_GRACE > c.HEARTBEAT_INTERVAL,
+        "CLOSE_GRACE is not longer than one beat.",
+        "A second tab in another web process needs one beat to speak up.",
+    ),
+    (
+        "queueing.E003",
+        lambda c: c.LOST_GRACE >= c.CLOSE_GRACE,
+        "LOST_GRACE is shorter than CLOSE_GRACE.",
+        "Who lost the connection must not lose the place before somebody who closed the page.",
+    ),
+    (
+        "queueing.E004",
+        lambda c: c.LEASE >= 3,
+        "LEASE is shorter than 3 seconds.",
+        "A worker renews it three times in its life, at whole seconds.",
+    ),
+    (
+        "queueing.E005",
+        lambda c: c.KEEP_GRACE >= c.LOST_GRACE,
+        "KEEP_GRACE is shorter than LOST_GRACE.",
+        "Asking to keep a place must not shorten it.",
+    ),
+    (
+        "queueing.E006",
+        lambda c: min(c.MAX_ATTEMPTS, c.MAX_WAITING_PER_VISITOR, c.MAX_LINE) >= 1,
+        "MAX_ATTEMPTS, MAX_WAITING_PER_VISITOR and MAX_LINE must be at least 1.",
+        "To take nobody in for a while, name the line in CLOSED_LINES.",
+    ),
+    (
+        "queueing.E007",
+        lambda c: c.POLL_TTL > 10,
+        "POLL_TTL is not longer than the refresh of a page without JavaScript (10 s).",
+        "Such a page would be absent between two refreshes.",
+    ),
+]
+
+
+@register("queueing")
+def check_relations(**_: Any) -> list[CheckMessage]:
+    """Unknown names, wrong types, and relations between the settings."""
+    try:
+        return [
+            Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)
+        ]
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="queueing.E000")]
+
+
+@register("queueing", deploy=True)
+def check_eviction(**_: Any) -> list[CheckMessage]:
+    """Every other policy deletes presence keys and jobs first when memory runs short."""
+    try:
+        policy = keys.connection().config_get("maxmemory-policy").get("maxmemory-policy")
+    except keys.RedisError:
+        return []  # not reachable from where the check runs, or CONFIG is not allowed
+    if policy in (None, "noeviction", b"noeviction"):
+        return []
+    return [
+        Warning(
+            f"Redis evicts keys ({policy}) when its memory is full.",
+            hint="Set maxmemory-policy noeviction: an evicted presence key looks like a visitor who left.",
+            id="queueing.W001",
+        )
+    ]

@@ -1,0 +1,48 @@
+"""Everything this package raises on purpose. A docstring is the message, unless one is given."""
+
+
+class QueueingError(Exception):
+    """Something in the queue went wrong."""
+
+    def __str__(self) -> str:
+        return super().__str__() or (type(self).__doc__ or "")
+
+
+class JoinRefused(QueueingError):
+    """The line takes nobody right now."""
+
+    retry_after = 30  # seconds, for the Retry-After header
+
+
+class LineFull(JoinRefused):
+    """The line is full. Please come back in a few minutes."""
+
+    retry_after = 60
+
+
+class DoorsClosed(JoinRefused):
+    """This line is closed for the moment. Who is in it keeps the place."""
+
+    retry_after = 300
+
+
+class RedisAway(JoinRefused):
+    """The queue cannot be reached right now. Nothing was stored; please try again in a moment."""
+
+    retry_after = 10
+
+
+class TooManyWaiting(JoinRefused):
+    """You already have as many places in line as one visitor may hold."""
+
+
+class VisitorLeft(QueueingError):
+    """The visitor cancelled, or has been gone for longer than the grace. A task lets this pass through."""
+
+
+class UnusableInput(QueueingError):
+    """The input cannot be used. Raise it with one sentence that tells the visitor why."""
+
+
+class UnknownTask(QueueingError):
+    """There is no such heavy task."""

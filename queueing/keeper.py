@@ -1,0 +1,238 @@
+"""The keeper's round, once a second: hold, drop, recover, reconcile, write timelines, publish the facts.
+
+Every step can be repeated, and two keepers at once do no harm: each move is one script or one compare-and-swap.
+"""
+
+import logging
+import time
+import uuid
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from django.conf import settings
+
+from queueing import purge, services, stats
+from queueing.conf import conf
+from queueing.keys import KEEPER, WATCH, as_list, connection, milliseconds, script
+from queueing.line import LineQueue, get_line, is_runner
+from queueing.models import Entry, EntryEvent
+from queueing.presence import Cause
+from queueing.states import Status
+
+logger = logging.getLogger("queueing")
+
+WINDOW = 1000  # ids a script looks at in one call; it blocks everybody for about 2 ms
+MOVES_A_ROUND = 5000  # lines of timelines written in one round
+# Seconds between two comparisons of rows and places while they disagree in number, and while they agree.
+RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
+# Seconds after a flush before places come back: by then every living page has beaten, and the order holds.
+FLUSH_PAUSE = 2.0
+# A row younger than this many seconds may be on its way into the line.
+NEWBORN = 2.0
+FACTS_INTERVAL = 2.0  # seconds
+PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
+
+
+class Keeper:
+    """Keeps what the rounds remember of each other; all of it may be forgotten."""
+
+    def __init__(self) -> None:
+        self.client = connection()
+        # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
+        self._no_leases_before = time.monotonic() + conf.LEASE / 3
+        self._flushed_at: float | None = None
+        self._reconciled: dict[str, float] = {}
+        self._facts_at = 0.0
+        self._purged_at = 0.0
+
+    def round(self) -> Counter[str]:
+        """One round over all lines; the number of entries that each step moved."""
+        counts: Counter[str] = Counter()
+        self._watch_for_flush()
+        for name in settings.QUEUEING_TASKS:
+            line = get_line(name)
+            counts["held"] += self.hold(line)
+            counts["dropped"] += self.drop(line)
+            counts["claims returned"] += self.recover_claims(line)
+            counts["restored"] += self.reconcile(line)
+            counts["moves written"] += self.write_moves(line)
+        counts["orphaned"] += self.recover_leases()
+        counts["purged"] += self._purge()
+        self._publish_facts()
+        self.client.set(KEEPER, 1, px=milliseconds(max(5 * conf.KEEPER_INTERVAL, 5)))
+        return counts
+
+    def database_was_lost(self) -> None:
+        """Workers could not renew their leases either: give them the time to do so."""
+        self._no_leases_before = time.monotonic() + conf.LEASE / 3
+
+    # Absence
+
+    def hold(self, line: LineQueue) -> int:
+        """Whose presence ran out keeps the place, but is no longer in the line."""
+        hold, rank, total = script(self.client, "hold"), 0, 0
+        while True:
+            seen, held = hold(keys=as_list(line.keys), args=[rank, WINDOW, milliseconds(conf.LOST_GRACE)])
+            total += held
+            rank += seen - held
+            if seen < WINDOW:
+                return total
+
+    def drop(self, line: LineQueue) -> int:
+        """Whose deadline has passed leaves for good."""
+        drop, total = script(self.client, "drop"), 0
+        while True:
+            reply = drop(keys=[*as_list(line.keys), WATCH], args=[milliseconds(conf.LOST_GRACE), WINDOW])
+            if not reply or reply == [b"blind"]:
+                return total
+            by_cause: dict[str, list[str]] = {}
+            for job_id, cause in zip(reply[::2], reply[1::2], strict=True):
+                by_cause.setdefault(cause.decode(), []).append(job_id.decode())
+            total += sum(services.drop(line.name, ids, cast(Cause, cause)) for cause, ids in by_cause.items())
+
+    # Workers that died
+
+    def recover_claims(self, line: LineQueue) -> int:
+        """Claims that were not started in a LEASE go back to their place, whether or not the worker lives."""
+        returned = 0
+        for worker, (job_id, score, seconds) in line.claims().items():
+            if seconds < conf.LEASE:
+                continue
+            entry = Entry.objects.filter(code=_code(job_id)).first()
+            if entry is None or entry.status == Status.WAITING:
+                returned += bool(line.release(worker, job_id, score))
+                logger.warning("%s: the claim of %s on %s was not started in time", line.name, worker, job_id)
+            else:
+                line.started(worker, job_id)
+        return returned
+
+    def recover_leases(self) -> int:
+        """Running entries whose worker gave no sign of life go back to their place, or fail."""
+        if time.monotonic() < self._no_leases_before:
+            return 0
+        return sum(services.orphan(entry, "The lease ran out.") for entry in Entry.objects.lease_over())
+
+    # Rows and places
+
+    def reconcile(self, line: LineQueue) -> int:
+        """Rows that wait without a place get it back; places whose row does not wait go. Returns the restored."""
+        now = time.monotonic()
+        if self._flushed_at is not None and now - self._flushed_at < FLUSH_PAUSE:
+            return 0
+        interval = CALM_INTERVAL if self._numbers_agree(line) else RECONCILE_INTERVAL
+        if now - self._reconciled.get(line.name, 0.0) < interval and self._flushed_at is None:
+            return 0
+        self._reconciled[line.name] = now
+        restored = self.restore(line)
+        self.remove_ghosts(line)
+        return restored
+
+    def restore(self, line: LineQueue) -> int:
+        total = 0
+        newborn = datetime.fromtimestamp(time.time() - NEWBORN, UTC)
+        rows = Entry.objects.waiting().filter(queue=line.name, joined_at__lt=newborn).order_by("id")
+        last = 0
+        while batch := list(rows.filter(id__gt=last).only(*PLACE_FIELDS)[:WINDOW]):
+            last = batch[-1].id
+            placed = line.placed([entry.job_id for entry in batch])
+            missing = [entry for entry in batch if entry.job_id not in placed]
+            if missing:
+                total += self._restore(line, missing)
+        return total
+
+    def _restore(self, line: LineQueue, entries: list[Entry]) -> int:
+        # Between the read and now a row may have moved on: those that still wait are restored.
+        waiting = set(Entry.objects.waiting().filter(pk__in=[e.pk for e in entries]).values_list("pk", flat=True))
+        entries = [entry for entry in entries if entry.pk in waiting]
+        for entry in entries:
+            if entry.keep_seconds:
+                line.keep(entry.job_id, entry.keep_seconds)
+            if not entry.needs_presence:
+                line.always_present(entry.job_id)
+        restored = line.restore([(entry.job_id, entry.score) for entry in entries])
+        if restored:
+            logger.warning("%s: restored %d places", line.name, len(restored))
+            by_id = {entry.job_id: entry for entry in entries}
+            EntryEvent.objects.bulk_create(
+                EntryEvent(entry=by_id[job_id], kind=EntryEvent.Kind.RESTORED) for job_id in restored
+            )
+        return len(restored)
+
+    def remove_ghosts(self, line: LineQueue) -> int:
+        """Places whose row has ended, or is running, are removed. Jobs that are not entries stay."""
+        removed = 0
+        for job_ids in line.scan():
+            codes = [code for code in map(_code, job_ids) if code is not None]
+            rows = dict(Entry.objects.filter(code__in=codes).values_list("code", "status"))
+            for job_id in job_ids:
+                status = rows.get(cast(uuid.UUID, _code(job_id)))
+                if status not in (None, Status.WAITING) or (status is None and is_runner(job_id)):
+                    line.forget_place(job_id)
+                    removed += 1
+        if removed:
+            logger.warning("%s: removed %d places without a waiting row", line.name, removed)
+        return removed
+
+    def _numbers_agree(self, line: LineQueue) -> bool:
+        """Cheap, and enough to notice a flush or a lost place; the full comparison comes each CALM_INTERVAL anyway."""
+        rows = Entry.objects.waiting().filter(queue=line.name).count()
+        return rows == line.places()
+
+    def _watch_for_flush(self) -> None:
+        """A mark without an end that only a flush (or a new, empty Redis) takes away."""
+        if self.client.set("queueing:epoch", round(time.time()), nx=True):
+            logger.warning("Redis is empty: places come back in %s s", FLUSH_PAUSE)
+            self._flushed_at = time.monotonic()
+            self._reconciled.clear()
+        elif self._flushed_at is not None and time.monotonic() - self._flushed_at > 2 * FLUSH_PAUSE:
+            self._flushed_at = None
+
+    def _purge(self) -> int:
+        """Results are kept for RESULT_TTL and not much longer."""
+        now = time.monotonic()
+        if now - self._purged_at < PURGE_INTERVAL:
+            return 0
+        self._purged_at = now
+        return purge.purge_entries(timedelta(seconds=conf.RESULT_TTL)).total()
+
+    # Telling
+
+    def write_moves(self, line: LineQueue) -> int:
+        """Drain what the scripts noted (held, back) into the timelines."""
+        moves = cast(list[bytes] | None, self.client.lpop(line.keys.moves, MOVES_A_ROUND)) or []
+        noted = [move.decode().split(":") for move in moves]
+        codes = {code for *_, job_id in noted if (code := _code(job_id))}
+        found: dict[uuid.UUID, int] = {}
+        for batch in _chunks(list(codes), WINDOW):
+            found.update(Entry.objects.filter(code__in=batch).values_list("code", "pk"))
+        events = [
+            EntryEvent(entry_id=pk, at=datetime.fromtimestamp(int(ms) / 1000, UTC), kind=kind, detail=cause)
+            for ms, kind, cause, job_id in noted
+            if (code := _code(job_id)) and (pk := found.get(code))
+        ]
+        EntryEvent.objects.bulk_create(events, batch_size=WINDOW)
+        return len(events)
+
+    def _publish_facts(self) -> None:
+        now = time.monotonic()
+        if now - self._facts_at < FACTS_INTERVAL:
+            return
+        self._facts_at = now
+        for name in settings.QUEUEING_TASKS:
+            stats.publish_facts(name)
+
+
+PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")
+
+
+def _code(job_id: str) -> uuid.UUID | None:
+    """The code of an entry's job; None for somebody else's."""
+    try:
+        return uuid.UUID(job_id)
+    except ValueError:
+        return None
+
+
+def _chunks[T](items: list[T], size: int) -> list[list[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,84 @@
+-- claim: a worker takes the first present entry; the absent ones ahead of it step aside into held.
+-- One window of the line a call: a script blocks everybody, so a long row of absent entries is passed in several.
+-- KEYS    the line's keys, see LineKeys
+-- ARGV    1 worker; 2 window (at most 1,000 ids); 3 grace in ms
+-- Return  {id, passed}: claimed; {"", passed}: the whole window was absent, call again with a larger one;
+--         {} (nothing): the line is empty
+local line, held, due, cause, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local claims, version, moves, inbox = KEYS[6], KEYS[7], KEYS[9], KEYS[10]
+local worker, window = ARGV[1], tonumber(ARGV[2])
+
+-- A claim whose reply was lost on the way: the same entry again.
+local mine = redis.call('HGET', claims, worker)
+if mine then
+  return { string.match(mine, '^[^:]+'), 0 }
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- What stock RQ pushed (requeue, dependents, schedules): to the end of the line, unless it has a place already.
+local pushed = redis.call('LPOP', inbox, 500)
+if pushed then
+  local claimed = {}
+  for _, claim in ipairs(redis.call('HVALS', claims)) do
+    claimed[string.match(claim, '^[^:]+')] = true
+  end
+  local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
+  local score = tonumber(last[2] or 0)
+  for _, id in ipairs(pushed) do
+    if not claimed[id] and not redis.call('ZSCORE', held, id) then
+      score = score + 1
+      if redis.call('ZADD', line, 'NX', score, id) == 1 then
+        -- Nobody has to be there for it. The key goes with the job.
+        redis.call('SET', 'presence:' .. id, '1', 'NX')
+      end
+    end
+  end
+  redis.call('INCR', version)
+end
+
+local row = redis.call('ZRANGE', line, 0, window - 1, 'WITHSCORES')
+if #row == 0 then
+  return {}
+end
+local names = {}
+for i = 1, #row, 2 do
+  names[#names + 1] = 'presence:' .. row[i]
+end
+local present = redis.call('MGET', unpack(names))
+local passed = 0
+while passed < #names and not present[passed + 1] do
+  passed = passed + 1
+end
+
+if passed > 0 then
+  local ids, to_held, to_due, to_cause, to_moves = {}, {}, {}, {}, {}
+  for i = 1, passed do
+    ids[i] = row[2 * i - 1]
+  end
+  local longer = redis.call('EXISTS', grace) == 1 and redis.call('HMGET', grace, unpack(ids)) or {}
+  for i, id in ipairs(ids) do
+    local keep = math.max(tonumber(ARGV[3]), tonumber(longer[i] or 0))
+    to_held[2 * i - 1], to_held[2 * i] = row[2 * i], id
+    to_due[2 * i - 1], to_due[2 * i] = now + keep, id
+    to_cause[2 * i - 1], to_cause[2 * i] = id, 'lost'
+    to_moves[i] = string.format('%.0f:held:lost:%s', now, id)
+  end
+  redis.call('ZREMRANGEBYRANK', line, 0, passed - 1)
+  redis.call('ZADD', held, unpack(to_held))
+  redis.call('ZADD', due, unpack(to_due))
+  redis.call('HSET', cause, unpack(to_cause))
+  redis.call('RPUSH', moves, unpack(to_moves))
+  redis.call('LTRIM', moves, -10000, -1)
+  redis.call('INCR', version)
+end
+
+if passed == #names then
+  return { '', passed }
+end
+local id, score = row[2 * passed + 1], row[2 * passed + 2]
+redis.call('ZREM', line, id)
+redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, now))
+redis.call('INCR', version)
+return { id, passed }

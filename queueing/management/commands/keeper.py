@@ -1,0 +1,45 @@
+"""manage.py keeper: the round, once a second."""
+
+import signal
+import threading
+from typing import Any
+
+import redis
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections, connection
+
+from queueing.conf import conf
+from queueing.keeper import Keeper, logger
+
+
+class Command(BaseCommand):
+    help = "Holds, drops, recovers and reconciles entries once a second. Run one; a second one does no harm."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="one round, and the counts of what it moved")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        keeper = Keeper()
+        if options["once"]:
+            counts = keeper.round()
+            self.stdout.write(", ".join(f"{count} {step}" for step, count in counts.items()) + ".")
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        logger.info("keeper: a round each %s s", conf.KEEPER_INTERVAL)
+        while not stop.is_set():
+            self._round(keeper)
+            stop.wait(conf.KEEPER_INTERVAL)
+
+    def _round(self, keeper: Keeper) -> None:
+        """A round that fails is logged in one line, and made again in a second."""
+        try:
+            close_old_connections()
+            keeper.round()
+        except redis.RedisError as error:
+            logger.warning("keeper: Redis is away (%s)", error)
+        except DatabaseError as error:
+            logger.warning("keeper: the database is away (%s)", error)
+            connection.close()
+            keeper.database_was_lost()

@@ -1,0 +1,37 @@
+"""manage.py purge_stale: delete what is over and what belongs to nobody."""
+
+import argparse
+import re
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from queueing import purge
+from queueing.conf import conf
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def age(text: str) -> timedelta:
+    """ "90s", "30m", "1h", "7d" as a timedelta."""
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age; write 90s, 30m, 1h or 7d")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+class Command(BaseCommand):
+    help = "Deletes finished entries with their files, and keys and files without a row."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--older-than", type=age, help="finished longer ago than this: 90s, 30m, 1h, 7d (default: RESULT_TTL)"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="count only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        older_than: timedelta = options["older_than"] or timedelta(seconds=conf.RESULT_TTL)
+        counts = purge.purge_stale(older_than, dry_run=options["dry_run"])
+        verb = "Would remove" if options["dry_run"] else "Removed"
+        self.stdout.write(f"{verb}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")

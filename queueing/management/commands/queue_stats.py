@@ -1,0 +1,32 @@
+"""manage.py queue_stats: the living lines."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from queueing import eta, stats
+from queueing.stats import LineStats
+
+
+class Command(BaseCommand):
+    help = "Shows each line: present, held, running, oldest wait, expected wait, goodput and waste of the last day."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for machines")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        lines = stats.all_lines()
+        if options["json"]:
+            self.stdout.write(json.dumps([line.as_json() for line in lines], indent=2))
+            return
+        for line in lines:
+            self.stdout.write(self._sentence(line))
+
+    def _sentence(self, line: LineStats) -> str:
+        oldest = f"{line.oldest_wait:.0f} s" if line.oldest_wait is not None else "none"
+        return (
+            f"{line.queue}: {line.present} present, {line.held} held, {line.running} running, "
+            f"{line.workers} workers; oldest wait {oldest}, expected wait {eta.sentence(line.wait) or 'unknown'}; "
+            f"last day: goodput {line.goodput:.0f} s, waste {line.waste:.0f} s, {line.skipped} left before their start."
+        )

@@ -1,0 +1,18 @@
+"""django-rq's `rqworker-pool`: unless told otherwise, for every line of QUEUEING_TASKS, and without pickle."""
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+stock = import_module("django_rq.management.commands.rqworker-pool")
+
+
+class Command(stock.Command):  # type: ignore[misc, name-defined]  # a module whose name has a hyphen
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(serializer="rq.serializers.JSONSerializer")
+
+    def handle(self, *queues: str, **options: Any) -> None:
+        super().handle(*(queues or settings.QUEUEING_TASKS), **options)

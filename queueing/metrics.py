@@ -1,0 +1,31 @@
+"""The lines as Prometheus metrics."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from queueing import stats
+
+GAUGES = {
+    "present": "Entries in the line whose visitor was present when last seen",
+    "held": "Absent entries whose place is kept",
+    "running": "Entries being worked on",
+    "workers": "Workers that gave a sign of life lately",
+    "oldest_wait": "Seconds the longest-waiting entry has been in the line",
+    "goodput": "Worker-seconds of the last day for visitors who were there at the end",
+    "waste": "Worker-seconds of the last day for visitors who were not",
+    "skipped": "Entries of the last day that left before any work was done for them",
+}
+
+
+class LineCollector(Collector):
+    """Reads the lines at the moment of the scrape."""
+
+    def collect(self) -> Iterator[Metric]:
+        lines = stats.all_lines()
+        for name, text in GAUGES.items():
+            gauge = GaugeMetricFamily(f"queueing_{name}", text, labels=["queue"])
+            for line in lines:
+                gauge.add_metric([line.queue], getattr(line, name) or 0)
+            yield gauge

@@ -1,0 +1,266 @@
+"""Entries and their files: the only truth.
+
+A row moves by one compare-and-swap UPDATE per verb. False (or None) from a verb means that somebody else was first,
+and the caller stops. `attempt` is the fencing token: whoever lost the entry to a later attempt cannot write to it.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.functional import cached_property
+
+from queueing.conf import conf
+from queueing.states import FINAL, LIVE, MOVES, Reason, Status
+from queueing.tasks import HeavyTask, get
+
+logger = logging.getLogger("queueing")
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def waiting(self) -> Self:
+        return self.filter(status=Status.WAITING)
+
+    def running(self) -> Self:
+        return self.filter(status=Status.RUNNING)
+
+    def live(self) -> Self:
+        return self.filter(status__in=LIVE)
+
+    def final(self) -> Self:
+        return self.filter(status__in=FINAL)
+
+    def finished_before(self, moment: datetime) -> Self:
+        return self.final().filter(finished_at__lt=moment)
+
+    def lease_over(self, *, for_seconds: float = 0) -> Self:
+        """Running, but the worker gave no sign of life; by the database's clock."""
+        return self.running().filter(lease_until__lt=Now() - timedelta(seconds=for_seconds))
+
+    def of_jobs(self, job_ids: Iterable[str]) -> Self:
+        return self.filter(code__in=[uuid.UUID(job_id) for job_id in job_ids])
+
+    def abandon(self, reason: Reason) -> int:
+        """Drop those of these rows that still wait; the number of rows that moved."""
+        return self.waiting().update(status=Status.ABANDONED, reason=reason, finished_at=Now(), slot=None)
+
+
+class Entry(models.Model):
+    """One visitor's place in a line."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    queue = models.CharField(max_length=100)
+    task_path = models.CharField(max_length=200)
+    args = models.JSONField(default=list)
+    kwargs = models.JSONField(default=dict)
+    # -100..100 as in django.tasks; higher goes first.
+    priority = models.SmallIntegerField(default=0)
+
+    # Whose it is: a random name kept in the browser's session, or a user, or nobody's (enqueued by code).
+    visitor = models.UUIDField(null=True, blank=True, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    # Which of the visitor's MAX_WAITING_PER_VISITOR places this is, while it waits for the first time.
+    slot = models.PositiveSmallIntegerField(null=True, editable=False)
+    needs_presence = models.BooleanField(default=True)
+    # Seconds the place is kept in an absence, when the visitor asked for more than the usual.
+    keep_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
+    reason = models.CharField(max_length=10, choices=Reason, default=Reason.NONE, blank=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    last_attempted_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    worker_ids = models.JSONField(default=list, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    progress = models.FloatField(null=True, blank=True)
+    # One sentence for the visitor: what happens now, or why it failed.
+    message = models.CharField(max_length=300, blank=True)
+
+    result = models.JSONField(null=True, blank=True)
+    # For staff and for django.tasks' TaskResult only.
+    error_class = models.CharField(max_length=200, blank=True)
+    traceback = models.TextField(blank=True)
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "entries"
+        indexes = [
+            # The keeper's round: waiting rows of a queue in order, and leases that are over.
+            models.Index(fields=["queue", "id"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
+            models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
+            # purge_stale, and recent run times for the expected wait.
+            models.Index(fields=["queue", "finished_at"], name="entry_finished"),
+        ]
+        constraints = [
+            # Two joins at the same moment cannot both take a visitor's last place.
+            models.UniqueConstraint(
+                fields=["visitor", "slot"], condition=models.Q(status=Status.WAITING), name="entry_slot"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.code}"
+
+    @property
+    def job_id(self) -> str:
+        """The id of this entry's RQ job."""
+        return self.code.hex
+
+    @property
+    def score(self) -> int:
+        """The place in the line: joined order within a priority. Exact in a double up to 2**53."""
+        return self.id - self.priority * 2**40
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    @cached_property
+    def heavy_task(self) -> HeavyTask:
+        return get(self.queue)
+
+    # Moves. Each logs once, here.
+
+    def start(self, worker: str) -> bool:
+        """waiting -> running: a worker takes the lease for a new attempt."""
+        moved = self._move(
+            Status.RUNNING,
+            attempt=models.F("attempt") + 1,
+            worker_ids=[*self.worker_ids, worker],
+            started_at=models.functions.Coalesce("started_at", Now()),
+            last_attempted_at=Now(),
+            lease_until=_lease_end(),
+            progress=None,
+            message="",
+            reason=Reason.NONE,
+            slot=None,
+        )
+        if moved:
+            self.refresh_from_db()
+        return moved
+
+    def renew_lease(self) -> bool:
+        """A sign of life of this attempt. False: it is no longer ours to run."""
+        return bool(self._mine().update(lease_until=_lease_end()))
+
+    def report(self, progress: float, message: str) -> bool:
+        """What the visitor sees of the running attempt. False: it is no longer ours to run."""
+        return bool(self._mine().update(progress=progress, message=message[:300]))
+
+    def succeed(self, result: Any, files: Sequence["EntryFile"] = ()) -> bool:
+        """running -> succeeded, with the result's files in the same transaction."""
+        with transaction.atomic():
+            moved = self._finish(Status.SUCCEEDED, Reason.NONE, result=result, progress=1.0, message="")
+            if moved:
+                EntryFile.objects.bulk_create(files)
+        return moved
+
+    def fail(self, reason: Reason, message: str = "", *, error_class: str = "", traceback: str = "") -> bool:
+        """running -> failed; the message is for the visitor, the rest for staff."""
+        return self._finish(
+            Status.FAILED, reason, message=message[:300], error_class=error_class[:200], traceback=traceback
+        )
+
+    def cancel(self) -> bool:
+        """waiting or running -> cancelled: the visitor said so."""
+        return self._finish(Status.CANCELLED, Reason.LEFT)
+
+    def abandon(self, reason: Reason) -> bool:
+        """waiting or running -> abandoned: the visitor went silent."""
+        return self._finish(Status.ABANDONED, reason)
+
+    def orphan(self) -> bool:
+        """running -> waiting, in its old place: the worker of this attempt died."""
+        return self._move(Status.WAITING, reason=Reason.ORPHANED, lease_until=None, progress=None, message="")
+
+    def give_back(self) -> bool:
+        """running -> waiting as if never started: the visitor left while the start was under way."""
+        return self._move(
+            Status.WAITING,
+            attempt=models.F("attempt") - 1,
+            worker_ids=self.worker_ids[:-1],
+            started_at=self.started_at if self.attempt > 1 else None,
+            lease_until=None,
+        )
+
+    def keep(self, seconds: int) -> bool:
+        """Keep the place for longer in an absence."""
+        return bool(Entry.objects.waiting().filter(pk=self.pk).update(keep_seconds=seconds))
+
+    def _finish(self, status: Status, reason: Reason, **values: Any) -> bool:
+        return self._move(status, reason=reason, finished_at=Now(), lease_until=None, slot=None, **values)
+
+    def _move(self, to: Status, **values: Any) -> bool:
+        """One compare-and-swap from the status and attempt that this object has read."""
+        origin = Status(self.status)
+        if to not in MOVES[origin]:
+            return False
+        if not self._mine(origin).update(status=to, **values):
+            return False
+        self.status = to
+        logger.info("entry %s attempt %s: %s -> %s %s", self.code, self.attempt, origin, to, values.get("reason", ""))
+        return True
+
+    def _mine(self, status: Status = Status.RUNNING) -> EntryQuerySet:
+        return Entry.objects.filter(pk=self.pk, status=status, attempt=self.attempt)
+
+
+def _lease_end() -> Any:
+    return Now() + timedelta(seconds=conf.LEASE)
+
+
+def file_path(file: "EntryFile", name: str) -> str:
+    """Inputs under entry/input, results under entry/attempt: a late attempt cannot overwrite what was kept."""
+    folder = "input" if file.attempt is None else str(file.attempt)
+    return f"entries/{file.entry.code}/{folder}/{name}"
+
+
+class EntryFile(models.Model):
+    """A file of an entry: what the visitor handed in, or what an attempt made."""
+
+    entry = models.ForeignKey(Entry, models.CASCADE, related_name="files")
+    attempt = models.PositiveSmallIntegerField(null=True)  # None: the input
+    name = models.CharField(max_length=200)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveBigIntegerField()
+    file = models.FileField(upload_to=file_path, max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["entry", "attempt", "name"], name="entryfile_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EntryEvent(models.Model):
+    """A line of an entry's timeline that the row itself does not tell: held, back, a start, a dead worker."""
+
+    class Kind(models.TextChoices):
+        HELD = "held", "Held"
+        BACK = "back", "Back in place"
+        STARTED = "started", "Started"
+        PROGRESS = "progress", "Progress"
+        ORPHANED = "orphaned", "Worker died"
+        KEPT = "kept", "Asked to keep the place"
+        RESTORED = "restored", "Place restored"
+
+    entry = models.ForeignKey(Entry, models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=10, choices=Kind)
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.get_kind_display()} {self.detail}".strip()

@@ -1,0 +1,37 @@
+"""Who may see an entry: the browser session or user that made it, and staff with the permission. Nobody else."""
+
+import uuid
+from typing import Any
+
+from queueing.models import Entry
+
+# The visitor's random name in the browser's session.
+SESSION_KEY = "visitor"
+
+
+def visitor_of(session: Any) -> uuid.UUID | None:
+    """The visitor's name, if this browser ever joined a line."""
+    name = session.get(SESSION_KEY)
+    return uuid.UUID(name) if name else None
+
+
+def make_visitor(session: Any) -> uuid.UUID:
+    """The visitor's name; a new browser gets one."""
+    return uuid.UUID(session.setdefault(SESSION_KEY, uuid.uuid4().hex))
+
+
+def owns(entry: Entry, session: Any, user: Any) -> bool:
+    """Whether this browser or user made the entry; only an owner's page counts as presence."""
+    visitor = visitor_of(session)
+    if visitor is not None and entry.visitor == visitor:
+        return True
+    return bool(user.is_authenticated and entry.user_id == user.pk)
+
+
+def find_entry(code: uuid.UUID, session: Any, user: Any) -> Entry | None:
+    """The entry, for those who may see it. Unknown and foreign look alike: None."""
+    entry = Entry.objects.filter(code=code).first()
+    if entry is None:
+        return None
+    may_look = user.is_active and user.has_perm("queueing.view_entry")
+    return entry if owns(entry, session, user) or may_look else None

@@ -1,0 +1,85 @@
+"""An entry as django.tasks sees it."""
+
+import uuid
+from typing import Any
+
+from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks.base import TaskError
+from django.utils.module_loading import import_string
+
+from queueing.exceptions import QueueingError
+from queueing.models import Entry
+from queueing.states import Reason, Status
+
+STATUS = {
+    Status.WAITING: TaskResultStatus.READY,
+    Status.RUNNING: TaskResultStatus.RUNNING,
+    Status.SUCCEEDED: TaskResultStatus.SUCCESSFUL,
+    Status.FAILED: TaskResultStatus.FAILED,
+    Status.CANCELLED: TaskResultStatus.FAILED,
+    Status.ABANDONED: TaskResultStatus.FAILED,
+}
+
+
+class VisitorCancelled(QueueingError):
+    """The visitor left the line or stopped the task."""
+
+
+class VisitorAbandoned(QueueingError):
+    """The visitor went silent for longer than the place was kept."""
+
+
+class TaskFailed(QueueingError):
+    """The task could not be finished: its worker died, or time ran out."""
+
+
+def task_of(entry: Entry) -> "Task[..., Any]":
+    """The django.tasks Task of an entry. Raises ImportError when the code is gone."""
+    task = import_string(entry.task_path)
+    return task.using(queue_name=entry.queue, priority=entry.priority)  # type: ignore[no-any-return]
+
+
+def result_of(entry: Entry) -> "TaskResult[..., Any]":
+    """A snapshot of the entry as a TaskResult; its id is the entry's code."""
+    task = task_of(entry)
+    result: "TaskResult[..., Any]" = TaskResult(
+        task=task,
+        id=str(entry.code),
+        status=STATUS[Status(entry.status)],
+        enqueued_at=entry.joined_at,
+        started_at=entry.started_at,
+        last_attempted_at=entry.last_attempted_at,
+        finished_at=entry.finished_at,
+        args=entry.args,
+        kwargs=entry.kwargs,
+        backend=task.backend,
+        errors=_errors(entry),
+        worker_ids=list(entry.worker_ids),
+    )
+    object.__setattr__(result, "_return_value", entry.result)  # as Django's own backends do: the field is init=False
+    return result
+
+
+def find(code: str) -> Entry | None:
+    try:
+        return Entry.objects.filter(code=uuid.UUID(code)).first()
+    except ValueError:
+        return None
+
+
+def _errors(entry: Entry) -> list[TaskError]:
+    if STATUS[Status(entry.status)] != TaskResultStatus.FAILED:
+        return []
+    return [TaskError(exception_class_path=_error_class(entry), traceback=entry.traceback or _why(entry))]
+
+
+def _error_class(entry: Entry) -> str:
+    if entry.error_class:
+        return entry.error_class
+    kinds = {Status.CANCELLED: VisitorCancelled, Status.ABANDONED: VisitorAbandoned}
+    kind = kinds.get(Status(entry.status), TaskFailed)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _why(entry: Entry) -> str:
+    return f"{entry.status}: {Reason(entry.reason).label}"

@@ -1,0 +1,116 @@
+"""What a work horse does with one claimed entry: a last look, the start, the task, the result."""
+
+import logging
+import os
+import time
+import traceback
+import uuid
+from typing import Any
+
+from django.tasks.signals import task_started
+from django.utils.json import normalize_json
+
+from queueing import events, presence, services
+from queueing.attempt import Attempt, EntryContext
+from queueing.conf import conf
+from queueing.exceptions import UnusableInput, VisitorLeft
+from queueing.keys import RedisError
+from queueing.line import TaskTimeout, get_line
+from queueing.models import Entry, EntryEvent
+from queueing.results import result_of, task_of
+from queueing.states import Reason, Status
+from queueing.tasks import load
+
+logger = logging.getLogger("queueing")
+
+# A start that took longer than this many seconds is worth another look at presence.
+SLOW_START = 1.0
+
+ERROR_SENTENCE = "Something went wrong while working on this. The people who run this site can see the details."
+TIMEOUT_SENTENCE = "This took longer than the task may run, and was stopped."
+
+
+def run(job_id: str) -> None:
+    """The job of every entry. Its one argument is its own id; all else is read from the row."""
+    worker = os.environ.get("RQ_WORKER_ID", "")
+    entry = Entry.objects.filter(code=uuid.UUID(job_id)).first()
+    if entry is None:
+        return  # deleted while it waited; the worker clears the claim
+    if entry.status != Status.WAITING:
+        _forget_claim(entry.queue, worker, job_id)
+        return
+    line = get_line(entry.queue)
+    looked = time.monotonic()
+    if not _is_wanted(entry):
+        line.release(worker, job_id, entry.score)
+        return
+    if not entry.start(worker):
+        _forget_claim(entry.queue, worker, job_id)
+        return
+    if time.monotonic() - looked > SLOW_START and not _is_wanted(entry):
+        entry.give_back()
+        line.release(worker, job_id, entry.score)
+        return
+    _forget_claim(entry.queue, worker, job_id)
+    EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.STARTED, detail=f"attempt {entry.attempt}, {worker}")
+    execute(entry)
+
+
+def execute(entry: Entry) -> None:
+    """Run the task of a started entry, and end the row in one fenced step."""
+    heavy_task = load().get(entry.queue)
+    attempt = Attempt(entry, stops_on_leave=entry.needs_presence and (heavy_task is None or heavy_task.stops_on_leave))
+    events.publish(entry.code)
+    task = task_of(entry)
+    result = result_of(entry)
+    task_started.send(type(task.get_backend()), task_result=result)
+    try:
+        context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
+        value = normalize_json(task.call(*context, *entry.args, **entry.kwargs))
+    except VisitorLeft:
+        # Without a cause the row moved away from under us: cancelled, or taken over by a later attempt.
+        moved = attempt.left_because is not None and entry.abandon(Reason(attempt.left_because))
+    except UnusableInput as error:
+        moved = entry.fail(Reason.UNUSABLE, str(error), **_for_staff(error))
+    except TaskTimeout as error:
+        moved = entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE, **_for_staff(error))
+    except Exception as error:
+        logger.exception("entry %s failed", entry.code)
+        moved = entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
+    else:
+        moved = entry.succeed(value, attempt.files)
+    if entry.status != Status.SUCCEEDED:
+        attempt.delete_files()
+    if moved:
+        services.ended(entry)
+
+
+def _is_wanted(entry: Entry) -> bool:
+    """The last look. Redis that does not answer is asked again for REDIS_PATIENCE; then the task runs."""
+    if not entry.needs_presence:
+        return True
+    give_up = time.monotonic() + conf.REDIS_PATIENCE
+    while True:
+        try:
+            return presence.is_present(entry.job_id)
+        except RedisError:
+            if time.monotonic() >= give_up:
+                logger.warning("entry %s runs unseen: Redis gave no answer", entry.code)
+                return True
+            time.sleep(1)
+
+
+def _forget_claim(queue: str, worker: str, job_id: str) -> None:
+    """A claim that stays behind is offered to this worker again, and ends here again."""
+    try:
+        get_line(queue).started(worker, job_id)
+    except RedisError:
+        logger.warning("the claim of job %s is still there", job_id, exc_info=True)
+
+
+def _for_staff(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    return {
+        "error_class": f"{kind.__module__}.{kind.__qualname__}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }

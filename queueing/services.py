@@ -1,0 +1,269 @@
+"""What can be done with an entry: join, leave, keep, join again, drop, orphan, purge.
+
+The row first, then Redis, then the hint. Redis may be away after the row: the keeper repairs what is missing.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+from django.core.files.base import File
+from django.db import IntegrityError, transaction
+from django.dispatch import receiver
+from django.tasks import Task
+from django.tasks.signals import task_enqueued, task_finished
+from django.utils.json import normalize_json
+
+from queueing import events, presence
+from queueing.conf import conf
+from queueing.exceptions import DoorsClosed, LineFull, RedisAway, TooManyWaiting, UnusableInput
+from queueing.keys import RedisError
+from queueing.line import emptied, get_line
+from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.presence import Cause
+from queueing.results import result_of, task_of
+from queueing.states import Reason, Status
+from queueing.tasks import HeavyTask
+
+logger = logging.getLogger("queueing")
+
+ORPHANED_SENTENCE = "The machine working on this stopped unexpectedly, more than once. Your input was kept."
+
+
+# Joining
+
+
+def join(
+    heavy_task: HeavyTask,
+    *,
+    code: uuid.UUID,
+    visitor: uuid.UUID,
+    user: Any = None,
+    upload: "File[bytes]",
+    content_type: str,
+    options: dict[str, Any],
+) -> Entry:
+    """A visitor takes a place. The same form sent twice gets the same entry.
+
+    Raises DoorsClosed, LineFull, RedisAway or TooManyWaiting; then nothing is stored.
+    """
+    check_doors(heavy_task.name)
+    if twin := Entry.objects.filter(code=code).first():
+        if twin.visitor == visitor and twin.is_live and _same_input(twin, upload):
+            return twin
+        code = uuid.uuid4()
+    entry = Entry(
+        code=code,
+        queue=heavy_task.name,
+        task_path=heavy_task.task.module_path,
+        kwargs=normalize_json(options),
+        priority=heavy_task.task.priority,
+        visitor=visitor,
+        user=user if user is not None and user.is_authenticated else None,
+    )
+    file = _store_input(entry, upload, content_type)
+    try:
+        _insert(entry, file)
+    except BaseException:
+        file.file.delete(save=False)
+        raise
+    return entry
+
+
+def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
+    """A new place at the end of the line, with the same input. Raises as `join`, or UnusableInput if it is gone."""
+    stored = entry.files.filter(attempt=None).first()
+    if stored is None or not stored.file.storage.exists(stored.file.name):
+        raise UnusableInput("Your input is no longer stored. Please hand it in again.")
+    with stored.file.open("rb") as upload:
+        upload.name = stored.name
+        return join(
+            entry.heavy_task,
+            code=uuid.uuid4(),
+            visitor=visitor,
+            user=user,
+            upload=upload,
+            content_type=stored.content_type,
+            options=entry.kwargs,
+        )
+
+
+def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
+    """An entry without a visitor, from code. It is not refused by a full line, and needs no Redis at the moment."""
+    entry = Entry(
+        queue=task.queue_name,
+        task_path=task.module_path,
+        args=normalize_json(args),
+        kwargs=normalize_json(kwargs),
+        priority=task.priority,
+        needs_presence=needs_presence,
+    )
+    _insert(entry, None)
+    return entry
+
+
+def check_doors(queue: str) -> None:
+    """Raises DoorsClosed, LineFull or RedisAway."""
+    if queue in conf.CLOSED_LINES.replace(",", " ").split():
+        raise DoorsClosed
+    try:
+        length = get_line(queue).length()
+    except RedisError as error:
+        raise RedisAway from error
+    if length >= conf.MAX_LINE:
+        raise LineFull
+
+
+def place(entry: Entry) -> None:
+    """Put a waiting row into the line. An error is logged; the keeper does it again from the row."""
+    try:
+        get_line(entry.queue).place(
+            entry.job_id, entry.score, presence=conf.PRESENCE_TTL if entry.needs_presence else None
+        )
+    except RedisError:
+        logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
+
+
+def _insert(entry: Entry, file: EntryFile | None) -> None:
+    """The row, with its file; the place follows the commit."""
+    for _ in range(conf.MAX_WAITING_PER_VISITOR + 3):
+        entry.slot = _free_slot(entry.visitor)
+        try:
+            with transaction.atomic():
+                entry.save(force_insert=True)
+                if file is not None:
+                    file.entry = entry  # now with its id
+                    file.save(force_insert=True)
+            break
+        except IntegrityError:
+            # Somebody took the slot (another tab), or the code (the same form a moment ago).
+            if Entry.objects.filter(code=entry.code).exists():
+                raise
+            entry.pk = None
+    else:
+        raise TooManyWaiting
+    logger.info("entry %s joined %s", entry.code, entry.queue)
+    transaction.on_commit(partial(_after_commit, entry))
+
+
+def _after_commit(entry: Entry) -> None:
+    place(entry)
+    task_enqueued.send(type(task_of(entry).get_backend()), task_result=result_of(entry))
+
+
+def _free_slot(visitor: uuid.UUID | None) -> int | None:
+    """Raises TooManyWaiting when the visitor holds as many places as allowed."""
+    if visitor is None:
+        return None
+    taken = set(Entry.objects.waiting().filter(visitor=visitor).values_list("slot", flat=True))
+    for slot in range(conf.MAX_WAITING_PER_VISITOR):
+        if slot not in taken:
+            return slot
+    raise TooManyWaiting
+
+
+def _store_input(entry: Entry, upload: "File[bytes]", content_type: str) -> EntryFile:
+    name = PurePath(upload.name or "input").name[-200:]
+    file = EntryFile(entry=entry, attempt=None, name=name, content_type=content_type[:100], size=upload.size)
+    file.file.save(f"input{PurePath(name).suffix[:10]}", upload, save=False)
+    return file
+
+
+def _same_input(entry: Entry, upload: "File[bytes]") -> bool:
+    """Whether the entry was made from this very content: then it is a form sent twice, not a second wish."""
+    stored = entry.files.filter(attempt=None, size=upload.size).first()
+    if stored is None:
+        return False
+    with stored.file.open("rb") as kept:
+        same = all(a == b for a, b in zip(kept.chunks(), upload.chunks(), strict=True))
+    upload.seek(0)
+    return same
+
+
+# Leaving and staying
+
+
+def leave(entry: Entry) -> None:
+    """The visitor says so: out of the line, or stop. Does nothing when the entry has ended."""
+    while entry.is_live and not entry.cancel():
+        entry.refresh_from_db()  # somebody was first: a start, or the end
+    _clear_place(entry)
+    events.publish(entry.code)
+
+
+def keep(entry: Entry) -> bool:
+    """Keep the place for KEEP_GRACE in an absence, where the task allows it."""
+    if not entry.heavy_task.may_keep or not entry.keep(round(conf.KEEP_GRACE)):
+        return False
+    try:
+        get_line(entry.queue).keep(entry.job_id, conf.KEEP_GRACE)
+    except RedisError:
+        logger.exception("entry %s: the longer hold will follow with the place", entry.code)
+    EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.KEPT)
+    events.publish(entry.code)
+    return True
+
+
+# What the keeper and the workers decide
+
+
+def drop(queue: str, job_ids: Iterable[str], cause: Cause) -> int:
+    """Held for too long: these entries are over. No hint is sent, nobody is there to see it."""
+    ids = list(job_ids)
+    dropped = Entry.objects.of_jobs(ids).abandon(Reason(cause))
+    line = get_line(queue)
+    line.connection.delete(*(line.job_class.key_for(job_id) for job_id in ids))
+    logger.info("%s: dropped %d entries (%s)", queue, dropped, cause)
+    return dropped
+
+
+def orphan(entry: Entry, detail: str) -> bool:
+    """The worker of a running attempt died: back to its place, or failed when that was the last attempt."""
+    if entry.attempt >= conf.MAX_ATTEMPTS:
+        moved = entry.fail(Reason.ORPHANED, ORPHANED_SENTENCE, traceback=detail)
+        if moved:
+            ended(entry)
+        return moved
+    moved = entry.orphan()
+    if moved:
+        EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.ORPHANED, detail=detail[:200])
+        line, worker = get_line(entry.queue), entry.worker_ids[-1]
+        # The claim may still be there, when the worker died right after the start.
+        if not line.release(worker, entry.job_id, entry.score):
+            line.release("", entry.job_id, entry.score)
+        events.publish(entry.code)
+    return moved
+
+
+def ended(entry: Entry) -> None:
+    """An attempt that ran is over: clear Redis, tell the pages and django.tasks' listeners."""
+    _clear_place(entry)
+    events.publish(entry.code)
+    entry.refresh_from_db()
+    task_finished.send(type(task_of(entry).get_backend()), task_result=result_of(entry))
+
+
+def _clear_place(entry: Entry) -> None:
+    try:
+        get_line(entry.queue).remove(entry.job_id)
+    except RedisError:
+        logger.exception("entry %s has ended; the keeper will clear its place", entry.code)
+
+
+@receiver(emptied)
+def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
+    """Somebody emptied the queue with RQ's tools: the rows end first, or the keeper would bring them back."""
+    for start in range(0, len(job_ids), 500):
+        ids = [job_id for job_id in job_ids[start : start + 500] if _is_code(job_id)]
+        for entry in Entry.objects.of_jobs(ids).waiting():
+            entry.cancel()
+
+
+def _is_code(job_id: str) -> bool:
+    try:
+        return uuid.UUID(job_id).hex == job_id
+    except ValueError:
+        return False

@@ -1,0 +1,44 @@
+"""The statuses of an entry and the moves between them, as data.
+
+"Present" and "held" are no statuses: they change by the second and live in Redis.
+"""
+
+from django.db.models import TextChoices
+
+
+class Status(TextChoices):
+    # In the line, or held: absent, with the place kept until a deadline.
+    WAITING = "waiting", "Waiting"
+    # A worker holds the lease and is inside the task.
+    RUNNING = "running", "Running"
+    # The task returned; its result is kept for RESULT_TTL.
+    SUCCEEDED = "succeeded", "Succeeded"
+    # The task raised, ran out of time, or its worker died too often.
+    FAILED = "failed", "Failed"
+    # The visitor said so.
+    CANCELLED = "cancelled", "Cancelled"
+    # The visitor went silent for longer than the place is kept.
+    ABANDONED = "abandoned", "Abandoned"
+
+
+class Reason(TextChoices):
+    """Why an entry ended, or was given back. What the visitor reads is in `snapshot.SENTENCES`."""
+
+    NONE = "", "None"
+    LEFT = "left", "The visitor left the line or stopped the task"
+    CLOSED = "closed", "The page was closed for longer than CLOSE_GRACE"
+    LOST = "lost", "The connection was lost for longer than LOST_GRACE"
+    UNUSABLE = "unusable", "The task could not use the input"
+    ERROR = "error", "The task raised an exception"
+    TIMEOUT = "timeout", "The task ran out of time"
+    ORPHANED = "orphaned", "The worker died in mid-task"
+
+
+LIVE = frozenset({Status.WAITING, Status.RUNNING})
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.ABANDONED})
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.RUNNING, Status.CANCELLED, Status.ABANDONED}),
+    # Back to waiting: the worker died (orphaned), or the visitor left between the last look and the start.
+    Status.RUNNING: FINAL | {Status.WAITING},
+    **{status: frozenset() for status in FINAL},
+}

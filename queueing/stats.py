@@ -1,0 +1,155 @@
+"""What staff and the expected wait are told about the lines."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+from rq import worker_registration
+from rq.utils import utcparse
+
+from queueing import eta
+from queueing.keys import connection, facts_key
+from queueing.line import get_line
+from queueing.models import Entry
+from queueing.states import FINAL, Status
+
+RECENT_RUNS = 50  # runs the expected wait is made of
+RECENT_ENDS = 100  # ended entries the share of leavers is taken from
+FACTS_TTL = 30  # seconds
+ALIVE = 45  # seconds since a worker's last sign; an idle one gives one each 15 s
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What changes slowly in a line; the keeper writes it, the pages read it."""
+
+    workers: int = 0
+    running: int = 0
+    run_seconds: tuple[float, ...] = ()
+    leave_share: float = 0.0
+
+    def wait(self, ahead: int) -> tuple[float, float] | None:
+        """Seconds until the start for somebody with so many present entries ahead."""
+        return eta.estimate(
+            ahead=ahead,
+            running=self.running,
+            workers=self.workers,
+            run_seconds=self.run_seconds,
+            leave_share=self.leave_share,
+        )
+
+
+def publish_facts(queue: str) -> Facts:
+    facts = collect_facts(queue)
+    connection().set(facts_key(queue), json.dumps(asdict(facts)), ex=FACTS_TTL)
+    return facts
+
+
+def parse_facts(raw: bytes | None) -> Facts:
+    """Unknown (no workers) when the keeper has written nothing lately."""
+    if raw is None:
+        return Facts()
+    values = json.loads(raw)
+    return Facts(**values | {"run_seconds": tuple(values["run_seconds"])})
+
+
+def collect_facts(queue: str) -> Facts:
+    entries = Entry.objects.filter(queue=queue)
+    runs = entries.filter(status=Status.SUCCEEDED).order_by("-finished_at")
+    pairs = runs.values_list("last_attempted_at", "finished_at")[:RECENT_RUNS]
+    ends = entries.final().order_by("-finished_at").values_list("attempt", flat=True)[:RECENT_ENDS]
+    ended = list(ends)
+    return Facts(
+        workers=live_workers(queue),
+        running=entries.running().count(),
+        run_seconds=tuple((end - start).total_seconds() for start, end in pairs if start and end),
+        leave_share=sum(attempt == 0 for attempt in ended) / len(ended) if ended else 0.0,
+    )
+
+
+def live_workers(queue: str) -> int:
+    """Workers of a queue that gave a sign lately. RQ's keys outlive their workers by minutes."""
+    client = connection()
+    keys = sorted(worker_registration.get_keys(queue=get_line(queue), connection=client))
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.hmget(key, "last_heartbeat", "death")
+        rows = pipe.execute()
+    now = datetime.now(UTC)
+    return sum(
+        bool(beat) and not death and (now - utcparse(beat.decode())).total_seconds() < ALIVE for beat, death in rows
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LineNow:
+    """What anybody may know of a line at this moment; one round trip to Redis."""
+
+    queue: str
+    present: int  # in the line, and present when last seen
+    held: int
+    running: int
+    wait: tuple[float, float] | None  # seconds a new visitor would wait, low and high
+
+
+def line_now(queue: str) -> LineNow:
+    line, client = get_line(queue), connection()
+    with client.pipeline(transaction=False) as pipe:
+        pipe.zcard(line.keys.line)
+        pipe.zcard(line.keys.held)
+        pipe.get(facts_key(queue))
+        present, held, raw = pipe.execute()
+    facts = parse_facts(raw)
+    return LineNow(queue, present, held, facts.running, facts.wait(present))
+
+
+@dataclass(frozen=True, slots=True)
+class LineStats(LineNow):
+    """What staff may know of a line."""
+
+    workers: int
+    oldest_wait: float | None  # seconds the longest-waiting entry has been in the line
+    goodput: float  # worker-seconds of the last day for visitors who were there at the end
+    waste: float  # worker-seconds of the last day for visitors who were not
+    skipped: int  # entries of the last day that left before any work was done for them
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def line_stats(queue: str) -> LineStats:
+    now = line_now(queue)
+    entries = Entry.objects.filter(queue=queue)
+    oldest = entries.waiting().order_by("id").values_list("joined_at", flat=True).first()
+    return LineStats(
+        **asdict(now) | {"running": entries.running().count()},
+        workers=live_workers(queue),
+        oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
+        **_last_day(queue),
+    )
+
+
+def _last_day(queue: str) -> dict[str, Any]:
+    ended = Entry.objects.filter(queue=queue, status__in=FINAL, finished_at__gt=Now() - timedelta(days=1))
+    seconds, left = F("finished_at") - F("last_attempted_at"), Q(status__in=(Status.CANCELLED, Status.ABANDONED))
+    worked = Sum(seconds, filter=Q(attempt__gt=0) & ~left)
+    wasted = Sum(seconds, filter=Q(attempt__gt=0) & left)
+    sums = ended.aggregate(worked=worked, wasted=wasted, skipped=Count("id", filter=Q(attempt=0)))
+    return {
+        "goodput": _seconds(sums["worked"]),
+        "waste": _seconds(sums["wasted"]),
+        "skipped": sums["skipped"],
+    }
+
+
+def all_lines() -> list[LineStats]:
+    return [line_stats(queue) for queue in settings.QUEUEING_TASKS]
+
+
+def _seconds(span: timedelta | None) -> float:
+    return span.total_seconds() if span else 0.0

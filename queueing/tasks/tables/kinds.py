@@ -1,0 +1,94 @@
+"""Which texts are missing values, numbers or dates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import polars as pl
+
+# Besides blanks: what databases, R, pandas and spreadsheets write for "no value".
+MISSING = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan")
+FALSE_AND_TRUE = ({"no", "yes"}, {"false", "true"}, {"n", "y"}, {"f", "t"})
+
+# No leading zero (00123 is a code), at most 15 digits before the mark (more is an identifier, and no float64).
+NUMBER = r"^[+-]?(?:(?:0|[1-9]\d{{0,14}}|[1-9]\d{{0,2}}(?:{group}\d{{3}}){{1,4}})(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d{{1,3}})?$"
+DATE_LIKE = r"^(\d{1,4}[-/. ]\w{1,9}[-/. ]\d{2,4}\b|[A-Z][a-z]{2,8} \d{1,2}, \d{4})"
+
+DAYS = {
+    "%Y-%m-%d": "year-month-day",
+    "%Y/%m/%d": "year/month/day",
+    "%Y.%m.%d": "year.month.day",
+    "%d.%m.%Y": "day.month.year",
+    "%d.%m.%y": "day.month.year",
+    "%d/%m/%Y": "day/month/year",
+    "%m/%d/%Y": "month/day/year",
+    "%d/%m/%y": "day/month/year",
+    "%m/%d/%y": "month/day/year",
+    "%d-%m-%Y": "day-month-year",
+    "%m-%d-%Y": "month-day-year",
+    "%d %b %Y": "day month year",
+    "%d-%b-%Y": "day-month-year",
+    "%d %B %Y": "day month year",
+    "%b %d, %Y": "month day, year",
+    "%B %d, %Y": "month day, year",
+}
+TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M", " %I:%M %p", " %I:%M:%S %p")
+FRACTIONS = ("%.f", "%.f%#z")  # and a time zone; slower to read, so only where they are needed
+YEARS = (1000, 9999)  # a two-digit year under a four-digit format is none
+SAMPLE = 500  # values that choose the format
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    decimal: str = "."
+
+    def read(self, values: pl.Series) -> pl.Series:
+        """The numbers in texts, as Float64; null for what is none."""
+        group = "." if self.decimal == "," else ","
+        pattern = NUMBER.format(group=rf"\{group}", mark=rf"\{self.decimal}")
+        plain = pl.when(pl.col("v").str.contains(pattern)).then(pl.col("v"))
+        plain = plain.str.replace_all(group, "", literal=True)
+        if self.decimal == ",":
+            plain = plain.str.replace(",", ".", literal=True)
+        number = plain.cast(pl.Float64, strict=False)
+        return pl.select(v=values).select(pl.when(number.is_finite()).then(number)).to_series()
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    format: str
+
+    @property
+    def order(self) -> str:
+        """The format in words: "day/month/year"."""
+        return next(words for day, words in DAYS.items() if self.format.startswith(day))
+
+    @property
+    def has_time(self) -> bool:
+        return self.format not in DAYS
+
+    def read(self, values: pl.Series) -> pl.Series:
+        """The dates in texts, as milliseconds since 1970 in UTC (Float64); null for what is none."""
+        moments = values.str.to_datetime(self.format, strict=False, time_unit="ms", time_zone="UTC")
+        years = moments.dt.year()
+        return moments.to_physical().cast(pl.Float64).set(~years.is_between(*YEARS), None)
+
+
+def date_format(values: pl.Series) -> Dates | None:
+    """The format that reads most of some values; None if none reads half of them."""
+    sample = values.sample(min(len(values), SAMPLE), seed=1)
+    if sample.str.contains(DATE_LIKE).sum() * 2 < len(sample):
+        return None
+    dates, share = _best(sample, [day + time for day, time in product(DAYS, TIMES)])
+    if share < 0.5:
+        clocks = [day + time for day, time in product(DAYS, TIMES) if time.endswith("S")]
+        dates, share = _best(sample, [clock + fraction for clock, fraction in product(clocks, FRACTIONS)])
+    return dates if share >= 0.5 else None
+
+
+def _best(sample: pl.Series, formats: Sequence[str]) -> tuple[Dates, float]:
+    """The first of the formats that read the most, and the share that it reads."""
+    candidates = [Dates(text) for text in formats]
+    counts = [dates.read(sample).count() for dates in candidates]
+    most = max(counts)
+    return candidates[counts.index(most)], most / len(sample)

@@ -1,0 +1,201 @@
+"""The pages. Every change is a POST; who may see an entry is decided in `ownership`."""
+
+import uuid
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import requires_csrf_token
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+
+from queueing import eta, ownership, presence, services, snapshot, stats, tasks
+from queueing.conf import conf
+from queueing.exceptions import JoinRefused, TooManyWaiting, UnknownTask, UnusableInput
+from queueing.keys import RedisError
+from queueing.models import Entry
+from queueing.states import Status
+
+# Joining
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return render(request, "queueing/home.html", {"lines": [_line(task) for task in tasks.each()]})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def join(request: HttpRequest, name: str) -> HttpResponse:
+    try:
+        heavy_task = tasks.get(name)
+    except UnknownTask:
+        raise Http404 from None
+    form = heavy_task.form(*_submitted(request, heavy_task))
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        context = {"task": heavy_task, "form": form, "line": _line(heavy_task), "max_bytes": form.max_bytes()}
+        return render(request, "queueing/join.html", context, status=status)
+    upload: UploadedFile = form.cleaned_data["file"]
+    try:
+        entry = services.join(
+            heavy_task,
+            code=form.cleaned_data["code"],
+            visitor=ownership.make_visitor(request.session),
+            user=request.user,
+            upload=upload,
+            content_type=upload.content_type or "application/octet-stream",
+            options=form.options(),
+        )
+    except JoinRefused as refusal:
+        return _refused(request, heavy_task, refusal)
+    return _see_other(entry)
+
+
+# The entry
+
+
+@require_safe
+@never_cache
+def entry(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    found = _entry_or_404(request, code)
+    _beat(request, found)
+    return render(request, "queueing/entry.html", snapshot.page(found))
+
+
+@require_GET
+@never_cache
+def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
+    found = _entry_or_404(request, code)
+    _beat(request, found)
+    page = snapshot.page(found)
+    state = page["snapshot"].as_json()
+    if request.GET.get("have", found.status) != found.status:
+        state["html"] = render_to_string("queueing/entry.html#status", page)
+    return JsonResponse(state)
+
+
+@require_POST
+def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    found = _entry_or_404(request, code)
+    services.leave(found)
+    return _see_other(found)
+
+
+@require_POST
+def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    found = _entry_or_404(request, code)
+    services.keep(found)
+    return _see_other(found)
+
+
+@require_POST
+def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """A new place with the same input. Pressed twice, or while the entry is alive, it leads to the living one."""
+    found = _entry_or_404(request, code)
+    if found.is_live:
+        return _see_other(found)
+    try:
+        visitor = ownership.make_visitor(request.session)
+        return _see_other(services.join_again(found, visitor=visitor, user=request.user))
+    except JoinRefused as refusal:
+        return _refused(request, found.heavy_task, refusal)
+    except UnusableInput as error:
+        context = {"task": found.heavy_task, "message": str(error)}
+        return render(request, "queueing/refused.html", context, status=410)
+
+
+@require_GET
+@never_cache
+def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """What the task returned, as a JSON file."""
+    found = _entry_or_404(request, code)
+    if found.status != Status.SUCCEEDED:
+        raise Http404
+    headers = {"Content-Disposition": f'attachment; filename="{found.queue}-{found.code}.json"'}
+    return JsonResponse(found.result, safe=False, json_dumps_params={"ensure_ascii": False}, headers=headers)
+
+
+@require_safe
+def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
+    """A file of the result, as an attachment."""
+    found = _entry_or_404(request, code)
+    stored = get_object_or_404(found.files.filter(attempt=found.attempt), name=name)
+    try:
+        content = stored.file.open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
+    # Never changes, and only this visitor may have it.
+    response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"
+    return response
+
+
+@requires_csrf_token
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return render(request, "403_csrf.html", {"reason": reason}, status=403)
+
+
+# Details
+
+
+def _entry_or_404(request: HttpRequest, code: uuid.UUID) -> Entry:
+    found = ownership.find_entry(code, request.session, request.user)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _beat(request: HttpRequest, found: Entry) -> None:
+    """A look by the owner counts as presence, for those whose page has no socket."""
+    if found.is_live and ownership.owns(found, request.session, request.user):
+        try:
+            presence.beat(found.queue, [found.job_id], conf.POLL_TTL)
+        except RedisError:
+            pass  # the page says so; the next look is soon
+
+
+def _submitted(request: HttpRequest, heavy_task: tasks.HeavyTask) -> tuple[Any, ...]:
+    """The form's data and files; the sample stands in for a file when its button was pressed."""
+    if request.method != "POST":
+        return ()
+    if "sample" not in request.POST:
+        return request.POST, request.FILES
+    sample = heavy_task.sample_path
+    upload = UploadedFile(sample.open("rb"), sample.name, size=sample.stat().st_size)
+    return request.POST, {"file": upload}
+
+
+def _line(heavy_task: tasks.HeavyTask) -> dict[str, Any]:
+    """The living line of a task, as the list and the form show it."""
+    closed = heavy_task.name in conf.CLOSED_LINES.replace(",", " ").split()
+    try:
+        line = stats.line_now(heavy_task.name)
+    except RedisError:
+        return {"task": heavy_task, "closed": closed, "unknown": True}
+    return {
+        "task": heavy_task,
+        "present": line.present,
+        "held": line.held,
+        "running": line.running,
+        "wait_text": eta.sentence(line.wait),
+        "closed": closed,
+    }
+
+
+def _refused(request: HttpRequest, heavy_task: tasks.HeavyTask, refusal: JoinRefused) -> HttpResponse:
+    context = {"task": heavy_task, "message": str(refusal), "retry_after": refusal.retry_after}
+    response = render(
+        request, "queueing/refused.html", context, status=429 if isinstance(refusal, TooManyWaiting) else 503
+    )
+    response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _see_other(found: Entry) -> HttpResponse:
+    response = redirect("queueing:entry", code=found.code)
+    response.status_code = 303
+    return response
