@@ -35,14 +35,14 @@ check: .venv/installed-dev  ## lint, types, layers, templates, deployment settin
 	.venv/bin/ruff format --check
 	$(DEVELOPMENT) .venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/djade --target-version 6.0 --check $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
+	.venv/bin/djade --target-version 6.1 --check $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
 	@echo "manage.py check --deploy" && $(PRODUCTION) .venv/bin/python manage.py check --deploy --fail-level WARNING
 	$(DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run
 
 fmt: .venv/installed-dev  ## format the code and the templates
 	.venv/bin/ruff check --fix-only --exit-zero
 	.venv/bin/ruff format
-	-.venv/bin/djade --target-version 6.0 $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
+	-.venv/bin/djade --target-version 6.1 $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
 
 lock: .venv/installed-dev  ## pin the packages of requirements*.in again (UPGRADE=--upgrade for newer ones)
 	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt

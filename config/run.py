@@ -99,7 +99,7 @@ def start_valkey() -> None:
         sys.exit(f"The path {address} is too long for a socket; move the folder, or set REDIS_URL.")
     options = ["--port", "0", "--unixsocket", "valkey.sock", "--unixsocketperm", "700", "--logfile", "valkey.log"]
     options += ["--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-    options += ["--set-proc-title", "no"]  # a new title would overwrite our mark
+    options += ["--loglevel", "warning", "--set-proc-title", "no"]  # a title of its own would overwrite our mark
     server = subprocess.Popen(
         [get_binary_path(), *options], cwd=VALKEY, env=environment(VALKEY), start_new_session=True
     )
@@ -142,7 +142,7 @@ def serve(port: int) -> int:
     return int(site.returncode or 0)
 
 
-class Site(Manager):  # type: ignore[misc]  # honcho has no types
+class Site(Manager):
     """honcho's manager, which ends process groups, and would wait for ever for one that left its group."""
 
     def kill(self) -> None:

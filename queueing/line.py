@@ -206,11 +206,16 @@ class LineQueue(DjangoRQ):
         """Take an id out of the line, held, and inbox, with its job and presence."""
         job_id = _id(job_or_id)
         pipe = self.connection.pipeline() if pipeline is None else pipeline
-        self._forget_place(pipe, job_id)
+        self._forget(pipe, job_id)
         pipe.lrem(self.keys.inbox, 1, job_id)
-        pipe.hdel(self.keys.grace, job_id)
-        pipe.delete(PRESENCE.format(job_id=job_id), GONE.format(job_id=job_id), self.job_class.key_for(job_id))
+        pipe.delete(self.job_class.key_for(job_id))
         return 0 if pipeline is not None else int(any(pipe.execute()[:2]))
+
+    def forget(self, job_id: str) -> None:
+        """The entry has ended: its place and presence go. The job stays, for RQ to finish its own books."""
+        with self.connection.pipeline() as pipe:
+            self._forget(pipe, job_id)
+            pipe.execute()
 
     def push_job_id(self, job_id: str, pipeline: "Pipeline | None" = None, at_front: bool = False) -> None:
         """RQ's way in, for jobs that are not entries: the inbox, and a call to an idle worker."""
@@ -308,6 +313,11 @@ class LineQueue(DjangoRQ):
     def _wake(self, pipe: "Pipeline", job_id: str) -> None:
         pipe.rpush(self.keys.wake, job_id)
         pipe.ltrim(self.keys.wake, -64, -1)
+
+    def _forget(self, pipe: "Pipeline", job_id: str) -> None:
+        self._forget_place(pipe, job_id)
+        pipe.hdel(self.keys.grace, job_id)
+        pipe.delete(PRESENCE.format(job_id=job_id), GONE.format(job_id=job_id))
 
     def _forget_place(self, pipe: "Pipeline", job_id: str) -> None:
         pipe.zrem(self.keys.line, job_id)

@@ -91,8 +91,3 @@ def note_gone(job_id: str, keep_seconds: float | None) -> None:
     grace = max(conf.LOST_GRACE, keep_seconds or 0)
     note = f"{seconds * 1000 + micros // 1000}:{milliseconds(grace)}:lost"
     client.set(GONE.format(job_id=job_id), note, nx=True, ex=GONE_TTL)
-
-
-def forget(job_id: str) -> None:
-    """The entry has ended: nothing of its presence is kept."""
-    connection().delete(PRESENCE.format(job_id=job_id), GONE.format(job_id=job_id))

@@ -247,8 +247,10 @@ def ended(entry: Entry) -> None:
 
 
 def _clear_place(entry: Entry) -> None:
+    line = get_line(entry.queue)
     try:
-        get_line(entry.queue).remove(entry.job_id)
+        # A job that was started belongs to RQ until its horse has ended.
+        line.remove(entry.job_id) if entry.attempt == 0 else line.forget(entry.job_id)
     except RedisError:
         logger.exception("entry %s has ended; the keeper will clear its place", entry.code)
 

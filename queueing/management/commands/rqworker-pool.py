@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 stock = import_module("django_rq.management.commands.rqworker-pool")
 
 
-class Command(stock.Command):  # type: ignore[misc, name-defined]  # a module whose name has a hyphen
+class Command(stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(serializer="rq.serializers.JSONSerializer")

@@ -23,6 +23,7 @@ const plainIcon = icon.href;
 
 const state = {
   status: root.dataset.status,
+  reason: "",
   position: number(root.dataset.position),
   keepSeconds: number(root.dataset.keepSeconds),
   progress: null,
@@ -229,6 +230,7 @@ function apply(data) {
   const moved = data.position !== state.position;
   Object.assign(state, {
     status: data.status,
+    reason: data.reason,
     position: data.position,
     keepSeconds: data.keep_seconds,
     progress: data.progress,
@@ -255,7 +257,8 @@ function replace(html) {
   partial.innerHTML = html;
   root.dataset.status = state.status;
   for (const action of root.querySelectorAll("[data-for]")) {
-    action.hidden = !action.dataset.for.split(" ").includes(state.status);
+    const fits = action.dataset.for.split(" ").includes(state.status);
+    action.hidden = !fits || action.dataset.unless === state.reason;
   }
   // Focus stays where it is; when its element went away, it moves to the heading instead of to nowhere.
   const lost = focused !== document.body && (!focused.isConnected || focused.closest("[hidden]"));

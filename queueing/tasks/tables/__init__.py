@@ -6,10 +6,11 @@
     reading.py    UTF-8 -> blocks of rows
     sketches.py   what is kept of a column, in bounded memory
     kinds.py      which texts are numbers, dates or nothing
-    column.py     blocks of values -> the facts about one column
+    column.py, distribution.py   blocks of values -> the facts about one column
     profile.py    all of it, from path to profile
-    page.py       profile -> what the page shows
-    charts.py     histogram and bars as SVG geometry
+    page.py, card.py             profile -> what the page shows, in words.py and charts.py
+
+Each module stands on those above it.
 
 Only the modules from reading.py on use polars. It starts threads when it is imported, and a worker forks for each
 job: so they are imported inside the task, and neither the web processes nor a worker's parent ever load polars.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from queueing.conf import conf
 from queueing.exceptions import UnusableInput
@@ -36,6 +37,18 @@ class Dialect:
     @property
     def delimiter_name(self) -> str:
         return NAMES.get(self.delimiter, "none" if self.delimiter == ALONE else repr(self.delimiter))
+
+
+def head_bytes() -> int:
+    """How much of a file must be seen: at least one line."""
+    return conf.TABLE_MAX_LINE_BYTES + 64 * 1024
+
+
+def sniff_file(path: Path, *, header: str) -> Dialect:
+    """The dialect of a UTF-8 file. Raises UnusableInput."""
+    with path.open("rb") as file:
+        head = file.read(head_bytes())
+        return sniff(head.decode(errors="ignore"), whole=not file.read(1), header=header)
 
 
 def sniff(text: str, *, whole: bool, header: str = "auto") -> Dialect:

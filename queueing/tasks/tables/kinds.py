@@ -70,8 +70,9 @@ class Dates:
     def read(self, values: pl.Series) -> pl.Series:
         """The dates in texts, as milliseconds since 1970 in UTC (Float64); null for what is none."""
         moments = values.str.to_datetime(self.format, strict=False, time_unit="ms", time_zone="UTC")
-        years = moments.dt.year()
-        return moments.to_physical().cast(pl.Float64).set(~years.is_between(*YEARS), None)
+        moment = pl.col("moment")
+        plausible = pl.when(moment.dt.year().is_between(*YEARS)).then(moment.to_physical().cast(pl.Float64))
+        return pl.select(moment=moments).select(plausible).to_series()
 
 
 def date_format(values: pl.Series) -> Dates | None:

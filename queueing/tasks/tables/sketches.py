@@ -1,5 +1,7 @@
 """What is kept of a column while its values stream by: exact while that is small, then estimates with known errors."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 TABLE = {"key": pl.UInt64, "value": pl.String, "n": pl.UInt64}
@@ -59,6 +61,8 @@ class Tally:
     def distinct(self) -> int:
         if self.exact:
             return self.table.height
+        if len(self._keys) < KEYS:
+            return len(self._keys)
         largest = int(self._keys.max())  # type: ignore[arg-type]  # there are many
         return round((len(self._keys) - 1) * 2**64 / largest)
 
@@ -80,6 +84,7 @@ class Spread:
         self.limit = max(limit, 2 * FINE)
         self.n = 0
         self.exact = True
+        self.whole = True  # no number has a fraction
         self.total = 0.0
         self.low = float("inf")
         self.high = float("-inf")
@@ -91,9 +96,12 @@ class Spread:
         if points.is_empty():
             return
         self.n += int(points["n"].sum())
+        self.whole = self.whole and bool((points["x"] == points["x"].floor()).all())
         self.total += float((points["x"] * points["n"]).sum())
         self.low = min(self.low, points["x"].min())  # type: ignore[type-var, assignment]  # Float64, not empty
         self.high = max(self.high, points["x"].max())  # type: ignore[type-var, assignment]
+        if not self.exact and points.height > FINE:
+            points = _coarser(points)
         self.points = pl.concat([self.points, points])
         if self.points.height > self.limit:
             self.exact = False
@@ -103,7 +111,7 @@ class Spread:
     def mean(self) -> float:
         return self.total / self.n
 
-    def quantiles(self, shares: list[float]) -> list[float]:
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
         """By linear interpolation between neighbours, as numpy does."""
         points = self.points.sort("x")
         reached = points["n"].cum_sum()

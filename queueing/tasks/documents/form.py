@@ -1,0 +1,32 @@
+"""The form: refuses what cannot be read before anything of it is stored."""
+
+from typing import BinaryIO, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+
+from queueing.exceptions import UnusableInput
+from queueing.forms import EntryForm
+from queueing.tasks.documents.source import open_document
+
+# For the browser's file dialogue only; what counts is the content.
+ACCEPT = ".pdf,.png,.jpg,.jpeg,.tif,.tiff,.webp,application/pdf,image/png,image/jpeg,image/tiff,image/webp"
+
+
+class DocumentForm(EntryForm):
+    file = forms.FileField(
+        label="Your document",
+        help_text="A PDF, or a photo or scan as PNG, JPEG, TIFF or WebP.",
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+        error_messages={"required": "Please choose a file.", "empty": "This file is empty."},
+    )
+
+    def check_file(self, upload: UploadedFile) -> None:
+        # The file below the upload: in memory or temporary, both are what Pillow and PDFium read from.
+        file = cast("BinaryIO", upload.file)
+        try:
+            with open_document(file):
+                pass
+        except UnusableInput as error:
+            raise ValidationError(str(error), code="unusable") from error

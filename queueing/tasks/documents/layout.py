@@ -1,0 +1,136 @@
+"""From lines anywhere on a page to rows, paragraphs and text."""
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+from queueing.tasks.documents.page import Corners, Line
+from queueing.tasks.documents.reading_order import Box, reading_order
+
+# All lengths here are in heights of a usual line.
+LEVEL = 0.5  # lines whose middles differ by less are on one level
+WORD_GAP = 1.0  # what is nearer than this on one level is one line
+SHARED_WIDTH = 0.5  # what shares more width than this lies above each other
+PARAGRAPH_GAP = 0.4  # this much more room than usual begins a paragraph
+
+# Columns of a table would be read one after the other. A table is taken to be this many levels below each other, each
+# with so much of its width in gaps; in columns of prose it is far less.
+TABLE_LEVELS = 3
+TABLE_GAPS = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is read in one go: a line, in one piece or several, or a row of a table."""
+
+    pieces: Sequence["Piece"]
+    is_table: bool = False
+    box: Box = field(init=False)
+
+    def __post_init__(self) -> None:
+        lefts, tops, rights, bottoms = zip(*(piece.box for piece in self.pieces), strict=True)
+        object.__setattr__(self, "box", (min(lefts), min(tops), max(rights), max(bottoms)))
+
+    @property
+    def text(self) -> str:
+        """Cells of a table are separated by tabs, so that they can be pasted into a spreadsheet."""
+        return ("\t" if self.is_table else " ").join(piece.line.text for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A line and its box on a page that is turned level."""
+
+    line: Line
+    box: Box
+
+    @property
+    def middle(self) -> float:
+        return (self.box[1] + self.box[3]) / 2
+
+
+def rows(lines: Sequence[Line]) -> list[Row]:
+    """The lines of a page as rows in reading order."""
+    if not lines:
+        return []
+    found: list[Row] = []
+    for is_gappy, group in groupby(_levels(_level_pieces(lines)), key=_is_gappy):
+        levels = list(group)
+        if is_gappy and len(levels) >= TABLE_LEVELS:
+            found += [Row(level, is_table=True) for level in levels]
+        else:
+            found += [Row(run) for level in levels for run in _runs(level)]
+    return [found[index] for index in reading_order([row.box for row in found], tolerance=SHARED_WIDTH)]
+
+
+def text(ordered: Sequence[Row]) -> str:
+    """The text of a page: a line for each row, an empty line between paragraphs and columns."""
+    gaps = [_gap(above, below) for above, below in pairwise(ordered)]
+    usual = statistics.median([gap for gap in gaps if gap is not None] or [0])
+    parts = [row.text for row in ordered[:1]]
+    for row, gap in zip(ordered[1:], gaps, strict=True):
+        parts.append("\n" if gap is not None and gap <= usual + PARAGRAPH_GAP else "\n\n")
+        parts.append(row.text)
+    return "".join(parts)
+
+
+def _gap(above: Row, below: Row) -> float | None:
+    """The room between two rows; None when the second does not lie below the first."""
+    shared = min(above.box[2], below.box[2]) - max(above.box[0], below.box[0])
+    if shared <= SHARED_WIDTH or below.box[1] < above.box[1]:
+        return None
+    return below.box[1] - above.box[3]
+
+
+def _level_pieces(lines: Sequence[Line]) -> list[Piece]:
+    """The lines from the top, as if the page had been scanned straight."""
+    angle, height = _slope(lines), statistics.median(_height(line.corners) for line in lines) or 1
+    turn = complex(math.cos(-angle), math.sin(-angle)) / height
+    pieces = []
+    for line in lines:
+        points = [complex(x, y) * turn for x, y in line.corners]
+        xs, ys = [point.real for point in points], [point.imag for point in points]
+        pieces.append(Piece(line, (min(xs), min(ys), max(xs), max(ys))))
+    return sorted(pieces, key=lambda piece: piece.middle)
+
+
+def _slope(lines: Sequence[Line]) -> float:
+    """The angle of the page in radians, from its longer lines; short ones say little."""
+    longest = sorted(lines, key=lambda line: math.dist(*line.corners[:2]), reverse=True)[: max(1, len(lines) // 3)]
+    return statistics.median(
+        math.atan2(right[1] - left[1], right[0] - left[0]) for left, right, *_ in (line.corners for line in longest)
+    )
+
+
+def _height(corners: Corners) -> float:
+    return math.dist(corners[0], corners[3])
+
+
+def _levels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """What stands side by side, over the whole page, each from left to right."""
+    level: list[Piece] = []
+    for piece in pieces:
+        if level and piece.middle - statistics.fmean(other.middle for other in level) > LEVEL:
+            yield sorted(level, key=lambda piece: piece.box[0])
+            level = []
+        level.append(piece)
+    yield sorted(level, key=lambda piece: piece.box[0])
+
+
+def _runs(level: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Pieces of one level that belong to one line: the engine cuts at wide spaces."""
+    run = [level[0]]
+    for piece in level[1:]:
+        if piece.box[0] - run[-1].box[2] > WORD_GAP:
+            yield run
+            run = []
+        run.append(piece)
+    yield run
+
+
+def _is_gappy(level: Sequence[Piece]) -> bool:
+    runs = [Row(run) for run in _runs(level)]
+    gaps = sum(right.box[0] - left.box[2] for left, right in pairwise(runs))
+    return gaps > TABLE_GAPS * (level[-1].box[2] - level[0].box[0])

@@ -1,0 +1,126 @@
+"""A PDF of page pictures with the recognised text over them, invisible but there to be found, marked and copied.
+
+The text is written in render mode 3, neither filled nor stroked, in a font whose codes are UTF-16 and whose glyphs are
+never drawn. Any script can be written that way without having a font for it. The idea is Tesseract's (`GlyphLessFont`
+in its pdfrenderer.cpp). PDFium embeds a real font file all the same, so it gets the small one that Pillow has.
+"""
+
+import ctypes
+import io
+import math
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from PIL import ImageFont
+
+from queueing.tasks.documents.page import Line
+from queueing.tasks.documents.pdf import pdfium_lock
+
+# Every code is its own character.
+TO_UNICODE = b"""/CIDInit /ProcSet findresource begin
+12 dict begin
+begincmap
+/CMapName /Adobe-Identity-UCS def
+/CMapType 2 def
+1 begincodespacerange
+<0000> <FFFF>
+endcodespacerange
+1 beginbfrange
+<0000> <FFFF> <0000>
+endbfrange
+endcmap
+CMapName currentdict /CMap defineresource pop
+end
+end
+"""
+NO_GLYPHS = bytes(2)  # maps a code to a glyph, and is not allowed to be empty
+CODE_WIDTH = 1.0  # of the font's size: what a code without a width takes (PDF Reference 1.7, 5.6.3: DW)
+BASELINE = 0.2  # of a line's height, from its lower edge
+
+
+class SearchablePdf:
+    """Is written page by page. Holds PDFium's memory: use it in a `with` block."""
+
+    def __enter__(self) -> Self:
+        with pdfium_lock:
+            self._pdf = pdfium.PdfDocument.new()
+            self._font = _load_font(self._pdf)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with pdfium_lock:
+            pdfium_c.FPDFFont_Close(self._font)
+            self._pdf.close()
+
+    def add_page(self, jpeg: bytes, size: tuple[int, int], paper: float, lines: Iterable[Line]) -> None:
+        """A picture of `size` pixels on paper whose long side is `paper` points, with its lines."""
+        points = paper / max(size)  # per pixel
+        width, height = size[0] * points, size[1] * points
+        with pdfium_lock:
+            page = self._pdf.new_page(width, height)
+            page.insert_obj(_image(self._pdf, jpeg, pdfium.PdfMatrix().scale(width, height)))
+            for line in lines:
+                page.insert_obj(self._text(line, points, height))
+            page.gen_content()
+            page.close()
+
+    def add_empty_page(self, paper: float) -> None:
+        """A place for a page that could not be read, so that the numbers of the others stay right."""
+        with pdfium_lock:
+            self._pdf.new_page(paper / math.sqrt(2), paper).close()
+
+    def content(self) -> bytes:
+        with pdfium_lock, io.BytesIO() as buffer:
+            self._pdf.save(buffer)
+            return buffer.getvalue()
+
+    def _text(self, line: Line, points: float, page_height: float) -> Any:
+        """The line, stretched to the width that it has in the picture, at its angle."""
+        top_left, _, bottom_right, bottom_left = line.corners
+        size = max(math.dist(top_left, bottom_left) * points, 1)
+        width = max(math.dist(bottom_left, bottom_right) * points, 1)
+        angle = math.atan2(bottom_left[1] - bottom_right[1], bottom_right[0] - bottom_left[0])  # counter-clockwise
+        codes = _codes(line.text)
+        raw = pdfium_c.FPDFPageObj_CreateTextObj(self._pdf, self._font, size)
+        pdfium_c.FPDFText_SetCharcodes(raw, codes, len(codes))
+        pdfium_c.FPDFTextObj_SetTextRenderMode(raw, pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE)
+        text = pdfium.PdfObject(raw, pdf=self._pdf)
+        text.set_matrix(
+            pdfium.PdfMatrix()
+            .translate(0, BASELINE * size)
+            .scale(width / (size * CODE_WIDTH * len(codes)), 1)
+            .rotate(math.degrees(angle), ccw=True)
+            .translate(bottom_left[0] * points, page_height - bottom_left[1] * points)
+        )
+        return text
+
+
+def _load_font(pdf: Any) -> Any:
+    font = ImageFont.load_default(10)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
+    file = font.font_bytes
+    return pdfium_c.FPDFText_LoadCidType2Font(
+        pdf, _array(ctypes.c_uint8, file), len(file), TO_UNICODE, _array(ctypes.c_uint8, NO_GLYPHS), len(NO_GLYPHS)
+    )
+
+
+def _image(pdf: Any, jpeg: bytes, matrix: Any) -> Any:
+    image = pdfium.PdfImage.new(pdf)
+    image.load_jpeg(io.BytesIO(jpeg), inline=True)
+    image.set_matrix(matrix)
+    return image
+
+
+def _codes(text: str) -> Any:
+    encoded = text.encode("utf-16-le", "replace")
+    units = memoryview(encoded).cast("H")
+    return _array(ctypes.c_uint32, units)
+
+
+def _array(kind: Any, values: Any) -> Any:
+    return (kind * len(values))(*values)

@@ -1,0 +1,36 @@
+"""What was handed in, recognised by its content, never by its name.
+
+`open_document` is called twice: by the form, to refuse before anything is stored, and by the task. It reads headers
+only; what is wrong further in shows when a page's picture is asked for.
+"""
+
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from queueing.exceptions import UnusableInput
+from queueing.tasks.documents.page import Document
+from queueing.tasks.documents.pdf import open_pdf
+from queueing.tasks.documents.pictures import open_pictures
+
+SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",  # BigTIFF
+    b"MM\0+": "TIFF",
+    b"RIFF": "WEBP",
+}
+
+
+def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
+    """Recognise, check and open a document. Raises UnusableInput with a sentence for the visitor."""
+    head = file.read(1024)
+    file.seek(0)
+    for signature, kind in SIGNATURES.items():
+        if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
+            return open_pictures(file, kind)
+    # Readers accept the header anywhere in the first kilobyte (PDF Reference 1.7, appendix H, note 13).
+    if b"%PDF-" in head:
+        return open_pdf(file)
+    raise UnusableInput("This is not a PDF, PNG, JPEG, TIFF or WebP file.")

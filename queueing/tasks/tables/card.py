@@ -1,0 +1,105 @@
+"""One column as a card: its facts in words, its chart, its frequent values."""
+
+from queueing.tasks.tables import charts
+from queueing.tasks.tables.words import Json, about, counted, figure, share, short
+
+VALUES = 6  # frequent values shown
+
+
+def card(column: Json) -> Json:
+    top = _top(column)
+    return {
+        "name": short(column["name"]),
+        "type": column["type"],
+        "facts": [{"label": label, "value": value} for label, value in _facts(column).items()],
+        "chart": _histogram(column) if "histogram" in column else _bars(column, top),
+        "top": top,
+    }
+
+
+def _facts(column: Json) -> dict[str, str]:
+    facts = {"Missing": _missing(column), "Different values": _distinct(column)}
+    if "quantiles" in column:
+        facts |= _measured(column)
+    elif "longest" in column:
+        shortest, longest = column["shortest"], column["longest"]
+        facts["Length"] = counted(longest, "character") if shortest == longest else f"{shortest:,} to {longest:,} characters"
+    return facts
+
+
+def _missing(column: Json) -> str:
+    if not column["missing"]:
+        return "none"
+    words = [f"{count:,} written {word}" for word, count in column["missing_written_as"].items()]
+    return ", ".join([f"{column['missing']:,} ({share(column['missing'], column['rows'])})", *words])
+
+
+def _distinct(column: Json) -> str:
+    if not column["exact"]:
+        return about(column["distinct"])
+    if column["distinct"] == column["rows"] - column["missing"] > 1:
+        return f"{column['distinct']:,}, each occurs once"
+    return f"{column['distinct']:,}"
+
+
+def _measured(column: Json) -> dict[str, str]:
+    """Facts about numbers and dates."""
+    q = {name: figure(value) for name, value in column["quantiles"].items()}
+    hedge = "" if column["quantiles_exact"] else "about "
+    is_date = "written_as" in column
+    facts = {
+        "First" if is_date else "Smallest": figure(column["min"]),
+        "Last" if is_date else "Largest": figure(column["max"]),
+        "Mean": figure(column["mean"]),
+        "Median": hedge + q["0.5"],
+        "Half lie from": f"{hedge}{q['0.25']} to {q['0.75']}",
+        "90 % lie from": f"{hedge}{q['0.05']} to {q['0.95']}",
+    }
+    if is_date:
+        facts["Read as"] = column["written_as"]
+    if others := column["rows"] - column["missing"] - column["readable"]:
+        facts["Not a date" if is_date else "Not a number"] = f"{others:,}"
+    return facts
+
+
+def _top(column: Json) -> list[Json]:
+    """The most frequent values, if any occurs twice."""
+    top = column.get("top", [])[:VALUES]
+    if not top or top[0]["count"] == 1:
+        return []
+    hedge = "" if column["exact"] else "at least "
+    present = column["rows"] - column["missing"]
+    return [
+        {
+            "value": short(item["value"]),
+            "count": item["count"],
+            "text": f"{hedge}{item['count']:,} ({share(item['count'], present)})",
+        }
+        for item in top
+    ]
+
+
+def _histogram(column: Json) -> Json:
+    found, q = column["histogram"], column["quantiles"]
+    counts = found["counts"]
+    return {
+        "kind": "histogram",
+        "label": f"Histogram of {short(column['name'])}: half of the values lie from {figure(q['0.25'])} "
+        f"to {figure(q['0.75'])}, the median is {figure(q['0.5'])}.",
+        "bars": charts.histogram(counts),
+        "low": figure(found["from"]) + (" or less" if found["first_holds_less"] else ""),
+        "high": figure(found["to"]) + (" or more" if found["last_holds_more"] else ""),
+    }
+
+
+def _bars(column: Json, top: list[Json]) -> Json | None:
+    if not top:
+        return None
+    bars = charts.bars([item["count"] for item in top], column["rows"] - column["missing"])
+    finding = ", ".join(f"{item['value']} {item['text']}" for item in top[:3])
+    return {
+        "kind": "bars",
+        "label": f"Most frequent in {short(column['name'])}: {finding}.",
+        "bars": [bar | {"value": item["value"], "text": item["text"]} for bar, item in zip(bars, top, strict=True)],
+        "height": len(top) * charts.ROW,
+    }

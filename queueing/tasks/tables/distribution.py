@@ -1,0 +1,78 @@
+"""The facts about numbers and dates: extremes, mean, quantiles, histogram."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from queueing.tasks.tables.kinds import Dates, Numbers
+from queueing.tasks.tables.sketches import Spread
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+BINS = 24
+DAY = 24 * 3600 * 1000  # milliseconds
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def distribution(reader: Numbers | Dates, spread: Spread) -> dict[str, Any]:
+    """What profile.json says of a column of numbers, or of dates (as ISO 8601)."""
+    kind, unit, say = _kind(reader, spread)
+    quantiles = spread.quantiles(QUANTILES)
+    return kind | {
+        "readable": spread.n,
+        "min": say(spread.low),
+        "max": say(spread.high),
+        "mean": say(spread.mean),
+        "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, quantiles, strict=True)},
+        "quantiles_exact": spread.exact,
+        "histogram": _histogram(spread, quantiles, unit, say),
+    }
+
+
+def _kind(reader: Numbers | Dates, spread: Spread) -> tuple[dict[str, str], float, Callable[[float], Any]]:
+    """The type, the smallest step between two values (0: none) and how to write a value."""
+    match reader:
+        case Numbers():
+            return {"type": "whole number" if spread.whole else "number"}, float(spread.whole), _number
+        case Dates(has_time=True):
+            return {"type": "date and time", "written_as": reader.order}, 0, _moment
+        case _:
+            return {"type": "date", "written_as": reader.order}, DAY, _day
+
+
+def _histogram(spread: Spread, quantiles: list[float], unit: float, say: Callable[[float], Any]) -> dict[str, Any]:
+    low, high = _range(spread, quantiles)
+    width = (high - low) / BINS
+    if unit:
+        low = math.floor(low / unit) * unit
+        width = math.ceil(((high - low) / unit + 1) / BINS) * unit
+    bins = max(1, math.ceil((high - low + unit) / width)) if width else 1
+    return {
+        "from": say(low),
+        "to": say(high),
+        "counts": spread.histogram(low, width or 1, bins),
+        "first_holds_less": spread.low < low,
+        "last_holds_more": spread.high > low + bins * width,
+    }
+
+
+def _range(spread: Spread, quantiles: list[float]) -> tuple[float, float]:
+    """What to draw: everything, unless a few far values would press all the others into one bar."""
+    usual = quantiles[-1] - quantiles[0]
+    if not usual or spread.high - spread.low < 5 * usual:
+        return spread.low, spread.high
+    return max(spread.low, quantiles[0] - usual), min(spread.high, quantiles[-1] + usual)
+
+
+def _number(value: float) -> int | float | None:
+    if not math.isfinite(value):  # the mean of numbers whose sum is beyond float64
+        return None
+    return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.12g}")
+
+
+def _moment(value: float) -> str:
+    return (EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
+def _day(value: float) -> str:
+    return (EPOCH + timedelta(milliseconds=value)).date().isoformat()

@@ -1,0 +1,90 @@
+"""The form of the tables task: what is no table is refused here, before anything is stored."""
+
+import re
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.template.defaultfilters import filesizeformat
+
+from queueing.conf import conf
+from queueing.exceptions import UnusableInput
+from queueing.forms import EntryForm
+from queueing.tasks.tables.dialect import head_bytes, sniff
+from queueing.tasks.tables.encoding import has_old_line_ends, marked
+
+CHUNK = 256 * 1024  # bytes
+
+WORKBOOK = "This is an Excel workbook; save it as CSV."
+# What a file really is, whatever its name says: its first bytes and the sentence for it.
+OTHERS = (
+    (rb"PK\x03\x04.*(xl/|\[Content_Types\])", WORKBOOK),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
+    (rb"PK\x03\x04.*opendocument\.spreadsheet", "This is an OpenDocument spreadsheet; save it as CSV."),
+    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "This is a packed file; unpack it first."),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP", "This is a picture, not a table."),
+    (rb"%PDF-", "This is a PDF, not a table."),
+    (rb"\s*<(!doctype html|html|\?xml)", "This is a web page or XML, not a table; save it as CSV."),
+    (rb"PAR1|SQLite format 3\0|ARROW1", "This is a database or a binary table; export it as CSV."),
+)
+
+
+class TableForm(EntryForm):
+    file = forms.FileField(
+        label="CSV or TSV file",
+        widget=forms.FileInput(
+            attrs={"accept": ".csv,.tsv,.tab,.txt,text/csv,text/tab-separated-values,text/plain"},
+        ),
+        error_messages={"required": "Choose a file first.", "empty": "This file is empty."},
+    )
+    header = forms.ChoiceField(
+        label="First row",
+        choices=[("auto", "Find out"), ("yes", "Holds the names"), ("no", "Is data already")],
+        initial="auto",
+        required=False,
+    )
+
+    field_order = ("file", "header", "code")
+
+    def clean_header(self) -> str:
+        return self.cleaned_data["header"] or "auto"
+
+    def max_bytes(self) -> int:
+        return conf.TABLE_MAX_UPLOAD_BYTES
+
+    def check_file(self, upload: UploadedFile) -> None:
+        upload.seek(0)
+        head = upload.read(head_bytes())
+        _refuse_other_formats(head[:4096])
+        mark = marked(head)
+        _look_at_every_byte(upload, head, may_have_nul=mark is not None and mark.name != "UTF-8")
+        text = head.decode(mark.codec if mark else "utf-8", errors="ignore")
+        try:
+            sniff(text, whole=len(head) == upload.size)
+        except UnusableInput as error:
+            raise ValidationError(str(error), code="unusable") from None
+
+
+def _refuse_other_formats(head: bytes) -> None:
+    for pattern, sentence in OTHERS:
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+            raise ValidationError(sentence, code="not_a_table")
+
+
+def _look_at_every_byte(upload: UploadedFile, head: bytes, *, may_have_nul: bool) -> None:
+    """No NUL where the encoding has none, and no line beyond the limit.
+
+    Chunks are no longer than the limit: a line within one needs no look, and the first and last newline of each
+    are found at once. So 500 MB take about as long as reading them.
+    """
+    limit = conf.TABLE_MAX_LINE_BYTES
+    newline = b"\r" if has_old_line_ends(head) else b"\n"
+    line = 0  # bytes since the last newline
+    upload.seek(0)
+    while chunk := upload.read(min(CHUNK, limit)):
+        if not may_have_nul and b"\0" in chunk:
+            raise ValidationError("This is not a text file; save the table as CSV.", code="binary")
+        first = chunk.find(newline)
+        if line + (len(chunk) if first < 0 else first) > limit:
+            raise ValidationError(f"This file has a line of more than {filesizeformat(limit)}.", code="long_line")
+        line = line + len(chunk) if first < 0 else len(chunk) - 1 - chunk.rfind(newline)

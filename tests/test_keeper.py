@@ -1,0 +1,223 @@
+"""The keeper's round, step by step; time moves by data."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from queueing import keys, presence, services
+from queueing.keeper import Keeper
+from queueing.line import LineQueue
+from queueing.models import Entry, EntryEvent
+from queueing.states import Reason, Status
+from tests.conftest import go, watch_since
+from tests.probe import probe
+
+Join = Callable[..., Entry]
+
+
+@pytest.fixture
+def keeper(db: None) -> Keeper:
+    made = Keeper()
+    made._no_leases_before = 0
+    made.client.set("queueing:epoch", 1)  # no flush has just happened
+    return made
+
+
+def overdue(line: LineQueue, entry: Entry) -> None:
+    line.connection.zadd(line.keys.due, {entry.job_id: 1})
+
+
+def old(*entries: Entry) -> None:
+    """Joined so long ago that they are no longer on their way into the line."""
+    Entry.objects.filter(pk__in=[entry.pk for entry in entries]).update(joined_at=timezone.now() - timedelta(minutes=1))
+
+
+def test_it_works(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    stays, goes = join("stays"), join("goes")
+    go(goes)
+    counts = keeper.round()
+    assert counts["held"] == 1
+    assert line.get_job_ids() == [stays.job_id]
+    assert line.held_ids() == [goes.job_id]
+    assert line.connection.exists(keys.KEEPER)
+
+
+def test_who_is_held_for_too_long_is_dropped(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, "closed")
+    overdue(line, entry)
+    watch_since(1000)
+    assert keeper.round()["dropped"] == 1
+    entry.refresh_from_db()
+    assert (entry.status, entry.reason) == (Status.ABANDONED, Reason.CLOSED)
+    assert entry.finished_at is not None
+    assert not line.connection.exists(f"rq:job:{entry.job_id}")
+    assert line.places() == 0
+
+
+def test_nobody_is_dropped_while_the_web_tier_is_away_or_young(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    go(entry)
+    keeper.round()
+    overdue(line, entry)
+    assert keeper.round()["dropped"] == 0  # no watch
+    watch_since(1)
+    assert keeper.round()["dropped"] == 0  # a young one
+    watch_since(1000)
+    assert keeper.round()["dropped"] == 1
+
+
+def test_who_came_back_in_the_last_moment_is_not_dropped(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, "closed")
+    overdue(line, entry)
+    watch_since(1000)
+    line.connection.set(keys.PRESENCE.format(job_id=entry.job_id), 1, px=60_000)
+    assert keeper.round()["dropped"] == 0
+    assert line.get_job_ids() == [entry.job_id]
+
+
+def test_a_claim_that_was_not_started_goes_back_to_its_place(
+    keeper: Keeper, join: Join, line: LineQueue, settings: Any
+) -> None:
+    first, second = join("first"), join("second")
+    line.claim("dead worker")
+    assert keeper.round()["claims returned"] == 0
+    job_id, score, _ = line.claims()["dead worker"]
+    line.connection.hset(line.keys.claims, "dead worker", f"{job_id}:{score}:1")
+    assert keeper.round()["claims returned"] == 1
+    assert line.get_job_ids() == [first.job_id, second.job_id]
+
+
+def test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it(
+    keeper: Keeper, join: Join, line: LineQueue
+) -> None:
+    entry = join()
+    other = join("other")
+    for attempt in (1, 2):
+        line.claim("worker")
+        entry.refresh_from_db()
+        assert entry.start("worker")
+        line.started("worker", entry.job_id)
+        assert entry.attempt == attempt
+        Entry.objects.filter(pk=entry.pk).update(lease_until=Now() - timedelta(seconds=1))
+        assert keeper.round()["orphaned"] == 1
+        entry.refresh_from_db()
+        if attempt == 1:
+            assert (entry.status, entry.reason) == (Status.WAITING, Reason.ORPHANED)
+            assert line.get_job_ids() == [entry.job_id, other.job_id]
+    assert (entry.status, entry.reason) == (Status.FAILED, Reason.ORPHANED)
+    assert "unexpectedly" in entry.message
+    assert line.get_job_ids() == [other.job_id]
+
+
+def test_leases_are_left_alone_for_one_renewal_after_the_database_was_lost(keeper: Keeper, join: Join) -> None:
+    entry = join()
+    entry.start("worker")
+    Entry.objects.update(lease_until=Now() - timedelta(seconds=1))
+    keeper.database_was_lost()
+    assert keeper.recover_leases() == 0
+
+
+def test_a_flush_loses_nobody_and_no_order(keeper: Keeper, join: Join, line: LineQueue, valkey: redis.Redis) -> None:
+    entries = [join(str(number)) for number in range(10)]
+    old(*entries)
+    keeper.round()
+    valkey.flushall()
+    assert keeper.round()["restored"] == 0  # first the pages beat
+    keeper._flushed_at -= 3  # type: ignore[operator]
+    assert keeper.round()["restored"] == 10
+    assert line.get_job_ids() == [entry.job_id for entry in entries]
+    assert keeper.round()["held"] == 10  # restoring sets no presence
+    presence.beat("probe", [entry.job_id for entry in reversed(entries)], 10)
+    assert line.get_job_ids() == [entry.job_id for entry in entries]
+    assert EntryEvent.objects.filter(kind="restored").count() == 10
+
+
+def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: LineQueue, valkey: redis.Redis) -> None:
+    result = probe.using(backend="unattended").enqueue()
+    entry = Entry.objects.get(code=result.id)
+    old(entry)
+    valkey.flushall()
+    keeper.round()
+    keeper._flushed_at -= 3  # type: ignore[operator]
+    keeper.round()
+    assert line.claim("w1") == (entry.job_id, 0)
+
+
+def test_a_row_without_a_place_gets_one(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    old(entry)
+    line.remove(entry.job_id)
+    assert keeper.round()["restored"] == 1
+    assert line.places() == 1
+
+
+def test_a_row_on_its_way_into_the_line_is_left_alone(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    line.remove(entry.job_id)
+    assert keeper.round()["restored"] == 0
+
+
+def test_a_place_without_a_waiting_row_goes_and_a_foreign_job_stays(
+    keeper: Keeper, join: Join, line: LineQueue
+) -> None:
+    entry, gone = join("ended"), join("deleted")
+    Entry.objects.filter(pk=entry.pk).update(status=Status.CANCELLED)
+    Entry.objects.filter(pk=gone.pk).delete()
+    line.enqueue("tests.foreign.note", "x", job_id="foreign")
+    foreign_uuid = line.enqueue("tests.foreign.note", "x", job_id="0" * 32)
+    assert line.claim("w1")[0] == entry.job_id  # moves the inbox into the line
+    line.release("w1", entry.job_id)
+    keeper.round()
+    assert set(line.get_job_ids()) == {"foreign", foreign_uuid.id}
+
+
+def test_timelines_tell_of_holds_and_returns(keeper: Keeper, join: Join) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, "closed")
+    presence.beat("probe", [entry.job_id], 10)
+    keeper.round()
+    assert [(event.kind, event.detail) for event in entry.events.all()] == [("held", "closed"), ("back", "")]
+
+
+def test_a_longer_hold_outlives_a_flush(
+    keeper: Keeper, join: Join, line: LineQueue, valkey: redis.Redis, settings: Any
+) -> None:
+    entry = join()
+    old(entry)
+    assert services.keep(entry)
+    valkey.flushall()
+    keeper.round()
+    keeper._flushed_at -= 3  # type: ignore[operator]
+    keeper.round()
+    assert line.held_ids() == []
+    go(entry)
+    keeper.round()
+    seconds, _ = valkey.time()
+    due = valkey.zscore(line.keys.due, entry.job_id)
+    assert due is not None
+    assert due / 1000 - seconds > 1700
+
+
+def test_two_keepers_do_no_harm(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, "closed")
+    overdue(line, entry)
+    watch_since(1000)
+    assert keeper.drop(line) + Keeper().drop(line) == 1
+
+
+def test_results_past_their_time_are_purged(keeper: Keeper, join: Join) -> None:
+    entry = join()
+    stored = entry.files.get()
+    entry.cancel()
+    Entry.objects.update(finished_at=timezone.now() - timedelta(hours=2))
+    assert keeper.round()["purged"] == 1
+    assert not stored.file.storage.exists(stored.file.name)
+    assert not Entry.objects.exists()
