@@ -58,9 +58,7 @@ RQ: dict[str, Any] = {
     "WORKER_CLASS": "queueing.worker.PresenceWorker",
     "COMMIT_MODE": "on_db_commit",
 }
-RQ_QUEUES = {
-    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in QUEUEING_TASKS
-}
+RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in QUEUEING_TASKS}
 # django-rq shows arguments and lets any staff member empty a queue; our own pages do neither.
 RQ_SHOW_ADMIN_LINK = False
 

@@ -97,7 +97,7 @@ class Attempt:
     def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
         if not PLAIN_NAME.fullmatch(name) or any(file.name == name for file in self.files):
             raise ValueError(f"{name!r} is no plain name, or was used before")
-        body: "File[bytes]" = ContentFile(content) if isinstance(content, bytes) else content
+        body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
         file = EntryFile(
             entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size
         )

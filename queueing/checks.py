@@ -60,9 +60,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
 def check_relations(**_: Any) -> list[CheckMessage]:
     """Unknown names, wrong types, and relations between the settings."""
     try:
-        return [
-            Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)
-        ]
+        return [Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E000")]
 

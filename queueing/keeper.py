@@ -16,7 +16,7 @@ from queueing import purge, services, stats
 from queueing.conf import conf
 from queueing.keys import KEEPER, WATCH, as_list, connection, milliseconds, script
 from queueing.line import LineQueue, get_line, is_runner
-from queueing.models import Entry, EntryEvent
+from queueing.models import Entry, EntryEvent, code_of
 from queueing.presence import Cause
 from queueing.states import Status
 
@@ -99,7 +99,7 @@ class Keeper:
         for worker, (job_id, score, seconds) in line.claims().items():
             if seconds < conf.LEASE:
                 continue
-            entry = Entry.objects.filter(code=_code(job_id)).first()
+            entry = Entry.objects.of_job(job_id)
             if entry is None or entry.status == Status.WAITING:
                 returned += bool(line.release(worker, job_id, score))
                 logger.warning("%s: the claim of %s on %s was not started in time", line.name, worker, job_id)
@@ -163,10 +163,9 @@ class Keeper:
         """Places whose row has ended, or is running, are removed. Jobs that are not entries stay."""
         removed = 0
         for job_ids in line.scan():
-            codes = [code for code in map(_code, job_ids) if code is not None]
-            rows = dict(Entry.objects.filter(code__in=codes).values_list("code", "status"))
+            rows = dict(Entry.objects.of_jobs(job_ids).values_list("code", "status"))
             for job_id in job_ids:
-                status = rows.get(cast(uuid.UUID, _code(job_id)))
+                status = rows.get(cast(uuid.UUID, code_of(job_id)))
                 if status not in (None, Status.WAITING) or (status is None and is_runner(job_id)):
                     line.forget_place(job_id)
                     removed += 1
@@ -202,14 +201,14 @@ class Keeper:
         """Drain what the scripts noted (held, back) into the timelines."""
         moves = cast(list[bytes] | None, self.client.lpop(line.keys.moves, MOVES_A_ROUND)) or []
         noted = [move.decode().split(":") for move in moves]
-        codes = {code for *_, job_id in noted if (code := _code(job_id))}
+        codes = {code for *_, job_id in noted if (code := code_of(job_id))}
         found: dict[uuid.UUID, int] = {}
         for batch in _chunks(list(codes), WINDOW):
             found.update(Entry.objects.filter(code__in=batch).values_list("code", "pk"))
         events = [
             EntryEvent(entry_id=pk, at=datetime.fromtimestamp(int(ms) / 1000, UTC), kind=kind, detail=cause)
             for ms, kind, cause, job_id in noted
-            if (code := _code(job_id)) and (pk := found.get(code))
+            if (code := code_of(job_id)) and (pk := found.get(code))
         ]
         EntryEvent.objects.bulk_create(events, batch_size=WINDOW)
         return len(events)
@@ -224,14 +223,6 @@ class Keeper:
 
 
 PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")
-
-
-def _code(job_id: str) -> uuid.UUID | None:
-    """The code of an entry's job; None for somebody else's."""
-    try:
-        return uuid.UUID(job_id)
-    except ValueError:
-        return None
 
 
 def _chunks[T](items: list[T], size: int) -> list[list[T]]:

@@ -108,9 +108,7 @@ class LineQueue(DjangoRQ):
 
     def release(self, worker: str, job_id: str, score: float | None = None) -> str:
         """Give a claim (or, with worker "", an orphan) back to its place: "line", "held", or "" (not ours)."""
-        place = self._script(
-            "release", worker, job_id, "" if score is None else score, milliseconds(conf.LOST_GRACE)
-        )
+        place = self._script("release", worker, job_id, "" if score is None else score, milliseconds(conf.LOST_GRACE))
         return cast(bytes, place).decode()
 
     def started(self, worker: str, job_id: str) -> None:

@@ -20,8 +20,8 @@ import redis.asyncio
 
 from queueing import keys, snapshot
 from queueing.conf import conf
-from queueing.models import Entry
 from queueing.keys import milliseconds
+from queueing.models import Entry
 from queueing.presence import Cause, close_arguments
 from queueing.snapshot import Place
 from queueing.states import Status

@@ -23,6 +23,14 @@ from queueing.tasks import HeavyTask, get
 logger = logging.getLogger("queueing")
 
 
+def code_of(name: str) -> uuid.UUID | None:
+    """The code in a job id or a URL; None when it cannot be an entry's."""
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        return None
+
+
 class EntryQuerySet(models.QuerySet["Entry"]):
     def waiting(self) -> Self:
         return self.filter(status=Status.WAITING)
@@ -44,7 +52,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         return self.running().filter(lease_until__lt=Now() - timedelta(seconds=for_seconds))
 
     def of_jobs(self, job_ids: Iterable[str]) -> Self:
-        return self.filter(code__in=[uuid.UUID(job_id) for job_id in job_ids])
+        """The entries of these jobs; ids of somebody else's jobs are passed over."""
+        return self.filter(code__in=[code for job_id in job_ids if (code := code_of(job_id))])
+
+    def of_job(self, job_id: str) -> "Entry | None":
+        return self.of_jobs([job_id]).first()
 
     def abandon(self, reason: Reason) -> int:
         """Drop those of these rows that still wait; the number of rows that moved."""

@@ -1,6 +1,5 @@
 """Deleting what is stale: old finished entries with their files, and keys and files that belong to no entry."""
 
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +12,7 @@ from rq.job import Job
 from queueing import services
 from queueing.keys import GONE, PRESENCE, connection
 from queueing.line import is_runner
-from queueing.models import Entry, EntryQuerySet
+from queueing.models import Entry, code_of
 from queueing.states import LIVE
 
 BATCH = 500
@@ -71,8 +70,10 @@ def purge_folders(*, dry_run: bool = False) -> int:
     if not default_storage.exists(FOLDER):
         return 0
     folders, _ = default_storage.listdir(FOLDER)
-    known = {str(code) for batch in _chunks(folders) for code in _rows(batch).values_list("code", flat=True)}
-    lost = [name for name in folders if _code(name) and name not in known and _is_old(f"{FOLDER}/{name}")]
+    known = {
+        str(code) for batch in _chunks(folders) for code in Entry.objects.of_jobs(batch).values_list("code", flat=True)
+    }
+    lost = [name for name in folders if code_of(name) and name not in known and _is_old(f"{FOLDER}/{name}")]
     if not dry_run:
         for name in lost:
             _delete_tree(f"{FOLDER}/{name}")
@@ -82,24 +83,22 @@ def purge_folders(*, dry_run: bool = False) -> int:
 def _job_ids(prefix: str) -> Iterator[list[str]]:
     """The ids of all keys with this prefix that look like an entry's, in batches."""
     names = (key.decode().removeprefix(prefix) for key in connection().scan_iter(match=f"{prefix}*", count=1000))
-    return iter(_chunks([name for name in names if _code(name) and len(name) == 32]))
+    return iter(_chunks([name for name in names if code_of(name) and len(name) == 32]))
 
 
 def _without_live_row(job_ids: list[str]) -> list[str]:
-    live = {code.hex for code in _rows(job_ids).filter(status__in=LIVE).values_list("code", flat=True)}
+    live = {code.hex for code in Entry.objects.of_jobs(job_ids).filter(status__in=LIVE).values_list("code", flat=True)}
     dead = [job_id for job_id in job_ids if job_id not in live]
     # Somebody else's job may have a UUID for its id too; its hash names another function.
     return [job_id for job_id in dead if is_runner(job_id)]
 
 
-def _rows(names: list[str]) -> EntryQuerySet:
-    return Entry.objects.filter(code__in=[code for name in names if (code := _code(name))])
-
-
 def _is_old(folder: str) -> bool:
     folders, files = default_storage.listdir(folder)
     paths = [f"{folder}/{name}" for name in files]
-    paths += [f"{folder}/{inner}/{name}" for inner in folders for name in default_storage.listdir(f"{folder}/{inner}")[1]]
+    paths += [
+        f"{folder}/{inner}/{name}" for inner in folders for name in default_storage.listdir(f"{folder}/{inner}")[1]
+    ]
     return all(timezone.now() - default_storage.get_modified_time(path) > NEWBORN for path in paths)
 
 
@@ -113,13 +112,6 @@ def _delete_tree(folder: str) -> None:
     for name in folders:
         _delete_tree(f"{folder}/{name}")
     default_storage.delete(folder)
-
-
-def _code(name: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(name)
-    except ValueError:
-        return None
 
 
 def _chunks(names: list[str]) -> list[list[str]]:

@@ -1,6 +1,5 @@
 """An entry as django.tasks sees it."""
 
-import uuid
 from typing import Any
 
 from django.tasks import Task, TaskResult, TaskResultStatus
@@ -42,7 +41,7 @@ def task_of(entry: Entry) -> "Task[..., Any]":
 def result_of(entry: Entry) -> "TaskResult[..., Any]":
     """A snapshot of the entry as a TaskResult; its id is the entry's code."""
     task = task_of(entry)
-    result: "TaskResult[..., Any]" = TaskResult(
+    result: TaskResult[..., Any] = TaskResult(
         task=task,
         id=str(entry.code),
         status=STATUS[Status(entry.status)],
@@ -61,10 +60,7 @@ def result_of(entry: Entry) -> "TaskResult[..., Any]":
 
 
 def find(code: str) -> Entry | None:
-    try:
-        return Entry.objects.filter(code=uuid.UUID(code)).first()
-    except ValueError:
-        return None
+    return Entry.objects.of_job(code)
 
 
 def _errors(entry: Entry) -> list[TaskError]:

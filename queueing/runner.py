@@ -4,7 +4,6 @@ import logging
 import os
 import time
 import traceback
-import uuid
 from typing import Any
 
 from django.tasks.signals import task_started
@@ -33,7 +32,7 @@ TIMEOUT_SENTENCE = "This took longer than the task may run, and was stopped."
 def run(job_id: str) -> None:
     """The job of every entry. Its one argument is its own id; all else is read from the row."""
     worker = os.environ.get("RQ_WORKER_ID", "")
-    entry = Entry.objects.filter(code=uuid.UUID(job_id)).first()
+    entry = Entry.objects.of_job(job_id)
     if entry is None:
         return  # deleted while it waited; the worker clears the claim
     if entry.status != Status.WAITING:

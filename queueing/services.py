@@ -17,7 +17,7 @@ from django.tasks import Task
 from django.tasks.signals import task_enqueued, task_finished
 from django.utils.json import normalize_json
 
-from queueing import events, presence
+from queueing import events
 from queueing.conf import conf
 from queueing.exceptions import DoorsClosed, LineFull, RedisAway, TooManyWaiting, UnusableInput
 from queueing.keys import RedisError
@@ -25,7 +25,7 @@ from queueing.line import emptied, get_line
 from queueing.models import Entry, EntryEvent, EntryFile
 from queueing.presence import Cause
 from queueing.results import result_of, task_of
-from queueing.states import Reason, Status
+from queueing.states import Reason
 from queueing.tasks import HeavyTask
 
 logger = logging.getLogger("queueing")
@@ -259,13 +259,5 @@ def _clear_place(entry: Entry) -> None:
 def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
     """Somebody emptied the queue with RQ's tools: the rows end first, or the keeper would bring them back."""
     for start in range(0, len(job_ids), 500):
-        ids = [job_id for job_id in job_ids[start : start + 500] if _is_code(job_id)]
-        for entry in Entry.objects.of_jobs(ids).waiting():
+        for entry in Entry.objects.of_jobs(job_ids[start : start + 500]).waiting():
             entry.cancel()
-
-
-def _is_code(job_id: str) -> bool:
-    try:
-        return uuid.UUID(job_id).hex == job_id
-    except ValueError:
-        return False

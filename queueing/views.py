@@ -1,5 +1,6 @@
 """The pages. Every change is a POST; who may see an entry is decided in `ownership`."""
 
+import contextlib
 import uuid
 from typing import Any
 
@@ -152,10 +153,8 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID) -> Entry:
 def _beat(request: HttpRequest, found: Entry) -> None:
     """A look by the owner counts as presence, for those whose page has no socket."""
     if found.is_live and ownership.owns(found, request.session, request.user):
-        try:
+        with contextlib.suppress(RedisError):  # the page says so; the next look is soon
             presence.beat(found.queue, [found.job_id], conf.POLL_TTL)
-        except RedisError:
-            pass  # the page says so; the next look is soon
 
 
 def _submitted(request: HttpRequest, heavy_task: tasks.HeavyTask) -> tuple[Any, ...]:

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import time
-import uuid
 from typing import Any, cast
 
 import redis
@@ -142,8 +141,8 @@ class PresenceWorker(Worker):
 
     def _renew(self, job: Job) -> bool:
         """False when the horse must end: the row is not this attempt's any more, or the task ignores an absence."""
-        entry = Entry.objects.filter(code=uuid.UUID(job.id)).first()
-        if entry is None or (entry.status != Status.RUNNING and entry.status != Status.WAITING):
+        entry = Entry.objects.of_job(job.id)
+        if entry is None or not entry.is_live:
             return False
         if entry.status == Status.WAITING:
             return True  # not started yet
@@ -178,9 +177,10 @@ class PresenceWorker(Worker):
 
     def _settle(self, job: Job, line: LineQueue, seconds: float) -> None:
         """The horse has ended. A row that still runs is an orphan; a claim that was not started goes back."""
-        entry = Entry.objects.filter(code=uuid.UUID(job.id)).first()
+        entry = Entry.objects.of_job(job.id)
         if entry is None:
             line.started(self.name, job.id)
+            line.forget(job.id)
         elif entry.status == Status.RUNNING and self._is_mine(entry):
             if seconds >= _timeout_of(line):
                 if entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE):

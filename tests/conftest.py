@@ -141,10 +141,10 @@ class Processes:
     def manage(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         return self.start("manage.py", *arguments, **environment)
 
-    def worker(self, *queues: str) -> subprocess.Popen[bytes]:
+    def worker(self, *queues: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that is ready to claim."""
         before = set(keys.connection().smembers("rq:workers"))
-        process = self.manage("rqworker", *(queues or ("probe",)))
+        process = self.manage("rqworker", *(queues or ("probe",)), **environment)
         wait_for(lambda: set(keys.connection().smembers("rq:workers")) - before)
         return process
 

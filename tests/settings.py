@@ -8,5 +8,3 @@ RQ_QUEUES["probe"] = RQ_QUEUES["documents"]
 TASKS["default"]["QUEUES"].append("probe")
 TASKS["unattended"] = TASKS["default"] | {"OPTIONS": {"needs_presence": False}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-for _n in ("documents", "tables"):  # TEMPORARY
-    QUEUEING_TASKS.pop(_n, None)

@@ -89,9 +89,7 @@ def test_a_released_claim_goes_back_to_its_place(line: LineQueue, join: Join) ->
     assert line.claims() == {}
 
 
-def test_a_released_claim_of_an_absent_visitor_is_held_with_the_goodbyes_own_clock(
-    line: LineQueue, join: Join
-) -> None:
+def test_a_released_claim_of_an_absent_visitor_is_held_with_the_goodbyes_own_clock(line: LineQueue, join: Join) -> None:
     entry = join()
     line.claim("w1")
     presence.close("probe", entry.job_id, "closed")

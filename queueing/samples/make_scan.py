@@ -79,7 +79,7 @@ class Sheet:
     def line(self, text: str, *, size: int = 26, x: int = MARGIN, y: int | None = None, bold: bool = False) -> None:
         """Write one line, at `y` or below what is there."""
         # Pillow's font has one weight; a thin outline makes a bold one of it.
-        self.draw.text((x, self.y if y is None else y), text, INK, _font(size), stroke_width=0.6 if bold else 0)
+        self.draw.text((x, self.y if y is None else y), text, INK, _font(size), stroke_width=0.4 if bold else 0)
         if y is None:
             self.y += round(size * 1.5)
 

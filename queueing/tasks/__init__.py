@@ -89,5 +89,3 @@ def get(name: str) -> HeavyTask:
 
 def each() -> list[HeavyTask]:
     return list(load().values())
-
-

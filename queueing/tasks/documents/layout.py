@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 
 from queueing.tasks.documents.page import Corners, Line
 from queueing.tasks.documents.reading_order import Box, reading_order
@@ -14,6 +14,7 @@ LEVEL = 0.5  # lines whose middles differ by less are on one level
 WORD_GAP = 1.0  # what is nearer than this on one level is one line
 SHARED_WIDTH = 0.5  # what shares more width than this lies above each other
 PARAGRAPH_GAP = 0.4  # this much more room than usual begins a paragraph
+HEADING_GAP = 1.5  # a heading is nearer to its text than this
 
 # Columns of a table would be read one after the other. A table is taken to be this many levels below each other, each
 # with so much of its width in gaps; in columns of prose it is far less.
@@ -34,38 +35,7 @@ class Row:
         object.__setattr__(self, "box", (min(lefts), min(tops), max(rights), max(bottoms)))
 
     @property
-    def text(self) -> str:
-        """Cells of a table are separated by tabs, so that they can be pasted into a spreadsheet."""
-        return ("\t" if self.is_table else " ").join(piece.line.text for piece in self.pieces)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A line and its box on a page that is turned level."""
-
-    line: Line
-    box: Box
-
-    @property
-    def middle(self) -> float:
-        return (self.box[1] + self.box[3]) / 2
-
-
-def rows(lines: Sequence[Line]) -> list[Row]:
-    """The lines of a page as rows in reading order."""
-    if not lines:
-        return []
-    found: list[Row] = []
-    for is_gappy, group in groupby(_levels(_level_pieces(lines)), key=_is_gappy):
-        levels = list(group)
-        if is_gappy and len(levels) >= TABLE_LEVELS:
-            found += [Row(level, is_table=True) for level in levels]
-        else:
-            found += [Row(run) for level in levels for run in _runs(level)]
-    return [found[index] for index in reading_order([row.box for row in found], tolerance=SHARED_WIDTH)]
-
-
-def text(ordered: Sequence[Row]) -> str:
+    def text(ordered: Sequence[Row]) -> str:
     """The text of a page: a line for each row, an empty line between paragraphs and columns."""
     gaps = [_gap(above, below) for above, below in pairwise(ordered)]
     usual = statistics.median([gap for gap in gaps if gap is not None] or [0])
@@ -74,6 +44,33 @@ def text(ordered: Sequence[Row]) -> str:
         parts.append("\n" if gap is not None and gap <= usual + PARAGRAPH_GAP else "\n\n")
         parts.append(row.text)
     return "".join(parts)
+
+
+def _rows_by_level(levels: Iterable[list[Piece]]) -> Iterator[list[Row]]:
+    for is_gappy, group in groupby(levels, key=_is_gappy):
+        same = list(group)
+        is_table = is_gappy and len(same) >= TABLE_LEVELS
+        yield from ([Row(level, True)] if is_table else [Row(run) for run in _runs(level)] for level in same)
+
+
+def _widened(levels: Sequence[Sequence[Row]]) -> Iterator[Box]:
+    """The rows' boxes, a heading as wide as the text that it stands over.
+
+    Otherwise a heading below two columns would be read with the left one.
+    """
+    for above, level, below in zip([[], *levels], levels, [*levels[1:], []], strict=False):
+        for row in level:
+            left, top, right, bottom = row.box
+            if len(level) == len(below) == 1 and _is_heading(above, row, below[0]):
+                left, right = min(left, below[0].box[0]), max(right, below[0].box[2])
+            yield left, top, right, bottom
+
+
+def _is_heading(above: Sequence[Row], row: Row, below: Row) -> bool:
+    """Whether a row that has its level for itself is nearer to the one below than to all above."""
+    gap = _gap(row, below)
+    limits = (_gap(other, row) for other in above)
+    return gap is not None and gap < min([HEADING_GAP, *(limit for limit in limits if limit is not None)])
 
 
 def _gap(above: Row, below: Row) -> float | None:

@@ -17,7 +17,17 @@ from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
 Image.MAX_IMAGE_PIXELS = None
 
 # What Pillow's readers raise on damaged files.
-DAMAGED = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error, zlib.error)
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -46,7 +56,7 @@ class Pictures:
         except DAMAGED as error:
             raise UnusableInput("This page is damaged and could not be read.") from error
 
-    def paper(self, index: int) -> float:  # noqa: ARG002  # the resolution that a picture claims is seldom true
+    def paper(self, index: int) -> float:  # the resolution that a picture claims is seldom true
         return A4_LONG_SIDE
 
 

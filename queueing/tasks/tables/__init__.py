@@ -28,8 +28,8 @@ from queueing.tasks.tables.form import TableForm
 @task(queue_name="tables", takes_context=True)
 def profile_table(context: Context, header: str = "auto") -> dict[str, Any]:
     """What the page shows of the visitor's table; all of the profile is in profile.json."""
-    from queueing.tasks.tables.page import page  # noqa: PLC0415  # loads polars, see above
-    from queueing.tasks.tables.profile import profile  # noqa: PLC0415
+    from queueing.tasks.tables.page import page  # loads polars, see above
+    from queueing.tasks.tables.profile import profile
 
     with context.input_file() as path:
         found = profile(path, header=header, progress=context.progress)

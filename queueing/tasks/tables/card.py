@@ -23,7 +23,9 @@ def _facts(column: Json) -> dict[str, str]:
         facts |= _measured(column)
     elif "longest" in column:
         shortest, longest = column["shortest"], column["longest"]
-        facts["Length"] = counted(longest, "character") if shortest == longest else f"{shortest:,} to {longest:,} characters"
+        facts["Length"] = (
+            counted(longest, "character") if shortest == longest else f"{shortest:,} to {longest:,} characters"
+        )
     return facts
 
 

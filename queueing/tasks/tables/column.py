@@ -97,4 +97,3 @@ class Column:
             "shortest": self.lengths[0],
             "longest": self.lengths[1],
         }
-

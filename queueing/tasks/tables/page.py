@@ -34,6 +34,7 @@ def _notes(profile: Json) -> list[str]:
         "“About” and “at least” mark estimates: such a column has too many different values to keep them all.": not all(
             column["exact"] for column in columns
         ),
-        f"The first {COLUMNS} of {len(columns):,} columns are shown here; profile.json has all.": len(columns) > COLUMNS,
+        f"The first {COLUMNS} of {len(columns):,} columns are shown here; profile.json has all.": len(columns)
+        > COLUMNS,
     }
     return [sentence for sentence, applies in notes.items() if applies]

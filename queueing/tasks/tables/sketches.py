@@ -42,7 +42,7 @@ class Tally:
         self._keys = pl.Series(dtype=pl.UInt64)
 
     def add(self, counts: pl.DataFrame) -> None:
-        merged = pl.concat([self.table, counts.select(TABLE)])
+        merged = pl.concat([self.table, counts.select(*TABLE)])
         merged = merged.group_by("key").agg(pl.col("value").first(), pl.col("n").sum())
         self.exact = self.exact and merged.height <= self.limit
         if not self.exact:
