@@ -48,7 +48,8 @@ QUEUEING_TASKS = {
 # environment sets one.
 QUEUEING: dict[str, Any] = prefixed("QUEUEING_")
 
-REDIS_URL = text("REDIS_URL", default="redis://127.0.0.1:6379/0")
+# Unset: the embedded Valkey of `make run`, which listens on a socket that only this user can open.
+REDIS_URL = text("REDIS_URL", default=f"unix://{VAR_DIR / 'valkey' / 'valkey.sock'}?db=0")
 # Web requests, consumers and workers must notice a hanging Redis soon. Both are explicit because redis-py
 # has different defaults for the two ways to make a client.
 REDIS_TIMEOUT = 2.0

@@ -76,10 +76,15 @@ def join(
 def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
     """A new place at the end of the line, with the same input. Raises as `join`, or UnusableInput if it is gone."""
     stored = entry.files.filter(attempt=None).first()
-    if stored is None or not stored.file.storage.exists(stored.file.name):
+    try:
+        content = stored.file.storage.open(stored.file.name) if stored else None
+    except FileNotFoundError:
+        content = None
+    if stored is None or content is None:
         raise UnusableInput("Your input is no longer stored. Please hand it in again.")
-    with stored.file.open("rb") as upload:
-        upload.name = stored.name
+    with content:
+        upload = File(content.file, name=stored.name)
+        upload.size = stored.size
         return join(
             entry.heavy_task,
             code=uuid.uuid4(),

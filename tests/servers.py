@@ -28,7 +28,8 @@ def free_port() -> int:
 def start_valkey(port: int) -> subprocess.Popen[bytes]:
     """A Valkey that answers on this port."""
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", "valkey.log"]
-    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.DEVNULL)
+    # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
+    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     client = redis.Redis(port=port)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

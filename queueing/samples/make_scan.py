@@ -26,9 +26,9 @@ OPENING = """The spring meeting of the Lantern Harbour Society was opened at hal
 Nineteen members and four guests were present. The chair, Odile Marchetti, thanked the rowing club for the benches \
 and read the minutes of the autumn meeting, which were approved without changes."""
 
-TREASURER = """The treasurer reported that the lamp on the north pier has been burning again since the second of March. \
-The new lens was ground by the workshop in Vellingen and carried up the stairs by six volunteers in forty minutes. \
-Nobody was hurt, and only one step was damaged."""
+TREASURER = """The treasurer reported that the lamp on the north pier has been burning again since the second of \
+March. The new lens was ground by the workshop in Vellingen and carried up the stairs by six volunteers in forty \
+minutes. Nobody was hurt, and only one step was damaged."""
 
 DECISIONS = (
     "1.  The winter lights will be kept until the last Sunday of April.",
@@ -86,7 +86,6 @@ class Sheet:
     def heading(self, text: str, size: int = 34) -> None:
         self.y += 24
         self.line(text, size=size, bold=True)
-        self.y += 10
 
     def paragraphs(self, text: str, *, x: int = MARGIN, width: int = PAGE[0] - 2 * MARGIN) -> None:
         for paragraph in text.split("\n\n"):

@@ -6,7 +6,7 @@ const SILENCE = 25_000; // the server speaks at least every 10 s; longer silence
 const QUIET = 12_000; // the same, when there is reason for doubt: the tab came back, the network changed
 const CONNECT_TIMEOUT = 5_000; // a socket may be stuck in CONNECTING for ever
 const FIRST_FRAME = 10_000;
-const MIN_GAP = 500; // between two attempts
+const MIN_GAP = 600; // between two attempts, as the server sees them never less than half a second
 const POLL_EVERY = 5_000;
 const POLL_AFTER = 4_000; // without a socket; two failures come first as a rule
 const BANNER_AFTER = 1_500; // shorter gaps (a reload of the server) are not worth a word
@@ -38,6 +38,7 @@ let failures = 0;
 let polling = false; // a poll is under way
 let heardAt = now();
 let triedAt = null;
+let polledAt = null;
 let lostAt = null;
 let spokeAt = null;
 const timers = {};
@@ -101,10 +102,11 @@ function listen(patience) {
 
 function drop(dead) {
   if (dead !== socket || !dead) return;
+  const carried = live;
   release(4000);
   failures += 1;
-  lose();
-  if (failures >= 2) poll();
+  if (carried) lose(); // otherwise the poll that follows finds out
+  if (failures >= 2) pollSoon();
   else later("fallback", POLL_AFTER, poll);
   // Full jitter. Where only polling works, the socket is tried now and then.
   const cap = everLive || failures < 6 ? 10_000 : 30_000;
@@ -123,10 +125,16 @@ function release(code) {
 
 // --- Polling, where no socket opens
 
+function pollSoon() {
+  cancel("fallback");
+  later("poll", Math.max(0, POLL_EVERY - since(polledAt)), poll);
+}
+
 async function poll(force = false) {
   cancel("poll", "fallback");
   if (over || away || polling || (live && !force)) return;
   polling = true;
+  polledAt = now();
   try {
     const url = new URL(root.dataset.statusUrl, location.href);
     url.searchParams.set("have", state.status);
@@ -143,7 +151,7 @@ async function poll(force = false) {
     lose();
   }
   polling = false;
-  if (!over && !away && !live) later("poll", POLL_EVERY, poll);
+  if (!over && !away && !live) pollSoon();
 }
 
 // --- Lost and found
@@ -197,7 +205,7 @@ function wake() {
   }
   failures = Math.min(failures, 2);
   connect();
-  if (lostAt) poll();
+  if (lostAt) pollSoon();
 }
 
 function finish() {
@@ -211,14 +219,14 @@ function gone() {
   finish();
   root.dataset.status = "gone";
   for (const action of root.querySelectorAll("[data-for]")) action.hidden = !action.matches("a");
-  banner.hidden = false;
-  banner.querySelector("button").hidden = true;
-  banner.querySelector("[data-lost]").textContent = "This entry is no longer here.";
-  banner.querySelector("[data-kept]").textContent =
-    "It was deleted after its time, or it belongs to another browser or session.";
-  document.title = "No longer here";
+  const heading = document.createElement("h1");
+  const reason = document.createElement("p");
+  heading.textContent = "This entry is no longer here";
+  reason.textContent = "It was deleted after its time, or it belongs to another browser.";
+  partial.replaceChildren(heading, reason);
+  document.title = heading.textContent;
   icon.href = plainIcon;
-  speak(banner.querySelector("p").textContent);
+  speak(heading.textContent);
 }
 
 // --- What is shown

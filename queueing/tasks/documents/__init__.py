@@ -53,7 +53,8 @@ class Page:
     note: str = ""
 
 
-@task(queue_name="documents", takes_context=True)
+# Our backend hands in its own context, a TaskContext that can do more; @task only knows of the plain one.
+@task(queue_name="documents", takes_context=True)  # type: ignore[arg-type]
 def read_document(context: Context) -> dict[str, Any]:
     """The pages with their text; pictures, the whole text and a searchable PDF are files."""
     with context.input_file() as path, path.open("rb") as file, open_document(file) as document, SearchablePdf() as pdf:

@@ -73,7 +73,7 @@ def _find(picture: Image.Image) -> Boxes:
 def _are_tall(boxes: Boxes) -> bool:
     """Whether there is more text, by its length, in boxes that are clearly taller than wide."""
     tall = [_length(box) for box in boxes if _shape(box) < 2 / 3]
-    return sum(tall) > sum(map(_length, boxes)) / 2
+    return sum(tall) > sum(_length(box) for box in boxes) / 2
 
 
 def _is_upside_down(picture: Image.Image, boxes: Boxes) -> bool:
@@ -82,7 +82,7 @@ def _is_upside_down(picture: Image.Image, boxes: Boxes) -> bool:
     if not longest:
         return False
     votes = _engine().cls_and_rotate(_cut(picture, longest))[1].cls_res
-    return sum(label == "180" for label, _ in votes) > len(votes) / 2
+    return [label for label, _ in votes].count("180") > len(votes) / 2
 
 
 def _recognised(batch: Sequence[tuple[Any, Any]]) -> list[Line]:

@@ -1,6 +1,6 @@
 """The form: refuses what cannot be read before anything of it is stored."""
 
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -22,7 +22,7 @@ class DocumentForm(EntryForm):
         error_messages={"required": "Please choose a file.", "empty": "This file is empty."},
     )
 
-    def check_file(self, upload: UploadedFile) -> None:
+    def check_file(self, upload: "UploadedFile[Any]") -> None:
         # The file below the upload: in memory or temporary, both are what Pillow and PDFium read from.
         file = cast("BinaryIO", upload.file)
         try:

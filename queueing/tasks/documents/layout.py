@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby, pairwise
 
-from queueing.tasks.documents.page import Corners, Line
+from queueing.tasks.documents.page import Line
 from queueing.tasks.documents.reading_order import Box, reading_order
 
 # All lengths here are in heights of a usual line.
@@ -23,10 +23,22 @@ TABLE_GAPS = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A line and its box on a page that is turned level."""
+
+    line: Line
+    box: Box
+
+    @property
+    def middle(self) -> float:
+        return (self.box[1] + self.box[3]) / 2
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What is read in one go: a line, in one piece or several, or a row of a table."""
 
-    pieces: Sequence["Piece"]
+    pieces: Sequence[Piece]
     is_table: bool = False
     box: Box = field(init=False)
 
@@ -35,7 +47,22 @@ class Row:
         object.__setattr__(self, "box", (min(lefts), min(tops), max(rights), max(bottoms)))
 
     @property
-    def text(ordered: Sequence[Row]) -> str:
+    def text(self) -> str:
+        """Cells of a table are separated by tabs, so that they can be pasted into a spreadsheet."""
+        return ("\t" if self.is_table else " ").join(piece.line.text for piece in self.pieces)
+
+
+def rows(lines: Sequence[Line]) -> list[Row]:
+    """The lines of a page as rows in reading order."""
+    if not lines:
+        return []
+    levels = list(_rows_by_level(_levels(_level_pieces(lines))))
+    boxes = list(_widened(levels))
+    found = list(chain.from_iterable(levels))
+    return [found[index] for index in reading_order(boxes, tolerance=SHARED_WIDTH)]
+
+
+def text(ordered: Sequence[Row]) -> str:
     """The text of a page: a line for each row, an empty line between paragraphs and columns."""
     gaps = [_gap(above, below) for above, below in pairwise(ordered)]
     usual = statistics.median([gap for gap in gaps if gap is not None] or [0])
@@ -46,11 +73,73 @@ class Row:
     return "".join(parts)
 
 
+def _gap(above: Row, below: Row) -> float | None:
+    """The room between two rows; None when the second does not lie below the first."""
+    shared = min(above.box[2], below.box[2]) - max(above.box[0], below.box[0])
+    if shared <= SHARED_WIDTH or below.box[1] < above.box[1]:
+        return None
+    return below.box[1] - above.box[3]
+
+
+# Lines -> levels
+
+
+def _level_pieces(lines: Sequence[Line]) -> list[Piece]:
+    """The lines from the top, as if the page had been scanned straight."""
+    height = statistics.median(math.dist(line.corners[0], line.corners[3]) for line in lines) or 1
+    turn = complex(math.cos(_slope(lines)), -math.sin(_slope(lines))) / height
+    pieces = []
+    for line in lines:
+        points = [complex(x, y) * turn for x, y in line.corners]
+        xs, ys = [point.real for point in points], [point.imag for point in points]
+        pieces.append(Piece(line, (min(xs), min(ys), max(xs), max(ys))))
+    return sorted(pieces, key=lambda piece: piece.middle)
+
+
+def _slope(lines: Sequence[Line]) -> float:
+    """The angle of the page in radians, from its longer lines; short ones say little."""
+    longest = sorted(lines, key=lambda line: math.dist(*line.corners[:2]), reverse=True)[: max(1, len(lines) // 3)]
+    return statistics.median(
+        math.atan2(right[1] - left[1], right[0] - left[0]) for left, right, *_ in (line.corners for line in longest)
+    )
+
+
+def _levels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """What stands side by side, over the whole page, each from left to right."""
+    level: list[Piece] = []
+    for piece in pieces:
+        if level and piece.middle - statistics.fmean(other.middle for other in level) > LEVEL:
+            yield sorted(level, key=lambda piece: piece.box[0])
+            level = []
+        level.append(piece)
+    yield sorted(level, key=lambda piece: piece.box[0])
+
+
+# Levels -> rows
+
+
 def _rows_by_level(levels: Iterable[list[Piece]]) -> Iterator[list[Row]]:
     for is_gappy, group in groupby(levels, key=_is_gappy):
         same = list(group)
         is_table = is_gappy and len(same) >= TABLE_LEVELS
-        yield from ([Row(level, True)] if is_table else [Row(run) for run in _runs(level)] for level in same)
+        yield from ([Row(level, is_table=True)] if is_table else [Row(run) for run in _runs(level)] for level in same)
+
+
+def _is_gappy(level: Sequence[Piece]) -> bool:
+    runs = [Row(run) for run in _runs(level)]
+    gaps = sum(right.box[0] - left.box[2] for left, right in pairwise(runs))
+    return gaps > TABLE_GAPS * (runs[-1].box[2] - runs[0].box[0])
+
+
+def _runs(level: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Pieces of one level that belong to one line: the engine cuts at wide spaces."""
+    run = [level[0]]
+    for piece in level[1:]:
+        if piece.box[0] - run[-1].box[2] > WORD_GAP:
+            yield run
+            run = []
+        run.append(piece)
+    yield run
 
 
 def _widened(levels: Sequence[Sequence[Row]]) -> Iterator[Box]:
@@ -71,63 +160,3 @@ def _is_heading(above: Sequence[Row], row: Row, below: Row) -> bool:
     gap = _gap(row, below)
     limits = (_gap(other, row) for other in above)
     return gap is not None and gap < min([HEADING_GAP, *(limit for limit in limits if limit is not None)])
-
-
-def _gap(above: Row, below: Row) -> float | None:
-    """The room between two rows; None when the second does not lie below the first."""
-    shared = min(above.box[2], below.box[2]) - max(above.box[0], below.box[0])
-    if shared <= SHARED_WIDTH or below.box[1] < above.box[1]:
-        return None
-    return below.box[1] - above.box[3]
-
-
-def _level_pieces(lines: Sequence[Line]) -> list[Piece]:
-    """The lines from the top, as if the page had been scanned straight."""
-    angle, height = _slope(lines), statistics.median(_height(line.corners) for line in lines) or 1
-    turn = complex(math.cos(-angle), math.sin(-angle)) / height
-    pieces = []
-    for line in lines:
-        points = [complex(x, y) * turn for x, y in line.corners]
-        xs, ys = [point.real for point in points], [point.imag for point in points]
-        pieces.append(Piece(line, (min(xs), min(ys), max(xs), max(ys))))
-    return sorted(pieces, key=lambda piece: piece.middle)
-
-
-def _slope(lines: Sequence[Line]) -> float:
-    """The angle of the page in radians, from its longer lines; short ones say little."""
-    longest = sorted(lines, key=lambda line: math.dist(*line.corners[:2]), reverse=True)[: max(1, len(lines) // 3)]
-    return statistics.median(
-        math.atan2(right[1] - left[1], right[0] - left[0]) for left, right, *_ in (line.corners for line in longest)
-    )
-
-
-def _height(corners: Corners) -> float:
-    return math.dist(corners[0], corners[3])
-
-
-def _levels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """What stands side by side, over the whole page, each from left to right."""
-    level: list[Piece] = []
-    for piece in pieces:
-        if level and piece.middle - statistics.fmean(other.middle for other in level) > LEVEL:
-            yield sorted(level, key=lambda piece: piece.box[0])
-            level = []
-        level.append(piece)
-    yield sorted(level, key=lambda piece: piece.box[0])
-
-
-def _runs(level: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Pieces of one level that belong to one line: the engine cuts at wide spaces."""
-    run = [level[0]]
-    for piece in level[1:]:
-        if piece.box[0] - run[-1].box[2] > WORD_GAP:
-            yield run
-            run = []
-        run.append(piece)
-    yield run
-
-
-def _is_gappy(level: Sequence[Piece]) -> bool:
-    runs = [Row(run) for run in _runs(level)]
-    gaps = sum(right.box[0] - left.box[2] for left, right in pairwise(runs))
-    return gaps > TABLE_GAPS * (level[-1].box[2] - level[0].box[0])

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image
+from pypdfium2.internal import get_bufreader
 
 from queueing.conf import conf
 from queueing.exceptions import UnusableInput
@@ -24,31 +25,36 @@ PAPER_LIMITS = (72.0, 14_400.0)  # points; the larger is what readers show (PDF 
 @contextmanager
 def open_pdf(file: BinaryIO) -> Iterator[Document]:
     """Open and check a PDF. Raises UnusableInput."""
+    # Freed with the function, so it outlives the document: PDFium reads through it whenever it needs more of the file.
+    access, _kept = get_bufreader(file)
     with pdfium_lock:
-        pdf = _load(file)
+        pdf = _load(access)
     try:
         with pdfium_lock:
             page_count = len(pdf)
-        if page_count > conf.DOCUMENT_MAX_PAGES:
-            raise UnusableInput(f"This PDF has {page_count} pages; the limit is {conf.DOCUMENT_MAX_PAGES}.")
+        _check(page_count)
         yield PdfPages(pdf, page_count)
     finally:
         with pdfium_lock:
             pdf.close()
 
 
-def _load(file: BinaryIO) -> Any:
-    try:
-        return pdfium.PdfDocument(file)
-    except pdfium.PdfiumError as error:
-        match error.err_code:
-            case pdfium_c.FPDF_ERR_PASSWORD | pdfium_c.FPDF_ERR_SECURITY:
-                sentence = "This PDF is protected with a password. Please save it without one and try again."
-            case pdfium_c.FPDF_ERR_SUCCESS:
-                sentence = "This PDF has no pages."
-            case _:
-                sentence = "This PDF is damaged and cannot be opened."
-        raise UnusableInput(sentence) from error
+def _load(access: Any) -> Any:
+    # Not by PdfDocument(file): it takes a document without pages for one that could not be loaded, and then asks for
+    # an error of which there is none.
+    handle = pdfium_c.FPDF_LoadCustomDocument(access, None)
+    if handle:
+        return pdfium.PdfDocument(handle)
+    if pdfium_c.FPDF_GetLastError() in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
+        raise UnusableInput("This PDF is protected with a password. Please save it without one and try again.")
+    raise UnusableInput("This PDF is damaged and cannot be opened.")
+
+
+def _check(page_count: int) -> None:
+    if page_count < 1:
+        raise UnusableInput("This PDF has no pages.")
+    if page_count > conf.DOCUMENT_MAX_PAGES:
+        raise UnusableInput(f"This PDF has {page_count} pages; the limit is {conf.DOCUMENT_MAX_PAGES}.")
 
 
 class PdfPages:
@@ -70,12 +76,12 @@ class PdfPages:
             raise UnusableInput("This page is damaged and could not be read.") from error
 
     def paper(self, index: int) -> float:
-        smallest, largest = PAPER_LIMITS
         try:
             with pdfium_lock:
-                return min(max(*self._pdf.get_page_size(index), smallest), largest)
+                long_side = max(map(float, self._pdf.get_page_size(index)))
         except pdfium.PdfiumError:
             return A4_LONG_SIDE
+        return min(max(long_side, PAPER_LIMITS[0]), PAPER_LIMITS[1])
 
     def _render(self, index: int) -> Image.Image:
         page = self._pdf[index]

@@ -82,13 +82,8 @@ def _checked(file: BinaryIO, kind: str) -> tuple[Image.Image, int]:
 def _check_pixels(width: int, height: int) -> None:
     if width * height > conf.DOCUMENT_MAX_PIXELS:
         raise UnusableInput(
-            f"This picture has {_millions(width * height)} million pixels; "
-            f"the limit is {_millions(conf.DOCUMENT_MAX_PIXELS)} million."
+            f"This picture has {width:,} by {height:,} pixels; the limit is {conf.DOCUMENT_MAX_PIXELS:,} pixels in all."
         )
-
-
-def _millions(pixels: int) -> str:
-    return f"{pixels / 1e6:.1f}".removesuffix(".0")
 
 
 def _check_webp(file: BinaryIO) -> None:
@@ -108,7 +103,7 @@ def _check_webp(file: BinaryIO) -> None:
 
 
 def _check_jpeg(file: BinaryIO) -> None:
-    """There must be an end-of-image marker behind the segments. Compressed data cannot look like one (ITU T.81, B.1)."""
+    """An end-of-image marker must follow the segments. Compressed data cannot look like one (ITU T.81, B.1.1.5)."""
     data = file.read()
     position = 2
     while data[position] == 0xFF and data[position + 1] != 0xDA:

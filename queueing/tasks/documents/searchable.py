@@ -2,7 +2,7 @@
 
 The text is written in render mode 3, neither filled nor stroked, in a font whose codes are UTF-16 and whose glyphs are
 never drawn. Any script can be written that way without having a font for it. The idea is Tesseract's (`GlyphLessFont`
-in its pdfrenderer.cpp). PDFium embeds a real font file all the same, so it gets the small one that Pillow has.
+in its pdfrenderer.cpp). PDFium wants a real font file all the same, so it gets the small one that Pillow has.
 """
 
 import ctypes
@@ -36,8 +36,10 @@ CMapName currentdict /CMap defineresource pop
 end
 end
 """
-NO_GLYPHS = bytes(2)  # maps a code to a glyph, and is not allowed to be empty
-CODE_WIDTH = 1.0  # of the font's size: what a code without a width takes (PDF Reference 1.7, 5.6.3: DW)
+# Every code has this glyph. It is not drawn, but readers mark text by the size of its glyphs, and PDFium does not find
+# a letter that stands alone without one. Its number: three that are no characters, then ASCII from the space on.
+GLYPH = "M"
+TO_GLYPH = (ord(GLYPH) - ord(" ") + 3).to_bytes(2, "big") * 0x10000
 BASELINE = 0.2  # of a line's height, from its lower edge
 
 
@@ -47,7 +49,7 @@ class SearchablePdf:
     def __enter__(self) -> Self:
         with pdfium_lock:
             self._pdf = pdfium.PdfDocument.new()
-            self._font = _load_font(self._pdf)
+            self._font, self._code_width = _load_font(self._pdf)
         return self
 
     def __exit__(
@@ -93,20 +95,22 @@ class SearchablePdf:
         text.set_matrix(
             pdfium.PdfMatrix()
             .translate(0, BASELINE * size)
-            .scale(width / (size * CODE_WIDTH * len(codes)), 1)
+            .scale(width / (size * self._code_width * len(codes)), 1)
             .rotate(math.degrees(angle), ccw=True)
             .translate(bottom_left[0] * points, page_height - bottom_left[1] * points)
         )
         return text
 
 
-def _load_font(pdf: Any) -> Any:
-    font = ImageFont.load_default(10)
+def _load_font(pdf: Any) -> tuple[Any, float]:
+    """PDFium's font, and the width of every code as a fraction of the font's size."""
+    font = ImageFont.load_default(1000)
     assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
     file = font.font_bytes
-    return pdfium_c.FPDFText_LoadCidType2Font(
-        pdf, _array(ctypes.c_uint8, file), len(file), TO_UNICODE, _array(ctypes.c_uint8, NO_GLYPHS), len(NO_GLYPHS)
+    handle = pdfium_c.FPDFText_LoadCidType2Font(
+        pdf, _array(ctypes.c_uint8, file), len(file), TO_UNICODE, _array(ctypes.c_uint8, TO_GLYPH), len(TO_GLYPH)
     )
+    return handle, font.getlength(GLYPH) / font.size
 
 
 def _image(pdf: Any, jpeg: bytes, matrix: Any) -> Any:

@@ -25,7 +25,8 @@ from queueing.tasks import Context, HeavyTask
 from queueing.tasks.tables.form import TableForm
 
 
-@task(queue_name="tables", takes_context=True)
+# Our backend hands in its own context, a TaskContext that can do more; @task only knows of the plain one.
+@task(queue_name="tables", takes_context=True)  # type: ignore[arg-type]
 def profile_table(context: Context, header: str = "auto") -> dict[str, Any]:
     """What the page shows of the visitor's table; all of the profile is in profile.json."""
     from queueing.tasks.tables.page import page  # loads polars, see above

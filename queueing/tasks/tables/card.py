@@ -46,8 +46,9 @@ def _distinct(column: Json) -> str:
 
 def _measured(column: Json) -> dict[str, str]:
     """Facts about numbers and dates."""
-    q = {name: figure(value) for name, value in column["quantiles"].items()}
-    hedge = "" if column["quantiles_exact"] else "about "
+    exact = column["quantiles_exact"]
+    hedge = "" if exact else "about "
+    q = {name: figure(value, digits=6 if exact else 3) for name, value in column["quantiles"].items()}
     is_date = "written_as" in column
     facts = {
         "First" if is_date else "Smallest": figure(column["min"]),
@@ -102,6 +103,12 @@ def _bars(column: Json, top: list[Json]) -> Json | None:
     return {
         "kind": "bars",
         "label": f"Most frequent in {short(column['name'])}: {finding}.",
-        "bars": [bar | {"value": item["value"], "text": item["text"]} for bar, item in zip(bars, top, strict=True)],
+        "bars": [bar | _label(item) for bar, item in zip(bars, top, strict=True)],
         "height": len(top) * charts.ROW,
     }
+
+
+def _label(item: Json) -> Json:
+    """What stands on a bar: as much of the value as there is room for beside the count."""
+    room = charts.LETTERS - len(item["text"])
+    return {"value": short(item["value"], room), "text": item["text"]}

@@ -1,10 +1,12 @@
 """Charts as SVG geometry: the template draws what stands here. Lengths are in the units of the view box, as text:
 a template would write a number with the comma of some languages, which SVG does not know."""
 
-WIDTH = 240
-HEIGHT = 72  # of a histogram
-ROW = 20  # height of a bar with its label
+WIDTH = 360
+HEIGHT = 100  # of a histogram
+ROW = 26  # height of a bar with its label
+TEXT_BASE = 17  # from the top of a bar to the line that its letters stand on
 GAP = 1
+LETTERS = 46  # that fit side by side
 LEAST = 1.5  # height of a bar that holds something, however little
 
 type Lengths = dict[str, str]
@@ -22,10 +24,10 @@ def histogram(counts: list[int]) -> list[Lengths]:
 
 
 def bars(counts: list[int], total: int) -> list[Lengths]:
-    """One lying bar per value: its share of all values."""
+    """One lying bar per value, as long as its share of all values."""
     return [
-        _written(x=0, y=number * ROW, width=max(WIDTH * count / total, LEAST), height=ROW - 2 * GAP)
-        for number, count in enumerate(counts)
+        _written(x=0, y=top, width=max(WIDTH * count / total, LEAST), height=ROW - 2 * GAP, text_y=top + TEXT_BASE)
+        for top, count in zip(range(0, len(counts) * ROW, ROW), counts, strict=True)
     ]
 
 

@@ -76,7 +76,7 @@ def sniff(text: str, *, whole: bool, header: str = "auto") -> Dialect:
 
 def _told(text: str) -> tuple[str, str]:
     """Excel's own way to name the delimiter: a first line "sep=;"."""
-    found = re.match(r'"?sep=([^\r\n])"?\r?\n', text, re.IGNORECASE)
+    found = re.match(r'"?sep=([\t !#-/:-@\[-`{-~])"?\r?\n', text, re.IGNORECASE)
     return (found[1], text[found.end() :]) if found else ("", text)
 
 
@@ -132,10 +132,14 @@ def _shape(rows: list[Row]) -> tuple[int, int]:
 
 def _looks_like_header(rows: list[Row]) -> bool:
     """Names, not values: no numbers or dates, or else at least one name above a number."""
-    first, second = rows[0], rows[1] if len(rows) > 1 else []
-    numbers = [bool(NUMBER.fullmatch(cell.strip())) for cell in first]
-    below = [bool(NUMBER.fullmatch(cell.strip())) for cell in second]
-    return not any(numbers) or any(low and cell and not high for cell, high, low in zip(first, numbers, below))
+    if not any(map(_is_number, rows[0])):
+        return True
+    second = rows[1] if len(rows) > 1 else []
+    return any(cell and not _is_number(cell) and _is_number(low) for cell, low in zip(rows[0], second, strict=False))
+
+
+def _is_number(cell: str) -> bool:
+    return NUMBER.fullmatch(cell.strip()) is not None
 
 
 def _header(rows: list[Row], width: int) -> Row:

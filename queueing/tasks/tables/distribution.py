@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from queueing.tasks.tables.kinds import Dates, Numbers
@@ -35,7 +36,8 @@ def _kind(reader: Numbers | Dates, spread: Spread) -> tuple[dict[str, str], floa
         case Numbers():
             return {"type": "whole number" if spread.whole else "number"}, float(spread.whole), _number
         case Dates(has_time=True):
-            return {"type": "date and time", "written_as": reader.order}, 0, _moment
+            timespec = "seconds" if "%S" in reader.format else "minutes"
+            return {"type": "date and time", "written_as": reader.order}, 0, partial(_moment, timespec=timespec)
         case _:
             return {"type": "date", "written_as": reader.order}, DAY, _day
 
@@ -70,8 +72,8 @@ def _number(value: float) -> int | float | None:
     return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.12g}")
 
 
-def _moment(value: float) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+def _moment(value: float, *, timespec: str) -> str:
+    return (EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None).isoformat(sep=" ", timespec=timespec)
 
 
 def _day(value: float) -> str:

@@ -1,6 +1,7 @@
 """The form of the tables task: what is no table is refused here, before anything is stored."""
 
 import re
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -31,11 +32,12 @@ OTHERS = (
 
 class TableForm(EntryForm):
     file = forms.FileField(
-        label="CSV or TSV file",
+        label="Your table",
+        help_text="A CSV or TSV file, with any delimiter.",
         widget=forms.FileInput(
             attrs={"accept": ".csv,.tsv,.tab,.txt,text/csv,text/tab-separated-values,text/plain"},
         ),
-        error_messages={"required": "Choose a file first.", "empty": "This file is empty."},
+        error_messages={"required": "Please choose a file.", "empty": "This file is empty."},
     )
     header = forms.ChoiceField(
         label="First row",
@@ -52,7 +54,7 @@ class TableForm(EntryForm):
     def max_bytes(self) -> int:
         return conf.TABLE_MAX_UPLOAD_BYTES
 
-    def check_file(self, upload: UploadedFile) -> None:
+    def check_file(self, upload: "UploadedFile[Any]") -> None:
         upload.seek(0)
         head = upload.read(head_bytes())
         _refuse_other_formats(head[:4096])
@@ -71,7 +73,7 @@ def _refuse_other_formats(head: bytes) -> None:
             raise ValidationError(sentence, code="not_a_table")
 
 
-def _look_at_every_byte(upload: UploadedFile, head: bytes, *, may_have_nul: bool) -> None:
+def _look_at_every_byte(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool) -> None:
     """No NUL where the encoding has none, and no line beyond the limit.
 
     Chunks are no longer than the limit: a line within one needs no look, and the first and last newline of each

@@ -11,8 +11,9 @@ MISSING = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan")
 FALSE_AND_TRUE = ({"no", "yes"}, {"false", "true"}, {"n", "y"}, {"f", "t"})
 
 # No leading zero (00123 is a code), at most 15 digits before the mark (more is an identifier, and no float64).
-NUMBER = r"^[+-]?(?:(?:0|[1-9]\d{{0,14}}|[1-9]\d{{0,2}}(?:{group}\d{{3}}){{1,4}})(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d{{1,3}})?$"
-DATE_LIKE = r"^(\d{1,4}[-/. ]\w{1,9}[-/. ]\d{2,4}\b|[A-Z][a-z]{2,8} \d{1,2}, \d{4})"
+WHOLE = r"(?:0|[1-9]\d{{0,14}}|[1-9]\d{{0,2}}(?:{group}\d{{3}}){{1,4}})"
+NUMBER = rf"^[+-]?(?:{WHOLE}(?:{{mark}}\d*)?|{{mark}}\d+)(?:[eE][+-]?\d{{{{1,3}}}})?$"
+DATE_LIKE = r"^(\d{1,4}[-/. ]\w{1,9}[-/. ]\d{2,4}(\b|T)|[A-Z][a-z]{2,8} \d{1,2}, \d{4})"
 
 DAYS = {
     "%Y-%m-%d": "year-month-day",
@@ -46,10 +47,8 @@ class Numbers:
         """The numbers in texts, as Float64; null for what is none."""
         group = "." if self.decimal == "," else ","
         pattern = NUMBER.format(group=rf"\{group}", mark=rf"\{self.decimal}")
-        plain = pl.when(pl.col("v").str.contains(pattern)).then(pl.col("v"))
-        plain = plain.str.replace_all(group, "", literal=True)
-        if self.decimal == ",":
-            plain = plain.str.replace(",", ".", literal=True)
+        fits = pl.when(pl.col("v").str.contains(pattern)).then(pl.col("v"))
+        plain = fits.str.replace_all(group, "", literal=True).str.replace(self.decimal, ".", literal=True)
         number = plain.cast(pl.Float64, strict=False)
         return pl.select(v=values).select(pl.when(number.is_finite()).then(number)).to_series()
 

@@ -67,7 +67,7 @@ class Tally:
         return round((len(self._keys) - 1) * 2**64 / largest)
 
     def top(self, number: int) -> list[tuple[str, int]]:
-        """The most frequent values with their counts; those that an estimate cannot tell from rare ones are left out."""
+        """The most frequent values with their counts, without those that an estimate cannot tell from rare ones."""
         frequent = self.table.filter(pl.col("n") > self.error)
         rows = frequent.sort(["n", "value"], descending=[True, False]).head(number)
         return [(str(value), int(n)) for value, n in rows.select("value", "n").iter_rows()]

@@ -25,8 +25,8 @@ def share(part: int, total: int) -> str:
     return f"{percent:.0f} %" if percent >= 10 or percent == int(percent) else f"{percent:.1f} %"
 
 
-def figure(value: float | str | None) -> str:
-    """A number with six digits that count, and no more; dates are written already."""
+def figure(value: float | str | None, digits: int = 6) -> str:
+    """A number with that many digits that count; whole ones keep all, and dates are written already."""
     if value is None:
         return "unknown"
     if isinstance(value, str):
@@ -35,8 +35,9 @@ def figure(value: float | str | None) -> str:
         return f"{value:,}"
     if not 1e-4 <= abs(value) < 1e15:
         return f"{value:.4g}"
-    decimals = max(0, 6 - len(str(int(abs(value)))))
-    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".")
+    decimals = max(0, digits - len(str(int(abs(value)))))
+    written = f"{value:,.{decimals}f}"
+    return written.rstrip("0").rstrip(".") if decimals else written
 
 
 def about(number: int) -> str:
@@ -45,7 +46,7 @@ def about(number: int) -> str:
     return f"about {round(number, -digits):,}"
 
 
-def short(text: str) -> str:
-    """A name or value on one line, without what a database or a page cannot hold."""
+def short(text: str, length: int = LENGTH) -> str:
+    """A name or value on one line, without the NUL that no database keeps."""
     line = " ".join(text.replace("\0", "").split())
-    return line if len(line) <= LENGTH else line[: LENGTH - 1] + "…"
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,102 @@
+"""Rows and their moves: one compare-and-swap each."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from queueing.exceptions import TooManyWaiting
+from queueing.models import Entry, EntryFile
+from queueing.states import FINAL, LIVE, MOVES, Reason, Status
+
+Join = Callable[..., Entry]
+pytestmark = pytest.mark.django_db
+
+
+def test_it_works(join: Join) -> None:
+    entry = join()
+    assert entry.start("w1")
+    assert (entry.status, entry.attempt, entry.worker_ids) == (Status.RUNNING, 1, ["w1"])
+    assert entry.succeed({"x": 1})
+    entry.refresh_from_db()
+    assert entry.result == {"x": 1}
+    assert entry.finished_at is not None
+
+
+def test_every_status_has_its_moves() -> None:
+    assert set(MOVES) == set(Status)
+    assert set(Status) == LIVE | FINAL
+    assert all(not MOVES[status] for status in FINAL)
+
+
+def test_only_one_of_two_workers_starts_an_entry(join: Join) -> None:
+    join()
+    mine, yours = Entry.objects.get(), Entry.objects.get()
+    assert mine.start("w1")
+    assert not yours.start("w2")
+
+
+def test_a_late_attempt_can_write_nothing(join: Join) -> None:
+    entry = join()
+    entry.start("w1")
+    late = Entry.objects.get()
+    entry.orphan()
+    entry.start("w2")
+    assert not late.renew_lease()
+    assert not late.report(0.5, "late")
+    assert not late.succeed({"late": True}, [EntryFile(entry=late, attempt=1, name="x", content_type="x", size=1)])
+    assert not late.fail(Reason.ERROR)
+    entry.refresh_from_db()
+    assert (entry.status, entry.attempt, entry.worker_ids) == (Status.RUNNING, 2, ["w1", "w2"])
+    assert not entry.files.exclude(attempt=None).exists()
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_final_is_final(join: Join, status: str) -> None:
+    entry = join()
+    Entry.objects.update(status=status)
+    for stale in (entry, Entry.objects.get()):
+        assert not stale.start("w")
+        assert not stale.cancel()
+        assert not stale.abandon(Reason.LOST)
+    assert Entry.objects.get().status == status
+
+
+def test_giving_back_leaves_no_trace_of_the_start(join: Join) -> None:
+    entry = join()
+    entry.start("w1")
+    entry.give_back()
+    entry.refresh_from_db()
+    assert (entry.status, entry.attempt, entry.worker_ids, entry.started_at) == (Status.WAITING, 0, [], None)
+
+
+def test_a_visitor_holds_so_many_places_and_no_more(join: Join) -> None:
+    visitor = uuid.uuid4()
+    first, _ = join(visitor=visitor), join(visitor=visitor)
+    with pytest.raises(TooManyWaiting):
+        join(visitor=visitor)
+    first.cancel()
+    join(visitor=visitor)
+
+
+def test_the_database_itself_refuses_a_third_place(join: Join) -> None:
+    entry = join(visitor=uuid.uuid4())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Entry.objects.create(queue="probe", task_path="x", visitor=entry.visitor, slot=entry.slot)
+
+
+def test_an_orphan_comes_back_beside_places_taken_meanwhile(join: Join) -> None:
+    visitor = uuid.uuid4()
+    entry = join(visitor=visitor)
+    entry.start("w1")
+    join(visitor=visitor)
+    join(visitor=visitor)
+    assert entry.orphan()
+
+
+def test_the_score_is_exact_in_a_double() -> None:
+    for number in (1, 2**40 - 1):
+        for priority in (-100, 0, 100):
+            score = Entry(id=number, priority=priority).score
+            assert int(float(score)) == score
