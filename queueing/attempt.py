@@ -87,7 +87,7 @@ class Attempt:
             path = Path(stored.file.path)
         except NotImplementedError:  # a storage without paths
             with tempfile.TemporaryDirectory() as folder, stored.file.open("rb") as source:
-                path = Path(folder) / Path(stored.file.name).name
+                path = Path(folder) / Path(str(stored.file.name)).name
                 with path.open("wb") as target:
                     shutil.copyfileobj(source, target)
                 yield path
@@ -118,7 +118,7 @@ else:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryContext(Base):
+class EntryContext(Base):  # type: ignore[misc]  # Django's is frozen, its type stubs do not say so
     """Django's TaskContext and what a long task in a queue needs; see `queueing.tasks.Context`."""
 
     running: Attempt

@@ -26,7 +26,7 @@ class PresenceBackend(BaseTaskBackend):
         if unknown := self.options.keys() - {"needs_presence"}:
             raise ImproperlyConfigured(f"Unknown OPTIONS of TASKS[{alias!r}]: {', '.join(sorted(unknown))}.")
 
-    def enqueue(self, task: "Task[..., Any]", args: Any, kwargs: Any) -> "TaskResult[..., Any]":
+    def enqueue(self, task: "Task[..., Any]", args: Any, kwargs: Any) -> Any:
         from queueing import results, services
 
         self.validate_task(task)

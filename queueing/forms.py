@@ -24,8 +24,8 @@ class EntryForm(forms.Form):
     def clean_code(self) -> uuid.UUID:
         return self.cleaned_data.get("code") or uuid.uuid4()
 
-    def clean_file(self) -> UploadedFile:
-        upload: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> "UploadedFile[Any]":
+        upload: UploadedFile[Any] = self.cleaned_data["file"]
         limit = self.max_bytes()
         if upload.size and upload.size > limit:
             raise ValidationError(
@@ -39,7 +39,7 @@ class EntryForm(forms.Form):
         """The largest file taken, in bytes."""
         return conf.MAX_UPLOAD_BYTES
 
-    def check_file(self, upload: UploadedFile) -> None:
+    def check_file(self, upload: "UploadedFile[Any]") -> None:
         """Look into the content; raise ValidationError with a sentence for the visitor."""
 
     def options(self) -> dict[str, Any]:

@@ -73,7 +73,9 @@ class Keeper:
         """Whose presence ran out keeps the place, but is no longer in the line."""
         hold, rank, total = script(self.client, "hold"), 0, 0
         while True:
-            seen, held = hold(keys=as_list(line.keys), args=[rank, WINDOW, milliseconds(conf.LOST_GRACE)])
+            seen, held = cast(
+                list[int], hold(keys=as_list(line.keys), args=[rank, WINDOW, milliseconds(conf.LOST_GRACE)])
+            )
             total += held
             rank += seen - held
             if seen < WINDOW:

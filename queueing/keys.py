@@ -47,7 +47,8 @@ class LineKeys:
 def line_keys(queue: str) -> LineKeys:
     names = [field.name for field in fields(LineKeys)]
     prefix = f"rq:line:{queue}"
-    return LineKeys(prefix, *(f"{prefix}:{name}" for name in names[1:-1]), f"rq:queue:{queue}")
+    own = {name: f"{prefix}:{name}" for name in names}
+    return LineKeys(**own | {"line": prefix, "inbox": f"rq:queue:{queue}"})
 
 
 def as_list(keys: LineKeys) -> list[str]:

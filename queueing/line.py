@@ -120,7 +120,7 @@ class LineQueue(DjangoRQ):
 
     def claims(self) -> dict[str, tuple[str, float, float]]:
         """What is handed out and not started: worker -> (job id, score, seconds ago)."""
-        seconds, micros = cast(tuple[int, int], self.connection.time())
+        seconds, micros = self.connection.time()
         now = seconds * 1000 + micros / 1000
         parsed = {}
         for worker, claim in cast(dict[bytes, bytes], self.connection.hgetall(self.keys.claims)).items():
@@ -244,9 +244,9 @@ class LineQueue(DjangoRQ):
     # Who is where
 
     def held_ids(self) -> list[str]:
-        return _texts(self.connection.zrange(self.keys.held, 0, -1))
+        return _texts(cast(list[bytes], self.connection.zrange(self.keys.held, 0, -1)))
 
-    def placed(self, job_ids: Sequence[str]) -> set[str]:
+    def placed(self, job_ids: list[str]) -> set[str]:
         """Those of the ids that have a place (in line, held, or claimed). At most 1,000."""
         with self.connection.pipeline(transaction=False) as pipe:
             pipe.zmscore(self.keys.line, job_ids)
@@ -303,7 +303,7 @@ class LineQueue(DjangoRQ):
             while cursor:
                 cursor, batch = self.connection.zscan(key, max(cursor, 0), count=500)
                 if batch:
-                    yield [job_id.decode() for job_id, _ in batch]
+                    yield _texts(cast(bytes, job_id) for job_id, _ in batch)
 
     def _script(self, verb: str, *arguments: Any) -> Any:
         return script(self.connection, verb)(keys=as_list(self.keys), args=arguments)

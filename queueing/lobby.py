@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import redis
@@ -132,11 +132,11 @@ class Lobby:
 
     async def _push_numbers(self, queue: str, seats: list[Seat]) -> None:
         line = keys.line_keys(queue)
-        versions = await self.client.mget(line.version, keys.facts_key(queue))
-        facts = parse_facts(versions[1])
-        moved = self._versions.get(queue) != (versions[0], versions[1])
+        version, raw = cast(list[bytes | None], await self.client.mget(line.version, keys.facts_key(queue)))
+        facts = parse_facts(raw)
+        moved = self._versions.get(queue) != (version, raw)
         newcomers = [seat for seat in seats if not seat.told]
-        self._versions[queue] = (versions[0], versions[1])
+        self._versions[queue] = (version, raw)
         for seat, place in await self._places(line, seats if moved else newcomers):
             await self._tell(seat, place, facts)
 
@@ -144,8 +144,9 @@ class Lobby:
         """Where each seat's entry stands; None when it has no place (claimed, running, over)."""
         if len(seats) < WHOLE_LINE:
             return [(seat, await self._place(line, seat.socket.entry)) for seat in seats]
-        waiting = {job_id: rank for rank, job_id in enumerate(await self.client.zrange(line.line, 0, -1))}
-        held = await self.client.zrange(line.held, 0, -1, withscores=True)
+        order = cast(list[bytes], await self.client.zrange(line.line, 0, -1))
+        waiting = {job_id: rank for rank, job_id in enumerate(order)}
+        held = cast(list[tuple[bytes, float]], await self.client.zrange(line.held, 0, -1, withscores=True))
         return [(seat, _find(seat.socket.entry, waiting, held)) for seat in seats]
 
     async def _place(self, line: keys.LineKeys, entry: Entry) -> Place | None:

@@ -77,7 +77,7 @@ def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
     """A new place at the end of the line, with the same input. Raises as `join`, or UnusableInput if it is gone."""
     stored = entry.files.filter(attempt=None).first()
     try:
-        content = stored.file.storage.open(stored.file.name) if stored else None
+        content = stored.file.storage.open(str(stored.file.name)) if stored else None
     except FileNotFoundError:
         content = None
     if stored is None or content is None:

@@ -39,7 +39,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
         status = 422 if form.is_bound else 200
         context = {"task": heavy_task, "form": form, "line": _line(heavy_task), "max_bytes": form.max_bytes()}
         return render(request, "queueing/join.html", context, status=status)
-    upload: UploadedFile = form.cleaned_data["file"]
+    upload: UploadedFile[Any] = form.cleaned_data["file"]
     try:
         entry = services.join(
             heavy_task,

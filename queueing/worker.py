@@ -16,6 +16,7 @@ from rq.worker import Worker
 
 from queueing import presence, services
 from queueing.conf import conf
+from queueing.keys import PRESENCE
 from queueing.line import IDLE_WAIT, RUNNER, LineQueue
 from queueing.models import Entry
 from queueing.runner import TIMEOUT_SENTENCE
@@ -71,7 +72,7 @@ class PresenceWorker(Worker):
         else:
             # A job of somebody else's has no row: from here on RQ's own registries look after it.
             line.started(self.name, job.id)
-            self.connection.delete(presence.PRESENCE.format(job_id=job.id))
+            self.connection.delete(PRESENCE.format(job_id=job.id))
         self._visitor_over_since = None
         super().execute_job(job, queue)
 

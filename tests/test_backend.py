@@ -122,8 +122,12 @@ def test_a_task_without_a_visitor_needs_no_presence_when_its_backend_says_so(lin
 
 
 def test_nothing_is_placed_when_the_transaction_rolls_back(line: LineQueue) -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
-        probe.enqueue()
-        raise RuntimeError
+    def enqueue_and_fail() -> None:
+        with transaction.atomic():
+            probe.enqueue()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        enqueue_and_fail()
     assert line.places() == 0
     assert not Entry.objects.exists()

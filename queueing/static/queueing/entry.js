@@ -2,7 +2,7 @@
 // The open socket is what keeps the place; nothing here sends anything. Times are milliseconds.
 "use strict";
 
-const SILENCE = 25_000; // the server speaks at least every 10 s; longer silence means a dead socket
+const SILENCE = 22_000; // the server speaks at least every 10 s; two ticks missed mean a dead socket
 const QUIET = 12_000; // the same, when there is reason for doubt: the tab came back, the network changed
 const CONNECT_TIMEOUT = 5_000; // a socket may be stuck in CONNECTING for ever
 const FIRST_FRAME = 10_000;
@@ -11,7 +11,7 @@ const POLL_EVERY = 5_000;
 const POLL_AFTER = 4_000; // without a socket; two failures come first as a rule
 const BANNER_AFTER = 1_500; // shorter gaps (a reload of the server) are not worth a word
 const SPEAK_EVERY = 10_000;
-const WARN_BELOW = 20; // seconds
+const WARN_BELOW = 25; // seconds: who is warned has 20 left to act (WCAG 2.2.1)
 const FINAL = ["succeeded", "failed", "cancelled", "abandoned"];
 
 const root = document.getElementById("entry");

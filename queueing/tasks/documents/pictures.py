@@ -52,6 +52,7 @@ class Pictures:
         try:
             self._image.seek(index)
             self._image.draft("RGB", (LONG_SIDE, LONG_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
+            self._image.load()
             return _plain(self._image)
         except DAMAGED as error:
             raise UnusableInput("This page is damaged and could not be read.") from error
