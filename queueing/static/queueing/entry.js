@@ -333,10 +333,13 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(source.textContent);
   } catch {
-    // Without https there is no clipboard: the old way, by selection.
+    // Without https there is no clipboard: the old way, by selection, which sees only what is shown.
+    const { hidden } = source;
+    source.hidden = false;
     getSelection().selectAllChildren(source);
     document.execCommand("copy");
     getSelection().removeAllRanges();
+    source.hidden = hidden;
   }
   button.dataset.label ??= button.textContent;
   button.textContent = "Copied";

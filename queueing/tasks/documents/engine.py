@@ -5,7 +5,8 @@ rapidocr is imported and its models are loaded at the first page: the web proces
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import batched
 from pathlib import Path
@@ -43,6 +44,11 @@ def read(picture: Image.Image, report: Callable[[float], None]) -> tuple[Image.I
     """
     if min(picture.size) < SMALLEST_SIDE:
         return picture, []
+    with _errors_as_they_were():
+        return _read(picture, report)
+
+
+def _read(picture: Image.Image, report: Callable[[float], None]) -> tuple[Image.Image, list[Line]]:
     picture, boxes = _upright(picture)
     report(FINDING)
     boxes = sorted(boxes, key=_shape)  # a batch takes as long as its longest line
@@ -120,6 +126,17 @@ def _shape(box: Boxes) -> float:
 def _length(box: Boxes) -> float:
     top_left, top_right, _, bottom_left = box
     return max(math.dist(top_left, top_right), math.dist(top_left, bottom_left))
+
+
+@contextmanager
+def _errors_as_they_were() -> Iterator[None]:
+    """rapidocr wraps all that is raised while a model runs: also the alarm that ends a job which takes too long."""
+    from rapidocr.inference_engine.onnxruntime.main import ONNXRuntimeError
+
+    try:
+        yield
+    except ONNXRuntimeError as error:
+        raise error.__cause__ or error from None
 
 
 @cache

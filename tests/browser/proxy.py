@@ -1,0 +1,76 @@
+"""A TCP proxy that can go silent: packets are swallowed, and nothing is closed."""
+
+import contextlib
+import selectors
+import socket
+import threading
+
+
+class Proxy:
+    """Forwards to a port on this machine; after `cut()` it forwards nothing, in either direction."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.is_cut = threading.Event()
+        self.stopped = threading.Event()
+        self.sockets: list[socket.socket] = []
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+
+    def cut(self) -> None:
+        """The cable is pulled: old connections stay open and silent."""
+        self.is_cut.set()
+
+    def mend(self) -> None:
+        """The cable is back. What was swallowed is lost, so the old connections are reset."""
+        self._close_all()
+        self.is_cut.clear()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.listener.close()
+        self._close_all()
+        for thread in self.threads:
+            thread.join(5)
+
+    def _close_all(self) -> None:
+        for opened in self.sockets:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+        self.sockets.clear()
+
+    def _accept(self) -> None:
+        self.listener.settimeout(0.2)
+        while not self.stopped.is_set():
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                continue
+            self.sockets += [client, server]
+            thread = threading.Thread(target=self._forward, args=(client, server), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        other = {client: server, server: client}
+        with selectors.DefaultSelector() as selector:
+            for end in other:
+                selector.register(end, selectors.EVENT_READ)
+            while not self.stopped.is_set():
+                for key, _ in selector.select(0.2):
+                    end = key.fileobj
+                    assert isinstance(end, socket.socket)
+                    try:
+                        data = end.recv(65536)
+                        if self.is_cut.is_set():
+                            continue
+                        if not data:
+                            other[end].shutdown(socket.SHUT_WR)
+                            return
+                        other[end].sendall(data)
+                    except OSError:
+                        return
