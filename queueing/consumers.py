@@ -1,5 +1,6 @@
 """The page's socket. Its presence is the heartbeat; its frames tell the page where the entry stands."""
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,10 @@ from queueing.presence import cause_of
 
 logger = logging.getLogger("queueing")
 
-TRY_AGAIN_LATER = 1013
+TRY_AGAIN_LATER = 4013  # 1013 in the standard; daphne sends no code but 1000 and 3000 to 4999
+# Bytes of the partial that go along in a frame: the server's limit on messages (16,384) holds for its own too.
+# The page fetches a longer one, as a poll does.
+LONGEST_PARTIAL = 12_000
 LOST = 1006
 
 
@@ -102,7 +106,7 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
         entry = Entry.objects.get(pk=self.entry.pk)
         page = snapshot.page(entry)
         html = render_to_string("queueing/entry.html#status", page) if entry.status != self.told_status else ""
-        return entry, page["snapshot"].as_json(), html
+        return entry, page["snapshot"].as_json(), html if len(json.dumps(html)) <= LONGEST_PARTIAL else ""
 
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None

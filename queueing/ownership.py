@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from django.db.models import Q
+
 from queueing.models import Entry
 
 # The visitor's random name in the browser's session.
@@ -26,6 +28,14 @@ def owns(entry: Entry, session: Any, user: Any) -> bool:
     if visitor is not None and entry.visitor == visitor:
         return True
     return bool(user.is_authenticated and entry.user_id == user.pk)
+
+
+def live_entries(session: Any, user: Any) -> list[Entry]:
+    """The places this browser or user holds now, oldest first."""
+    mine = Q(visitor=visitor) if (visitor := visitor_of(session)) else Q(pk=None)
+    if user.is_authenticated:
+        mine |= Q(user=user)
+    return list(Entry.objects.live().filter(mine).order_by("id"))
 
 
 def find_entry(code: uuid.UUID, session: Any, user: Any) -> Entry | None:

@@ -24,7 +24,8 @@ from queueing.states import Status
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "queueing/home.html", {"lines": [_line(task) for task in tasks.each()]})
+    mine = ownership.live_entries(request.session, request.user)
+    return render(request, "queueing/home.html", {"lines": [_line(task) for task in tasks.each()], "mine": mine})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -186,7 +187,8 @@ def _line(heavy_task: tasks.HeavyTask) -> dict[str, Any]:
 
 
 def _refused(request: HttpRequest, heavy_task: tasks.HeavyTask, refusal: JoinRefused) -> HttpResponse:
-    context = {"task": heavy_task, "message": str(refusal), "retry_after": refusal.retry_after}
+    mine = ownership.live_entries(request.session, request.user)
+    context = {"task": heavy_task, "message": str(refusal), "retry_after": refusal.retry_after, "mine": mine}
     response = render(
         request, "queueing/refused.html", context, status=429 if isinstance(refusal, TooManyWaiting) else 503
     )
