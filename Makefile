@@ -3,12 +3,13 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fmt lock clean
+.PHONY: help run test bench check fmt lock clean
 
 # The first that works is taken. 3.13 is what the project is tested with. A pyenv shim fails when the version
 # in .python-version is not installed, so its real interpreters are tried as well.
 PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHONS = python3.13 python3 python3.14 python3.12 /usr/bin/python3 $(wildcard $(PYENV)/versions/3.1[2-9]*/bin/python3)
+ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py worker.py::test_it_works)
 CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
@@ -29,6 +30,11 @@ test: .venv/installed-dev  ## set up and run all of the tests (ARGS="-k line" ch
 	@for browser in $(CHROMIUMS); do command -v $$browser >/dev/null && exit 0; done; \
 	echo "The browser tests need Chromium: install it, for example with 'apt-get install chromium'." >&2; exit 1
 	@.venv/bin/python -m pytest $(ARGS)
+	@if [ -z "$(ARGS)" ]; then echo "Once more on PostgreSQL, what speaks to the database:"; \
+		TEST_DATABASE=postgres .venv/bin/python -m pytest $(ON_POSTGRES); fi
+
+bench: .venv/installed-dev  ## measure the speed of a start and of passing absent entries
+	@.venv/bin/python -m tests.benchmarks.floor
 
 check: .venv/installed-dev  ## lint, types, layers, templates, deployment settings, migrations
 	.venv/bin/ruff check

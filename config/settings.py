@@ -155,7 +155,7 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 # Uploads go to a temporary file beyond this size, never into memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

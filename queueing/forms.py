@@ -11,6 +11,16 @@ from django.template.defaultfilters import filesizeformat
 from queueing.conf import conf
 
 
+class CodeField(forms.UUIDField):
+    """What is no code counts as none: the visitor cannot see the field, and could do nothing about it."""
+
+    def to_python(self, value: Any) -> uuid.UUID | None:
+        try:
+            return super().to_python(value)
+        except ValidationError:
+            return None
+
+
 class EntryForm(forms.Form):
     """One file, and as many further fields as the task has options.
 
@@ -18,7 +28,7 @@ class EntryForm(forms.Form):
     """
 
     # Made by the form, not by the join: a form that is sent twice asks for the same entry twice.
-    code = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
+    code = CodeField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
     file = forms.FileField()
 
     def clean_code(self) -> uuid.UUID:

@@ -10,6 +10,9 @@ from queueing.models import Entry
 # The visitor's random name in the browser's session.
 SESSION_KEY = "visitor"
 
+# What staff must be allowed to in order to see an entry of others, and to leave or keep its place.
+LOOK, CHANGE = "queueing.view_entry", "queueing.change_entry"
+
 
 def visitor_of(session: Any) -> uuid.UUID | None:
     """The visitor's name, if this browser ever joined a line."""
@@ -38,10 +41,9 @@ def live_entries(session: Any, user: Any) -> list[Entry]:
     return list(Entry.objects.live().filter(mine).order_by("id"))
 
 
-def find_entry(code: uuid.UUID, session: Any, user: Any) -> Entry | None:
-    """The entry, for those who may see it. Unknown and foreign look alike: None."""
+def find_entry(code: uuid.UUID, session: Any, user: Any, permission: str = LOOK) -> Entry | None:
+    """The entry, for its owner and for staff with the permission. Unknown and foreign look alike: None."""
     entry = Entry.objects.filter(code=code).first()
-    if entry is None:
-        return None
-    may_look = user.is_active and user.has_perm("queueing.view_entry")
-    return entry if owns(entry, session, user) or may_look else None
+    # Asked for unknown entries too: who reads the session gets another Vary header.
+    is_allowed = user.is_active and user.has_perm(permission)
+    return entry if entry is not None and (owns(entry, session, user) or is_allowed) else None

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.dispatch import receiver
 from django.tasks import Task
 from django.tasks.signals import task_enqueued, task_finished
+from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
 from queueing import events
@@ -67,9 +68,12 @@ def join(
     file = _store_input(entry, upload, content_type)
     try:
         _insert(entry, file)
-    except BaseException:
+    except BaseException as error:
         file.file.delete(save=False)
-        raise
+        twin = Entry.objects.filter(code=code, visitor=visitor).first() if isinstance(error, IntegrityError) else None
+        if twin is None:
+            raise
+        return twin  # the same form, sent at the same moment
     return entry
 
 
@@ -87,7 +91,7 @@ def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
         upload.size = stored.size
         return join(
             entry.heavy_task,
-            code=uuid.uuid4(),
+            code=_next_code(entry),
             visitor=visitor,
             user=user,
             upload=upload,
@@ -175,6 +179,11 @@ def _store_input(entry: Entry, upload: "File[bytes]", content_type: str) -> Entr
     file = EntryFile(entry=entry, attempt=None, name=name, content_type=content_type[:100], size=upload.size)
     file.file.save(f"input{PurePath(name).suffix[:10]}", upload, save=False)
     return file
+
+
+def _next_code(entry: Entry) -> uuid.UUID:
+    """The code of the place that follows this one: the same each time, so that two clicks make one entry."""
+    return uuid.UUID(bytes=salted_hmac("queueing.services.join_again", entry.code.hex).digest()[:16], version=4)
 
 
 def _same_input(entry: Entry, upload: "File[bytes]") -> bool:

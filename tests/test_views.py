@@ -103,7 +103,6 @@ def test_an_unknown_task_is_not_found() -> None:
         ({"file": upload(b"")}, "The submitted file is empty."),
         ({"file": upload(b"x" * 2000)}, "the limit is 1000"),
         ({"seconds": "many"}, "Enter a number."),
-        ({"code": "nonsense"}, "Enter a valid UUID."),
     ],
 )
 def test_a_form_that_cannot_be_used_says_why_and_stores_nothing(
@@ -181,6 +180,10 @@ def test_without_redis_an_entry_is_still_shown_and_can_be_left(request: pytest.F
     assert (now["status"], now["position"], now["eta_seconds"]) == ("waiting", None, None)
     assert visitor.client.post(url(entry, "leave/")).status_code == 303
     assert state(visitor, entry)["status"] == "cancelled"
+
+
+def test_a_code_that_is_none_is_replaced() -> None:
+    assert Visitor().join(code="nonsense").code.version == 4
 
 
 def test_a_form_sent_twice_is_one_entry(line: LineQueue) -> None:

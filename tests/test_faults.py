@@ -1,0 +1,169 @@
+"""A Valkey of one's own, that hangs, dies and comes back empty."""
+
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+
+from queueing import keys, line, runner, services, tasks
+from queueing.exceptions import RedisAway
+from queueing.keeper import Keeper
+from queueing.models import Entry
+from queueing.states import Status
+from tests import probe
+from tests.conftest import Processes, wait_for
+from tests.servers import free_port, start_valkey
+from tests.test_worker import entered, hold, stay, status_of
+
+Join = Callable[..., Entry]
+
+
+class OwnValkey:
+    """Can be stopped (it hangs), killed, and started again on the same port, empty."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.process = start_valkey(self.port)
+
+    def hang(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def start(self) -> None:
+        self.process: subprocess.Popen[bytes] = start_valkey(self.port)
+
+
+def forget_connections() -> None:
+    keys.connection().close()
+    keys.connection.cache_clear()
+    line.get_line.cache_clear()
+
+
+@pytest.fixture
+def own_valkey(settings: Any, transactional_db: None) -> Iterator[OwnValkey]:
+    made = OwnValkey()
+    forget_connections()
+    settings.REDIS_URL = f"redis://127.0.0.1:{made.port}/0"
+    settings.REDIS_TIMEOUT = 0.3
+    yield made
+    forget_connections()
+    if made.process.poll() is None:
+        made.go_on()
+        made.kill()
+
+
+@pytest.fixture
+def on_own_valkey(own_valkey: OwnValkey, processes: Processes) -> Processes:
+    processes.environment["REDIS_URL"] = f"redis://127.0.0.1:{own_valkey.port}/0"
+    return processes
+
+
+def test_the_last_look_waits_for_redis_and_then_runs_the_task(own_valkey: OwnValkey, join: Join, settings: Any) -> None:
+    settings.QUEUEING = {"REDIS_PATIENCE": 1}
+    entry = join()
+    own_valkey.hang()
+    runner.run(entry.job_id)
+    own_valkey.go_on()
+    assert status_of(entry) == Status.SUCCEEDED
+    assert probe.calls() == ["x"]
+
+
+def test_a_join_is_refused_while_redis_is_away_and_nothing_is_stored(own_valkey: OwnValkey, join: Join) -> None:
+    own_valkey.kill()
+    with pytest.raises(RedisAway):
+        join()
+    assert not Entry.objects.exists()
+
+
+def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: OwnValkey) -> None:
+    with transaction.atomic():
+        entry = services.join(
+            tasks.get("probe"),
+            code=uuid.uuid4(),
+            visitor=uuid.uuid4(),
+            upload=ContentFile(b"a,b\n", name="a.csv"),
+            content_type="text/csv",
+            options={},
+        )
+        own_valkey.kill()
+    assert status_of(entry) == Status.WAITING
+    own_valkey.start()
+    Entry.objects.update(joined_at=timezone.now() - timedelta(minutes=1))
+    keeper = Keeper()
+    keeper.round()
+    keeper._flushed_at = None
+    assert keeper.round()["restored"] == 1
+    assert line.get_line("probe").get_job_ids() == [entry.job_id]
+
+
+def test_leaving_while_redis_is_away_ends_the_row_and_the_keeper_clears_the_place(
+    own_valkey: OwnValkey, join: Join
+) -> None:
+    entry = join()
+    Keeper().client.set("queueing:epoch", 1)
+    own_valkey.hang()
+    services.leave(entry)
+    own_valkey.go_on()
+    assert status_of(entry) == Status.CANCELLED
+    Keeper().round()
+    assert line.get_line("probe").places() == 0
+
+
+def test_an_idle_worker_outlives_a_redis_that_comes_back_empty(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    on_own_valkey.worker()
+    own_valkey.kill()
+    own_valkey.start()
+    entry = join("after")
+    stay(entry)
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+
+
+def test_a_task_goes_on_while_redis_is_away_and_runs_once(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    entry = join("steady", seconds=6)
+    stay(entry)
+    worker = on_own_valkey.worker()
+    wait_for(lambda: entered("steady"))
+    own_valkey.kill()
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+    assert probe.calls() == ["steady"]
+    own_valkey.start()
+    later = join("later")
+    stay(later)
+    if worker.poll() is not None:  # its books could not be closed; a supervisor starts it again
+        on_own_valkey.worker()
+    wait_for(lambda: status_of(later) == Status.SUCCEEDED)
+
+
+def test_a_hanging_redis_during_a_task_does_not_cost_the_lease(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    entry = join("hung")
+    stay(entry)
+    gate = hold("hung")
+    on_own_valkey.worker()
+    on_own_valkey.keeper()
+    wait_for(lambda: entered("hung"))
+    own_valkey.hang()
+    began = timezone.now()
+    wait_for(lambda: Entry.objects.filter(lease_until__gt=began + timedelta(seconds=4)).exists())
+    own_valkey.go_on()
+    gate.unlink()
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+    assert probe.calls() == ["hung"]
