@@ -183,7 +183,8 @@ def _store_input(entry: Entry, upload: "File[bytes]", content_type: str) -> Entr
 
 def _next_code(entry: Entry) -> uuid.UUID:
     """The code of the place that follows this one: the same each time, so that two clicks make one entry."""
-    return uuid.UUID(bytes=salted_hmac("queueing.services.join_again", entry.code.hex).digest()[:16], version=4)
+    digest = salted_hmac("queueing.services.join_again", entry.code.hex, algorithm="sha256").digest()
+    return uuid.UUID(bytes=digest[:16], version=4)
 
 
 def _same_input(entry: Entry, upload: "File[bytes]") -> bool:

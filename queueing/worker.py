@@ -113,14 +113,11 @@ class PresenceWorker(Worker):
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
         began = time.monotonic()
-        super().monitor_work_horse(job, queue, execution)
-        if job.func_name == RUNNER:
-            try:
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        finally:  # RQ's own books may fail; the row is settled all the same
+            if job.func_name == RUNNER:
                 self._settle(job, cast(LineQueue, queue), time.monotonic() - began)
-            except (DatabaseError, redis.RedisError):
-                self.log.exception("Worker %s: %s is left to the keeper", self.name, job.id)
-            finally:
-                connections.close_all()
 
     def teardown(self) -> None:
         """A stop between the claim and the start gives the entry back at once."""
@@ -179,7 +176,16 @@ class PresenceWorker(Worker):
         return look.cause if now - self._visitor_over_since >= conf.DEAF_GRACE else None
 
     def _settle(self, job: Job, line: LineQueue, seconds: float) -> None:
-        """The horse has ended. A row that still runs is an orphan; a claim that was not started goes back."""
+        """The horse has ended. What cannot be settled now is left to the keeper."""
+        try:
+            self._settle_row(job, line, seconds)
+        except (DatabaseError, redis.RedisError):
+            self.log.exception("Worker %s: %s is left to the keeper", self.name, job.id)
+        finally:
+            connections.close_all()
+
+    def _settle_row(self, job: Job, line: LineQueue, seconds: float) -> None:
+        """A row that still runs is an orphan; a claim that was not started goes back."""
         entry = Entry.objects.of_job(job.id)
         if entry is None:
             line.started(self.name, job.id)

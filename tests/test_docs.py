@@ -4,7 +4,7 @@ import ast
 import importlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
-MODULE, ENQUEUE = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)[::2][:2]
+MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
-def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> tasks.HeavyTask:
+def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The README's heavy task, added to this site in the README's three steps."""
     (tmp_path / "words_of_readme.py").write_text(MODULE)
     template = tmp_path / "queueing" / "results" / "words.html"
@@ -38,13 +38,14 @@ def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> tas
     settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [*settings.TEMPLATES[0]["DIRS"], tmp_path]}]
     settings.QUEUEING_TASKS = settings.QUEUEING_TASKS | {"words": "words_of_readme"}
     monkeypatch.setattr(task_backends["default"], "queues", set(settings.QUEUEING_TASKS))
-    monkeypatch.setattr(tasks, "load", tasks.load.__wrapped__)  # not the cached one
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "words_of_readme", raising=False)
-    return importlib.import_module("words_of_readme").heavy_task  # type: ignore[no-any-return]
+    tasks.load.cache_clear()
+    yield
+    tasks.load.cache_clear()
 
 
-def test_it_works(words: tasks.HeavyTask, client: Client, db: None, django_capture_on_commit_callbacks: Any) -> None:
+def test_it_works(words: None, client: Client, db: None, django_capture_on_commit_callbacks: Any) -> None:
     """The README's heavy task takes a file from its form to the result on the page."""
     assert "Count words" in client.get("/").content.decode()
     with django_capture_on_commit_callbacks(execute=True):
@@ -61,7 +62,7 @@ def test_it_works(words: tasks.HeavyTask, client: Client, db: None, django_captu
     assert b"".join(file.streaming_content).split() == [b"the,6", b"rose,6"]  # type: ignore[attr-defined]
 
 
-def test_the_readme_task_refuses_what_is_no_text(words: tasks.HeavyTask, client: Client, db: None) -> None:
+def test_the_readme_task_refuses_what_is_no_text(words: None, client: Client, db: None) -> None:
     answer = client.post("/join/words/", {"file": SimpleUploadedFile("x.txt", b"\0\1"), "least": 1})
     assert answer.status_code == 422
     assert "This is not a text file." in answer.content.decode()
@@ -104,7 +105,10 @@ def anchors(text: str) -> set[str]:
     ("pattern", "existing"),
     [
         (r"manage\.py ([a-z][\w-]*)", lambda: set(get_commands())),
-        (r"(?:`|^)make ([a-z]+)", lambda: set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))),
+        (
+            r"(?:`|^)make ([a-z]+)",
+            lambda: set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)),
+        ),
     ],
     ids=["manage.py", "make"],
 )
@@ -116,7 +120,11 @@ def test_commands_exist(pattern: str, existing: Callable[[], set[str]]) -> None:
 
 def test_files_named_in_the_documents_exist() -> None:
     """Anything in backticks that looks like a path of this project; `queueing/tasks/words.py` is the reader's own."""
-    named = {path for text in TEXTS.values() for path in re.findall(r"`((?:config|queueing|templates|tests|docs)/[^`*<… ]*)`", text)}
+    named = {
+        path
+        for text in TEXTS.values()
+        for path in re.findall(r"`((?:config|queueing|templates|tests|docs)/[^`*<… ]*)`", text)
+    }
     missing = {path for path in named if not (ROOT / path).exists() and "words" not in path}
     assert not missing
 

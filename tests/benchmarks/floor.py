@@ -1,7 +1,8 @@
-"""The first floor of speed, on real processes: `python -m tests.benchmarks.floor` (or `make bench`).
+"""The first floor of speed, on real processes and with the default settings: `make bench`.
 
 Start: from the form's answer to the first line of the task, on an idle worker. Pass: from the moment a worker asks
-until it holds the one present entry behind 10,000 absent ones.
+until it holds the one present entry behind 10,000 absent ones. Recover: from the `kill -9` of a worker in mid-task,
+and from a claim whose worker is dead, to the next first line of the task.
 """
 
 import os
@@ -11,9 +12,14 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests import servers
+
+if TYPE_CHECKING:
+    from queueing.line import LineQueue
 
 ABSENT = 10_000
 RUNS = 25
@@ -32,6 +38,7 @@ def main() -> None:
     try:
         _print("start on an idle worker", _starts())
         _print(f"pass {ABSENT:,} absent entries", [_pass() for _ in range(5)])
+        _recover()
     finally:
         servers.pytest_unconfigure()
 
@@ -42,16 +49,16 @@ def _starts() -> list[float]:
 
     from tests import probe
 
-    worker = subprocess.Popen(
-        [sys.executable, "manage.py", "rqworker", "probe"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    worker = _manage("rqworker", "probe")
     seconds = []
     try:
         for number in range(RUNS + 1):
             with tempfile.NamedTemporaryFile(suffix=".csv") as file:
                 file.write(b"a,b\n1,2\n")
                 file.seek(0)
-                answer = Client().post("/join/probe/", {"file": file, "label": f"n{number}"}, headers={"host": "localhost"})
+                answer = Client().post(
+                    "/join/probe/", {"file": file, "label": f"n{number}"}, headers={"host": "localhost"}
+                )
             answered = time.time()
             assert answer.status_code == 303, answer.content
             while len(probe.calls()) <= number:
@@ -77,6 +84,60 @@ def _pass() -> float:
     seconds = time.perf_counter() - began
     assert (job_id, passed) == ("present", ABSENT)
     return seconds
+
+
+def _recover() -> None:
+    """One run each, at the same time, on two lines of places: the waits are the settings' own (LEASE and a round)."""
+    from tests import probe
+
+    probe.log_path().unlink()
+    hold = probe.log_path().with_name("victim.hold")
+    hold.touch()
+    victim = _enqueue("victim")
+    keeper, worker = _manage("keeper"), _manage("rqworker", "probe")
+    _wait(lambda: probe.calls() == ["victim"])
+    worker.kill()
+    killed = time.time()
+    claimed = _enqueue("claimed")
+    assert _line().claim("dead") == (claimed, 0)
+    second = _manage("rqworker", "probe")
+    third = _manage("rqworker", "probe")
+    try:
+        _wait(lambda: len(probe.calls()) == 3)
+        rows = [line.split() for line in probe.log_path().read_text().splitlines()[1:]]
+        for label, attempt, _, at in rows:
+            sys.stdout.write(f"{label} entered again (attempt {attempt}) {float(at) - killed:.1f} s after the death\n")
+        assert victim
+    finally:
+        hold.unlink()
+        for process in (keeper, worker, second, third):
+            process.kill()
+            process.wait(20)
+
+
+def _line() -> "LineQueue":
+    from queueing.line import get_line
+
+    return get_line("probe")
+
+
+def _enqueue(label: str) -> str:
+    from tests.probe import probe
+
+    return str(probe.using(backend="unattended").enqueue(label=label).id).replace("-", "")
+
+
+def _manage(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _print(name: str, seconds: list[float]) -> None:

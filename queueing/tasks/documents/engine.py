@@ -49,7 +49,7 @@ def read(picture: Image.Image, report: Callable[[float], None]) -> tuple[Image.I
 
 
 def _read(picture: Image.Image, report: Callable[[float], None]) -> tuple[Image.Image, list[Line]]:
-    picture, boxes = _upright(picture)
+    picture, boxes = _upright(picture, report)
     report(FINDING)
     boxes = sorted(boxes, key=_shape)  # a batch takes as long as its longest line
     lines: list[Line] = []
@@ -59,13 +59,15 @@ def _read(picture: Image.Image, report: Callable[[float], None]) -> tuple[Image.
     return picture, [line for line in lines if line.text and line.confidence >= SURE_ENOUGH]
 
 
-def _upright(picture: Image.Image) -> tuple[Image.Image, Boxes]:
+def _upright(picture: Image.Image, report: Callable[[float], None]) -> tuple[Image.Image, Boxes]:
     """Turn a page that was scanned sideways or upside down, and find its lines."""
     boxes = _find(picture)
     if _are_tall(boxes):
+        report(FINDING / 3)
         picture = picture.transpose(Image.Transpose.ROTATE_90)
         boxes = _find(picture)
     if _is_upside_down(picture, boxes):
+        report(FINDING * 2 / 3)
         picture = picture.transpose(Image.Transpose.ROTATE_180)
         boxes = _find(picture)
     return picture, boxes

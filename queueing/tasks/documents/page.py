@@ -5,8 +5,8 @@ from typing import Protocol
 
 from PIL import Image
 
-# Pixels of a page picture's long side: 170 dpi on A4. Ten-point print is read well, and a page takes about 4.5 s of
-# one core; at 2,400 it takes half as much again and reads no better.
+# Pixels of a page picture's long side: 170 dpi on A4, where ten-point print is read well. A page takes about 4.5 s of
+# one core; with 2,400 it would be half as much again.
 LONG_SIDE = 2000
 A4_LONG_SIDE = 842.0  # points, 1/72 inch
 

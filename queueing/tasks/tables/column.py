@@ -35,20 +35,17 @@ class Column:
         counts = self._present(count(values))
         if counts.is_empty():
             return
-        was_exact = self.tally.exact
-        before = self.tally.table
+        was_exact, before = self.tally.exact, self.tally.table
         self.tally.add(counts)
-        if not self.tally.exact:
-            if was_exact:
-                counts = pl.concat([before, counts.select(before.columns)])
-                self._start_measuring(counts["value"])
+        if was_exact and not self.tally.exact:
+            self._start_measuring(pl.concat([before, counts.select(before.columns)]))
+        elif not self.tally.exact:
             self._measure(counts)
 
     def facts(self) -> Json:
         """What profile.json says of this column."""
         if self.tally.exact and self.tally.table.height:
-            self._start_measuring(self.tally.table["value"])
-            self._measure(self.tally.table)
+            self._start_measuring(self.tally.table)
         present = self.rows - self.missing
         facts: Json = {
             "name": self.name,
@@ -78,9 +75,12 @@ class Column:
             self.lengths = (min(self.lengths[0], shortest), max(self.lengths[1], longest))
         return present
 
-    def _start_measuring(self, values: pl.Series) -> None:
-        readers = [Numbers(self._decimal), date_format(values)]
+    def _start_measuring(self, counts: pl.DataFrame) -> None:
+        """Measure all values so far; a kind that hardly any of them has is not looked for any more."""
+        readers = [Numbers(self._decimal), date_format(counts["value"])]
         self._measures = [(reader, Spread(self.limit)) for reader in readers if reader]
+        self._measure(counts)
+        self._measures = [measure for measure in self._measures if measure[1].n * 2 >= counts["n"].sum()]
 
     def _measure(self, counts: pl.DataFrame) -> None:
         for reader, spread in self._measures:

@@ -18,7 +18,9 @@ from queueing.conf import conf
 from queueing.exceptions import UnusableInput
 from queueing.tasks.tables.dialect import Dialect, Row
 
-BLOCK = 8 * 1024**2  # bytes read at once; the memory a run needs grows with it
+# Bytes read at once: per column, so that a block of few columns takes no long silence and one of many columns is worth
+# its overhead; the memory that a run needs grows with the most.
+BLOCK_PER_COLUMN, LEAST_BLOCK, MOST_BLOCK = 1024**2, 4 * 1024**2, 16 * 1024**2
 SLOW_CELLS = 200_000  # cells that the csv module reads at once
 
 
@@ -40,7 +42,8 @@ class Reader:
         """Blocks of rows, one String column per column of the table. Raises UnusableInput."""
         with self.path.open("rb") as file:
             file.seek(self.dialect.start)
-            while block := file.read(BLOCK):
+            size = min(max(self.width * BLOCK_PER_COLUMN, LEAST_BLOCK), MOST_BLOCK)
+            while block := file.read(size):
                 yield from self._frames(self._rest + block, last=False)
         yield from self._frames(self._rest, last=True)
 
