@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -86,7 +87,7 @@ class EntryAdmin(ReadOnly, Model):
     def lines_view(self, request: HttpRequest) -> HttpResponse:
         """The living lines."""
         if not self.has_view_permission(request):
-            return HttpResponse(status=403)
+            raise PermissionDenied
         lines = [
             {"line": line, "wait": eta.sentence(line.wait) or "unknown", "entries": self._entries_url(line.queue)}
             for line in stats.all_lines()

@@ -1,6 +1,7 @@
 """The application's entry in INSTALLED_APPS."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class QueueingConfig(AppConfig):
@@ -10,7 +11,10 @@ class QueueingConfig(AppConfig):
 
     def ready(self) -> None:
         from queueing import checks  # noqa: F401  # registers the checks
+        from queueing.conf import parse
         from queueing.tasks import load
 
         # Every process knows every heavy task; an error in one is an error at start.
         load()
+        # So is a wrong setting.
+        parse(settings.QUEUEING)

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+from django.utils.http import is_same_domain
 
+from queueing.consumers import Refuse
 from queueing.lobby import get_lobby
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -41,12 +42,7 @@ class SameOrigin:
         if is_accepted(scope):
             await self.app(scope, receive, send)
         else:
-            await _Refuse()(scope, receive, send)
-
-
-class _Refuse(AsyncWebsocketConsumer):
-    async def connect(self) -> None:
-        await self.close()
+            await Refuse()(scope, receive, send)
 
 
 def is_accepted(scope: Any) -> bool:
@@ -58,13 +54,19 @@ def is_accepted(scope: Any) -> bool:
         return False
     if origin.scheme not in {"http", "https"} or not origin.hostname:
         return False
-    if f"{origin.scheme}://{origin.netloc}" in settings.CSRF_TRUSTED_ORIGINS:
+    if any(_is_trusted(origin, urlsplit(trusted)) for trusted in settings.CSRF_TRUSTED_ORIGINS):
         return True
     host = headers.get(b"host", "").lower()
     if origin.netloc.lower() != host or origin.scheme != _scheme(scope, headers):
         return False
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS) and port != 0
+
+
+def _is_trusted(origin: SplitResult, trusted: SplitResult) -> bool:
+    """As Django reads its setting for forms: "https://*.example.org" stands for all subdomains."""
+    pattern = trusted.netloc.removeprefix("*") if trusted.netloc.startswith("*.") else trusted.netloc
+    return origin.scheme == trusted.scheme and is_same_domain(origin.netloc, pattern)
 
 
 def _scheme(scope: Any, headers: dict[bytes, str]) -> str:

@@ -53,6 +53,14 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "POLL_TTL is not longer than the refresh of a page without JavaScript (10 s).",
         "Such a page would be absent between two refreshes.",
     ),
+    (
+        "queueing.E008",
+        lambda c: (
+            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0 and min(c.REDIS_PATIENCE, c.DEAF_GRACE) >= 0
+        ),
+        "A duration is not above zero.",
+        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
+    ),
 ]
 
 

@@ -5,6 +5,7 @@ environment). Unknown names and values of the wrong kind raise; what must hold b
 """
 
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any
 
 from django.conf import settings
@@ -73,10 +74,20 @@ def parse(values: dict[str, Any]) -> Conf:
         kind = types[name]
         assert isinstance(kind, type)
         try:
-            parsed[name] = kind(value)
+            parsed[name] = _as(kind, value)
         except (TypeError, ValueError):
             raise ImproperlyConfigured(f"QUEUEING_{name} must be of type {kind.__name__}, not {value!r}.") from None
     return Conf(**parsed)
+
+
+def _as(kind: type, value: Any) -> Any:
+    """The value as that type. Raises ValueError where something would be lost, and for what is no number."""
+    result = kind(value)
+    if isinstance(result, float) and not isfinite(result):
+        raise ValueError(value)
+    if isinstance(value, float) and result != value:
+        raise ValueError(value)
+    return result
 
 
 conf: Conf = LazyConf()  # type: ignore[assignment]  # the proxy has the fields of what it stands for

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.template.loader import render_to_string
 
@@ -32,6 +32,13 @@ def in_thread[**P, T](function: Callable[P, T]) -> Any:
     return database_sync_to_async(function, thread_sensitive=False)
 
 
+class Refuse(AsyncWebsocketConsumer):
+    """Refuses a socket before it is accepted; the server answers 403."""
+
+    async def connect(self) -> None:
+        await self.close()
+
+
 class EntryConsumer(AsyncJsonWebsocketConsumer):
     """One open page of one entry. Nothing is required of the client."""
 
@@ -53,7 +60,7 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
             return
         self.entry = entry
-        self.told_status = parse_qs(self.scope["query_string"].decode()).get("have", [""])[0]
+        self.told_status = parse_qs(self.scope["query_string"].decode("latin-1")).get("have", [""])[0]
         await self.accept()
         try:
             # The group first, then the row: a change in between is not missed.

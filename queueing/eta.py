@@ -7,6 +7,8 @@ from collections.abc import Sequence
 WIDTH = 1.28
 # With fewer finished runs than this nothing honest can be said.
 LEAST_RUNS = 3
+# Seconds a start takes at most when a worker is free.
+AT_ONCE = 2.0
 
 
 def estimate(
@@ -26,7 +28,7 @@ def estimate(
     if workers <= 0 or len(run_seconds) < LEAST_RUNS:
         return None
     if ahead + running < workers:
-        return 0.0, 2.0
+        return 0.0, AT_ONCE
     mean = sum(run_seconds) / len(run_seconds)
     spread = math.sqrt(sum((value - mean) ** 2 for value in run_seconds) / (len(run_seconds) - 1))
     spread = max(spread, 0.25 * mean)
@@ -38,7 +40,7 @@ def estimate(
         # The run that ends first has been going for an unknown while.
         mean / workers / math.sqrt(12),
     )
-    return max(0.0, expected - WIDTH * deviation), expected + WIDTH * deviation
+    return max(0.0, expected - WIDTH * deviation), max(AT_ONCE, expected + WIDTH * deviation)
 
 
 def sentence(wait: tuple[float, float] | None) -> str:

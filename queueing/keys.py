@@ -81,7 +81,7 @@ def async_connection() -> redis.asyncio.Redis:
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         settings.REDIS_URL, max_connections=20, timeout=settings.REDIS_TIMEOUT, **_options()
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    return redis.asyncio.Redis.from_pool(pool)  # so that closing the client closes the pool
 
 
 def milliseconds(seconds: float) -> int:

@@ -86,24 +86,32 @@ class Lobby:
         """A page was opened. Its owner is present from now on; staff look without being counted."""
         seat = Seat(socket, is_owner)
         self.seats.setdefault(socket.entry.job_id, []).append(seat)
-        if is_owner and socket.entry.is_live:
-            await self._beat(socket.entry.queue, [socket.entry.job_id])
+        try:
+            if is_owner and socket.entry.is_live:
+                await self._beat(socket.entry.queue, [socket.entry.job_id])
+        except BaseException:
+            self._remove(seat)  # this page will be sent away; a seat that stayed would be present for ever
+            raise
         return seat
 
     async def leave(self, seat: Seat, cause: Cause) -> bool:
         """A page was closed. True when it was the last one of its owner here, and the absence begins."""
         entry = seat.socket.entry
-        seats = self.seats.get(entry.job_id, [])
-        if seat in seats:
-            seats.remove(seat)
-        if not seats:
-            self.seats.pop(entry.job_id, None)
+        seats = self._remove(seat)
         if not seat.is_owner or not entry.is_live or any(other.is_owner for other in seats):
             return False
         await keys.async_script(self.client, "close")(
             keys=keys.as_list(keys.line_keys(entry.queue)), args=close_arguments(entry.job_id, cause)
         )
         return True
+
+    def _remove(self, seat: Seat) -> list[Seat]:
+        """Give up a seat; returns the other ones of its entry."""
+        job_id = seat.socket.entry.job_id
+        seats = [other for other in self.seats.pop(job_id, []) if other is not seat]
+        if seats:
+            self.seats[job_id] = seats
+        return seats
 
     async def beat_for(self, entry: Entry) -> None:
         """Another process lost its last page of this entry; if there is one here, it is present all the same."""
@@ -136,8 +144,9 @@ class Lobby:
         facts = parse_facts(raw)
         moved = self._versions.get(queue) != (version, raw)
         newcomers = [seat for seat in seats if not seat.told]
-        self._versions[queue] = (version, raw)
-        for seat, place in await self._places(line, seats if moved else newcomers):
+        places = await self._places(line, seats if moved else newcomers)
+        self._versions[queue] = (version, raw)  # only now: an error on the way is made good by the next tick
+        for seat, place in places:
             await self._tell(seat, place, facts)
 
     async def _places(self, line: keys.LineKeys, seats: list[Seat]) -> list[tuple[Seat, Place | None]]:

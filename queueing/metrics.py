@@ -13,9 +13,9 @@ GAUGES = {
     "running": "Entries being worked on",
     "workers": "Workers that gave a sign of life lately",
     "oldest_wait": "Seconds the longest-waiting entry has been in the line",
-    "goodput": "Worker-seconds of the last day for visitors who were there at the end",
-    "waste": "Worker-seconds of the last day for visitors who were not",
-    "skipped": "Entries of the last day that left before any work was done for them",
+    "goodput": "Worker-seconds of the last RESULT_TTL for visitors who were there at the end",
+    "waste": "Worker-seconds of the last RESULT_TTL for visitors who were not",
+    "skipped": "Entries of the last RESULT_TTL that left before any work was done for them",
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from queueing import tasks
 from queueing.models import Entry
 
 # The visitor's random name in the browser's session.
@@ -38,12 +39,13 @@ def live_entries(session: Any, user: Any) -> list[Entry]:
     mine = Q(visitor=visitor) if (visitor := visitor_of(session)) else Q(pk=None)
     if user.is_authenticated:
         mine |= Q(user=user)
-    return list(Entry.objects.live().filter(mine).order_by("id"))
+    return list(Entry.objects.live().filter(mine, queue__in=tasks.load()).order_by("id"))
 
 
 def find_entry(code: uuid.UUID, session: Any, user: Any, permission: str = LOOK) -> Entry | None:
     """The entry, for its owner and for staff with the permission. Unknown and foreign look alike: None."""
-    entry = Entry.objects.filter(code=code).first()
+    # A line that was taken out of the settings has no page any more.
+    entry = Entry.objects.filter(code=code, queue__in=tasks.load()).first()
     # Asked for unknown entries too: who reads the session gets another Vary header.
     is_allowed = user.is_active and user.has_perm(permission)
     return entry if entry is not None and (owns(entry, session, user) or is_allowed) else None

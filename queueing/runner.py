@@ -60,12 +60,8 @@ def execute(entry: Entry) -> None:
     heavy_task = load().get(entry.queue)
     attempt = Attempt(entry, stops_on_leave=entry.needs_presence and (heavy_task is None or heavy_task.stops_on_leave))
     events.publish(entry.code)
-    task = task_of(entry)
-    result = result_of(entry)
-    task_started.send(type(task.get_backend()), task_result=result)
     try:
-        context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
-        value = normalize_json(task.call(*context, *entry.args, **entry.kwargs))
+        value = _call(entry, attempt)
     except VisitorLeft:
         # Without a cause the row moved away from under us: cancelled, or taken over by a later attempt.
         moved = attempt.left_because is not None and entry.abandon(Reason(attempt.left_because))
@@ -82,6 +78,15 @@ def execute(entry: Entry) -> None:
         attempt.delete_files()
     if moved:
         services.ended(entry)
+
+
+def _call(entry: Entry, attempt: Attempt) -> Any:
+    """The task's return value, as JSON keeps it. Raises what the task raises, or ImportError when it is gone."""
+    task = task_of(entry)
+    result = result_of(entry)
+    task_started.send(type(task.get_backend()), task_result=result)
+    context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
+    return normalize_json(task.call(*context, *entry.args, **entry.kwargs))
 
 
 def _is_wanted(entry: Entry) -> bool:

@@ -258,7 +258,10 @@ def ended(entry: Entry) -> None:
     _clear_place(entry)
     events.publish(entry.code)
     entry.refresh_from_db()
-    task_finished.send(type(task_of(entry).get_backend()), task_result=result_of(entry))
+    try:
+        task_finished.send(type(task_of(entry).get_backend()), task_result=result_of(entry))
+    except ImportError:
+        logger.warning("entry %s: its task %s is no longer in the code", entry.code, entry.task_path)
 
 
 def _clear_place(entry: Entry) -> None:

@@ -13,10 +13,11 @@ from rq import worker_registration
 from rq.utils import utcparse
 
 from queueing import eta
+from queueing.conf import conf
 from queueing.keys import connection, facts_key
 from queueing.line import get_line
 from queueing.models import Entry
-from queueing.states import FINAL, Status
+from queueing.states import Status
 
 RECENT_RUNS = 50  # runs the expected wait is made of
 RECENT_ENDS = 100  # ended entries the share of leavers is taken from
@@ -114,9 +115,9 @@ class LineStats(LineNow):
 
     workers: int
     oldest_wait: float | None  # seconds the longest-waiting entry has been in the line
-    goodput: float  # worker-seconds of the last day for visitors who were there at the end
-    waste: float  # worker-seconds of the last day for visitors who were not
-    skipped: int  # entries of the last day that left before any work was done for them
+    goodput: float  # worker-seconds lately for visitors who were there at the end
+    waste: float  # worker-seconds lately for visitors who were not
+    skipped: int  # entries that left lately before any work was done for them
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -130,12 +131,14 @@ def line_stats(queue: str) -> LineStats:
         **asdict(now) | {"running": entries.running().count()},
         workers=live_workers(queue),
         oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
-        **_last_day(queue),
+        **_lately(queue),
     )
 
 
-def _last_day(queue: str) -> dict[str, Any]:
-    ended = Entry.objects.filter(queue=queue, status__in=FINAL, finished_at__gt=Now() - timedelta(days=1))
+def _lately(queue: str) -> dict[str, Any]:
+    """Over the last RESULT_TTL: ended rows are not kept for longer."""
+    since = Now() - timedelta(seconds=conf.RESULT_TTL)
+    ended = Entry.objects.final().filter(queue=queue, finished_at__gt=since)
     seconds, left = F("finished_at") - F("last_attempted_at"), Q(status__in=(Status.CANCELLED, Status.ABANDONED))
     worked = Sum(seconds, filter=Q(attempt__gt=0) & ~left)
     wasted = Sum(seconds, filter=Q(attempt__gt=0) & left)

@@ -163,7 +163,7 @@ def _submitted(request: HttpRequest, heavy_task: tasks.HeavyTask) -> tuple[Any, 
     """The form's data and files; the sample stands in for a file when its button was pressed."""
     if request.method != "POST":
         return ()
-    if "sample" not in request.POST:
+    if "sample" not in request.POST or not heavy_task.sample:
         return request.POST, request.FILES
     sample = heavy_task.sample_path
     content_type, _ = mimetypes.guess_type(sample.name)

@@ -10,7 +10,7 @@ from queueing.stats import LineStats
 
 
 class Command(BaseCommand):
-    help = "Shows each line: present, held, running, oldest wait, expected wait, goodput and waste of the last day."
+    help = "Shows each line: present, held, running, oldest wait, expected wait, goodput and waste of the last RESULT_TTL."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for machines")
@@ -28,5 +28,5 @@ class Command(BaseCommand):
         return (
             f"{line.queue}: {line.present} present, {line.held} held, {line.running} running, "
             f"{line.workers} workers; oldest wait {oldest}, expected wait {eta.sentence(line.wait) or 'unknown'}; "
-            f"last day: goodput {line.goodput:.0f} s, waste {line.waste:.0f} s, {line.skipped} left before their start."
+            f"lately: goodput {line.goodput:.0f} s, waste {line.waste:.0f} s, {line.skipped} left before their start."
         )

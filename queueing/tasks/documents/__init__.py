@@ -141,5 +141,5 @@ heavy_task = HeavyTask(
     result_template="queueing/results/documents.html",
     timeout=900,
     sample="scan.pdf",
-    on_leave="stop",
+    may_keep=True,
 )

@@ -1,0 +1,108 @@
+"""Settings: names, types, and what must hold between them."""
+
+from typing import Any
+
+import pytest
+import redis
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+from queueing.checks import RELATIONS
+from queueing.conf import Conf, conf, parse
+
+FAILING: dict[str, dict[str, Any]] = {
+    "queueing.E001": {"PRESENCE_TTL": 14.9},
+    "queueing.E002": {"CLOSE_GRACE": 5},
+    "queueing.E003": {"LOST_GRACE": 9},
+    "queueing.E004": {"LEASE": 2},
+    "queueing.E005": {"KEEP_GRACE": 60},
+    "queueing.E006": {"MAX_ATTEMPTS": 0},
+    "queueing.E007": {"POLL_TTL": 10},
+    "queueing.E008": {"KEEPER_INTERVAL": 0},
+}
+
+
+def found(*, deploy: bool = False) -> list[str]:
+    return [str(message.id) for message in run_checks(tags=["queueing"], include_deployment_checks=deploy)]
+
+
+def test_it_works(settings: Any) -> None:
+    settings.QUEUEING = {"LEASE": 12}
+    assert (conf.LEASE, conf.MAX_ATTEMPTS) == (12, 2)
+    settings.QUEUEING = {}
+    assert conf.LEASE == 30
+    assert found() == []
+
+
+def test_texts_from_the_environment_get_their_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUEUEING_LEASE", "12.5")
+    monkeypatch.setenv("QUEUEING_MAX_LINE", "7")
+    monkeypatch.setenv("QUEUEING_CLOSED_LINES", "tables")
+    parsed = parse(env.prefixed("QUEUEING_"))
+    assert parsed == Conf(LEASE=12.5, MAX_LINE=7, CLOSED_LINES="tables")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"HEART_BEAT": 1}, "Unknown QUEUEING settings: HEART_BEAT."),
+        ({"LEASE": "soon"}, "QUEUEING_LEASE must be of type float, not 'soon'."),
+        ({"LEASE": "nan"}, "QUEUEING_LEASE must be of type float, not 'nan'."),
+        ({"LEASE": "inf"}, "QUEUEING_LEASE must be of type float, not 'inf'."),
+        ({"LEASE": None}, "QUEUEING_LEASE must be of type float, not None."),
+        ({"MAX_LINE": "1.5"}, "QUEUEING_MAX_LINE must be of type int, not '1.5'."),
+        ({"MAX_LINE": 1.5}, "QUEUEING_MAX_LINE must be of type int, not 1.5."),
+    ],
+)
+def test_a_wrong_setting_is_named(values: dict[str, Any], sentence: str, settings: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=sentence.replace(".", r"\.")):
+        parse(values)
+    settings.QUEUEING = values
+    assert found() == ["queueing.E000"]
+
+
+@pytest.mark.parametrize("id_", sorted(FAILING))
+def test_each_relation_is_checked(id_: str, settings: Any) -> None:
+    settings.QUEUEING = FAILING[id_]
+    messages = run_checks(tags=["queueing"])
+    assert [message.id for message in messages] == [id_]
+    assert messages[0].hint
+
+
+def test_each_relation_has_a_failing_case() -> None:
+    assert {id_ for id_, *_ in RELATIONS} == FAILING.keys()
+
+
+@pytest.mark.parametrize("name", ["RESULT_TTL", "REDIS_PATIENCE", "DEAF_GRACE", "HEARTBEAT_INTERVAL"])
+def test_a_duration_below_zero_is_found(name: str, settings: Any) -> None:
+    settings.QUEUEING = {name: -1}
+    assert "queueing.E008" in found()
+
+
+def test_a_redis_that_evicts_is_warned_of(valkey: redis.Redis) -> None:
+    assert found(deploy=True) == []
+    valkey.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert found(deploy=True) == ["queueing.W001"]
+    finally:
+        valkey.config_set("maxmemory-policy", "noeviction")
+
+
+# The environment
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "eight")
+    with pytest.raises(ImproperlyConfigured, match="PORT must be a whole number, not 'eight'"):
+        env.number("PORT", 8000)
+    monkeypatch.setenv("DEBUG", "perhaps")
+    with pytest.raises(ImproperlyConfigured, match="DEBUG must be 1 or 0, not 'perhaps'"):
+        env.boolean("DEBUG", default=False)
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", " ")
+    assert env.number("NAME", 8000) == 8000
+    assert env.boolean("NAME", default=True)
+    assert env.words("NAME", "a, b c") == ["a", "b", "c"]

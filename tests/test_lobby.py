@@ -1,0 +1,324 @@
+"""The Lobby as a plain class: `pulse()` and `tick()` are called by hand, time is moved by data."""
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import redis
+
+from queueing import keys, presence
+from queueing.line import LineQueue
+from queueing.lobby import SILENCE, Lobby, Seat
+from queueing.models import Entry
+from queueing.states import Status
+from tests.servers import free_port
+
+MINUTE = 60
+
+
+class Page:
+    """A socket that remembers what it was told."""
+
+    def __init__(self, entry: Entry, *, fails: bool = False) -> None:
+        self.entry = entry
+        self.fails = fails
+        self.frames: list[Any] = []
+
+    async def send_numbers(self, numbers: dict[str, Any]) -> None:
+        self._note((numbers["position"], numbers["held_ahead"]))
+
+    async def send_tick(self) -> None:
+        self._note("tick")
+
+    async def refresh(self) -> None:
+        self._note("refresh")
+
+    async def go_elsewhere(self) -> None:
+        self._note("elsewhere")
+
+    def _note(self, frame: Any) -> None:
+        if self.fails:
+            raise ConnectionError("nobody listens")
+        self.frames.append(frame)
+
+    def told(self) -> list[Any]:
+        """What came since the last look."""
+        frames, self.frames = self.frames, []
+        return frames
+
+
+@pytest.fixture
+async def lobby(valkey: redis.Redis) -> AsyncIterator[Lobby]:
+    made = Lobby()
+    yield made
+    await made.stop()
+
+
+def waiting(line: LineQueue, number: int = 1, *, present: bool = True) -> Entry:
+    """An entry that waits, as the row says; nothing of it is in the database, which the Lobby never asks."""
+    entry = Entry(id=number, code=uuid.uuid4(), queue="probe")
+    line.place(entry.job_id, entry.score, presence=60 if present else 0.001)
+    return entry
+
+
+def is_present(entry: Entry) -> bool:
+    return presence.is_present(entry.job_id)
+
+
+async def sit(lobby: Lobby, page: Page, *, is_owner: bool = True) -> Seat:
+    return await lobby.enter(page, is_owner=is_owner)
+
+
+def script_calls(valkey: redis.Redis) -> int:
+    stats = valkey.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval"))
+
+
+async def test_it_works(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    page = Page(entry)
+    seat = await sit(lobby, page)
+    await lobby.pulse()
+    await lobby.tick()
+    assert page.told() == [(1, 0)]
+    assert is_present(entry)
+    assert await lobby.leave(seat, "closed")
+    assert not is_present(entry)
+    assert line.held_ids() == [entry.job_id]
+    assert not lobby.seats
+
+
+# Beats
+
+
+async def test_a_beat_costs_one_script_call_for_500_pages(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    entries = [Entry(id=n, code=uuid.uuid4(), queue="probe") for n in range(1, 1202)]
+    for entry in entries:
+        lobby.seats[entry.job_id] = [Seat(Page(entry), is_owner=True)]
+    await lobby.pulse()  # the script is known from now on
+    valkey.delete(*(keys.PRESENCE.format(job_id=entry.job_id) for entry in entries))
+    valkey.config_resetstat()
+    await lobby.pulse()
+    assert script_calls(valkey) == 3
+    assert all(map(is_present, entries))
+
+
+async def test_staff_and_ended_entries_are_not_beaten_for(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    seen, ended = waiting(line, 1), waiting(line, 2)
+    ended.status = Status.CANCELLED
+    await sit(lobby, Page(seen), is_owner=False)
+    await sit(lobby, Page(ended))
+    valkey.delete(*(keys.PRESENCE.format(job_id=entry.job_id) for entry in (seen, ended)))
+    await lobby.pulse()
+    assert not is_present(seen)
+    assert not is_present(ended)
+
+
+async def test_a_running_entry_is_beaten_for(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    entry.status = Status.RUNNING
+    page = Page(entry)
+    await sit(lobby, page)
+    await lobby.pulse()
+    await lobby.tick()
+    assert is_present(entry)
+    assert page.told() == []
+
+
+async def test_who_was_held_is_back_in_the_very_same_place(lobby: Lobby, line: LineQueue) -> None:
+    first, second = waiting(line, 1), waiting(line, 2)
+    presence.close("probe", first.job_id, "closed")
+    assert line.get_job_ids() == [second.job_id]
+    await sit(lobby, Page(first))
+    assert line.get_job_ids() == [first.job_id, second.job_id]
+
+
+async def test_only_the_last_page_of_the_owner_ends_the_presence(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    seats = [await sit(lobby, Page(entry)), await sit(lobby, Page(entry))]
+    look = await sit(lobby, Page(entry), is_owner=False)
+    assert not await lobby.leave(seats[0], "closed")
+    assert is_present(entry)
+    assert await lobby.leave(seats[1], "closed")  # whoever else looks is nobody's presence
+    assert not is_present(entry)
+    assert not await lobby.leave(look, "closed")
+    assert not lobby.seats
+
+
+async def test_another_process_lost_its_last_page(lobby: Lobby, line: LineQueue) -> None:
+    entry, elsewhere = waiting(line, 1), waiting(line, 2)
+    await sit(lobby, Page(entry))
+    await sit(lobby, Page(elsewhere), is_owner=False)
+    for closed in (entry, elsewhere):
+        presence.close("probe", closed.job_id, "closed")
+        await lobby.beat_for(closed)
+    assert line.get_job_ids() == [entry.job_id]
+    assert line.held_ids() == [elsewhere.job_id]
+
+
+async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+    entry = waiting(line)
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    living, lobby.client = lobby.client, keys.async_connection()
+    with pytest.raises(redis.ConnectionError):
+        await sit(lobby, Page(entry))
+    await lobby.client.aclose()
+    lobby.client = living
+    assert not lobby.seats  # else this process would beat for a page that it sent away
+
+
+# The watch
+
+
+async def test_the_watch_begins_once_and_is_renewed(lobby: Lobby, valkey: redis.Redis) -> None:
+    await lobby.pulse()
+    since = valkey.get(keys.WATCH)
+    assert 0 < valkey.pttl(keys.WATCH) <= 15_000
+    valkey.pexpire(keys.WATCH, 1_000)
+    await lobby.pulse()
+    assert valkey.get(keys.WATCH) == since
+    assert valkey.pttl(keys.WATCH) > 10_000
+
+
+async def test_after_a_flush_the_next_tick_beats_and_the_watch_begins_anew(
+    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+) -> None:
+    entry = waiting(line)
+    await sit(lobby, Page(entry))
+    await lobby.pulse()
+    valkey.set(keys.WATCH, 1, keepttl=True)  # since long ago
+    valkey.flushall()
+    await lobby.tick()
+    assert is_present(entry)
+    assert int(valkey.get(keys.WATCH)) > 1
+
+
+# Numbers
+
+
+async def test_numbers_go_only_to_those_whose_numbers_changed(lobby: Lobby, line: LineQueue) -> None:
+    entries = [waiting(line, number) for number in (1, 2, 3)]
+    pages = [Page(entry) for entry in entries]
+    for page in pages:
+        await sit(lobby, page)
+    await lobby.tick()
+    assert [page.told() for page in pages] == [[(1, 0)], [(2, 0)], [(3, 0)]]
+    await lobby.tick()
+    assert [page.told() for page in pages] == [[], [], []]
+    line.forget(entries[1].job_id)
+    entries[1].status = Status.CANCELLED
+    await lobby.tick()
+    assert [page.told() for page in pages] == [[], [], [(2, 0)]]
+
+
+async def test_a_held_entry_ahead_is_told(lobby: Lobby, line: LineQueue) -> None:
+    first, second = waiting(line, 1), waiting(line, 2)
+    page = Page(second)
+    await sit(lobby, page)
+    await lobby.tick()
+    presence.close("probe", first.job_id, "lost")
+    await lobby.tick()
+    assert page.told() == [(2, 0), (1, 1)]
+
+
+async def test_many_pages_are_told_from_one_read_of_the_line(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    entries = [waiting(line, number) for number in range(1, 151)]
+    away = waiting(line, 75_000)
+    presence.close("probe", away.job_id, "lost")
+    presence.close("probe", entries[0].job_id, "lost")
+    pages = [Page(entry) for entry in entries[1:]]
+    for page in pages:
+        lobby.seats[page.entry.job_id] = [Seat(page, is_owner=True)]
+    await lobby.pulse()
+    valkey.config_resetstat()
+    await lobby.tick()
+    assert [page.told() for page in pages] == [[(position, 1)] for position in range(1, 150)]
+    assert "cmdstat_zrank" not in valkey.info("commandstats")
+
+
+async def test_a_newcomer_is_told_though_the_line_did_not_move(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    await sit(lobby, Page(entry))
+    await lobby.tick()
+    page = Page(entry)
+    await sit(lobby, page)
+    await lobby.tick()
+    assert page.told() == [(1, 0)]
+
+
+async def test_a_page_whose_entry_has_no_place_looks_at_the_row(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    page = Page(entry)
+    await sit(lobby, page)
+    line.claim("w")
+    await lobby.tick()
+    assert page.told() == ["refresh"]
+
+
+async def test_a_page_that_fails_does_not_stop_the_others(lobby: Lobby, line: LineQueue) -> None:
+    entries = [waiting(line, 1), waiting(line, 2)]
+    broken, page = Page(entries[0], fails=True), Page(entries[1])
+    for each in (broken, page):
+        (await sit(lobby, each)).spoken_at -= SILENCE
+    await lobby.tick()
+    assert page.told() == [(2, 0)]
+
+
+async def test_numbers_that_could_not_be_read_are_told_later(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    entry = waiting(line, 2)
+    page = Page(entry)
+    await sit(lobby, page)
+    await lobby.tick()
+    assert page.told() == [(1, 0)]
+    waiting(line, 1)
+    valkey.set(line.keys.held, "no sorted set")
+    with pytest.raises(redis.ResponseError):
+        await lobby.tick()
+    valkey.delete(line.keys.held)
+    await lobby.tick()
+    assert page.told() == [(2, 0)]
+
+
+# Silence
+
+
+async def test_a_long_silence_is_broken(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    entry.status = Status.RUNNING
+    page = Page(entry)
+    seat = await sit(lobby, page)
+    seat.spoken_at -= SILENCE - 1
+    await lobby.tick()
+    assert page.told() == []
+    seat.spoken_at -= 1
+    await lobby.tick()
+    await lobby.tick()
+    assert page.told() == ["tick"]
+
+
+async def test_a_process_that_could_not_beat_sends_its_pages_away(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    page = Page(entry)
+    await sit(lobby, page)
+    await lobby.pulse()
+    lobby._beaten_at -= 14
+    await lobby.tick()
+    assert "elsewhere" not in page.told()
+    lobby._beaten_at -= 2
+    await lobby.tick()
+    await lobby.tick()
+    assert page.told().count("elsewhere") == 1
+
+
+async def test_a_process_sends_its_pages_away_though_redis_is_gone(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+    page = Page(waiting(line))
+    await sit(lobby, page)
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    living, lobby.client = lobby.client, keys.async_connection()
+    lobby._beaten_at -= MINUTE
+    with pytest.raises(redis.ConnectionError):
+        await lobby.tick()
+    await lobby.client.aclose()
+    lobby.client = living
+    assert page.told() == ["elsewhere"]
