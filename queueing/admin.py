@@ -40,6 +40,10 @@ class FileInline(ReadOnly, Inline):
     model = EntryFile
     fields = ("name", "content_type", "size", "attempt")
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may see the entry sees the names of its files."""
+        return request.user.has_perm("queueing.view_entry")
+
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, Model):

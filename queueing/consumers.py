@@ -1,5 +1,6 @@
 """The page's socket. Its presence is the heartbeat; its frames tell the page where the entry stands."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
     seat: Seat | None = None
     told_status: str = ""
     close_code: int = LOST
+    looking: asyncio.Lock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         # Any error in a handler ends the socket without `disconnect`; the seat must be given up all the same.
@@ -59,14 +61,15 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
         if entry is None:
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
             return
-        self.entry = entry
+        self.entry, self.looking = entry, asyncio.Lock()
         self.told_status = parse_qs(self.scope["query_string"].decode("latin-1")).get("have", [""])[0]
         await self.accept()
         try:
-            # The group first, then the row: a change in between is not missed.
+            # The group first, then the row: a change in between is not missed. The seat last: from then on the
+            # Lobby speaks to the page too, and the first frame is the whole state.
             await get_channel_layer().group_add(group_name(entry.code), self.channel_name)
-            self.seat = await get_lobby().enter(self, is_owner=is_owner)
             await self.refresh()
+            self.seat = await get_lobby().enter(self, is_owner=is_owner)
         except Exception:
             logger.warning("The page of entry %s is sent away", entry.code, exc_info=True)
             await self.close(TRY_AGAIN_LATER)
@@ -88,10 +91,11 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
 
     async def refresh(self) -> None:
         """The whole state, read anew; with the partial when the status changed."""
-        entry, state, html = await in_thread(self._render)()
-        self.entry = entry
-        self.told_status = entry.status
-        await self.send_json({"type": "status", **state, **({"html": html} if html else {})})
+        async with self.looking:  # a hint and the Lobby at once: what was read last is also said last
+            entry, state, html = await in_thread(self._render)()
+            self.entry = entry
+            self.told_status = entry.status
+            await self.send_json({"type": "status", **state, **({"html": html} if html else {})})
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
         await self.send_json({"type": "status", **numbers})
@@ -121,8 +125,12 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
             return
         layer, group = get_channel_layer(), group_name(self.entry.code)
         try:
-            await layer.group_discard(group, self.channel_name)
-            if await get_lobby().leave(seat, cause_of(self.close_code)):
+            try:
+                # First: whatever fails from here on, this process no longer beats for the page.
+                is_last = await get_lobby().leave(seat, cause_of(self.close_code))
+            finally:
+                await layer.group_discard(group, self.channel_name)
+            if is_last:
                 # Another process may still have a page of it; that one beats at once.
                 await layer.group_send(group, {"type": "entry.closed"})
         except Exception:

@@ -14,7 +14,7 @@ from queueing.conf import conf
 class CodeField(forms.UUIDField):
     """What is no code counts as none: the visitor cannot see the field, and could do nothing about it."""
 
-    def to_python(self, value: Any) -> uuid.UUID | None:
+    def to_python(self, value: Any) -> Any:
         try:
             return super().to_python(value)
         except ValidationError:

@@ -172,7 +172,7 @@ class Lobby:
             await self._speak(seat, seat.socket.refresh())
             return
         told = (place, facts)
-        if seat.told != told:
+        if seat.told != told and seat.socket.entry.status == Status.WAITING:  # or it has moved on meanwhile
             seat.told = told
             numbers = snapshot.build(seat.socket.entry, place, facts).as_json()
             await self._speak(seat, seat.socket.send_numbers(numbers))

@@ -176,7 +176,9 @@ def _free_slot(visitor: uuid.UUID | None) -> int | None:
 
 def _store_input(entry: Entry, upload: "File[bytes]", content_type: str) -> EntryFile:
     name = PurePath(upload.name or "input").name[-200:]
-    file = EntryFile(entry=entry, attempt=None, name=name, content_type=content_type[:100], size=upload.size)
+    file = EntryFile(
+        entry=entry, attempt=None, name=name, content_type=content_type.replace("\0", "")[:100], size=upload.size
+    )
     file.file.save(f"input{PurePath(name).suffix[:10]}", upload, save=False)
     return file
 

@@ -126,6 +126,8 @@ def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
     """A file of the result, as an attachment."""
     found = _entry_or_404(request, code)
+    if "\0" in name:  # in no name, and an error in PostgreSQL
+        raise Http404
     stored = get_object_or_404(found.files.filter(attempt=found.attempt), name=name)
     try:
         content = stored.file.open("rb")

@@ -11,7 +11,8 @@ from queueing.eta import estimate, sentence
 RUNS = st.lists(st.floats(0.01, 10_000), min_size=3, max_size=50)
 
 
-def wait(ahead: int = 0, running: int = 1, workers: int = 1, share: float = 0.0, runs: tuple[float, ...] = (60,) * 10
+def wait(
+    ahead: int = 0, running: int = 1, workers: int = 1, share: float = 0.0, runs: tuple[float, ...] = (60,) * 10
 ) -> Any:
     return estimate(ahead=ahead, running=running, workers=workers, run_seconds=runs, leave_share=share)
 

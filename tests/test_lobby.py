@@ -222,7 +222,9 @@ async def test_a_held_entry_ahead_is_told(lobby: Lobby, line: LineQueue) -> None
     assert page.told() == [(2, 0), (1, 1)]
 
 
-async def test_many_pages_are_told_from_one_read_of_the_line(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_many_pages_are_told_from_one_read_of_the_line(
+    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+) -> None:
     entries = [waiting(line, number) for number in range(1, 151)]
     away = waiting(line, 75_000)
     presence.close("probe", away.job_id, "lost")
@@ -265,7 +267,9 @@ async def test_a_page_that_fails_does_not_stop_the_others(lobby: Lobby, line: Li
     assert page.told() == [(2, 0)]
 
 
-async def test_numbers_that_could_not_be_read_are_told_later(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_numbers_that_could_not_be_read_are_told_later(
+    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+) -> None:
     entry = waiting(line, 2)
     page = Page(entry)
     await sit(lobby, page)
@@ -311,7 +315,9 @@ async def test_a_process_that_could_not_beat_sends_its_pages_away(lobby: Lobby, 
     assert page.told().count("elsewhere") == 1
 
 
-async def test_a_process_sends_its_pages_away_though_redis_is_gone(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+async def test_a_process_sends_its_pages_away_though_redis_is_gone(
+    lobby: Lobby, line: LineQueue, settings: Any
+) -> None:
     page = Page(waiting(line))
     await sit(lobby, page)
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"

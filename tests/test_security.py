@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from queueing.asgi import is_accepted
 from queueing.models import Entry, EntryFile
@@ -110,7 +111,15 @@ def test_entries_of_nobody_belong_to_nobody() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["nothing.txt", "..", "../input/input.csv", "..%2finput%2finput.csv", "%2e%2e/answer.txt", "a.csv", "answer.txt%00"],
+    [
+        "nothing.txt",
+        "..",
+        "../input/input.csv",
+        "..%2finput%2finput.csv",
+        "%2e%2e/answer.txt",
+        "a.csv",
+        "answer.txt%00",
+    ],
 )
 def test_only_files_of_the_result_are_given_out(name: str) -> None:
     visitor = Visitor()
@@ -141,6 +150,11 @@ def test_a_name_of_the_visitor_never_becomes_a_path() -> None:
     file = entry.files.get()
     assert file.file.name == f"entries/{entry.code}/input/input.csv"
     assert "/" not in file.name
+
+
+def test_a_type_that_the_browser_claims_is_only_noted() -> None:
+    odd = SimpleUploadedFile("a.csv", b"a\n1\n", content_type="text/\0html" + "x" * 200)
+    assert Visitor().join(file=odd).files.get().content_type == "text/html" + "x" * 91
 
 
 def test_a_name_of_the_visitor_never_becomes_markup() -> None:

@@ -5,7 +5,7 @@ import socket
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from queueing import events, keys, services
 from queueing.line import LineQueue
 from queueing.models import Entry
 from tests.conftest import QUICK, Processes, wait_for
-from tests.servers import free_port
+from tests.servers import free_port, start_valkey
 from tests.visitors import Visitor, presence_of, staff, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,12 +31,13 @@ FIRST = {"type", "status", "position", "ahead", "held_ahead", "keep_seconds", "e
 class Web:
     """A web process, and browsers' sockets to it."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, **environment: str) -> None:
         self.port = free_port()
         self.process = processes.start(
             *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"),
             *("--websocket-max-message-size", "16384", "--websocket-max-frame-size", "16384"),
             "config.asgi:application",
+            **environment,
         )
 
     def wait(self) -> "Web":
@@ -47,7 +48,9 @@ class Web:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def open(self, entry: Entry, visitor: Visitor | None, query: str = "", **options: Any) -> AbstractContextManager[ClientConnection]:
+    def open(
+        self, entry: Entry, visitor: Visitor | None, query: str = "", **options: Any
+    ) -> AbstractContextManager[ClientConnection]:
         headers = {"Cookie": visitor.cookie} if visitor else {}
         address = f"ws://127.0.0.1:{self.port}/ws/entry/{entry.code}/{query}"
         return connect(
@@ -144,7 +147,9 @@ def test_unknown_and_foreign_entries_are_refused_alike(web: Web) -> None:
     foreign = Visitor().join()
     unknown = Entry(code=uuid.uuid4())
     answers = {
-        web.refusal(entry, visitor) for entry in (foreign, unknown) for visitor in (mine, None, staff(), staff("change"))
+        web.refusal(entry, visitor)
+        for entry in (foreign, unknown)
+        for visitor in (mine, None, staff(), staff("change"))
     }
     assert len(answers) == 1
     assert answers.pop()[0] == 403
@@ -232,8 +237,7 @@ def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: LineQueue) -
             read(ws)
             ws.send("x" * 100_000)
             with pytest.raises(ConnectionClosed):
-                while True:
-                    ws.recv(timeout=10)
+                read_until(ws, lambda frame: False)
         forget_presence(entry)
         wait_for(lambda: presence_of(entry) > 1, 5)
         assert line.get_job_ids() == [entry.job_id]
@@ -255,7 +259,7 @@ def test_a_goodbye_holds_the_entry_at_once(web: Web, line: LineQueue, code: int)
     assert cause_of(line, entry) == "closed"
     with web.open(entry, visitor) as ws:  # a reload: the very same place
         assert read(ws)["position"] == 1
-        assert not is_held(line, entry)
+        wait_for(lambda: line.get_job_ids() == [entry.job_id], 2)
 
 
 def test_an_aborted_connection_is_lost(web: Web, line: LineQueue) -> None:
@@ -333,6 +337,30 @@ def test_after_a_flush_an_open_page_is_present_again_at_once(web: Web, valkey: r
         wait_for(lambda: valkey.exists(keys.WATCH), 5)
         valkey.flushall()
         wait_for(lambda: presence_of(entry) > 0 and valkey.exists(keys.WATCH), 2.5)
+
+
+def test_a_page_that_closed_while_redis_was_away_is_forgotten(processes: Processes) -> None:
+    visitor, port = Visitor(), free_port()
+    entry = visitor.join()
+    server = start_valkey(port)
+    processes.use(CLOCKS)
+    web = Web(processes, REDIS_URL=f"redis://127.0.0.1:{port}/0").wait()
+    with closing(redis.Redis(port=port)) as client:
+        try:
+            with web.open(entry, visitor) as ws:
+                read(ws)
+                wait_for(lambda: client.exists(keys.PRESENCE.format(job_id=entry.job_id)), 5)
+                server.kill()
+                server.wait(10)
+            wait_for(lambda: "was not noted" in processes.logs())
+            server = start_valkey(port)
+            for _ in range(2):  # beats
+                wait_for(lambda: client.exists(keys.WATCH), 10)
+                assert not client.exists(keys.PRESENCE.format(job_id=entry.job_id))
+                client.delete(keys.WATCH)
+        finally:
+            server.kill()
+            server.wait(10)
 
 
 def test_a_web_process_watches_from_its_first_request_on(second_web: Web, valkey: redis.Redis) -> None:

@@ -15,7 +15,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def age(text: str) -> timedelta:
     """ "90s", "30m", "1h", "7d" as a timedelta."""
-    match = re.fullmatch(r"(\d+)([smhd])", text)
+    match = re.fullmatch(r"(\d{1,5})([smhd])", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no age; write 90s, 30m, 1h or 7d")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
@@ -31,7 +31,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="count only")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        older_than: timedelta = options["older_than"] or timedelta(seconds=conf.RESULT_TTL)
+        given: timedelta | None = options["older_than"]
+        older_than = timedelta(seconds=conf.RESULT_TTL) if given is None else given
         counts = purge.purge_stale(older_than, dry_run=options["dry_run"])
         verb = "Would remove" if options["dry_run"] else "Removed"
         self.stdout.write(f"{verb}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")

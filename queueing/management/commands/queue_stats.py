@@ -10,7 +10,7 @@ from queueing.stats import LineStats
 
 
 class Command(BaseCommand):
-    help = "Shows each line: present, held, running, oldest wait, expected wait, goodput and waste of the last RESULT_TTL."
+    help = "Shows each line: present, held, running, oldest wait, expected wait, and lately goodput and waste."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for machines")

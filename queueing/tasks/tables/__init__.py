@@ -1,19 +1,17 @@
 """The heavy task "tables": a CSV file in, a profile of its columns out, streamed.
 
-    form.py       refuses what is no table, before anything is stored
-    encoding.py   bytes -> UTF-8
-    dialect.py    delimiter, header, decimal mark: from the first lines
-    reading.py    UTF-8 -> blocks of rows
-    sketches.py   what is kept of a column, in bounded memory
-    kinds.py      which texts are numbers, dates or nothing
-    column.py, distribution.py   blocks of values -> the facts about one column
-    profile.py    all of it, from path to profile
-    page.py, card.py             profile -> what the page shows, in words.py and charts.py
+    form.py          refuses what is no table, before anything is stored
+    encoding.py      bytes -> UTF-8
+    dialect.py       delimiter, names and decimal mark, from the first lines; header.py
+    profile.py       from path to profile, through the modules that use polars:
+      reading.py       UTF-8 -> blocks of rows
+      column.py        blocks of values -> the facts about one column; distribution.py for numbers and dates
+      sketches.py      what is kept of a column, in bounded memory
+      kinds.py         which texts are missing values, numbers or dates
+    page.py          profile -> what the page shows; card.py, words.py, charts.py
 
-Each module stands on those above it.
-
-Only the modules from reading.py on use polars. It starts threads when it is imported, and a worker forks for each
-job: so they are imported inside the task, and neither the web processes nor a worker's parent ever load polars.
+polars starts threads when it is imported, and a worker forks for each job: so profile.py is imported inside the task,
+and neither the web processes nor a worker's parent ever load polars.
 """
 
 import json
@@ -23,14 +21,14 @@ from django.tasks import task
 
 from queueing.tasks import Context, HeavyTask
 from queueing.tasks.tables.form import TableForm
+from queueing.tasks.tables.page import page
 
 
 # Our backend hands in its own context, a TaskContext that can do more; @task only knows of the plain one.
 @task(queue_name="tables", takes_context=True)  # type: ignore[arg-type]
 def profile_table(context: Context, header: str = "auto") -> dict[str, Any]:
     """What the page shows of the visitor's table; all of the profile is in profile.json."""
-    from queueing.tasks.tables.page import page  # loads polars, see above
-    from queueing.tasks.tables.profile import profile
+    from queueing.tasks.tables.profile import profile  # loads polars, see above
 
     with context.input_file() as path:
         found = profile(path, header=header, progress=context.progress)

@@ -1,16 +1,17 @@
-"""How a table is written: delimiter, header, names, decimal mark. Told from its first lines."""
+"""How a table is written: delimiter, header, decimal mark. Told from its first lines."""
 
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+
+from django.template.defaultfilters import filesizeformat
 
 from queueing.conf import conf
 from queueing.exceptions import UnusableInput
+from queueing.tasks.tables.header import Row, is_number, looks_like_header, names_of
 
 USUAL = ",;\t|"
 RARE = "^~:\x1e"  # taken only if they fit without exception
@@ -18,11 +19,8 @@ ALONE = "\x1f"  # the delimiter of a table with one column: a character that no 
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", "^": "caret", "~": "tilde", ":": "colon"}
 ROWS = 200  # rows looked at
 
-NUMBER = re.compile(r"[+-]?\d[\d.,]*%?|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+\w*)?")
 DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 DECIMAL_POINT = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)\.\d+")
-
-type Row = list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +53,21 @@ def sniff(text: str, *, whole: bool, header: str = "auto") -> Dialect:
     """The dialect of a table from its beginning; `whole`: there is no more of it. Raises UnusableInput."""
     csv.field_size_limit(conf.TABLE_MAX_LINE_BYTES)
     told, body = _told(text)
+    if not body.strip():
+        raise UnusableInput("This file has no columns: there is nothing in it but blank lines.")
     delimiter = told or _delimiter(body, whole=whole)
     rows = _rows(body, delimiter, whole=whole)
     if not rows:
-        raise UnusableInput("This file has no columns: there is nothing in it but blank lines.")
+        limit = filesizeformat(conf.TABLE_MAX_LINE_BYTES)
+        raise UnusableInput(f"The first row of this table is longer than {limit}.")
     width, titles = _shape(rows)
     if width > conf.TABLE_MAX_COLUMNS:
         raise UnusableInput(f"This table has {width:,} columns; the limit is {conf.TABLE_MAX_COLUMNS:,}.")
     rows = rows[titles:]
-    has_header = header == "yes" or (header != "no" and _looks_like_header(rows))
+    has_header = header == "yes" or (header != "no" and looks_like_header(rows))
     return Dialect(
         delimiter=delimiter,
-        names=_names(_header(rows, width) if has_header else [], width),
+        names=names_of(rows if has_header else [], width),
         header=has_header,
         skip=titles + has_header,
         start=len(text[: len(text) - len(body)].encode()),
@@ -100,23 +101,22 @@ def _score(rows: list[Row]) -> tuple[float, float, int]:
     if width == 1:
         return 0, 0, 0
     cells = [cell for row in rows for cell in row]
-    clean = sum(bool(NUMBER.fullmatch(cell)) or not any(mark in cell for mark in USUAL) for cell in cells)
+    clean = sum(is_number(cell) or not any(mark in cell for mark in USUAL) for cell in cells)
     return round(count / len(rows), 1), round(clean / len(cells), 1), width
 
 
 def _rows(text: str, delimiter: str, *, whole: bool) -> list[Row]:
-    rows = list(islice(_parsed(text, delimiter), ROWS + 1))
-    if len(rows) > 1 and (len(rows) > ROWS or not whole):
-        rows.pop()  # may be torn
-    return rows
-
-
-def _parsed(text: str, delimiter: str) -> Iterator[Row]:
-    """Rows that are not blank, up to the first that cannot be read."""
+    """The first rows, without blank ones and without one that is torn or too long."""
+    rows = []
+    torn = not whole
     try:
-        yield from filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error:
-        return
+        for row in filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
+            rows.append(row)
+            if len(rows) == ROWS:
+                return rows
+    except csv.Error:  # a field is longer than a line may be
+        torn = False
+    return rows[:-1] if torn else rows
 
 
 def _shape(rows: list[Row]) -> tuple[int, int]:
@@ -128,40 +128,6 @@ def _shape(rows: list[Row]) -> tuple[int, int]:
     least = max(usual - 1, min(usual, 2))
     titles = next(index for index, row in enumerate(rows) if len(row) >= least)
     return max(usual, len(rows[titles])), titles
-
-
-def _looks_like_header(rows: list[Row]) -> bool:
-    """Names, not values: no numbers or dates, or else at least one name above a number."""
-    if not any(map(_is_number, rows[0])):
-        return True
-    second = rows[1] if len(rows) > 1 else []
-    return any(cell and not _is_number(cell) and _is_number(low) for cell, low in zip(rows[0], second, strict=False))
-
-
-def _is_number(cell: str) -> bool:
-    return NUMBER.fullmatch(cell.strip()) is not None
-
-
-def _header(rows: list[Row], width: int) -> Row:
-    """The first row; where it is one short, the nameless column is the first one, unless the last holds nothing."""
-    header, *data = rows
-    if len(header) == width - 1 and any(row[-1] for row in data if len(row) == width):
-        return ["", *header]
-    return header
-
-
-def _names(header: Row, width: int) -> list[str]:
-    """Names for all columns: a blank one is called by its number, a repeated one is counted."""
-    names: list[str] = []
-    taken: Counter[str] = Counter()
-    for number in range(1, width + 1):
-        cell = header[number - 1] if number <= len(header) else ""
-        name = " ".join(cell.replace("\0", "").split()) or f"Column {number}"
-        taken[name] += 1
-        while name in names:
-            name = f"{name} ({taken[name]})"
-        names.append(name)
-    return names
 
 
 def _has_decimal_commas(rows: list[Row]) -> bool:

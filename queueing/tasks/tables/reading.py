@@ -8,6 +8,7 @@ gets the others.
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import batched, chain
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from django.template.defaultfilters import filesizeformat
 
 from queueing.conf import conf
 from queueing.exceptions import UnusableInput
-from queueing.tasks.tables.dialect import Dialect, Row
+from queueing.tasks.tables.dialect import Dialect
+from queueing.tasks.tables.header import Row
 
 # Bytes read at once: per column, so that a block of few columns takes no long silence and one of many columns is worth
 # its overhead; the memory that a run needs grows with the most.
@@ -98,12 +100,14 @@ class Reader:
         # One line more than there is: a row that takes it in was not at its end.
         reader = csv.reader(chain(lines, ["\n"]), delimiter=self.dialect.delimiter)
         read = 0
-        for row in reader:
-            if reader.line_num > len(lines):
-                break
-            read = reader.line_num
-            if row and not self._is_title():
-                yield self._fitted(row)
+        # A field beyond the limit raises, and stays in the rest, which then is too long.
+        with suppress(csv.Error):
+            for row in reader:
+                if reader.line_num > len(lines):
+                    break
+                read = reader.line_num
+                if row and not self._is_title():
+                    yield self._fitted(row)
         self._rest = "".join(lines[read:]).encode()
 
     def _is_title(self) -> bool:
@@ -141,11 +145,15 @@ def _regular_rows(block: bytes, delimiter: str, width: int) -> int:
     """The number of rows, if each has as many fields as there are columns; else 0.
 
     Delimiters and newlines within quotation marks do not count: they are in every second piece between the marks.
+    A mark in the middle of a field begins no quotation; about those the two readers disagree.
     """
+    mark = delimiter.encode()
     pieces = block.split(b'"')
     if len(pieces) % 2 == 0 or (len(pieces) > 1 and width == 1):
         return 0
+    before_field = mark + b"\r\n"
+    if any(piece and piece[-1] not in before_field for piece in pieces[:-1:2]):
+        return 0
     lines = b"".join(pieces[::2]).splitlines()
-    mark = delimiter.encode()
     regular = all(lines) and {line.count(mark) for line in lines} == {width - 1}
     return len(lines) if regular else 0
