@@ -18,7 +18,7 @@ class Conf:
     # Presence
     HEARTBEAT_INTERVAL: float = 5  # seconds between two beats of a web process
     PRESENCE_TTL: float = 15  # seconds a presence key lives without a beat; at least three beats
-    POLL_TTL: float = 30  # seconds a page view or a poll counts as presence
+    POLL_TTL: float = 25  # seconds a page view or a poll counts as presence
     CLOSE_GRACE: float = 10  # seconds a place is kept after the page was closed; a reload is back in 1-3 s
     LOST_GRACE: float = 120  # seconds a place is kept after the connection was lost
     KEEP_GRACE: float = 1800  # seconds a place is kept for a visitor who asked for it, where the task allows it

@@ -7,14 +7,16 @@ import logging
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from queueing import purge, services, stats
 from queueing.conf import conf
-from queueing.keys import KEEPER, WATCH, as_list, connection, milliseconds, script
+from queueing.keys import KEEPER, WATCH, RedisError, as_list, connection, milliseconds, script
 from queueing.line import LineQueue, get_line, is_runner
 from queueing.models import Entry, EntryEvent, code_of
 from queueing.presence import Cause
@@ -45,27 +47,36 @@ class Keeper:
         self._reconciled: dict[str, float] = {}
         self._facts_at = 0.0
         self._purged_at = 0.0
+        self._round_at = time.time()
 
     def round(self) -> Counter[str]:
         """One round over all lines; the number of entries that each step moved."""
         counts: Counter[str] = Counter()
+        self._watch_for_sleep()
         self._watch_for_flush()
         for name in settings.QUEUEING_TASKS:
             line = get_line(name)
-            counts["held"] += self.hold(line)
-            counts["dropped"] += self.drop(line)
-            counts["claims returned"] += self.recover_claims(line)
-            counts["restored"] += self.reconcile(line)
-            counts["moves written"] += self.write_moves(line)
-        counts["orphaned"] += self.recover_leases()
-        counts["purged"] += self._purge()
+            counts["held"] += _attempt(self.hold, line)
+            counts["dropped"] += _attempt(self.drop, line)
+            counts["claims returned"] += _attempt(self.recover_claims, line)
+            counts["restored"] += _attempt(self.reconcile, line)
+            counts["moves written"] += _attempt(self.write_moves, line)
+        counts["orphaned"] += _attempt(self.recover_leases)
         self._publish_facts()
+        counts["purged"] += _attempt(self._purge)
         self.client.set(KEEPER, 1, px=milliseconds(max(5 * conf.KEEPER_INTERVAL, 5)))
         return counts
 
     def database_was_lost(self) -> None:
         """Workers could not renew their leases either: give them the time to do so."""
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
+
+    def _watch_for_sleep(self) -> None:
+        """The machine was suspended, or a step hung for long: the workers' renewals may be as late as this round."""
+        now = time.time()
+        if now - self._round_at > conf.LEASE / 3:
+            self.database_was_lost()
+        self._round_at = now
 
     # Absence
 
@@ -103,17 +114,17 @@ class Keeper:
                 continue
             entry = Entry.objects.of_job(job_id)
             if entry is None or entry.status == Status.WAITING:
-                returned += bool(line.release(worker, job_id, score))
+                returned += bool(services.release(entry, worker) if entry else line.release(worker, job_id, score))
                 logger.warning("%s: the claim of %s on %s was not started in time", line.name, worker, job_id)
             else:
-                line.started(worker, job_id)
+                line.end_claim(worker, job_id)
         return returned
 
     def recover_leases(self) -> int:
         """Running entries whose worker gave no sign of life go back to their place, or fail."""
         if time.monotonic() < self._no_leases_before:
             return 0
-        return sum(services.orphan(entry, "The lease ran out.") for entry in Entry.objects.lease_over())
+        return services.recover_orphans()
 
     # Rows and places
 
@@ -148,10 +159,7 @@ class Keeper:
         waiting = set(Entry.objects.waiting().filter(pk__in=[e.pk for e in entries]).values_list("pk", flat=True))
         entries = [entry for entry in entries if entry.pk in waiting]
         for entry in entries:
-            if entry.keep_seconds:
-                line.keep(entry.job_id, entry.keep_seconds)
-            if not entry.needs_presence:
-                line.always_present(entry.job_id)
+            line.recall(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
         restored = line.restore([(entry.job_id, entry.score) for entry in entries])
         if restored:
             logger.warning("%s: restored %d places", line.name, len(restored))
@@ -222,6 +230,17 @@ class Keeper:
         self._facts_at = now
         for name in settings.QUEUEING_TASKS:
             stats.publish_facts(name)
+
+
+def _attempt(step: Callable[..., int], *arguments: Any) -> int:
+    """One step that fails must not keep the others from their work. An absent Redis or database concerns them all."""
+    try:
+        return step(*arguments)
+    except (RedisError, DatabaseError):
+        raise
+    except Exception:
+        logger.exception("keeper: a step failed")
+        return 0
 
 
 PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")

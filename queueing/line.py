@@ -70,9 +70,12 @@ class LineQueue(DjangoRQ):
         arguments = [value for job_id, score in places for value in (score, job_id)]
         return _texts(self._script("restore", *arguments)) if arguments else []
 
-    def keep(self, job_id: str, seconds: float) -> None:
-        """A longer hold in every absence to come."""
-        self.connection.hset(self.keys.grace, job_id, str(milliseconds(seconds)))
+    def recall(self, job_id: str, *, keep: float | None, always_present: bool = False) -> None:
+        """What the row knows and a flush may have taken: a longer hold (seconds), or that nobody has to be there."""
+        if keep is not None:
+            self.connection.hset(self.keys.grace, job_id, str(milliseconds(keep)))
+        if always_present:
+            self.connection.set(PRESENCE.format(job_id=job_id), 1)
 
     def build_job(self, job_id: str) -> Job:
         """The RQ job of an entry: a function of the id."""
@@ -111,8 +114,8 @@ class LineQueue(DjangoRQ):
         place = self._script("release", worker, job_id, "" if score is None else score, milliseconds(conf.LOST_GRACE))
         return cast(bytes, place).decode()
 
-    def started(self, worker: str, job_id: str) -> None:
-        """The claim became an attempt: no place is left behind, however late the start was."""
+    def end_claim(self, worker: str, job_id: str) -> None:
+        """The claim was started, or is not wanted any more: no place is left behind, however late that was."""
         with self.connection.pipeline() as pipe:
             pipe.hdel(self.keys.claims, worker)
             self._forget_place(pipe, job_id)
@@ -285,10 +288,6 @@ class LineQueue(DjangoRQ):
             pipe.zcard(self.keys.held)
             pipe.hlen(self.keys.claims)
             return sum(pipe.execute())
-
-    def always_present(self, job_id: str) -> None:
-        """Nobody has to be there for this one."""
-        self.connection.set(PRESENCE.format(job_id=job_id), 1)
 
     def forget_place(self, job_id: str) -> None:
         """Take the place away, and leave presence and job alone: the entry may be running."""

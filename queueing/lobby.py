@@ -182,7 +182,9 @@ class Lobby:
         for seats in list(self.seats.values()):
             for seat in list(seats):
                 if now - seat.spoken_at >= SILENCE:
-                    await self._speak(seat, seat.socket.send_tick())
+                    # Who waits has a place that the tick watches; who runs may have missed the hint of the end.
+                    running = seat.socket.entry.status == Status.RUNNING
+                    await self._speak(seat, seat.socket.refresh() if running else seat.socket.send_tick())
 
     async def _send_away(self) -> None:
         """This process could not beat for a whole PRESENCE_TTL: its pages are better off with another one."""

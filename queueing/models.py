@@ -47,9 +47,9 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def finished_before(self, moment: datetime) -> Self:
         return self.final().filter(finished_at__lt=moment)
 
-    def lease_over(self, *, for_seconds: float = 0) -> Self:
+    def lease_over(self) -> Self:
         """Running, but the worker gave no sign of life; by the database's clock."""
-        return self.running().filter(lease_until__lt=Now() - timedelta(seconds=for_seconds))
+        return self.running().filter(lease_until__lt=Now())
 
     def of_jobs(self, job_ids: Iterable[str]) -> Self:
         """The entries of these jobs; ids of somebody else's jobs are passed over."""
@@ -167,7 +167,7 @@ class Entry(models.Model):
 
     def report(self, progress: float, message: str) -> bool:
         """What the visitor sees of the running attempt. False: it is no longer ours to run."""
-        return bool(self._mine().update(progress=progress, message=message[:300]))
+        return bool(self._mine().update(progress=progress, message=_clean(message)[:300]))
 
     def succeed(self, result: Any, files: Sequence["EntryFile"] = ()) -> bool:
         """running -> succeeded, with the result's files in the same transaction."""
@@ -180,7 +180,11 @@ class Entry(models.Model):
     def fail(self, reason: Reason, message: str = "", *, error_class: str = "", traceback: str = "") -> bool:
         """running -> failed; the message is for the visitor, the rest for staff."""
         return self._finish(
-            Status.FAILED, reason, message=message[:300], error_class=error_class[:200], traceback=traceback
+            Status.FAILED,
+            reason,
+            message=_clean(message)[:300],
+            error_class=error_class[:200],
+            traceback=_clean(traceback),
         )
 
     def cancel(self) -> bool:
@@ -191,9 +195,17 @@ class Entry(models.Model):
         """waiting or running -> abandoned: the visitor went silent."""
         return self._finish(Status.ABANDONED, reason)
 
-    def orphan(self) -> bool:
-        """running -> waiting, in its old place: the worker of this attempt died."""
-        return self._move(Status.WAITING, reason=Reason.ORPHANED, lease_until=None, progress=None, message="")
+    def orphan(self, *, overdue: bool = False) -> bool:
+        """running -> waiting, in its old place: the worker of this attempt died.
+
+        With `overdue`, only if the lease is still over: since it was looked at, the worker may have renewed it.
+        """
+        values = {"reason": Reason.ORPHANED, "lease_until": None, "progress": None, "message": ""}
+        return self._move(Status.WAITING, overdue=overdue, **values)
+
+    def lose(self, message: str, traceback: str, *, overdue: bool = False) -> bool:
+        """running -> failed: the worker of this attempt died, and it was the last. For `overdue` see `orphan`."""
+        return self._finish(Status.FAILED, Reason.ORPHANED, overdue=overdue, message=message, traceback=traceback)
 
     def give_back(self) -> bool:
         """running -> waiting as if never started: the visitor left while the start was under way."""
@@ -207,17 +219,20 @@ class Entry(models.Model):
 
     def keep(self, seconds: int) -> bool:
         """Keep the place for longer in an absence."""
-        return bool(Entry.objects.waiting().filter(pk=self.pk).update(keep_seconds=seconds))
+        unkept = Entry.objects.waiting().filter(pk=self.pk, keep_seconds=None)
+        return bool(unkept.update(keep_seconds=seconds))
 
-    def _finish(self, status: Status, reason: Reason, **values: Any) -> bool:
-        return self._move(status, reason=reason, finished_at=Now(), lease_until=None, slot=None, **values)
+    def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
+        values |= {"reason": reason, "finished_at": Now(), "lease_until": None, "slot": None}
+        return self._move(status, overdue=overdue, **values)
 
-    def _move(self, to: Status, **values: Any) -> bool:
+    def _move(self, to: Status, *, overdue: bool = False, **values: Any) -> bool:
         """One compare-and-swap from the status and attempt that this object has read."""
         origin = Status(self.status)
         if to not in MOVES[origin]:
             return False
-        if not self._mine(origin).update(status=to, **values):
+        rows = self._mine(origin).lease_over() if overdue else self._mine(origin)
+        if not rows.update(status=to, **values):
             return False
         self.status = to
         logger.info("entry %s attempt %s: %s -> %s %s", self.code, self.attempt, origin, to, values.get("reason", ""))
@@ -225,6 +240,11 @@ class Entry(models.Model):
 
     def _mine(self, status: Status = Status.RUNNING) -> EntryQuerySet:
         return Entry.objects.filter(pk=self.pk, status=status, attempt=self.attempt)
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL takes no NUL in a text."""
+    return text.replace("\0", "")
 
 
 def _lease_end() -> Any:

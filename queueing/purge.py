@@ -1,5 +1,6 @@
 """Deleting what is stale: old finished entries with their files, and keys and files that belong to no entry."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +15,8 @@ from queueing.keys import GONE, PRESENCE, connection
 from queueing.line import is_runner
 from queueing.models import Entry, code_of
 from queueing.states import LIVE
+
+logger = logging.getLogger("queueing")
 
 BATCH = 500
 FOLDER = "entries"
@@ -36,7 +39,7 @@ def recover_orphans(*, dry_run: bool = False) -> int:
     orphans = Entry.objects.lease_over()
     if dry_run:
         return orphans.count()
-    return sum(services.orphan(entry, "The lease ran out.") for entry in orphans)
+    return services.recover_orphans()
 
 
 def purge_entries(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]:
@@ -47,7 +50,10 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False) -> Counter[st
     counts: Counter[str] = Counter()
     while batch := list(stale.only("id", "code", "status")[:BATCH]):
         for entry in batch:
-            _delete_tree(f"{FOLDER}/{entry.code}")
+            try:
+                _delete_tree(f"{FOLDER}/{entry.code}")
+            except OSError:  # its folder is found again, as one without a row
+                logger.exception("entry %s: its files cannot be deleted", entry.code)
         Entry.objects.filter(pk__in=[entry.pk for entry in batch]).delete()
         counts.update(f"{entry.status} entries" for entry in batch)
     return counts

@@ -1,11 +1,13 @@
 """What a work horse does with one claimed entry: a last look, the start, the task, the result."""
 
+import json
 import logging
 import os
 import time
 import traceback
 from typing import Any
 
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
@@ -38,17 +40,16 @@ def run(job_id: str) -> None:
     if entry.status != Status.WAITING:
         _forget_claim(entry.queue, worker, job_id)
         return
-    line = get_line(entry.queue)
     looked = time.monotonic()
     if not _is_wanted(entry):
-        line.release(worker, job_id, entry.score)
+        services.release(entry, worker)
         return
     if not entry.start(worker):
         _forget_claim(entry.queue, worker, job_id)
         return
     if time.monotonic() - looked > SLOW_START and not _is_wanted(entry):
         entry.give_back()
-        line.release(worker, job_id, entry.score)
+        services.release(entry, worker)
         return
     _forget_claim(entry.queue, worker, job_id)
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.STARTED, detail=f"attempt {entry.attempt}, {worker}")
@@ -57,7 +58,7 @@ def run(job_id: str) -> None:
 
 def execute(entry: Entry) -> None:
     """Run the task of a started entry, and end the row in one fenced step."""
-    heavy_task = load().get(entry.queue)
+    heavy_task, number = load().get(entry.queue), entry.attempt
     attempt = Attempt(entry, stops_on_leave=entry.needs_presence and (heavy_task is None or heavy_task.stops_on_leave))
     events.publish(entry.code)
     try:
@@ -73,10 +74,13 @@ def execute(entry: Entry) -> None:
         logger.exception("entry %s failed", entry.code)
         moved = entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
     else:
-        moved = entry.succeed(value, attempt.files)
-    if entry.status != Status.SUCCEEDED:
+        moved = _store(entry, value, attempt)
+    if not moved:
+        entry.refresh_from_db()  # the visitor stopped it, a later attempt has it, or a commit's answer was lost
+    is_ours = entry.attempt == number
+    if not (is_ours and entry.status == Status.SUCCEEDED):
         attempt.delete_files()
-    if moved:
+    if is_ours and not entry.is_live:
         services.ended(entry)
 
 
@@ -84,9 +88,28 @@ def _call(entry: Entry, attempt: Attempt) -> Any:
     """The task's return value, as JSON keeps it. Raises what the task raises, or ImportError when it is gone."""
     task = task_of(entry)
     result = result_of(entry)
-    task_started.send(type(task.get_backend()), task_result=result)
+    task_started.send_robust(type(task.get_backend()), task_result=result)
     context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
-    return normalize_json(task.call(*context, *entry.args, **entry.kwargs))
+    value = normalize_json(task.call(*context, *entry.args, **entry.kwargs))
+    json.dumps(value, allow_nan=False)  # NaN is no JSON: better an error of the task than one of the database
+    return value
+
+
+def _store(entry: Entry, value: Any, attempt: Attempt) -> bool:
+    """The result into the row. A database that is away is asked again for as long as the lease may last."""
+    give_up = time.monotonic() + conf.LEASE / 2
+    while True:
+        try:
+            return entry.succeed(value, attempt.files)
+        except (DataError, IntegrityError) as error:
+            logger.exception("entry %s: the result cannot be stored", entry.code)
+            return entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
+        except OperationalError:
+            if time.monotonic() >= give_up:
+                raise
+            logger.warning("entry %s: the result is not stored yet", entry.code, exc_info=True)
+            connection.close()
+            time.sleep(1)
 
 
 def _is_wanted(entry: Entry) -> bool:
@@ -107,7 +130,7 @@ def _is_wanted(entry: Entry) -> bool:
 def _forget_claim(queue: str, worker: str, job_id: str) -> None:
     """A claim that stays behind is offered to this worker again, and ends here again."""
     try:
-        get_line(queue).started(worker, job_id)
+        get_line(queue).end_claim(worker, job_id)
     except RedisError:
         logger.warning("the claim of job %s is still there", job_id, exc_info=True)
 

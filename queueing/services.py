@@ -68,12 +68,15 @@ def join(
     file = _store_input(entry, upload, content_type)
     try:
         _insert(entry, file)
-    except BaseException as error:
+    except IntegrityError:
         file.file.delete(save=False)
-        twin = Entry.objects.filter(code=code, visitor=visitor).first() if isinstance(error, IntegrityError) else None
+        twin = Entry.objects.filter(code=code, visitor=visitor).first()
         if twin is None:
             raise
         return twin  # the same form, sent at the same moment
+    except TooManyWaiting:
+        file.file.delete(save=False)
+        raise
     return entry
 
 
@@ -160,7 +163,7 @@ def _insert(entry: Entry, file: EntryFile | None) -> None:
 
 def _after_commit(entry: Entry) -> None:
     place(entry)
-    task_enqueued.send(type(task_of(entry).get_backend()), task_result=result_of(entry))
+    task_enqueued.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
 
 
 def _free_slot(visitor: uuid.UUID | None) -> int | None:
@@ -214,9 +217,9 @@ def leave(entry: Entry) -> None:
 def keep(entry: Entry) -> bool:
     """Keep the place for KEEP_GRACE in an absence, where the task allows it."""
     if not entry.heavy_task.may_keep or not entry.keep(round(conf.KEEP_GRACE)):
-        return False
+        return False  # not allowed, not waiting, or kept already
     try:
-        get_line(entry.queue).keep(entry.job_id, conf.KEEP_GRACE)
+        get_line(entry.queue).recall(entry.job_id, keep=conf.KEEP_GRACE)
     except RedisError:
         logger.exception("entry %s: the longer hold will follow with the place", entry.code)
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.KEPT)
@@ -237,22 +240,36 @@ def drop(queue: str, job_ids: Iterable[str], cause: Cause) -> int:
     return dropped
 
 
-def orphan(entry: Entry, detail: str) -> bool:
-    """The worker of a running attempt died: back to its place, or failed when that was the last attempt."""
+def orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
+    """The worker of a running attempt died: back to its place, or failed when that was the last attempt.
+
+    With `overdue`, only if the lease is over at this very moment.
+    """
     if entry.attempt >= conf.MAX_ATTEMPTS:
-        moved = entry.fail(Reason.ORPHANED, ORPHANED_SENTENCE, traceback=detail)
+        moved = entry.lose(ORPHANED_SENTENCE, detail, overdue=overdue)
         if moved:
             ended(entry)
         return moved
-    moved = entry.orphan()
+    moved = entry.orphan(overdue=overdue)
     if moved:
         EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.ORPHANED, detail=detail[:200])
-        line, worker = get_line(entry.queue), entry.worker_ids[-1]
         # The claim may still be there, when the worker died right after the start.
-        if not line.release(worker, entry.job_id, entry.score):
-            line.release("", entry.job_id, entry.score)
+        if not release(entry, entry.worker_ids[-1]):
+            release(entry, "")
         events.publish(entry.code)
     return moved
+
+
+def recover_orphans() -> int:
+    """Running entries whose worker gave no sign of life; the number that moved."""
+    return sum(orphan(entry, "The lease ran out.", overdue=True) for entry in Entry.objects.lease_over())
+
+
+def release(entry: Entry, worker: str) -> str:
+    """A claim that was not started (or with "", an orphan) back to its place, with what the row says of presence."""
+    line = get_line(entry.queue)
+    line.recall(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
+    return line.release(worker, entry.job_id, entry.score)
 
 
 def ended(entry: Entry) -> None:
@@ -261,7 +278,7 @@ def ended(entry: Entry) -> None:
     events.publish(entry.code)
     entry.refresh_from_db()
     try:
-        task_finished.send(type(task_of(entry).get_backend()), task_result=result_of(entry))
+        task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:
         logger.warning("entry %s: its task %s is no longer in the code", entry.code, entry.task_path)
 

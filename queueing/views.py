@@ -99,6 +99,8 @@ def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """A new place with the same input. Pressed twice, or while the entry is alive, it leads to the living one."""
     found = _entry_or_404(request, code, ownership.CHANGE)
+    if not ownership.owns(found, request.session, request.user):
+        raise Http404  # a new place would be the staff member's, with the visitor's input
     if found.is_live:
         return _see_other(found)
     try:

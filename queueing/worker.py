@@ -3,11 +3,14 @@
 import ctypes
 import os
 import signal
+import sys
 import time
 from typing import Any, cast
 
 import redis
 from django.db import DatabaseError, connections
+from redis.client import Pipeline
+from rq import worker_registration
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
@@ -43,6 +46,7 @@ class PresenceWorker(Worker):
             queue.worker_name = self.name
         self._parent_pid = os.getpid()
         self._visitor_over_since: float | None = None
+        self._was_over = False
 
     @property
     def lines(self) -> list[LineQueue]:
@@ -60,6 +64,11 @@ class PresenceWorker(Worker):
         """Seconds until a silent Redis counts as lost; an idle worker blocks for IDLE_WAIT."""
         return IDLE_WAIT + 10
 
+    def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
+        """After a flush of Redis, too, this worker is on the list of workers; RQ writes that at birth only."""
+        super().heartbeat(timeout, pipeline)
+        worker_registration.register(self, pipeline)
+
     # Running
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -71,9 +80,9 @@ class PresenceWorker(Worker):
             job.timeout = _timeout_of(line)
         else:
             # A job of somebody else's has no row: from here on RQ's own registries look after it.
-            line.started(self.name, job.id)
+            line.end_claim(self.name, job.id)
             self.connection.delete(PRESENCE.format(job_id=job.id))
-        self._visitor_over_since = None
+        self._visitor_over_since, self._was_over = None, False
         super().execute_job(job, queue)
 
     def prepare_job_execution(self, job: Job, remove_from_intermediate_queue: bool = False) -> None:
@@ -83,7 +92,8 @@ class PresenceWorker(Worker):
     def setup_work_horse_signals(self) -> None:
         """The horse ends with its parent: an unowned horse would run beside the next attempt."""
         super().setup_work_horse_signals()
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if sys.platform == "linux":
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._parent_pid:  # it died before the call
             os._exit(1)
 
@@ -119,6 +129,13 @@ class PresenceWorker(Worker):
             if job.func_name == RUNNER:
                 self._settle(job, cast(LineQueue, queue), time.monotonic() - began)
 
+    def _handle_stopped_job(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """RQ's stop command, from its dashboard or by code: the row ends as if the visitor had stopped it."""
+        entry = Entry.objects.of_job(job.id) if job.func_name == RUNNER else None
+        if entry is not None and entry.cancel():
+            services.ended(entry)
+        super()._handle_stopped_job(job, queue, execution)
+
     def teardown(self) -> None:
         """A stop between the claim and the start gives the entry back at once."""
         if not self.is_horse:
@@ -134,7 +151,7 @@ class PresenceWorker(Worker):
     # Details
 
     def _refuse(self, job: Job, line: LineQueue) -> None:
-        line.started(self.name, job.id)
+        line.end_claim(self.name, job.id)
         message = f"{job.func_name} is not one of this worker's allowed_functions"
         self.log.error("Worker %s: job %s refused, %s", self.name, job.id, message)
         self.handle_job_failure(job, line, exc_string=message)
@@ -142,8 +159,12 @@ class PresenceWorker(Worker):
     def _renew(self, job: Job) -> bool:
         """False when the horse must end: the row is not this attempt's any more, or the task ignores an absence."""
         entry = Entry.objects.of_job(job.id)
-        if entry is None or not entry.is_live:
+        if entry is None:
             return False
+        if not entry.is_live:
+            # A horse that has just stored its result is still closing its books: it has until the next look.
+            was_over, self._was_over = self._was_over, True
+            return not was_over
         if entry.status == Status.WAITING:
             return True  # not started yet
         if not self._is_mine(entry) or not entry.renew_lease():
@@ -188,7 +209,7 @@ class PresenceWorker(Worker):
         """A row that still runs is an orphan; a claim that was not started goes back."""
         entry = Entry.objects.of_job(job.id)
         if entry is None:
-            line.started(self.name, job.id)
+            line.end_claim(self.name, job.id)
             line.forget(job.id)
         elif entry.status == Status.RUNNING and self._is_mine(entry):
             if seconds >= _timeout_of(line):
@@ -197,7 +218,7 @@ class PresenceWorker(Worker):
             else:
                 services.orphan(entry, f"The horse of worker {self.name} ended without a result.")
         elif entry.status == Status.WAITING:
-            line.release(self.name, job.id, entry.score)
+            services.release(entry, self.name)
 
 
 def _as_line(queue: Any, connection: "redis.Redis | None") -> LineQueue:

@@ -91,7 +91,7 @@ def test_the_lines_are_shown_as_they_are(join: Join, line: LineQueue) -> None:
     entries = [join(), join(), join(), join()]
     presence.close("probe", entries[0].job_id, "closed")
     entries[1].start("w")
-    line.started("w", entries[1].job_id)
+    line.end_claim("w", entries[1].job_id)
     Entry.objects.filter(pk=entries[0].pk).update(joined_at=timezone.now() - timedelta(seconds=90.2))
     page = text(staff("view"), LINES)
     row = page[page.index(">probe<") :]
@@ -107,7 +107,7 @@ def test_staff_may_end_living_entries(join: Join, line: LineQueue) -> None:
     living, running, done = join(), join(), join()
     for entry in (running, done):
         entry.start("w")
-        line.started("w", entry.job_id)
+        line.end_claim("w", entry.job_id)
     done.succeed({})
     assert "Ended 2 entries." in end(staff("view", "change"), living, running, done)
     statuses = dict(Entry.objects.values_list("pk", "status"))

@@ -123,7 +123,7 @@ def mixed(join: Join, line: LineQueue) -> dict[str, Entry]:
         line.remove(entries[name].job_id)
         line.place(entries[name].job_id, 1, presence=60)
         assert entries[name].start("w")
-        line.started("w", entries[name].job_id)
+        line.end_claim("w", entries[name].job_id)
     Entry.objects.filter(pk=entries["orphan"].pk).update(lease_until=timezone.now() - OLD)
     return entries
 

@@ -20,7 +20,7 @@ from queueing.states import Status
 from tests import probe
 from tests.conftest import Processes, wait_for
 from tests.servers import free_port, start_valkey
-from tests.test_worker import entered, hold, stay, status_of
+from tests.test_worker import entered, hold, status_of, stay
 
 Join = Callable[..., Entry]
 

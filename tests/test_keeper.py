@@ -103,7 +103,7 @@ def test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it(
         line.claim("worker")
         entry.refresh_from_db()
         assert entry.start("worker")
-        line.started("worker", entry.job_id)
+        line.end_claim("worker", entry.job_id)
         assert entry.attempt == attempt
         Entry.objects.filter(pk=entry.pk).update(lease_until=Now() - timedelta(seconds=1))
         assert keeper.round()["orphaned"] == 1

@@ -146,7 +146,7 @@ def test_a_unique_enqueue_reaches_the_line(line: LineQueue) -> None:
 def test_a_requeue_from_the_registry_reaches_the_line(line: LineQueue) -> None:
     job = stock(line).enqueue("tests.foreign.note", "again", job_id="again")
     line.claim("w1")
-    line.started("w1", "again")
+    line.end_claim("w1", "again")
     line.failed_job_registry.add(job, exc_string="broken")
     Job.fetch("again", connection=line.connection, serializer=JSONSerializer).requeue()
     assert line.claim("w1") == ("again", 0)

@@ -29,8 +29,11 @@ if pushed then
   for _, id in ipairs(pushed) do
     if not claimed[id] and not redis.call('ZSCORE', held, id) then
       score = score + 1
-      if redis.call('ZADD', line, 'NX', score, id) == 1 then
-        -- Nobody has to be there for it. The key goes with the job.
+      redis.call('ZADD', line, 'NX', score, id)
+      -- Nobody has to be there for a job of somebody else's; the key goes with it. The job of an entry has its own
+      -- id for a description, and its visitor's pages decide on presence.
+      local description = redis.call('HGET', 'rq:job:' .. id, 'description')
+      if description and description ~= id then
         redis.call('SET', 'presence:' .. id, '1', 'NX')
       end
     end

@@ -23,8 +23,11 @@ local present = redis.call('MGET', unpack(names))
 local causes = redis.call('HMGET', cause, unpack(ids))
 local dropped, report = {}, {}
 for i, id in ipairs(ids) do
-  if present[i] then
-    redis.call('ZADD', line, redis.call('ZSCORE', held, id), id)
+  local score = redis.call('ZSCORE', held, id)
+  if not score then
+    -- A deadline without a place: cleared below.
+  elseif present[i] then
+    redis.call('ZADD', line, score, id)
     redis.call('RPUSH', wake, id)
   else
     dropped[#dropped + 1] = id

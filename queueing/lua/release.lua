@@ -2,7 +2,7 @@
 -- into the line when its visitor is present, into held when not.
 -- KEYS    the line's keys, see LineKeys
 -- ARGV    1 worker ("" = there is no claim any more); 2 job id; 3 score, or "" to take the claim's; 4 grace in ms
--- Return  "line", "held", or "" (the claim is not this worker's any more, or there is a place already)
+-- Return  "line", "held", or "" (the claim is not this worker's any more, or there is a place or another claim already)
 local line, held, due, cause, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claims, version, wake, moves = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local worker, id, score = ARGV[1], ARGV[2], ARGV[3]
@@ -18,6 +18,11 @@ if worker ~= '' then
 end
 if redis.call('ZSCORE', line, id) or redis.call('ZSCORE', held, id) then
   return ''
+end
+for _, claim in ipairs(redis.call('HVALS', claims)) do
+  if string.match(claim, '^[^:]+') == id then
+    return ''
+  end
 end
 redis.call('INCR', version)
 if redis.call('EXISTS', 'presence:' .. id) == 1 then

@@ -74,9 +74,7 @@ def test_who_closes_the_tab_is_passed_over(site: Site, visitors: Visitors) -> No
     assert probe.calls() == ["busy", "stayer"]
 
 
-def test_who_loses_the_connection_keeps_the_place_and_comes_back(
-    site: Site, visitors: Visitors, proxy: Proxy
-) -> None:
+def test_who_loses_the_connection_keeps_the_place_and_comes_back(site: Site, visitors: Visitors, proxy: Proxy) -> None:
     busy, cut_off, stayer = visitors(), visitors(proxy.url), visitors()
     gate = hold("busy")
     site.processes.worker()

@@ -36,6 +36,7 @@ let live = false; // the socket has delivered
 let everLive = false;
 let failures = 0;
 let polling = false; // a poll is under way
+let wanted = false; // the page's new part, which was too long for the socket
 let heardAt = now();
 let triedAt = null;
 let polledAt = null;
@@ -132,7 +133,8 @@ function pollSoon() {
 
 async function poll(force = false) {
   cancel("poll", "fallback");
-  if (over || away || polling || (live && !force)) return;
+  wanted ||= force;
+  if (over || away || polling || (live && !wanted)) return;
   polling = true;
   polledAt = now();
   try {
@@ -142,7 +144,8 @@ async function poll(force = false) {
     if (answer.status === 404) gone();
     else if (answer.ok) {
       const data = await answer.json();
-      if (!away && (force || !live)) {
+      if (!away && (wanted || !live)) {
+        wanted = false;
         heard();
         apply(data);
       }
@@ -151,7 +154,10 @@ async function poll(force = false) {
     lose();
   }
   polling = false;
-  if (!over && !away && !live) pollSoon();
+  if (over || away) return;
+  // A part that was asked for and did not come is asked for again: the socket will not bring it.
+  if (wanted) later("poll", 2_000, poll);
+  else if (!live) pollSoon();
 }
 
 // --- Lost and found
