@@ -41,6 +41,10 @@ def probe(
         raise UnusableInput("This input has no corners.")
     if end == "error":
         raise RuntimeError("secret detail")
+    if end == "nan":
+        return {"label": label, "attempt": float("nan")}
+    if end == "nul":
+        raise UnusableInput("A NUL\0 in a sentence.")
     if end == "die":
         os._exit(3)
     if end == "swallow":

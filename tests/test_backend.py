@@ -1,16 +1,17 @@
 """The queue as a backend of django.tasks."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connection, transaction
 from django.tasks import TaskResultStatus, default_task_backend, task_backends
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from queueing import runner, tasks
+from queueing import runner, services, tasks
 from queueing.backend import PresenceBackend
 from queueing.line import LineQueue
 from queueing.models import Entry
@@ -131,3 +132,19 @@ def test_nothing_is_placed_when_the_transaction_rolls_back(line: LineQueue) -> N
         enqueue_and_fail()
     assert line.places() == 0
     assert not Entry.objects.exists()
+
+
+def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, Any]]) -> None:
+    result = probe.enqueue(seconds=5)
+    stopper = threading.Timer(0.5, _leave)
+    stopper.start()
+    runner.run(job_id(result))
+    stopper.join()
+    result.refresh()
+    assert result.errors[0].exception_class.__name__ == "VisitorCancelled"
+    assert signals[-1] == ("finished", TaskResultStatus.FAILED)
+
+
+def _leave() -> None:
+    services.leave(Entry.objects.get())
+    connection.close()

@@ -221,3 +221,49 @@ def test_results_past_their_time_are_purged(keeper: Keeper, join: Join) -> None:
     assert keeper.round()["purged"] == 1
     assert not stored.file.storage.exists(stored.file.name)
     assert not Entry.objects.exists()
+
+
+def test_a_lease_renewed_in_the_last_moment_is_not_taken(join: Join) -> None:
+    entry = join()
+    entry.start("worker")
+    Entry.objects.update(lease_until=Now() - timedelta(seconds=1))
+    listed = Entry.objects.lease_over().get()
+    assert entry.renew_lease()
+    assert not services.orphan(listed, "too late", overdue=True)
+    assert Entry.objects.get().status == Status.RUNNING
+
+
+def test_an_unattended_orphan_is_in_the_line_after_a_flush(
+    keeper: Keeper, line: LineQueue, valkey: redis.Redis
+) -> None:
+    entry = Entry.objects.get(code=probe.using(backend="unattended").enqueue().id)
+    entry.start("worker")
+    valkey.flushall()
+    assert services.orphan(entry, "died")
+    assert line.claim("w1") == (entry.job_id, 0)
+
+
+def test_a_step_that_fails_does_not_stop_the_others(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    gone = join()
+    go(gone)
+    line.connection.rpush(line.keys.moves, "no:number")  # what write_moves cannot read
+    assert keeper.round()["held"] == 1
+    assert line.connection.exists(keys.KEEPER)
+
+
+def test_leases_are_left_alone_after_a_sleep_of_the_machine(keeper: Keeper, join: Join) -> None:
+    entry = join()
+    entry.start("worker")
+    Entry.objects.update(lease_until=Now() - timedelta(seconds=1))
+    keeper._round_at -= 300
+    assert keeper.round()["orphaned"] == 0
+
+
+def test_a_requeue_gives_an_entry_no_presence(keeper: Keeper, join: Join, line: LineQueue) -> None:
+    entry = join()
+    go(entry)
+    line.connection.zrem(line.keys.line, entry.job_id)
+    line.connection.rpush("rq:queue:probe", entry.job_id)
+    assert line.claim("w1") == (None, 1)
+    assert not presence.is_present(entry.job_id)
+    assert line.held_ids() == [entry.job_id]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rq.command import send_stop_job_command
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer, PickleSerializer
 
-from queueing import keys, presence, runner, services
+from queueing import keys, presence, runner, services, stats
 from queueing.line import LineQueue
 from queueing.models import Entry
 from queueing.states import Reason, Status
@@ -301,3 +302,39 @@ def test_a_worker_without_a_named_queue_serves_every_line(processes: Processes, 
     entry = join("any")
     stay(entry)
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+
+
+def test_a_result_that_is_no_json_fails_once_and_a_nul_in_a_sentence_does_no_harm(
+    processes: Processes, join: Join
+) -> None:
+    processes.worker()
+    nan, nul = join("nan", end="nan"), join("nul", end="nul")
+    stay(nan, nul)
+    wait_for(lambda: status_of(nul) == Status.FAILED)
+    assert (status_of(nan), nan.reason, nul.reason) == (Status.FAILED, Reason.ERROR, Reason.UNUSABLE)
+    assert "JSON" in nan.traceback
+    assert nul.message == "A NUL in a sentence."
+    assert probe.calls() == ["nan", "nul"]
+
+
+def test_rqs_stop_command_ends_the_entry(processes: Processes, join: Join, line: LineQueue) -> None:
+    entry = join("stop")
+    stay(entry)
+    hold("stop")
+    processes.worker()
+    wait_for(lambda: entered("stop"))
+    wait_for(lambda: Job.fetch(entry.job_id, connection=line.connection, serializer=JSONSerializer).worker_name)
+    send_stop_job_command(line.connection, entry.job_id, serializer=JSONSerializer)
+    wait_for(lambda: status_of(entry) == Status.CANCELLED)
+    assert probe.calls() == ["stop"]
+
+
+def test_a_worker_is_counted_again_after_a_flush(processes: Processes, join: Join, line: LineQueue) -> None:
+    processes.worker()
+    assert stats.live_workers("probe") == 1
+    line.connection.flushall()
+    assert stats.live_workers("probe") == 0
+    entry = join("after")
+    stay(entry)
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+    wait_for(lambda: stats.live_workers("probe") == 1)
