@@ -2,7 +2,8 @@
 
 Start: from the form's answer to the first line of the task, on an idle worker. Pass: from the moment a worker asks
 until it holds the one present entry behind 10,000 absent ones. Recover: from the `kill -9` of a worker in mid-task,
-and from a claim whose worker is dead, to the next first line of the task.
+and from a claim whose worker is dead, to the next first line of the task. Outlive: a task of 100 s under a lease of
+30 s.
 """
 
 import os
@@ -39,6 +40,7 @@ def main() -> None:
         _print("start on an idle worker", _starts())
         _print(f"pass {ABSENT:,} absent entries", [_pass() for _ in range(5)])
         _recover()
+        _outlive()
     finally:
         servers.pytest_unconfigure()
 
@@ -115,16 +117,36 @@ def _recover() -> None:
             process.wait(20)
 
 
+def _outlive() -> None:
+    """A task that runs for more than three leases on a healthy worker, beside the keeper, is entered once."""
+    from queueing.models import Entry
+    from tests import probe
+
+    probe.log_path().unlink()
+    job_id = _enqueue("steady", seconds=100)
+    keeper, worker = _manage("keeper"), _manage("rqworker", "probe")
+    try:
+        _wait(lambda: Entry.objects.get(code=job_id).finished_at is not None)
+        entry = Entry.objects.get(code=job_id)
+        sys.stdout.write(
+            f"a task of 100 s: entered {len(probe.calls())} time(s), attempt {entry.attempt}, {entry.status}\n"
+        )
+    finally:
+        for process in (keeper, worker):
+            process.kill()
+            process.wait(20)
+
+
 def _line() -> "LineQueue":
     from queueing.line import get_line
 
     return get_line("probe")
 
 
-def _enqueue(label: str) -> str:
+def _enqueue(label: str, seconds: float = 0) -> str:
     from tests.probe import probe
 
-    return str(probe.using(backend="unattended").enqueue(label=label).id).replace("-", "")
+    return str(probe.using(backend="unattended").enqueue(label=label, seconds=seconds).id).replace("-", "")
 
 
 def _manage(*arguments: str) -> subprocess.Popen[bytes]:
@@ -134,7 +156,7 @@ def _manage(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
