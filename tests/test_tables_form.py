@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from queueing.models import Entry
 from queueing.tasks.tables import heavy_task
 from queueing.tasks.tables.form import CHUNK, TableForm
+from tests.test_services import stored_files
 
 
 def form(content: bytes, name: str = "table.csv", **data: str) -> TableForm:
@@ -122,7 +122,8 @@ def test_a_line_beyond_the_limit_wherever_it_is(settings: Any, limit: int, newli
 
 @pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"a\0b"])
 def test_nothing_is_stored_of_what_is_refused(visitor_client: Callable[[], Client], content: bytes) -> None:
+    before = stored_files()
     answer = visitor_client().post("/join/tables/", {"file": SimpleUploadedFile("table.csv", content)})
     assert answer.status_code == 422
     assert not Entry.objects.exists()
-    assert not default_storage.exists("entries") or not default_storage.listdir("entries")[0]
+    assert stored_files() == before

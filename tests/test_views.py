@@ -14,6 +14,7 @@ from django.db import connection
 from django.http import HttpResponse
 
 from queueing import keys, presence
+from queueing.conf import conf
 from queueing.line import LineQueue, get_line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Reason, Status
@@ -356,7 +357,7 @@ def test_a_look_by_the_owner_is_a_beat(page: str, line: LineQueue) -> None:
     presence.close("probe", entry.job_id, "closed")
     assert line.held_ids() == [entry.job_id]
     visitor.client.get(url(entry, page))
-    assert 25 < presence_of(entry) <= 30
+    assert conf.PRESENCE_TTL < presence_of(entry) <= conf.POLL_TTL
     assert line.get_job_ids() == [entry.job_id]
 
 
