@@ -150,7 +150,8 @@ class Processes:
         """A worker that is ready to claim."""
         before = set(keys.connection().smembers("rq:workers"))
         process = self.manage("rqworker", *(queues or ("probe",)), **environment)
-        wait_for(lambda: set(keys.connection().smembers("rq:workers")) - before)
+        born = wait_for(lambda: set(keys.connection().smembers("rq:workers")) - before).pop()
+        wait_for(lambda: keys.connection().hget(born, "state") in {b"idle", b"busy"})
         return process
 
     def keeper(self) -> subprocess.Popen[bytes]:
