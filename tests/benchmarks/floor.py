@@ -27,6 +27,7 @@ RUNS = 25
 
 # Everything below reads settings, which the plugin has just prepared.
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+os.environ["PROBE_TIMEOUT"] = "180"  # seconds the probe may run
 
 
 def main() -> None:
