@@ -10,9 +10,11 @@ django_application = get_asgi_application()  # first: it sets Django up, which t
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from config.origin import refuse_malformed_origins  # noqa: E402
 from queueing.asgi import LobbyStarter, SameOrigin  # noqa: E402
 from queueing.routing import websockets  # noqa: E402
 
+refuse_malformed_origins()
 application = LobbyStarter(
     ProtocolTypeRouter({"http": django_application, "websocket": SameOrigin(AuthMiddlewareStack(websockets))})
 )

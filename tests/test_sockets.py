@@ -182,7 +182,7 @@ def test_a_malformed_origin_is_refused(web: Web, origin: str) -> None:
     visitor = Visitor()
     entry = visitor.join()
     status, _ = web.refusal(entry, visitor, origin=origin.encode().decode("latin-1"))
-    assert status in {400, 403}  # daphne itself refuses most of them with 400; the rest is up to us
+    assert status == 403
 
 
 def test_another_host_is_refused_though_its_origin_fits(web: Web) -> None:
