@@ -1,0 +1,42 @@
+"""Measure the rows of one module, on a Valkey and a database of its own: `python -m tests.benchmarks.measure joining`.
+
+TEST_DATABASE=postgres measures on PostgreSQL instead of SQLite. A second argument names a file for the rows as JSON.
+"""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+from tests import servers
+from tests.benchmarks import report
+
+
+def main(module: str, output: str | None) -> None:
+    # The plugin has started the servers and put their addresses into the environment.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["PROBE_TIMEOUT"] = "180"  # seconds the probe may run
+    os.environ["LOG_LEVEL"] = "WARNING"
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
+    try:
+        rows = list(import_module(f"tests.benchmarks.{module}").rows())
+        rows = [replace(row, database=database) if row.database else row for row in rows]
+    finally:
+        connection.close()
+        servers.pytest_unconfigure()
+    sys.stdout.write(report.plain(rows) + "\n")
+    if output is not None:
+        Path(output).write_text(json.dumps([row.as_json() for row in rows]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
