@@ -3,10 +3,14 @@
 import logging
 import uuid
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from queueing.keys import connection
+
 logger = logging.getLogger("queueing")
+
+# The Pub/Sub channel of a group, as channels_redis.pubsub names it.
+GROUP_CHANNEL = "asgi__group__{group}"
 
 
 def group_name(code: uuid.UUID) -> str:
@@ -15,8 +19,12 @@ def group_name(code: uuid.UUID) -> str:
 
 
 def publish(code: uuid.UUID) -> None:
-    """Tell the open pages of an entry that its row has changed. Never raises; costs about 2 ms."""
+    """Tell the open pages of an entry that its row has changed. Never raises.
+
+    The layer's own `group_send` would need an event loop and a new connection each time: 2 ms instead of 0.1.
+    """
     try:
-        async_to_sync(get_channel_layer().group_send)(group_name(code), {"type": "entry.changed"})
+        message = get_channel_layer().serialize({"type": "entry.changed"})
+        connection().publish(GROUP_CHANNEL.format(group=group_name(code)), message)
     except Exception:
         logger.warning("No hint could be sent for entry %s", code, exc_info=True)

@@ -208,20 +208,30 @@ class Keeper:
     # Telling
 
     def write_moves(self, line: LineQueue) -> int:
-        """Drain what the scripts noted (held, back) into the timelines."""
-        moves = cast(list[bytes] | None, self.client.lpop(line.keys.moves, MOVES_A_ROUND)) or []
-        noted = [move.decode().split(":") for move in moves]
-        codes = {code for *_, job_id in noted if (code := code_of(job_id))}
+        """Drain what scripts and horses noted (held, back, started) into the timelines."""
+        noted = [_parse_move(move) for move in self._take_moves(line)]
+        codes = {code for *_, job_ids in noted for job_id in job_ids if (code := code_of(job_id))}
         found: dict[uuid.UUID, int] = {}
         for batch in _chunks(list(codes), WINDOW):
             found.update(Entry.objects.filter(code__in=batch).values_list("code", "pk"))
         events = [
-            EntryEvent(entry_id=pk, at=datetime.fromtimestamp(int(ms) / 1000, UTC), kind=kind, detail=cause)
-            for ms, kind, cause, job_id in noted
+            EntryEvent(entry_id=pk, at=at, kind=kind, detail=detail)
+            for at, kind, detail, job_ids in noted
+            for job_id in job_ids
             if (code := code_of(job_id)) and (pk := found.get(code))
         ]
         EntryEvent.objects.bulk_create(events, batch_size=WINDOW)
         return len(events)
+
+    def _take_moves(self, line: LineQueue) -> list[bytes]:
+        """One script may have moved a whole window of entries in one note."""
+        taken: list[bytes] = []
+        while sum(move.count(b" ") + 1 for move in taken) < MOVES_A_ROUND:
+            moves = cast(list[bytes] | None, self.client.lpop(line.keys.moves, 100))
+            if not moves:
+                break
+            taken += moves
+        return taken
 
     def _publish_facts(self) -> None:
         now = time.monotonic()
@@ -241,6 +251,13 @@ def _attempt(step: Callable[..., int], *arguments: Any) -> int:
     except Exception:
         logger.exception("keeper: a step failed")
         return 0
+
+
+def _parse_move(move: bytes) -> tuple[datetime, str, str, list[str]]:
+    """When, what, the detail, and the job ids."""
+    ms, kind, rest = move.decode().split(":", 2)
+    detail, _, job_ids = rest.rpartition(":")
+    return datetime.fromtimestamp(int(ms) / 1000, UTC), kind, detail[:200], job_ids.split()
 
 
 PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")

@@ -35,12 +35,13 @@ class LineKeys:
     line: str  # zset id -> score: who waits and was present when last seen
     held: str  # zset id -> score: who is absent and keeps the place
     due: str  # zset id -> ms: when a held place is dropped
-    cause: str  # hash id -> "closed" | "lost": why it is held
+    cause: str  # hash id -> "closed": the page of that held entry said goodbye; of the others the connection was lost
     grace: str  # hash id -> ms: a longer hold that the visitor asked for
     claims: str  # hash worker -> "<id>:<score>:<ms>": handed out and not started yet
     version: str  # counter: moves whenever anybody's numbers may have changed
     wake: str  # capped list: idle workers block on it
-    moves: str  # capped list of "<ms>:<held|back>:<cause>:<id>": for the timelines, drained by the keeper
+    moves: str  # capped list of "<ms>:<kind>:<detail>:<id> <id> ...": for the timelines, drained by the keeper
+    foreign: str  # set of ids: those in line, held or claimed that stock RQ pushed and that have no row
     inbox: str  # RQ's own list: where stock RQ pushes
 
 

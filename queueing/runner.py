@@ -16,8 +16,8 @@ from queueing.attempt import Attempt, EntryContext
 from queueing.conf import conf
 from queueing.exceptions import UnusableInput, VisitorLeft
 from queueing.keys import RedisError
-from queueing.line import TaskTimeout, get_line
-from queueing.models import Entry, EntryEvent
+from queueing.line import TaskTimeout, current_job_id, get_line
+from queueing.models import Entry
 from queueing.results import result_of, task_of
 from queueing.states import Reason, Status
 from queueing.tasks import load
@@ -31,8 +31,12 @@ ERROR_SENTENCE = "Something went wrong while working on this. The people who run
 TIMEOUT_SENTENCE = "This took longer than the task may run, and was stopped."
 
 
-def run(job_id: str) -> None:
-    """The job of every entry. Its one argument is its own id; all else is read from the row."""
+def run() -> None:
+    """The job of every entry. All it needs is its id; the rest is read from the row."""
+    run_entry(current_job_id())
+
+
+def run_entry(job_id: str) -> None:
     worker = os.environ.get("RQ_WORKER_ID", "")
     entry = Entry.objects.of_job(job_id)
     if entry is None:
@@ -51,8 +55,7 @@ def run(job_id: str) -> None:
         entry.give_back()
         services.release(entry, worker)
         return
-    _forget_claim(entry.queue, worker, job_id)
-    EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.STARTED, detail=f"attempt {entry.attempt}, {worker}")
+    _forget_claim(entry.queue, worker, job_id, started=f"attempt {entry.attempt}, {worker}")
     execute(entry)
 
 
@@ -127,10 +130,10 @@ def _is_wanted(entry: Entry) -> bool:
             time.sleep(1)
 
 
-def _forget_claim(queue: str, worker: str, job_id: str) -> None:
+def _forget_claim(queue: str, worker: str, job_id: str, *, started: str = "") -> None:
     """A claim that stays behind is offered to this worker again, and ends here again."""
     try:
-        get_line(queue).end_claim(worker, job_id)
+        get_line(queue).end_claim(worker, job_id, started=started)
     except RedisError:
         logger.warning("the claim of job %s is still there", job_id, exc_info=True)
 

@@ -47,6 +47,7 @@ class PresenceWorker(Worker):
         self._parent_pid = os.getpid()
         self._visitor_over_since: float | None = None
         self._was_over = False
+        self._horse_status: int | None = None
 
     @property
     def lines(self) -> list[LineQueue]:
@@ -66,8 +67,11 @@ class PresenceWorker(Worker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
         """After a flush of Redis, too, this worker is on the list of workers; RQ writes that at birth only."""
-        super().heartbeat(timeout, pipeline)
-        worker_registration.register(self, pipeline)
+        pipe = self.connection.pipeline(transaction=False) if pipeline is None else pipeline
+        super().heartbeat(timeout, pipe)
+        worker_registration.register(self, pipe)
+        if pipeline is None:  # RQ gives three signs of life for each job: one round trip each, not three
+            pipe.execute()
 
     # Running
 
@@ -121,13 +125,19 @@ class PresenceWorker(Worker):
         finally:
             connections.close_all()  # never open across a fork
 
+    def wait_for_horse(self) -> tuple[Any, Any, Any]:
+        """RQ's own, and the exit status is kept."""
+        pid, self._horse_status, usage = super().wait_for_horse()
+        return pid, self._horse_status, usage
+
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
-        began = time.monotonic()
+        began, self._horse_status = time.monotonic(), None
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:  # RQ's own books may fail; the row is settled all the same
-            if job.func_name == RUNNER:
-                self._settle(job, cast(LineQueue, queue), time.monotonic() - began)
+            line = cast(LineQueue, queue)
+            if job.func_name == RUNNER and not self._ended_well(job, line):
+                self._settle(job, line, time.monotonic() - began)
 
     def _handle_stopped_job(self, job: Job, queue: Queue, execution: Execution) -> None:
         """RQ's stop command, from its dashboard or by code: the row ends as if the visitor had stopped it."""
@@ -195,6 +205,21 @@ class PresenceWorker(Worker):
         now = time.monotonic()
         self._visitor_over_since = self._visitor_over_since or now
         return look.cause if now - self._visitor_over_since >= conf.DEAF_GRACE else None
+
+    def _ended_well(self, job: Job, line: LineQueue) -> bool:
+        """The runner returned: it has settled the row and the claim, and RQ has deleted the job (its result_ttl is 0).
+
+        To ask the row after each task would cost a new connection to the database each time.
+        """
+        if self._horse_status != os.EX_OK:
+            return False
+        try:
+            with self.connection.pipeline(transaction=False) as pipe:
+                pipe.exists(job.key)
+                pipe.hexists(line.keys.claims, self.name)
+                return not any(pipe.execute())
+        except redis.RedisError:
+            return False
 
     def _settle(self, job: Job, line: LineQueue, seconds: float) -> None:
         """The horse has ended. What cannot be settled now is left to the keeper."""

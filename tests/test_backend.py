@@ -47,7 +47,7 @@ def test_it_works(line: LineQueue, signals: list[tuple[str, Any]]) -> None:
     result = probe.enqueue(label="hello")
     assert result.status == TaskResultStatus.READY
     assert line.get_job_ids() == [job_id(result)]
-    runner.run(job_id(result))
+    runner.run_entry(job_id(result))
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.return_value == {"label": "hello", "attempt": 1}
@@ -76,7 +76,7 @@ def test_a_cancelled_entry_is_a_failed_result_that_says_why() -> None:
 
 def test_a_task_that_raised_has_its_error_in_the_result(signals: list[tuple[str, Any]]) -> None:
     result = probe.enqueue(end="error")
-    runner.run(job_id(result))
+    runner.run_entry(job_id(result))
     result.refresh()
     assert result.status == TaskResultStatus.FAILED
     assert result.errors[0].exception_class is RuntimeError
@@ -116,7 +116,7 @@ def test_a_task_without_a_visitor_needs_no_presence_when_its_backend_says_so(lin
     result = probe.using(backend="unattended").enqueue()
     assert line.connection.pttl(f"presence:{job_id(result)}") == -1
     assert task_backends["unattended"].options == {"needs_presence": False}
-    runner.run(job_id(result))
+    runner.run_entry(job_id(result))
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert not line.connection.exists(f"presence:{job_id(result)}")
@@ -138,7 +138,7 @@ def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, 
     result = probe.enqueue(seconds=5)
     stopper = threading.Timer(0.5, _leave)
     stopper.start()
-    runner.run(job_id(result))
+    runner.run_entry(job_id(result))
     stopper.join()
     result.refresh()
     assert result.errors[0].exception_class.__name__ == "VisitorCancelled"

@@ -52,7 +52,7 @@ def test_it_works(words: None, client: Client, db: None, django_capture_on_commi
         upload = SimpleUploadedFile("poem.txt", b"the rose is the rose\n" * 3)
         answer = client.post("/join/words/", {"file": upload, "least": 4})
     assert answer.status_code == 303
-    runner.run(Entry.objects.get().job_id)
+    runner.run_entry(Entry.objects.get().job_id)
     entry = Entry.objects.get()
     assert (entry.status, entry.result["total"]) == (Status.SUCCEEDED, 15)
     page = client.get(answer["Location"]).content.decode()
@@ -72,7 +72,7 @@ def test_the_readme_enqueues_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "enqueue_of_readme.py").write_text(ENQUEUE)
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module("enqueue_of_readme")
-    runner.run(Entry.objects.get().job_id)
+    runner.run_entry(Entry.objects.get().job_id)
     module.result.refresh()
     assert module.result.return_value == 5
 

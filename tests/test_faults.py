@@ -75,7 +75,7 @@ def test_the_last_look_waits_for_redis_and_then_runs_the_task(own_valkey: OwnVal
     settings.QUEUEING = {"REDIS_PATIENCE": 1}
     entry = join()
     own_valkey.hang()
-    runner.run(entry.job_id)
+    runner.run_entry(entry.job_id)
     own_valkey.go_on()
     assert status_of(entry) == Status.SUCCEEDED
     assert probe.calls() == ["x"]

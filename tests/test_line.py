@@ -171,7 +171,7 @@ def test_a_missing_hash_is_built_again_at_the_claim(line: LineQueue, join: Join)
     result = LineQueue.dequeue_any([line], None, connection=line.connection)
     assert result is not None
     job, _ = result
-    assert (job.id, job.func_name, job.args) == (entry.job_id, RUNNER, [entry.job_id])
+    assert (job.id, job.func_name, job.args) == (entry.job_id, RUNNER, [])
 
 
 def test_an_unreadable_hash_is_built_again_at_the_claim(line: LineQueue, join: Join) -> None:

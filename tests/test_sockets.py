@@ -96,7 +96,7 @@ def read_until(ws: ClientConnection, condition: Callable[[dict[str, Any]], bool]
 
 
 def cause_of(line: LineQueue, entry: Entry) -> str:
-    return (line.connection.hget(line.keys.cause, entry.job_id) or b"").decode()
+    return (line.connection.hget(line.keys.cause, entry.job_id) or b"lost").decode()
 
 
 def is_held(line: LineQueue, entry: Entry) -> bool:

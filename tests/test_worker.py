@@ -84,7 +84,7 @@ def test_who_left_between_claim_and_start_is_never_entered(
     line.claim("someone")
     presence.close("probe", entry.job_id, "closed")
     monkeypatch.setenv("RQ_WORKER_ID", "someone")
-    runner.run(entry.job_id)
+    runner.run_entry(entry.job_id)
     assert probe.calls() == []
     assert status_of(entry) == Status.WAITING
     assert entry.attempt == 0

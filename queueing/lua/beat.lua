@@ -13,23 +13,23 @@ end
 redis.call('DEL', unpack(gone))
 local back = {}
 if redis.call('EXISTS', held) == 1 then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
   for i, score in ipairs(redis.call('ZMSCORE', held, unpack(ids))) do
     if score then
       redis.call('ZADD', line, score, ids[i])
-      redis.call('RPUSH', moves, string.format('%.0f:back::%s', now, ids[i]))
       back[#back + 1] = ids[i]
     end
   end
 end
 if #back > 0 then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('ZREM', held, unpack(back))
   redis.call('ZREM', due, unpack(back))
   redis.call('HDEL', cause, unpack(back))
   redis.call('INCR', version)
   redis.call('RPUSH', wake, unpack(back))
   redis.call('LTRIM', wake, -64, -1)
+  redis.call('RPUSH', moves, string.format('%.0f:back::', now) .. table.concat(back, ' '))
   redis.call('LTRIM', moves, -10000, -1)
 end
 return back

@@ -4,8 +4,8 @@
 -- ARGV    1 worker; 2 window (at most 1,000 ids); 3 grace in ms
 -- Return  {id, passed}: claimed; {"", passed}: the whole window was absent, call again with a larger one;
 --         {} (nothing): the line is empty
-local line, held, due, cause, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local claims, version, moves, inbox = KEYS[6], KEYS[7], KEYS[9], KEYS[10]
+local line, held, due, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+local claims, version, moves, foreign, inbox = KEYS[6], KEYS[7], KEYS[9], KEYS[10], KEYS[11]
 local worker, window = ARGV[1], tonumber(ARGV[2])
 
 -- A claim whose reply was lost on the way: the same entry again.
@@ -35,6 +35,7 @@ if pushed then
       local description = redis.call('HGET', 'rq:job:' .. id, 'description')
       if description and description ~= id then
         redis.call('SET', 'presence:' .. id, '1', 'NX')
+        redis.call('SADD', foreign, id)
       end
     end
   end
@@ -56,23 +57,23 @@ while passed < #names and not present[passed + 1] do
 end
 
 if passed > 0 then
-  local ids, to_held, to_due, to_cause, to_moves = {}, {}, {}, {}, {}
+  local ids, to_held, to_due = {}, {}, {}
   for i = 1, passed do
     ids[i] = row[2 * i - 1]
   end
   local longer = redis.call('EXISTS', grace) == 1 and redis.call('HMGET', grace, unpack(ids)) or {}
+  local usual = string.format('%.0f', now + ARGV[3])
   for i, id in ipairs(ids) do
-    local keep = math.max(tonumber(ARGV[3]), tonumber(longer[i] or 0))
     to_held[2 * i - 1], to_held[2 * i] = row[2 * i], id
-    to_due[2 * i - 1], to_due[2 * i] = now + keep, id
-    to_cause[2 * i - 1], to_cause[2 * i] = id, 'lost'
-    to_moves[i] = string.format('%.0f:held:lost:%s', now, id)
+    to_due[2 * i - 1], to_due[2 * i] = usual, id
+    if longer[i] then
+      to_due[2 * i - 1] = now + math.max(ARGV[3], longer[i])
+    end
   end
   redis.call('ZREMRANGEBYRANK', line, 0, passed - 1)
   redis.call('ZADD', held, unpack(to_held))
   redis.call('ZADD', due, unpack(to_due))
-  redis.call('HSET', cause, unpack(to_cause))
-  redis.call('RPUSH', moves, unpack(to_moves))
+  redis.call('RPUSH', moves, string.format('%.0f:held:lost:', now) .. table.concat(ids, ' '))
   redis.call('LTRIM', moves, -10000, -1)
   redis.call('INCR', version)
 end

@@ -20,7 +20,9 @@ end
 redis.call('ZREM', line, id)
 redis.call('ZADD', held, score, id)
 redis.call('ZADD', due, now + keep, id)
-redis.call('HSET', cause, id, ARGV[2])
+if ARGV[2] == 'closed' then
+  redis.call('HSET', cause, id, 'closed')
+end
 redis.call('RPUSH', moves, string.format('%.0f:held:%s:%s', now, ARGV[2], id))
 redis.call('LTRIM', moves, -10000, -1)
 redis.call('INCR', version)

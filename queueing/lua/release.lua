@@ -43,7 +43,9 @@ end
 keep = math.max(keep, tonumber(redis.call('HGET', grace, id) or 0))
 redis.call('ZADD', held, score, id)
 redis.call('ZADD', due, from + keep, id)
-redis.call('HSET', cause, id, why)
+if why == 'closed' then
+  redis.call('HSET', cause, id, 'closed')
+end
 redis.call('RPUSH', moves, string.format('%.0f:held:%s:%s', now, why, id))
 redis.call('LTRIM', moves, -10000, -1)
 return 'held'
