@@ -1,0 +1,89 @@
+"""The cost of a long line to those who have nothing to do with its length: a claim at its head, a quiet round."""
+
+import time
+from collections.abc import Iterator
+
+from queueing.keeper import Keeper
+from queueing.line import get_line
+from tests.benchmarks import waiting
+from tests.benchmarks.report import Row
+
+RUNS = 7
+CLAIMS = 200
+BYTES = 20_000  # entries whose memory is measured
+
+
+def rows() -> Iterator[Row]:
+    yield Row(
+        "Valkey's memory for a waiting entry", "bytes", [_memory() for _ in range(5)], "<=", 1000,
+        meaning=f"used_memory before and after {BYTES:,} joins: place, presence and job.",
+    )  # fmt: skip
+    waiting.clear()
+    waiting.make(10_000)
+    yield _round(10_000, 50)
+    waiting.make(90_000)
+    yield _round(100_000, 500)
+    yield Row(
+        "a claim with the head present and 100,000 waiting", "us", [_claims() for _ in range(RUNS)], "<=", 50,
+        meaning="The time of the claim script in Valkey, by its own `INFO commandstats`.",
+    )  # fmt: skip
+    yield Row(
+        "comparing 100,000 rows with their places", "ms", [_reconcile() for _ in range(5)], "<=", 5000,
+        database="either",
+        meaning="What the keeper does on top once a minute, and at once when the numbers of rows and places differ. "
+        "Nothing differs here.",
+    )  # fmt: skip
+    waiting.clear()
+
+
+def _round(count: int, bound: float) -> Row:
+    keeper = Keeper()
+    keeper.round()  # the first one compares rows with places, and purges; each later one only when it is time to
+    times = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        counts = keeper.round()
+        times.append((time.perf_counter() - began) * 1000)
+        assert not counts.total(), counts
+    return Row(
+        f"the keeper's round, {count:,} waiting, nothing to do", "ms", times, "<=", bound, database="either",
+        meaning="`Keeper.round` over all lines, all of them present.",
+    )  # fmt: skip
+
+
+def _reconcile() -> float:
+    keeper, line = Keeper(), get_line(waiting.QUEUE)
+    began = time.perf_counter()
+    assert keeper.restore(line) == 0
+    assert keeper.remove_ghosts(line) == 0
+    return (time.perf_counter() - began) * 1000
+
+
+def _claims() -> float:
+    """Microseconds of a claim; each entry goes back to its place."""
+    line = get_line(waiting.QUEUE)
+    line.claim("warm")
+    line.release("warm", line.claims()["warm"][0])
+    spent = 0.0
+    for _ in range(CLAIMS):
+        line.connection.config_resetstat()
+        job_id, _ = line.claim("bench")
+        spent += line.connection.info("commandstats")["cmdstat_evalsha"]["usec"]
+        assert job_id is not None
+        line.release("bench", job_id)
+    return spent / CLAIMS
+
+
+def _memory() -> float:
+    waiting.clear()
+    client = get_line(waiting.QUEUE).connection
+    line = get_line(waiting.QUEUE)
+    client.execute_command("FLUSHALL", "SYNC")
+    line.place("first", 0, presence=3600)  # what comes only once
+    before = client.info("memory")["used_memory"]
+    with client.pipeline(transaction=False) as pipe:
+        for number in range(BYTES):
+            line.place(f"{number:032x}", number, presence=3600, pipeline=pipe)
+            if number % 1000 == 999:
+                pipe.execute()
+    return float((client.info("memory")["used_memory"] - before) / BYTES)

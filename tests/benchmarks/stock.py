@@ -1,0 +1,81 @@
+"""The rival: stock RQ as one would use it, and the work that both sides do. Run as a program, it is its worker."""
+
+import os
+import time
+from typing import Any
+
+from django.tasks import task
+
+
+def stamp(kind: str, at: float) -> None:
+    """A line in the log of both sides; one write, so that lines of two processes do not mix."""
+    log = os.open(os.environ["PROBE_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(log, f"{kind} {at}\n".encode())
+    os.close(log)
+
+
+@task(queue_name="probe")
+def first_and_last() -> dict[str, Any]:
+    """Our side's task: says when its first and its last line ran."""
+    stamp("first", time.time())
+    stamp("last", time.time())
+    return {}
+
+
+def update_and_stamp(pk: int) -> None:
+    """The rival's job: the same moves of the row, on the connection of its own horse, around the same two lines."""
+    from datetime import timedelta
+
+    from django.db.models import F
+    from django.db.models.functions import Now
+
+    from queueing.models import Entry
+
+    Entry.objects.filter(pk=pk, status="waiting").update(
+        status="running",
+        attempt=F("attempt") + 1,
+        worker_ids=[os.environ["RQ_WORKER_ID"]],
+        started_at=Now(),
+        last_attempted_at=Now(),
+        lease_until=Now() + timedelta(seconds=30),
+    )
+    stamp("first", time.time())
+    stamp("last", time.time())
+    Entry.objects.filter(pk=pk, status="running", attempt=1).update(
+        status="succeeded", finished_at=Now(), lease_until=None, result={}, progress=1.0
+    )
+
+
+def look(job_id: str) -> None:
+    """The note's way with stock RQ: the job looks whether its visitor is there, after the fork."""
+    from rq import get_current_job
+
+    job = get_current_job()
+    assert job is not None
+    if job.connection.exists(f"presence:{job_id}"):
+        stamp("first", time.time())
+
+
+def main(burst: bool) -> None:
+    """A stock worker on the queue "stock", with Django set up and our modules imported before it forks."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+    import redis
+    from django.db import connections
+    from rq import Queue, Worker
+    from rq.serializers import JSONSerializer
+
+    import queueing.models  # noqa: F401  # as a site's worker has its models
+
+    connections.close_all()
+    client = redis.Redis.from_url(os.environ["REDIS_URL"])
+    queue = Queue("stock", connection=client, serializer=JSONSerializer)
+    Worker([queue], connection=client, serializer=JSONSerializer).work(burst=burst, logging_level="WARNING")
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(burst="--burst" in sys.argv)
