@@ -57,7 +57,7 @@ class EntryAdmin(ReadOnly, Model):
     actions = ("end",)
     inlines = (FileInline,)
     fieldsets = (
-        (None, {"fields": ("code", "queue", "task_path", "status", "reason", "message", "progress")}),
+        (None, {"fields": ("code", "queue", "task_path", "input_name", "status", "reason", "message", "progress")}),
         ("Timeline", {"fields": ("timeline",)}),
         ("Times", {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "lease_until")}),
         ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),

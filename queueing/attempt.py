@@ -80,14 +80,14 @@ class Attempt:
 
     @contextmanager
     def input_file(self) -> Iterator[Path]:
-        stored = self.entry.files.filter(attempt=None).first()
-        if stored is None:
+        stored = self.entry.input
+        if not stored:
             raise UnusableInput("The file that was handed in is no longer stored.")
         try:
-            path = Path(stored.file.path)
+            path = Path(stored.path)
         except NotImplementedError:  # a storage without paths
-            with tempfile.TemporaryDirectory() as folder, stored.file.open("rb") as source:
-                path = Path(folder) / Path(str(stored.file.name)).name
+            with tempfile.TemporaryDirectory() as folder, stored.open("rb") as source:
+                path = Path(folder) / Path(str(stored.name)).name
                 with path.open("wb") as target:
                     shutil.copyfileobj(source, target)
                 yield path

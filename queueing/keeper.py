@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -18,13 +18,13 @@ from queueing import purge, services, stats
 from queueing.conf import conf
 from queueing.keys import KEEPER, WATCH, RedisError, as_list, connection, milliseconds, script
 from queueing.line import LineQueue, get_line, is_runner
-from queueing.models import Entry, EntryEvent, code_of
+from queueing.models import Entry, EntryEvent, EntryQuerySet, code_of
 from queueing.presence import Cause
 from queueing.states import Status
 
 logger = logging.getLogger("queueing")
 
-WINDOW = 1000  # ids a script looks at in one call; it blocks everybody for about 2 ms
+WINDOW = 500  # ids a script looks at in one call; it blocks everybody for about 1 ms
 MOVES_A_ROUND = 5000  # lines of timelines written in one round
 # Seconds between two comparisons of rows and places while they disagree in number, and while they agree.
 RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
@@ -137,27 +137,28 @@ class Keeper:
         if now - self._reconciled.get(line.name, 0.0) < interval and self._flushed_at is None:
             return 0
         self._reconciled[line.name] = now
-        restored = self.restore(line)
-        self.remove_ghosts(line)
+        restored, _ = self.compare(line)
         return restored
 
-    def restore(self, line: LineQueue) -> int:
-        total = 0
+    def compare(self, line: LineQueue) -> tuple[int, int]:
+        """All rows that wait against all places: how many were restored, and how many removed.
+
+        Ids only, so that a long line costs little; those that differ are looked at again, row by row.
+        """
+        waiting = {code.hex for code in self._waiting(line).values_list("code", flat=True)}
+        placed = line.all_ids()
+        return self.restore(line, waiting - placed), self.remove_ghosts(line, placed - waiting)
+
+    def restore(self, line: LineQueue, job_ids: Collection[str]) -> int:
+        """Those of the ids whose row still waits, and is not just on its way into the line, get their place back."""
         newborn = datetime.fromtimestamp(time.time() - NEWBORN, UTC)
-        rows = Entry.objects.waiting().filter(queue=line.name, joined_at__lt=newborn).order_by("id")
-        last = 0
-        while batch := list(rows.filter(id__gt=last).only(*PLACE_FIELDS)[:WINDOW]):
-            last = batch[-1].id
-            placed = line.placed([entry.job_id for entry in batch])
-            missing = [entry for entry in batch if entry.job_id not in placed]
-            if missing:
-                total += self._restore(line, missing)
+        total = 0
+        for batch in _chunks(list(job_ids), WINDOW):
+            rows = self._waiting(line).of_jobs(batch).filter(joined_at__lt=newborn)
+            total += self._restore(line, list(rows.order_by("id").only(*PLACE_FIELDS)))
         return total
 
     def _restore(self, line: LineQueue, entries: list[Entry]) -> int:
-        # Between the read and now a row may have moved on: those that still wait are restored.
-        waiting = set(Entry.objects.waiting().filter(pk__in=[e.pk for e in entries]).values_list("pk", flat=True))
-        entries = [entry for entry in entries if entry.pk in waiting]
         for entry in entries:
             line.recall(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
         restored = line.restore([(entry.job_id, entry.score) for entry in entries])
@@ -169,12 +170,12 @@ class Keeper:
             )
         return len(restored)
 
-    def remove_ghosts(self, line: LineQueue) -> int:
-        """Places whose row has ended, or is running, are removed. Jobs that are not entries stay."""
+    def remove_ghosts(self, line: LineQueue, job_ids: Collection[str]) -> int:
+        """Those of the ids whose row has ended, or is running, lose their place. Jobs that are not entries stay."""
         removed = 0
-        for job_ids in line.scan():
-            rows = dict(Entry.objects.of_jobs(job_ids).values_list("code", "status"))
-            for job_id in job_ids:
+        for batch in _chunks(list(job_ids), WINDOW):
+            rows = dict(Entry.objects.of_jobs(batch).values_list("code", "status"))
+            for job_id in batch:
                 status = rows.get(cast(uuid.UUID, code_of(job_id)))
                 if status not in (None, Status.WAITING) or (status is None and is_runner(job_id)):
                     line.forget_place(job_id)
@@ -183,10 +184,12 @@ class Keeper:
             logger.warning("%s: removed %d places without a waiting row", line.name, removed)
         return removed
 
+    def _waiting(self, line: LineQueue) -> EntryQuerySet:
+        return Entry.objects.waiting().filter(queue=line.name)
+
     def _numbers_agree(self, line: LineQueue) -> bool:
         """Cheap, and enough to notice a flush or a lost place; the full comparison comes each CALM_INTERVAL anyway."""
-        rows = Entry.objects.waiting().filter(queue=line.name).count()
-        return rows == line.places()
+        return self._waiting(line).count() == line.places()
 
     def _watch_for_flush(self) -> None:
         """A mark without an end that only a flush (or a new, empty Redis) takes away."""

@@ -6,7 +6,7 @@ aside into "held" and keep their score, which is their place.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from queueing.keys import GONE, PRESENCE, as_list, connection, facts_key, line_k
 RUNNER = "queueing.runner.run"
 # Seconds an idle worker blocks at most: so long a push that wakes nobody (stock RQ's Lua) may go unnoticed.
 IDLE_WAIT = 5
-FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 8, 4, 1000
+FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 8, 4, 500
 # What RQ itself keeps of a failed job; the row has all that matters.
 FAILURE_TTL = 3600
 
@@ -59,7 +59,7 @@ class LineQueue(DjangoRQ):
         """Give an entry its job, its place, and its first presence (seconds; None: nobody has to be there)."""
         pipe = self.connection.pipeline() if pipeline is None else pipeline
         pipe.sadd(self.redis_queues_keys, self.key)
-        self._save_job(pipe, job_id)
+        self.save_job(job_id, pipe)
         pipe.zadd(self.keys.line, {job_id: score}, nx=True)
         pipe.set(PRESENCE.format(job_id=job_id), 1, px=None if presence is None else milliseconds(presence))
         self._wake(pipe, job_id)
@@ -98,9 +98,10 @@ class LineQueue(DjangoRQ):
         )
         return {name: value for name, value in job.to_dict().items() if value != ""}
 
-    def _save_job(self, client: "redis.Redis | Pipeline", job_id: str) -> None:
-        """The RQ job of an entry: a function of the id."""
+    def save_job(self, job_id: str, pipeline: "Pipeline | None" = None) -> None:
+        """Store the RQ job of an entry: a function of the id."""
         own = {"created_at": utcformat(now()), "description": job_id}
+        client = self.connection if pipeline is None else pipeline
         client.hset(self.job_class.key_for(job_id), mapping=self._job_hash | own)
 
     # Taking
@@ -176,9 +177,9 @@ class LineQueue(DjangoRQ):
 
     def job_to_run(self, job_id: str) -> Job:
         """The job of a claimed id; built again when its hash is gone or cannot be read."""
-        job = self.fetch_job(job_id)
+        job = self._read_job(job_id)
         if job is None:
-            self._save_job(self.connection, job_id)
+            self.save_job(job_id)
             job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
         return job
 
@@ -208,15 +209,8 @@ class LineQueue(DjangoRQ):
 
     def fetch_job(self, job_id: str) -> Job | None:
         """The job, or None. Unlike RQ's own, a missing hash never costs the place."""
-        try:
-            job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
-            job.func_name  # noqa: B018  # data that cannot be read shows here
-        except NoSuchJobError:
-            return None
-        except Exception:
-            self.log.warning("Job %s cannot be read", job_id, exc_info=True)
-            return None
-        return job if job.origin == self.name else None
+        job = self._read_job(job_id)
+        return job if job is not None and job.origin == self.name else None
 
     def remove(self, job_or_id: Job | str, pipeline: "Pipeline | None" = None) -> int:
         """Take an id out of the line, held, and inbox, with its job and presence."""
@@ -225,7 +219,10 @@ class LineQueue(DjangoRQ):
         self._forget(pipe, job_id)
         pipe.lrem(self.keys.inbox, 1, job_id)
         pipe.delete(self.job_class.key_for(job_id))
-        return 0 if pipeline is not None else int(any(pipe.execute()[:2]))
+        if pipeline is not None:
+            return 0
+        line, held, *_, pushed, _ = pipe.execute()
+        return int(any((line, held, pushed)))
 
     def forget(self, job_id: str) -> None:
         """The entry has ended: its place and presence go. The job stays, for RQ to finish its own books."""
@@ -264,19 +261,12 @@ class LineQueue(DjangoRQ):
     def held_ids(self) -> list[str]:
         return _texts(cast(list[bytes], self.connection.zrange(self.keys.held, 0, -1)))
 
-    def placed(self, job_ids: list[str]) -> set[str]:
-        """Those of the ids that have a place (in line, held, or claimed). At most 1,000."""
-        with self.connection.pipeline(transaction=False) as pipe:
-            pipe.zmscore(self.keys.line, job_ids)
-            pipe.zmscore(self.keys.held, job_ids)
-            pipe.hvals(self.keys.claims)
-            in_line, in_held, claims = pipe.execute()
-        claimed = {claim.decode().split(":")[0] for claim in claims}
-        return {
-            job_id
-            for job_id, line, held in zip(job_ids, in_line, in_held, strict=True)
-            if line is not None or held is not None or job_id in claimed
-        }
+    def all_ids(self) -> set[str]:
+        """Everybody who is in line, held, or claimed. Read in steps: who moves meanwhile may be missed."""
+        ids = {job_id for job_id, _, _ in self.claims().values()}
+        for key in (self.keys.held, self.keys.line):
+            ids.update(job_id.decode() for job_id, _ in self.connection.zscan_iter(key, count=1000))
+        return ids
 
     def length(self) -> int:
         """Who is in the line or held: what MAX_LINE limits."""
@@ -312,14 +302,19 @@ class LineQueue(DjangoRQ):
             self._forget_place(pipe, job_id)
             pipe.execute()
 
-    def scan(self) -> Iterator[list[str]]:
-        """Every id in line or held, in batches."""
-        for key in (self.keys.line, self.keys.held):
-            cursor = -1
-            while cursor:
-                cursor, batch = self.connection.zscan(key, max(cursor, 0), count=500)
-                if batch:
-                    yield _texts(cast(bytes, job_id) for job_id, _ in batch)
+    def _read_job(self, job_id: str) -> Job | None:
+        """None when there is no hash, or one that cannot be read. Nothing else is caught: RQ stops an idle worker by
+        an exception that its signal handler raises wherever the worker is.
+        """
+        try:
+            job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+            job.func_name  # noqa: B018  # data that cannot be read shows here
+        except NoSuchJobError:
+            return None
+        except (DeserializationError, ValueError, TypeError, KeyError, AttributeError):
+            self.log.warning("Job %s cannot be read", job_id, exc_info=True)
+            return None
+        return job
 
     def _script(self, verb: str, *arguments: Any) -> Any:
         return script(self.connection, verb)(keys=as_list(self.keys), args=arguments)

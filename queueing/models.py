@@ -1,4 +1,4 @@
-"""Entries and their files: the only truth.
+"""Entries, with their input, and the files of their results: the only truth.
 
 A row moves by one compare-and-swap UPDATE per verb. False (or None) from a verb means that somebody else was first,
 and the caller stops. `attempt` is the fencing token: whoever lost the entry to a later attempt cannot write to it.
@@ -29,6 +29,16 @@ def code_of(name: str) -> uuid.UUID | None:
         return uuid.UUID(name)
     except ValueError:
         return None
+
+
+def input_path(entry: "Entry", name: str) -> str:
+    """Where an entry keeps what was handed in; beside it lies a folder for each attempt's results."""
+    return f"entries/{entry.code}/{name}"
+
+
+def file_path(file: "EntryFile", name: str) -> str:
+    """Results lie under entry/attempt: a late attempt cannot overwrite what was kept."""
+    return f"entries/{file.entry.code}/{file.attempt}/{name}"
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
@@ -71,6 +81,10 @@ class Entry(models.Model):
     task_path = models.CharField(max_length=200)
     args = models.JSONField(default=list)
     kwargs = models.JSONField(default=dict)
+    # What was handed in, under a name of ours; and its name and type as the browser gave them, never to be trusted.
+    input = models.FileField(upload_to=input_path, max_length=300, blank=True)
+    input_name = models.CharField(max_length=200, blank=True)
+    input_type = models.CharField(max_length=100, blank=True)
     # -100..100 as in django.tasks; higher goes first.
     priority = models.SmallIntegerField(default=0)
 
@@ -251,17 +265,11 @@ def _lease_end() -> Any:
     return Now() + timedelta(seconds=conf.LEASE)
 
 
-def file_path(file: "EntryFile", name: str) -> str:
-    """Inputs under entry/input, results under entry/attempt: a late attempt cannot overwrite what was kept."""
-    folder = "input" if file.attempt is None else str(file.attempt)
-    return f"entries/{file.entry.code}/{folder}/{name}"
-
-
 class EntryFile(models.Model):
-    """A file of an entry: what the visitor handed in, or what an attempt made."""
+    """A file that an attempt made for the visitor."""
 
     entry = models.ForeignKey(Entry, models.CASCADE, related_name="files")
-    attempt = models.PositiveSmallIntegerField(null=True)  # None: the input
+    attempt = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=200)
     content_type = models.CharField(max_length=100)
     size = models.PositiveBigIntegerField()

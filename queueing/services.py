@@ -23,7 +23,7 @@ from queueing.conf import conf
 from queueing.exceptions import DoorsClosed, LineFull, RedisAway, TooManyWaiting, UnusableInput
 from queueing.keys import RedisError
 from queueing.line import emptied, get_line
-from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.models import Entry, EntryEvent
 from queueing.presence import Cause
 from queueing.results import result_of, task_of
 from queueing.states import Reason
@@ -52,10 +52,6 @@ def join(
     Raises DoorsClosed, LineFull, RedisAway or TooManyWaiting; then nothing is stored.
     """
     check_doors(heavy_task.name)
-    if twin := Entry.objects.filter(code=code).first():
-        if twin.visitor == visitor and twin.is_live and _same_input(twin, upload):
-            return twin
-        code = uuid.uuid4()
     entry = Entry(
         code=code,
         queue=heavy_task.name,
@@ -65,40 +61,32 @@ def join(
         visitor=visitor,
         user=user if user is not None and user.is_authenticated else None,
     )
-    file = _store_input(entry, upload, content_type)
-    try:
-        _insert(entry, file)
-    except IntegrityError:
-        file.file.delete(save=False)
-        twin = Entry.objects.filter(code=code, visitor=visitor).first()
-        if twin is None:
-            raise
-        return twin  # the same form, sent at the same moment
-    except TooManyWaiting:
-        file.file.delete(save=False)
-        raise
+    while not _store(entry, upload, content_type):
+        twin = Entry.objects.filter(code=entry.code, visitor=visitor).first()
+        if twin is not None and twin.is_live and _same_input(twin, upload):
+            return twin
+        entry.code = uuid.uuid4()  # the form's code is used up
     return entry
 
 
 def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
     """A new place at the end of the line, with the same input. Raises as `join`, or UnusableInput if it is gone."""
-    stored = entry.files.filter(attempt=None).first()
     try:
-        content = stored.file.storage.open(str(stored.file.name)) if stored else None
+        content = entry.input.storage.open(str(entry.input.name)) if entry.input else None
     except FileNotFoundError:
         content = None
-    if stored is None or content is None:
+    if content is None:
         raise UnusableInput("Your input is no longer stored. Please hand it in again.")
     with content:
-        upload = File(content.file, name=stored.name)
-        upload.size = stored.size
+        upload = File(content.file, name=entry.input_name)
+        upload.size = content.size
         return join(
             entry.heavy_task,
             code=_next_code(entry),
             visitor=visitor,
             user=user,
             upload=upload,
-            content_type=stored.content_type,
+            content_type=entry.input_type,
             options=entry.kwargs,
         )
 
@@ -113,7 +101,7 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
         priority=task.priority,
         needs_presence=needs_presence,
     )
-    _insert(entry, None)
+    _insert(entry)
     return entry
 
 
@@ -139,31 +127,46 @@ def place(entry: Entry) -> None:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 
 
-def _insert(entry: Entry, file: EntryFile | None) -> None:
-    """The row, with its file; the place follows the commit."""
+def _store(entry: Entry, upload: "File[bytes]", content_type: str) -> bool:
+    """The input, and the row. False, with nothing stored: there is an entry of that code. Raises TooManyWaiting."""
+    entry.input_name = PurePath(upload.name or "input").name[-200:]
+    entry.input_type = content_type.replace("\0", "")[:100]
+    entry.input.save(f"input{PurePath(entry.input_name).suffix[:10]}", upload, save=False)
+    is_stored = False
+    try:
+        is_stored = _insert(entry)
+    finally:
+        if not is_stored:
+            entry.input.delete(save=False)
+    return is_stored
+
+
+def _insert(entry: Entry) -> bool:
+    """The row; the place follows the commit. False: there is an entry of that code. Raises TooManyWaiting.
+
+    Nothing is asked before: nearly always the code is new and the visitor has no other place, and each question
+    would cost as much as the insert.
+    """
+    entry.slot = None if entry.visitor is None else 0
     for _ in range(conf.MAX_WAITING_PER_VISITOR + 3):
-        entry.slot = _free_slot(entry.visitor)
         try:
             with transaction.atomic():
                 entry.save(force_insert=True)
-                if file is not None:
-                    file.entry = entry  # now with its id
-                    file.save(force_insert=True)
-            break
         except IntegrityError:
-            # Somebody took the slot (another tab), or the code (the same form a moment ago).
-            if Entry.objects.filter(code=entry.code).exists():
-                raise
-            entry.pk = None
-    else:
-        raise TooManyWaiting
-    logger.info("entry %s joined %s", entry.code, entry.queue)
-    transaction.on_commit(partial(_after_commit, entry))
+            if Entry.objects.filter(code=entry.code).exists():  # the same form, a moment ago
+                return False
+            entry.slot = _free_slot(entry.visitor)
+        else:
+            logger.info("entry %s joined %s", entry.code, entry.queue)
+            transaction.on_commit(partial(_after_commit, entry))
+            return True
+    raise TooManyWaiting
 
 
 def _after_commit(entry: Entry) -> None:
     place(entry)
-    task_enqueued.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
+    result = result_of(entry)
+    task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 
 
 def _free_slot(visitor: uuid.UUID | None) -> int | None:
@@ -177,15 +180,6 @@ def _free_slot(visitor: uuid.UUID | None) -> int | None:
     raise TooManyWaiting
 
 
-def _store_input(entry: Entry, upload: "File[bytes]", content_type: str) -> EntryFile:
-    name = PurePath(upload.name or "input").name[-200:]
-    file = EntryFile(
-        entry=entry, attempt=None, name=name, content_type=content_type.replace("\0", "")[:100], size=upload.size
-    )
-    file.file.save(f"input{PurePath(name).suffix[:10]}", upload, save=False)
-    return file
-
-
 def _next_code(entry: Entry) -> uuid.UUID:
     """The code of the place that follows this one: the same each time, so that two clicks make one entry."""
     digest = salted_hmac("queueing.services.join_again", entry.code.hex, algorithm="sha256").digest()
@@ -194,11 +188,12 @@ def _next_code(entry: Entry) -> uuid.UUID:
 
 def _same_input(entry: Entry, upload: "File[bytes]") -> bool:
     """Whether the entry was made from this very content: then it is a form sent twice, not a second wish."""
-    stored = entry.files.filter(attempt=None, size=upload.size).first()
-    if stored is None:
+    try:
+        kept = entry.input.storage.open(str(entry.input.name))
+    except FileNotFoundError:
         return False
-    with stored.file.open("rb") as kept:
-        same = all(a == b for a, b in zip(kept.chunks(), upload.chunks(), strict=True))
+    with kept:
+        same = kept.size == upload.size and all(a == b for a, b in zip(kept.chunks(), upload.chunks(), strict=True))
     upload.seek(0)
     return same
 

@@ -77,14 +77,12 @@ def of(entry: Entry) -> Snapshot:
 def page(entry: Entry) -> dict[str, Any]:
     """What the entry's page, and its partial on the socket, are rendered from."""
     done = entry.status == Status.SUCCEEDED
-    files = list(entry.files.all())
     return {
         "entry": entry,
         "task": entry.heavy_task,
         "snapshot": of(entry),
         "result": entry.result if done else None,
-        "files": {file.name: file for file in files if file.attempt is not None} if done else {},
-        "input_name": next((file.name for file in files if file.attempt is None), ""),
+        "files": {file.name: file for file in entry.files.all()} if done else {},
         "keep_minutes": round(conf.KEEP_GRACE / 60),
     }
 

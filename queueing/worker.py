@@ -102,8 +102,8 @@ class PresenceWorker(Worker):
             os._exit(1)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Without a horse RQ would kill the worker's own process group."""
-        if self.horse_pid:
+        """Without a horse, and before the newborn one has left it, RQ would kill the worker's own process group."""
+        if self.horse_pid and not self._shares_group(self.horse_pid):
             super().kill_horse(sig)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
@@ -159,6 +159,12 @@ class PresenceWorker(Worker):
         super().teardown()
 
     # Details
+
+    def _shares_group(self, pid: int) -> bool:
+        try:
+            return os.getpgid(pid) == os.getpgrp()
+        except ProcessLookupError:
+            return False
 
     def _refuse(self, job: Job, line: LineQueue) -> None:
         line.end_claim(self.name, job.id)

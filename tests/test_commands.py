@@ -138,7 +138,7 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     default_storage.save(f"{FOLDER}/{newborn}/input/input.csv", ContentFile(b"x"))
     valkey.set(keys.PRESENCE.format(job_id=lost.hex), 1)
     valkey.set(keys.GONE.format(job_id=lost.hex), "1:1:lost")
-    line.build_job(lost.hex).save()
+    line.save_job(lost.hex)
     foreign = [line.enqueue("tests.foreign.note", "x", job_id=name).id for name in ("nightly", uuid.uuid4().hex)]
     presence.beat("probe", foreign, 60)
 

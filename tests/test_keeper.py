@@ -215,11 +215,11 @@ def test_two_keepers_do_no_harm(keeper: Keeper, join: Join, line: LineQueue) -> 
 
 def test_results_past_their_time_are_purged(keeper: Keeper, join: Join) -> None:
     entry = join()
-    stored = entry.files.get()
+    stored = entry.input
     entry.cancel()
     Entry.objects.update(finished_at=timezone.now() - timedelta(hours=2))
     assert keeper.round()["purged"] == 1
-    assert not stored.file.storage.exists(stored.file.name)
+    assert not stored.storage.exists(stored.name)
     assert not Entry.objects.exists()
 
 

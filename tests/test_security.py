@@ -147,14 +147,13 @@ def test_a_file_that_is_gone_is_not_found() -> None:
 
 def test_a_name_of_the_visitor_never_becomes_a_path() -> None:
     entry = Visitor().join(file=upload(name="../../../etc/x.csv"))
-    file = entry.files.get()
-    assert file.file.name == f"entries/{entry.code}/input/input.csv"
-    assert "/" not in file.name
+    assert entry.input.name == f"entries/{entry.code}/input.csv"
+    assert "/" not in entry.input_name
 
 
 def test_a_type_that_the_browser_claims_is_only_noted() -> None:
     odd = SimpleUploadedFile("a.csv", b"a\n1\n", content_type="text/\0html" + "x" * 200)
-    assert Visitor().join(file=odd).files.get().content_type == "text/html" + "x" * 91
+    assert Visitor().join(file=odd).input_type == "text/html" + "x" * 91
 
 
 def test_a_name_of_the_visitor_never_becomes_markup() -> None:

@@ -36,7 +36,7 @@ def stored_files() -> set[str]:
 
 def test_it_works(join: Join, line: LineQueue) -> None:
     entry = join("a")
-    with entry.files.get().file.open() as stored:
+    with entry.input.open() as stored:
         assert stored.read() == b"input of a"
     services.leave(entry)
     assert Entry.objects.get().status == Status.CANCELLED
@@ -95,14 +95,14 @@ def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, l
     new = services.join_again(entry, visitor=uuid.uuid4())
     assert line.get_job_ids() == [other.job_id, new.job_id]
     assert new.kwargs == {"label": "again"}
-    with new.files.get().file.open() as stored:
+    with new.input.open() as stored:
         assert stored.read() == b"input of again"
 
 
 def test_joining_again_without_the_input_says_so(join: Join) -> None:
     entry = join()
     services.leave(entry)
-    stored = entry.files.get().file
+    stored = entry.input
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
         services.join_again(entry, visitor=uuid.uuid4())

@@ -125,9 +125,9 @@ def test_the_sample_needs_no_file() -> None:
         answer = visitor.client.post(f"/join/{name}/", {"sample": "1"})
         assert answer.status_code == 303, answer.content.decode()
         assert visitor.client.get(answer["Location"]).status_code == 200
-        file = Entry.objects.get(queue=name).files.get()
-        assert file.size == file.file.size > 0
-        assert file.content_type in {"application/pdf", "text/csv"}
+        entry = Entry.objects.get(queue=name)
+        assert entry.input.size > 0
+        assert entry.input_type in {"application/pdf", "text/csv"}
 
 
 def test_one_visitor_holds_so_many_places_and_no_more(line: LineQueue) -> None:
@@ -262,7 +262,7 @@ def test_again_is_a_new_place_with_the_same_input_and_the_same_one_when_pressed_
     assert places == {url(second)}
     assert second.kwargs == {"label": "mine"}
     assert second.code.version == 4
-    with second.files.get().file.open() as kept:
+    with second.input.open() as kept:
         assert kept.read() == b"content"
     # When that one is over too, either page leads to a third.
     visitor.client.post(url(second, "leave/"))
@@ -286,7 +286,7 @@ def test_again_may_be_refused(settings: Any) -> None:
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
     settings.QUEUEING = {}
-    entry.files.get().file.delete(save=False)
+    entry.input.delete(save=False)
     answer = visitor.client.post(url(entry, "again/"))
     assert answer.status_code == 410
     assert "hand it in again" in answer.content.decode()

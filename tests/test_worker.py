@@ -223,7 +223,7 @@ def test_failures_tell_the_visitor_a_sentence_and_staff_the_rest(processes: Proc
     assert "secret detail" not in error.message
     assert "secret detail" in error.traceback
     assert unusable.message == "This input has no corners."
-    assert not error.files.exclude(attempt=None).exists()
+    assert not error.files.exists()
 
 
 def test_a_task_that_runs_for_too_long_is_failed(processes: Processes, join: Join) -> None:
