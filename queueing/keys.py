@@ -73,8 +73,20 @@ def _options() -> dict[str, Any]:
 @cache
 def connection() -> redis.Redis:
     """This process's client, for views, services and the keeper: short timeouts, one retry."""
-    retry = Retry(ExponentialBackoff(cap=0.1, base=0.02), retries=1)
-    return redis.Redis.from_url(settings.REDIS_URL, retry=retry, **_options())
+    return redis.Redis.from_url(settings.REDIS_URL, **_options() | _retry())
+
+
+def share_connection(client: redis.Redis) -> None:
+    """In a new horse: its worker's client becomes its only one, with the options of `connection`.
+
+    Each further connection would cost a start more than a millisecond.
+    """
+    client.connection_pool.connection_kwargs.update(_options() | _retry())
+    connection().connection_pool = client.connection_pool
+
+
+def _retry() -> dict[str, Any]:
+    return {"retry": Retry(ExponentialBackoff(cap=0.1, base=0.02), retries=1)}
 
 
 def async_connection() -> redis.asyncio.Redis:

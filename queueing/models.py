@@ -159,21 +159,19 @@ class Entry(models.Model):
 
     def start(self, worker: str) -> bool:
         """waiting -> running: a worker takes the lease for a new attempt."""
-        moved = self._move(
+        now = timezone.now()
+        return self._move(
             Status.RUNNING,
-            attempt=models.F("attempt") + 1,
+            attempt=self.attempt + 1,
             worker_ids=[*self.worker_ids, worker],
-            started_at=models.functions.Coalesce("started_at", Now()),
-            last_attempted_at=Now(),
+            started_at=self.started_at or now,
+            last_attempted_at=now,
             lease_until=_lease_end(),
             progress=None,
             message="",
             reason=Reason.NONE,
             slot=None,
         )
-        if moved:
-            self.refresh_from_db()
-        return moved
 
     def renew_lease(self) -> bool:
         """A sign of life of this attempt. False: it is no longer ours to run."""
@@ -225,7 +223,7 @@ class Entry(models.Model):
         """running -> waiting as if never started: the visitor left while the start was under way."""
         return self._move(
             Status.WAITING,
-            attempt=models.F("attempt") - 1,
+            attempt=self.attempt - 1,
             worker_ids=self.worker_ids[:-1],
             started_at=self.started_at if self.attempt > 1 else None,
             lease_until=None,
@@ -237,18 +235,26 @@ class Entry(models.Model):
         return bool(unkept.update(keep_seconds=seconds))
 
     def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
-        values |= {"reason": reason, "finished_at": Now(), "lease_until": None, "slot": None}
+        values |= {"reason": reason, "finished_at": timezone.now(), "lease_until": None, "slot": None}
         return self._move(status, overdue=overdue, **values)
 
     def _move(self, to: Status, *, overdue: bool = False, **values: Any) -> bool:
-        """One compare-and-swap from the status and attempt that this object has read."""
+        """One compare-and-swap from the status and attempt that this object has read; it then has what was written.
+
+        Times for people are this process's, as the length of a run is; only the end of a lease, which many processes
+        judge, is by the database's clock, and is read again when somebody asks for it.
+        """
         origin = Status(self.status)
         if to not in MOVES[origin]:
             return False
         rows = self._mine(origin).lease_over() if overdue else self._mine(origin)
         if not rows.update(status=to, **values):
             return False
-        self.status = to
+        for name, value in ({"status": to} | values).items():
+            if isinstance(value, models.expressions.Combinable):
+                self.__dict__.pop(name, None)  # the database made it
+            else:
+                setattr(self, name, value)
         logger.info("entry %s attempt %s: %s -> %s %s", self.code, self.attempt, origin, to, values.get("reason", ""))
         return True
 

@@ -31,6 +31,22 @@ ERROR_SENTENCE = "Something went wrong while working on this. The people who run
 TIMEOUT_SENTENCE = "This took longer than the task may run, and was stopped."
 
 
+def warm_up() -> None:
+    """For nobody, and once: the way of `run_entry` to the task and back, as far as it can be gone without an entry.
+
+    The worker does this before its first fork. What it leaves behind (modules, compiled queries, caches) is inherited
+    by every horse, which would otherwise make it anew, each time: a third of its way to the first line of the task.
+    """
+    for heavy_task in load().values():
+        nobody = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path)
+        Entry.objects.of_job(nobody.job_id)
+        presence.is_present(nobody.job_id)
+        nobody.start("")
+        result_of(nobody)
+        nobody.succeed({})
+        events.publish(nobody.code)
+
+
 def run() -> None:
     """The job of every entry. All it needs is its id; the rest is read from the row."""
     run_entry(current_job_id())

@@ -271,7 +271,6 @@ def ended(entry: Entry) -> None:
     """An attempt that ran is over: clear Redis, tell the pages and django.tasks' listeners."""
     _clear_place(entry)
     events.publish(entry.code)
-    entry.refresh_from_db()
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:

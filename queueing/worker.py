@@ -1,6 +1,7 @@
 """The worker: RQ's, with our lines, our allow-list, leases, and RQ's traps mended."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -17,12 +18,10 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
-from queueing import presence, services
+from queueing import keys, presence, runner, services
 from queueing.conf import conf
-from queueing.keys import PRESENCE
 from queueing.line import IDLE_WAIT, RUNNER, LineQueue
 from queueing.models import Entry
-from queueing.runner import TIMEOUT_SENTENCE
 from queueing.states import Reason, Status
 from queueing.tasks import load
 
@@ -52,6 +51,17 @@ class PresenceWorker(Worker):
     @property
     def lines(self) -> list[LineQueue]:
         return cast(list[LineQueue], self.queues)
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """Before the first fork: what every horse would make anew is made here, and inherited."""
+        try:
+            runner.warm_up()
+        except (DatabaseError, redis.RedisError):
+            self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
+        finally:
+            connections.close_all()  # never open across a fork
+        gc.freeze()  # a collection in a horse would copy every page of this heap
+        super().bootstrap(*args, **kwargs)
 
     # Waiting for work
 
@@ -85,7 +95,7 @@ class PresenceWorker(Worker):
         else:
             # A job of somebody else's has no row: from here on RQ's own registries look after it.
             line.end_claim(self.name, job.id)
-            self.connection.delete(PRESENCE.format(job_id=job.id))
+            self.connection.delete(keys.PRESENCE.format(job_id=job.id))
         self._visitor_over_since, self._was_over = None, False
         super().execute_job(job, queue)
 
@@ -100,6 +110,10 @@ class PresenceWorker(Worker):
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._parent_pid:  # it died before the call
             os._exit(1)
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        keys.share_connection(self.connection)
+        super().main_work_horse(job, queue)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Without a horse, and before the newborn one has left it, RQ would kill the worker's own process group."""
@@ -244,7 +258,7 @@ class PresenceWorker(Worker):
             line.forget(job.id)
         elif entry.status == Status.RUNNING and self._is_mine(entry):
             if seconds >= _timeout_of(line):
-                if entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE):
+                if entry.fail(Reason.TIMEOUT, runner.TIMEOUT_SENTENCE):
                     services.ended(entry)
             else:
                 services.orphan(entry, f"The horse of worker {self.name} ended without a result.")

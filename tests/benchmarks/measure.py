@@ -19,7 +19,7 @@ from tests.benchmarks import report
 
 def main(module: str, output: str | None) -> None:
     # The plugin has started the servers and put their addresses into the environment.
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.settings"
     os.environ["PROBE_TIMEOUT"] = "180"  # seconds the probe may run
     os.environ["LOG_LEVEL"] = "WARNING"
     import django

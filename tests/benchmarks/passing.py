@@ -8,7 +8,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from queueing.line import LineQueue, get_line
-from tests.benchmarks import processes, stock
+from tests.benchmarks import processes, stock, waiting
 from tests.benchmarks.report import Row
 
 ABSENT = 50_000
@@ -36,7 +36,7 @@ def rows() -> Iterator[Row]:
 
 
 def _pass() -> float:
-    line = get_line("probe")
+    line = get_line(waiting.QUEUE)
     line.connection.flushall()
     ids = [uuid.uuid4().hex for _ in range(ABSENT)]
     for start in range(0, ABSENT, 5000):
@@ -81,6 +81,6 @@ def _skip_hashless() -> float:
 
 
 def _stock() -> Queue:
-    client = get_line("probe").connection
+    client = get_line(waiting.QUEUE).connection
     client.flushall()
     return Queue("stock", connection=client, serializer=JSONSerializer)

@@ -6,6 +6,9 @@ from typing import Any
 
 from django.tasks import task
 
+from queueing.forms import EntryForm
+from queueing.tasks import HeavyTask
+
 
 def stamp(kind: str, at: float) -> None:
     """A line in the log of both sides; one write, so that lines of two processes do not mix."""
@@ -14,12 +17,24 @@ def stamp(kind: str, at: float) -> None:
     os.close(log)
 
 
-@task(queue_name="probe")
+@task(queue_name="bench")
 def first_and_last() -> dict[str, Any]:
     """Our side's task: says when its first and its last line ran."""
     stamp("first", time.time())
     stamp("last", time.time())
     return {}
+
+
+heavy_task = HeavyTask(
+    task=first_and_last,
+    title="Bench",
+    summary="Says when its first and its last line ran.",
+    verb="Stamping",
+    form=EntryForm,
+    result_template="queueing/results/tables.html",
+    timeout=60,
+    sample="",
+)
 
 
 def update_and_stamp(pk: int) -> None:
@@ -58,7 +73,7 @@ def look(job_id: str) -> None:
 
 def main(burst: bool) -> None:
     """A stock worker on the queue "stock", with Django set up and our modules imported before it forks."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.settings"
     import django
 
     django.setup()

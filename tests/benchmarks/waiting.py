@@ -5,7 +5,7 @@ from queueing.models import Entry
 from tests.benchmarks.stock import first_and_last
 
 BATCH = 1000
-QUEUE = "probe"
+QUEUE = "bench"
 
 
 def clear() -> None:
@@ -16,10 +16,9 @@ def clear() -> None:
 
 def make(count: int, presence: float | None = 3600) -> list[Entry]:
     """So many entries in the line, present for that many seconds."""
-    path = f"{first_and_last.func.__module__}.{first_and_last.func.__qualname__}"
     made: list[Entry] = []
     for start in range(0, count, BATCH):
-        entries = [Entry(queue=QUEUE, task_path=path) for _ in range(min(BATCH, count - start))]
+        entries = [Entry(queue=QUEUE, task_path=first_and_last.module_path) for _ in range(min(BATCH, count - start))]
         made += Entry.objects.bulk_create(entries)
     put(made, presence)
     return made

@@ -1,0 +1,119 @@
+"""Starting: from the join to the first line of the task on an idle worker, and from one task to the next.
+
+The rival is a stock worker whose job makes the same two updates of the same row on its horse's own connection. Both
+workers are there all the time, and are measured in turn.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import redis
+from django.core.files.base import ContentFile
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from queueing import services, tasks
+from queueing.line import get_line
+from queueing.models import Entry
+from tests.benchmarks import processes, stock, waiting
+from tests.benchmarks.report import Row
+
+RUNS = 5
+JOINS = 60  # in each run
+IN_A_ROW = 60
+PAUSE = 0.03  # seconds until a worker is idle again
+
+
+def rows() -> Iterator[Row]:
+    waiting.clear()
+    with processes.running(("manage.py", "rqworker", waiting.QUEUE, "-v", "0"), ("-m", "tests.benchmarks.stock")):
+        processes.wait_for(lambda: _idle_workers() == 2)
+        _latencies(_join, 20)
+        _latencies(_stock_join, 20)
+        ours, rival = [], []
+        for _ in range(RUNS):
+            ours.append(_latencies(_join, JOINS))
+            rival.append(_latencies(_stock_join, JOINS))
+        row = Row(
+            "join to the first line of the task, p50", "ms", [_share(run, 50) for run in ours], "<=", 1.15, "ratio",
+            [_share(run, 50) for run in rival], database="either",
+            meaning="From the call of `services.join` to the task's first line, on an idle worker. The rival's join is "
+            "one row insert and stock RQ's `enqueue`; its job updates the row as ours does.",
+        )  # fmt: skip
+        yield row
+        yield replace(
+            row, name="join to the first line of the task, p99", meaning="",
+            ours=[_share(run, 99) for run in ours], rival=[_share(run, 99) for run in rival],
+        )  # fmt: skip
+        ours, rival = [], []
+        for _ in range(RUNS):
+            ours.append(_gaps(_join_many))
+            rival.append(_gaps(_stock_join_many))
+        yield Row(
+            "the end of a task to the first line of the next", "ms", [_share(run, 50) for run in ours], "<=", 1.15,
+            "ratio", [_share(run, 50) for run in rival], database="either",
+            meaning=f"The median gap on one worker with {IN_A_ROW} entries in line, and the same of the stock worker.",
+        )  # fmt: skip
+
+
+def _latencies(join: Callable[[], object], joins: int) -> list[float]:
+    """Milliseconds from the call of `join` to the first line, each on an idle worker."""
+    log = processes.clear_stamps()
+    began = []
+    for number in range(joins):
+        time.sleep(PAUSE)
+        processes.wait_for(lambda: _idle_workers() == 2)
+        began.append(time.time())
+        join()
+        processes.wait_for(lambda number=number: log.read_text().count("last") == number + 1)
+    return [(first - start) * 1000 for first, start in zip(processes.stamps("first"), began, strict=True)]
+
+
+def _gaps(join_many: Callable[[], object]) -> list[float]:
+    log = processes.clear_stamps()
+    join_many()
+    processes.wait_for(lambda: log.read_text().count("last") == IN_A_ROW, every=0.05)
+    ends, begins = processes.stamps("last")[:-1], processes.stamps("first")[1:]
+    return [(begin - end) * 1000 for begin, end in zip(begins, ends, strict=True)]
+
+
+def _join() -> Entry:
+    return services.join(
+        tasks.get(waiting.QUEUE),
+        code=uuid.uuid4(),
+        visitor=uuid.uuid4(),
+        upload=ContentFile(b"a,b\n1,2\n", name="a.csv"),
+        content_type="text/csv",
+        options={},
+    )
+
+
+def _stock_join() -> None:
+    entry = Entry.objects.create(queue="stock", task_path="stock", visitor=uuid.uuid4(), slot=0)
+    _stock_queue().enqueue(stock.update_and_stamp, entry.pk)
+
+
+def _join_many() -> None:
+    waiting.make(IN_A_ROW)
+
+
+def _stock_join_many() -> None:
+    made = Entry.objects.bulk_create(Entry(queue="stock", task_path="stock") for _ in range(IN_A_ROW))
+    many = [Queue.prepare_data(stock.update_and_stamp, (entry.pk,)) for entry in made]
+    _stock_queue().enqueue_many(many)
+
+
+def _stock_queue() -> Queue:
+    return Queue("stock", connection=get_line(waiting.QUEUE).connection, serializer=JSONSerializer)
+
+
+def _idle_workers() -> int:
+    client: redis.Redis = get_line(waiting.QUEUE).connection
+    return sum(client.hget(key, "state") == b"idle" for key in client.smembers("rq:workers"))
+
+
+def _share(values: list[float], percent: int) -> float:
+    """The value that so many percent of them do not exceed."""
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
