@@ -35,14 +35,13 @@ from packaging.requirements import Requirement
 from rq import worker_registration
 from rq.command import send_stop_job_command
 from rq.defaults import DEFAULT_JOB_MONITORING_INTERVAL
-from rq.exceptions import DequeueTimeout, DeserializationError, NoSuchJobError, StopRequested
+from rq.exceptions import DequeueTimeout, DeserializationError, InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job, JobStatus
 from rq.queue import Queue
-from rq.registry import FailedJobRegistry
 from rq.scheduler import RQScheduler
 from rq.serializers import DefaultSerializer, JSONSerializer
 from rq.timeouts import JobTimeoutException
-from rq.utils import utcparse
+from rq.utils import as_text, utcparse
 from rq.worker import Worker
 from rq.worker.base import WorkerStatus
 from rq.worker_pool import WorkerPool
@@ -342,7 +341,7 @@ def test_dependents_and_schedules_land_in_the_inbox(stock: Queue, client: redis.
     stock.enqueue("tests.foreign.note", "b", job_id="dependent", depends_on=first)
     stock.enqueue_in(timedelta(seconds=-1), "tests.foreign.note", "c", job_id="scheduled")
     assert inbox(client) == [b"foreign"]
-    first.set_status(JobStatus.FINISHED)
+    first.set_status(JobStatus.FINISHED)  # as a worker does
     stock.enqueue_dependents(first)
     assert inbox(client) == [b"foreign", b"dependent"], "rq.Queue.enqueue_dependents pushes elsewhere than the inbox."
     scheduler = RQScheduler([stock], connection=client, serializer=JSONSerializer)
@@ -486,8 +485,9 @@ def test_a_pool_hands_over_plain_queues_and_pickle(client: redis.Redis) -> None:
         "rq.WorkerPool hands over our queues now: PresenceWorker need not replace them."
     )
     assert pool.serializer is DefaultSerializer, "rq.WorkerPool does not hand over pickle any more."
-    with pytest.raises(TypeError):
-        Worker(pool.queues, connection=client, queue_class=LineQueue)
+    assert raised_by(lambda: Worker(pool.queues, connection=client, queue_class=LineQueue)) is TypeError, (
+        "rq.worker.Worker takes plain queues beside a queue class: PresenceWorker need not replace them."
+    )
     worker = PresenceWorker(  # as rq.worker_pool.run_worker does it
         pool.queues,
         name="pooled",
@@ -508,7 +508,7 @@ def test_django_rqs_commands_are_what_ours_extend() -> None:
         assert (options.args, options.serializer) == ([], "rq.serializers.DefaultSerializer"), (
             f"django_rq's {name} takes other arguments: ours names every line, and never pickle, when none is given."
         )
-        assert {"worker_class", "queue_class", "job_class", "burst"} <= set(vars(options))
+        assert options.worker_class is None, f"django_rq's {name} names a worker class, and WORKER_CLASS is ignored."
 
 
 def test_rq_finds_a_worker_by_its_key(client: redis.Redis) -> None:
@@ -580,8 +580,9 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
 
 def test_a_stop_waits_for_a_busy_worker_only(worker: PresenceWorker) -> None:
     worker.set_state(WorkerStatus.IDLE)
-    with pytest.raises(StopRequested):
-        worker._shutdown()
+    assert raised_by(worker._shutdown) is StopRequested, (
+        "rq.worker.Worker._shutdown does not stop an idle worker at once: it may wait for IDLE_WAIT in LineQueue."
+    )
     worker._shutdown_requested_date = datetime.now(UTC)
     worker.set_state(WorkerStatus.BUSY)
     worker._shutdown()
@@ -619,7 +620,9 @@ def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) ->
     )
     client.sadd("rq:workers:probe", stock.key)
     assert stats.live_workers("probe") == 0
-    assert 0 < client.ttl(stock.key) <= 60
+    assert 0 < client.ttl(stock.key) <= 60, (
+        "rq.worker.Worker.register_death does not let the key end: stats.live_workers reads all keys on the list."
+    )
 
 
 def test_rq_does_not_register_a_worker_again_after_a_flush(worker: PresenceWorker, client: redis.Redis) -> None:
@@ -724,10 +727,15 @@ class Life:
     lines: list[dict[str, Any]]
     jobs: dict[str, dict[str, Any]]
     name: str
-    exit_status: int
+    exit_status: int | None
+    broke_off: str  # the first thing that did not happen
 
     def calls(self, *names: str, event: str = "call") -> list[dict[str, Any]]:
         return [line for line in self.lines if line["event"] == event and line.get("name") in names]
+
+
+JOBS = ("report", "fail", "die", "sleep")
+RECORDER = "tests.recording.RecordingWorker"
 
 
 @pytest.fixture(scope="module")
@@ -738,41 +746,57 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     client.flushall()
     path.touch()
     queue = LineQueue("probe", connection=client, commit_mode="auto")
-    jobs = {
-        name: queue.enqueue(f"tests.recording.{name}", job_id=name, result_ttl=0, failure_ttl=FAILURE_TTL)
-        for name in ("report", "fail", "die", "sleep")
-    }
-    # So that one may see whether RQ clears it.
-    client.rpush(queue.intermediate_queue_key, *jobs)
+    for name in JOBS:
+        queue.enqueue(f"tests.recording.{name}", job_id=name, result_ttl=0, failure_ttl=FAILURE_TTL)
+        client.rpush(queue.intermediate_queue_key, name)  # to see whether RQ clears it
     processes = Processes(folder)
     processes.use(QUICK)
     try:
-        process = processes.manage(
-            *("rqworker", "tables", "probe", "--worker-class", "tests.recording.RecordingWorker"), CALLS=str(path)
-        )
-        wait_for(lambda: path.read_text().count('"call", "name": "maintain_heartbeats"') >= 2)
-        send_stop_job_command(client, "sleep", serializer=JSONSerializer)
-        wait_for(lambda: jobs["sleep"].get_status() == JobStatus.STOPPED)
-        (key,) = client.smembers("rq:workers")
-        wait_for(lambda: client.hget(key, "state") == b"idle")
-        process.send_signal(signal.SIGTERM)
-        exit_status = process.wait(30)
-        failed = FailedJobRegistry(queue=queue)
-        known = {
-            name: {
-                "exists": bool(client.exists(job.key)),
-                "status": client.hget(job.key, "status"),
-                "in_failed_registry": client.zscore(failed.key, name) is not None,
-                "life": client.ttl(job.key),
-                "in_intermediate_list": name.encode() in client.lrange(queue.intermediate_queue_key, 0, -1),
-            }
-            for name, job in jobs.items()
-        }
+        process = processes.manage("rqworker", "tables", "probe", "--worker-class", RECORDER, CALLS=str(path))
+        broke_off = live(process, client, path)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        yield Life(lines, known, key.decode().removeprefix("rq:worker:"), exit_status)
+        name = next((as_text(key) for key in client.scan_iter("rq:worker:*", _type="hash")), "")
+        known = {name: look_at(queue, name) for name in JOBS}
+        yield Life(lines, known, name.removeprefix("rq:worker:"), process.poll(), broke_off)
     finally:
         processes.stop()
         print(processes.logs())  # noqa: T201  # pytest shows it when a test fails
+
+
+def live(process: "subprocess.Popen[bytes]", client: redis.Redis, calls: Path) -> str:
+    """Lead a worker through its jobs; returns what did not happen, so that the tests can say what did."""
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        ("runs the jobs, and looks twice after the last", lambda: calls.read_text().count(LOOKED) >= 2),
+        ("takes a stop command", lambda: send_stop_job_command(client, "sleep", serializer=JSONSerializer) or True),
+        ("stops the job", lambda: client.hget("rq:job:sleep", "status") == b"stopped"),
+        ("is idle again", lambda: b"idle" in {client.hget(key, "state") for key in client.smembers("rq:workers")}),
+        ("is told to stop", lambda: process.terminate() or True),
+        ("ends", lambda: process.poll() is not None),
+    ]
+    for name, happens in steps:
+        try:
+            wait_for(happens, 15)
+        except (AssertionError, InvalidJobOperation) as error:
+            return f"{name} ({error})"
+    return ""
+
+
+LOOKED = '"event": "call", "name": "maintain_heartbeats"'
+
+
+def look_at(queue: LineQueue, name: str) -> dict[str, Any]:
+    client, key = queue.connection, Job.key_for(name)
+    return {
+        "exists": bool(client.exists(key)),
+        "status": client.hget(key, "status"),
+        "in_failed_registry": client.zscore(f"rq:failed:{queue.name}", name) is not None,
+        "life": client.ttl(key),
+        "in_intermediate_list": name.encode() in client.lrange(queue.intermediate_queue_key, 0, -1),
+    }
+
+
+def test_a_worker_lives_through_its_jobs(life: Life) -> None:
+    assert not life.broke_off, f"There is a step that rq.worker.Worker does not take any more: {life.broke_off}"
 
 
 CALLED = [override for override in OVERRIDES[PresenceWorker] if override.where]
@@ -807,8 +831,9 @@ def test_a_horse_is_set_up_before_its_job_starts(life: Life) -> None:
 
 
 def report_of(life: Life) -> dict[str, Any]:
-    (report,) = (line for line in life.lines if line["event"] == "report")
-    return report
+    reports = [line for line in life.lines if line["event"] == "report"]
+    assert len(reports) == 1, "rq.worker.Worker.perform_job does not call the function of a job, or calls it twice."
+    return reports[0]
 
 
 def test_a_horse_knows_its_worker_and_job(life: Life) -> None:
@@ -848,9 +873,11 @@ def test_a_job_that_raised_is_in_the_failed_registry(life: Life) -> None:
 
 
 def test_a_job_that_was_stopped_is_kept_as_stopped(life: Life) -> None:
-    assert (life.jobs["sleep"]["status"], life.jobs["sleep"]["in_failed_registry"]) == (b"stopped", True)
-    (stopped,) = life.calls("_handle_stopped_job")
-    assert stopped["arguments"] == {"job": "Job", "queue": "LineQueue", "execution": "Execution"}, (
+    assert (life.jobs["sleep"]["status"], life.jobs["sleep"]["in_failed_registry"]) == (b"stopped", True), (
+        "rq.command.send_stop_job_command stops a job otherwise: PresenceWorker ends the row, RQ keeps the job."
+    )
+    given = [call["arguments"] for call in life.calls("_handle_stopped_job")]
+    assert given == [{"job": "Job", "queue": "LineQueue", "execution": "Execution"}], (
         "rq.worker.Worker._handle_stopped_job gets something else: PresenceWorker overrides it to end the row."
     )
 
@@ -872,11 +899,14 @@ def test_rq_looks_after_a_running_job_at_each_interval(life: Life) -> None:
     assert errors == {"HorseMonitorTimeoutException"}, (
         "rq.worker.Worker.wait_for_horse is called away by something else."
     )
-    first, second, *_ = (call["at"] for call in life.calls("maintain_heartbeats"))
-    assert QUICK["LEASE"] / 3 - 0.1 < second - first < QUICK["LEASE"], (
+    looks = [call["at"] for call in life.calls("maintain_heartbeats")]
+    sentence = (
         "rq.worker.Worker.monitor_work_horse does not call maintain_heartbeats each job_monitoring_interval: "
         "PresenceWorker.maintain_heartbeats renews the lease."
     )
+    assert len(looks) >= 2, sentence
+    first, second, *_ = looks
+    assert QUICK["LEASE"] / 3 - 0.1 < second - first < QUICK["LEASE"], sentence
     between = life.calls("heartbeat")
     given = [call["arguments"] for call in between if first <= call["at"] < second and call["where"] == "worker"]
     assert given == [{"timeout": 61, "pipeline": "Pipeline"}], (
@@ -898,9 +928,8 @@ def test_rq_clears_the_intermediate_list_on_workers_of_one_queue_only(life: Life
 
 
 def test_django_rqs_command_makes_a_worker_with_these(life: Life) -> None:
-    (made,) = life.calls("__init__")
-    assert made["arguments"]["queues"] == ["LineQueue", "LineQueue"], "django_rq.get_worker hands over other queues."
+    made = [call["arguments"] for call in life.calls("__init__")]
     named = {"connection", "exception_handlers", "job_class", "queue_class", "name", "worker_ttl", "serializer"}
-    assert set(made["arguments"]["kwargs"]) == named, (
+    assert [(each["queues"], set(each["kwargs"])) for each in made] == [(["LineQueue", "LineQueue"], named)], (
         "django_rq.get_worker makes workers with other arguments: PresenceWorker.__init__ overrides some of them."
     )
