@@ -12,6 +12,7 @@ from typing import Any
 from rq import get_current_job
 
 from queueing.worker import PresenceWorker
+from tests.rq_inventory import OVERRIDES
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -71,15 +72,9 @@ class RecordingWorker(PresenceWorker):
     }
 
 
-note_calls(
-    RecordingWorker,
-    [
-        *("__init__", "dequeue_timeout", "heartbeat", "execute_job", "fork_work_horse", "monitor_work_horse"),
-        *("wait_for_horse", "maintain_heartbeats", "kill_horse", "_handle_stopped_job", "handle_job_failure"),
-        *("main_work_horse", "setup_work_horse_signals", "perform_job", "prepare_job_execution", "teardown"),
-    ],
-    write_line,
-)
+OVERRIDDEN = [override.name for override in OVERRIDES[PresenceWorker] if override.where]
+BETWEEN_THEM = ["fork_work_horse", "main_work_horse", "perform_job", "wait_for_horse"]
+note_calls(RecordingWorker, dict.fromkeys(OVERRIDDEN + BETWEEN_THEM), write_line)
 
 
 def report() -> None:

@@ -238,6 +238,12 @@ RELIED_UPON = [
         "test_the_function_of_a_job_can_ask_for_its_job",
     ),
     Reliance(
+        "rq.job.Job.restore",
+        "raw_data",
+        "entries that wait were saved by this code or by an older one",
+        "test_data_is_read_compressed_and_plain",
+    ),
+    Reliance(
         "rq.job.JobStatus",
         "",
         "LineQueue.build_job makes jobs that are queued",
@@ -308,6 +314,36 @@ RELIED_UPON = [
         "string",
         "stats.live_workers reads a worker's last heartbeat",
         "test_a_worker_is_counted_from_its_birth_to_its_death",
+    ),
+    Reliance(
+        "rq.worker.Worker.dequeue_job_and_maintain_ttl",
+        "timeout max_idle_time",
+        "it calls LineQueue.dequeue_any, and again after a DequeueTimeout",
+        "test_a_worker_asks_our_queue_class_for_its_next_job",
+    ),
+    Reliance(
+        "rq.worker.Worker.register_birth",
+        "",
+        "stats.live_workers reads what it writes",
+        "test_a_worker_is_counted_from_its_birth_to_its_death",
+    ),
+    Reliance(
+        "rq.worker.Worker.register_death",
+        "",
+        "stats.live_workers reads what it writes",
+        "test_a_worker_is_counted_from_its_birth_to_its_death",
+    ),
+    Reliance(
+        "rq.worker.Worker.find_by_key",
+        "worker_key connection job_class queue_class serializer",
+        "it makes a PresenceWorker without a queue",
+        "test_rq_finds_a_worker_by_its_key",
+    ),
+    Reliance(
+        "rq.worker.Worker.handle_job_success",
+        "job queue started_job_registry execution",
+        "an entry's job goes when it is done",
+        "test_a_job_that_is_done_leaves_no_hash",
     ),
     Reliance(
         "rq.worker.Worker.handle_job_failure",

@@ -756,7 +756,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         broke_off = live(process, client, path)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         name = next((as_text(key) for key in client.scan_iter("rq:worker:*", _type="hash")), "")
-        known = {name: look_at(queue, name) for name in JOBS}
+        known = {job_id: look_at(queue, job_id) for job_id in JOBS}
         yield Life(lines, known, name.removeprefix("rq:worker:"), process.poll(), broke_off)
     finally:
         processes.stop()
