@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from rq import defaults
 
 from queueing import keys
 from queueing.conf import Conf, conf
@@ -71,6 +72,14 @@ def check_relations(**_: Any) -> list[CheckMessage]:
         return [Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E000")]
+
+
+@register("queueing")
+def check_prefix(**_: Any) -> list[CheckMessage]:
+    """RQ takes another prefix for its keys from the environment; the scripts know only its usual one."""
+    if defaults.RQ_KEY_PREFIX == "rq":
+        return []
+    return [Error("RQ_KEY_PREFIX is set.", hint="The scripts of the line read RQ's keys: unset it.", id="queueing.E009")]
 
 
 @register("queueing", deploy=True)

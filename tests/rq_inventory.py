@@ -174,6 +174,28 @@ OVERRIDES: dict[type, list[Override]] = {
             where="worker",
         ),
         Override(
+            "bootstrap",
+            "logging_level date_format log_format",
+            "what a horse needs is made once, before the first fork",
+            "test_rq_calls_it",
+            where="worker",
+        ),
+        Override(
+            "main_work_horse",
+            "job queue",
+            "a horse has one connection for RQ and the runner",
+            "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts",
+            where="horse",
+        ),
+        Override(
+            "wait_for_horse",
+            "",
+            "the row of a horse that ended well is not asked for; and the worker is called away to renew a lease",
+            "test_rq_calls_it test_a_horse_that_ends_is_told_with_its_status "
+            "test_rq_looks_after_a_running_job_at_each_interval",
+            where="worker",
+        ),
+        Override(
             "monitor_work_horse",
             "job queue execution",
             "the row of an ended horse is settled at once",
@@ -211,14 +233,14 @@ class Reliance:
 RELIED_UPON = [
     Reliance(
         "rq.job.Job.create",
-        "func args id connection serializer origin status description timeout result_ttl failure_ttl",
-        "LineQueue.build_job makes an entry's job with it",
+        "func connection serializer origin status timeout result_ttl failure_ttl",
+        "LineQueue.save_job makes an entry's job with it",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
-        "rq.job.Job.save",
-        "pipeline",
-        "LineQueue.place saves the job in the same MULTI as the place",
+        "rq.job.Job.to_dict",
+        "",
+        "LineQueue.save_job stores what it returns, without the empty fields",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
@@ -246,7 +268,7 @@ RELIED_UPON = [
     Reliance(
         "rq.job.JobStatus",
         "",
-        "LineQueue.build_job makes jobs that are queued",
+        "LineQueue.save_job makes jobs that are queued",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
@@ -310,6 +332,18 @@ RELIED_UPON = [
         "test_rq_does_not_register_a_worker_again_after_a_flush",
     ),
     Reliance(
+        "rq.utils.now",
+        "",
+        "LineQueue.save_job notes when a job was made",
+        "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
+    ),
+    Reliance(
+        "rq.utils.utcformat",
+        "dt",
+        "LineQueue.save_job notes when a job was made",
+        "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
+    ),
+    Reliance(
         "rq.utils.utcparse",
         "string",
         "stats.live_workers reads a worker's last heartbeat",
@@ -358,12 +392,6 @@ RELIED_UPON = [
         "test_a_horse_knows_its_worker_and_job",
     ),
     Reliance(
-        "rq.worker.Worker.main_work_horse",
-        "job queue",
-        "it sets the horse's signals before it performs the job",
-        "test_a_horse_is_set_up_before_its_job_starts",
-    ),
-    Reliance(
         "rq.worker.Worker.perform_job",
         "job queue execution",
         "it prepares and performs the job in the horse",
@@ -374,12 +402,6 @@ RELIED_UPON = [
         "",
         "PresenceWorker.kill_horse asks it whether there is a horse",
         "test_a_horse_far_beyond_its_timeout_is_killed_by_the_worker",
-    ),
-    Reliance(
-        "rq.worker.Worker.wait_for_horse",
-        "",
-        "the worker waits in it, and is called away to renew a lease",
-        "test_a_horse_that_ends_is_told_with_its_status test_rq_looks_after_a_running_job_at_each_interval",
     ),
     Reliance(
         "rq.worker.Worker._shutdown",
@@ -472,10 +494,10 @@ ATTRIBUTES: dict[type, dict[str, set[str]]] = {
             *("connection", "name", "key", "serializer", "job_class", "log"),
             *("redis_queues_keys", "_default_timeout"),
         },
-        "job": {"id", "origin", "func_name", "save"},
+        "job": {"origin", "func_name", "to_dict"},
     },
     PresenceWorker: {
         "self": {"connection", "name", "queues", "log", "horse_pid", "is_horse", "handle_job_failure"},
-        "job": {"id", "func_name", "timeout"},
+        "job": {"id", "key", "func_name", "timeout"},
     },
 }

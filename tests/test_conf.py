@@ -80,6 +80,12 @@ def test_a_duration_below_zero_is_found(name: str, settings: Any) -> None:
     assert "queueing.E008" in found()
 
 
+def test_another_prefix_of_rqs_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.check_prefix() == []
+    monkeypatch.setattr("rq.defaults.RQ_KEY_PREFIX", "other")
+    assert [message.id for message in checks.check_prefix()] == ["queueing.E009"]
+
+
 def test_a_redis_that_evicts_is_warned_of(valkey: redis.Redis) -> None:
     assert found(deploy=True) == []
     valkey.config_set("maxmemory-policy", "allkeys-lru")

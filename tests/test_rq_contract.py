@@ -398,14 +398,14 @@ def test_stock_rq_loses_what_it_has_popped(stock: Queue, client: redis.Redis) ->
 
 
 def test_a_saved_job_has_the_fields_that_scripts_and_workers_read(line: LineQueue) -> None:
-    line.build_job("a" * 32).save()
+    line.save_job("a" * 32)
     saved = line.connection.hgetall("rq:job:" + "a" * 32)
     known = {name: saved[name.encode()].decode() for name in ("status", "origin", "description", "timeout")}
     assert known == {"status": "queued", "origin": "probe", "description": "a" * 32, "timeout": "180"}, (
-        "rq.job.Job.save writes other fields: lua/claim.lua reads `description`, LineQueue.fetch_job `origin`."
+        "rq.job.Job.to_dict has other fields: lua/claim.lua reads `description`, LineQueue.fetch_job `origin`."
     )
     assert (saved[b"result_ttl"], saved[b"failure_ttl"]) == (b"0", str(FAILURE_TTL).encode()), (
-        "rq.job.Job.create takes other lives: LineQueue.build_job keeps no job that is done."
+        "rq.job.Job.create takes other lives: LineQueue.save_job keeps no job that is done."
     )
     read = Job.fetch("a" * 32, connection=line.connection, serializer=JSONSerializer)
     assert (read.func_name, read.origin, read.get_status()) == (RUNNER, "probe", JobStatus.QUEUED)
@@ -420,7 +420,7 @@ def test_a_foreign_job_has_a_description_that_is_not_its_id(stock: Queue, client
 
 @pytest.mark.parametrize("compress", [zlib.compress, bytes], ids=["compressed", "plain"])
 def test_data_is_read_compressed_and_plain(compress: Callable[[bytes], bytes], line: LineQueue) -> None:
-    line.build_job("id").save()
+    line.save_job("id")
     line.connection.hset("rq:job:id", "data", compress(json.dumps(["x.y", None, [1], {"z": 2}]).encode()))
     job = Job.fetch("id", connection=line.connection, serializer=JSONSerializer)
     assert (job.func_name, job.instance, list(job.args), job.kwargs) == ("x.y", None, [1], {"z": 2}), (
@@ -436,7 +436,7 @@ def test_a_job_that_cannot_be_fetched_says_so(line: LineQueue) -> None:
     assert raised_by(lambda: fetch("missing")) is NoSuchJobError, sentence % "missing"
     line.connection.hset("rq:job:no-data", "status", "queued")
     assert raised_by(lambda: fetch("no-data")) is NoSuchJobError, sentence % "without data"
-    line.build_job("rubbish").save()
+    line.save_job("rubbish")
     line.connection.hset("rq:job:rubbish", "data", b"rubbish")
     job = fetch("rubbish")  # the data is read when it is asked for
     assert raised_by(lambda: job.func_name) is DeserializationError, sentence % "unreadable"
@@ -571,7 +571,7 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
         "serializer": JSONSerializer,
         "death_penalty_class": worker.death_penalty_class,
     }, "rq.worker.Worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides it."
-    job = worker.lines[0].build_job("next")
+    job = worker.lines[0].job_to_run("next")
     answers.append((job, worker.lines[0]))
     assert worker.dequeue_job_and_maintain_ttl(7) == (job, worker.lines[0]), (
         "rq.worker.Worker does not run the job that LineQueue.dequeue_any gives it."
@@ -858,7 +858,7 @@ def test_a_horse_has_its_own_group_signals_and_alarm(life: Life) -> None:
 
 def test_a_job_that_is_done_leaves_no_hash(life: Life) -> None:
     assert not life.jobs["report"]["exists"], (
-        "rq.worker.Worker.handle_job_success keeps a job whose result_ttl is 0: LineQueue.build_job relies on that."
+        "rq.worker.Worker.handle_job_success keeps a job whose result_ttl is 0: PresenceWorker relies on that."
     )
 
 
@@ -868,7 +868,7 @@ def test_a_job_that_raised_is_in_the_failed_registry(life: Life) -> None:
             f"rq.worker.Worker.handle_job_failure does not keep a job whose function does {name!r}."
         )
         assert 0 < life.jobs[name]["life"] <= FAILURE_TTL, (
-            "rq.job.Job.cleanup gives a failed job another life than its failure_ttl: LineQueue.build_job sets that."
+            "rq.job.Job.cleanup gives a failed job another life than its failure_ttl: LineQueue.save_job sets that."
         )
 
 

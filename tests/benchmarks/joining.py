@@ -40,7 +40,7 @@ def _rows() -> Iterator[Row]:
         by_length[length] = ours
         yield Row(
             f"`services.join`, {length:,} waiting", "us", ours, "<=", 1.5, "ratio", rival, database="either",
-            meaning="The doors, the input's file, both rows, the commit, the job, the place and the presence. The rival "
+            meaning="The doors, the input's file, the row, the commit, the job, the place and the presence. The rival "
             "inserts one row and calls stock RQ's `enqueue` on a kept queue; it stores no file.",
         )  # fmt: skip
         yield Row(
