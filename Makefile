@@ -33,8 +33,8 @@ test: .venv/installed-dev  ## set up and run all of the tests (ARGS="-k line" ch
 	@if [ -z "$(ARGS)" ]; then echo "Once more on PostgreSQL, what speaks to the database:"; \
 		TEST_DATABASE=postgres .venv/bin/python -m pytest $(ON_POSTGRES); fi
 
-bench: .venv/installed-dev  ## measure the speed of a start and of passing absent entries
-	@.venv/bin/python -m tests.benchmarks.floor
+bench: .venv/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
+	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
 check: .venv/installed-dev  ## lint, types, layers, templates, deployment settings, migrations
 	.venv/bin/ruff check

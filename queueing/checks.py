@@ -79,7 +79,9 @@ def check_prefix(**_: Any) -> list[CheckMessage]:
     """RQ takes another prefix for its keys from the environment; the scripts know only its usual one."""
     if defaults.RQ_KEY_PREFIX == "rq":
         return []
-    return [Error("RQ_KEY_PREFIX is set.", hint="The scripts of the line read RQ's keys: unset it.", id="queueing.E009")]
+    return [
+        Error("RQ_KEY_PREFIX is set.", hint="The scripts of the line read RQ's keys: unset it.", id="queueing.E009")
+    ]
 
 
 @register("queueing", deploy=True)

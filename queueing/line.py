@@ -53,9 +53,7 @@ class LineQueue(DjangoRQ):
 
     # Entering
 
-    def place(
-        self, job_id: str, score: float, *, presence: float | None, pipeline: "Pipeline | None" = None
-    ) -> None:
+    def place(self, job_id: str, score: float, *, presence: float | None, pipeline: "Pipeline | None" = None) -> None:
         """Give an entry its job, its place, and its first presence (seconds; None: nobody has to be there)."""
         pipe = self.connection.pipeline() if pipeline is None else pipeline
         pipe.sadd(self.redis_queues_keys, self.key)

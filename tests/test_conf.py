@@ -8,6 +8,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from queueing import checks
 from queueing.checks import RELATIONS
 from queueing.conf import Conf, conf, parse
 

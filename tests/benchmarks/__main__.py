@@ -1,0 +1,76 @@
+"""All measurements, one after another: `make bench`. Prints one table and writes docs/benchmarks.md.
+
+Each module is measured by a process of its own, on a Valkey and a database of its own; what speaks to the database
+is measured on SQLite and on PostgreSQL.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks import report
+from tests.benchmarks.report import Row
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLAN = [
+    ("passing", ["sqlite"]),
+    ("dropping", ["sqlite", "postgres"]),
+    ("joining", ["sqlite", "postgres"]),
+    ("starting", ["sqlite", "postgres"]),
+    ("rounds", ["sqlite", "postgres"]),
+    ("lobby", ["sqlite"]),
+    ("sockets", ["sqlite"]),
+    ("crowd", ["sqlite"]),
+    ("recovering", ["sqlite"]),
+]
+
+
+def main(wanted: list[str]) -> int:
+    began = time.monotonic()
+    rows: list[Row] = []
+    longest: list[float] = []
+    for module, databases in PLAN:
+        for database in databases:
+            if not wanted or module in wanted:
+                found, script = _measure(module, database)
+                # What has nothing to do with the database is not said twice.
+                rows += [row for row in found if row.database or database == "sqlite"]
+                longest.append(script)
+    rows.append(
+        Row(
+            "the longest call of a script",
+            "ms",
+            longest,
+            "<=",
+            5,
+            by="max",
+            meaning="By Valkey's SLOWLOG, of each of the measurements above; here the largest counts, not the median.",
+        )  # fmt: skip
+    )
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"\n{report.plain(rows)}\n\n{seconds / 60:.1f} minutes\n")
+    if not wanted:
+        (ROOT / "docs" / "benchmarks.md").write_text(report.markdown(rows, seconds))
+    return 0
+
+
+def _measure(module: str, database: str) -> tuple[list[Row], float]:
+    sys.stdout.write(f"--- {module} on {database}\n")
+    sys.stdout.flush()
+    with tempfile.NamedTemporaryFile(suffix=".json") as output:
+        subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.measure", module, output.name],
+            env=os.environ | {"TEST_DATABASE": database},
+            cwd=ROOT,
+            check=True,
+        )
+        found = json.loads(Path(output.name).read_text())
+    return [Row(**row) for row in found["rows"]], found["longest_script"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
