@@ -78,7 +78,7 @@ class LineQueue(DjangoRQ):
             self.connection.set(PRESENCE.format(job_id=job_id), 1)
 
     @cached_property
-    def _job_hash(self) -> dict[str, Any]:
+    def _job_hash(self) -> dict[Any, Any]:
         """What all jobs of entries have in common, as RQ stores it.
 
         Made once: RQ's way to a new job costs as much time as the whole rest of a place. Without its empty fields
@@ -94,11 +94,12 @@ class LineQueue(DjangoRQ):
             result_ttl=0,
             failure_ttl=FAILURE_TTL,
         )
-        return {name: value for name, value in job.to_dict().items() if value != ""}
+        stored: dict[Any, Any] = job.to_dict()
+        return {name: value for name, value in stored.items() if value != ""}
 
     def save_job(self, job_id: str, pipeline: "Pipeline | None" = None) -> None:
         """Store the RQ job of an entry: a function of the id."""
-        own = {"created_at": utcformat(now()), "description": job_id}
+        own: dict[Any, Any] = {"created_at": utcformat(now()), "description": job_id}
         client = self.connection if pipeline is None else pipeline
         client.hset(self.job_class.key_for(job_id), mapping=self._job_hash | own)
 

@@ -49,7 +49,7 @@ def main(wanted: list[str]) -> int:
             5,
             by="max",
             meaning="By Valkey's SLOWLOG, of each of the measurements above; here the largest counts, not the median.",
-        )  # fmt: skip
+        )
     )
     seconds = time.monotonic() - began
     sys.stdout.write(f"\n{report.plain(rows)}\n\n{seconds / 60:.1f} minutes\n")
