@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.template.loader import render_to_string
 
 from queueing import snapshot
+from queueing.announcer import Seat
 from queueing.events import group_name
-from queueing.lobby import Seat, get_lobby
+from queueing.lobby import get_lobby
 from queueing.models import Entry
 from queueing.ownership import find_entry, owns
 from queueing.presence import cause_of
@@ -26,6 +27,7 @@ TRY_AGAIN_LATER = 4013  # 1013 in the standard; daphne sends no code but 1000 an
 # The page fetches a longer one, as a poll does.
 LONGEST_PARTIAL = 12_000
 LOST = 1006
+TICK = json.dumps({"type": "tick"})
 
 
 def in_thread[**P, T](function: Callable[P, T]) -> Any:
@@ -40,7 +42,7 @@ class Refuse(AsyncWebsocketConsumer):
         await self.close()
 
 
-class EntryConsumer(AsyncJsonWebsocketConsumer):
+class EntryConsumer(AsyncWebsocketConsumer):
     """One open page of one entry. Nothing is required of the client."""
 
     entry: Entry
@@ -79,7 +81,7 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """The client has nothing to say; it is told so, and the socket stays."""
-        await self.send_json({"type": "error", "message": "This socket only sends."})
+        await self._say({"type": "error", "message": "This socket only sends."})
 
     # What the Lobby and the hints call
 
@@ -95,18 +97,21 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
             entry, state, html = await in_thread(self._render)()
             self.entry = entry
             self.told_status = entry.status
-            await self.send_json({"type": "status", **state, **({"html": html} if html else {})})
+            await self._say({"type": "status", **state, **({"html": html} if html else {})})
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
-        await self.send_json({"type": "status", **numbers})
+        await self._say({"type": "status", **numbers})
 
     async def send_tick(self) -> None:
-        await self.send_json({"type": "tick"})
+        await self.send(TICK)
 
     async def go_elsewhere(self) -> None:
         await self.close(TRY_AGAIN_LATER)
 
     # Details
+
+    async def _say(self, frame: dict[str, Any]) -> None:
+        await self.send(json.dumps(frame))
 
     def _find(self) -> tuple[Entry | None, bool]:
         session, user = self.scope["session"], self.scope["user"]

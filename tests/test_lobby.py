@@ -8,8 +8,9 @@ import pytest
 import redis
 
 from queueing import keys, presence
+from queueing.announcer import SILENCE, Seat
 from queueing.line import LineQueue
-from queueing.lobby import SILENCE, Lobby, Seat
+from queueing.lobby import Lobby
 from queueing.models import Entry
 from queueing.states import Status
 from tests.servers import free_port
@@ -231,8 +232,7 @@ async def test_many_pages_are_told_from_one_read_of_the_line(
     presence.close("probe", entries[0].job_id, "lost")
     pages = [Page(entry) for entry in entries[1:]]
     for page in pages:
-        lobby.seats[page.entry.job_id] = [Seat(page, is_owner=True)]
-    await lobby.pulse()
+        await sit(lobby, page)
     valkey.config_resetstat()
     await lobby.tick()
     assert [page.told() for page in pages] == [[(position, 1)] for position in range(1, 150)]
