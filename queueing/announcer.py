@@ -44,9 +44,13 @@ class Seat:
 
     socket: Socket
     is_owner: bool
-    told: tuple[Place, Facts] | None = None
     spoken_at: float = field(default_factory=time.monotonic)
     job_id: str = field(init=False)
+    # Apart, not as one object: thousands of new ones each second would soon bring on a full garbage collection,
+    # and with 5,000 pages that stops everything for most of a second.
+    ahead: int = -1
+    held_ahead: int = -1
+    facts: Facts | None = None
 
     def __post_init__(self) -> None:
         self.job_id = self.socket.entry.job_id
@@ -54,6 +58,13 @@ class Seat:
     @property
     def waits(self) -> bool:
         return self.socket.entry.status == Status.WAITING
+
+    def notes(self, place: Place, facts: Facts) -> bool:
+        """Whether this is news to the page; from now on it is not."""
+        if self.ahead == place.ahead and self.held_ahead == place.held_ahead and self.facts == facts:
+            return False
+        self.ahead, self.held_ahead, self.facts = place.ahead, place.held_ahead, facts
+        return True
 
 
 class Announcer:
@@ -116,8 +127,7 @@ class Announcer:
                 continue  # it has moved on meanwhile
             if place is None:
                 lost.append(seat)
-            elif seat.told != (now := (place, facts)):
-                seat.told = now
+            elif seat.notes(place, facts):
                 untold.discard(seat)
                 await self.speak(
                     seat, seat.socket.send_numbers, snapshot.build(seat.socket.entry, place, facts).as_json()
@@ -130,7 +140,7 @@ class Announcer:
     async def _look_again(self, lost: list[Seat], untold: set[Seat]) -> None:
         """No place, though they wait as far as their pages know: a hint was lost, or they are just being claimed."""
         for seat in lost:
-            seat.told = None
+            seat.facts = None  # wherever it comes back, that is news
             untold.add(seat)
         await asyncio.gather(*(self.speak(seat, seat.socket.refresh) for seat in lost[:LOOKS]))
 

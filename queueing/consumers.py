@@ -120,9 +120,10 @@ class EntryConsumer(AsyncWebsocketConsumer):
 
     def _render(self) -> tuple[Entry, dict[str, Any], str]:
         entry = Entry.objects.get(pk=self.entry.pk)
-        page = snapshot.page(entry)
-        html = render_to_string("queueing/entry.html#status", page) if entry.status != self.told_status else ""
-        return entry, page["snapshot"].as_json(), html if len(json.dumps(html)) <= LONGEST_PARTIAL else ""
+        now, html = snapshot.of(entry), ""
+        if entry.status != self.told_status:
+            html = render_to_string("queueing/entry.html#status", snapshot.page(entry, now))
+        return entry, now.as_json(), html if len(json.dumps(html)) <= LONGEST_PARTIAL else ""
 
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None

@@ -72,14 +72,14 @@ def of(entry: Entry) -> Snapshot:
     return build(entry, Place(*standing) if standing else None, parse_facts(facts))
 
 
-def page(entry: Entry) -> dict[str, Any]:
+def page(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
     """What the entry's page, and its partial on the socket, are rendered from."""
     done = entry.status == Status.SUCCEEDED
     files = list(entry.files.all())
     return {
         "entry": entry,
         "task": entry.heavy_task,
-        "snapshot": of(entry),
+        "snapshot": now or of(entry),
         "result": entry.result if done else None,
         "files": {file.name: file for file in files if file.attempt is not None} if done else {},
         "input_name": next((file.name for file in files if file.attempt is None), ""),
