@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -46,6 +47,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     """One open page of one entry. Nothing is required of the client."""
 
     entry: Entry
+    group: str = ""
     seat: Seat | None = None
     told_status: str = ""
     close_code: int = LOST
@@ -59,21 +61,25 @@ class EntryConsumer(AsyncWebsocketConsumer):
             await self._give_up_seat()
 
     async def connect(self) -> None:
-        entry, is_owner = await in_thread(self._find)()
-        if entry is None:
+        code = self.scope["url_route"]["kwargs"]["code"]
+        self.told_status = parse_qs(self.scope["query_string"].decode("latin-1")).get("have", [""])[0]
+        self.looking = asyncio.Lock()
+        # The group first, then the row: a change in between is not missed.
+        self.group = group_name(code)
+        await get_channel_layer().group_add(self.group, self.channel_name)
+        found = await in_thread(self._find)(code)
+        if found is None:
+            await self._give_up_seat()
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
             return
-        self.entry, self.looking = entry, asyncio.Lock()
-        self.told_status = parse_qs(self.scope["query_string"].decode("latin-1")).get("have", [""])[0]
+        self.entry, is_owner, frame = found
         await self.accept()
         try:
-            # The group first, then the row: a change in between is not missed. The seat last: from then on the
-            # Lobby speaks to the page too, and the first frame is the whole state.
-            await get_channel_layer().group_add(group_name(entry.code), self.channel_name)
-            await self.refresh()
+            # The seat last: from then on the Lobby speaks to the page too, and the first frame is the whole state.
+            await self._say_state(self.entry, frame)
             self.seat = await get_lobby().enter(self, is_owner=is_owner)
         except Exception:
-            logger.warning("The page of entry %s is sent away", entry.code, exc_info=True)
+            logger.warning("The page of entry %s is sent away", code, exc_info=True)
             await self.close(TRY_AGAIN_LATER)
 
     async def disconnect(self, code: int) -> None:
@@ -94,10 +100,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     async def refresh(self) -> None:
         """The whole state, read anew; with the partial when the status changed."""
         async with self.looking:  # a hint and the Lobby at once: what was read last is also said last
-            entry, state, html = await in_thread(self._render)()
-            self.entry = entry
-            self.told_status = entry.status
-            await self._say({"type": "status", **state, **({"html": html} if html else {})})
+            await self._say_state(*await in_thread(self._read)())
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
         await self._say({"type": "status", **numbers})
@@ -113,31 +116,44 @@ class EntryConsumer(AsyncWebsocketConsumer):
     async def _say(self, frame: dict[str, Any]) -> None:
         await self.send(json.dumps(frame))
 
-    def _find(self) -> tuple[Entry | None, bool]:
-        session, user = self.scope["session"], self.scope["user"]
-        entry = find_entry(self.scope["url_route"]["kwargs"]["code"], session, user)
-        return entry, entry is not None and owns(entry, session, user)
+    async def _say_state(self, entry: Entry, frame: dict[str, Any]) -> None:
+        self.entry = entry
+        self.told_status = entry.status
+        await self._say(frame)
 
-    def _render(self) -> tuple[Entry, dict[str, Any], str]:
+    def _find(self, code: uuid.UUID) -> tuple[Entry, bool, dict[str, Any]] | None:
+        """The entry, whether this is its owner, and its state; None when it is not theirs to see."""
+        session, user = self.scope["session"], self.scope["user"]
+        entry = find_entry(code, session, user)
+        return (entry, owns(entry, session, user), self._state(entry)) if entry is not None else None
+
+    def _read(self) -> tuple[Entry, dict[str, Any]]:
         entry = Entry.objects.get(pk=self.entry.pk)
-        now, html = snapshot.of(entry), ""
+        return entry, self._state(entry)
+
+    def _state(self, entry: Entry) -> dict[str, Any]:
+        now = snapshot.of(entry)
+        frame = {"type": "status", **now.as_json()}
         if entry.status != self.told_status:
             html = render_to_string("queueing/entry.html#status", snapshot.page(entry, now))
-        return entry, now.as_json(), html if len(json.dumps(html)) <= LONGEST_PARTIAL else ""
+            if len(json.dumps(html)) <= LONGEST_PARTIAL:
+                frame["html"] = html
+        return frame
 
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None
-        if seat is None:
+        group, self.group = self.group, ""
+        if not group:
             return
-        layer, group = get_channel_layer(), group_name(self.entry.code)
+        layer = get_channel_layer()
         try:
             try:
                 # First: whatever fails from here on, this process no longer beats for the page.
-                is_last = await get_lobby().leave(seat, cause_of(self.close_code))
+                is_last = seat is not None and await get_lobby().leave(seat, cause_of(self.close_code))
             finally:
                 await layer.group_discard(group, self.channel_name)
             if is_last:
                 # Another process may still have a page of it; that one beats at once.
                 await layer.group_send(group, {"type": "entry.closed"})
         except Exception:
-            logger.warning("The end of a page of entry %s was not noted", self.entry.code, exc_info=True)
+            logger.warning("The end of a page of %s was not noted", group, exc_info=True)

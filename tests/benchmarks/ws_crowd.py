@@ -5,7 +5,7 @@ import resource
 from collections.abc import Sequence
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
-AT_ONCE = 50  # handshakes under way at the same time
+AT_ONCE = 100  # handshakes under way at the same time
 PATIENCE = 30  # seconds one handshake may take
 GOODBYE = (1000).to_bytes(2)
 
