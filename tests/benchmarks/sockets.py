@@ -5,6 +5,7 @@ The rival is a daphne whose application accepts a socket and holds it.
 """
 
 import asyncio
+import gc
 import json
 import os
 import shlex
@@ -216,6 +217,7 @@ def _share(daphne: psutil.Process, before: Any, seconds: float) -> float:
 
 async def _depart(entries: Sequence[Entry]) -> "np.ndarray":
     """One after the other leaves at the head; the moments."""
+    gc.freeze()  # the crowd must not stop to collect its own garbage while it is told
     moments, began = [], time.monotonic()
     for number in range(round(WINDOWS * LEAVING / PACE)):
         await asyncio.sleep(began + number * PACE - time.monotonic())
