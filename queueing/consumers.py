@@ -3,18 +3,20 @@
 import asyncio
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.template.loader import render_to_string
 
 from queueing import snapshot
+from queueing.announcer import Seat
 from queueing.events import group_name
-from queueing.lobby import Seat, get_lobby
+from queueing.lobby import get_lobby
 from queueing.models import Entry
 from queueing.ownership import find_entry, owns
 from queueing.presence import cause_of
@@ -26,6 +28,7 @@ TRY_AGAIN_LATER = 4013  # 1013 in the standard; daphne sends no code but 1000 an
 # The page fetches a longer one, as a poll does.
 LONGEST_PARTIAL = 12_000
 LOST = 1006
+TICK = json.dumps({"type": "tick"})
 
 
 def in_thread[**P, T](function: Callable[P, T]) -> Any:
@@ -40,10 +43,11 @@ class Refuse(AsyncWebsocketConsumer):
         await self.close()
 
 
-class EntryConsumer(AsyncJsonWebsocketConsumer):
+class EntryConsumer(AsyncWebsocketConsumer):
     """One open page of one entry. Nothing is required of the client."""
 
     entry: Entry
+    group: str = ""
     seat: Seat | None = None
     told_status: str = ""
     close_code: int = LOST
@@ -57,21 +61,25 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
             await self._give_up_seat()
 
     async def connect(self) -> None:
-        entry, is_owner = await in_thread(self._find)()
-        if entry is None:
+        code = self.scope["url_route"]["kwargs"]["code"]
+        self.told_status = parse_qs(self.scope["query_string"].decode("latin-1")).get("have", [""])[0]
+        self.looking = asyncio.Lock()
+        # The group first, then the row: a change in between is not missed.
+        self.group = group_name(code)
+        await get_channel_layer().group_add(self.group, self.channel_name)
+        found = await in_thread(self._find)(code)
+        if found is None:
+            await self._give_up_seat()
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
             return
-        self.entry, self.looking = entry, asyncio.Lock()
-        self.told_status = parse_qs(self.scope["query_string"].decode("latin-1")).get("have", [""])[0]
+        self.entry, is_owner, frame = found
         await self.accept()
         try:
-            # The group first, then the row: a change in between is not missed. The seat last: from then on the
-            # Lobby speaks to the page too, and the first frame is the whole state.
-            await get_channel_layer().group_add(group_name(entry.code), self.channel_name)
-            await self.refresh()
+            # The seat last: from then on the Lobby speaks to the page too, and the first frame is the whole state.
+            await self._say_state(self.entry, frame)
             self.seat = await get_lobby().enter(self, is_owner=is_owner)
         except Exception:
-            logger.warning("The page of entry %s is sent away", entry.code, exc_info=True)
+            logger.warning("The page of entry %s is sent away", code, exc_info=True)
             await self.close(TRY_AGAIN_LATER)
 
     async def disconnect(self, code: int) -> None:
@@ -79,7 +87,7 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """The client has nothing to say; it is told so, and the socket stays."""
-        await self.send_json({"type": "error", "message": "This socket only sends."})
+        await self._say({"type": "error", "message": "This socket only sends."})
 
     # What the Lobby and the hints call
 
@@ -92,46 +100,60 @@ class EntryConsumer(AsyncJsonWebsocketConsumer):
     async def refresh(self) -> None:
         """The whole state, read anew; with the partial when the status changed."""
         async with self.looking:  # a hint and the Lobby at once: what was read last is also said last
-            entry, state, html = await in_thread(self._render)()
-            self.entry = entry
-            self.told_status = entry.status
-            await self.send_json({"type": "status", **state, **({"html": html} if html else {})})
+            await self._say_state(*await in_thread(self._read)())
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
-        await self.send_json({"type": "status", **numbers})
+        await self._say({"type": "status", **numbers})
 
     async def send_tick(self) -> None:
-        await self.send_json({"type": "tick"})
+        await self.send(TICK)
 
     async def go_elsewhere(self) -> None:
         await self.close(TRY_AGAIN_LATER)
 
     # Details
 
-    def _find(self) -> tuple[Entry | None, bool]:
-        session, user = self.scope["session"], self.scope["user"]
-        entry = find_entry(self.scope["url_route"]["kwargs"]["code"], session, user)
-        return entry, entry is not None and owns(entry, session, user)
+    async def _say(self, frame: dict[str, Any]) -> None:
+        await self.send(json.dumps(frame))
 
-    def _render(self) -> tuple[Entry, dict[str, Any], str]:
+    async def _say_state(self, entry: Entry, frame: dict[str, Any]) -> None:
+        self.entry = entry
+        self.told_status = entry.status
+        await self._say(frame)
+
+    def _find(self, code: uuid.UUID) -> tuple[Entry, bool, dict[str, Any]] | None:
+        """The entry, whether this is its owner, and its state; None when it is not theirs to see."""
+        session, user = self.scope["session"], self.scope["user"]
+        entry = find_entry(code, session, user)
+        return (entry, owns(entry, session, user), self._state(entry)) if entry is not None else None
+
+    def _read(self) -> tuple[Entry, dict[str, Any]]:
         entry = Entry.objects.get(pk=self.entry.pk)
-        page = snapshot.page(entry)
-        html = render_to_string("queueing/entry.html#status", page) if entry.status != self.told_status else ""
-        return entry, page["snapshot"].as_json(), html if len(json.dumps(html)) <= LONGEST_PARTIAL else ""
+        return entry, self._state(entry)
+
+    def _state(self, entry: Entry) -> dict[str, Any]:
+        now = snapshot.of(entry)
+        frame = {"type": "status", **now.as_json()}
+        if entry.status != self.told_status:
+            html = render_to_string("queueing/entry.html#status", snapshot.page(entry, now))
+            if len(json.dumps(html)) <= LONGEST_PARTIAL:
+                frame["html"] = html
+        return frame
 
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None
-        if seat is None:
+        group, self.group = self.group, ""
+        if not group:
             return
-        layer, group = get_channel_layer(), group_name(self.entry.code)
+        layer = get_channel_layer()
         try:
             try:
                 # First: whatever fails from here on, this process no longer beats for the page.
-                is_last = await get_lobby().leave(seat, cause_of(self.close_code))
+                is_last = seat is not None and await get_lobby().leave(seat, cause_of(self.close_code))
             finally:
                 await layer.group_discard(group, self.channel_name)
             if is_last:
                 # Another process may still have a page of it; that one beats at once.
                 await layer.group_send(group, {"type": "entry.closed"})
         except Exception:
-            logger.warning("The end of a page of entry %s was not noted", self.entry.code, exc_info=True)
+            logger.warning("The end of a page of %s was not noted", group, exc_info=True)

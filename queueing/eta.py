@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 # Half the width of the shown range in standard deviations: about 80 % of waits fall inside.
 WIDTH = 1.28
@@ -29,9 +30,7 @@ def estimate(
         return None
     if ahead + running < workers:
         return 0.0, AT_ONCE
-    mean = sum(run_seconds) / len(run_seconds)
-    spread = math.sqrt(sum((value - mean) ** 2 for value in run_seconds) / (len(run_seconds) - 1))
-    spread = max(spread, 0.25 * mean)
+    mean, spread = _moments(tuple(run_seconds))
     ends = ahead * (1 - leave_share) + 1
     expected = ends * mean / workers
     deviation = math.hypot(
@@ -41,6 +40,14 @@ def estimate(
         mean / workers / math.sqrt(12),
     )
     return max(0.0, expected - WIDTH * deviation), max(AT_ONCE, expected + WIDTH * deviation)
+
+
+@lru_cache(maxsize=16)  # one tick asks for every page of a line, about the same runs
+def _moments(run_seconds: tuple[float, ...]) -> tuple[float, float]:
+    """Mean and standard deviation; the latter at least a quarter of the former."""
+    mean = sum(run_seconds) / len(run_seconds)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in run_seconds) / (len(run_seconds) - 1))
+    return mean, max(spread, 0.25 * mean)
 
 
 def sentence(wait: tuple[float, float] | None) -> str:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -51,6 +52,7 @@ def publish_facts(queue: str) -> Facts:
     return facts
 
 
+@lru_cache(maxsize=16)  # web processes read them each second, and compare what they read before with what they read
 def parse_facts(raw: bytes | None) -> Facts:
     """Unknown (no workers) when the keeper has written nothing lately."""
     if raw is None:

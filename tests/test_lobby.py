@@ -1,5 +1,6 @@
 """The Lobby as a plain class: `pulse()` and `tick()` are called by hand, time is moved by data."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 import redis
 
 from queueing import keys, presence
+from queueing.announcer import LOOKS, SILENCE, Seat
 from queueing.line import LineQueue
-from queueing.lobby import SILENCE, Lobby, Seat
+from queueing.lobby import Lobby
 from queueing.models import Entry
 from queueing.states import Status
 from tests.servers import free_port
@@ -104,6 +106,16 @@ async def test_a_beat_costs_one_script_call_for_500_pages(lobby: Lobby, line: Li
     assert all(map(is_present, entries))
 
 
+async def test_pages_that_come_at_once_share_a_beat(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    entries = [waiting(line, number) for number in range(1, 61)]
+    await sit(lobby, Page(entries[0]))  # the script is known from now on
+    valkey.delete(*(keys.PRESENCE.format(job_id=entry.job_id) for entry in entries))
+    valkey.config_resetstat()
+    await asyncio.gather(*(sit(lobby, Page(entry)) for entry in entries))
+    assert script_calls(valkey) == 1
+    assert all(map(is_present, entries))
+
+
 async def test_staff_and_ended_entries_are_not_beaten_for(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
     seen, ended = waiting(line, 1), waiting(line, 2)
     ended.status = Status.CANCELLED
@@ -158,11 +170,11 @@ async def test_another_process_lost_its_last_page(lobby: Lobby, line: LineQueue)
 
 
 async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: LineQueue, settings: Any) -> None:
-    entry = waiting(line)
+    entries = [waiting(line, 1), waiting(line, 2)]
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     living, lobby.client = lobby.client, keys.async_connection()
-    with pytest.raises(redis.ConnectionError):
-        await sit(lobby, Page(entry))
+    errors = await asyncio.gather(*(sit(lobby, Page(entry)) for entry in entries), return_exceptions=True)
+    assert [type(error) for error in errors] == [redis.ConnectionError] * 2
     await lobby.client.aclose()
     lobby.client = living
     assert not lobby.seats  # else this process would beat for a page that it sent away
@@ -212,6 +224,35 @@ async def test_numbers_go_only_to_those_whose_numbers_changed(lobby: Lobby, line
     assert [page.told() for page in pages] == [[], [], [(2, 0)]]
 
 
+async def test_who_joins_behind_changes_nobodys_numbers(lobby: Lobby, line: LineQueue) -> None:
+    page = Page(waiting(line, 1))
+    await sit(lobby, page)
+    await lobby.tick()
+    page.told()
+    waiting(line, 2)
+    await lobby.tick()
+    assert page.told() == []
+
+
+async def test_a_line_that_did_not_move_is_not_read(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    await sit(lobby, Page(waiting(line)))
+    await lobby.pulse()
+    await lobby.tick()
+    valkey.config_resetstat()
+    await lobby.tick()
+    assert valkey.info("commandstats").keys() <= {"cmdstat_exists", "cmdstat_mget", "cmdstat_config|resetstat"}
+
+
+async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+    page = Page(waiting(line))
+    await sit(lobby, page)
+    for workers in (1, 2):
+        valkey.set(keys.facts_key("probe"), f'{{"workers": {workers}, "run_seconds": []}}')
+        await lobby.tick()
+        await lobby.tick()
+        assert page.told() == [(1, 0)]
+
+
 async def test_a_held_entry_ahead_is_told(lobby: Lobby, line: LineQueue) -> None:
     first, second = waiting(line, 1), waiting(line, 2)
     page = Page(second)
@@ -231,8 +272,7 @@ async def test_many_pages_are_told_from_one_read_of_the_line(
     presence.close("probe", entries[0].job_id, "lost")
     pages = [Page(entry) for entry in entries[1:]]
     for page in pages:
-        lobby.seats[page.entry.job_id] = [Seat(page, is_owner=True)]
-    await lobby.pulse()
+        await sit(lobby, page)
     valkey.config_resetstat()
     await lobby.tick()
     assert [page.told() for page in pages] == [[(position, 1)] for position in range(1, 150)]
@@ -256,6 +296,49 @@ async def test_a_page_whose_entry_has_no_place_looks_at_the_row(lobby: Lobby, li
     line.claim("w")
     await lobby.tick()
     assert page.told() == ["refresh"]
+
+
+async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    page = Page(entry)
+    await sit(lobby, page)
+    await lobby.tick()
+    line.claim("w")
+    await lobby.tick()
+    line.release("w", entry.job_id)
+    await lobby.tick()
+    assert page.told() == [(1, 0), "refresh", (1, 0)]
+
+
+async def test_an_emptied_line_is_looked_at_bit_by_bit(lobby: Lobby, line: LineQueue) -> None:
+    entries = [waiting(line, number) for number in range(1, LOOKS + 21)]
+    pages = [Page(entry) for entry in entries]
+    for page in pages:
+        await sit(lobby, page)
+    await lobby.tick()
+    for entry, page in zip(entries, pages, strict=True):
+        line.forget(entry.job_id)
+        page.told()
+    await lobby.tick()
+    looked = [page for page in pages if page.told()]
+    assert len(looked) == LOOKS
+    for page in looked:
+        page.entry.status = Status.CANCELLED  # as their rows said
+    await lobby.tick()
+    assert [page.told() for page in pages if page not in looked] == [["refresh"]] * 20
+
+
+async def test_a_page_that_closed_meanwhile_is_not_told(lobby: Lobby, line: LineQueue) -> None:
+    class Last(Page):
+        async def send_numbers(self, numbers: dict[str, Any]) -> None:
+            await lobby.leave(gone, "closed")
+
+    first, second = waiting(line, 1), waiting(line, 2)
+    await sit(lobby, Last(first))
+    page = Page(second)
+    gone = await sit(lobby, page)
+    await lobby.tick()
+    assert page.told() == []
 
 
 async def test_a_page_that_fails_does_not_stop_the_others(lobby: Lobby, line: LineQueue) -> None:

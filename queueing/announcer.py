@@ -1,0 +1,149 @@
+"""The Announcer tells the open pages of one web process their numbers, and breaks long silences.
+
+A page is told when its numbers changed, and then the newest ones: nothing is queued for it. All that waits on a page
+goes through `speak`, so that one that cannot be reached does not keep the others from their numbers.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import redis.asyncio
+
+from queueing import keys, positions, snapshot
+from queueing.models import Entry
+from queueing.snapshot import Place
+from queueing.states import Status
+from queueing.stats import Facts, parse_facts
+
+logger = logging.getLogger("queueing")
+
+SILENCE = 10.0  # seconds without a frame after which a page is sent a tick, since it cannot see protocol pings
+BREATH = 100  # frames after which the event loop may do other work: write them, answer pings, let people in
+LOOKS = 100  # rows read at once for pages that lost their place: a line that is emptied must not stop the rest
+
+
+class Socket(Protocol):
+    """What is asked of a consumer."""
+
+    entry: Entry
+
+    async def send_numbers(self, numbers: dict[str, Any]) -> None: ...
+    async def send_tick(self) -> None: ...
+    async def refresh(self) -> None: ...
+    async def go_elsewhere(self) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """An open page: what it was told, and when it last got a frame."""
+
+    socket: Socket
+    is_owner: bool
+    spoken_at: float = field(default_factory=time.monotonic)
+    job_id: str = field(init=False)
+    # Apart, not as one object: thousands of new ones each second would soon bring on a full garbage collection,
+    # and with 5,000 pages that stops everything for most of a second.
+    ahead: int = -1
+    held_ahead: int = -1
+    facts: Facts | None = None
+
+    def __post_init__(self) -> None:
+        self.job_id = self.socket.entry.job_id
+
+    @property
+    def waits(self) -> bool:
+        return self.socket.entry.status == Status.WAITING
+
+    def notes(self, place: Place, facts: Facts) -> bool:
+        """Whether this is news to the page; from now on it is not."""
+        if self.ahead == place.ahead and self.held_ahead == place.held_ahead and self.facts == facts:
+            return False
+        self.ahead, self.held_ahead, self.facts = place.ahead, place.held_ahead, facts
+        return True
+
+
+class Announcer:
+    """Both steps look only at the seats that they have something to say to, unless a line moved."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self.client = client
+        self.seats: OrderedDict[Seat, None] = OrderedDict()  # who got a frame last is at the end
+        self._untold: dict[str, set[Seat]] = {}  # by queue: newcomers, and who lost the place
+        self._seen: dict[str, list[bytes | None]] = {}  # by queue: its version and facts
+
+    def add(self, seat: Seat) -> None:
+        self.seats[seat] = None
+        self._untold.setdefault(seat.socket.entry.queue, set()).add(seat)
+
+    def remove(self, seat: Seat) -> None:
+        self.seats.pop(seat, None)
+        self._untold[seat.socket.entry.queue].discard(seat)
+
+    async def tell_numbers(self) -> None:
+        """Those of each line to whom they are new: to everybody whose place moved, else to newcomers only."""
+        for queue, untold in list(self._untold.items()):
+            now = cast(list[bytes | None], await self.client.mget(keys.line_keys(queue).version, keys.facts_key(queue)))
+            moved = self._seen.get(queue) != now
+            seats = [seat for seat in (self.seats if moved else untold) if seat.waits and _queue(seat) == queue]
+            if seats:
+                entries = [(seat.job_id, seat.socket.entry.score) for seat in seats]
+                places = await positions.find(self.client, queue, entries)
+                await self._tell(list(zip(seats, places, strict=True)), parse_facts(now[1]), untold)
+            self._seen[queue] = now  # only now: an error on the way is made good by the next tick
+
+    async def break_silence(self) -> None:
+        before, frames = time.monotonic() - SILENCE, 0
+        while self.seats and (seat := next(iter(self.seats))).spoken_at <= before:
+            # Who waits has a place that the tick watches; who runs may have missed the hint of the end.
+            running = seat.socket.entry.status == Status.RUNNING
+            await self.speak(seat, seat.socket.refresh if running else seat.socket.send_tick)
+            frames += 1
+            if frames % BREATH == 0:
+                await asyncio.sleep(0)
+
+    async def send_away(self) -> None:
+        for seat in list(self.seats):
+            await self.speak(seat, seat.socket.go_elsewhere)
+
+    async def speak(self, seat: Seat, say: Callable[..., Awaitable[None]], *what: Any) -> None:
+        if seat not in self.seats:
+            return  # the page was closed meanwhile
+        seat.spoken_at = time.monotonic()
+        self.seats.move_to_end(seat)
+        try:
+            await say(*what)
+        except Exception:
+            logger.warning("A page of entry %s could not be told", seat.socket.entry.code, exc_info=True)
+
+    async def _tell(self, places: list[tuple[Seat, Place | None]], facts: Facts, untold: set[Seat]) -> None:
+        frames, lost = 0, []
+        for seat, place in places:
+            if not seat.waits:
+                continue  # it has moved on meanwhile
+            if place is None:
+                lost.append(seat)
+            elif seat.notes(place, facts):
+                untold.discard(seat)
+                await self.speak(
+                    seat, seat.socket.send_numbers, snapshot.build(seat.socket.entry, place, facts).as_json()
+                )
+                frames += 1
+                if frames % BREATH == 0:
+                    await asyncio.sleep(0)
+        await self._look_again(lost, untold)
+
+    async def _look_again(self, lost: list[Seat], untold: set[Seat]) -> None:
+        """No place, though they wait as far as their pages know: a hint was lost, or they are just being claimed."""
+        for seat in lost:
+            seat.facts = None  # wherever it comes back, that is news
+            untold.add(seat)
+        await asyncio.gather(*(self.speak(seat, seat.socket.refresh) for seat in lost[:LOOKS]))
+
+
+def _queue(seat: Seat) -> str:
+    return seat.socket.entry.queue

@@ -1,0 +1,88 @@
+"""10,000 open pages in one process, without their sockets: what a beat costs, and what it costs to know all numbers."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from queueing import keys
+from queueing.line import get_line
+from queueing.lobby import Lobby
+from queueing.models import Entry
+from queueing.stats import Facts
+from tests.benchmarks.report import Row
+
+PAGES = 10_000
+RUNS = 7
+FACTS = Facts(workers=2, running=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_share=0.1)
+
+
+def rows() -> Iterator[Row]:
+    beats, numbers, told = asyncio.run(_measure())
+    yield Row(
+        "a beat, for each visitor",
+        "us",
+        [seconds / PAGES * 1e6 for seconds in beats],
+        "<=",
+        3,
+        meaning=f"Process CPU of one pulse of a Lobby with {PAGES:,} pages present, divided by their number.",
+    )
+    yield Row(
+        f"the numbers of {PAGES:,} pages after a departure at the head",
+        "ms",
+        [seconds * 1000 for seconds in numbers],
+        "<=",
+        100,
+        meaning=f"Process CPU of one tick of the Lobby, everything included except the sending. {told}",
+    )
+
+
+class Counter:
+    """A page without a socket: counts what it is told."""
+
+    told = 0
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    async def send_numbers(self, _: Any) -> None:
+        Counter.told += 1
+
+    async def send_tick(self) -> None: ...
+    async def refresh(self) -> None: ...
+    async def go_elsewhere(self) -> None: ...
+
+
+async def _measure() -> tuple[list[float], list[float], str]:
+    line, lobby = get_line("probe"), Lobby()
+    line.connection.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))
+    entries = [Entry(id=number, code=uuid.uuid4(), queue="probe") for number in range(1, PAGES + RUNS + 1)]
+    for entry in entries:
+        line.place(entry.job_id, entry.score, presence=600)
+    await asyncio.gather(*(lobby.enter(Counter(entry), is_owner=True) for entry in entries[RUNS:]))
+    beats = [await _cpu(lobby.pulse) for _ in range(RUNS)]
+    await lobby.tick()
+    numbers = []
+    for entry in entries[:RUNS]:
+        line.forget(entry.job_id)
+        Counter.told = 0
+        numbers.append(await _cpu(lobby.tick))
+        assert Counter.told == PAGES
+    line.place(uuid.uuid4().hex, PAGES * 2, presence=60)  # somebody comes: the line moved, and nobody's number
+    Counter.told = 0
+    seconds = await _cpu(lobby.tick)
+    await lobby.stop()
+    return (
+        beats,
+        numbers,
+        f"When somebody joined behind them it was {seconds * 1000:.0f} ms, and {Counter.told} were told.",
+    )
+
+
+async def _cpu(step: Callable[[], Awaitable[None]]) -> float:
+    began = time.process_time()
+    await step()
+    return time.process_time() - began

@@ -1,0 +1,240 @@
+"""5,000 open pages on one daphne: what they cost at rest, and how soon they know when the line moves.
+
+daphne runs with the options of the Procfile; each page has an entry of its own, opened through the real handshake.
+The rival is a daphne whose application accepts a socket and holds it.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from django.db import connection as database
+from django.test import Client
+
+from queueing import keys, services
+from queueing.line import get_line
+from queueing.models import Entry
+from queueing.ownership import make_visitor
+from queueing.stats import Facts
+from tests.benchmarks.report import Row
+from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
+from tests.servers import free_port
+
+SOCKETS = 5_000
+STEPS = 5  # of opening them; the memory of each is a value
+WINDOWS = 5  # of either phase; each is a value
+REST = 6.0  # seconds of one window at rest
+LEAVING = 12.0  # seconds of one window of departures
+PACE = 0.2  # seconds between two departures
+SETTLE = 3.0  # seconds
+FACTS = Facts(workers=2, running=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_share=0.1)
+
+
+def rows() -> Iterator[Row]:
+    raise_limit(SOCKETS)
+    bare, ours = asyncio.run(_measure_bare()), asyncio.run(_measure_ours())
+    yield Row(
+        "everybody behind a departure knows (p99)",
+        "s",
+        [float(np.percentile(window, 99)) for window in ours.lateness],
+        "<=",
+        2.0,
+        meaning=f"{SOCKETS:,} pages, five departures a second at the head for a minute: from just before the row of "
+        "who leaves is cancelled until a frame with a place that reflects it has reached a page, for each departure "
+        f"and each page behind it, by windows of {LEAVING:.0f} s. Over the minute the median was "
+        f"{np.median(np.concatenate(ours.lateness)):.2f} s, the longest {max(map(np.max, ours.lateness)):.2f} s; "
+        f"daphne used {ours.busy:.0f} % of a core.",
+        database="yes",
+    )
+    yield Row(
+        f"daphne's CPU, {SOCKETS:,} pages at rest",
+        "%",
+        ours.rest,
+        "<=",
+        10,
+        rival=bare.rest,
+        meaning=f"Of one core, while nobody comes or goes, by windows of {REST:.0f} s: beats, pings, and a frame for "
+        "each page after 10 s of silence. The rival only pings.",
+    )
+    yield Row(
+        "memory of a socket",
+        "KB",
+        ours.memory,
+        "<=",
+        45,
+        rival=bare.memory,
+        meaning=f"Growth of daphne's RSS, by steps of {SOCKETS // STEPS:,} pages in one run. Ours were opened, with "
+        f"session, row and first frame, in {ours.opening:.0f} s; the rival's in {bare.opening:.0f} s.",
+    )
+
+
+@dataclass(slots=True)
+class Measured:
+    memory: list[float] = field(default_factory=list)  # KB a socket
+    opening: float = 0.0  # seconds for all of them
+    rest: list[float] = field(default_factory=list)  # % of a core
+    busy: float = 0.0  # % of a core
+    lateness: list["np.ndarray"] = field(default_factory=list)  # seconds, by windows
+
+
+class WaitingPage(Page):
+    """Notes when it was told which place, and goes when its entry is over."""
+
+    def __init__(self, path: str, headers: dict[str, str]) -> None:
+        super().__init__(path, headers)
+        self.times: list[float] = []
+        self.ahead: list[int] = []
+
+    def hear(self, text: bytes) -> None:
+        frame = json.loads(text)
+        if frame["type"] != "status":
+            return
+        if frame["status"] != "waiting":
+            self._note(-1)
+            self.close()
+        elif frame["ahead"] is not None:
+            self._note(frame["ahead"])
+
+    def _note(self, ahead: int) -> None:
+        self.times.append(time.monotonic())
+        self.ahead.append(ahead)
+
+
+async def _measure_bare() -> Measured:
+    measured = Measured()
+    with _daphne("tests.benchmarks.bare:application") as (daphne, port):
+        pages = [Page("/", _headers(port)) for _ in range(SOCKETS)]
+        await _open(daphne, port, pages, measured)
+        measured.rest = await _rest(daphne)
+    return measured
+
+
+async def _measure_ours() -> Measured:
+    measured = Measured()
+    entries, cookie = await asyncio.to_thread(_wait_in_line)
+    with _daphne("config.asgi:application") as (daphne, port):
+        headers = _headers(port) | {"Cookie": cookie}
+        pages = [WaitingPage(f"/ws/entry/{entry.code}/?have=waiting", headers) for entry in entries]
+        await _open(daphne, port, pages, measured)
+        measured.rest = await _rest(daphne)
+        before = daphne.cpu_times()
+        departures = await _depart(entries)
+        measured.busy = _share(daphne, before, WINDOWS * LEAVING)
+        await asyncio.sleep(SETTLE)
+        assert not any(page.is_lost for page in pages[len(departures) :])
+    windows = np.array_split(np.arange(len(departures)), WINDOWS)
+    measured.lateness = [_lateness(departures, pages, window) for window in windows]
+    return measured
+
+
+def _wait_in_line() -> tuple[list[Entry], str]:
+    """As many waiting entries, in order, of one visitor; and the cookie of that visitor's session."""
+    session = Client().session
+    visitor = make_visitor(session)
+    session.save()
+    Entry.objects.bulk_create(
+        [Entry(queue="probe", task_path="tests.probe.probe", visitor=visitor) for _ in range(SOCKETS)], batch_size=500
+    )
+    entries, line = list(Entry.objects.order_by("id")), get_line("probe")
+    for entry in entries:
+        line.place(entry.job_id, entry.score, presence=600)  # until its page is open, which renews it
+    line.connection.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))  # what a keeper would write
+    database.close()
+    return entries, f"sessionid={session.session_key}"
+
+
+@contextmanager
+def _daphne(application: str) -> Iterator[tuple[psutil.Process, int]]:
+    """A web process as in the Procfile, with another application perhaps, as in production."""
+    port = free_port()
+    line = next(line for line in Path("Procfile").read_text().splitlines() if line.startswith("web:"))
+    words = shlex.split(line.removeprefix("web: exec python").replace("${PORT:-8000}", str(port)))
+    environment = os.environ | {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+    process = subprocess.Popen(
+        [sys.executable, *words[:-1], "-v", "0", application], env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, "daphne does not start"
+            time.sleep(0.1)
+        yield psutil.Process(process.pid), port
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def _headers(port: int) -> dict[str, str]:
+    return {
+        "Host": f"127.0.0.1:{port}",
+        "Origin": f"http://127.0.0.1:{port}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+
+
+async def _open(daphne: psutil.Process, port: int, pages: Sequence[Page], measured: Measured) -> None:
+    for step in range(STEPS):
+        before, began = daphne.memory_info().rss, time.monotonic()
+        some = pages[step * SOCKETS // STEPS : (step + 1) * SOCKETS // STEPS]
+        await open_all(port, some)
+        measured.opening += time.monotonic() - began
+        await asyncio.sleep(SETTLE)  # the last ones get their first frame, and numbers if they moved
+        assert not any(page.is_lost for page in some)
+        measured.memory.append((daphne.memory_info().rss - before) / 1024 / len(some))
+
+
+async def _rest(daphne: psutil.Process) -> list[float]:
+    shares = []
+    for _ in range(WINDOWS):
+        before = daphne.cpu_times()
+        await asyncio.sleep(REST)
+        shares.append(_share(daphne, before, REST))
+    return shares
+
+
+def _share(daphne: psutil.Process, before: Any, seconds: float) -> float:
+    now = daphne.cpu_times()
+    return 100 * (now.user + now.system - before.user - before.system) / seconds
+
+
+async def _depart(entries: Sequence[Entry]) -> "np.ndarray":
+    """One after the other leaves at the head; the moments."""
+    gc.freeze()  # the crowd must not stop to collect its own garbage while it is told
+    moments, began = [], time.monotonic()
+    for number in range(round(WINDOWS * LEAVING / PACE)):
+        await asyncio.sleep(began + number * PACE - time.monotonic())
+        moments.append(time.monotonic())
+        await asyncio.to_thread(services.leave, entries[number])
+    await asyncio.sleep(began + WINDOWS * LEAVING - time.monotonic())
+    return np.array(moments)
+
+
+def _lateness(moments: "np.ndarray", pages: Sequence[WaitingPage], departures: "np.ndarray") -> "np.ndarray":
+    """Seconds from each of these departures until each page behind it knew; infinite when it never did."""
+    late = []
+    for place, page in enumerate(pages):
+        ahead = np.minimum.accumulate(np.array(page.ahead))
+        times = np.append(page.times, np.inf)
+        known = departures[departures < place]
+        # The first frame that says: at most so many, now that those up to this departure are gone.
+        first = np.searchsorted(-ahead, -(place - known - 1))
+        late.append(times[first] - moments[known])
+    return np.concatenate(late)
