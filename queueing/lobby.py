@@ -36,6 +36,8 @@ class Lobby:
         self.seats: dict[str, list[Seat]] = {}  # by job id
         self._arrivals: dict[str, tuple[list[str], asyncio.Task[None]]] = {}  # by queue: who shares the next beat
         self._door = asyncio.Lock()  # one such beat at a time
+        # When a proxy dies, thousands leave at once: all of the connections, and those who wait for one give up.
+        self._exit = asyncio.Semaphore(5)
         self._beaten_at = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,9 +76,10 @@ class Lobby:
         seats = self._remove(seat)
         if not seat.is_owner or not entry.is_live or any(other.is_owner for other in seats):
             return False
-        await keys.async_script(self.client, "close")(
-            keys=keys.as_list(keys.line_keys(entry.queue)), args=close_arguments(entry.job_id, cause)
-        )
+        async with self._exit:
+            await keys.async_script(self.client, "close")(
+                keys=keys.as_list(keys.line_keys(entry.queue)), args=close_arguments(entry.job_id, cause)
+            )
         return True
 
     def _remove(self, seat: Seat) -> list[Seat]:

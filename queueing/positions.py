@@ -1,7 +1,8 @@
-"""Where many entries of one line stand, in one round trip."""
+"""Where many entries of one line stand, in few round trips."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import cast
 
 import redis.asyncio
@@ -10,6 +11,7 @@ from queueing import keys
 from queueing.snapshot import Place
 
 WHOLE_LINE = 100  # entries from which one read of the whole line beats a rank for each
+WINDOW = 5000  # ids that one call of the script reads; it blocks everybody for about 2 ms
 
 
 async def find(client: redis.asyncio.Redis, queue: str, entries: Sequence[tuple[str, float]]) -> Iterable[Place | None]:
@@ -35,10 +37,14 @@ async def _rank_each(
 async def _read_line(
     client: redis.asyncio.Redis, line: keys.LineKeys, entries: Sequence[tuple[str, float]]
 ) -> list[Place | None]:
-    reply = await keys.async_script(client, "order")(keys=keys.as_list(line))
-    order, held = (text.decode().split() for text in cast(list[bytes], reply))
+    script, order, scores = keys.async_script(client, "order"), list[str](), list[float]()
+    for first in count(step=WINDOW):
+        reply = cast(list[bytes], await script(keys=keys.as_list(line), args=[first, WINDOW]))
+        if not any(reply):
+            break
+        order += reply[0].decode().split()
+        scores += map(float, reply[1].split())
     ranks = {job_id: rank for rank, job_id in enumerate(order)}
-    scores = [float(score) for score in held]
     return [
         None if (rank := ranks.get(job_id)) is None else Place(rank, bisect_left(scores, score))
         for job_id, score in entries

@@ -7,9 +7,10 @@ from queueing.line import LineQueue
 from queueing.snapshot import Place
 
 
-@pytest.mark.parametrize("whole_line", [1, 1_000])
-async def test_it_works(line: LineQueue, monkeypatch: pytest.MonkeyPatch, whole_line: int) -> None:
+@pytest.mark.parametrize(("whole_line", "window"), [(1, 5_000), (1, 1), (1_000, 5_000)])
+async def test_it_works(line: LineQueue, monkeypatch: pytest.MonkeyPatch, whole_line: int, window: int) -> None:
     monkeypatch.setattr(positions, "WHOLE_LINE", whole_line)
+    monkeypatch.setattr(positions, "WINDOW", window)
     for job_id, score in (("a", -(2**40)), ("b", 2), ("c", 3), ("d", 4)):
         line.place(job_id, score, presence=60)
     for job_id in ("a", "c"):
