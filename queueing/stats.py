@@ -20,7 +20,7 @@ from queueing.models import Entry
 from queueing.states import Status
 
 RECENT_RUNS = 50  # runs the expected wait is made of
-RECENT_ENDS = 100  # ended entries the share of leavers is taken from
+RECENT_ENDS = 100  # ended entries the rate of leaving is taken from
 FACTS_TTL = 30  # seconds
 ALIVE = 45  # seconds since a worker's last sign; an idle one gives one each 15 s
 
@@ -32,7 +32,7 @@ class Facts:
     workers: int = 0
     running: int = 0
     run_seconds: tuple[float, ...] = ()
-    leave_share: float = 0.0
+    leave_rate: float = 0.0  # per second and waiting visitor
 
     def wait(self, ahead: int) -> tuple[float, float] | None:
         """Seconds until the start for somebody with so many present entries ahead."""
@@ -41,7 +41,7 @@ class Facts:
             running=self.running,
             workers=self.workers,
             run_seconds=self.run_seconds,
-            leave_share=self.leave_share,
+            leave_rate=self.leave_rate,
         )
 
 
@@ -63,13 +63,13 @@ def collect_facts(queue: str) -> Facts:
     entries = Entry.objects.filter(queue=queue)
     runs = entries.filter(status=Status.SUCCEEDED).order_by("-finished_at")
     pairs = runs.values_list("last_attempted_at", "finished_at")[:RECENT_RUNS]
-    ends = entries.final().order_by("-finished_at").values_list("attempt", flat=True)[:RECENT_ENDS]
-    ended = list(ends)
+    ends = entries.final().order_by("-finished_at").values_list("joined_at", "started_at")[:RECENT_ENDS]
+    waits = [(start - joined).total_seconds() for joined, start in ends if start]
     return Facts(
         workers=live_workers(queue),
         running=entries.running().count(),
         run_seconds=tuple((end - start).total_seconds() for start, end in pairs if start and end),
-        leave_share=sum(attempt == 0 for attempt in ended) / len(ended) if ended else 0.0,
+        leave_rate=eta.leave_rate(waits, left=len(ends) - len(waits)),
     )
 
 
