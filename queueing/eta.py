@@ -19,7 +19,8 @@ def estimate(
     """Seconds until the start, low and high, or None when unknown.
 
     `ahead` are the present entries ahead; `running` the entries being worked on by `workers` workers; `run_seconds`
-    recent run times; `leave_rate` how many leave per second and waiting visitor, see `leave_rate()`.
+    how long each of the recent runs kept its worker busy; `leave_rate` how many leave per second and waiting visitor
+    (see `leave_rate()`).
 
     With all c workers busy, the line moves at each end of a run and whenever somebody ahead leaves. With j of n still
     ahead that is at rate r = c/m + j L, for a mean run of m seconds and leave rate L, so the wait has the mean sum of

@@ -1,9 +1,12 @@
 """What staff and the expected wait are told about the lines."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, F, Q, Sum
@@ -31,7 +34,7 @@ class Facts:
 
     workers: int = 0
     running: int = 0
-    run_seconds: tuple[float, ...] = ()
+    run_seconds: tuple[float, ...] = ()  # a worker was busy with each of the recent runs
     leave_rate: float = 0.0  # per second and waiting visitor
 
     def wait(self, ahead: int) -> tuple[float, float] | None:
@@ -61,16 +64,41 @@ def parse_facts(raw: bytes | None) -> Facts:
 
 def collect_facts(queue: str) -> Facts:
     entries = Entry.objects.filter(queue=queue)
-    runs = entries.filter(status=Status.SUCCEEDED).order_by("-finished_at")
-    pairs = runs.values_list("last_attempted_at", "finished_at")[:RECENT_RUNS]
+    succeeded = entries.filter(status=Status.SUCCEEDED, last_attempted_at__isnull=False).order_by("-finished_at")
+    runs = succeeded.values_list("worker_ids", "joined_at", "last_attempted_at", "finished_at")[:RECENT_RUNS]
     ends = entries.final().order_by("-finished_at").values_list("joined_at", "started_at")[:RECENT_ENDS]
     waits = [(start - joined).total_seconds() for joined, start in ends if start]
     return Facts(
         workers=live_workers(queue),
         running=entries.running().count(),
-        run_seconds=tuple((end - start).total_seconds() for start, end in pairs if start and end),
+        run_seconds=busy_seconds(map(Run._make, runs)),
         leave_rate=eta.leave_rate(waits, left=len(ends) - len(waits)),
     )
+
+
+class Run(NamedTuple):
+    """A run of a task, for the expected wait."""
+
+    workers: list[str]  # the last one is that of this run
+    joined: datetime
+    started: datetime
+    finished: datetime
+
+
+def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
+    """How long each of these runs kept a worker from the next visitor: the run, and the usual turnaround after it.
+
+    The turnaround (the books, a claim, a fork) shows between two runs of a worker when the second visitor had come
+    before the first run ended; the median, because that one may have been absent for a while.
+    """
+    in_order = sorted(runs, key=lambda run: (run.workers[-1:], run.started))
+    gaps = [
+        (following.started - run.finished).total_seconds()
+        for run, following in pairwise(in_order)
+        if run.workers[-1:] == following.workers[-1:] and following.joined < run.finished
+    ]
+    turnaround = max(0.0, median(gaps)) if gaps else 0.0
+    return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)
 
 
 def live_workers(queue: str) -> int:
