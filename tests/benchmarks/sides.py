@@ -36,6 +36,7 @@ class Ours:
         log, turns, last = self.folder / f"ours-{time.time()}", self._turns(), self._last_entry()
         visits = visit(crowd, self.web.port, log)
         runs = read_runs(log)
+        wait_for(lambda: self._turns() - turns >= len(runs))  # RQ counts a little later
         rows = Entry.objects.filter(id__gt=last, attempt__gt=0).values_list("kwargs", "last_attempted_at")
         outcome = Outcome(
             crowd,
@@ -46,6 +47,10 @@ class Ours:
             self._turns() - turns - len(runs),
         )
         return outcome, visits
+
+    def wait_for_the_dropped(self) -> None:
+        """Wait until those who left are over, too: only then is the rate of leaving known."""
+        wait_for(lambda: not Entry.objects.waiting().exists(), conf.CLOSE_GRACE + 20)
 
     def _turns(self) -> int:
         """Work horses so far, by RQ's own count."""
