@@ -1,10 +1,13 @@
 """What staff and the expected wait are told about the lines."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, F, Q, Sum
@@ -21,7 +24,7 @@ from queueing.models import Entry
 from queueing.states import Status
 
 RECENT_RUNS = 50  # runs the expected wait is made of
-RECENT_ENDS = 100  # ended entries the share of leavers is taken from
+RECENT_ENDS = 100  # ended entries the rate of leaving is taken from
 FACTS_TTL = 30  # seconds
 ALIVE = 45  # seconds since a worker's last sign; an idle one gives one each 15 s
 
@@ -32,8 +35,8 @@ class Facts:
 
     workers: int = 0
     running: int = 0
-    run_seconds: tuple[float, ...] = ()
-    leave_share: float = 0.0
+    run_seconds: tuple[float, ...] = ()  # a worker was busy with each of the recent runs
+    leave_rate: float = 0.0  # per second and waiting visitor
 
     def wait(self, ahead: int) -> tuple[float, float] | None:
         """Seconds until the start for somebody with so many present entries ahead."""
@@ -42,7 +45,7 @@ class Facts:
             running=self.running,
             workers=self.workers,
             run_seconds=self.run_seconds,
-            leave_share=self.leave_share,
+            leave_rate=self.leave_rate,
         )
 
 
@@ -54,25 +57,49 @@ def publish_facts(queue: str) -> Facts:
 
 @lru_cache(maxsize=16)  # web processes read them each second, and compare what they read before with what they read
 def parse_facts(raw: bytes | None) -> Facts:
-    """Unknown (no workers) when the keeper has written nothing lately."""
-    if raw is None:
-        return Facts()
-    values = json.loads(raw)
-    return Facts(**values | {"run_seconds": tuple(values["run_seconds"])})
+    """Unknown (no workers) when the keeper has written nothing lately; a keeper of another version may know others."""
+    written = json.loads(raw or b"{}")
+    values = {field.name: written[field.name] for field in fields(Facts) if field.name in written}
+    return Facts(**values | {"run_seconds": tuple(values.get("run_seconds", ()))})
 
 
 def collect_facts(queue: str) -> Facts:
     entries = Entry.objects.filter(queue=queue)
-    runs = entries.filter(status=Status.SUCCEEDED).order_by("-finished_at")
-    pairs = runs.values_list("last_attempted_at", "finished_at")[:RECENT_RUNS]
-    ends = entries.final().order_by("-finished_at").values_list("attempt", flat=True)[:RECENT_ENDS]
-    ended = list(ends)
+    succeeded = entries.filter(status=Status.SUCCEEDED, last_attempted_at__isnull=False).order_by("-finished_at")
+    runs = succeeded.values_list("worker_ids", "joined_at", "last_attempted_at", "finished_at")[:RECENT_RUNS]
+    ends = entries.final().order_by("-finished_at").values_list("joined_at", "started_at")[:RECENT_ENDS]
+    waits = [(start - joined).total_seconds() for joined, start in ends if start]
     return Facts(
         workers=live_workers(queue),
         running=entries.running().count(),
-        run_seconds=tuple((end - start).total_seconds() for start, end in pairs if start and end),
-        leave_share=sum(attempt == 0 for attempt in ended) / len(ended) if ended else 0.0,
+        run_seconds=busy_seconds(map(Run._make, runs)),
+        leave_rate=eta.leave_rate(waits, left=len(ends) - len(waits)),
     )
+
+
+class Run(NamedTuple):
+    """A run of a task, for the expected wait."""
+
+    workers: list[str]  # the last one is that of this run
+    joined: datetime
+    started: datetime
+    finished: datetime
+
+
+def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
+    """How long each of these runs kept a worker from the next visitor: the run, and the usual turnaround after it.
+
+    The turnaround (the books, a claim, a fork) shows between two runs of a worker when the second visitor had come
+    before the first run ended; the median, because that one may have been absent for a while.
+    """
+    in_order = sorted(runs, key=lambda run: (run.workers[-1:], run.started))
+    gaps = [
+        (following.started - run.finished).total_seconds()
+        for run, following in pairwise(in_order)
+        if run.workers[-1:] == following.workers[-1:] and following.joined < run.finished
+    ]
+    turnaround = max(0.0, median(gaps)) if gaps else 0.0
+    return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)
 
 
 def live_workers(queue: str) -> int:

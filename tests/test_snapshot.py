@@ -96,3 +96,7 @@ def test_ordinals(number: int, text: str) -> None:
 
 def test_facts_that_nobody_wrote_are_unknown() -> None:
     assert parse_facts(None) == Facts()
+
+
+def test_facts_of_another_version_do_no_harm() -> None:
+    assert parse_facts(b'{"workers": 3, "mood": "good"}') == Facts(workers=3)
