@@ -6,6 +6,7 @@ The row first, then Redis, then the hint. Redis may be away after the row: the k
 import logging
 import uuid
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -150,7 +151,7 @@ def _insert(entry: Entry) -> bool:
     entry.slot = None if entry.visitor is None else 0
     for _ in range(conf.MAX_WAITING_PER_VISITOR + 3):
         try:
-            with transaction.atomic():
+            with _savepoint():
                 entry.save(force_insert=True)
         except IntegrityError:
             if Entry.objects.filter(code=entry.code).exists():  # the same form, a moment ago
@@ -161,6 +162,11 @@ def _insert(entry: Entry) -> bool:
             transaction.on_commit(partial(_after_commit, entry))
             return True
     raise TooManyWaiting
+
+
+def _savepoint() -> AbstractContextManager[None]:
+    """One insert is a transaction by itself; inside of somebody else's, a refusal must leave that one usable."""
+    return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
 
 
 def _after_commit(entry: Entry) -> None:
