@@ -290,6 +290,12 @@ RELIED_UPON = [
         "test_a_worker_asks_our_queue_class_for_its_next_job",
     ),
     Reliance(
+        "rq.defaults",
+        "",
+        "RQ_KEY_PREFIX is the prefix of RQ's keys, which the scripts and LineKeys.inbox name",
+        "test_conf.test_another_prefix_of_rqs_keys_is_refused test_rqs_keys_are_where_ours_point",
+    ),
+    Reliance(
         "rq.exceptions.NoSuchJobError",
         "",
         "a missing hash is an answer, not an error",

@@ -21,7 +21,7 @@ PLAN = [
     ("dropping", ["sqlite", "postgres"]),
     ("joining", ["sqlite", "postgres"]),
     ("starting", ["sqlite", "postgres"]),
-    ("rounds", ["sqlite", "postgres"]),
+    ("rounds", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),
     ("crowd", ["sqlite"]),

@@ -4,6 +4,7 @@ The rival is a stock worker whose job makes the same two updates of the same row
 workers are there all the time, and are measured in turn.
 """
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,9 +22,9 @@ from tests.benchmarks import processes, stock, waiting
 from tests.benchmarks.report import Row
 
 RUNS = 5
-JOINS = 60  # in each run
-IN_A_ROW = 60
-PAUSE = 0.03  # seconds until a worker is idle again
+JOINS = 100  # in each run
+IN_A_ROW = 50
+PAUSE = 0.01  # seconds in which an idle worker comes to rest
 
 
 def rows() -> Iterator[Row]:
@@ -116,4 +117,4 @@ def _idle_workers() -> int:
 
 def _share(values: list[float], percent: int) -> float:
     """The value that so many percent of them do not exceed."""
-    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
