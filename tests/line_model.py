@@ -6,6 +6,7 @@ past its time when a test has said so. Members compare by identity; their order 
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 # Seconds, so long that nothing runs out by itself in a test, and so far apart that one cannot be taken for another.
 CLOSE_GRACE, LOST_GRACE, KEEP_GRACE, LEASE = 100_000, 200_000, 400_000, 100_000
@@ -53,8 +54,9 @@ class Member:
     absence: Absence | None = None  # of who is held
     note: Absence | None = None  # a goodbye that was said outside of the line
 
-    def __repr__(self) -> str:
-        return self.name
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """In Hypothesis' report of a failure the name is enough."""
+        printer.text(self.name)
 
     @property
     def is_live(self) -> bool:
@@ -325,15 +327,12 @@ class LineModel:
         member.present = member.present or not member.attended
 
     def _empty_inbox(self) -> None:
-        """To the end of the line, each on the number after the last, unless it has a place already."""
+        """Jobs of somebody else's go to the end of the line; an entry's place comes from its row alone."""
         line = self.line()
         group, number = line[-1].rank[:2] if line else (0, 0)
         for member in self.inbox:
-            if member.place in {"held", "claimed"}:
-                continue
-            number += 1
-            if not member.place:
+            if member.foreign and not member.place:
+                number += 1
                 member.rank = (group, number, member.id)
-                member.place = "line"
-                member.present = member.present or member.foreign
+                member.place, member.present = "line", True
         self.inbox.clear()

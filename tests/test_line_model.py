@@ -20,10 +20,17 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.db.models.functions import Now
 from django.utils import timezone
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
@@ -50,6 +57,11 @@ CLOCKS: dict[str, int] = {
 # Seconds by which a deadline may differ from the model's, which has no clock.
 SLACK = 10_000
 WORKERS, MOST_LIVE = 3, 16
+# Windows of the scripts, so small that a short line has several.
+SMALL_WINDOW = 4
+# A flush ends most of what the events before it led to, and rules that need nobody would come too often.
+MOST_FLUSHES, STEPS_TO_ROUND = 2, 3
+PRIORITIES = st.sampled_from([0, 0, 0, 5, -5])
 
 
 # Time, as data
@@ -99,6 +111,47 @@ def lose_presence(member: Member) -> None:
     keys.connection().delete(keys.PRESENCE.format(job_id=member.id))
 
 
+# Who can be chosen
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    name: str
+    hand: Member | None = None  # what it was told to run
+    entry: Entry | None = None  # the row, as its running attempt read it
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.name)
+
+
+def is_seen(member: Member) -> bool:
+    return member.present and member.attended and member.has_row
+
+
+def is_away(member: Member) -> bool:
+    return member.place == "held" and not member.present and member.attended and member.has_row
+
+
+def is_held_and_present(member: Member) -> bool:
+    return member.place == "held" and member.present
+
+
+def is_idle(worker: Worker) -> bool:
+    return worker.hand is None
+
+
+def is_told(worker: Worker) -> bool:
+    return worker.hand is not None and worker.entry is None
+
+
+def is_running(worker: Worker) -> bool:
+    return worker.entry is not None
+
+
+def waits(member: Member) -> bool:
+    return member.status == "waiting" and member.place in {"line", "held"}
+
+
 # What is there
 
 
@@ -125,15 +178,14 @@ class Seen:
 def see(members: list[Member]) -> Seen:
     line, client, now = get_line("probe"), keys.connection(), now_ms()
     found = client.mget([keys.PRESENCE.format(job_id=member.id) for member in members]) if members else []
+    due = client.zrange(line.keys.due, 0, -1, withscores=True)
     rows = Entry.objects.only("code", "priority", "status", "attempt", "reason")
     return Seen(
         line=line.get_job_ids()[: line.connection.zcard(line.keys.line)],
         held=line.held_ids(),
         claims={worker: job_id for worker, (job_id, *_) in line.claims().items()},
         present={member.id for member, value in zip(members, found, strict=True) if value},
-        deadlines={
-            job_id.decode(): (at - now) / 1000 for job_id, at in client.zrange(line.keys.due, 0, -1, withscores=True)
-        },
+        deadlines={job_id.decode(): (at - now) / 1000 for job_id, at in due},
         rows={entry.job_id: entry for entry in rows},
     )
 
@@ -171,13 +223,6 @@ def line_equals_the_rows(seen: Seen) -> None:
     assert (seen.held, seen.claims) == ([], {})
 
 
-@dataclass(eq=False, slots=True)
-class Worker:
-    name: str
-    hand: Member | None = None  # what it was told to run
-    entry: Entry | None = None  # the row, as its running attempt read it
-
-
 class LineMachine(RuleBasedStateMachine):
     """Each rule does a thing to the real line and to the model; then both must look the same."""
 
@@ -189,6 +234,8 @@ class LineMachine(RuleBasedStateMachine):
         self.line: LineQueue = get_line("probe")
         self.model = LineModel()
         self.made = 0
+        self.flushes = 0
+        self.since_round = 0
         self.workers = [self.new_worker() for _ in range(WORKERS)]
         self.keeper = self.new_keeper()
         self.keeper.client.set("queueing:epoch", 1)  # no flush has just happened
@@ -227,9 +274,15 @@ class LineMachine(RuleBasedStateMachine):
 
     # Visitors
 
+    @initialize(priorities=st.lists(PRIORITIES, min_size=3, max_size=10))
+    def some_are_there(self, priorities: list[int]) -> None:
+        self.watch("old")
+        for priority in priorities:
+            self.join(priority=priority, attended=True, newborn=False)
+
     @precondition(has_room)
     @rule(
-        priority=st.sampled_from([0, 0, 0, 5, -5]),
+        priority=PRIORITIES,
         attended=st.sampled_from([True, True, True, False]),
         newborn=st.sampled_from([False, False, True]),
     )
@@ -461,25 +514,29 @@ class LineMachine(RuleBasedStateMachine):
         if is_mine:
             worker.hand.lease_over = False
 
+    @precondition(lambda self: any(worker.hand for worker in self.workers))
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
         """With kill -9: claim and lease stay behind."""
-        self.replace(self.pick_worker(data, lambda worker: True))
+        self.replace(self.pick_worker(data, lambda worker: worker.hand is not None))
 
-    @precondition(lambda self: any(not is_running(worker) for worker in self.workers))
+    @precondition(lambda self: any(self.has_claim(worker) for worker in self.workers))
     @rule(data=st.data())
     def stop(self, data: st.DataObject) -> None:
         """As the worker's teardown: what it was given and did not start goes back at once."""
-        worker = self.pick_worker(data, lambda worker: not is_running(worker))
-        if worker.name in self.model.claims:
-            job_id, score, _ = self.line.claims()[worker.name]
-            member = self.model.claims[worker.name].member
-            place = self.line.release(worker.name, job_id, score)
-            assert place == self.model.release(worker.name, member, by_row=False)
+        worker = self.pick_worker(data, self.has_claim)
+        job_id, score, _ = self.line.claims()[worker.name]
+        member = self.model.claims[worker.name].member
+        place = self.line.release(worker.name, job_id, score)
+        assert place == self.model.release(worker.name, member, by_row=False)
         self.replace(worker)
+
+    def has_claim(self, worker: Worker) -> bool:
+        return worker.name in self.model.claims and not is_running(worker)
 
     # Others
 
+    @precondition(lambda self: len(self.model.inbox) < 3)
     @rule()
     def foreign_push(self) -> None:
         name = f"foreign{self.new_number():04}"
@@ -488,11 +545,11 @@ class LineMachine(RuleBasedStateMachine):
         self.model.members.append(member)
         self.model.push(member)
 
-    @precondition(lambda self: self.those(may_be_requeued))
+    @precondition(lambda self: self.those(lambda member: member.has_row) and len(self.model.inbox) < 3)
     @rule(data=st.data())
     def requeue(self, data: st.DataObject) -> None:
-        """Staff press "requeue" in RQ's own dashboard."""
-        member = self.pick(data, may_be_requeued)
+        """Staff press "requeue" in RQ's own dashboard; the entry may be anywhere by then."""
+        member = self.pick(data, lambda member: member.has_row)
         self.stock().push_job_id(member.id)
         self.model.push(member)
 
@@ -501,7 +558,16 @@ class LineMachine(RuleBasedStateMachine):
 
     # Time
 
-    @rule(age=st.sampled_from(["old", "old", "young", ""]))
+    @precondition(lambda self: self.model.watch == "old")
+    @rule(age=st.sampled_from(["young", ""]))
+    def watch_goes(self, age: str) -> None:
+        self.watch(age)
+
+    @precondition(lambda self: self.model.watch != "old")
+    @rule()
+    def watch_grows_old(self) -> None:
+        self.watch("old")
+
     def watch(self, age: str) -> None:
         set_watch(age)
         self.model.watch = age
@@ -537,19 +603,22 @@ class LineMachine(RuleBasedStateMachine):
 
     # Redis
 
-    @precondition(
-        lambda self: self.those(lambda member: member.status == "waiting" and member.place in {"line", "held"})
-    )
+    @precondition(lambda self: self.those(waits))
     @rule(data=st.data())
     def place_is_lost(self, data: st.DataObject) -> None:
-        member = self.pick(data, lambda member: member.status == "waiting" and member.place in {"line", "held"})
+        member = self.pick(data, waits)
         self.line.forget_place(member.id)
         self.model.lose_place(member)
 
+    def may_flush(self) -> bool:
+        return self.flushes < MOST_FLUSHES and bool(self.model.line())
+
+    @precondition(may_flush)
     @rule(pages_beat=st.booleans())
     def flush(self, pages_beat: bool) -> None:
         """Redis loses everything; pages that are open beat within a second."""
         open_pages = self.those(is_seen)
+        self.flushes += 1
         keys.connection().flushall()
         self.model.flush_redis()
         if open_pages and pages_beat:
@@ -561,6 +630,7 @@ class LineMachine(RuleBasedStateMachine):
         self.model.flush = ""
         self.keeper._flushed_at = time.monotonic() - keeper_module.FLUSH_PAUSE
 
+    @precondition(may_flush)
     @rule()
     def flush_and_one_round(self) -> None:
         self.nobody_is_newborn_any_more()
@@ -572,8 +642,10 @@ class LineMachine(RuleBasedStateMachine):
 
     # Keeper
 
+    @precondition(lambda self: self.since_round > STEPS_TO_ROUND)
     @rule()
     def keeper_round(self) -> None:
+        self.since_round = 0
         keeper, before = self.keeper, self.see()
         keeper._reconciled = dict.fromkeys(django_settings.QUEUEING_TASKS, -math.inf)
         keeper._purged_at = -math.inf
@@ -589,6 +661,7 @@ class LineMachine(RuleBasedStateMachine):
         del counts["moves written"]
         assert {name: count for name, count in counts.items() if count} == dict(+expected)
 
+    @precondition(lambda self: self.model.flush)
     @rule()
     def keeper_restarts(self) -> None:
         """The new one does not know of a flush that the old one saw."""
@@ -596,6 +669,7 @@ class LineMachine(RuleBasedStateMachine):
         if self.model.flush == "pause":
             self.model.flush = ""
 
+    @precondition(lambda self: self.those(lambda member: member.stale or member.lease_over))
     @rule()
     def purge(self) -> None:
         counts = purge.purge_stale(timedelta(seconds=CLOCKS["RESULT_TTL"]))
@@ -610,6 +684,7 @@ class LineMachine(RuleBasedStateMachine):
 
     @invariant()
     def both_are_the_same(self) -> None:
+        self.since_round += 1
         model, seen = self.model, self.see()
         everybody_is_in_one_place(seen)
         order_is_join_order(seen)
@@ -636,38 +711,6 @@ def names(members: Iterable[Member]) -> list[str]:
     return [member.name for member in members]
 
 
-# Windows of the scripts, so small that a short line has several.
-SMALL_WINDOW = 4
-
-
-def is_seen(member: Member) -> bool:
-    return member.present and member.attended and member.has_row
-
-
-def is_away(member: Member) -> bool:
-    return member.place == "held" and not member.present and member.attended and member.has_row
-
-
-def is_held_and_present(member: Member) -> bool:
-    return member.place == "held" and member.present
-
-
-def may_be_requeued(member: Member) -> bool:
-    return member.status in line_model.FINAL or (member.status == "waiting" and bool(member.place))
-
-
-def is_idle(worker: Worker) -> bool:
-    return worker.hand is None
-
-
-def is_told(worker: Worker) -> bool:
-    return worker.hand is not None and worker.entry is None
-
-
-def is_running(worker: Worker) -> bool:
-    return worker.entry is not None
-
-
 def test_the_line_does_what_its_model_does(
     transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -689,4 +732,5 @@ def chosen() -> examples:
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],  # to make a failing example shorter takes longer than a test may run
     )
