@@ -60,7 +60,7 @@ WORKERS, MOST_LIVE = 3, 16
 # Windows of the scripts, so small that a short line has several.
 SMALL_WINDOW = 4
 # A flush ends most of what the events before it led to, and rules that need nobody would come too often.
-MOST_FLUSHES, STEPS_TO_ROUND = 2, 3
+MOST_FLUSHES, STEPS_TO_ROUND = 2, 2
 PRIORITIES = st.sampled_from([0, 0, 0, 5, -5])
 
 
@@ -146,6 +146,10 @@ def is_told(worker: Worker) -> bool:
 
 def is_running(worker: Worker) -> bool:
     return worker.entry is not None
+
+
+def is_started(member: Member) -> bool:
+    return member.status == "running"
 
 
 def waits(member: Member) -> bool:
@@ -407,9 +411,9 @@ class LineMachine(RuleBasedStateMachine):
     # Workers
 
     @precondition(lambda self: any(is_idle(worker) for worker in self.workers))
-    @rule(data=st.data(), is_heard=st.sampled_from([True, True, True, False]))
-    def claim(self, data: st.DataObject, is_heard: bool) -> None:
-        """Without `is_heard`, the reply is lost on the way, and the worker asks again some time later."""
+    @rule(data=st.data(), then=st.sampled_from(["starts", "starts", "starts", "waits", "did not hear"]))
+    def claim(self, data: st.DataObject, then: str) -> None:
+        """A worker that did not hear the reply asks again some time later, or dies."""
         worker = self.pick_worker(data, is_idle)
         has_claim = worker.name in self.model.claims
         expected, passed = self.model.claim(worker.name)
@@ -417,13 +421,18 @@ class LineMachine(RuleBasedStateMachine):
         if job_id and not has_claim:
             assert presence.is_present(job_id), "somebody absent was claimed"
         assert (job_id, really_passed) == (expected.id if expected else None, passed)
-        worker.hand = expected if is_heard else None
+        if then != "did not hear":
+            worker.hand = expected
+        if then == "starts" and expected:
+            self.start_by(worker, "")
 
     @precondition(lambda self: any(is_told(worker) for worker in self.workers))
     @rule(data=st.data(), then=st.sampled_from(["", "", "", "claim stays", "gives back"]))
     def start(self, data: st.DataObject, then: str) -> None:
         """As the runner does, but for the task itself. A claim may stay behind, or the visitor leave meanwhile."""
-        worker = self.pick_worker(data, is_told)
+        self.start_by(self.pick_worker(data, is_told), then)
+
+    def start_by(self, worker: Worker, then: str) -> None:
         member = worker.hand
         assert member is not None
         if member.foreign:
@@ -514,11 +523,11 @@ class LineMachine(RuleBasedStateMachine):
         if is_mine:
             worker.hand.lease_over = False
 
-    @precondition(lambda self: any(worker.hand for worker in self.workers))
+    @precondition(lambda self: any(worker.hand or self.has_claim(worker) for worker in self.workers))
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
         """With kill -9: claim and lease stay behind."""
-        self.replace(self.pick_worker(data, lambda worker: worker.hand is not None))
+        self.replace(self.pick_worker(data, lambda worker: worker.hand is not None or self.has_claim(worker)))
 
     @precondition(lambda self: any(self.has_claim(worker) for worker in self.workers))
     @rule(data=st.data())
@@ -575,24 +584,41 @@ class LineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.held())
     @rule(data=st.data())
     def deadlines_pass(self, data: st.DataObject) -> None:
-        for member in data.draw(st.lists(st.sampled_from(self.model.held()), unique=True, min_size=1)):
-            assert member.absence is not None
-            member.absence.is_over = True
-            pass_deadline(member)
+        self.end_absences(data.draw(st.lists(st.sampled_from(self.model.held()), unique=True, min_size=1)))
 
     @precondition(lambda self: self.model.claims)
     @rule(data=st.data())
     def claim_gets_old(self, data: st.DataObject) -> None:
-        worker = data.draw(st.sampled_from(sorted(self.model.claims)))
-        self.model.claims[worker].is_old = True
-        age_claim(worker)
+        self.age_claims([data.draw(st.sampled_from(sorted(self.model.claims)))])
 
-    @precondition(lambda self: self.those(lambda member: member.status == "running"))
+    @precondition(lambda self: self.those(is_started))
     @rule(data=st.data())
     def lease_ends(self, data: st.DataObject) -> None:
-        member = self.pick(data, lambda member: member.status == "running")
-        member.lease_over = True
-        end_lease(member)
+        self.end_leases([self.pick(data, is_started)])
+
+    @precondition(lambda self: self.model.held() or self.model.claims or self.those(is_started))
+    @rule()
+    def much_time_passes(self) -> None:
+        """For everybody; who is present was present all the time."""
+        self.end_absences(self.model.held())
+        self.age_claims(list(self.model.claims))
+        self.end_leases(self.those(is_started))
+
+    def end_absences(self, members: list[Member]) -> None:
+        for member in members:
+            assert member.absence is not None
+            member.absence.is_over = True
+            pass_deadline(member)
+
+    def age_claims(self, workers: list[str]) -> None:
+        for worker in workers:
+            self.model.claims[worker].is_old = True
+            age_claim(worker)
+
+    def end_leases(self, members: list[Member]) -> None:
+        for member in members:
+            member.lease_over = True
+            end_lease(member)
 
     @precondition(lambda self: self.those(lambda member: member.status in line_model.FINAL and not member.stale))
     @rule(data=st.data())
