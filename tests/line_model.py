@@ -216,7 +216,7 @@ class LineModel:
             self.flush = "pause"
         counts["held"] = self._hold_absent()
         counts["dropped"] = self._drop()
-        counts["claims returned"] = self._return_claims()
+        counts["claims returned"] = self.recover_claims()
         if self.flush != "pause":
             counts["restored"] = self._restore()
             self._remove_ghosts()
@@ -247,7 +247,7 @@ class LineModel:
             member.keeps_long = False
         return dropped
 
-    def _return_claims(self) -> int:
+    def recover_claims(self) -> int:
         returned = 0
         for worker, claim in list(self.claims.items()):
             member = claim.member
@@ -263,8 +263,14 @@ class LineModel:
         lost = [m for m in self.members if m.status == "waiting" and not m.newborn and not m.place]
         for member in lost:
             self._recall(member)
+        return len(self.restore(lost))
+
+    def restore(self, members: list[Member]) -> list[Member]:
+        """Those that had no place."""
+        lost = [member for member in members if not member.place]
+        for member in lost:
             self._put(member, "line")
-        return len(lost)
+        return lost
 
     def _remove_ghosts(self) -> None:
         for member in [*self.line(), *self.held()]:

@@ -175,6 +175,11 @@ class Seen:
         waiting = [entry for entry in self.rows.values() if entry.status == "waiting"]
         return [entry.job_id for entry in sorted(waiting, key=lambda entry: (-entry.priority, entry.pk))]
 
+    def grown(self, members: list[Member]) -> list[str]:
+        """Of these the ones that the keeper gives a place when they have none."""
+        newborn = {member.id for member in members if member.newborn}
+        return [job_id for job_id in self.waiting() if job_id not in newborn]
+
     def placed(self) -> list[str]:
         return [*self.line, *self.held, *self.claims.values()]
 
@@ -217,13 +222,12 @@ def nobody_present_is_dropped(before: Seen, after: Seen) -> None:
     assert not dropped & before.present, "somebody who is present was dropped"
 
 
-def every_waiting_row_has_a_place(seen: Seen, members: Iterable[Member]) -> None:
-    newborn = {member.id for member in members if member.newborn}
-    assert set(seen.waiting()) - newborn <= set(seen.placed()), "a waiting row has no place"
+def every_waiting_row_has_a_place(seen: Seen, members: list[Member]) -> None:
+    assert set(seen.grown(members)) <= set(seen.placed()), "a waiting row has no place"
 
 
-def line_equals_the_rows(seen: Seen) -> None:
-    assert seen.line == seen.waiting(), "after a flush and one round the line is not that of the rows"
+def line_equals_the_rows(seen: Seen, members: list[Member]) -> None:
+    assert seen.line == seen.grown(members), "after a flush and one round the line is not that of the rows"
     assert (seen.held, seen.claims) == ([], {})
 
 
@@ -367,6 +371,18 @@ class LineMachine(RuleBasedStateMachine):
         member = data.draw(st.sampled_from(self.visitors()))
         presence.close("probe", member.id, cause)
         self.model.close(member, cause)
+
+    @precondition(lambda self: self.in_hand())
+    @rule(data=st.data())
+    def close_before_the_start(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from(self.in_hand()))
+        presence.close("probe", member.id, "closed")
+        self.model.close(member, "closed")
+
+    def in_hand(self) -> list[Member]:
+        """Visitors whose entry a worker is about to start."""
+        told = [worker.hand for worker in self.workers if is_told(worker)]
+        return [member for member in self.visitors() if member in told]
 
     @precondition(lambda self: self.those(is_seen))
     @rule(data=st.data())
@@ -591,6 +607,20 @@ class LineMachine(RuleBasedStateMachine):
     def claim_gets_old(self, data: st.DataObject) -> None:
         self.age_claims([data.draw(st.sampled_from(sorted(self.model.claims)))])
 
+    @precondition(lambda self: any(self.has_claim(worker) for worker in self.workers))
+    @rule(data=st.data())
+    def claim_is_taken_back(self, data: st.DataObject) -> None:
+        """While its worker is still about to start it."""
+        self.age_claims([self.pick_worker(data, self.has_claim).name])
+        assert self.keeper.recover_claims(self.line) == self.model.recover_claims()
+
+    @precondition(lambda self: self.those(is_started))
+    @rule(data=st.data())
+    def lease_is_taken(self, data: st.DataObject) -> None:
+        """While its worker still runs the task."""
+        self.end_leases([self.pick(data, is_started)])
+        assert self.keeper.recover_leases() == self.model.recover_orphans()
+
     @precondition(lambda self: self.those(is_started))
     @rule(data=st.data())
     def lease_ends(self, data: st.DataObject) -> None:
@@ -659,12 +689,11 @@ class LineMachine(RuleBasedStateMachine):
     @precondition(may_flush)
     @rule()
     def flush_and_one_round(self) -> None:
-        self.nobody_is_newborn_any_more()
         self.flush(pages_beat=True)
         self.keeper_round()
         self.pause_ends()
         self.keeper_round()
-        line_equals_the_rows(self.see())
+        line_equals_the_rows(self.see(), self.model.members)
 
     # Keeper
 
@@ -686,6 +715,14 @@ class LineMachine(RuleBasedStateMachine):
             every_waiting_row_has_a_place(after, self.model.members)
         del counts["moves written"]
         assert {name: count for name, count in counts.items() if count} == dict(+expected)
+
+    @precondition(lambda self: self.model.claims or self.model.held())
+    @rule()
+    def restore_late(self) -> None:
+        """As a second keeper that saw no place for anybody a moment ago."""
+        waiting = self.those(lambda member: member.status == "waiting")
+        places = [(member.id, float(rows_of(member).get().score)) for member in waiting]
+        assert self.line.restore(places) == [member.id for member in self.model.restore(waiting)]
 
     @precondition(lambda self: self.model.flush)
     @rule()
@@ -752,7 +789,7 @@ def chosen() -> examples:
     if examples.get_current_profile_name() == "explore":
         return examples()
     return examples(
-        max_examples=60,
+        max_examples=120,
         stateful_step_count=50,
         deadline=None,
         derandomize=True,
