@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.db.models.functions import Now
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase
+from hypothesis import HealthCheck, Phase, seed
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -55,13 +55,23 @@ CLOCKS: dict[str, int] = {
     "MAX_ATTEMPTS": line_model.MAX_ATTEMPTS,
     "RESULT_TTL": 3600,
 }
+# The first example of a seed is the simplest one, the second is random; those after it are mostly its variations.
+SEEDS = 90
+ONE_OF_A_SEED = examples(
+    max_examples=2,
+    stateful_step_count=20,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # to make a failing example shorter takes longer than a test may run
+)
 # Seconds by which a deadline may differ from the model's, which has no clock.
 SLACK = 10_000
-WORKERS, MOST_LIVE = 3, 16
+WORKERS, MOST_LIVE = 2, 16
 # Windows of the scripts, so small that a short line has several.
 SMALL_WINDOW = 4
 # A flush ends most of what the events before it led to, and rules that need nobody would come too often.
-MOST_FLUSHES, STEPS_TO_ROUND = 2, 2
+MOST_FLUSHES, STEPS_TO_ROUND = 1, 2
 AFTER_CLAIM = st.sampled_from(["starts", "starts", "starts", "waits", "did not hear"])
 PRIORITIES = st.sampled_from([0, 0, 0, 5, -5])
 
@@ -169,13 +179,14 @@ class Seen:
     held: list[str]
     claims: dict[str, str]
     present: set[str]
+    noted: set[str]  # a goodbye was said outside of the line
     deadlines: dict[str, float]  # seconds from now
-    rows: dict[str, Entry]
+    rows: dict[str, "Row"]
 
     def waiting(self) -> list[str]:
         """Waiting rows in the order of joining, higher priorities first."""
-        waiting = [entry for entry in self.rows.values() if entry.status == "waiting"]
-        return [entry.job_id for entry in sorted(waiting, key=lambda entry: (-entry.priority, entry.pk))]
+        waiting = [(-row.priority, row.pk, job_id) for job_id, row in self.rows.items() if row.status == "waiting"]
+        return [job_id for *_, job_id in sorted(waiting)]
 
     def grown(self, members: list[Member]) -> list[str]:
         """Of these all but the newborn without a place, which the keeper leaves alone."""
@@ -186,19 +197,33 @@ class Seen:
         return [*self.line, *self.held, *self.claims.values()]
 
 
+class Row(NamedTuple):
+    pk: int
+    priority: int
+    status: str
+    attempt: int
+    reason: str
+
+
 def see(members: list[Member]) -> Seen:
     line, client, now = get_line("probe"), keys.connection(), now_ms()
-    found = client.mget([keys.PRESENCE.format(job_id=member.id) for member in members]) if members else []
+    job_ids = [member.id for member in members]
     due = client.zrange(line.keys.due, 0, -1, withscores=True)
-    rows = Entry.objects.only("code", "priority", "status", "attempt", "reason")
+    rows = Entry.objects.values_list("code", *Row._fields)
     return Seen(
         line=line.get_job_ids()[: line.connection.zcard(line.keys.line)],
         held=line.held_ids(),
         claims={worker: job_id for worker, (job_id, *_) in line.claims().items()},
-        present={member.id for member, value in zip(members, found, strict=True) if value},
+        present=having(keys.PRESENCE, job_ids),
+        noted=having(keys.GONE, job_ids),
         deadlines={job_id.decode(): (at - now) / 1000 for job_id, at in due},
-        rows={entry.job_id: entry for entry in rows},
+        rows={code.hex: Row(*values) for code, *values in rows},
     )
+
+
+def having(template: str, job_ids: list[str]) -> set[str]:
+    values = keys.connection().mget([template.format(job_id=job_id) for job_id in job_ids]) if job_ids else []
+    return {job_id for job_id, value in zip(job_ids, values, strict=True) if value}
 
 
 # What must be so whatever the model says
@@ -218,8 +243,8 @@ def order_is_join_order(seen: Seen) -> None:
 def nobody_present_is_dropped(before: Seen, after: Seen) -> None:
     dropped = {
         job_id
-        for job_id, entry in after.rows.items()
-        if entry.status == "abandoned" and before.rows[job_id].status == "waiting"
+        for job_id, row in after.rows.items()
+        if row.status == "abandoned" and before.rows[job_id].status == "waiting"
     }
     assert not dropped & before.present, "somebody who is present was dropped"
 
@@ -380,7 +405,10 @@ class LineMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
         """The presence keys of some pages have run out."""
-        for member in data.draw(st.lists(st.sampled_from(self.those(is_seen)), unique=True, min_size=1, max_size=6)):
+        self.lose_pages(data.draw(st.lists(st.sampled_from(self.those(is_seen)), unique=True, min_size=1, max_size=6)))
+
+    def lose_pages(self, members: list[Member]) -> None:
+        for member in members:
             lose_presence(member)
             member.present = False
 
@@ -422,35 +450,29 @@ class LineMachine(RuleBasedStateMachine):
 
     # Workers
 
-    @rule(data=st.data())
-    def workers_go_on(self, data: st.DataObject) -> None:
-        """Each does what it can do next, or suffers it: rare orders of events begin with many such steps."""
-        for _ in range(data.draw(st.integers(1, 6))):
-            worker = self.pick_worker(data, lambda worker: True)
-            data.draw(st.sampled_from(self.next_steps(worker)))()
-            self.both_are_the_same()
-
-    def next_steps(self, worker: Worker) -> list[Callable[[], None]]:
+    def worker_steps(self, worker: Worker) -> list[Callable[[], None]]:
+        """What a worker can do next, and what can happen to it."""
         member = worker.hand
+        steps: list[Callable[[], None]]
         if member is None:
             steps = [partial(self.claim_by, worker, then) for then in ("starts", "waits", "did not hear")]
         elif is_running(worker):
             steps = [
                 partial(self.finish_by, worker, succeeds=True),
-                partial(self.horse_dies_of, worker),
+                partial(self.horse_dies, worker),
                 partial(self.replace, worker),
             ]
             if is_started(member):
                 steps += [partial(self.take_lease, member)]
         else:
             steps = [partial(self.start_by, worker, then) for then in ("", "claim stays", "gives back")]
-            steps += [partial(self.horse_dies_of, worker)]
-            if member.has_row and member.attended:
-                steps += [partial(self.close_page, member, "closed"), partial(self.keep_place, member)]
+            steps += [partial(self.horse_dies, worker)]
         if self.has_claim(worker):
-            steps += [partial(self.take_claim, worker), partial(self.stop_of, worker)]
+            steps += [partial(self.take_claim, worker), partial(self.stop, worker)]
         if member is not None and member.has_row:
             steps += [partial(self.leave_by, member)]
+            if member.attended:
+                steps += [partial(self.close_page, member, "closed"), partial(self.keep_place, member)]
         return steps
 
     @precondition(lambda self: any(is_idle(worker) for worker in self.workers))
@@ -535,12 +557,7 @@ class LineMachine(RuleBasedStateMachine):
                 services.ended(entry)
         self.settle(worker)
 
-    @precondition(lambda self: any(is_told(worker) or is_running(worker) for worker in self.workers))
-    @rule(data=st.data())
-    def horse_dies(self, data: st.DataObject) -> None:
-        self.horse_dies_of(self.pick_worker(data, lambda worker: is_told(worker) or is_running(worker)))
-
-    def horse_dies_of(self, worker: Worker) -> None:
+    def horse_dies(self, worker: Worker) -> None:
         if worker.hand and not worker.hand.foreign:
             self.settle(worker)
 
@@ -578,12 +595,7 @@ class LineMachine(RuleBasedStateMachine):
         """With kill -9: claim and lease stay behind."""
         self.replace(self.pick_worker(data, lambda worker: worker.hand is not None or self.has_claim(worker)))
 
-    @precondition(lambda self: any(self.has_claim(worker) for worker in self.workers))
-    @rule(data=st.data())
-    def stop(self, data: st.DataObject) -> None:
-        self.stop_of(self.pick_worker(data, self.has_claim))
-
-    def stop_of(self, worker: Worker) -> None:
+    def stop(self, worker: Worker) -> None:
         """As the worker's teardown: what it was given and did not start goes back at once."""
         job_id, score, _ = self.line.claims()[worker.name]
         member = self.model.claims[worker.name].member
@@ -642,20 +654,10 @@ class LineMachine(RuleBasedStateMachine):
     def claim_gets_old(self, data: st.DataObject) -> None:
         self.age_claims([data.draw(st.sampled_from(sorted(self.model.claims)))])
 
-    @precondition(lambda self: any(self.has_claim(worker) for worker in self.workers))
-    @rule(data=st.data())
-    def claim_is_taken_back(self, data: st.DataObject) -> None:
-        self.take_claim(self.pick_worker(data, self.has_claim))
-
     def take_claim(self, worker: Worker) -> None:
         """While the worker is still about to start it."""
         self.age_claims([worker.name])
         assert self.keeper.recover_claims(self.line) == self.model.recover_claims()
-
-    @precondition(lambda self: self.those(is_started))
-    @rule(data=st.data())
-    def lease_is_taken(self, data: st.DataObject) -> None:
-        self.take_lease(self.pick(data, is_started))
 
     def take_lease(self, member: Member) -> None:
         """While its worker still runs the task."""
@@ -781,6 +783,39 @@ class LineMachine(RuleBasedStateMachine):
         assert sum(count for name, count in counts.items() if name.endswith(" entries")) == self.model.purge_rows()
         self.model.purge_keys()
 
+    # Everything, in turn
+
+    @rule(data=st.data())
+    def life_goes_on(self, data: st.DataObject) -> None:
+        """What usually comes next: rare orders of events begin with many such steps.
+
+        Hypothesis leaves out about half of the rules in each example; here nothing is left out.
+        """
+        for _ in range(data.draw(st.integers(5, 25))):
+            actor = data.draw(st.sampled_from(["worker", "worker", "worker", "visitor", "keeper"]))
+            if actor == "worker":
+                steps = self.worker_steps(data.draw(st.sampled_from(self.workers)))
+            elif actor == "visitor":
+                steps = self.visitor_steps(data)
+            else:
+                steps = self.keeper_steps()
+            data.draw(st.sampled_from(steps))()
+            self.both_are_the_same()
+
+    def visitor_steps(self, data: st.DataObject) -> list[Callable[[], None]]:
+        visitors = self.visitors()
+        if not any(member.is_live for member in visitors):
+            return [self.join_with_a_file]
+        if not any(member.present for member in self.model.line()):
+            return [partial(self.beat_for, visitors)]
+        member = data.draw(st.sampled_from(visitors))
+        return [partial(self.lose_pages, [member]), partial(self.close_page, member, "closed")]
+
+    def keeper_steps(self) -> list[Callable[[], None]]:
+        if self.model.flush == "pause":
+            return [self.pause_ends]
+        return [self.keeper_round, self.much_time_passes]
+
     # After each step
 
     def see(self) -> Seen:
@@ -797,7 +832,8 @@ class LineMachine(RuleBasedStateMachine):
         assert self.line.count == len(model.line()) + len(model.inbox)
         assert seen.claims == {worker: claim.member.id for worker, claim in model.claims.items()}
         assert seen.present == {member.id for member in model.members if member.present}
-        assert {job_id: (e.status, e.attempt, e.reason) for job_id, e in seen.rows.items()} == {
+        assert seen.noted == {member.id for member in model.members if member.note}
+        assert {job_id: row[2:] for job_id, row in seen.rows.items()} == {
             member.id: (member.status, member.attempt, member.reason) for member in model.members if member.has_row
         }
         assert seen.deadlines.keys() == set(seen.held)
@@ -823,18 +859,8 @@ def test_the_line_does_what_its_model_does(
     monkeypatch.setattr(line_module, "FIRST_WINDOW", 1)
     # Rows have greater numbers than any job of somebody else's in an empty line, in the first example too.
     Entry.objects.bulk_create(Entry(queue="probe") for _ in range(500))
-    run_state_machine_as_test(LineMachine, settings=chosen())
-
-
-def chosen() -> examples:
     if examples.get_current_profile_name() == "explore":
-        return examples()
-    return examples(
-        max_examples=120,
-        stateful_step_count=50,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],  # to make a failing example shorter takes longer than a test may run
-    )
+        run_state_machine_as_test(LineMachine)
+        return
+    for number in range(SEEDS):
+        run_state_machine_as_test(seed(number)(LineMachine), settings=ONE_OF_A_SEED)
