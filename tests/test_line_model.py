@@ -338,17 +338,19 @@ class LineMachine(RuleBasedStateMachine):
         self.joined(entry, newborn=newborn)
 
     @precondition(has_room)
-    @rule(name=st.sampled_from(["input.csv"]))
-    def join_with_a_file(self, name: str = "input.csv") -> None:
+    @rule(keeps=st.booleans())
+    def join_with_a_file(self, keeps: bool) -> None:
         entry = services.join(
             tasks.get("probe"),
             code=uuid.UUID(int=self.new_number()),
             visitor=uuid.uuid4(),
-            upload=ContentFile(b"input", name=name),
+            upload=ContentFile(b"input", name="input.csv"),
             content_type="text/csv",
             options={},
         )
         self.joined(entry, newborn=False)
+        if keeps:
+            self.keep_place(self.model.members[-1])
 
     def joined(self, entry: Entry, *, newborn: bool) -> None:
         member = Member(
@@ -731,19 +733,23 @@ class LineMachine(RuleBasedStateMachine):
         self.keeper._flushed_at = time.monotonic() - keeper_module.FLUSH_PAUSE
 
     @precondition(may_flush)
-    @rule()
-    def flush_and_one_round(self) -> None:
-        self.flush(pages_beat=True)
-        self.keeper_round()
+    @rule(pages_beat=st.booleans())
+    def flush_and_one_round(self, pages_beat: bool) -> None:
+        self.flush(pages_beat=pages_beat)
+        self.keeper_round(restarts=False)
         self.pause_ends()
-        self.keeper_round()
+        self.keeper_round(restarts=False)
         line_equals_the_rows(self.see(), self.model.members)
 
     # Keeper
 
     @precondition(lambda self: self.since_round > STEPS_TO_ROUND)
-    @rule()
-    def keeper_round(self) -> None:
+    @rule(restarts=st.sampled_from([False, False, True]))
+    def keeper_round(self, restarts: bool) -> None:
+        """A new keeper does not know of a flush that the old one saw."""
+        if restarts:
+            self.keeper = self.new_keeper()
+            self.model.flush = "" if self.model.flush == "pause" else self.model.flush
         self.since_round = 0
         keeper, before = self.keeper, self.see()
         keeper._reconciled = dict.fromkeys(django_settings.QUEUEING_TASKS, -math.inf)
@@ -767,14 +773,6 @@ class LineMachine(RuleBasedStateMachine):
         waiting = self.those(lambda member: member.status == "waiting")
         places = [(member.id, float(rows_of(member).get().score)) for member in waiting]
         assert self.line.restore(places) == [member.id for member in self.model.restore(waiting)]
-
-    @precondition(lambda self: self.model.flush)
-    @rule()
-    def keeper_restarts(self) -> None:
-        """The new one does not know of a flush that the old one saw."""
-        self.keeper = self.new_keeper()
-        if self.model.flush == "pause":
-            self.model.flush = ""
 
     @precondition(lambda self: self.those(lambda member: member.stale or member.lease_over))
     @rule()
@@ -806,7 +804,7 @@ class LineMachine(RuleBasedStateMachine):
     def visitor_steps(self, data: st.DataObject) -> list[Callable[[], None]]:
         visitors = self.visitors()
         if not any(member.is_live for member in visitors):
-            return [self.join_with_a_file]
+            return [partial(self.join_with_a_file, keeps=False)]
         if not any(member.present for member in self.model.line()):
             return [partial(self.beat_for, visitors)]
         member = data.draw(st.sampled_from(visitors))
@@ -815,7 +813,7 @@ class LineMachine(RuleBasedStateMachine):
     def keeper_steps(self) -> list[Callable[[], None]]:
         if self.model.flush == "pause":
             return [self.pause_ends]
-        return [self.keeper_round, self.much_time_passes]
+        return [partial(self.keeper_round, restarts=False), self.much_time_passes]
 
     # After each step
 
