@@ -259,11 +259,19 @@ def test_leases_are_left_alone_after_a_sleep_of_the_machine(keeper: Keeper, join
     assert keeper.round()["orphaned"] == 0
 
 
-def test_a_requeue_gives_an_entry_no_presence(keeper: Keeper, join: Join, line: LineQueue) -> None:
-    entry = join()
+def test_a_requeue_gives_an_entry_neither_presence_nor_another_place(
+    keeper: Keeper, join: Join, line: LineQueue
+) -> None:
+    entry, last = join(), join("last")
+    old(entry, last)
     go(entry)
+    go(last)
     line.connection.zrem(line.keys.line, entry.job_id)
     line.connection.rpush("rq:queue:probe", entry.job_id)
-    assert line.claim("w1") == (None, 1)
+    assert line.claim("w1") == (None, 1)  # at the end of the line it would have been passed, too
     assert not presence.is_present(entry.job_id)
-    assert line.held_ids() == [entry.job_id]
+    assert line.held_ids() == [last.job_id]
+    keeper.reconcile(line)
+    assert line.get_job_ids() == [entry.job_id]
+    assert presence.beat("probe", [last.job_id], 10) == [last.job_id]
+    assert line.get_job_ids() == [entry.job_id, last.job_id]

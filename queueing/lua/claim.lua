@@ -18,6 +18,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- What stock RQ pushed (requeue, dependents, schedules): to the end of the line, unless it has a place already.
+-- Entries are passed over: their place comes from the row, and one that is lost is given back by the keeper.
 local pushed = redis.call('LPOP', inbox, 500)
 if pushed then
   local claimed = {}
@@ -27,16 +28,14 @@ if pushed then
   local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
   local score = tonumber(last[2] or 0)
   for _, id in ipairs(pushed) do
-    if not claimed[id] and not redis.call('ZSCORE', held, id) then
+    -- The job of an entry has its own id for a description. Nobody has to be there for a job of somebody else's; the
+    -- key goes with it.
+    local description = redis.call('HGET', 'rq:job:' .. id, 'description')
+    if description and description ~= id and not claimed[id] and not redis.call('ZSCORE', held, id) then
       score = score + 1
       redis.call('ZADD', line, 'NX', score, id)
-      -- Nobody has to be there for a job of somebody else's; the key goes with it. The job of an entry has its own
-      -- id for a description, and its visitor's pages decide on presence.
-      local description = redis.call('HGET', 'rq:job:' .. id, 'description')
-      if description and description ~= id then
-        redis.call('SET', 'presence:' .. id, '1', 'NX')
-        redis.call('SADD', foreign, id)
-      end
+      redis.call('SET', 'presence:' .. id, '1', 'NX')
+      redis.call('SADD', foreign, id)
     end
   end
   redis.call('INCR', version)
