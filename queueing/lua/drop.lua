@@ -36,7 +36,7 @@ for i, id in ipairs(ids) do
   end
 end
 redis.call('ZREM', held, unpack(ids))
-redis.call('ZREM', due, unpack(ids))
+redis.call('ZREMRANGEBYRANK', due, 0, #ids - 1)
 redis.call('HDEL', cause, unpack(ids))
 redis.call('LTRIM', wake, -64, -1)
 if #dropped > 0 then
