@@ -1,8 +1,8 @@
 """The project's settings, with one more line for the tests: "probe", whose task does what a test tells it."""
 
-from config.settings import *  # noqa: F403
 from pathlib import Path
 
+from config.settings import *  # noqa: F403
 from config.settings import MEDIA_ROOT, QUEUEING_TASKS, RQ_QUEUES, TASKS
 
 QUEUEING_TASKS["probe"] = "tests.probe"

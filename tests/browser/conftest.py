@@ -67,8 +67,8 @@ def site(processes: Processes) -> Site:
 
 # A site as it is deployed, but for TLS: error pages of its own, static files hashed and compressed.
 DEPLOYED = {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0", "SECURE_COOKIES": "0"}
-# Clocks for pages that are looked at: nobody is lost, and nothing that runs is taken for an orphan.
-PATIENT = QUICK | {"LOST_GRACE": 120, "LEASE": 60}
+# Clocks for pages that are looked at: nobody is lost, nothing that runs is taken for an orphan; and a line soon full.
+PATIENT = QUICK | {"LOST_GRACE": 120, "LEASE": 60, "MAX_LINE": 20}
 
 
 @pytest.fixture(scope="module")
