@@ -35,7 +35,7 @@ function show() {
     ? ""
     : globalThis.Notification?.permission === "granted"
       ? "A notification and a sound will tell you."
-      : "This browser shows no notifications of ours: a sound will tell you.";
+      : "Notifications are blocked here: a sound will tell you.";
 }
 
 button.addEventListener("click", async () => {
