@@ -17,7 +17,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]
 
 
-def look(page: Page, name: str, *, full: bool = True) -> None:
+def look(page: Page, name: str) -> None:
     """Take a picture of this state wide and narrow, in light and dark, and fail on whatever is wrong with it."""
     PICTURES.mkdir(exist_ok=True)
     page.evaluate(AXE_SCRIPT)  # through the debugger, to which the content policy does not apply
@@ -25,10 +25,10 @@ def look(page: Page, name: str, *, full: bool = True) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(WIDE)
-        page.screenshot(path=PICTURES / f"{name}-wide-{scheme}.png", full_page=full, animations="disabled")
+        page.screenshot(path=PICTURES / f"{name}-wide-{scheme}.png", full_page=True)
         found[f"wide {scheme}"] = barriers(page, WCAG if scheme == "light" else COLOURS)
         page.set_viewport_size(NARROW)
-        page.screenshot(path=PICTURES / f"{name}-narrow-{scheme}.png", full_page=full, animations="disabled")
+        page.screenshot(path=PICTURES / f"{name}-narrow-{scheme}.png", full_page=True)
         page.set_viewport_size(NARROWEST)
         found[f"narrow {scheme}"] = barriers(page, WCAG if scheme == "dark" else COLOURS) | too_wide(page)
     page.set_viewport_size(ZOOMED)

@@ -92,24 +92,20 @@ def test_an_entry_that_is_over(site: Site, visitors: Visitors) -> None:
     stage = Stage(page.context, site.url)
     texts = stage.read()
     tables = stage.profiled()
-    broken, unusable, stopped, left, lost, closed = (stage.entry() for _ in range(6))
-    for entry in (broken, unusable, stopped):
+    broken, unusable, left, lost = (stage.entry() for _ in range(4))
+    for entry in (broken, unusable):
         assert entry.start("w")
     broken.fail(Reason.ERROR)
     unusable.fail(Reason.UNUSABLE, "No page of this document could be read: the file is damaged.")
-    stopped.cancel()
     left.cancel()
     lost.abandon(Reason.LOST)
-    closed.abandon(Reason.CLOSED)
     for name, entry, heading in (
         ("result-documents", texts, "Here is your result"),
         ("result-tables", tables, "Here is your result"),
         ("failed", broken, "This did not work"),
         ("failed-unusable", unusable, "This did not work"),
-        ("cancelled-running", stopped, "Stopped"),
         ("cancelled", left, "You left the line"),
         ("abandoned", lost, "Your place has passed"),
-        ("abandoned-closed", closed, "Your place has passed"),
     ):
         page.goto(f"/entry/{entry.code}/")
         expect(headline(page)).to_have_text(heading)

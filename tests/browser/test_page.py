@@ -32,27 +32,31 @@ def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
 
 
 def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
-    """Two visitors see their places, the expected wait, the work and the result; the tab tells it in few letters."""
-    first, second = visitors(), visitors()
+    """Places and waits change in all browsers at once; then work and result. The tab tells it in a few letters."""
+    first, second, third = visitors(), visitors(), visitors()
     Stage(first.context, site.url).past(61, 70, 82, queue="probe")
     gate = hold("one")
-    one, two = join(first, "one"), join(second, "two")
+    one, two, three = join(first, "one"), join(second, "two"), join(third, "three")
     expect(headline(first)).to_have_text("You are next")
     expect(headline(second)).to_have_text("2nd in line")
     assert (tab(first), tab(second)) == (("(1) Probe", "1"), ("(2) Probe", "2"))
-    expect(wait_of(second)).to_have_text("The wait is not known yet.")  # nobody is at work
+    expect(headline(third)).to_have_text("3rd in line")
+    for page in (second, third):
+        expect(wait_of(page)).to_have_text("The wait is not known yet.")  # nobody is at work
     first.evaluate("window.same = true")
     processes.worker(PROBE_LOG=str(probe.log_path()))
     wait_for(lambda: entered("one"))
     expect(headline(first)).to_have_text("Working on one")
     expect(headline(second)).to_have_text("You are next")
+    expect(headline(third)).to_have_text("2nd in line")
     expect(wait_of(second)).to_have_text(re.compile(r"^Expected wait: up to \d minutes\.$"))
+    expect(wait_of(third)).to_have_text(re.compile(r"^Expected wait: about 1 to \d minutes\.$"))
     expect(second.locator("[data-live=detail]")).to_have_text("Nobody is ahead of you, 1 worker at work.")
     assert tab(second) == ("(1) Probe", "1")
     expect(first).to_have_title(re.compile(r"^\d+% Probe$"))
     assert re.fullmatch(r"\d+", tab(first)[1])
     gate.unlink()
-    for page, entry in ((first, one), (second, two)):
+    for page, entry in ((first, one), (second, two), (third, three)):
         expect(headline(page)).to_have_text("Here is your result")
         assert tab(page) == ("✓ Probe", "✓")
         assert status_of(entry) == Status.SUCCEEDED
