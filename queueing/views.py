@@ -193,10 +193,15 @@ def _line(heavy_task: tasks.HeavyTask) -> dict[str, Any]:
 
 def _refused(request: HttpRequest, heavy_task: tasks.HeavyTask, refusal: JoinRefused) -> HttpResponse:
     mine = ownership.live_entries(request.session, request.user)
-    context = {"task": heavy_task, "message": str(refusal), "retry_after": refusal.retry_after, "mine": mine}
-    response = render(
-        request, "queueing/refused.html", context, status=429 if isinstance(refusal, TooManyWaiting) else 503
-    )
+    too_many = isinstance(refusal, TooManyWaiting)
+    context = {
+        "task": heavy_task,
+        "message": str(refusal),
+        "retry_after": refusal.retry_after,
+        "too_many": too_many,
+        "mine": mine,
+    }
+    response = render(request, "queueing/refused.html", context, status=429 if too_many else 503)
     response["Retry-After"] = str(refusal.retry_after)
     return response
 

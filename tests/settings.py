@@ -1,10 +1,13 @@
 """The project's settings, with one more line for the tests: "probe", whose task does what a test tells it."""
 
+from pathlib import Path
+
 from config.settings import *  # noqa: F403
-from config.settings import QUEUEING_TASKS, RQ_QUEUES, TASKS
+from config.settings import MEDIA_ROOT, QUEUEING_TASKS, RQ_QUEUES, TASKS
 
 QUEUEING_TASKS["probe"] = "tests.probe"
 RQ_QUEUES["probe"] = RQ_QUEUES["documents"]
 TASKS["default"]["QUEUES"].append("probe")
 TASKS["unattended"] = TASKS["default"] | {"OPTIONS": {"needs_presence": False}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT = Path(MEDIA_ROOT).with_name("static")  # where a site as it is deployed collects its files

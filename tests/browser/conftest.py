@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from queueing.models import Entry
 from tests.browser.proxy import Proxy
-from tests.conftest import Processes, wait_for
+from tests.conftest import QUICK, Processes, wait_for
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,8 +36,8 @@ def browser_type_launch_args() -> dict[str, Any]:
 class Site:
     """daphne and the keeper on the tests' database; workers when a test wants them."""
 
-    def __init__(self, processes: Processes) -> None:
-        self.processes = processes
+    def __init__(self, processes: Processes, **environment: str) -> None:
+        self.processes, self.environment = processes, environment
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.web = self.start_web()
@@ -47,6 +47,7 @@ class Site:
         web = self.processes.start(
             *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "--ping-interval", "2", "--ping-timeout", "1"),
             *("-v", "0", "config.asgi:application"),
+            **self.environment,
         )
         wait_for(self._answers)
         return web
@@ -64,19 +65,37 @@ def site(processes: Processes) -> Site:
     return Site(processes)
 
 
+# A site as it is deployed, but for TLS: error pages of its own, static files hashed and compressed.
+DEPLOYED = {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0", "SECURE_COOKIES": "0"}
+# Clocks for pages that are looked at: nobody is lost, nothing that runs is taken for an orphan; and a line soon full.
+PATIENT = QUICK | {"LOST_GRACE": 120, "LEASE": 60, "MAX_LINE": 20}
+
+
+@pytest.fixture(scope="module")
+def deployed(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for all tests of a module. It outlives what happens between them: Valkey flushed, tables emptied."""
+    processes = Processes(tmp_path_factory.mktemp("site"))
+    processes.use(PATIENT)
+    collecting = processes.manage("collectstatic", "--noinput", "--verbosity", "0", **DEPLOYED)
+    assert collecting.wait(60) == 0, processes.logs()
+    yield Site(processes, **DEPLOYED)
+    processes.stop()
+    print(processes.logs())  # noqa: T201  # pytest shows it when a test of the module fails
+
+
 @pytest.fixture
 def visitors(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     """New visitors, each in a browser profile of their own. Whatever the console reports as an error fails the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def make(url: str | None = None) -> Page:
-        context = browser.new_context(base_url=url or site.url, reduced_motion="reduce")
+    def make(url: str | None = None, **options: Any) -> Page:
+        context = browser.new_context(base_url=url or site.url, **{"reduced_motion": "reduce"} | options)
         contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        return page
+        context.add_init_script(TELL_VIOLATIONS)
+        context.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        return context.new_page()
 
     yield make
     for context in contexts:
@@ -84,9 +103,22 @@ def visitors(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     assert errors == []
 
 
-def _is_error(message: Any) -> bool:
-    """Connections that a test cuts are reported as errors too; those are its very subject."""
-    return message.type == "error" and "WebSocket" not in message.text and "net::ERR" not in message.text
+# Whatever the content security policy forbids is an error in every browser test, also where the console is silent.
+TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
+    console.error(`Content Security Policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
+
+
+def _is_error(message: ConsoleMessage) -> bool:
+    """Connections that a test cuts are reported as errors too; those are its very subject. So are the pages that
+    answer with 404, 422, 429 or 503. A file that is not there is a mistake."""
+    if message.type != "error":
+        return False
+    if "Content Security Policy" in message.text:
+        return True
+    if "WebSocket" in message.text or "net::ERR" in message.text:
+        return False
+    is_page = message.location["url"].partition("?")[0].endswith(("/", "/status.json"))
+    return not (is_page and message.text.startswith("Failed to load resource"))
 
 
 @pytest.fixture

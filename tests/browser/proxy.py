@@ -23,6 +23,11 @@ class Proxy:
         """The cable is pulled: old connections stay open and silent."""
         self.is_cut.set()
 
+    def sever(self) -> None:
+        """As `cut`, and both ends hear of it: old connections are reset, new ones go nowhere."""
+        self.is_cut.set()
+        self._close_all()
+
     def mend(self) -> None:
         """The cable is back. What was swallowed is lost, so the old connections are reset."""
         self._close_all()

@@ -1,0 +1,67 @@
+"""What a page looks like: pictures of it, barriers that axe finds, and whether it fits its window."""
+
+import json
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from django.conf import settings
+from playwright.sync_api import Page
+
+PICTURES = settings.VAR_DIR / "pictures"
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+ZOOMED = {"width": 640, "height": 400}  # 1280 px at 200 % (WCAG 1.4.4)
+NARROWEST = {"width": 320, "height": 640}  # 1280 px at 400 % (WCAG 1.4.10)
+
+# What axe-core is asked for: all of WCAG 2.2 AA once wide and once narrow, and the colours each time.
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
+
+
+def look(page: Page, name: str) -> None:
+    """Take a picture of this state wide and narrow, in light and dark, and fail on whatever is wrong with it."""
+    PICTURES.mkdir(exist_ok=True)
+    page.evaluate(AXE_SCRIPT)  # through the debugger, to which the content policy does not apply
+    found: dict[str, Any] = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.set_viewport_size(WIDE)
+        page.screenshot(path=PICTURES / f"{name}-wide-{scheme}.png", full_page=True)
+        found[f"wide {scheme}"] = barriers(page, WCAG if scheme == "light" else COLOURS)
+        page.set_viewport_size(NARROW)
+        page.screenshot(path=PICTURES / f"{name}-narrow-{scheme}.png", full_page=True)
+        page.set_viewport_size(NARROWEST)
+        found[f"narrow {scheme}"] = barriers(page, WCAG if scheme == "dark" else COLOURS) | too_wide(page)
+    page.set_viewport_size(ZOOMED)
+    found["200 %"] = too_wide(page)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(WIDE)
+    problems = {variant: here for variant, here in found.items() if here}
+    assert not problems, f"{name}: {json.dumps(problems, indent=1)}"
+
+
+def barriers(page: Page, names: list[str]) -> dict[str, list[str]]:
+    """What axe-core finds, by rule; `names` are its tags or rules."""
+    return page.evaluate(
+        """async (names) => {
+            const options = { runOnly: names, resultTypes: ["violations"] };
+            // Part of WCAG 2.2 AA, and off unless asked for.
+            if (names.includes("wcag22aa")) options.rules = { "target-size": { enabled: true } };
+            const { violations } = await axe.run(options);
+            return Object.fromEntries(violations.map(({ id, nodes }) => [id, nodes.map((node) =>
+                `${node.target} ${node.failureSummary}`)]));
+        }""",
+        names,
+    )
+
+
+def too_wide(page: Page) -> dict[str, list[str]]:
+    """What makes the page scroll sideways."""
+    return page.evaluate(
+        """() => {
+            const edge = document.documentElement.clientWidth;
+            if (document.documentElement.scrollWidth <= edge) return {};
+            const beyond = [...document.querySelectorAll("body *")].filter((e) =>
+                e.getBoundingClientRect().right > edge + 1);
+            return { "scrolls sideways": beyond.map((e) => e.outerHTML.slice(0, 80)) };
+        }"""
+    )

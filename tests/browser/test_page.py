@@ -1,0 +1,444 @@
+"""The page itself, on a site as it is deployed: join, wait, run, result; leaving; being told; uploads; error pages."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from queueing import events, services
+from queueing.line import get_line
+from queueing.models import Entry
+from queueing.states import Reason, Status
+from tests import probe
+from tests.browser.conftest import PATIENT, Site, join
+from tests.browser.proxy import Proxy
+from tests.browser.stage import Stage, report, start, succeed
+from tests.conftest import Processes, wait_for, watch_since
+from tests.test_worker import entered, hold, status_of
+
+Visitors = Callable[..., Page]
+CSV = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+
+
+@pytest.fixture
+def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
+    settings.QUEUEING = PATIENT
+    return deployed
+
+
+# From joining to the result
+
+
+def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
+    """Places and waits change in all browsers at once; then work and result. The tab tells it in a few letters."""
+    first, second, third = visitors(), visitors(), visitors()
+    Stage(first.context, site.url).past(61, 70, 82, queue="probe")
+    gate = hold("one")
+    one, two, three = join(first, "one"), join(second, "two"), join(third, "three")
+    expect(headline(first)).to_have_text("You are next")
+    expect(headline(second)).to_have_text("2nd in line")
+    assert (tab(first), tab(second)) == (("(1) Probe", "1"), ("(2) Probe", "2"))
+    expect(headline(third)).to_have_text("3rd in line")
+    for page in (second, third):
+        expect(wait_of(page)).to_have_text("The wait is not known yet.")  # nobody is at work
+    first.evaluate("window.same = true")
+    processes.worker(PROBE_LOG=str(probe.log_path()))
+    wait_for(lambda: entered("one"))
+    expect(headline(first)).to_have_text("Working on one")
+    expect(headline(second)).to_have_text("You are next")
+    expect(headline(third)).to_have_text("2nd in line")
+    expect(wait_of(second)).to_have_text(re.compile(r"^Expected wait: up to \d minutes\.$"))
+    expect(wait_of(third)).to_have_text(re.compile(r"^Expected wait: about 1 to \d minutes\.$"))
+    expect(second.locator("[data-live=detail]")).to_have_text("Nobody is ahead of you, 1 worker at work.")
+    assert tab(second) == ("(1) Probe", "1")
+    expect(first).to_have_title(re.compile(r"^\d+% Probe$"))
+    assert re.fullmatch(r"\d+", tab(first)[1])
+    gate.unlink()
+    for page, entry in ((first, one), (second, two), (third, three)):
+        expect(headline(page)).to_have_text("Here is your result")
+        assert tab(page) == ("✓ Probe", "✓")
+        assert status_of(entry) == Status.SUCCEEDED
+    assert first.evaluate("window.same")  # it was one page all the time
+
+
+# Leaving and stopping
+
+
+@pytest.mark.parametrize("means", ["mouse", "keyboard"])
+def test_leave_and_stop(means: str, site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    stage = Stage(page.context, site.url)
+    waiting, running = stage.entry(), stage.running()
+    for entry, name, says in ((waiting, "Leave the line", "You left the line"), (running, "Stop", "Stopped")):
+        page.goto(f"/entry/{entry.code}/")
+        button = page.get_by_role("button", name=name)
+        if means == "mouse":
+            button.dblclick()
+        else:
+            button.focus()
+            page.keyboard.press("Enter")
+        expect(headline(page)).to_have_text(says)
+        assert (status_of(entry), entry.reason) == (Status.CANCELLED, Reason.LEFT)
+    assert get_line("documents").all_ids() == set()
+
+
+def test_a_double_click_and_a_double_submit_make_one_entry(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    for twice in (
+        lambda button: button.dblclick(),
+        lambda button: button.evaluate("(button) => { button.click(); button.form.requestSubmit(); }"),
+    ):
+        page.goto("/join/probe/")
+        page.locator("input[type=file]").set_input_files(CSV)
+        twice(page.get_by_role("button", name="Join the line"))
+        page.wait_for_url("**/entry/**")
+        only = Entry.objects.live().get()
+        # Again, from an entry that is over.
+        page.get_by_role("button", name="Leave the line").click()
+        twice(page.get_by_role("button", name="Join again with the same input"))
+        expect(headline(page)).to_have_text("You are next")
+        assert Entry.objects.live().get().pk != only.pk
+        page.get_by_role("button", name="Leave the line").click()
+        expect(headline(page)).to_have_text("You left the line")
+    assert Entry.objects.count() == 4
+
+
+def test_a_double_submit_without_javascript_makes_one_entry(site: Site, browser: Browser) -> None:
+    context = browser.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/join/probe/")
+    page.locator("input[type=file]").set_input_files(CSV)
+    page.get_by_role("button", name="Join the line").dblclick()
+    page.wait_for_url("**/entry/**")
+    assert Entry.objects.count() == 1
+    context.close()
+
+
+# Stay, or go and come back
+
+
+def test_a_kept_place_is_there_in_the_same_browser_and_nowhere_else(site: Site, visitors: Visitors) -> None:
+    keeper, leaver = visitors(), visitors()
+    kept, left = join(keeper, "kept"), join(leaver, "left")
+    keeper.get_by_role("button", name="Keep my place for 30 minutes, I will come back").click()
+    expect(keeper.get_by_text("You may go away: your place is kept for 30 minutes.")).to_be_visible()
+    expect(keeper.get_by_role("button", name="Keep my place")).to_have_count(0)
+    address, context = keeper.url, keeper.context
+    for page in (keeper, leaver):
+        page.close()
+    line = get_line("probe")
+    wait_for(lambda: set(line.held_ids()) == {kept.job_id, left.job_id})
+    watch_since(1000)
+    wait_for(lambda: status_of(left) == Status.ABANDONED)  # CLOSE_GRACE is over, for both
+    assert line.held_ids() == [kept.job_id]
+    stage = Stage(visitors().context, site.url)
+    stage.others(1, "probe")
+    back = context.new_page()
+    back.goto(address)
+    expect(headline(back)).to_have_text("You are next")  # and not the second
+    assert status_of(kept) == Status.WAITING
+    stranger = visitors()
+    answer = stranger.goto(address)
+    assert answer
+    assert answer.status == 404
+    expect(stranger.get_by_text("A place in line belongs to the browser that took it.")).to_be_visible()
+
+
+def test_a_place_is_kept_where_the_task_allows_it(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    stage = Stage(page.context, site.url)
+    for name, allowed in (("documents", True), ("tables", False)):
+        page.goto(f"/entry/{stage.entry(name).code}/")
+        expect(page.get_by_role("button", name="Leave the line")).to_be_visible()
+        assert page.get_by_role("button", name="Keep my place").is_visible() is allowed
+
+
+# Being told
+
+# Notes what the page asks of the browser, and lets it through.
+OBSERVE = """
+window.told = []; window.notes = 0; window.asked = [];
+window.Notification = class extends Notification {
+    constructor(title, options) { super(title, options); told.push([title, options.body]); }
+    static requestPermission() { asked.push(navigator.userActivation.isActive); return super.requestPermission(); }
+};
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...when) { notes += 1; return start.apply(this, when); };
+"""
+
+
+def test_who_asks_is_told_by_a_notification_and_a_sound(site: Site, visitors: Visitors, proxy: Proxy) -> None:
+    page = visitors(proxy.url, permissions=["notifications"])
+    page.add_init_script(OBSERVE)
+    page.clock.install()
+    stage = Stage(page.context, site.url)
+    entry, other = stage.entry(), stage.entry()
+    page.goto(f"/entry/{entry.code}/")
+    bell = page.get_by_role("button", name="Tell me when it is my turn")
+    expect(bell).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate("asked") == []
+    bell.click()
+    expect(page.get_by_text("A notification and a sound will tell you.")).to_be_visible()
+    assert page.evaluate("asked") == [True]  # on the click, and only then
+    # A reload keeps the choice and asks nothing; the next touch of the page allows its sound.
+    with page.expect_websocket() as socket:
+        page.reload()
+    socket.value.wait_for_event("framereceived")
+    expect(bell).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("[asked, told, notes]") == [[], [], 0]
+    page.keyboard.press("Shift")
+    # The visitor goes to another tab. (Without its emulation of focus, which Playwright switches on for every page.)
+    page.context.new_cdp_session(page).send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    page.context.new_page().bring_to_front()
+    assert page.evaluate("document.hasFocus()") is False
+    place = "Read a scan\nscan.pdf"
+
+    proxy.sever()
+    page.clock.run_for(12_000)
+    lost = wait_for(lambda: page.evaluate("told"))
+    assert re.fullmatch(r"Connection lost\. Your place is kept for 1:(4\d|50)\.", lost[0][0])
+    proxy.mend()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("group", name="Connection")).to_be_hidden()
+
+    start(entry)
+    wait_for(lambda: page.evaluate("told.length") == 2)
+    report(entry, 0.5, "Page 1 of 2")
+    expect(page.get_by_role("button", name="Tell me when it is done", pressed=True)).to_be_visible()
+    succeed(entry)
+    wait_for(lambda: page.evaluate("told.length") == 3)
+    assert page.evaluate("told.slice(1)") == [["It is your turn.", place], ["Here is your result", place]]
+    wait_for(lambda: page.evaluate("notes") == 6)  # two each
+    page.reload()
+    expect(headline(page)).to_have_text("Here is your result")
+    assert page.evaluate("told") == []
+
+    page.goto(f"/entry/{other.code}/")  # the choice was for one place
+    expect(bell).to_have_attribute("aria-pressed", "false")
+    bell.click()
+    start(other)
+    wait_for(lambda: page.evaluate("told.length") == 1)
+    other.fail(Reason.ERROR)
+    services.ended(other)
+    wait_for(lambda: page.evaluate("told.length") == 2)
+    assert page.evaluate("told[1]") == ["This did not work", place]
+
+
+@pytest.mark.parametrize("browser_has", ["no permission", "no notifications"])
+def test_without_notifications_the_sound_alone_tells(browser_has: str, site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    page.add_init_script(OBSERVE)
+    if browser_has == "no notifications":
+        page.add_init_script("delete window.Notification")
+    stage = Stage(page.context, site.url)
+    entry, unasked = stage.entry(), stage.entry()
+    page.goto(f"/entry/{entry.code}/")
+    page.get_by_role("button", name="Tell me when it is my turn").click()
+    expect(page.get_by_text("Notifications are blocked here: a sound will tell you.")).to_be_visible()
+    start(entry)
+    expect(headline(page)).to_have_text("Reading the pages…")
+    wait_for(lambda: page.evaluate("notes") == 2)
+    page.get_by_role("button", name="Tell me when it is done").click()  # no more
+    succeed(entry)
+    expect(headline(page)).to_have_text("Here is your result")
+    page.goto(f"/entry/{unasked.code}/")
+    start(unasked)
+    expect(headline(page)).to_have_text("Reading the pages…")
+    assert page.evaluate("[told, notes, asked]") == [[], 0, []]
+
+
+# Handing in
+
+
+def test_a_file_is_checked_in_the_browser_before_it_travels(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.goto("/join/documents/")
+    limit = page.locator("#join").get_attribute("data-max-bytes")
+    assert limit == "52428800"  # MAX_UPLOAD_BYTES, as the form says on the server
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.get_by_text("Please choose a file first.")).to_be_visible()
+    drop(page, "empty.pdf", 0)
+    expect(page.get_by_text("This file is empty.")).to_be_visible()
+    drop(page, "large.pdf", int(limit) + 1)
+    expect(page.get_by_text("This file has 50.0 MB; the limit is 50.0 MB.")).to_be_visible()
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.get_by_label("Your document")).to_be_focused()
+    expect(page.get_by_label("Your document")).to_have_attribute("aria-invalid", "true")
+    assert posts == []
+    drop(page, "wrong.pdf", 9)
+    expect(page.get_by_text("wrong.pdf 9 bytes")).to_be_visible()
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.get_by_text("This is not a PDF, PNG, JPEG, TIFF or WebP file.")).to_be_visible()
+    assert len(posts) == 1
+    assert Entry.objects.count() == 0
+
+
+def test_a_dropped_file_is_sent_with_a_progress_bar(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    page.goto("/join/probe/")
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.enable")
+    speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    slow.send("Network.emulateNetworkConditions", speed)
+    page.evaluate(
+        """() => { window.seen = []; new MutationObserver(() => {
+            const bar = document.querySelector("#sent");
+            seen.push([bar.value, document.querySelector("[data-upload-text]").textContent]);
+        }).observe(document.querySelector("#join"), { subtree: true, childList: true, attributes: true }); }"""
+    )
+    drop(page, "big.csv", 1_500_000)
+    with page.expect_navigation(url="**/entry/**", wait_until="commit", timeout=15_000):
+        page.get_by_role("button", name="Join the line").click()
+        bar = page.get_by_role("progressbar", name=re.compile("Sending your file: .* of 1.4 MB"))
+        expect(bar).to_be_visible()
+        assert 0 < bar.evaluate("(bar) => bar.value") < 1
+        expect(page.get_by_role("button", name="Join the line")).to_be_disabled()
+    assert Entry.objects.get().input.size == 1_500_000
+
+
+# Results
+
+
+def test_a_scan_is_shown_beside_its_text_to_copy_and_to_take_away(site: Site, visitors: Visitors) -> None:
+    page = visitors(permissions=["clipboard-read", "clipboard-write"])
+    entry = Stage(page.context, site.url).read()
+    page.goto(f"/entry/{entry.code}/")
+    first = page.locator("#page-1")
+    picture, text = first.get_by_role("img").bounding_box(), first.locator(".page-text").bounding_box()
+    assert picture
+    assert text
+    assert picture["x"] + picture["width"] < text["x"]
+    assert abs(picture["y"] - text["y"]) < 50
+    assert first.get_by_role("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }")
+    expect(page.get_by_text("This page is damaged.")).to_be_visible()
+    for name, source in (("Copy page 2", "#page-2-text"), ("Copy the whole text", "#whole-text")):
+        page.get_by_role("button", name=name).click()
+        expect(page.locator(f"[data-copy='{source}']")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator(source).text_content()
+    # Where there is no clipboard, as without https.
+    page.evaluate("delete Navigator.prototype.clipboard")
+    page.get_by_role("button", name="Copy page 1").click()
+    expect(page.locator("#page-1 button")).to_have_text("Copied")
+    for name, kind in (("Text file (.txt)", b"The spring meeting"), ("Searchable PDF", b"%PDF-")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        assert download.value.path().read_bytes().startswith(kind)
+    page.get_by_role("link", name="Start with another file").click()
+    page.wait_for_url("**/join/documents/")
+
+
+def test_a_table_is_shown_with_its_charts(site: Site, visitors: Visitors, processes: Processes) -> None:
+    page = visitors()
+    page.goto("/join/tables/")
+    page.get_by_role("button", name="Try it with our sample").click()
+    expect(headline(page)).to_have_text("You are next")
+    processes.worker("tables")
+    expect(headline(page)).to_have_text("Here is your result", timeout=30_000)
+    charts = page.get_by_role("img", name=re.compile("."))
+    assert charts.count() >= 12
+    assert all(box and box["width"] > 100 for box in (chart.bounding_box() for chart in charts.all()[:12]))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the whole profile (JSON)").click()
+    assert download.value.suggested_filename == "profile.json"
+
+
+# What goes wrong
+
+
+def test_error_pages_have_the_look_of_the_others_and_say_what_to_do(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    stage = Stage(page.context, site.url)
+    for path in ("/nothing/", "/join/nothing/", "/entry/1/"):
+        answer = page.goto(path)
+        assert answer
+        assert answer.status == 404
+        expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+        expect(page.get_by_role("link", name="All tasks")).to_be_visible()
+    for number in range(2):
+        stage.entry("probe", slot=number)
+    with page.expect_response(lambda response: response.request.method == "POST") as refused:
+        send(page)
+    assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "30")
+    expect(page.get_by_text("You already have as many places in line as one visitor may hold.")).to_be_visible()
+    expect(page.get_by_text("Wait until one of them is done, or leave one of them.")).to_be_visible()
+    expect(page.get_by_role("link", name="Probe")).to_have_count(2)
+    stage.others(18, "probe")
+    with page.expect_response(lambda response: response.request.method == "POST") as refused:
+        send(page)
+    assert (refused.value.status, refused.value.headers["retry-after"]) == (503, "60")
+    expect(page.get_by_text("It is worth trying again in 60 seconds.")).to_be_visible()
+    page.get_by_role("link", name="All tasks").click()
+    expect(page.get_by_role("heading", name="Hand it in, and watch it get done")).to_be_visible()
+
+
+def test_an_entry_that_was_deleted_says_so(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    entry = Stage(page.context, site.url).entry()
+    page.goto(f"/entry/{entry.code}/")
+    expect(headline(page)).to_have_text("You are next")
+    Entry.objects.filter(pk=entry.pk).delete()
+    events.publish(entry.code)
+    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("results are deleted after a while, so it may also be gone")).to_be_visible()
+
+
+def test_what_is_inline_does_not_run(site: Site, browser: Browser) -> None:
+    context = browser.new_context(base_url=site.url)
+    page = context.new_page()
+    for path in ("/", "/join/probe/"):
+        page.goto(path)
+        blocked = page.evaluate(
+            """() => new Promise((resolve) => {
+                addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
+                const script = document.createElement("script");
+                script.textContent = "window.ran = true";
+                document.body.append(script);
+            })"""
+        )
+        assert blocked == "script-src-elem"
+        assert page.evaluate("window.ran") is None
+    context.close()
+
+
+# Details
+
+
+def headline(page: Page) -> Locator:
+    return page.locator("#headline")
+
+
+def wait_of(page: Page) -> Locator:
+    return page.locator("[data-live=wait]")
+
+
+def tab(page: Page) -> tuple[str, str]:
+    """What a tab in the background shows: its title, and the letters in its icon."""
+    return page.title(), page.evaluate(
+        """() => new DOMParser().parseFromString(decodeURIComponent(
+            document.querySelector("link[rel=icon]").href.split(",")[1] || "<svg/>"), "text/xml")
+            .documentElement.textContent"""
+    )
+
+
+def send(page: Page) -> None:
+    page.goto("/join/probe/")
+    page.locator("input[type=file]").set_input_files(CSV)
+    page.get_by_role("button", name="Join the line").click()
+
+
+def drop(page: Page, name: str, size: int) -> None:
+    """Drop a file on the page, beside its field."""
+    page.evaluate(
+        """([name, size]) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([new Uint8Array(size).fill(120)], name));
+            for (const type of ["dragenter", "dragover", "drop"])
+                document.querySelector("h1").dispatchEvent(
+                    new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+        }""",
+        [name, size],
+    )
