@@ -40,22 +40,24 @@ def main(wanted: list[str]) -> int:
                 # What has nothing to do with the database is not said twice.
                 rows += [row for row in found if row.database or database == "sqlite"]
                 longest.append(script)
-    rows.append(
-        Row(
-            "the longest call of a script",
-            "ms",
-            longest,
-            "<=",
-            5,
-            by="max",
-            meaning="By Valkey's SLOWLOG, of each of the measurements above; here the largest counts, not the median.",
-        )
-    )
+    rows.append(_longest_script(longest))
     seconds = time.monotonic() - began
     sys.stdout.write(f"\n{report.plain(rows)}\n\n{seconds / 60:.1f} minutes\n")
     if not wanted:
         (ROOT / "docs" / "benchmarks.md").write_text(report.markdown(rows, seconds))
     return 0
+
+
+def _longest_script(longest: list[float]) -> Row:
+    return Row(
+        "the longest call of a script",
+        "ms",
+        longest,
+        "<=",
+        5,
+        by="max",
+        meaning="By Valkey's SLOWLOG, of each of the measurements above; here the largest counts, not the median.",
+    )
 
 
 def _measure(module: str, database: str) -> tuple[list[Row], float]:
