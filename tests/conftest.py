@@ -16,6 +16,8 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from queueing import keys, presence, services, tasks
 from queueing.line import LineQueue, get_line
@@ -34,6 +36,16 @@ QUICK = {
     "KEEPER_INTERVAL": 0.2,
     "LEASE": 3,
 }
+
+# To look further than the suite does, by hand; see tests/test_line_model.py.
+hypothesis_settings.register_profile(
+    "explore",
+    max_examples=1000,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=False,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
