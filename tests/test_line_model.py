@@ -1,10 +1,10 @@
 """The line, presence and the keeper beside a model in plain Python, under any order of events.
 
 Real Valkey, real database; time is moved by data. In the suite the same examples run each time. To look further, by
-hand, raise SEEDS and run it with `--timeout=0`.
+hand: `pytest tests/test_line_model.py --hypothesis-profile=explore --timeout=0`.
 
-It fails, as it must, when a claim does not look at presence, a beat gives another score, a drop does not look once more,
-a restore forgets those who are held or claimed, or a hold leaves the id in the line.
+It fails, as it must, when a claim does not look at presence, a beat gives another score, a drop does not look once
+more, a restore forgets those who are held or claimed, or a hold leaves the id in the line.
 """
 
 import math
