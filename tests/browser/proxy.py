@@ -61,7 +61,10 @@ class Proxy:
             thread.start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        other = {client: server, server: client}
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile; a closed socket has no descriptor to watch
+            self._pump({client: server, server: client})
+
+    def _pump(self, other: dict[socket.socket, socket.socket]) -> None:
         with selectors.DefaultSelector() as selector:
             for end in other:
                 selector.register(end, selectors.EVENT_READ)
@@ -69,13 +72,10 @@ class Proxy:
                 for key, _ in selector.select(0.2):
                     end = key.fileobj
                     assert isinstance(end, socket.socket)
-                    try:
-                        data = end.recv(65536)
-                        if self.is_cut.is_set():
-                            continue
-                        if not data:
-                            other[end].shutdown(socket.SHUT_WR)
-                            return
-                        other[end].sendall(data)
-                    except OSError:
+                    data = end.recv(65536)
+                    if self.is_cut.is_set():
+                        continue
+                    if not data:
+                        other[end].shutdown(socket.SHUT_WR)
                         return
+                    other[end].sendall(data)
