@@ -25,11 +25,11 @@ class Row:
     kind: Literal["<=", ">="] | None = None
     bound: float | None = None
     of: Literal["ours", "ratio"] = "ours"
-    by: Literal["median", "max"] = "median"  # which of ours counts
     rival: list[float] = field(default_factory=list)
     # One sentence: what is measured, from where to where, and who the rival is.
     meaning: str = ""
     database: str = ""
+    by: Literal["median", "max"] = "median"  # which of ours counts
 
     @property
     def ratio(self) -> float | None:
