@@ -128,7 +128,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         return (entry, owns(entry, session, user), self._state(entry)) if entry is not None else None
 
     def _read(self) -> tuple[Entry, dict[str, Any]]:
-        entry = Entry.objects.get(pk=self.entry.pk)
+        entry = Entry.objects.light().get(pk=self.entry.pk)
         return entry, self._state(entry)
 
     def _state(self, entry: Entry) -> dict[str, Any]:

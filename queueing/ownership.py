@@ -45,7 +45,7 @@ def live_entries(session: Any, user: Any) -> list[Entry]:
 def find_entry(code: uuid.UUID, session: Any, user: Any, permission: str = LOOK) -> Entry | None:
     """The entry, for its owner and for staff with the permission. Unknown and foreign look alike: None."""
     # A line that was taken out of the settings has no page any more.
-    entry = Entry.objects.filter(code=code, queue__in=tasks.load()).first()
+    entry = Entry.objects.light().filter(code=code, queue__in=tasks.load()).first()
     # Asked for unknown entries too: who reads the session gets another Vary header.
     is_allowed = user.is_active and user.has_perm(permission)
     return entry if entry is not None and (owns(entry, session, user) or is_allowed) else None
