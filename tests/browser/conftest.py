@@ -89,8 +89,8 @@ def visitors(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def make(url: str | None = None, **options: Any) -> Page:
-        context = browser.new_context(base_url=url or site.url, **{"reduced_motion": "reduce"} | options)
+    def make(url: str | None = None, launched: Browser = browser, **options: Any) -> Page:
+        context = launched.new_context(base_url=url or site.url, **{"reduced_motion": "reduce"} | options)
         contexts.append(context)
         context.add_init_script(TELL_VIOLATIONS)
         context.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
@@ -129,13 +129,14 @@ def proxy(site: Site) -> Iterator[Proxy]:
     made.stop()
 
 
-def join(page: Page, label: str) -> Entry:
-    """Hand in a file on the probe's form."""
+def join(page: Page, label: str, **fields: str) -> Entry:
+    """Hand in a file on the probe's form; `fields` are its other ones."""
     page.goto("/join/probe/")
     page.locator("input[type=file]").set_input_files(
         {"name": f"{label}.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
     )
-    page.locator("input[name=label]").fill(label)
+    for name, value in {"label": label, **fields}.items():
+        page.locator(f"input[name={name}]").fill(value)
     page.locator("button[type=submit]:not([name])").click()
     page.wait_for_url("**/entry/**")
     return Entry.objects.get(code=page.url.rstrip("/").rsplit("/", 1)[1])

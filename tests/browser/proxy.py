@@ -1,16 +1,24 @@
-"""A TCP proxy that can go silent: packets are swallowed, and nothing is closed."""
+"""A TCP proxy that can go silent: packets are swallowed, and nothing is closed. It can keep WebSockets away too."""
 
 import contextlib
 import selectors
 import socket
 import threading
+from typing import Literal
+
+UPGRADE = b"upgrade: websocket"
 
 
 class Proxy:
-    """Forwards to a port on this machine; after `cut()` it forwards nothing, in either direction."""
+    """Forwards to a port on this machine; after `cut()` it forwards nothing, in either direction.
 
-    def __init__(self, target: int) -> None:
+    As some proxies of companies do, it may let no WebSocket through: "refused", or "ignored" and never answered.
+    """
+
+    def __init__(self, target: int, websockets: Literal["passed", "refused", "ignored"] = "passed") -> None:
         self.target = target
+        self.websockets = websockets
+        self.left_out = b""  # of what the server says
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.is_cut = threading.Event()
@@ -62,9 +70,9 @@ class Proxy:
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):  # closed meanwhile; a closed socket has no descriptor to watch
-            self._pump({client: server, server: client})
+            self._pump(client, {client: server, server: client})
 
-    def _pump(self, other: dict[socket.socket, socket.socket]) -> None:
+    def _pump(self, client: socket.socket, other: dict[socket.socket, socket.socket]) -> None:
         with selectors.DefaultSelector() as selector:
             for end in other:
                 selector.register(end, selectors.EVENT_READ)
@@ -77,5 +85,13 @@ class Proxy:
                         continue
                     if not data:
                         other[end].shutdown(socket.SHUT_WR)
+                        return
+                    if end is not client and self.left_out:
+                        data = data.replace(self.left_out, b"")
+                    if end is client and self.websockets != "passed" and UPGRADE in data.lower():
+                        if self.websockets == "ignored":
+                            continue
+                        client.sendall(b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")
+                        client.shutdown(socket.SHUT_RDWR)
                         return
                     other[end].sendall(data)
