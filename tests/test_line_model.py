@@ -167,7 +167,11 @@ def is_started(member: Member) -> bool:
     return member.status == "running"
 
 
-def waits(member: Member) -> bool:
+def is_waiting(member: Member) -> bool:
+    return member.status == "waiting"
+
+
+def has_place(member: Member) -> bool:
     return member.status == "waiting" and member.place in {"line", "held"}
 
 
@@ -317,8 +321,9 @@ class LineMachine(RuleBasedStateMachine):
     @initialize(data=st.data(), priorities=st.lists(PRIORITIES, min_size=3, max_size=10))
     def begin(self, data: st.DataObject, priorities: list[int]) -> None:
         self.watch("old")
-        for priority in priorities:
+        for priority in priorities[1:]:
             self.join(priority=priority, attended=True, newborn=False)
+        self.join(priority=priorities[0], attended=False, newborn=False)
         self.life_goes_on(data)
 
     @precondition(has_room)
@@ -469,7 +474,7 @@ class LineMachine(RuleBasedStateMachine):
                 partial(self.replace, worker),
             ]
             if is_started(member):
-                steps += [partial(self.take_lease, member)]
+                steps += [partial(self.take_lease, member), partial(self.take_over, member)]
         else:
             steps = [partial(self.start_by, worker, then) for then in ("", "claim stays", "gives back")]
             steps += [partial(self.horse_dies, worker)]
@@ -478,7 +483,8 @@ class LineMachine(RuleBasedStateMachine):
         if member is not None and member.has_row:
             steps += [partial(self.leave_by, member)]
             if member.attended:
-                steps += [partial(self.close_page, member, "closed"), partial(self.keep_place, member)]
+                steps += [partial(self.close_page, member, "closed"), partial(self.lose_pages, [member])]
+                steps += [partial(self.keep_place, member)]
         return steps
 
     @precondition(lambda self: any(is_idle(worker) for worker in self.workers))
@@ -581,8 +587,7 @@ class LineMachine(RuleBasedStateMachine):
             services.orphan(rows_of(member).get(), "died")
             self.model.orphan(member)
         elif member.status == "waiting":
-            services.release(rows_of(member).get(), worker.name)
-            self.model.release(worker.name, member, by_row=True)
+            self.release(worker.name, member)
 
     @precondition(lambda self: any(is_running(worker) for worker in self.workers))
     @rule(data=st.data())
@@ -670,6 +675,12 @@ class LineMachine(RuleBasedStateMachine):
         self.end_leases([member])
         assert self.keeper.recover_leases() == self.model.recover_orphans()
 
+    def take_over(self, member: Member) -> None:
+        self.take_lease(member)
+        for worker in self.workers:
+            if is_idle(worker):
+                self.claim_by(worker, "starts")
+
     @precondition(lambda self: self.those(is_started))
     @rule(data=st.data())
     def lease_ends(self, data: st.DataObject) -> None:
@@ -708,10 +719,10 @@ class LineMachine(RuleBasedStateMachine):
 
     # Redis
 
-    @precondition(lambda self: self.those(waits))
+    @precondition(lambda self: self.those(has_place))
     @rule(data=st.data())
     def place_is_lost(self, data: st.DataObject) -> None:
-        member = self.pick(data, waits)
+        member = self.pick(data, has_place)
         self.line.forget_place(member.id)
         self.model.lose_place(member)
 
@@ -773,9 +784,19 @@ class LineMachine(RuleBasedStateMachine):
     @rule()
     def restore_late(self) -> None:
         """As a second keeper that saw no place for anybody a moment ago."""
-        waiting = self.those(lambda member: member.status == "waiting")
+        waiting = self.those(is_waiting)
         places = [(member.id, float(rows_of(member).get().score)) for member in waiting]
         assert self.line.restore(places) == [member.id for member in self.model.restore(waiting)]
+
+    @precondition(lambda self: self.those(is_waiting))
+    @rule(data=st.data())
+    def release_late(self, data: st.DataObject) -> None:
+        """As a worker that has lost the claim, or (with no name) as a second keeper that saw an orphan a moment ago."""
+        worker = data.draw(st.sampled_from(["", *(worker.name for worker in self.workers)]))
+        self.release(worker, self.pick(data, is_waiting))
+
+    def release(self, worker: str, member: Member) -> None:
+        assert services.release(rows_of(member).get(), worker) == self.model.release(worker, member, by_row=True)
 
     @precondition(lambda self: self.those(lambda member: member.stale or member.lease_over))
     @rule()
@@ -800,7 +821,7 @@ class LineMachine(RuleBasedStateMachine):
             elif actor == "visitor":
                 steps = self.visitor_steps(data)
             else:
-                steps = self.keeper_steps()
+                steps = self.keeper_steps(data)
             data.draw(st.sampled_from(steps))()
             self.both_are_the_same()
 
@@ -813,10 +834,11 @@ class LineMachine(RuleBasedStateMachine):
         member = data.draw(st.sampled_from(visitors))
         return [partial(self.lose_pages, [member]), partial(self.close_page, member, "closed")]
 
-    def keeper_steps(self) -> list[Callable[[], None]]:
+    def keeper_steps(self, data: st.DataObject) -> list[Callable[[], None]]:
         if self.model.flush == "pause":
             return [self.pause_ends]
-        return [partial(self.keeper_round, restarts=False), self.much_time_passes]
+        steps = [partial(self.keeper_round, restarts=False), self.much_time_passes]
+        return [*steps, partial(self.release_late, data)] if self.those(is_waiting) else steps
 
     # After each step
 
