@@ -318,12 +318,12 @@ class LineMachine(RuleBasedStateMachine):
 
     # Visitors
 
-    @initialize(data=st.data(), priorities=st.lists(PRIORITIES, min_size=3, max_size=10))
-    def begin(self, data: st.DataObject, priorities: list[int]) -> None:
+    @initialize(data=st.data(), priorities=st.lists(PRIORITIES, min_size=3, max_size=10), newborn=st.booleans())
+    def begin(self, data: st.DataObject, priorities: list[int], newborn: bool) -> None:
         self.watch("old")
         for priority in priorities[1:]:
             self.join(priority=priority, attended=True, newborn=False)
-        self.join(priority=priorities[0], attended=False, newborn=False)
+        self.join(priority=priorities[0], attended=False, newborn=newborn)
         self.life_goes_on(data)
 
     @precondition(has_room)
@@ -366,6 +366,9 @@ class LineMachine(RuleBasedStateMachine):
         )
         set_joined(member)
         self.model.join(member)
+        if newborn:  # its place has not followed yet
+            self.line.forget_place(member.id)
+            self.model.lose_place(member)
 
     @precondition(lambda self: self.those(lambda member: member.newborn))
     @rule()
@@ -482,6 +485,8 @@ class LineMachine(RuleBasedStateMachine):
             steps += [partial(self.take_claim, worker), partial(self.stop, worker)]
         if member is not None and member.has_row:
             steps += [partial(self.leave_by, member)]
+            if self.has_claim(worker):
+                steps += [partial(self.leave_and_stop, worker, member)]
             if member.attended:
                 steps += [partial(self.close_page, member, "closed"), partial(self.lose_pages, [member])]
                 steps += [partial(self.keep_place, member)]
@@ -613,6 +618,11 @@ class LineMachine(RuleBasedStateMachine):
         place = self.line.release(worker.name, job_id, score)
         assert place == self.model.release(worker.name, member, by_row=False)
         self.replace(worker)
+
+    def leave_and_stop(self, worker: Worker, member: Member) -> None:
+        """The claim of an entry that has ended becomes a place without a waiting row."""
+        self.leave_by(member)
+        self.stop(worker)
 
     def has_claim(self, worker: Worker) -> bool:
         return worker.name in self.model.claims and not is_running(worker)
