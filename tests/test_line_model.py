@@ -59,7 +59,7 @@ CLOCKS: dict[str, int] = {
     "RESULT_TTL": 3600,
 }
 # The first example of a seed is the simplest one, the second is random; those after it are mostly its variations.
-SEEDS = 60
+SEEDS = 90
 ONE_OF_A_SEED = examples(
     max_examples=2,
     stateful_step_count=20,
@@ -426,13 +426,20 @@ class LineMachine(RuleBasedStateMachine):
             lose_presence(member)
             member.present = False
 
-    @precondition(lambda self: self.those(is_away) and len(self.those(is_held_and_present)) < SMALL_WINDOW - 1)
-    @rule(data=st.data())
-    def show_up_in_the_last_moment(self, data: st.DataObject) -> None:
+    def may_show_up(self) -> bool:
+        """A drop that meets nothing but these in its window would leave the rest to the next round."""
+        return bool(self.those(is_away)) and len(self.those(is_held_and_present)) < SMALL_WINDOW - 1
+
+    @precondition(may_show_up)
+    @rule(data=st.data(), in_time=st.booleans())
+    def show_up_in_the_last_moment(self, data: st.DataObject, in_time: bool) -> None:
         """Presence without a return to the line: what `drop` looks for."""
         member = self.pick(data, is_away)
         keys.connection().set(keys.PRESENCE.format(job_id=member.id), 1)
         member.present = True
+        if not in_time:
+            self.end_absences([member])
+            self.keeper_round(restarts=False)
 
     @precondition(lambda self: self.those(lambda member: member.has_row))
     @rule(data=st.data())
@@ -481,6 +488,8 @@ class LineMachine(RuleBasedStateMachine):
         else:
             steps = [partial(self.start_by, worker, then) for then in ("", "claim stays", "gives back")]
             steps += [partial(self.horse_dies, worker)]
+            if self.has_claim(worker):
+                steps += [partial(self.start_late, worker)]
         if self.has_claim(worker):
             steps += [partial(self.take_claim, worker), partial(self.stop, worker)]
         if member is not None and member.has_row:
@@ -535,6 +544,11 @@ class LineMachine(RuleBasedStateMachine):
                 self.model.end_claim(worker.name, member)
         else:
             self.refuse(worker, member)
+
+    def start_late(self, worker: Worker) -> None:
+        """By then the claim has gone back to its place."""
+        self.take_claim(worker)
+        self.start_by(worker, "")
 
     def give_back(self, worker: Worker, member: Member) -> None:
         assert worker.entry is not None
@@ -848,7 +862,11 @@ class LineMachine(RuleBasedStateMachine):
         if self.model.flush == "pause":
             return [self.pause_ends]
         steps = [partial(self.keeper_round, restarts=False), self.much_time_passes]
-        return [*steps, partial(self.release_late, data)] if self.those(is_waiting) else steps
+        if self.those(is_waiting):
+            steps += [partial(self.release_late, data)]
+        if self.may_show_up():
+            steps += [partial(self.show_up_in_the_last_moment, data, in_time=False)]
+        return steps
 
     # After each step
 
