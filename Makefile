@@ -9,7 +9,7 @@
 # in .python-version is not installed, so its real interpreters are tried as well.
 PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHONS = python3.13 python3 python3.14 python3.12 /usr/bin/python3 $(wildcard $(PYENV)/versions/3.1[2-9]*/bin/python3)
-ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py line_model.py worker.py::test_it_works)
+ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_it_works)
 CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
