@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -152,17 +152,22 @@ class Keeper:
 
         Ids only, so that a long line costs little; those that differ are looked at again, row by row.
         """
-        waiting = {code.hex for code in self._waiting(line).values_list("code", flat=True)}
+        in_order = self._waiting(line).order_by("-priority", "id").values_list("code", flat=True)
+        waiting = [code.hex for code in in_order]
         placed = line.all_ids()
-        return self.restore(line, waiting - placed), self.remove_ghosts(line, placed - waiting)
+        missing = [job_id for job_id in waiting if job_id not in placed]
+        return self.restore(line, missing), self.remove_ghosts(line, placed.difference(waiting))
 
-    def restore(self, line: LineQueue, job_ids: Collection[str]) -> int:
-        """Those of the ids whose row still waits, and is not just on its way into the line, get their place back."""
+    def restore(self, line: LineQueue, job_ids: Sequence[str]) -> int:
+        """Those of the ids whose row still waits, and is not just on its way into the line, get their place back.
+
+        In the order of the line, as the ids are given: workers claim meanwhile.
+        """
         newborn = datetime.fromtimestamp(time.time() - NEWBORN, UTC)
         total = 0
-        for batch in _chunks(list(job_ids), BATCH):
+        for batch in _chunks(job_ids, WINDOW):
             rows = self._waiting(line).of_jobs(batch).filter(joined_at__lt=newborn)
-            total += self._restore(line, list(rows.order_by("id").only(*PLACE_FIELDS)))
+            total += self._restore(line, list(rows.order_by("-priority", "id").only(*PLACE_FIELDS)))
         return total
 
     def _restore(self, line: LineQueue, entries: list[Entry]) -> int:
@@ -273,5 +278,5 @@ def _parse_move(move: bytes) -> tuple[datetime, str, str, list[str]]:
 PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")
 
 
-def _chunks[T](items: list[T], size: int) -> list[list[T]]:
+def _chunks[T](items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]

@@ -139,6 +139,21 @@ def test_a_flush_loses_nobody_and_no_order(keeper: Keeper, join: Join, line: Lin
     assert EntryEvent.objects.filter(kind="restored").count() == 10
 
 
+def test_places_come_back_in_the_order_of_the_line(
+    keeper: Keeper, join: Join, line: LineQueue, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may claim between two batches: nobody may be there before those ahead."""
+    monkeypatch.setattr("queueing.keeper.WINDOW", 1)
+    entries = [join(str(number)) for number in range(12)]
+    Entry.objects.filter(pk=entries[-1].pk).update(priority=5)
+    old(*entries)
+    valkey.flushall()
+    assert keeper.compare(line) == (12, 0)
+    restored = EntryEvent.objects.filter(kind="restored").order_by("id").values_list("entry__code", flat=True)
+    assert [code.hex for code in restored] == line.get_job_ids()
+    assert line.get_job_ids()[0] == entries[-1].job_id
+
+
 def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: LineQueue, valkey: redis.Redis) -> None:
     result = probe.using(backend="unattended").enqueue()
     entry = Entry.objects.get(code=result.id)

@@ -44,7 +44,7 @@ class Kind:
 
 HASTY = Kind(size=60, service=0.6, patience=2)
 # These wait for longer than the shortest range that is ever shown.
-PATIENT = Kind(size=70, service=0.45, patience=20)
+PATIENT = Kind(size=60, service=0.45, patience=20)
 
 
 def rows() -> Iterator[Row]:

@@ -7,16 +7,13 @@ from itertools import count
 
 from django.core.files.base import ContentFile
 from django.test import override_settings
-from rq.queue import Queue
-from rq.serializers import JSONSerializer
 
 from queueing import services, tasks
-from queueing.line import get_line
 from queueing.models import Entry
 from tests.benchmarks import stock, waiting
 from tests.benchmarks.report import Row
 
-RUNS = 7
+RUNS = 5
 JOINS = 200
 CONTENT = b"a,b\n1,2\n"
 
@@ -83,10 +80,4 @@ _numbers = count()
 
 def _insert_and_enqueue() -> None:
     entry = Entry.objects.create(queue="stock", task_path="stock", visitor=uuid.uuid4(), slot=0)
-    _stock_queue().enqueue(stock.update_and_stamp, entry.pk, job_id=f"stock{next(_numbers)}")
-
-
-def _stock_queue(kept: list[Queue] = []) -> Queue:  # noqa: B006  # kept for the process, as a site would
-    if not kept:
-        kept.append(Queue("stock", connection=get_line(waiting.QUEUE).connection, serializer=JSONSerializer))
-    return kept[0]
+    stock.kept_queue().enqueue(stock.update_and_stamp, entry.pk, job_id=f"stock{next(_numbers)}")

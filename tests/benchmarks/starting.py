@@ -13,7 +13,6 @@ from dataclasses import replace
 import redis
 from django.core.files.base import ContentFile
 from rq.queue import Queue
-from rq.serializers import JSONSerializer
 
 from queueing import services, tasks
 from queueing.line import get_line
@@ -93,7 +92,7 @@ def _join() -> Entry:
 
 def _stock_join() -> None:
     entry = Entry.objects.create(queue="stock", task_path="stock", visitor=uuid.uuid4(), slot=0)
-    _stock_queue().enqueue(stock.update_and_stamp, entry.pk)
+    stock.kept_queue().enqueue(stock.update_and_stamp, entry.pk)
 
 
 def _join_many() -> None:
@@ -103,11 +102,7 @@ def _join_many() -> None:
 def _stock_join_many() -> None:
     made = Entry.objects.bulk_create(Entry(queue="stock", task_path="stock") for _ in range(IN_A_ROW))
     many = [Queue.prepare_data(stock.update_and_stamp, (entry.pk,)) for entry in made]
-    _stock_queue().enqueue_many(many)
-
-
-def _stock_queue() -> Queue:
-    return Queue("stock", connection=get_line(waiting.QUEUE).connection, serializer=JSONSerializer)
+    stock.kept_queue().enqueue_many(many)
 
 
 def _idle_workers() -> int:

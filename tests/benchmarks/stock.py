@@ -2,9 +2,12 @@
 
 import os
 import time
+from functools import cache
 from typing import Any
 
 from django.tasks import task
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from queueing.forms import EntryForm
 from queueing.tasks import HeavyTask
@@ -61,6 +64,14 @@ def update_and_stamp(pk: int) -> None:
     )
 
 
+@cache
+def kept_queue() -> Queue:
+    """Made once for the process, as a site would: each new one costs a connection."""
+    from queueing.line import get_line
+
+    return Queue("stock", connection=get_line("bench").connection, serializer=JSONSerializer)
+
+
 def look(job_id: str) -> None:
     """The note's way with stock RQ: the job looks whether its visitor is there, after the fork."""
     from rq import get_current_job
@@ -79,8 +90,7 @@ def main(burst: bool) -> None:
     django.setup()
     import redis
     from django.db import connections
-    from rq import Queue, Worker
-    from rq.serializers import JSONSerializer
+    from rq import Worker
 
     import queueing.models  # noqa: F401  # as a site's worker has its models
 
