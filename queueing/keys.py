@@ -79,9 +79,10 @@ def connection() -> redis.Redis:
 def share_connection(client: redis.Redis) -> None:
     """In a new horse: its worker's client becomes its only one, with the options of `connection`.
 
-    Each further connection would cost a start more than a millisecond.
+    Each further connection would cost a start more than a millisecond, and so would telling Redis the name and version
+    of the driver.
     """
-    client.connection_pool.connection_kwargs.update(_options() | _retry())
+    client.connection_pool.connection_kwargs.update(_options() | _retry() | {"driver_info": None})
     connection().connection_pool = client.connection_pool
 
 

@@ -7,6 +7,7 @@ and the caller stops. `attempt` is the fencing token: whoever lost the entry to 
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -66,6 +67,23 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     def of_job(self, job_id: str) -> "Entry | None":
         return self.of_jobs([job_id]).first()
+
+    def start_unread(self, job_id: str, worker: str) -> "Entry | None":
+        """waiting -> running of a first attempt in one query: `Entry.start` for a row that nobody has read yet.
+
+        None when the row must be read after all: it moved, was tried before, or is gone.
+        """
+        if (code := code_of(job_id)) is None:
+            return None
+        meta = self.model._meta
+        changes = [(meta.get_field(name), None, value) for name, value in _start_values(worker).items()]
+        first: Any = self.waiting().filter(code=code, attempt=0)
+        rows = first._update(changes, meta.concrete_fields)  # noqa: SLF001  # UPDATE ... RETURNING has no public name
+        if not rows:
+            return None
+        entry = self.model.from_db(self.db, [field.attname for field in meta.concrete_fields], rows[0])
+        _log_move(entry, Status.WAITING)
+        return entry
 
     def light(self) -> Self:
         """Without what next to nobody reads: each open page keeps an entry, which is 1.5 KB smaller so."""
@@ -162,19 +180,10 @@ class Entry(models.Model):
 
     def start(self, worker: str) -> bool:
         """waiting -> running: a worker takes the lease for a new attempt."""
-        now = timezone.now()
-        return self._move(
-            Status.RUNNING,
-            attempt=self.attempt + 1,
-            worker_ids=[*self.worker_ids, worker],
-            started_at=self.started_at or now,
-            last_attempted_at=now,
-            lease_until=_lease_end(),
-            progress=None,
-            message="",
-            reason=Reason.NONE,
-            slot=None,
-        )
+        values = _start_values(worker) | {"attempt": self.attempt + 1, "worker_ids": [*self.worker_ids, worker]}
+        if self.started_at:
+            del values["started_at"]
+        return self._move(values.pop("status"), **values)
 
     def renew_lease(self) -> bool:
         """A sign of life of this attempt. False: it is no longer ours to run."""
@@ -186,9 +195,10 @@ class Entry(models.Model):
 
     def succeed(self, result: Any, files: Sequence["EntryFile"] = ()) -> bool:
         """running -> succeeded, with the result's files in the same transaction."""
-        with transaction.atomic():
+        # One UPDATE is a transaction of its own.
+        with transaction.atomic() if files else nullcontext():
             moved = self._finish(Status.SUCCEEDED, Reason.NONE, result=result, progress=1.0, message="")
-            if moved:
+            if moved and files:
                 EntryFile.objects.bulk_create(files)
         return moved
 
@@ -258,16 +268,38 @@ class Entry(models.Model):
                 self.__dict__.pop(name, None)  # the database made it
             else:
                 setattr(self, name, value)
-        logger.info("entry %s attempt %s: %s -> %s %s", self.code, self.attempt, origin, to, values.get("reason", ""))
+        _log_move(self, origin)
         return True
 
     def _mine(self, status: Status = Status.RUNNING) -> EntryQuerySet:
         return Entry.objects.filter(pk=self.pk, status=status, attempt=self.attempt)
 
 
+def _log_move(entry: Entry, origin: Status) -> None:
+    status, reason = Status(entry.status), Reason(entry.reason)
+    logger.info("entry %s attempt %s: %s -> %s %s", entry.code, entry.attempt, origin, status, reason)
+
+
 def _clean(text: str) -> str:
     """PostgreSQL takes no NUL in a text."""
     return text.replace("\0", "")
+
+
+def _start_values(worker: str) -> dict[str, Any]:
+    """What a first attempt writes."""
+    now = timezone.now()
+    return {
+        "status": Status.RUNNING,
+        "attempt": 1,
+        "worker_ids": [worker],
+        "started_at": now,
+        "last_attempted_at": now,
+        "lease_until": _lease_end(),
+        "progress": None,
+        "message": "",
+        "reason": Reason.NONE,
+        "slot": None,
+    }
 
 
 def _lease_end() -> Any:

@@ -41,7 +41,7 @@ def warm_up() -> None:
         nobody = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path)
         Entry.objects.of_job(nobody.job_id)
         presence.is_present(nobody.job_id)
-        nobody.start("")
+        Entry.objects.start_unread(nobody.job_id, "")
         result_of(nobody)
         nobody.succeed({})
         events.publish(nobody.code)
@@ -54,25 +54,37 @@ def run() -> None:
 
 def run_entry(job_id: str) -> None:
     worker = os.environ.get("RQ_WORKER_ID", "")
-    entry = Entry.objects.of_job(job_id)
-    if entry is None:
-        return  # deleted while it waited; the worker clears the claim
-    if entry.status != Status.WAITING:
-        _forget_claim(entry.queue, worker, job_id)
-        return
     looked = time.monotonic()
-    if not _is_wanted(entry):
-        services.release(entry, worker)
-        return
-    if not entry.start(worker):
-        _forget_claim(entry.queue, worker, job_id)
-        return
+    entry = _start_at_once(job_id, worker)
+    if entry is None:
+        entry = Entry.objects.of_job(job_id)
+        if entry is None:
+            return  # deleted while it waited; the worker clears the claim
+        if entry.status != Status.WAITING:
+            _forget_claim(entry.queue, worker, job_id)
+            return
+        looked = time.monotonic()
+        if not _is_wanted(entry):
+            services.release(entry, worker)
+            return
+        if not entry.start(worker):
+            _forget_claim(entry.queue, worker, job_id)
+            return
     if time.monotonic() - looked > SLOW_START and not _is_wanted(entry):
         entry.give_back()
         services.release(entry, worker)
         return
     _forget_claim(entry.queue, worker, job_id, started=f"attempt {entry.attempt}, {worker}")
     execute(entry)
+
+
+def _start_at_once(job_id: str, worker: str) -> Entry | None:
+    """The usual case, a first attempt for somebody who is there, in one query. None: the long way tells why not."""
+    try:
+        is_there = presence.is_present(job_id)
+    except RedisError:
+        return None
+    return Entry.objects.start_unread(job_id, worker) if is_there else None
 
 
 def execute(entry: Entry) -> None:

@@ -26,6 +26,7 @@ from queueing.states import Reason, Status
 from queueing.tasks import load
 
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal a process gets when its parent dies
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class PresenceWorker(Worker):
@@ -99,15 +100,11 @@ class PresenceWorker(Worker):
         self._visitor_over_since, self._was_over = None, False
         super().execute_job(job, queue)
 
-    def prepare_job_execution(self, job: Job, remove_from_intermediate_queue: bool = False) -> None:
-        """RQ clears its intermediate list on workers of one queue only."""
-        super().prepare_job_execution(job, remove_from_intermediate_queue=True)
-
     def setup_work_horse_signals(self) -> None:
         """The horse ends with its parent: an unowned horse would run beside the next attempt."""
         super().setup_work_horse_signals()
         if sys.platform == "linux":
-            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._parent_pid:  # it died before the call
             os._exit(1)
 

@@ -143,13 +143,6 @@ OVERRIDES: dict[type, list[Override]] = {
             where="worker",
         ),
         Override(
-            "prepare_job_execution",
-            "job remove_from_intermediate_queue",
-            "RQ's intermediate list is cleared by workers of many queues, too",
-            "test_rq_calls_it test_rq_clears_the_intermediate_list_on_workers_of_one_queue_only",
-            where="horse",
-        ),
-        Override(
             "setup_work_horse_signals",
             "",
             "a horse ends with its parent",

@@ -37,6 +37,31 @@ def test_only_one_of_two_workers_starts_an_entry(join: Join) -> None:
     assert not yours.start("w2")
 
 
+def test_a_first_attempt_starts_unread_and_knows_its_row(join: Join) -> None:
+    entry = join()
+    started = Entry.objects.start_unread(entry.job_id, "w1")
+    assert started is not None
+    assert not Entry.objects.get().start("w2")
+    assert (started.status, started.attempt, started.worker_ids) == (Status.RUNNING, 1, ["w1"])
+    stored = Entry.objects.values().get()
+    assert {name: getattr(started, name) for name in stored} == stored
+    assert started.succeed({"x": 1})
+    assert Entry.objects.get().result == {"x": 1}
+
+
+def test_what_must_be_read_is_not_started_unread(join: Join) -> None:
+    retried, running, gone = join(), join(), join()
+    assert retried.start("w1")
+    assert retried.orphan()
+    assert running.start("w1")
+    gone.delete()
+    before = list(Entry.objects.order_by("id").values())
+    for entry in (retried, running, gone):
+        assert Entry.objects.start_unread(entry.job_id, "w2") is None
+    assert Entry.objects.start_unread("somebody else's", "w2") is None
+    assert list(Entry.objects.order_by("id").values()) == before
+
+
 def test_a_late_attempt_can_write_nothing(join: Join) -> None:
     entry = join()
     entry.start("w1")

@@ -748,7 +748,6 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     queue = LineQueue("probe", connection=client, commit_mode="auto")
     for name in JOBS:
         queue.enqueue(f"tests.recording.{name}", job_id=name, result_ttl=0, failure_ttl=FAILURE_TTL)
-        client.rpush(queue.intermediate_queue_key, name)  # to see whether RQ clears it
     processes = Processes(folder)
     processes.use(QUICK)
     try:
@@ -791,7 +790,6 @@ def look_at(queue: LineQueue, name: str) -> dict[str, Any]:
         "status": client.hget(key, "status"),
         "in_failed_registry": client.zscore(f"rq:failed:{queue.name}", name) is not None,
         "life": client.ttl(key),
-        "in_intermediate_list": name.encode() in client.lrange(queue.intermediate_queue_key, 0, -1),
     }
 
 
@@ -823,9 +821,9 @@ def test_a_job_goes_its_way_in_the_worker(life: Life) -> None:
 
 
 def test_a_horse_is_set_up_before_its_job_starts(life: Life) -> None:
-    steps = ("main_work_horse", "setup_work_horse_signals", "perform_job", "prepare_job_execution")
+    steps = ("main_work_horse", "setup_work_horse_signals", "perform_job")
     calls = [call["name"] for call in life.calls(*steps) if call["where"] == "horse"]
-    assert calls[:4] == list(steps), (
+    assert calls[:3] == list(steps), (
         "rq.worker.Worker.main_work_horse takes other steps: PresenceWorker.setup_work_horse_signals must come first."
     )
 
@@ -911,19 +909,6 @@ def test_rq_looks_after_a_running_job_at_each_interval(life: Life) -> None:
     given = [call["arguments"] for call in between if first <= call["at"] < second and call["where"] == "worker"]
     assert given == [{"timeout": 61, "pipeline": "Pipeline"}], (
         "rq.worker.Worker.maintain_heartbeats calls heartbeat otherwise: PresenceWorker.heartbeat overrides it."
-    )
-
-
-def test_rq_clears_the_intermediate_list_on_workers_of_one_queue_only(life: Life) -> None:
-    given = {call["arguments"]["remove_from_intermediate_queue"] for call in life.calls("prepare_job_execution")}
-    assert given == {False}, (
-        "rq.worker.Worker.perform_job asks for a clean intermediate list on workers of two queues, too: "
-        "PresenceWorker.prepare_job_execution is not needed any more."
-    )
-    left = [name for name, known in life.jobs.items() if known["in_intermediate_list"]]
-    assert not left, (
-        "rq.worker.Worker.prepare_job_execution does not clear the intermediate list when it is asked to: "
-        "PresenceWorker.prepare_job_execution asks always."
     )
 
 
