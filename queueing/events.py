@@ -18,13 +18,13 @@ def group_name(code: uuid.UUID) -> str:
     return f"entry.{code.hex}"
 
 
-def publish(code: uuid.UUID) -> None:
-    """Tell the open pages of an entry that its row has changed. Never raises.
+def publish(code: uuid.UUID, event: str = "entry.changed") -> None:
+    """Tell the open pages of an entry that its row has changed, or that one of them was closed. Never raises.
 
     The layer's own `group_send` would need an event loop and a new connection each time: 2 ms instead of 0.1.
     """
     try:
-        message = get_channel_layer().serialize({"type": "entry.changed"})
+        message = get_channel_layer().serialize({"type": event})
         connection().publish(GROUP_CHANNEL.format(group=group_name(code)), message)
     except Exception:
         logger.warning("No hint could be sent for entry %s", code, exc_info=True)

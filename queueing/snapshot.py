@@ -1,5 +1,6 @@
 """What a visitor is told about an entry: the same facts and sentences for the page, the socket and the poll."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -74,11 +75,12 @@ def of(entry: Entry) -> Snapshot:
 
 def page(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
     """What the entry's page, and its partial on the socket, are rendered from."""
-    done = entry.status == Status.SUCCEEDED
+    done, now = entry.status == Status.SUCCEEDED, now or of(entry)
     return {
         "entry": entry,
         "task": entry.heavy_task,
-        "snapshot": now or of(entry),
+        "snapshot": now,
+        "state": json.dumps(now.as_json()),
         "result": entry.result if done else None,
         "files": {file.name: file for file in entry.files.all()} if done else {},
         "keep_minutes": round(conf.KEEP_GRACE / 60),

@@ -11,6 +11,7 @@ urlpatterns = [
     path("join/<slug:name>/", views.join, name="join"),
     path("entry/<uuid:code>/", views.entry, name="entry"),
     path("entry/<uuid:code>/status.json", views.status, name="status"),
+    path("entry/<uuid:code>/goodbye/", views.goodbye, name="goodbye"),
     path("entry/<uuid:code>/leave/", views.leave, name="leave"),
     path("entry/<uuid:code>/keep/", views.keep, name="keep"),
     path("entry/<uuid:code>/again/", views.again, name="again"),

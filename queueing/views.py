@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from queueing import eta, ownership, presence, services, snapshot, stats, tasks
+from queueing import eta, events, ownership, presence, services, snapshot, stats, tasks
 from queueing.conf import conf
 from queueing.exceptions import JoinRefused, TooManyWaiting, UnknownTask, UnusableInput
 from queueing.keys import RedisError
@@ -65,7 +65,9 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 def entry(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     found = _entry_or_404(request, code)
     _beat(request, found)
-    return render(request, "queueing/entry.html", snapshot.page(found))
+    is_owner = ownership.owns(found, request.session, request.user)
+    rights = {"is_owner": is_owner, "may_change": is_owner or request.user.has_perm(ownership.CHANGE)}
+    return render(request, "queueing/entry.html", snapshot.page(found) | rights)
 
 
 @require_GET
@@ -79,6 +81,19 @@ def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     if request.GET.get("have", found.status) != found.status:
         state["html"] = render_to_string("queueing/entry.html#status", page)
     return JsonResponse(state)
+
+
+@require_POST
+def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """The owner closes or leaves a page that has no socket to say so. Sent twice, or late, it changes nothing more."""
+    found = _entry_or_404(request, code)
+    if not ownership.owns(found, request.session, request.user):
+        raise Http404  # nobody else's page counted
+    if found.is_live:
+        with contextlib.suppress(RedisError):  # the key runs out by itself
+            presence.close(found.queue, found.job_id, "closed")
+        events.publish(found.code, "entry.closed")  # another page of it, which has a socket, beats at once
+    return HttpResponse(status=204)
 
 
 @require_POST

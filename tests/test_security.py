@@ -20,7 +20,7 @@ from tests.visitors import FORM, Visitor, staff, upload, url
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGES = ["", "status.json", "result/", "files/answer.txt"]
-VERBS = ["leave/", "keep/", "again/"]
+VERBS = ["goodbye/", "leave/", "keep/", "again/"]
 
 
 def finished(visitor: Visitor) -> Entry:

@@ -363,6 +363,16 @@ def test_a_page_that_closed_while_redis_was_away_is_forgotten(processes: Process
             server.wait(10)
 
 
+def test_the_goodbye_of_a_page_without_a_socket_is_not_that_of_one_with_a_socket(web: Web, line: LineQueue) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        read(ws)
+        assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
+        wait_for(lambda: line.get_job_ids() == [entry.job_id] and presence_of(entry), 5)
+        assert line.held_ids() == []
+
+
 def test_a_web_process_watches_from_its_first_request_on(second_web: Web, valkey: redis.Redis) -> None:
     valkey.delete(keys.WATCH)
     answer = http_get(second_web.port, "/healthz")

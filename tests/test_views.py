@@ -214,12 +214,42 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: LineQueue) -> N
 # The entry
 
 
-@pytest.mark.parametrize("verb", ["leave", "keep", "again"])
+@pytest.mark.parametrize("verb", ["goodbye", "leave", "keep", "again"])
 def test_what_changes_something_is_a_post(verb: str) -> None:
     visitor = Visitor()
     entry = visitor.join()
     answer = visitor.client.get(url(entry, f"{verb}/"))
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
+
+
+def test_a_goodbye_holds_the_place_and_the_next_look_is_back_in_it(line: LineQueue) -> None:
+    visitor = Visitor()
+    entry, behind = visitor.join(), Visitor().join()
+    order = line.get_job_ids()
+    for _ in range(2):
+        assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
+        assert line.held_ids() == [entry.job_id]
+        assert line.connection.hget(line.keys.cause, entry.job_id) == b"closed"
+        assert presence_of(entry) == 0
+    assert line.get_job_ids() == [behind.job_id]
+    assert visitor.client.get(url(entry, "status.json")).json()["position"] == 1
+    assert line.get_job_ids() == order
+    assert line.held_ids() == []
+
+
+def test_a_goodbye_to_what_has_ended_leaves_nothing_behind(line: LineQueue) -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
+    assert not line.connection.exists(keys.GONE.format(job_id=entry.job_id))
+
+
+@pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 3)])
+def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown: int) -> None:
+    entry = Visitor().join()
+    page = staff(*permissions).client.get(url(entry)).content.decode()
+    assert page.count('<form method="post" action="/entry/') == shown
+    assert "/again/" not in page
 
 
 def test_leaving_twice_is_leaving_once(line: LineQueue) -> None:

@@ -236,7 +236,7 @@ def test_without_notifications_the_sound_alone_tells(browser_has: str, site: Sit
     entry, unasked = stage.entry(), stage.entry()
     page.goto(f"/entry/{entry.code}/")
     page.get_by_role("button", name="Tell me when it is my turn").click()
-    expect(page.get_by_text("Notifications are blocked here: a sound will tell you.")).to_be_visible()
+    expect(page.get_by_text("Notifications are off here: a sound will tell you.")).to_be_visible()
     start(entry)
     expect(headline(page)).to_have_text("Reading the pages…")
     wait_for(lambda: page.evaluate("notes") == 2)
@@ -322,7 +322,8 @@ def test_a_scan_is_shown_beside_its_text_to_copy_and_to_take_away(site: Site, vi
     # Where there is no clipboard, as without https.
     page.evaluate("delete Navigator.prototype.clipboard")
     page.get_by_role("button", name="Copy page 1").click()
-    expect(page.locator("#page-1 button")).to_have_text("Copied")
+    expect(page.locator("#page-1 button")).to_have_text("Please select it by hand")
+    expect(page.locator("#page-1 button")).to_have_text("Copy page 1")
     for name, kind in (("Text file (.txt)", b"The spring meeting"), ("Searchable PDF", b"%PDF-")):
         with page.expect_download() as download:
             page.get_by_role("link", name=name).click()

@@ -1,18 +1,18 @@
-// Keeps an entry's page alive: a WebSocket, polling where there is none, a countdown when both are gone.
-// The open socket is what keeps the place; nothing here sends anything. Times are milliseconds.
+// Keeps an entry's page alive: by a WebSocket, which keeps the place; by polling where there is none; with a
+// countdown when both are gone. Times in milliseconds.
 "use strict";
 
 const SILENCE = 22_000; // the server speaks at least every 10 s; two ticks missed mean a dead socket
-const QUIET = 12_000; // the same, when there is reason for doubt: the tab came back, the network changed
-const CONNECT_TIMEOUT = 10_000; // until the first frame; a socket may be stuck in CONNECTING for ever
-const MIN_GAP = 600; // between two attempts; as the server sees them, half a second or more
+const QUIET = 12_000; // the same, when in doubt: the tab came back, the network changed
+const CONNECT_TIMEOUT = 10_000; // a socket may be stuck in CONNECTING for ever
+const MIN_GAP = 600; // between two attempts; half a second for the server
 const POLL_EVERY = 5_000;
 const POLL_AFTER = 4_000; // without a socket
-const BANNER_AFTER = 1_500; // shorter gaps (a reload of the server) are not worth a word,
-const ALARM_AFTER = 10_000; // and these not worth a notification
+const BANNER_AFTER = 1_500; // shorter gaps are not worth a word,
+const ALARM_AFTER = 10_000; // and these no notification
 const SPEAK_EVERY = 10_000;
 const WARN_BELOW = 25; // seconds: who is warned has 20 left to act (WCAG 2.2.1)
-const FINAL = ["succeeded", "failed", "cancelled", "abandoned"];
+const LIVE = ["waiting", "running"];
 
 const root = document.getElementById("entry");
 const partial = document.getElementById("status");
@@ -20,18 +20,12 @@ const banner = document.getElementById("connection");
 const spoken = document.getElementById("spoken");
 const icon = document.querySelector("link[rel=icon]");
 
-// What the server said last, by its own names.
-let state = {
-  status: root.dataset.status,
-  position: Number(root.dataset.position) || null,
-  keep_seconds: Number(root.dataset.keepSeconds),
-  progress: partial.querySelector("progress")?.getAttribute("value") ?? null,
-  title: document.title,
-};
-let over = FINAL.includes(state.status); // nothing will change any more
+let state = JSON.parse(root.dataset.state); // what the server said last, by its own names
+let over = !LIVE.includes(state.status); // nothing will change any more
 let away = false; // between pagehide and pageshow
 let socket = null;
 let live = false; // the socket has delivered
+let doubtful = null; // a silent socket; it may still keep the place until the next one does
 let failures = 0;
 let polling = false; // a poll is under way
 let wanted = false; // the page's new part, which was too long for the socket
@@ -42,7 +36,7 @@ let lostAt = null;
 let spokeAt = null;
 const timers = {};
 
-// One clock may stop while the machine sleeps, the other may be set: the longer time is the safe one.
+// One clock may stop while the machine sleeps, the other may be set: the longer time is safe.
 function now() {
   return { steady: performance.now(), wall: Date.now() };
 }
@@ -69,67 +63,66 @@ function connect() {
   cancel("retry");
   triedAt = now();
   const address = location.origin.replace("http", "ws") + root.dataset.socket;
-  const attempt = new WebSocket(`${address}?have=${state.status}`);
-  socket = attempt;
-  later("connect", CONNECT_TIMEOUT, () => drop(attempt));
-  attempt.onmessage = (event) => {
+  socket = new WebSocket(`${address}?have=${state.status}`);
+  later("connect", CONNECT_TIMEOUT, drop);
+  socket.onmessage = (event) => {
     const frame = JSON.parse(event.data);
+    if (live) failures = 0; // who is sent away after the first frame comes back ever later
     live = true;
-    failures = 0;
-    cancel("connect", "fallback", "poll");
+    doubtful?.close(4000);
+    cancel("connect", "poll");
     heard();
     if (frame.type === "status") apply(frame);
   };
-  attempt.onclose = () => drop(attempt);
+  socket.onclose = drop;
 }
 
-// Each frame starts the timer anew: a timer begun by the network is not held back in a hidden tab for minutes.
+// Anew by each frame: in a hidden tab, a timer begun by the network is not held back for minutes.
 function listen(patience) {
-  const dead = socket;
-  later("silence", Math.max(1_000, patience - since(heardAt)), () => drop(dead));
+  later("silence", Math.max(1_000, patience - since(heardAt)), drop);
 }
 
-function drop(dead) {
-  if (dead !== socket || !dead) return;
-  const carried = live;
-  release(4000);
+function drop() {
+  if (live) lose(); // otherwise the poll that follows finds out
+  release();
   failures += 1;
-  if (carried) lose(); // otherwise the poll that follows finds out
-  if (failures >= 2) pollSoon();
-  else later("fallback", POLL_AFTER, poll);
+  pollSoon(failures < 2 ? POLL_AFTER : undefined);
   later("retry", Math.random() * Math.min(10_000, 500 * 2 ** failures), connect); // full jitter
 }
 
-// 4000: found dead. 4001: the goodbye of a page that is closed or left. 1000: nothing more to hear.
+// 1000: nothing more to hear. 4000: found dead. 4001: the goodbye.
 function release(code) {
   cancel("connect", "silence");
+  doubtful?.close(code ?? 4000);
   if (!socket) return;
   socket.onmessage = socket.onclose = null;
-  socket.close(code);
+  if (live && !code) doubtful = socket;
+  else socket.close(code ?? 4000);
   socket = null;
   live = false;
 }
 
 // --- Polling, where no socket opens
 
-function pollSoon() {
-  cancel("fallback");
-  later("poll", Math.max(0, POLL_EVERY - since(polledAt)), poll);
+function pollSoon(delay = Math.max(0, POLL_EVERY - since(polledAt))) {
+  later("poll", delay, poll);
 }
 
 async function poll(force = false) {
-  cancel("poll", "fallback");
+  cancel("poll");
   wanted ||= force;
   if (over || away || polling || (live && !wanted)) return;
+  const asked = wanted; // an answer under way may be from before
   polling = true;
   polledAt = now();
   try {
     const address = `${root.dataset.statusUrl}?have=${state.status}`;
-    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(8_000) });
-    if (answer.status === 404) return location.reload(); // the entry is gone; the server has a page for that
+    const signal = AbortSignal.timeout(asked ? 90_000 : 8_000); // a result may be long, and the line thin
+    const answer = await fetch(address, { cache: "no-store", signal });
+    if (answer.status === 404) return location.reload(); // gone; the server has a page for that
     if (!answer.ok) throw new Error(answer.status);
     const data = await answer.json();
-    if (!away && (wanted || !live)) {
+    if (!away && wanted === asked && (wanted || !live)) {
       wanted = false;
       heard();
       apply(data);
@@ -139,8 +132,8 @@ async function poll(force = false) {
   }
   polling = false;
   if (over || away) return;
-  // A part that was asked for and did not come is asked for again: the socket will not bring it.
-  if (wanted) later("poll", 2_000, poll);
+  // The socket will not bring what did not come.
+  if (wanted) pollSoon(asked ? 2_000 : 0);
   else if (!live) pollSoon();
 }
 
@@ -150,9 +143,9 @@ function heard() {
   heardAt = now();
   lostAt = null;
   if (live) listen(SILENCE);
-  cancel("banner", "alarm");
+  cancel("banner", "alarm", "warn");
   if (banner.hidden) return;
-  banner.hidden = true;
+  refocus(() => (banner.hidden = true));
   show();
   speak("Connected again.");
 }
@@ -161,6 +154,8 @@ function lose(delay = BANNER_AFTER) {
   if (over || away || lostAt) return;
   lostAt = now();
   later("banner", delay, countDown);
+  // A chain of timers may be late in a hidden tab.
+  later("warn", Math.max(delay, (secondsLeft() - WARN_BELOW + 1) * 1000), countDown);
   later("alarm", ALARM_AFTER, () => tell(lossSentence()));
 }
 
@@ -170,7 +165,7 @@ function countDown() {
   banner.hidden = false;
   banner.classList.toggle("urgent", urgent);
   banner.firstElementChild.textContent = lossSentence();
-  document.title = `Connection lost \u00b7 ${state.title}`;
+  document.title = `Connection lost · ${state.title}`;
   draw("!", "#a85b00");
   if (!warned) speak(`${lossSentence()} Press Escape to reconnect.`);
   if (!warned && urgent) tell(lossSentence());
@@ -189,14 +184,14 @@ function lossSentence() {
   return `Connection lost. ${running ? "The work goes on without you" : "Your place is kept"} for ${clock}.`;
 }
 
-// Somebody looks at the page, or the network changed: do not wait for timers.
+// Somebody looks at the page, or the network changed.
 function wake() {
   if (over || away) return;
-  if (live) return listen(QUIET);
-  if (since(triedAt) > 2_000) release(4000); // stuck: a new attempt gets through sooner
+  if (live && !lostAt) return listen(QUIET);
+  if (live || since(triedAt) > 2_000) release(); // a new attempt gets through sooner than a stuck one
   failures = Math.min(failures, 2);
-  connect();
   if (lostAt) pollSoon();
+  connect();
 }
 
 // --- What is shown
@@ -207,16 +202,15 @@ function apply(data) {
   if (changed && !data.html) return void poll(true);
   const moved = data.position !== state.position;
   state = data;
-  if (data.html) replace(data.html);
+  if (data.html) refocus(() => replace(data.html));
   for (const element of partial.querySelectorAll("[data-live]")) {
     const text = data[element.dataset.live] ?? "";
     if (element.textContent !== text) element.textContent = text;
     element.hidden = !text;
   }
-  const dots = partial.querySelector("[data-dots]");
-  if (dots) drawDots(dots, data.ahead, data.held_ahead);
+  drawDots(data.ahead, data.held_ahead);
   show();
-  over = FINAL.includes(state.status);
+  over = !LIVE.includes(state.status);
   if (over) {
     release(1000);
     cancel(...Object.keys(timers));
@@ -224,45 +218,53 @@ function apply(data) {
   if (changed) speak(data.headline);
   else if (moved) speak(`${data.headline}. ${data.wait} ${data.detail}`, SPEAK_EVERY);
   else if (state.status === "running") speak(data.headline, SPEAK_EVERY);
-  // To be back in line, or to have left it, is no news.
+  // Being back in line, or having left it, is no news.
   if (changed && !["waiting", "cancelled"].includes(state.status)) tell(over ? data.headline : data.detail);
 }
 
 function replace(html) {
-  const focused = document.activeElement;
   partial.innerHTML = html;
   root.dataset.status = state.status;
   for (const action of root.querySelectorAll("[data-for]")) {
     const fits = action.dataset.for.split(" ").includes(state.status);
     action.hidden = !fits || action.dataset.unless === state.reason;
   }
-  // Focus stays; when its element went away, it moves to the heading instead of to nowhere.
-  const lost = focused !== document.body && (!focused.isConnected || focused.closest("[hidden]"));
-  if (lost) document.getElementById("headline")?.focus({ preventScroll: true });
   localTimes();
 }
 
-// As queueing/people.html draws them.
-function drawDots(row, ahead, held) {
-  const people = "<i></i>".repeat(Math.min(ahead, 24)) + '<i class="held"></i>'.repeat(Math.min(held, 6));
-  const html = `<b></b>${people}<i class="you"></i>`;
-  if (row.innerHTML !== html) row.innerHTML = html;
+// Focus stays; when its element goes away, it moves to the heading.
+function refocus(change) {
+  const focused = document.activeElement;
+  change();
+  const lost = focused !== document.body && (!focused.isConnected || focused.closest("[hidden]"));
+  if (lost) document.getElementById("headline").focus({ preventScroll: true });
 }
 
-// The parts outside of the text: progress, title, the tab's icon.
+// As queueing/people.html.
+function drawDots(ahead, held) {
+  const row = partial.querySelector("[data-dots]");
+  const people = "<i></i>".repeat(Math.min(ahead, 24)) + '<i class="held"></i>'.repeat(Math.min(held, 6));
+  const html = `<b></b>${people}<i class="you"></i>`;
+  if (row && row.innerHTML !== html) row.innerHTML = html;
+}
+
+// Outside of the text: progress, title, icon.
 function show() {
   const bar = partial.querySelector("progress");
   const percent = state.progress === null ? "" : `${Math.round(state.progress * 100)} %`;
   if (bar) {
     if (percent) bar.value = state.progress;
+    else bar.removeAttribute("value");
     bar.setAttribute("aria-valuetext", percent || "Just begun");
     bar.nextElementSibling.textContent = percent;
   }
   document.title = state.title;
-  if (state.status === "waiting") draw(Math.min(state.position ?? 1, 99));
-  else if (state.status === "running") draw(parseInt(percent) || "\u2026");
-  else if (state.status === "succeeded") draw("\u2713");
-  else draw("\u00d7", "#a3201d");
+  const sign = {
+    waiting: state.position > 99 ? "…" : (state.position ?? "?"),
+    running: parseInt(percent) || "…",
+    succeeded: "✓",
+  }[state.status];
+  draw(sign ?? "×", sign ? undefined : "#a3201d");
 }
 
 function draw(text, colour = "#0b6b5e") {
@@ -273,7 +275,7 @@ function draw(text, colour = "#0b6b5e") {
   if (icon.href !== href) icon.href = href;
 }
 
-// For those who do not see the page. With a gap: not sooner than that after the last word, and then the newest.
+// For those who do not see the page. With a gap: so long after the last word, then the newest.
 function speak(text, gap = 0) {
   cancel("speak");
   const wait = gap - since(spokeAt);
@@ -283,7 +285,7 @@ function speak(text, gap = 0) {
   spoken.textContent = text;
 }
 
-// News for notify.js.
+// For notify.js.
 function tell(text) {
   document.dispatchEvent(new CustomEvent("news", { detail: text }));
 }
@@ -297,21 +299,12 @@ function localTimes() {
 // --- Copying a result's text
 
 async function copy(button) {
-  const source = document.querySelector(button.dataset.copy);
-  try {
-    await navigator.clipboard.writeText(source.textContent);
-  } catch {
-    // Without https there is no clipboard: by selection, which takes only what is shown.
-    const { hidden } = source;
-    source.hidden = false;
-    getSelection().selectAllChildren(source);
-    document.execCommand("copy");
-    getSelection().removeAllRanges();
-    source.hidden = hidden;
-  }
+  const { textContent } = document.querySelector(button.dataset.copy);
+  // Without https there is no clipboard.
+  const done = await navigator.clipboard?.writeText(textContent).then(() => "Copied", () => "");
   button.dataset.label ??= button.textContent;
-  button.textContent = "Copied";
-  speak("Copied");
+  button.textContent = done || "Please select it by hand";
+  speak(button.textContent);
   setTimeout(() => (button.textContent = button.dataset.label), 2_000);
 }
 
@@ -320,12 +313,14 @@ async function copy(button) {
 document.addEventListener("click", ({ target }) => target.dataset.copy && copy(target));
 banner.addEventListener("click", wake);
 
-// One key is enough to try again: Escape does nothing else, whatever has the focus.
+// One key is enough to try again, whatever has the focus.
 document.addEventListener("keydown", ({ key }) => lostAt && key === "Escape" && wake());
 
 document.addEventListener("submit", (event) => {
-  if (event.target.dataset.sent) event.preventDefault();
-  event.target.dataset.sent = "yes";
+  const { dataset } = event.target;
+  if (dataset.sent) event.preventDefault();
+  dataset.sent = "yes";
+  setTimeout(() => delete dataset.sent, 5_000); // it may have been stopped on its way
 });
 
 document.addEventListener("visibilitychange", () => document.hidden || wake());
@@ -333,28 +328,32 @@ document.addEventListener("resume", wake);
 addEventListener("online", wake);
 addEventListener("offline", () => lose(0));
 
-// The goodbye. Without it a page in the back/forward cache would go on holding its place.
+// The goodbye, by hand where there is no socket to close.
 addEventListener("pagehide", () => {
   away = true;
+  const form = root.querySelector("form");
+  if (form && !live && !over) navigator.sendBeacon(root.dataset.goodbye, new FormData(form));
   release(4001);
   cancel(...Object.keys(timers));
 });
 
-addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
   away = false;
   failures = 0;
   lostAt = null;
-  for (const form of root.querySelectorAll("form")) delete form.dataset.sent;
   if (over) return;
+  state.keep_seconds = 0; // after a goodbye the time is another, and may be over
   lose();
-  connect();
-  later("fallback", POLL_AFTER, poll);
+  begin();
 });
 
-localTimes();
-if (!over) {
+// Polling first: a browser may refuse a socket by an exception.
+function begin() {
+  pollSoon(POLL_AFTER);
   connect();
-  later("fallback", POLL_AFTER, poll);
 }
+
+localTimes();
 show();
+if (!over) begin();

@@ -3,6 +3,7 @@
 const button = document.querySelector("[data-tell]");
 const hint = document.getElementById("told");
 const choice = `tell ${location.pathname}`; // kept for this tab: a reload neither forgets nor asks again
+const phone = /Android|iPhone|iPad/.test(navigator.userAgent); // where only installed sites may notify
 let audio = null;
 
 // Browsers make no sound before the page was touched.
@@ -30,12 +31,13 @@ async function ring() {
 
 function show() {
   const wanted = choice in sessionStorage;
+  const shown = globalThis.Notification?.permission === "granted" && !phone;
   button.setAttribute("aria-pressed", wanted);
   hint.textContent = !wanted
     ? ""
-    : globalThis.Notification?.permission === "granted"
+    : shown
       ? "A notification and a sound will tell you."
-      : "Notifications are blocked here: a sound will tell you.";
+      : "Notifications are off here: a sound will tell you. On a phone, keep this page in front.";
 }
 
 button.addEventListener("click", async () => {
@@ -43,6 +45,7 @@ button.addEventListener("click", async () => {
   else {
     sessionStorage[choice] = "yes";
     unlock();
+    show();
     await globalThis.Notification?.requestPermission();
   }
   show();
@@ -58,7 +61,7 @@ document.addEventListener("news", ({ detail }) => {
     const notification = new Notification(detail, { body, tag: choice, renotify: true });
     notification.onclick = () => focus();
   } catch {
-    // Unknown here, or a phone, where only installed sites may.
+    // Unknown here, or not allowed.
   }
 });
 

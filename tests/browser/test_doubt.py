@@ -1,0 +1,149 @@
+"""What the page does when it is in doubt: sockets that are silent, late answers, servers that send it away."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+
+from queueing import keys
+from queueing.line import LineQueue
+from queueing.models import EntryEvent
+from tests.browser import stage
+from tests.browser.conftest import PATIENT, Site
+from tests.browser.stage import Stage
+from tests.conftest import wait_for
+
+Visitors = Callable[..., Page]
+
+# Words enough that the page's new part does not fit into a frame.
+LONG_RESULT = {"pages": [{"number": 1, "text": "long " * 5_000, "confidence": 0.9, "readable": True}]}
+
+
+@pytest.fixture
+def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
+    settings.QUEUEING = PATIENT
+    return deployed
+
+
+def moves(line: LineQueue) -> list[bytes]:
+    return [move for move in line.connection.lrange(line.keys.moves, 0, -1) if b":held:" in move or b":back:" in move]
+
+
+def until(page: Page, condition: Callable[[], Any], patience: float = 10) -> None:
+    """Wait while the browser's events come in."""
+    wait_for(lambda: (page.evaluate("1"), condition())[1], patience)
+
+
+def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, visitors: Visitors) -> None:
+    """The network is said to be gone, and the visitor presses the key: the old socket ends after the new one began."""
+    page = visitors()
+    entry = Stage(page.context, site.url).entry("tables")
+    with page.expect_websocket() as opening:
+        page.goto(f"/entry/{entry.code}/")
+    socket = opening.value
+    socket.wait_for_event("framereceived")
+    banner = page.locator("#connection")
+    for key in ("Escape", "Enter"):
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        expect(banner).to_contain_text("Connection lost.")
+        if key == "Enter":
+            banner.get_by_role("button").focus()
+        with page.expect_websocket() as opening:
+            page.keyboard.press(key)
+        until(page, socket.is_closed)
+        socket = opening.value
+        expect(banner).to_be_hidden()
+    assert page.evaluate("document.activeElement.id") == "headline"
+    assert not socket.is_closed()
+    line = stage.get_line("tables")
+    assert moves(line) == []
+    assert not entry.events.filter(kind=EntryEvent.Kind.HELD).exists()
+
+
+def test_an_old_answer_does_not_pass_for_a_new_one_and_a_long_one_may_take_its_time(
+    site: Site, visitors: Visitors
+) -> None:
+    page = visitors()
+    held: list[Route] = []
+    through: list[WebSocketRoute] = []
+
+    def refuse_until_it_polls(socket: WebSocketRoute) -> None:
+        if held:
+            through.append(socket.connect_to_server())
+        else:
+            socket.close(code=4013)
+
+    page.route_web_socket("**/ws/**", refuse_until_it_polls)
+    page.route("**/status.json*", lambda route: held.append(route))  # noqa: PLW0108
+    page.clock.install()
+    entry = Stage(page.context, site.url).running("documents")
+    page.goto(f"/entry/{entry.code}/")
+    for seen in (held, through):  # a poll is under way when the socket comes through
+        until(page, lambda seen=seen: (page.clock.run_for(300), seen)[1])
+    early, old = held[0], held[0].fetch()
+    page.wait_for_timeout(500)
+    files = {"text_file": "text.txt", "pdf_file": "searchable.pdf", "confidence": 0.9}
+    assert entry.succeed(LONG_RESULT | files)
+    stage.events.publish(entry.code)
+    page.wait_for_timeout(500)  # the frame of the end comes, and its part does not
+    early.fulfill(response=old)
+    until(page, lambda: (page.clock.run_for(100), len(held) > 1)[1])
+    page.clock.run_for(20_000)
+    held[1].continue_()
+    expect(page.locator("#headline")).to_have_text("Here is your result")
+
+
+def test_who_is_sent_away_each_time_comes_back_ever_later(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    tries: list[float] = []
+
+    def send_away(socket: WebSocketRoute) -> None:
+        tries.append(time.monotonic())
+        socket.send('{"type": "tick"}')
+        socket.close(code=4013)
+
+    page.route_web_socket("**/ws/**", send_away)
+    page.add_init_script("Math.random = () => 1")
+    entry = Stage(page.context, site.url).entry("tables")
+    page.goto(f"/entry/{entry.code}/")
+    until(page, lambda: len(tries) >= 3)
+    assert tries[2] - tries[1] > 1.8  # twice the first pause
+
+
+def test_a_stopped_request_does_not_leave_a_dead_button(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    page.clock.install()
+    entry = Stage(page.context, site.url).entry("tables")
+    page.goto(f"/entry/{entry.code}/")
+    # The last word on each submission; nothing is sent, as when Escape was pressed in time.
+    page.evaluate(
+        """() => { window.held_back = [];
+        addEventListener("submit", (event) => { held_back.push(event.defaultPrevented); event.preventDefault(); }); }"""
+    )
+    button = page.get_by_role("button", name="Leave the line")
+    button.click()
+    button.click()
+    page.clock.run_for(5_000)
+    button.click()
+    assert page.evaluate("held_back") == [False, True, False]
+
+
+def test_a_page_whose_browser_forbids_sockets_polls_and_says_goodbye(site: Site, browser: Browser) -> None:
+    """Its constructor raises, as some browsers' does; so the whole of the page's script must not hang on it."""
+    context = browser.new_context(base_url=site.url)
+    context.add_init_script("WebSocket = class { constructor() { throw new DOMException('', 'SecurityError'); } }")
+    page = context.new_page()
+    page.clock.install()
+    polls: list[Any] = []
+    page.on("response", lambda answer: polls.append(answer) if "status.json" in answer.url else None)
+    entry = Stage(context, site.url).entry("tables")
+    page.goto(f"/entry/{entry.code}/")
+    until(page, lambda: (page.clock.run_for(1_000), polls)[1])
+    line = stage.get_line("tables")
+    assert line.held_ids() == []
+    page.goto("/")
+    wait_for(lambda: line.held_ids() == [entry.job_id])
+    assert keys.connection().hget(line.keys.cause, entry.job_id) == b"closed"
+    context.close()
