@@ -2,13 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import redis
 
 from queueing import keys, presence
+from queueing import lobby as lobby_module
 from queueing.announcer import LOOKS, SILENCE, Seat
 from queueing.line import LineQueue
 from queueing.lobby import Lobby
@@ -167,6 +168,60 @@ async def test_another_process_lost_its_last_page(lobby: Lobby, line: LineQueue)
         await lobby.beat_for(closed)
     assert line.get_job_ids() == [entry.job_id]
     assert line.held_ids() == [elsewhere.job_id]
+
+
+async def leave_during_a_beat(lobby: Lobby, seat: Seat, beat: Callable[[], Awaitable[object]]) -> bool:
+    """Commands on two connections can overtake each other: the goodbye has all the time it wants to be first."""
+    sha, evalsha = keys.async_script(lobby.client, "beat").sha, lobby.client.evalsha
+    leaving = set[asyncio.Task[bool]]()
+
+    async def slowly(script: str, *arguments: Any) -> Any:
+        if script == sha and not leaving:
+            leaving.add(asyncio.create_task(lobby.leave(seat, "closed")))
+            await asyncio.wait(leaving, timeout=0.1)
+        return await evalsha(script, *arguments)
+
+    lobby.client.evalsha = slowly  # type: ignore[method-assign]
+    await beat()
+    return await leaving.pop()
+
+
+@pytest.mark.parametrize("way", ["pulse", "beat_for"])
+async def test_a_beat_under_way_does_not_bring_back_who_leaves(lobby: Lobby, line: LineQueue, way: str) -> None:
+    entry = waiting(line)
+    seat = await sit(lobby, Page(entry))
+    beats = {"pulse": lobby.pulse, "beat_for": lambda: lobby.beat_for(entry)}
+    assert await leave_during_a_beat(lobby, seat, beats[way])
+    assert not is_present(entry)
+    assert line.held_ids() == [entry.job_id]
+
+
+async def test_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
+    lobby: Lobby, line: LineQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lobby_module, "CHUNK", 1)
+    first, second = waiting(line, 1), waiting(line, 2)
+    await sit(lobby, Page(first))
+    seat = await sit(lobby, Page(second))
+    assert await leave_during_a_beat(lobby, seat, lobby.pulse)
+    assert is_present(first)
+    assert line.held_ids() == [second.job_id]
+
+
+async def test_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
+    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+) -> None:
+    entry = waiting(line)
+    seat = await sit(lobby, Page(entry))
+    async with lobby._door:  # a beat is under way
+        leaving = asyncio.create_task(lobby.leave(seat, "closed"))
+        await asyncio.sleep(0)
+        coming = asyncio.create_task(sit(lobby, Page(entry)))
+        await asyncio.sleep(0)
+    assert not await leaving
+    await coming
+    assert is_present(entry)
+    assert not valkey.exists(line.keys.moves)  # not even for a moment
 
 
 async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: LineQueue, settings: Any) -> None:
