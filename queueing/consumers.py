@@ -75,9 +75,10 @@ class EntryConsumer(AsyncWebsocketConsumer):
         self.entry, is_owner, frame = found
         await self.accept()
         try:
-            # The seat last: from then on the Lobby speaks to the page too, and the first frame is the whole state.
-            await self._say_state(self.entry, frame)
+            # Present first: a page that got a frame takes all for well, and does not wait before it comes again. The
+            # Lobby speaks at its next tick, so that the first frame is the whole state.
             self.seat = await get_lobby().enter(self, is_owner=is_owner)
+            await self._say_state(self.entry, frame)
         except Exception:
             logger.warning("The page of entry %s is sent away", code, exc_info=True)
             await self.close(TRY_AGAIN_LATER)

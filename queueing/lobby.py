@@ -60,21 +60,25 @@ class Lobby:
     # Pages
 
     async def enter(self, socket: Socket, *, is_owner: bool) -> Seat:
-        """A page was opened. Its owner is present from now on; staff look without being counted."""
+        """A page was opened. Its owner is present from now on; staff look without being counted.
+
+        It is told nothing before this returns, so that the first frame can be the caller's.
+        """
         seat = Seat(socket, is_owner)
         self.seats.setdefault(seat.job_id, []).append(seat)
-        self.announcer.add(seat)
         try:
             if is_owner and socket.entry.is_live:
                 await self._arrive(socket.entry.queue, seat.job_id)
         except BaseException:
             self._remove(seat)  # this page will be sent away; a seat that stayed would be present for ever
             raise
+        self.announcer.add(seat)
         return seat
 
     async def leave(self, seat: Seat, cause: Cause) -> bool:
         """A page was closed. True when it was the last one of its owner here, and the absence begins."""
         entry = seat.socket.entry
+        self.announcer.remove(seat)
         self._remove(seat)
         if not seat.is_owner or not entry.is_live or self._is_owned(entry.job_id):
             return False
@@ -89,7 +93,6 @@ class Lobby:
         return True
 
     def _remove(self, seat: Seat) -> None:
-        self.announcer.remove(seat)
         seats = [other for other in self.seats.pop(seat.job_id, []) if other is not seat]
         if seats:
             self.seats[seat.job_id] = seats

@@ -138,6 +138,20 @@ def test_a_page_that_has_the_status_gets_no_html(web: Web) -> None:
         assert "html" in read(ws)
 
 
+def test_nothing_is_promised_to_a_page_that_cannot_be_counted(web: Web, valkey: redis.Redis) -> None:
+    """A first frame says that all is well: its page would be back at once, again and again."""
+    visitor = Visitor()
+    entry = visitor.join()
+    valkey.config_set("maxmemory", 1)  # Redis answers, and takes nothing in
+    try:
+        with web.open(entry, visitor) as ws, pytest.raises(ConnectionClosed) as closed:
+            read(ws)
+    finally:
+        valkey.config_set("maxmemory", 0)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4013
+
+
 # Who is refused
 
 
