@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 
 from queueing import snapshot
@@ -93,7 +94,13 @@ class EntryConsumer(AsyncWebsocketConsumer):
     # What the Lobby and the hints call
 
     async def entry_changed(self, _event: dict[str, Any]) -> None:
-        await self.refresh()
+        try:
+            await self.refresh()
+        except (DatabaseError, InterfaceError):
+            # Not worth the socket, which is the visitor's presence. Who runs is looked at again after a silence.
+            logger.warning("The row of entry %s could not be read", self.entry.code, exc_info=True)
+            if self.seat:
+                get_lobby().announcer.tell_again(self.seat, missed=True)
 
     async def entry_closed(self, _event: dict[str, Any]) -> None:
         await get_lobby().beat_for(self.entry)
@@ -102,6 +109,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
         """The whole state, read anew; with the partial when the status changed."""
         async with self.looking:  # a hint and the Lobby at once: what was read last is also said last
             await self._say_state(*await in_thread(self._read)())
+        if self.seat:
+            get_lobby().announcer.tell_again(self.seat)
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
         await self._say({"type": "status", **numbers})

@@ -107,7 +107,10 @@ class Lobby:
     async def beat_for(self, entry: Entry) -> None:
         """Another process lost its last page of this entry; if there is one here, it is present all the same."""
         if self._is_owned(entry.job_id):
-            await self._arrive(entry.queue, entry.job_id)
+            try:
+                await self._arrive(entry.queue, entry.job_id)
+            except redis.RedisError as error:
+                logger.warning("Entry %s is beaten for by the next pulse only (%s)", entry.code, error)
 
     # Steps
 

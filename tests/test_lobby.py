@@ -365,6 +365,29 @@ async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: LineQu
     assert page.told() == [(1, 0), "refresh", (1, 0)]
 
 
+async def test_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: LineQueue) -> None:
+    """The hint may have been read before the line moved, and said after the tick had told of that."""
+    page = Page(waiting(line))
+    seat = await sit(lobby, page)
+    await lobby.tick()
+    lobby.announcer.tell_again(seat)
+    await lobby.tick()
+    await lobby.tick()
+    assert page.told() == [(1, 0), (1, 0)]
+
+
+async def test_a_missed_hint_is_looked_after_until_the_row_was_read(lobby: Lobby, line: LineQueue) -> None:
+    page = Page(waiting(line))
+    seat = await sit(lobby, page)
+    await lobby.tick()
+    lobby.announcer.tell_again(seat, missed=True)
+    for _ in range(2):
+        await lobby.tick()
+    lobby.announcer.tell_again(seat)  # as a refresh does
+    await lobby.tick()
+    assert page.told() == [(1, 0), "refresh", "refresh", (1, 0)]
+
+
 async def test_an_emptied_line_is_looked_at_bit_by_bit(lobby: Lobby, line: LineQueue) -> None:
     entries = [waiting(line, number) for number in range(1, LOOKS + 21)]
     pages = [Page(entry) for entry in entries]
@@ -474,6 +497,7 @@ async def test_a_process_sends_its_pages_away_though_redis_is_gone(
     lobby._beaten_at -= MINUTE
     with pytest.raises(redis.ConnectionError):
         await lobby.tick()
+    await lobby.beat_for(page.entry)  # a hint, which must not end the page's socket
     await lobby.client.aclose()
     lobby.client = living
     assert page.told() == ["elsewhere"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import connection
 from django.http import HttpResponse
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -33,6 +34,7 @@ class Web:
 
     def __init__(self, processes: Processes, **environment: str) -> None:
         self.port = free_port()
+        self.logs = processes.logs
         self.process = processes.start(
             *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"),
             *("--websocket-max-message-size", "16384", "--websocket-max-frame-size", "16384"),
@@ -427,6 +429,38 @@ def test_a_new_status_brings_its_part_of_the_page(web: Web) -> None:
         entry.refresh_from_db()
         events.publish(entry.code)
         assert "html" not in read_until(ws, lambda frame: frame.get("status") == "cancelled")
+
+
+def test_a_hint_is_followed_by_newer_numbers(web: Web) -> None:
+    """What a hint says was read beside the ticks, and may be older than what one of them has just said."""
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        for _ in ("the whole state", "a newcomer's numbers"):
+            read(ws)
+        events.publish(entry.code)
+        frames = [read(ws) for _ in ("the whole state", "the newest numbers")]
+        assert [frame.get("position") for frame in frames] == [1, 1]
+
+
+def test_a_hint_that_met_no_database_is_made_good(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        read(ws)
+        rename("queueing_entry", "queueing_away")
+        try:
+            events.publish(entry.code)
+            wait_for(lambda: f"The row of entry {entry.code} could not be read" in web.logs())
+        finally:
+            rename("queueing_away", "queueing_entry")
+        entry.cancel()  # and no hint, nor is a number new
+        read_until(ws, lambda frame: frame.get("status") == "cancelled")
+
+
+def rename(old: str, new: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
 
 def test_what_was_said_before_the_page_came_is_not_missed(web: Web) -> None:
