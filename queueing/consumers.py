@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from queueing import snapshot
 from queueing.announcer import Seat
 from queueing.events import group_name
+from queueing.exceptions import TooManyPages
 from queueing.lobby import get_lobby
 from queueing.models import Entry
 from queueing.ownership import find_entry, owns
@@ -51,6 +52,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     group: str = ""
     seat: Seat | None = None
     told_status: str = ""
+    warned: bool = False
     close_code: int = LOST
     looking: asyncio.Lock
 
@@ -80,16 +82,19 @@ class EntryConsumer(AsyncWebsocketConsumer):
             # Lobby speaks at its next tick, so that the first frame is the whole state.
             self.seat = await get_lobby().enter(self, is_owner=is_owner)
             await self._say_state(self.entry, frame)
-        except Exception:
-            logger.warning("The page of entry %s is sent away", code, exc_info=True)
+        except Exception as error:
+            known = isinstance(error, TooManyPages)
+            logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
             await self.close(TRY_AGAIN_LATER)
 
     async def disconnect(self, code: int) -> None:
         self.close_code = code
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        """The client has nothing to say; it is told so, and the socket stays."""
-        await self._say({"type": "error", "message": "This socket only sends."})
+        """The client has nothing to say. It is told so once: who floods us must not have us write as much."""
+        if not self.warned:
+            self.warned = True
+            await self._say({"type": "error", "message": "This socket only sends."})
 
     # What the Lobby and the hints call
 

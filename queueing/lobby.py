@@ -17,6 +17,7 @@ import redis.asyncio
 from queueing import keys
 from queueing.announcer import Announcer, Seat, Socket
 from queueing.conf import conf
+from queueing.exceptions import TooManyPages
 from queueing.keys import milliseconds
 from queueing.models import Entry
 from queueing.presence import Cause, close_arguments
@@ -62,9 +63,12 @@ class Lobby:
     async def enter(self, socket: Socket, *, is_owner: bool) -> Seat:
         """A page was opened. Its owner is present from now on; staff look without being counted.
 
-        It is told nothing before this returns, so that the first frame can be the caller's.
+        It is told nothing before this returns, so that the first frame can be the caller's. Raises TooManyPages: a hint
+        is a look at the row for each of them.
         """
         seat = Seat(socket, is_owner)
+        if len(self.seats.get(seat.job_id, ())) >= conf.MAX_PAGES_PER_ENTRY:
+            raise TooManyPages
         self.seats.setdefault(seat.job_id, []).append(seat)
         try:
             if is_owner and socket.entry.is_live:

@@ -11,6 +11,7 @@ import redis
 from queueing import keys, presence
 from queueing import lobby as lobby_module
 from queueing.announcer import LOOKS, SILENCE, Seat
+from queueing.exceptions import TooManyPages
 from queueing.line import LineQueue
 from queueing.lobby import Lobby
 from queueing.models import Entry
@@ -233,6 +234,18 @@ async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, lin
     await lobby.client.aclose()
     lobby.client = living
     assert not lobby.seats  # else this process would beat for a page that it sent away
+
+
+async def test_one_entry_has_so_many_pages_and_no_more(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+    settings.QUEUEING = {"MAX_PAGES_PER_ENTRY": 2}
+    entry, other = waiting(line, 1), waiting(line, 2)
+    seats = [await sit(lobby, Page(entry)) for _ in range(2)]
+    with pytest.raises(TooManyPages):
+        await sit(lobby, Page(entry), is_owner=False)
+    await sit(lobby, Page(other))
+    await lobby.leave(seats[0], "closed")
+    await sit(lobby, Page(entry))
+    assert is_present(entry)
 
 
 # The watch

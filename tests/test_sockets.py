@@ -5,7 +5,7 @@ import socket
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from tests.visitors import Visitor, presence_of, staff, url
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # A beat may be late on a busy machine.
-CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20}
+CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20, "MAX_PAGES_PER_ENTRY": 3}
 FIRST = {"type", "status", "position", "ahead", "held_ahead", "keep_seconds", "eta_seconds", "progress", "message"}
 
 
@@ -243,6 +243,37 @@ def test_whatever_a_page_says_it_stays_present(web: Web, frame: str | bytes) -> 
         assert read_until(ws, lambda answer: answer["type"] == "error")["message"] == "This socket only sends."
         forget_presence(entry)
         wait_for(lambda: presence_of(entry) > 1, 5)
+
+
+def test_only_the_first_of_many_frames_is_answered(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        for _ in range(20):
+            ws.send("x")
+        ws.ping().wait(10)  # all of them have arrived
+        services.leave(entry)
+        frames = [read(ws)]
+        while frames[-1].get("status") != "cancelled":
+            frames.append(read(ws))
+        assert [frame["type"] for frame in frames].count("error") == 1
+
+
+def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: LineQueue) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with ExitStack() as pages:
+        sockets = [pages.enter_context(web.open(entry, visitor)) for _ in range(CLOCKS["MAX_PAGES_PER_ENTRY"])]
+        for ws in sockets:
+            read(ws)
+        with web.open(entry, visitor) as another, pytest.raises(ConnectionClosed) as closed:
+            read(another)
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 4013
+        assert line.get_job_ids() == [entry.job_id]
+        events.publish(entry.code)
+        for ws in sockets:
+            read(ws)
 
 
 def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: LineQueue) -> None:
