@@ -136,6 +136,11 @@ class LineQueue(DjangoRQ):
                 pipe.rpush(self.keys.moves, f"{time.time() * 1000:.0f}:started:{started}:{job_id}")
             pipe.execute()
 
+    def disclaim(self, worker: str, job_id: str) -> None:
+        """As `end_claim`, by somebody else: a claim that the worker has made since it was looked at stays."""
+        self._script("disclaim", worker, job_id)
+        self.forget_place(job_id)
+
     def claims(self) -> dict[str, tuple[str, float, float]]:
         """What is handed out and not started: worker -> (job id, score, seconds ago)."""
         seconds, micros = self.connection.time()
