@@ -51,6 +51,7 @@ class Seat:
     ahead: int = -1
     held_ahead: int = -1
     facts: Facts | None = None
+    missed: bool = False  # a hint came, and its row could not be read
 
     def __post_init__(self) -> None:
         self.job_id = self.socket.entry.job_id
@@ -73,7 +74,7 @@ class Announcer:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self.client = client
         self.seats: OrderedDict[Seat, None] = OrderedDict()  # who got a frame last is at the end
-        self._untold: dict[str, set[Seat]] = {}  # by queue: newcomers, and who lost the place
+        self._untold: dict[str, set[Seat]] = {}  # by queue: newcomers, who lost the place, and who was told by a hint
         self._seen: dict[str, list[bytes | None]] = {}  # by queue: its version and facts
 
     def add(self, seat: Seat) -> None:
@@ -83,6 +84,15 @@ class Announcer:
     def remove(self, seat: Seat) -> None:
         self.seats.pop(seat, None)
         self._untold[seat.socket.entry.queue].discard(seat)
+
+    def tell_again(self, seat: Seat, *, missed: bool = False) -> None:
+        """A hint spoke to this page, or (`missed`) tried to: the next tick says anew where it stands.
+
+        What a hint says was read beside the ticks, and may be older than what one of them has just said.
+        """
+        seat.missed, seat.facts = missed, None
+        if seat.waits:
+            self._untold[_queue(seat)].add(seat)
 
     async def tell_numbers(self) -> None:
         """Those of each line to whom they are new: to everybody whose place moved, else to newcomers only."""
@@ -125,7 +135,7 @@ class Announcer:
         for seat, place in places:
             if not seat.waits:
                 continue  # it has moved on meanwhile
-            if place is None:
+            if place is None or seat.missed:
                 lost.append(seat)
             elif seat.notes(place, facts):
                 untold.discard(seat)
@@ -138,7 +148,7 @@ class Announcer:
         await self._look_again(lost, untold)
 
     async def _look_again(self, lost: list[Seat], untold: set[Seat]) -> None:
-        """No place, though they wait as far as their pages know: a hint was lost, or they are just being claimed."""
+        """No place, though they wait as far as their pages know: a hint was lost, or missed, or a claim is new."""
         for seat in lost:
             seat.facts = None  # wherever it comes back, that is news
             untold.add(seat)

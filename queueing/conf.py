@@ -27,6 +27,7 @@ class Conf:
     KEEPER_INTERVAL: float = 1  # seconds between two rounds of the keeper
     MAX_LINE: int = 10_000  # entries that may wait in one line
     MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time
+    MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
     CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; who waits is still served
 
     # Running

@@ -11,11 +11,13 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 
 from queueing import snapshot
 from queueing.announcer import Seat
 from queueing.events import group_name
+from queueing.exceptions import TooManyPages
 from queueing.lobby import get_lobby
 from queueing.models import Entry
 from queueing.ownership import find_entry, owns
@@ -50,6 +52,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     group: str = ""
     seat: Seat | None = None
     told_status: str = ""
+    warned: bool = False
     close_code: int = LOST
     looking: asyncio.Lock
 
@@ -75,24 +78,34 @@ class EntryConsumer(AsyncWebsocketConsumer):
         self.entry, is_owner, frame = found
         await self.accept()
         try:
-            # The seat last: from then on the Lobby speaks to the page too, and the first frame is the whole state.
-            await self._say_state(self.entry, frame)
+            # Present first: a page that got a frame takes all for well, and does not wait before it comes again. The
+            # Lobby speaks at its next tick, so that the first frame is the whole state.
             self.seat = await get_lobby().enter(self, is_owner=is_owner)
-        except Exception:
-            logger.warning("The page of entry %s is sent away", code, exc_info=True)
+            await self._say_state(self.entry, frame)
+        except Exception as error:
+            known = isinstance(error, TooManyPages)
+            logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
             await self.close(TRY_AGAIN_LATER)
 
     async def disconnect(self, code: int) -> None:
         self.close_code = code
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        """The client has nothing to say; it is told so, and the socket stays."""
-        await self._say({"type": "error", "message": "This socket only sends."})
+        """The client has nothing to say. It is told so once: who floods us must not have us write as much."""
+        if not self.warned:
+            self.warned = True
+            await self._say({"type": "error", "message": "This socket only sends."})
 
     # What the Lobby and the hints call
 
     async def entry_changed(self, _event: dict[str, Any]) -> None:
-        await self.refresh()
+        try:
+            await self.refresh()
+        except (DatabaseError, InterfaceError):
+            # Not worth the socket, which is the visitor's presence. Who runs is looked at again after a silence.
+            logger.warning("The row of entry %s could not be read", self.entry.code, exc_info=True)
+            if self.seat:
+                get_lobby().announcer.tell_again(self.seat, missed=True)
 
     async def entry_closed(self, _event: dict[str, Any]) -> None:
         await get_lobby().beat_for(self.entry)
@@ -101,6 +114,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
         """The whole state, read anew; with the partial when the status changed."""
         async with self.looking:  # a hint and the Lobby at once: what was read last is also said last
             await self._say_state(*await in_thread(self._read)())
+        if self.seat:
+            get_lobby().announcer.tell_again(self.seat)
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
         await self._say({"type": "status", **numbers})

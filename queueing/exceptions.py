@@ -36,6 +36,10 @@ class TooManyWaiting(JoinRefused):
     """You already have as many places in line as one visitor may hold."""
 
 
+class TooManyPages(QueueingError):
+    """This entry has as many pages open here as one may have."""
+
+
 class VisitorLeft(QueueingError):
     """The visitor cancelled, or has been gone for longer than the grace. A task lets this pass through."""
 

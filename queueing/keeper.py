@@ -124,7 +124,7 @@ class Keeper:
                 returned += bool(services.release(entry, worker) if entry else line.release(worker, job_id, score))
                 logger.warning("%s: the claim of %s on %s was not started in time", line.name, worker, job_id)
             else:
-                line.end_claim(worker, job_id)
+                line.disclaim(worker, job_id)
         return returned
 
     def recover_leases(self) -> int:

@@ -136,6 +136,11 @@ class LineQueue(DjangoRQ):
                 pipe.rpush(self.keys.moves, f"{time.time() * 1000:.0f}:started:{started}:{job_id}")
             pipe.execute()
 
+    def disclaim(self, worker: str, job_id: str) -> None:
+        """As `end_claim`, by somebody else: a claim that the worker has made since it was looked at stays."""
+        self._script("disclaim", worker, job_id)
+        self.forget_place(job_id)
+
     def claims(self) -> dict[str, tuple[str, float, float]]:
         """What is handed out and not started: worker -> (job id, score, seconds ago)."""
         seconds, micros = self.connection.time()
@@ -274,16 +279,18 @@ class LineQueue(DjangoRQ):
             pipe.zcard(self.keys.held)
             return sum(pipe.execute())
 
-    def standing(self, job_id: str, score: float) -> tuple[tuple[int, int] | None, bytes | None]:
-        """(present ahead, held ahead) or None without a place, and the line's facts; one round trip."""
+    def standing(self, job_id: str, score: float) -> tuple[tuple[int, int] | None, bool, bytes | None]:
+        """(present ahead, held ahead) or None without a place; whether it is claimed; and the line's facts."""
         with self.connection.pipeline(transaction=False) as pipe:
             pipe.zscore(self.keys.line, job_id)
             pipe.zscore(self.keys.held, job_id)
             pipe.zcount(self.keys.line, "-inf", f"({score}")
             pipe.zcount(self.keys.held, "-inf", f"({score}")
+            pipe.hvals(self.keys.claims)
             pipe.get(facts_key(self.name))
-            in_line, in_held, ahead, held_ahead, facts = pipe.execute()
-        return ((ahead, held_ahead) if in_line is not None or in_held is not None else None), facts
+            in_line, in_held, ahead, held_ahead, claims, facts = pipe.execute()
+        place = (ahead, held_ahead) if in_line is not None or in_held is not None else None
+        return place, any(claim.startswith(f"{job_id}:".encode()) for claim in claims), facts
 
     def places(self) -> int:
         """How many entries are in line, held, or claimed; jobs of somebody else's are not counted."""

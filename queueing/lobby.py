@@ -17,6 +17,7 @@ import redis.asyncio
 from queueing import keys
 from queueing.announcer import Announcer, Seat, Socket
 from queueing.conf import conf
+from queueing.exceptions import TooManyPages
 from queueing.keys import milliseconds
 from queueing.models import Entry
 from queueing.presence import Cause, close_arguments
@@ -35,7 +36,9 @@ class Lobby:
         self.announcer = Announcer(self.client)
         self.seats: dict[str, list[Seat]] = {}  # by job id
         self._arrivals: dict[str, tuple[list[str], asyncio.Task[None]]] = {}  # by queue: who shares the next beat
-        self._door = asyncio.Lock()  # one such beat at a time
+        # One call of the beat script at a time. Who leaves waits for it, so that none from before the goodbye can come
+        # after it, on another connection, and bring a ghost into the line.
+        self._door = asyncio.Lock()
         # When a proxy dies, thousands leave at once: all of the connections, and those who wait for one give up.
         self._exit = asyncio.Semaphore(5)
         self._beaten_at = time.monotonic()
@@ -58,42 +61,60 @@ class Lobby:
     # Pages
 
     async def enter(self, socket: Socket, *, is_owner: bool) -> Seat:
-        """A page was opened. Its owner is present from now on; staff look without being counted."""
+        """A page was opened. Its owner is present from now on; staff look without being counted.
+
+        It is told nothing before this returns, so that the first frame can be the caller's. Raises TooManyPages: a hint
+        is a look at the row for each of them.
+        """
         seat = Seat(socket, is_owner)
+        if len(self.seats.get(seat.job_id, ())) >= conf.MAX_PAGES_PER_ENTRY:
+            raise TooManyPages
         self.seats.setdefault(seat.job_id, []).append(seat)
-        self.announcer.add(seat)
         try:
             if is_owner and socket.entry.is_live:
                 await self._arrive(socket.entry.queue, seat.job_id)
         except BaseException:
             self._remove(seat)  # this page will be sent away; a seat that stayed would be present for ever
             raise
+        self.announcer.add(seat)
         return seat
 
     async def leave(self, seat: Seat, cause: Cause) -> bool:
         """A page was closed. True when it was the last one of its owner here, and the absence begins."""
         entry = seat.socket.entry
-        seats = self._remove(seat)
-        if not seat.is_owner or not entry.is_live or any(other.is_owner for other in seats):
+        self.announcer.remove(seat)
+        self._remove(seat)
+        if not seat.is_owner or not entry.is_live or self._is_owned(entry.job_id):
             return False
         async with self._exit:
+            async with self._door:
+                pass  # any beat from now on is made without this page
+            if self._is_owned(entry.job_id):
+                return False  # back meanwhile
             await keys.async_script(self.client, "close")(
                 keys=keys.as_list(keys.line_keys(entry.queue)), args=close_arguments(entry.job_id, cause)
             )
         return True
 
-    def _remove(self, seat: Seat) -> list[Seat]:
-        """Give up a seat; returns the other ones of its entry."""
-        self.announcer.remove(seat)
+    def _remove(self, seat: Seat) -> None:
         seats = [other for other in self.seats.pop(seat.job_id, []) if other is not seat]
         if seats:
             self.seats[seat.job_id] = seats
-        return seats
+
+    def _is_owned(self, job_id: str) -> bool:
+        """Whether a page of its owner is open here."""
+        for seat in self.seats.get(job_id, ()):  # noqa: SIM110  # any() takes three times as long; a beat asks for all
+            if seat.is_owner:
+                return True
+        return False
 
     async def beat_for(self, entry: Entry) -> None:
         """Another process lost its last page of this entry; if there is one here, it is present all the same."""
-        if any(seat.is_owner for seat in self.seats.get(entry.job_id, [])):
-            await self._beat(entry.queue, [entry.job_id])
+        if self._is_owned(entry.job_id):
+            try:
+                await self._arrive(entry.queue, entry.job_id)
+            except redis.RedisError as error:
+                logger.warning("Entry %s is beaten for by the next pulse only (%s)", entry.code, error)
 
     # Steps
 
@@ -122,7 +143,7 @@ class Lobby:
     # Details
 
     async def _arrive(self, queue: str, job_id: str) -> None:
-        """The first beat, shared with all who come while another one is under way.
+        """A beat at once, shared with all who come while another one is under way.
 
         After a restart thousands come back at once, and a call for each would use up the connections.
         """
@@ -133,16 +154,19 @@ class Lobby:
         await asyncio.shield(beat)  # who goes away must not take it from the others
 
     async def _beat_arrivals(self, queue: str) -> None:
-        async with self._door:
+        async with self._door:  # while others beat, more may come
             job_ids, _ = self._arrivals.pop(queue)
-            await self._beat(queue, job_ids)
+        await self._beat(queue, job_ids)
 
     async def _beat(self, queue: str, job_ids: list[str]) -> None:
         for start in range(0, len(job_ids), CHUNK):
-            await keys.async_script(self.client, "beat")(
-                keys=keys.as_list(keys.line_keys(queue)),
-                args=[milliseconds(conf.PRESENCE_TTL), *job_ids[start : start + CHUNK]],
-            )
+            async with self._door:
+                # Looked at again: since the list was made, some have left and said goodbye.
+                present = [job_id for job_id in job_ids[start : start + CHUNK] if self._is_owned(job_id)]
+                if present:
+                    await keys.async_script(self.client, "beat")(
+                        keys=keys.as_list(keys.line_keys(queue)), args=[milliseconds(conf.PRESENCE_TTL), *present]
+                    )
 
     async def _keep_watch(self) -> None:
         """ "Since" stays as it is while web processes keep beating, and begins anew after a gap or a flush."""

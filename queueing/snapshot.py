@@ -60,6 +60,9 @@ SENTENCES = {
     Reason.LOST: "The connection was lost for longer than your place is kept.",
 }
 REDIS_AWAY = "The queue cannot be reached for the moment. Your place is stored, and nothing is lost."
+NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
+# Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
+NO_PLACE = "Your place is stored; its number will follow."
 
 
 def of(entry: Entry) -> Snapshot:
@@ -67,10 +70,10 @@ def of(entry: Entry) -> Snapshot:
     if entry.status != Status.WAITING:
         return build(entry, None, Facts())
     try:
-        standing, facts = get_line(entry.queue).standing(entry.job_id, entry.score)
+        standing, claimed, facts = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
-        return build(entry, None, Facts())._replace(headline="Waiting", detail=REDIS_AWAY)
-    return build(entry, Place(*standing) if standing else None, parse_facts(facts))
+        return build(entry, None, Facts())._replace(detail=REDIS_AWAY)
+    return build(entry, Place(*standing) if standing else None, parse_facts(facts), claimed=claimed)
 
 
 def page(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
@@ -87,8 +90,8 @@ def page(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
     }
 
 
-def build(entry: Entry, place: Place | None, facts: Facts) -> Snapshot:
-    """Pure: the row's facts, its place and the line's facts as one snapshot."""
+def build(entry: Entry, place: Place | None, facts: Facts, *, claimed: bool = False) -> Snapshot:
+    """Pure: the row's facts, its place or claim, and the line's facts as one snapshot."""
     wait = facts.wait(place.ahead) if place else None
     return Snapshot(
         status=entry.status,
@@ -100,20 +103,20 @@ def build(entry: Entry, place: Place | None, facts: Facts) -> Snapshot:
         progress=entry.progress if entry.status == Status.RUNNING else None,
         message=entry.message,
         result_url=reverse("queueing:result", args=[entry.code]) if entry.status == Status.SUCCEEDED else None,
-        headline=_headline(entry, place),
-        detail=_detail(entry, place, facts),
-        wait=_wait(entry, wait),
+        headline=_headline(entry, place, claimed=claimed),
+        detail=_detail(entry, place, facts, claimed=claimed),
+        wait=_wait(entry, wait, facts, claimed=claimed),
         title=_title(entry, place),
         reason=entry.reason,
         kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,
     )
 
 
-def _headline(entry: Entry, place: Place | None) -> str:
+def _headline(entry: Entry, place: Place | None, *, claimed: bool = False) -> str:
     match entry.status:
         case Status.WAITING:
             if place is None:
-                return "Your turn is coming up"
+                return "Your turn is coming up" if claimed else "Waiting"
             return "You are next" if place.ahead == 0 else f"{ordinal(place.ahead + 1)} in line"
         case Status.RUNNING:
             return entry.message or f"{entry.heavy_task.verb}…"
@@ -127,26 +130,29 @@ def _headline(entry: Entry, place: Place | None) -> str:
             return "Your place has passed"
 
 
-def _detail(entry: Entry, place: Place | None, facts: Facts) -> str:
+def _detail(entry: Entry, place: Place | None, facts: Facts, *, claimed: bool) -> str:
     if entry.status == Status.RUNNING:
         again = " The machine that worked on it stopped, so it began again." if entry.attempt > 1 else ""
         return f"It is your turn.{again}"
     if entry.status != Status.WAITING:
         return entry.message or SENTENCES.get(Reason(entry.reason), "")
     if place is None:
-        return "A worker is taking it up."
+        return "A worker is taking it up." if claimed else NO_PLACE
     parts = [f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"]
     if place.held_ahead:
         parts.append(f"{place.held_ahead} more may return")
+    serve = ""
     if facts.workers:
-        parts.append(f"{facts.workers} {'worker' if facts.workers == 1 else 'workers'} at work")
+        serve = f" {facts.workers} {'worker serves' if facts.workers == 1 else 'workers serve'} this line."
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
-    return f"{', '.join(parts)}.{again}"
+    return f"{', '.join(parts)}.{serve}{again}"
 
 
-def _wait(entry: Entry, wait: Sequence[float] | None) -> str:
-    if entry.status != Status.WAITING:
+def _wait(entry: Entry, wait: Sequence[float] | None, facts: Facts, *, claimed: bool) -> str:
+    if entry.status != Status.WAITING or claimed:
         return ""
+    if facts.workers == 0:
+        return NO_WORKER
     known = eta.sentence((wait[0], wait[1]) if wait else None)
     return f"Expected wait: {known}." if known else "The wait is not known yet."
 

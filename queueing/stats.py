@@ -33,7 +33,7 @@ ALIVE = 45  # seconds since a worker's last sign; an idle one gives one each 15 
 class Facts:
     """What changes slowly in a line; the keeper writes it, the pages read it."""
 
-    workers: int = 0
+    workers: int | None = None  # unknown: the keeper has written nothing lately
     running: int = 0
     run_seconds: tuple[float, ...] = ()  # a worker was busy with each of the recent runs
     leave_rate: float = 0.0  # per second and waiting visitor
@@ -43,7 +43,7 @@ class Facts:
         return eta.estimate(
             ahead=ahead,
             running=self.running,
-            workers=self.workers,
+            workers=self.workers or 0,
             run_seconds=self.run_seconds,
             leave_rate=self.leave_rate,
         )
@@ -57,7 +57,7 @@ def publish_facts(queue: str) -> Facts:
 
 @lru_cache(maxsize=16)  # web processes read them each second, and compare what they read before with what they read
 def parse_facts(raw: bytes | None) -> Facts:
-    """Unknown (no workers) when the keeper has written nothing lately; a keeper of another version may know others."""
+    """All unknown when the keeper has written nothing lately; a keeper of another version may know others."""
     written = json.loads(raw or b"{}")
     values = {field.name: written[field.name] for field in fields(Facts) if field.name in written}
     return Facts(**values | {"run_seconds": tuple(values.get("run_seconds", ()))})

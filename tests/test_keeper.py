@@ -94,6 +94,25 @@ def test_a_claim_that_was_not_started_goes_back_to_its_place(
     assert line.get_job_ids() == [first.job_id, second.job_id]
 
 
+def test_a_claim_made_since_the_keeper_looked_stays(
+    keeper: Keeper, join: Join, line: LineQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = join("first"), join("second")
+    line.claim("worker")
+    first.start("worker")
+    line.connection.hset(line.keys.claims, "worker", f"{first.job_id}:{first.score}:1")
+    seen = line.claims()
+    line.end_claim("worker", first.job_id)
+    assert line.claim("worker")[0] == second.job_id
+    with monkeypatch.context() as patch:
+        patch.setattr(line, "claims", lambda: seen)
+        keeper.recover_claims(line)
+    assert line.claims()["worker"][0] == second.job_id
+    line.connection.hset(line.keys.claims, "worker", f"{first.job_id}:{first.score}:1")
+    keeper.recover_claims(line)
+    assert not line.claims()
+
+
 def test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it(
     keeper: Keeper, join: Join, line: LineQueue
 ) -> None:

@@ -397,8 +397,9 @@ class LineMachine(RuleBasedStateMachine):
     def has_old_place(self, member: Member) -> None:
         ahead = [other for other in self.model.line() if other.rank[:2] < member.rank[:2]]
         held_ahead = [other for other in self.model.held() if other.rank[:2] < member.rank[:2]]
-        standing, _ = self.line.standing(member.id, rows_of(member).get().score)
+        standing, claimed, _ = self.line.standing(member.id, rows_of(member).get().score)
         assert standing == (len(ahead), len(held_ahead)), f"{member} is not in the old place"
+        assert not claimed
 
     @precondition(lambda self: self.those(is_seen))
     @rule(data=st.data(), cause=st.sampled_from(["closed", "lost"]))

@@ -2,14 +2,16 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import redis
 
 from queueing import keys, presence
+from queueing import lobby as lobby_module
 from queueing.announcer import LOOKS, SILENCE, Seat
+from queueing.exceptions import TooManyPages
 from queueing.line import LineQueue
 from queueing.lobby import Lobby
 from queueing.models import Entry
@@ -169,6 +171,60 @@ async def test_another_process_lost_its_last_page(lobby: Lobby, line: LineQueue)
     assert line.held_ids() == [elsewhere.job_id]
 
 
+async def leave_during_a_beat(lobby: Lobby, seat: Seat, beat: Callable[[], Awaitable[object]]) -> bool:
+    """Commands on two connections can overtake each other: the goodbye has all the time it wants to be first."""
+    sha, evalsha = keys.async_script(lobby.client, "beat").sha, lobby.client.evalsha
+    leaving = set[asyncio.Task[bool]]()
+
+    async def slowly(script: str, *arguments: Any) -> Any:
+        if script == sha and not leaving:
+            leaving.add(asyncio.create_task(lobby.leave(seat, "closed")))
+            await asyncio.wait(leaving, timeout=0.1)
+        return await evalsha(script, *arguments)
+
+    lobby.client.evalsha = slowly  # type: ignore[method-assign]
+    await beat()
+    return await leaving.pop()
+
+
+@pytest.mark.parametrize("way", ["pulse", "beat_for"])
+async def test_a_beat_under_way_does_not_bring_back_who_leaves(lobby: Lobby, line: LineQueue, way: str) -> None:
+    entry = waiting(line)
+    seat = await sit(lobby, Page(entry))
+    beats = {"pulse": lobby.pulse, "beat_for": lambda: lobby.beat_for(entry)}
+    assert await leave_during_a_beat(lobby, seat, beats[way])
+    assert not is_present(entry)
+    assert line.held_ids() == [entry.job_id]
+
+
+async def test_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
+    lobby: Lobby, line: LineQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lobby_module, "CHUNK", 1)
+    first, second = waiting(line, 1), waiting(line, 2)
+    await sit(lobby, Page(first))
+    seat = await sit(lobby, Page(second))
+    assert await leave_during_a_beat(lobby, seat, lobby.pulse)
+    assert is_present(first)
+    assert line.held_ids() == [second.job_id]
+
+
+async def test_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
+    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+) -> None:
+    entry = waiting(line)
+    seat = await sit(lobby, Page(entry))
+    async with lobby._door:  # a beat is under way
+        leaving = asyncio.create_task(lobby.leave(seat, "closed"))
+        await asyncio.sleep(0)
+        coming = asyncio.create_task(sit(lobby, Page(entry)))
+        await asyncio.sleep(0)
+    assert not await leaving
+    await coming
+    assert is_present(entry)
+    assert not valkey.exists(line.keys.moves)  # not even for a moment
+
+
 async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: LineQueue, settings: Any) -> None:
     entries = [waiting(line, 1), waiting(line, 2)]
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
@@ -178,6 +234,18 @@ async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, lin
     await lobby.client.aclose()
     lobby.client = living
     assert not lobby.seats  # else this process would beat for a page that it sent away
+
+
+async def test_one_entry_has_so_many_pages_and_no_more(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+    settings.QUEUEING = {"MAX_PAGES_PER_ENTRY": 2}
+    entry, other = waiting(line, 1), waiting(line, 2)
+    seats = [await sit(lobby, Page(entry)) for _ in range(2)]
+    with pytest.raises(TooManyPages):
+        await sit(lobby, Page(entry), is_owner=False)
+    await sit(lobby, Page(other))
+    await lobby.leave(seats[0], "closed")
+    await sit(lobby, Page(entry))
+    assert is_present(entry)
 
 
 # The watch
@@ -310,6 +378,29 @@ async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: LineQu
     assert page.told() == [(1, 0), "refresh", (1, 0)]
 
 
+async def test_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: LineQueue) -> None:
+    """The hint may have been read before the line moved, and said after the tick had told of that."""
+    page = Page(waiting(line))
+    seat = await sit(lobby, page)
+    await lobby.tick()
+    lobby.announcer.tell_again(seat)
+    await lobby.tick()
+    await lobby.tick()
+    assert page.told() == [(1, 0), (1, 0)]
+
+
+async def test_a_missed_hint_is_looked_after_until_the_row_was_read(lobby: Lobby, line: LineQueue) -> None:
+    page = Page(waiting(line))
+    seat = await sit(lobby, page)
+    await lobby.tick()
+    lobby.announcer.tell_again(seat, missed=True)
+    for _ in range(2):
+        await lobby.tick()
+    lobby.announcer.tell_again(seat)  # as a refresh does
+    await lobby.tick()
+    assert page.told() == [(1, 0), "refresh", "refresh", (1, 0)]
+
+
 async def test_an_emptied_line_is_looked_at_bit_by_bit(lobby: Lobby, line: LineQueue) -> None:
     entries = [waiting(line, number) for number in range(1, LOOKS + 21)]
     pages = [Page(entry) for entry in entries]
@@ -419,6 +510,7 @@ async def test_a_process_sends_its_pages_away_though_redis_is_gone(
     lobby._beaten_at -= MINUTE
     with pytest.raises(redis.ConnectionError):
         await lobby.tick()
+    await lobby.beat_for(page.entry)  # a hint, which must not end the page's socket
     await lobby.client.aclose()
     lobby.client = living
     assert page.told() == ["elsewhere"]

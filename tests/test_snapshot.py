@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from queueing import snapshot
+from queueing.line import LineQueue
 from queueing.models import Entry
 from queueing.snapshot import JSON_FIELDS, Place, Snapshot, ordinal
 from queueing.states import FINAL, Reason, Status
@@ -19,16 +20,18 @@ def entry(status: Status = Status.WAITING, **values: object) -> Entry:
     return Entry(id=1, code=uuid.uuid4(), queue="probe", status=status, **values)
 
 
-def told(made: Entry, ahead: int | None = None, held_ahead: int = 0, facts: Facts = BUSY) -> Snapshot:
+def told(
+    made: Entry, ahead: int | None = None, held_ahead: int = 0, facts: Facts = BUSY, *, claimed: bool = False
+) -> Snapshot:
     place = Place(ahead, held_ahead) if ahead is not None else None
-    return snapshot.build(made, place, facts)
+    return snapshot.build(made, place, facts, claimed=claimed)
 
 
 def test_it_works() -> None:
     now = told(entry(), 2, 1)
     assert (now.position, now.ahead, now.held_ahead) == (3, 2, 1)
     assert now.headline == "3rd in line"
-    assert now.detail == "2 ahead of you, 1 more may return, 2 workers at work."
+    assert now.detail == "2 ahead of you, 1 more may return. 2 workers serve this line."
     assert now.eta_seconds
     assert now.eta_seconds[0] < 90 < now.eta_seconds[1]
     assert now.wait.startswith("Expected wait: ")
@@ -38,7 +41,7 @@ def test_it_works() -> None:
 
 def test_who_is_next_is_told_so() -> None:
     now = told(entry(), 0, facts=Facts(workers=1))
-    assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you, 1 worker at work.")
+    assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you. 1 worker serves this line.")
 
 
 def test_an_unknown_wait_is_not_guessed() -> None:
@@ -46,10 +49,32 @@ def test_an_unknown_wait_is_not_guessed() -> None:
     assert (now.eta_seconds, now.wait) == (None, "The wait is not known yet.")
 
 
-def test_without_a_place_the_turn_is_coming_up() -> None:
+def test_a_line_without_workers_says_so_and_that_it_goes_on() -> None:
+    now = told(entry(), 1, facts=Facts(workers=0))
+    assert now.wait == "No worker is there at the moment. Your place is kept, and the line goes on by itself."
+    assert now.detail == "1 ahead of you."
+
+
+def test_who_was_claimed_is_told_that_the_turn_is_coming_up() -> None:
+    now = told(entry(), claimed=True)
+    assert (now.position, now.ahead, now.held_ahead, now.eta_seconds) == (None, None, None, None)
+    assert (now.headline, now.wait, now.detail) == ("Your turn is coming up", "", "A worker is taking it up.")
+
+
+def test_without_a_place_no_turn_is_promised() -> None:
     now = told(entry())
     assert (now.position, now.ahead, now.held_ahead, now.eta_seconds) == (None, None, None, None)
-    assert now.headline == "Your turn is coming up"
+    assert (now.headline, now.detail) == ("Waiting", "Your place is stored; its number will follow.")
+
+
+def test_places_are_told_from_claims(line: LineQueue) -> None:
+    first, second = entry(), entry()
+    first.id, second.id = 1, 2
+    assert snapshot.of(first).headline == "Waiting"  # as after a flush
+    for made in (first, second):
+        line.place(made.job_id, made.score, presence=60)
+    line.claim("w")
+    assert [snapshot.of(made).headline for made in (first, second)] == ["Your turn is coming up", "You are next"]
 
 
 def test_it_never_grows_without_saying_why() -> None:
@@ -96,6 +121,7 @@ def test_ordinals(number: int, text: str) -> None:
 
 def test_facts_that_nobody_wrote_are_unknown() -> None:
     assert parse_facts(None) == Facts()
+    assert parse_facts(None).workers is None
 
 
 def test_facts_of_another_version_do_no_harm() -> None:

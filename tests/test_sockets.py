@@ -5,11 +5,12 @@ import socket
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any
 
 import pytest
 import redis
+from django.db import connection
 from django.http import HttpResponse
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -24,7 +25,7 @@ from tests.visitors import Visitor, presence_of, staff, url
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # A beat may be late on a busy machine.
-CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20}
+CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20, "MAX_PAGES_PER_ENTRY": 3}
 FIRST = {"type", "status", "position", "ahead", "held_ahead", "keep_seconds", "eta_seconds", "progress", "message"}
 
 
@@ -33,6 +34,7 @@ class Web:
 
     def __init__(self, processes: Processes, **environment: str) -> None:
         self.port = free_port()
+        self.logs = processes.logs
         self.process = processes.start(
             *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"),
             *("--websocket-max-message-size", "16384", "--websocket-max-frame-size", "16384"),
@@ -138,6 +140,20 @@ def test_a_page_that_has_the_status_gets_no_html(web: Web) -> None:
         assert "html" in read(ws)
 
 
+def test_nothing_is_promised_to_a_page_that_cannot_be_counted(web: Web, valkey: redis.Redis) -> None:
+    """A first frame says that all is well: its page would be back at once, again and again."""
+    visitor = Visitor()
+    entry = visitor.join()
+    valkey.config_set("maxmemory", 1)  # Redis answers, and takes nothing in
+    try:
+        with web.open(entry, visitor) as ws, pytest.raises(ConnectionClosed) as closed:
+            read(ws)
+    finally:
+        valkey.config_set("maxmemory", 0)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4013
+
+
 # Who is refused
 
 
@@ -227,6 +243,37 @@ def test_whatever_a_page_says_it_stays_present(web: Web, frame: str | bytes) -> 
         assert read_until(ws, lambda answer: answer["type"] == "error")["message"] == "This socket only sends."
         forget_presence(entry)
         wait_for(lambda: presence_of(entry) > 1, 5)
+
+
+def test_only_the_first_of_many_frames_is_answered(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        for _ in range(20):
+            ws.send("x")
+        ws.ping().wait(10)  # all of them have arrived
+        services.leave(entry)
+        frames = [read(ws)]
+        while frames[-1].get("status") != "cancelled":
+            frames.append(read(ws))
+        assert [frame["type"] for frame in frames].count("error") == 1
+
+
+def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: LineQueue) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with ExitStack() as pages:
+        sockets = [pages.enter_context(web.open(entry, visitor)) for _ in range(CLOCKS["MAX_PAGES_PER_ENTRY"])]
+        for ws in sockets:
+            read(ws)
+        with web.open(entry, visitor) as another, pytest.raises(ConnectionClosed) as closed:
+            read(another)
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 4013
+        assert line.get_job_ids() == [entry.job_id]
+        events.publish(entry.code)
+        for ws in sockets:
+            read(ws)
 
 
 def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: LineQueue) -> None:
@@ -423,6 +470,38 @@ def test_a_new_status_brings_its_part_of_the_page(web: Web) -> None:
         entry.refresh_from_db()
         events.publish(entry.code)
         assert "html" not in read_until(ws, lambda frame: frame.get("status") == "cancelled")
+
+
+def test_a_hint_is_followed_by_newer_numbers(web: Web) -> None:
+    """What a hint says was read beside the ticks, and may be older than what one of them has just said."""
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        for _ in ("the whole state", "a newcomer's numbers"):
+            read(ws)
+        events.publish(entry.code)
+        frames = [read(ws) for _ in ("the whole state", "the newest numbers")]
+        assert [frame.get("position") for frame in frames] == [1, 1]
+
+
+def test_a_hint_that_met_no_database_is_made_good(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        read(ws)
+        rename("queueing_entry", "queueing_away")
+        try:
+            events.publish(entry.code)
+            wait_for(lambda: f"The row of entry {entry.code} could not be read" in web.logs())
+        finally:
+            rename("queueing_away", "queueing_entry")
+        entry.cancel()  # and no hint, nor is a number new
+        read_until(ws, lambda frame: frame.get("status") == "cancelled")
+
+
+def rename(old: str, new: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
 
 def test_what_was_said_before_the_page_came_is_not_missed(web: Web) -> None:

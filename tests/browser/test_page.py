@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from queueing import events, services
+from queueing import events, services, snapshot
 from queueing.line import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
@@ -42,7 +42,7 @@ def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
     assert (tab(first), tab(second)) == (("(1) Probe", "1"), ("(2) Probe", "2"))
     expect(headline(third)).to_have_text("3rd in line")
     for page in (second, third):
-        expect(wait_of(page)).to_have_text("The wait is not known yet.")  # nobody is at work
+        expect(wait_of(page)).to_have_text(snapshot.NO_WORKER)
     first.evaluate("window.same = true")
     processes.worker(PROBE_LOG=str(probe.log_path()))
     wait_for(lambda: entered("one"))
@@ -51,7 +51,7 @@ def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
     expect(headline(third)).to_have_text("2nd in line")
     expect(wait_of(second)).to_have_text(re.compile(r"^Expected wait: up to \d minutes\.$"))
     expect(wait_of(third)).to_have_text(re.compile(r"^Expected wait: about 1 to \d minutes\.$"))
-    expect(second.locator("[data-live=detail]")).to_have_text("Nobody is ahead of you, 1 worker at work.")
+    expect(second.locator("[data-live=detail]")).to_have_text("Nobody is ahead of you. 1 worker serves this line.")
     assert tab(second) == ("(1) Probe", "1")
     expect(first).to_have_title(re.compile(r"^\d+% Probe$"))
     assert re.fullmatch(r"\d+", tab(first)[1])
