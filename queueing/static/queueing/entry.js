@@ -25,7 +25,7 @@ let over = !LIVE.includes(state.status); // nothing will change any more
 let away = false; // between pagehide and pageshow
 let socket = null;
 let live = false; // the socket has delivered
-let doubtful = null; // a silent socket; it may still keep the place until the next one does
+let doubtful = null; // a silent socket, which may keep the place until the next one does
 let failures = 0;
 let polling = false; // a poll is under way
 let wanted = false; // the page's new part, which was too long for the socket
@@ -343,12 +343,12 @@ addEventListener("pageshow", ({ persisted }) => {
   failures = 0;
   lostAt = null;
   if (over) return;
-  state.keep_seconds = 0; // after a goodbye the time is another, and may be over
+  state.keep_seconds = 0; // after a goodbye it is another, and may be over
   lose();
   begin();
 });
 
-// Polling first: a browser may refuse a socket by an exception.
+// Polling first: a browser may refuse sockets by an exception.
 function begin() {
   pollSoon(POLL_AFTER);
   connect();
