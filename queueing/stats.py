@@ -124,6 +124,7 @@ class LineNow:
     present: int  # in the line, and present when last seen
     held: int
     running: int
+    workers: int | None  # unknown when the keeper is silent
     wait: tuple[float, float] | None  # seconds a new visitor would wait, low and high
 
 
@@ -135,14 +136,13 @@ def line_now(queue: str) -> LineNow:
         pipe.get(facts_key(queue))
         present, held, raw = pipe.execute()
     facts = parse_facts(raw)
-    return LineNow(queue, present, held, facts.running, facts.wait(present))
+    return LineNow(queue, present, held, facts.running, facts.workers, facts.wait(present))
 
 
 @dataclass(frozen=True, slots=True)
 class LineStats(LineNow):
     """What staff may know of a line."""
 
-    workers: int
     oldest_wait: float | None  # seconds the longest-waiting entry has been in the line
     goodput: float  # worker-seconds lately for visitors who were there at the end
     waste: float  # worker-seconds lately for visitors who were not
@@ -157,8 +157,7 @@ def line_stats(queue: str) -> LineStats:
     entries = Entry.objects.filter(queue=queue)
     oldest = entries.waiting().order_by("id").values_list("joined_at", flat=True).first()
     return LineStats(
-        **asdict(now) | {"running": entries.running().count()},
-        workers=live_workers(queue),
+        **asdict(now) | {"running": entries.running().count(), "workers": live_workers(queue)},
         oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
         **_lately(queue),
     )

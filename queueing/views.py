@@ -201,6 +201,7 @@ def _line(heavy_task: tasks.HeavyTask) -> dict[str, Any]:
         "present": line.present,
         "held": line.held,
         "running": line.running,
+        "workers": line.workers,
         "wait_text": eta.sentence(line.wait),
         "closed": closed,
     }

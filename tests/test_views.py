@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.http import HttpResponse
 
-from queueing import keys, presence
+from queueing import keys, presence, stats
 from queueing.conf import conf
 from queueing.line import LineQueue, get_line
 from queueing.models import Entry, EntryEvent
@@ -209,6 +209,14 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: LineQueue) -> N
         answers = [future.result(30) for future in [pool.submit(send), pool.submit(send)]]
     assert answers == [303, 303]
     assert Entry.objects.live().count() == line.places() == 1
+
+
+def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
+    stats.publish_facts("probe")
+    for path in ("/", FORM):
+        assert "No worker is there at the moment; places are kept." in Visitor().client.get(path).content.decode()
+    keys.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
+    assert "No worker" not in Visitor().client.get(FORM).content.decode()
 
 
 # The entry
