@@ -1,7 +1,7 @@
 -- order: one window of the whole line as text. A reply of 10,000 elements costs its reader 25 ms of parsing, one string 1 ms.
 -- KEYS    the line's keys, see LineKeys
--- ARGV    1 first rank; 2 size (at most 5,000)
--- Return  {ids in the line in order, scores of the held in order}, each separated by newlines; "" is the end
+-- ARGV    1 first rank; 2 size (at most 1,000)
+-- Return  {ids in the line in order, scores of the held in order}, each separated by newlines
 local line, held = KEYS[1], KEYS[2]
 local first, last = ARGV[1], ARGV[1] + ARGV[2] - 1
 local scores = {}
