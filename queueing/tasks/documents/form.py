@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
-from queueing.tasks.documents.source import open_document
+from queueing.tasks.documents.source import NO_DOCUMENT, NO_SIGNATURE, open_document
 
 # For the browser's file dialogue only; what counts is the content.
 ACCEPT = ".pdf,.png,.jpg,.jpeg,.tif,.tiff,.webp,application/pdf,image/png,image/jpeg,image/tiff,image/webp"
@@ -21,6 +21,8 @@ class DocumentForm(EntryForm):
         widget=forms.FileInput(attrs={"accept": ACCEPT}),
         error_messages={"required": "Please choose a file.", "empty": "This file is empty."},
     )
+
+    refused_heads = ((NO_SIGNATURE, NO_DOCUMENT),)
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
         # The file below the upload: in memory or temporary, both are what Pillow and PDFium read from.

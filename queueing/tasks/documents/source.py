@@ -4,6 +4,7 @@
 only; what is wrong further in shows when a page's picture is asked for.
 """
 
+import re
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
@@ -21,16 +22,19 @@ SIGNATURES = {
     b"MM\0+": "TIFF",
     b"RIFF": "WEBP",
 }
+# Readers accept the PDF header anywhere in the first kilobyte (PDF Reference 1.7, appendix H, note 13).
+KILOBYTE = 1024
+NO_SIGNATURE = rb"(?!%b|.{0,%d}%%PDF-)" % (b"|".join(map(re.escape, SIGNATURES)), KILOBYTE - len(b"%PDF-"))
+NO_DOCUMENT = "This is not a PDF, PNG, JPEG, TIFF or WebP file."
 
 
 def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
     """Recognise, check and open a document. Raises UnusableInput with a sentence for the visitor."""
-    head = file.read(1024)
+    head = file.read(KILOBYTE)
     file.seek(0)
     for signature, kind in SIGNATURES.items():
         if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
             return open_pictures(file, kind)
-    # Readers accept the header anywhere in the first kilobyte (PDF Reference 1.7, appendix H, note 13).
     if b"%PDF-" in head:
         return open_pdf(file)
-    raise UnusableInput("This is not a PDF, PNG, JPEG, TIFF or WebP file.")
+    raise UnusableInput(NO_DOCUMENT)

@@ -1,6 +1,5 @@
 """The form of the tables task: what is no table is refused here, before anything is stored."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -46,6 +45,7 @@ class TableForm(EntryForm):
         required=False,
     )
 
+    refused_heads = OTHERS
     field_order = ("file", "header", "code")
 
     def clean_header(self) -> str:
@@ -57,7 +57,6 @@ class TableForm(EntryForm):
     def check_file(self, upload: "UploadedFile[Any]") -> None:
         upload.seek(0)
         head = upload.read(head_bytes())
-        _refuse_other_formats(head[:4096])
         mark = marked(head)
         _look_at_every_byte(upload, head, may_have_nul=mark is not None and mark.name != "UTF-8")
         text = head.decode(mark.codec if mark else "utf-8", errors="ignore")
@@ -65,12 +64,6 @@ class TableForm(EntryForm):
             sniff(text, whole=len(head) == upload.size)
         except UnusableInput as error:
             raise ValidationError(str(error), code="unusable") from None
-
-
-def _refuse_other_formats(head: bytes) -> None:
-    for pattern, sentence in OTHERS:
-        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            raise ValidationError(sentence, code="not_a_table")
 
 
 def _look_at_every_byte(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool) -> None:
