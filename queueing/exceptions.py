@@ -15,7 +15,7 @@ class JoinRefused(QueueingError):
 
 
 class LineFull(JoinRefused):
-    """The line is full. Please come back in a few minutes."""
+    """The line is full."""
 
     retry_after = 60
 
@@ -27,7 +27,7 @@ class DoorsClosed(JoinRefused):
 
 
 class RedisAway(JoinRefused):
-    """The queue cannot be reached right now. Nothing was stored; please try again in a moment."""
+    """The queue cannot be reached right now, so it takes nobody in."""
 
     retry_after = 10
 

@@ -156,7 +156,7 @@ def _insert(entry: Entry) -> bool:
         except IntegrityError:
             if Entry.objects.filter(code=entry.code).exists():  # the same form, a moment ago
                 return False
-            entry.slot = _free_slot(entry.visitor)
+            entry.slot = free_slot(entry.visitor)
         else:
             logger.info("entry %s joined %s", entry.code, entry.queue)
             transaction.on_commit(partial(_after_commit, entry))
@@ -175,7 +175,7 @@ def _after_commit(entry: Entry) -> None:
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 
 
-def _free_slot(visitor: uuid.UUID | None) -> int | None:
+def free_slot(visitor: uuid.UUID | None) -> int | None:
     """Raises TooManyWaiting when the visitor holds as many places as allowed."""
     if visitor is None:
         return None

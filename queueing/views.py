@@ -1,6 +1,7 @@
 """The pages. Every change is a POST; who may see an entry is decided in `ownership`."""
 
 import contextlib
+import json
 import mimetypes
 import uuid
 from typing import Any
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from queueing import eta, events, ownership, presence, services, snapshot, stats, tasks
 from queueing.conf import conf
 from queueing.exceptions import JoinRefused, TooManyWaiting, UnknownTask, UnusableInput
+from queueing.forms import EntryForm
 from queueing.keys import RedisError
 from queueing.models import Entry
 from queueing.states import Status
@@ -39,8 +41,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
     form = heavy_task.form(*_submitted(request, heavy_task))
     if not form.is_valid():
         status = 422 if form.is_bound else 200
-        context = {"task": heavy_task, "form": form, "line": _line(heavy_task), "max_bytes": form.max_bytes()}
-        return render(request, "queueing/join.html", context, status=status)
+        return render(request, "queueing/join.html", _form_page(request, heavy_task, form), status=status)
     upload: UploadedFile[Any] = form.cleaned_data["file"]
     try:
         entry = services.join(
@@ -124,7 +125,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     except JoinRefused as refusal:
         return _refused(request, found.heavy_task, refusal)
     except UnusableInput as error:
-        context = {"task": found.heavy_task, "message": str(error)}
+        context = {"task": found.heavy_task, "refusal": error}
         return render(request, "queueing/refused.html", context, status=410)
 
 
@@ -207,17 +208,38 @@ def _line(heavy_task: tasks.HeavyTask) -> dict[str, Any]:
     }
 
 
-def _refused(request: HttpRequest, heavy_task: tasks.HeavyTask, refusal: JoinRefused) -> HttpResponse:
-    mine = ownership.live_entries(request.session, request.user)
-    too_many = isinstance(refusal, TooManyWaiting)
+def _form_page(request: HttpRequest, heavy_task: tasks.HeavyTask, form: EntryForm) -> dict[str, Any]:
+    heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
     context = {
         "task": heavy_task,
-        "message": str(refusal),
-        "retry_after": refusal.retry_after,
-        "too_many": too_many,
-        "mine": mine,
+        "form": form,
+        "line": _line(heavy_task),
+        "max_bytes": form.max_bytes(),
+        "refused_heads": json.dumps(heads),
     }
-    response = render(request, "queueing/refused.html", context, status=429 if too_many else 503)
+    return context | _refusal(request, _obstacle(request, heavy_task))
+
+
+def _obstacle(request: HttpRequest, heavy_task: tasks.HeavyTask) -> JoinRefused | None:
+    """Why a join would be refused at this moment: better told before a file has travelled."""
+    try:
+        services.check_doors(heavy_task.name)
+        services.free_slot(ownership.visitor_of(request.session))
+    except JoinRefused as refusal:
+        return refusal
+    return None
+
+
+def _refusal(request: HttpRequest, refusal: JoinRefused | None) -> dict[str, Any]:
+    too_many = isinstance(refusal, TooManyWaiting)
+    mine = ownership.live_entries(request.session, request.user) if too_many else []
+    return {"refusal": refusal, "mine": mine}
+
+
+def _refused(request: HttpRequest, heavy_task: tasks.HeavyTask, refusal: JoinRefused) -> HttpResponse:
+    context = {"task": heavy_task} | _refusal(request, refusal)
+    status = 429 if isinstance(refusal, TooManyWaiting) else 503
+    response = render(request, "queueing/refused.html", context, status=status)
     response["Retry-After"] = str(refusal.retry_after)
     return response
 

@@ -102,7 +102,7 @@ def test_an_unknown_task_is_not_found() -> None:
     [
         ({"file": ""}, "This field is required."),
         ({"file": upload(b"")}, "The submitted file is empty."),
-        ({"file": upload(b"x" * 2000)}, "the limit is 1000"),
+        ({"file": upload(b"x" * 1001)}, "This file is too large; the limit is 1000 bytes."),
         ({"seconds": "many"}, "Enter a number."),
     ],
 )
@@ -138,6 +138,10 @@ def test_one_visitor_holds_so_many_places_and_no_more(line: LineQueue) -> None:
     answer = visitor.send()
     assert (answer.status_code, answer["Retry-After"]) == (429, "30")
     assert "as many places" in answer.content.decode()
+    assert "It is worth trying again" not in answer.content.decode()  # nobody knows when one of them is done
+    form = visitor.client.get(FORM).content.decode()  # tells it before the file travels
+    assert "as many places" in form
+    assert form.count("disabled") == 2
     assert (Entry.objects.count(), line.places(), stored_files()) == (2, 2, files)
     Visitor().join()
 
@@ -148,12 +152,17 @@ def test_one_visitor_holds_so_many_places_and_no_more(line: LineQueue) -> None:
 )
 def test_a_line_that_takes_nobody_says_when_to_come_back(values: dict[str, Any], sentence: str, settings: Any) -> None:
     Visitor().join()
+    assert "disabled" not in Visitor().client.get(FORM).content.decode()
     settings.QUEUEING = values
     files = stored_files()
     answer = Visitor().send()
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
     assert sentence in answer.content.decode()
+    form = Visitor().client.get(FORM)
+    assert form.status_code == 200
+    assert sentence in form.content.decode()
+    assert form.content.decode().count("disabled") == 2
     assert Entry.objects.count() == 1
     assert stored_files() == files
 
