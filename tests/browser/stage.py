@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.base import ContentFile
 from django.utils import timezone
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, CDPSession, Page
 
 from queueing import events, keys, presence, services
 from queueing.line import get_line
@@ -132,6 +132,15 @@ def succeed(entry: Entry) -> None:
     result = {"pages": [], "confidence": None, "text_file": "text.txt", "pdf_file": "searchable.pdf"}
     assert entry.succeed(result)
     events.publish(entry.code)
+
+
+def throttle(page: Page, upload: int) -> CDPSession:
+    """So many bytes a second go out, until the session is detached."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
+    session.send("Network.emulateNetworkConditions", speed)
+    return session
 
 
 def _file(entry: Entry, name: str, content_type: str, content: bytes) -> EntryFile:

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from queueing import events, services, snapshot
+from queueing import events, services, snapshot, tasks
 from queueing.line import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
 from tests.browser.conftest import PATIENT, Site, join
 from tests.browser.proxy import Proxy
-from tests.browser.stage import Stage, report, start, succeed
+from tests.browser.stage import Stage, report, start, succeed, throttle
 from tests.conftest import Processes, wait_for, watch_since
 from tests.test_worker import entered, hold, status_of
 
@@ -260,44 +260,136 @@ def test_a_file_is_checked_in_the_browser_before_it_travels(site: Site, visitors
     limit = page.locator("#join").get_attribute("data-max-bytes")
     assert limit == "52428800"  # MAX_UPLOAD_BYTES, as the form says on the server
     page.get_by_role("button", name="Join the line").click()
-    expect(page.get_by_text("Please choose a file first.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_text("Please choose a file first.")
+    expect(page.get_by_role("status")).to_be_empty()
     drop(page, "empty.pdf", 0)
     expect(page.get_by_text("This file is empty.")).to_be_visible()
     drop(page, "large.pdf", int(limit) + 1)
-    expect(page.get_by_text("This file has 50.0 MB; the limit is 50.0 MB.")).to_be_visible()
+    expect(page.get_by_text("This file is too large; the limit is 50.0 MB.")).to_be_visible()
     page.get_by_role("button", name="Join the line").click()
     expect(page.get_by_label("Your document")).to_be_focused()
     expect(page.get_by_label("Your document")).to_have_attribute("aria-invalid", "true")
-    assert posts == []
+    # By its content, as on the server: a file that is dropped passes by the dialogue and its list of endings.
     drop(page, "wrong.pdf", 9)
-    expect(page.get_by_text("wrong.pdf 9 bytes")).to_be_visible()
+    expect(page.locator("[data-chosen]")).to_have_text("wrong.pdf 9 bytes")
+    expect(page.get_by_role("alert")).to_have_text("This is not a PDF, PNG, JPEG, TIFF or WebP file.")
     page.get_by_role("button", name="Join the line").click()
-    expect(page.get_by_text("This is not a PDF, PNG, JPEG, TIFF or WebP file.")).to_be_visible()
+    expect(page.get_by_label("Your document")).to_be_focused()
+    assert posts == []
+    drop(page, "broken.dat", 9, "%PDF-1.7")
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.get_by_role("alert")).to_have_text("This PDF is damaged and cannot be opened.")
     assert len(posts) == 1
+    # What a proxy on the way says in the site's place is not for the visitor.
+    for status, sentence in ((413, "This file is too large to be sent here."), (502, "The site cannot be reached")):
+        page.route("**/join/**", answer_like_a_proxy(status))
+        page.get_by_role("button", name="Join the line").click()
+        expect(page.get_by_role("alert")).to_contain_text(sentence)
+        expect(page.get_by_role("heading")).to_have_text("Read a scan")
+        expect(page.locator("[data-chosen]")).to_have_text("broken.dat 9 bytes")
     assert Entry.objects.count() == 0
 
 
-def test_a_dropped_file_is_sent_with_a_progress_bar(site: Site, visitors: Visitors) -> None:
+def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors) -> None:
     page = visitors()
+    heads = [
+        b"%PDF-1.7",
+        b"x" * 1019 + b"%PDF-",
+        b"x" * 1020 + b"%PDF-",
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG",
+        b"RIFF1234WEBP",
+    ]
+    heads += [
+        b"II*\0",
+        b"II+\0",
+        b"\xff\xd8\xff\xe0",
+        b"\n<!DocType HTML>",
+        b"PK\x03\x04" + bytes(99) + b"xl/",
+        b"\x1f\x8b",
+    ]
+    heads += [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SQLite format 3\0", b"a,b\n1,2\n", b""]
+    for name in ("documents", "tables"):
+        page.goto(f"/join/{name}/")
+        there = page.evaluate(
+            """(heads) => heads.map((head) => JSON.parse(form.dataset.refusedHeads)
+                .find(([pattern]) => new RegExp(`^(?:${pattern})`, "is").test(head))?.[1] ?? "")""",
+            [head.decode("latin-1") for head in heads],
+        )
+        assert there == [tasks.get(name).form.refusal_of(head) for head in heads]
+
+
+def test_a_dropped_file_is_sent_with_a_progress_bar(site: Site, visitors: Visitors, proxy: Proxy) -> None:
+    """It can be stopped; and a connection that swallows it is given up in time. A repeat makes no second entry."""
+    page = visitors(proxy.url)
+    page.clock.install()
     page.goto("/join/probe/")
-    slow = page.context.new_cdp_session(page)
-    slow.send("Network.enable")
-    speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
-    slow.send("Network.emulateNetworkConditions", speed)
-    page.evaluate(
-        """() => { window.seen = []; new MutationObserver(() => {
-            const bar = document.querySelector("#sent");
-            seen.push([bar.value, document.querySelector("[data-upload-text]").textContent]);
-        }).observe(document.querySelector("#join"), { subtree: true, childList: true, attributes: true }); }"""
+    join_button = page.get_by_role("button", name="Join the line")
+    drop(page, "big.csv", 1_500_000, also=2)
+    expect(page.get_by_role("status")).to_have_text(
+        "big.csv 1.4 MB Only one file can be taken: this is the first of 3."
     )
+    throttle(page, 50_000)
+    join_button.click()
+    bar = page.get_by_role("progressbar", name=re.compile("Sending your file: .* of 1.4 MB"))
+    expect(bar).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Sending your file")
+    assert 0 < bar.evaluate("(bar) => bar.value") < 1
+    expect(join_button).to_be_disabled()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped. Your file is still chosen.")
+    expect(page.locator("[data-upload]")).to_be_hidden()
+    expect(join_button).to_be_focused()
+    page.keyboard.press("Enter")
+    text = page.locator("[data-upload-text]")
+    expect(text).to_have_text(re.compile("of 1.4 MB"))
+    for _ in range(2):  # it goes on, and each step gives it time again
+        before = text.text_content() or ""
+        page.clock.fast_forward(20_000)
+        expect(text).not_to_have_text(before)
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_role("alert")).to_contain_text("There has been no answer for a while. Please try again")
+    drop(page, "small.csv", 1000)
+    proxy.cut()
+    join_button.click()
+    expect(text).to_have_text("Sent. Looking into your file")
+    expect(page.get_by_role("status")).to_have_text("Sent. Looking into your file")
+    page.clock.fast_forward(58_000)
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.clock.fast_forward(4_000)
+    expect(page.get_by_role("alert")).to_contain_text("There has been no answer for a while.")
+    expect(join_button).to_be_focused()
+    proxy.mend()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/entry/**", wait_until="commit")
+    assert Entry.objects.get().input.size == 1000
+
+
+def test_a_large_file_stays_here_while_the_line_takes_nobody(site: Site, visitors: Visitors) -> None:
+    """The form is older than the refusal. What was chosen and filled in is kept until there is room."""
+    page = visitors()
+    stage = Stage(page.context, site.url)
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.goto("/join/probe/")
+    page.locator("input[name=label]").fill("mine")
     drop(page, "big.csv", 1_500_000)
-    with page.expect_navigation(url="**/entry/**", wait_until="commit", timeout=15_000):
-        page.get_by_role("button", name="Join the line").click()
-        bar = page.get_by_role("progressbar", name=re.compile("Sending your file: .* of 1.4 MB"))
-        expect(bar).to_be_visible()
-        assert 0 < bar.evaluate("(bar) => bar.value") < 1
-        expect(page.get_by_role("button", name="Join the line")).to_be_disabled()
-    assert Entry.objects.get().input.size == 1_500_000
+    mine = [stage.entry("probe", slot=number) for number in range(2)]
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.locator("#refusal")).to_be_focused()
+    expect(page.locator("#refusal")).to_contain_text("You already have as many places in line as one visitor may hold.")
+    expect(page.get_by_role("button", name="Join the line")).to_be_disabled()
+    assert posts == []
+    services.leave(mine[0])
+    page.get_by_role("link", name="Look again").click()
+    expect(page.get_by_role("button", name="Join the line")).to_be_focused()
+    expect(page.get_by_text("1 in line")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/entry/**", wait_until="commit")
+    entry = Entry.objects.get(input_name="big.csv")
+    assert (entry.input.size, entry.kwargs["label"]) == (1_500_000, "mine")
 
 
 # Results
@@ -426,20 +518,27 @@ def tab(page: Page) -> tuple[str, str]:
 
 
 def send(page: Page) -> None:
+    """As from a form that was open before the line refused; the button of a newer one is disabled."""
     page.goto("/join/probe/")
     page.locator("input[type=file]").set_input_files(CSV)
-    page.get_by_role("button", name="Join the line").click()
+    page.locator("#join").evaluate("(form) => form.requestSubmit()")
 
 
-def drop(page: Page, name: str, size: int) -> None:
-    """Drop a file on the page, beside its field."""
+def answer_like_a_proxy(status: int) -> Callable[[Route], None]:
+    """As a proxy does that does not let a request through."""
+    return lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>nginx</h1>")
+
+
+def drop(page: Page, name: str, size: int, head: str = "", also: int = 0) -> None:
+    """Drop a file on the page, beside its field; and some others with it."""
     page.evaluate(
-        """([name, size]) => {
+        """([name, size, head, also]) => {
             const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File([new Uint8Array(size).fill(120)], name));
+            dataTransfer.items.add(new File([head, new Uint8Array(size - head.length).fill(120)], name));
+            for (let other = 0; other < also; other += 1) dataTransfer.items.add(new File(["x"], "other.csv"));
             for (const type of ["dragenter", "dragover", "drop"])
                 document.querySelector("h1").dispatchEvent(
                     new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
         }""",
-        [name, size],
+        [name, size, head, also],
     )
