@@ -16,13 +16,19 @@ NARROWEST = {"width": 320, "height": 640}  # 1280 px at 400 % (WCAG 1.4.10)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]
 
+BOTH, LIGHT = ("light", "dark"), ("light",)
 
-def look(page: Page, name: str) -> None:
-    """Take a picture of this state wide and narrow, in light and dark, and fail on whatever is wrong with it."""
+
+def look(page: Page, name: str, schemes: tuple[str, ...] = BOTH) -> None:
+    """Take a picture of this state wide and narrow, in light and dark, and fail on whatever is wrong with it.
+
+    Light is enough for a page that differs from another one in its words alone.
+    """
     PICTURES.mkdir(exist_ok=True)
-    page.evaluate(AXE_SCRIPT)  # through the debugger, to which the content policy does not apply
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)  # through the debugger, to which the content policy does not apply
     found: dict[str, Any] = {}
-    for scheme in ("light", "dark"):
+    for scheme in schemes:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(WIDE)
         page.screenshot(path=PICTURES / f"{name}-wide-{scheme}.png", full_page=True)
@@ -35,6 +41,9 @@ def look(page: Page, name: str) -> None:
     found["200 %"] = too_wide(page)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(WIDE)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")  # the text alone is enlarged
+    found["200 % text"] = too_wide(page) | cut_off(page)
+    page.evaluate("document.documentElement.style.fontSize = ''")
     problems = {variant: here for variant, here in found.items() if here}
     assert not problems, f"{name}: {json.dumps(problems, indent=1)}"
 
@@ -63,5 +72,20 @@ def too_wide(page: Page) -> dict[str, list[str]]:
             const beyond = [...document.querySelectorAll("body *")].filter((e) =>
                 e.getBoundingClientRect().right > edge + 1);
             return { "scrolls sideways": beyond.map((e) => e.outerHTML.slice(0, 80)) };
+        }"""
+    )
+
+
+def cut_off(page: Page) -> dict[str, list[str]]:
+    """Texts that stick out of their box, or that are hidden where it ends."""
+    return page.evaluate(
+        """() => {
+            const texts = [...document.querySelectorAll("body *:not(.unseen, .skip, svg *)")].filter((e) =>
+                e.clientWidth && [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim()));
+            const beyond = texts.filter((e) => {
+                const hides = getComputedStyle(e).overflowY !== "visible";
+                return e.scrollWidth > e.clientWidth + 1 || (hides && e.scrollHeight > e.clientHeight + 1);
+            });
+            return beyond.length ? { "is cut off": beyond.map((e) => e.outerHTML.slice(0, 80)) } : {};
         }"""
     )

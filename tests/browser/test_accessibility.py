@@ -3,20 +3,26 @@
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 
-from queueing import keys, services, stats
+from queueing import keys, presence, services, stats
 from queueing.line import get_line
-from queueing.states import Reason
-from tests.browser.conftest import PATIENT, Site
-from tests.browser.looks import look
+from queueing.models import Entry
+from queueing.states import Reason, Status
+from tests.browser.conftest import DEPLOYED, PATIENT, Site
+from tests.browser.looks import LIGHT, look
 from tests.browser.proxy import Proxy
-from tests.browser.stage import TABLE, Stage, report, start, succeed
+from tests.browser.stage import LONG, TABLE, Stage, report, start, succeed, throttle
 from tests.conftest import Processes, wait_for
+from tests.servers import free_port
 
 Visitors = Callable[..., Page]
 
@@ -25,6 +31,27 @@ Visitors = Callable[..., Page]
 def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
     settings.QUEUEING = PATIENT
     return deployed
+
+
+@pytest.fixture
+def troubled(site: Site) -> Iterator[Site]:
+    """One more web process of the site: it does not reach Redis, and its tables are closed."""
+    made = copy(site)
+    made.port = free_port()
+    made.url = f"http://127.0.0.1:{made.port}"
+    made.environment = DEPLOYED | {"REDIS_URL": "redis://127.0.0.1:1", "QUEUEING_CLOSED_LINES": "tables"}
+    made.web = made.start_web()
+    yield made
+    made.web.kill()
+    made.web.wait(10)
+
+
+@pytest.fixture
+def without_sockets(site: Site) -> Iterator[Proxy]:
+    """A way to the site that lets no WebSocket through."""
+    made = Proxy(site.port, websockets="refused")
+    yield made
+    made.stop()
 
 
 def test_pages_before_and_beside_an_entry(site: Site, visitors: Visitors) -> None:
@@ -38,21 +65,34 @@ def test_pages_before_and_beside_an_entry(site: Site, visitors: Visitors) -> Non
     page.goto("/")
     expect(page.get_by_text("2 more may return")).to_be_visible()
     look(page, "home")
+    stage.entry()
+    page.reload()
+    expect(page.get_by_role("heading", name="Your places")).to_be_visible()
+    look(page, "home-mine")
     page.goto("/join/tables/")
     look(page, "join")
     page.get_by_role("button", name="Join the line").click()
     expect(page.get_by_text("Please choose a file first.")).to_be_visible()
     look(page, "join-empty")
     page.locator("input[type=file]").set_input_files(
-        {"name": "photo.csv", "mimeType": "text/csv", "buffer": b"\x89PNG\r\n\x1a\n" + bytes(20_000)}
+        {"name": "table.csv", "mimeType": "text/csv", "buffer": b"a,b\n" + bytes(800_000)}
     )
+    expect(page.get_by_text("table.csv 781.3 KB")).to_be_visible()
     look(page, "join-chosen")
+    slow = throttle(page, 20_000)
     page.get_by_role("button", name="Join the line").click()
-    expect(page.get_by_text("This is a picture, not a table.")).to_be_visible()
+    expect(page.get_by_role("progressbar", name=re.compile("Sending your file: .* of 78"))).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Sending your file")
+    look(page, "join-sending")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped. Your file is still chosen.")
+    slow.detach()
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.get_by_role("alert")).to_have_text("This is not a text file; save the table as CSV.")
     look(page, "join-refused")
 
 
-def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors) -> None:
+def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors, without_sockets: Proxy) -> None:
     page = visitors()
     stage = Stage(page.context, site.url)
     mine = stage.entry()
@@ -87,6 +127,15 @@ def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors) -> None:
     page.reload()
     expect(headline(page)).to_have_text("Page 2 of 3")
     look(page, "running")
+    coming = stage.entry()
+    presence.beat("documents", [coming.job_id], LONG)
+    assert get_line("documents").claim("w") == (coming.job_id, 0)
+    page.clock.install()
+    page.goto(f"{without_sockets.url}/entry/{coming.code}/")
+    with page.expect_response("**/status.json*"):
+        page.clock.fast_forward(4_000)
+    expect(headline(page)).to_have_text("Your turn is coming up")
+    look(page, "waiting-claimed-polling")
 
 
 def test_an_entry_that_is_over(site: Site, visitors: Visitors) -> None:
@@ -94,18 +143,22 @@ def test_an_entry_that_is_over(site: Site, visitors: Visitors) -> None:
     stage = Stage(page.context, site.url)
     texts = stage.read()
     tables = stage.profiled()
-    broken, unusable, left, lost = (stage.entry() for _ in range(4))
-    for entry in (broken, unusable):
+    broken, unusable, stopped, silent, left, lost = (stage.entry() for _ in range(6))
+    for entry in (broken, unusable, stopped, silent):
         assert entry.start("w")
     broken.fail(Reason.ERROR)
     unusable.fail(Reason.UNUSABLE, "No page of this document could be read: the file is damaged.")
-    left.cancel()
+    for entry in (stopped, left):
+        entry.cancel()
+    silent.abandon(Reason.CLOSED)
     lost.abandon(Reason.LOST)
     for name, entry, heading in (
         ("result-documents", texts, "Here is your result"),
         ("result-tables", tables, "Here is your result"),
         ("failed", broken, "This did not work"),
         ("failed-unusable", unusable, "This did not work"),
+        ("stopped", stopped, "Stopped"),
+        ("abandoned-running", silent, "Your place has passed"),
         ("cancelled", left, "You left the line"),
         ("abandoned", lost, "Your place has passed"),
     ):
@@ -120,19 +173,87 @@ def test_pages_that_say_no(site: Site, visitors: Visitors) -> None:
     page.goto(f"/entry/{uuid.uuid4()}/")
     expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
     look(page, "404")
-    mine = [stage.entry("tables", slot=number) for number in range(2)]
-    hand_in(page, "tables")
-    expect(page.get_by_text("as many places in line")).to_be_visible()
-    look(page, "429")
-    stage.others(19, "tables")
-    hand_in(page, "tables")
-    expect(page.get_by_text("The line is full.")).to_be_visible()
-    look(page, "503")
+    page.goto(f"{site.url.replace('127.0.0.1', 'localhost')}/")  # a name that the site does not know
+    expect(page.get_by_role("heading", name="We could not understand that")).to_be_visible()
+    look(page, "400", LIGHT)
+    mine = [stage.entry("tables"), stage.entry("tables")]
+    Entry.objects.filter(pk=mine[0].pk).update(status=Status.FAILED, reason="unknown")
     page.goto(f"/entry/{mine[0].code}/")
+    expect(page.get_by_role("heading", name="Something broke on our side")).to_be_visible()
+    look(page, "500", LIGHT)
+    mine[1].cancel()
+    mine[1].input.delete()
+    page.goto(f"/entry/{mine[1].code}/")
+    page.get_by_role("button", name="Join again with the same input").click()
+    expect(page.get_by_role("heading", name="No longer here")).to_be_visible()
+    expect(page.get_by_text("Your input is no longer stored.")).to_be_visible()
+    look(page, "410", LIGHT)
+    page.goto(f"/entry/{stage.entry().code}/")
     page.context.clear_cookies()
     page.get_by_role("button", name="Leave the line").click()
     expect(page.get_by_role("heading", name="We could not be sure that this came from you")).to_be_visible()
-    look(page, "403")
+    look(page, "403-csrf", LIGHT)
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": staff_session(), "url": site.url}])
+    page.goto("/admin/queueing/entry/")
+    expect(page.get_by_role("heading", name="This is not open to you")).to_be_visible()
+    look(page, "403", LIGHT)
+
+
+def test_a_line_that_takes_nobody(site: Site, visitors: Visitors) -> None:
+    """The form says so before a file is chosen; a form that was open before is answered with a page."""
+    page = visitors()
+    stage = Stage(page.context, site.url)
+    early, earlier = page.context.new_page(), page.context.new_page()
+    for form in (early, earlier):
+        form.goto("/join/tables/")
+    for number in range(2):
+        stage.entry("tables", slot=number)
+    early.bring_to_front()
+    hand_in(early)
+    expect(early.get_by_text("as many places in line")).to_be_visible()
+    look(early, "429")
+    page.bring_to_front()
+    page.goto("/join/tables/")
+    expect(page.get_by_text("as many places in line")).to_be_visible()
+    look(page, "join-too-many")
+    stage.others(19, "tables")
+    earlier.bring_to_front()
+    hand_in(earlier)
+    expect(earlier.get_by_text("The line is full.")).to_be_visible()
+    look(earlier, "503-full", LIGHT)
+    page.bring_to_front()
+    page.get_by_role("link", name="Look again").click()
+    expect(page.get_by_text("The line is full.")).to_be_visible()
+    expect(page.locator("#refusal")).to_be_focused()
+    look(page, "join-full")
+
+
+def test_closed_doors_and_a_queue_that_is_away(troubled: Site, site: Site, visitors: Visitors) -> None:
+    page = visitors(troubled.url)
+    stage = Stage(page.context, troubled.url)
+    entry, no_table, no_document = stage.entry(), stage.entry("tables"), stage.entry()
+    for over in (no_table, no_document):
+        over.cancel()
+    page.goto("/")
+    expect(page.get_by_text("Closed for the moment.")).to_be_visible()
+    expect(page.get_by_text("The line cannot be seen right now.")).to_have_count(2)
+    look(page, "home-closed-and-away")
+    for name, task, ended, sentence in (
+        ("closed", "tables", no_table, "This line is closed for the moment."),
+        ("away", "documents", no_document, "The queue cannot be reached right now"),
+    ):
+        page.goto(f"/join/{task}/")
+        expect(page.get_by_text(sentence)).to_be_visible()
+        expect(page.get_by_role("button", name="Join the line")).to_be_disabled()
+        look(page, f"join-{name}", LIGHT)
+        page.goto(f"/entry/{ended.code}/")
+        page.get_by_role("button", name="Join again with the same input").click()
+        expect(page.get_by_role("heading", name="Not right now")).to_be_visible()
+        expect(page.get_by_text(sentence)).to_be_visible()
+        look(page, f"503-{name}", LIGHT)
+    page.goto(f"/entry/{entry.code}/")
+    expect(headline(page)).to_have_text("Waiting")
+    look(page, "waiting-away")
 
 
 def test_a_lost_connection_warns_in_time_and_one_key_brings_it_back(
@@ -245,6 +366,7 @@ def test_nothing_moves_for_those_who_want_no_motion(site: Site, visitors: Visito
             page.goto(f"/entry/{entry.code}/")
             expect(headline(page)).to_be_visible()
             assert page.evaluate("document.getAnimations().length > 0") is expected
+    assert 0 < page.evaluate(LONGEST_MOTION) <= 5  # for the others it stops by itself (WCAG 2.2.2)
 
 
 def test_keys_alone_lead_from_the_list_to_the_result(site: Site, visitors: Visitors, processes: Processes) -> None:
@@ -287,8 +409,7 @@ def headline(page: Page) -> Locator:
     return page.locator("#headline")
 
 
-def hand_in(page: Page, name: str) -> None:
-    page.goto(f"/join/{name}/")
+def hand_in(page: Page) -> None:
     page.locator("input[type=file]").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"})
     page.get_by_role("button", name="Join the line").click()
 
@@ -298,5 +419,32 @@ def tab_to(page: Page, target: Locator) -> None:
     for _ in range(40):
         page.keyboard.press("Tab")
         if target.evaluate("(element) => element === document.activeElement"):
+            assert target.evaluate(FOCUS_IS_SEEN), f"{target} does not show that it has the focus"
             return
     raise AssertionError(f"{target} is not reached with Tab")
+
+
+# Seconds, by the stylesheet; Infinity where something moves without end.
+LONGEST_MOTION = """() => {
+    const styles = (rules) => [...rules].flatMap((r) => [r.style ?? [], ...styles(r.cssRules ?? [])].flat());
+    const moving = styles(document.styleSheets[0].cssRules).filter((s) => parseFloat(s.animationDuration));
+    const times = (s) => s.animationIterationCount === "infinite" ? Infinity : Number(s.animationIterationCount);
+    return Math.max(...moving.map((s) => parseFloat(s.animationDuration) * times(s)));
+}"""
+
+# An outline around it; around what lies over it; or, where it is itself not to be seen, around what stands for it.
+FOCUS_IS_SEEN = """(element) => {
+    const outlined = (e, pseudo) => {
+        const style = getComputedStyle(e, pseudo);
+        return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    };
+    if (getComputedStyle(element).opacity === "0") return outlined(element.parentElement);
+    return outlined(element) || outlined(element, "::before");
+}"""
+
+
+def staff_session() -> str:
+    """The session of a member of staff who may see nothing."""
+    client = Client()
+    client.force_login(User.objects.create_user("staff", is_staff=True))
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
