@@ -44,16 +44,17 @@ class Proxy:
     def stop(self) -> None:
         self.stopped.set()
         self.listener.close()
+        self.threads[0].join(5)  # accepts no more
         self._close_all()
         for thread in self.threads:
             thread.join(5)
 
     def _close_all(self) -> None:
-        for opened in self.sockets:
+        while self.sockets:  # meanwhile the other thread may add some
+            opened = self.sockets.pop()
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
             opened.close()
-        self.sockets.clear()
 
     def _accept(self) -> None:
         self.listener.settimeout(0.2)
