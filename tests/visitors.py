@@ -34,6 +34,12 @@ class Visitor:
         assert answer.status_code == 303, answer.content.decode()
         return Entry.objects.get(code=answer["Location"].split("/")[2])
 
+    def join_with_sample(self, queue: str) -> Entry:
+        """Join a real task's line with the file that its form offers."""
+        answer = self.client.post(f"/join/{queue}/", {"sample": "yes", "code": uuid.uuid4()})
+        assert answer.status_code == 303, answer.content.decode()
+        return Entry.objects.get(code=answer["Location"].split("/")[2])
+
     @property
     def name(self) -> uuid.UUID:
         """What entries of this browser have in their `visitor`."""

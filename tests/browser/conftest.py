@@ -108,6 +108,13 @@ TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`Content Security Policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
 
 
+# When the page first polled, by its own clock.
+FIRST_POLL = "performance.getEntriesByType('resource').find(({name}) => name.includes('status.json'))?.startTime"
+# The letters in the tab's icon.
+ICON = """new DOMParser().parseFromString(decodeURIComponent(
+    document.querySelector("link[rel=icon]").href.split(",")[1] || "<svg/>"), "text/xml").documentElement.textContent"""
+
+
 def _is_error(message: ConsoleMessage) -> bool:
     """Connections that a test cuts are reported as errors too; those are its very subject. So are the pages that
     answer with 404, 422, 429 or 503. A file that is not there is a mistake."""
@@ -125,6 +132,14 @@ def _is_error(message: ConsoleMessage) -> bool:
 def proxy(site: Site) -> Iterator[Proxy]:
     """A way to the site that can swallow every packet without closing anything."""
     made = Proxy(site.port)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def refusing(site: Site) -> Iterator[Proxy]:
+    """A way to the site that lets no WebSocket through."""
+    made = Proxy(site.port, websockets="refused")
     yield made
     made.stop()
 

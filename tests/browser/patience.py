@@ -6,6 +6,8 @@ from tests.conftest import QUICK, watch_since
 
 # LOST_GRACE is as in production, so that pages count down from the real time.
 LONG_GRACES = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 60, "LOST_GRACE": 120}
+# Both graces as in production, for tests of what may not outlast them.
+REAL_GRACES = LONG_GRACES | {"CLOSE_GRACE": 10}
 
 
 def pass_deadline(line: LineQueue, *held: Entry) -> None:

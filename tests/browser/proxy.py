@@ -61,8 +61,12 @@ class Proxy:
         while not self.stopped.is_set():
             try:
                 client, _ = self.listener.accept()
+            except OSError:
+                continue
+            try:
                 server = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
+                client.close()
                 continue
             self.sockets += [client, server]
             thread = threading.Thread(target=self._forward, args=(client, server), daemon=True)

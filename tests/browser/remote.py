@@ -14,6 +14,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.browser.conftest import ICON
 from tests.conftest import wait_for
 from tests.visitors import Visitor
 
@@ -28,15 +29,19 @@ class Remote:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.last_id = 0
+        self.violations: list[dict[str, Any]] = []
 
     def call(self, method: str, *, session: str | None = None, **params: Any) -> dict[str, Any]:
         self.last_id += 1
         message = {"id": self.last_id, "method": method, "params": params}
         self.socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
-        while True:  # events are passed over
-            answer = json.loads(self.socket.recv(timeout=30))
+        while True:  # other events are passed over
+            text = str(self.socket.recv(timeout=30))
+            answer = json.loads(text)
             if answer.get("id") == self.last_id:
                 break
+            if "Content Security Policy" in text:
+                self.violations.append(answer)
         if "error" in answer:
             raise RemoteError(f"{method}: {answer}")
         result: dict[str, Any] = answer["result"]
@@ -66,10 +71,12 @@ def _address_in(log: Path) -> str:
 
 
 def start_chromium(path: str, folder: Path) -> AbstractContextManager[Remote]:
-    """As people have it: nothing that holds back hidden tabs is switched off."""
+    """As people have it: nothing that holds back hidden tabs is switched off. But the timers of a tab that is hidden
+    while it loads fire once a minute after one second already, not after five minutes."""
     return start(
         [
             *(path, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+            "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1",
             *(f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0", "about:blank"),
         ],
         folder / "chromium.log",
@@ -80,10 +87,11 @@ class Tab:
     """A tab of a Chromium, in a profile and session of the visitor's own."""
 
     def __init__(self, remote: Remote, url: str, visitor: Visitor) -> None:
-        self.remote = remote
+        self.remote, self.url = remote, url
         self.profile = remote.call("Target.createBrowserContext")["browserContextId"]
-        target = remote.call("Target.createTarget", url="about:blank", browserContextId=self.profile)["targetId"]
-        self.session = remote.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.target = remote.call("Target.createTarget", url="about:blank", browserContextId=self.profile)["targetId"]
+        self.session = remote.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
+        self.call("Log.enable")  # here the browser reports what the content security policy forbids
         value = visitor.client.cookies["sessionid"].value
         self.call("Network.setCookie", name="sessionid", value=value, url=url)
         self.call("Page.navigate", url=url)
@@ -100,10 +108,20 @@ class Tab:
     def text(self, selector: str) -> str:
         return str(self.evaluate(f"document.querySelector('{selector}')?.textContent ?? ''"))
 
+    def shown(self) -> tuple[str, str]:
+        """What a tab in the background shows: its title, as the browser has it, and the letters in its icon."""
+        title = self.remote.call("Target.getTargetInfo", targetId=self.target)["targetInfo"]["title"]
+        return title, self.evaluate(ICON)
+
     def hide(self) -> None:
         """Another tab of the same window comes to the front."""
         self.remote.call("Target.createTarget", url="about:blank", browserContextId=self.profile)
         wait_for(lambda: self.evaluate("document.visibilityState") == "hidden")
+
+    def reload(self) -> None:
+        """In front, until the new page is there. It is still loading."""
+        self.remote.call("Target.activateTarget", targetId=self.target)
+        self.call("Page.navigate", url=self.url)
 
     def freeze(self) -> None:
         self.call("Page.setWebLifecycleState", state="frozen")

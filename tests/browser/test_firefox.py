@@ -1,6 +1,8 @@
 """The same promise in Firefox: reloads, another page and Back, a closed tab. Debian's firefox-esr, over BiDi."""
 
+import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ from queueing.line import LineQueue
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
-from tests.browser.conftest import Site
+from tests.browser.conftest import TELL_VIOLATIONS, Site
 from tests.browser.patience import LONG_GRACES, pass_deadline
 from tests.browser.remote import Remote, RemoteError, start
-from tests.conftest import wait_for
-from tests.test_worker import entered, hold, status_of
+from tests.conftest import go, wait_for
+from tests.test_worker import entered, hold, horse_of, is_dead, status_of
 from tests.visitors import Visitor, url
 
 
@@ -32,6 +34,12 @@ class FirefoxPage:
             cookie={"name": name, "value": {"type": "string", "value": value}, "domain": "127.0.0.1"},
             partition={"type": "storageKey", "userContext": self.profile},
         )
+        # Firefox keeps to itself what a content security policy forbids, unless the page says it.
+        remote.call(
+            "script.addPreloadScript",
+            functionDeclaration=f"() => {{ {TELL_VIOLATIONS} }}",
+            contexts=[self.context],
+        )
         self.goto(address)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -47,12 +55,18 @@ class FirefoxPage:
             raise RemoteError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
-    def headline(self) -> Any:
-        """None where there is none, and between two pages."""
+    def text(self, selector: str) -> Any:
+        """What is shown there; None where there is nothing, and between two pages."""
         try:
-            return self.evaluate("document.getElementById('headline')?.textContent")
+            return self.evaluate(f"document.querySelector('{selector}')?.innerText")
         except RemoteError:
             return None
+
+    def headline(self) -> Any:
+        return self.text("#headline")
+
+    def press(self, button: str) -> None:
+        self.evaluate(f"[...document.querySelectorAll('button')].find((one) => one.innerText === '{button}').click()")
 
 
 Visit = Callable[..., tuple[Entry, FirefoxPage]]
@@ -73,14 +87,17 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
     command = [path, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port=0", "about:blank"]
     with start(command, folder / "firefox.log", "/session") as remote:
         remote.call("session.new", capabilities={})
+        remote.call("session.subscribe", events=["log.entryAdded"])
         yield remote
+        remote.call("session.status")  # hears what is still on the way
+        assert remote.violations == []
 
 
 @pytest.fixture
 def visit(firefox: Remote, site: Site) -> Visit:
-    def make(label: str) -> tuple[Entry, FirefoxPage]:
+    def make(label: str, queue: str = "probe") -> tuple[Entry, FirefoxPage]:
         visitor = Visitor()
-        entry = visitor.join(label=label)
+        entry = visitor.join(label=label) if queue == "probe" else visitor.join_with_sample(queue)
         return entry, FirefoxPage(firefox, site.url + url(entry), visitor)
 
     return make
@@ -115,3 +132,43 @@ def test_it_works(site: Site, visit: Visit, line: LineQueue) -> None:
     wait_for(lambda: status_of(entry) == Status.ABANDONED)
     assert entry.reason == Reason.CLOSED
     assert probe.calls() == ["busy", "behind"]
+
+
+def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(
+    site: Site, visit: Visit, line: LineQueue
+) -> None:
+    entry, page = visit("stopper")
+    leaver, other = visit("leaver")
+    order = [entry.job_id, leaver.job_id]
+    wait_for(lambda: other.headline() == "2nd in line")
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        site.web.send_signal(end)
+        site.web.wait(20)
+        wait_for(lambda: page.evaluate("document.title") == "Connection lost · (1) Probe")
+        assert str(page.text("#connection p")).startswith("Connection lost. Your place is kept for 1:")
+        go(entry)
+        wait_for(lambda: entry.job_id in line.held_ids())
+        site.web = site.start_web()
+        wait_for(lambda: line.get_job_ids() == order)
+        wait_for(lambda: page.evaluate("document.title") == "(1) Probe")
+        assert page.evaluate("document.getElementById('connection').hidden")
+
+    other.press("Leave the line")
+    wait_for(lambda: other.headline() == "You left the line")
+    assert status_of(leaver) == Status.CANCELLED
+    wait_for(lambda: line.get_job_ids() == order[:1])
+
+    gate = hold("stopper")
+    worker = site.processes.worker("probe", "tables")
+    wait_for(lambda: page.headline() == "Working on stopper")
+    horse = horse_of(worker)
+    page.press("Stop")
+    wait_for(lambda: page.headline() == "Stopped")
+    wait_for(lambda: is_dead(horse))
+    assert gate.exists()  # which would have kept it working
+    assert status_of(entry) == Status.CANCELLED
+
+    _, reader = visit("", "tables")
+    wait_for(lambda: reader.headline() == "Here is your result")
+    assert re.match(r"2,000 rows, 12 columns\.", reader.text(".result .lead"))
+    assert reader.evaluate("document.querySelectorAll('.result svg.chart').length") > 5

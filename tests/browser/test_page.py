@@ -12,11 +12,11 @@ from queueing.line import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
-from tests.browser.conftest import PATIENT, Site, join
+from tests.browser.conftest import ICON, PATIENT, Site, join
 from tests.browser.proxy import Proxy
 from tests.browser.stage import Stage, report, start, succeed, throttle
 from tests.conftest import Processes, wait_for, watch_since
-from tests.test_worker import entered, hold, status_of
+from tests.test_worker import entered, hold, horse_of, is_dead, status_of
 
 Visitors = Callable[..., Page]
 CSV = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
@@ -43,10 +43,12 @@ def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
     expect(headline(third)).to_have_text("3rd in line")
     for page in (second, third):
         expect(wait_of(page)).to_have_text(snapshot.NO_WORKER)
+        expect(page.get_by_text("Keep this page open; you may switch tabs.", exact=True)).to_be_visible()
     first.evaluate("window.same = true")
     processes.worker(PROBE_LOG=str(probe.log_path()))
     wait_for(lambda: entered("one"))
     expect(headline(first)).to_have_text("Working on one")
+    expect(first.get_by_text("Keep this page open; you may switch tabs.", exact=True)).to_be_visible()
     expect(headline(second)).to_have_text("You are next")
     expect(headline(third)).to_have_text("2nd in line")
     expect(wait_of(second)).to_have_text(re.compile(r"^Expected wait: up to \d minutes\.$"))
@@ -66,22 +68,27 @@ def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
 # Leaving and stopping
 
 
-@pytest.mark.parametrize("means", ["mouse", "keyboard"])
-def test_leave_and_stop(means: str, site: Site, visitors: Visitors) -> None:
+def test_leave_and_stop(site: Site, visitors: Visitors, processes: Processes) -> None:
+    """By mouse and by keyboard. To stop is to end the process that does the work."""
     page = visitors()
-    stage = Stage(page.context, site.url)
-    waiting, running = stage.entry(), stage.running()
-    for entry, name, says in ((waiting, "Leave the line", "You left the line"), (running, "Stop", "Stopped")):
+    worker = processes.worker(PROBE_LOG=str(probe.log_path()))
+    for means in (by_mouse, by_keyboard):
+        entry = Stage(page.context, site.url).entry()
         page.goto(f"/entry/{entry.code}/")
-        button = page.get_by_role("button", name=name)
-        if means == "mouse":
-            button.dblclick()
-        else:
-            button.focus()
-            page.keyboard.press("Enter")
-        expect(headline(page)).to_have_text(says)
+        means(page, "Leave the line")
+        expect(headline(page)).to_have_text("You left the line")
         assert (status_of(entry), entry.reason) == (Status.CANCELLED, Reason.LEFT)
-    assert get_line("documents").all_ids() == set()
+
+        gate = hold(means.__name__)
+        entry = join(page, means.__name__)
+        expect(headline(page)).to_have_text(f"Working on {means.__name__}")
+        horse = horse_of(worker)
+        means(page, "Stop")
+        expect(headline(page)).to_have_text("Stopped")
+        assert (status_of(entry), entry.reason) == (Status.CANCELLED, Reason.LEFT)
+        wait_for(lambda horse=horse: is_dead(horse))
+        assert gate.exists()  # which would have kept it working
+    assert get_line("documents").all_ids() == get_line("probe").all_ids() == set()
 
 
 def test_a_double_click_and_a_double_submit_make_one_entry(site: Site, visitors: Visitors) -> None:
@@ -105,15 +112,13 @@ def test_a_double_click_and_a_double_submit_make_one_entry(site: Site, visitors:
     assert Entry.objects.count() == 4
 
 
-def test_a_double_submit_without_javascript_makes_one_entry(site: Site, browser: Browser) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    page = context.new_page()
+def test_a_double_submit_without_javascript_makes_one_entry(site: Site, visitors: Visitors) -> None:
+    page = visitors(java_script_enabled=False)
     page.goto("/join/probe/")
     page.locator("input[type=file]").set_input_files(CSV)
     page.get_by_role("button", name="Join the line").dblclick()
     page.wait_for_url("**/entry/**")
     assert Entry.objects.count() == 1
-    context.close()
 
 
 # Stay, or go and come back
@@ -136,8 +141,10 @@ def test_a_kept_place_is_there_in_the_same_browser_and_nowhere_else(site: Site, 
     stage = Stage(visitors().context, site.url)
     stage.others(1, "probe")
     back = context.new_page()
-    back.goto(address)
+    back.goto("/")
+    back.get_by_role("region", name="Your places").get_by_role("link", name="Probe").click()
     expect(headline(back)).to_have_text("You are next")  # and not the second
+    assert back.url == address
     assert status_of(kept) == Status.WAITING
     stranger = visitors()
     answer = stranger.goto(address)
@@ -198,7 +205,7 @@ def test_who_asks_is_told_by_a_notification_and_a_sound(site: Site, visitors: Vi
     proxy.sever()
     page.clock.run_for(12_000)
     lost = wait_for(lambda: page.evaluate("told"))
-    assert re.fullmatch(r"Connection lost\. Your place is kept for 1:(4\d|50)\.", lost[0][0])
+    assert re.fullmatch(r"Connection lost\. Your place is kept for 1:([34]\d|50)\.", lost[0][0])
     proxy.mend()
     page.keyboard.press("Escape")
     expect(page.get_by_role("group", name="Connection")).to_be_hidden()
@@ -510,11 +517,7 @@ def wait_of(page: Page) -> Locator:
 
 def tab(page: Page) -> tuple[str, str]:
     """What a tab in the background shows: its title, and the letters in its icon."""
-    return page.title(), page.evaluate(
-        """() => new DOMParser().parseFromString(decodeURIComponent(
-            document.querySelector("link[rel=icon]").href.split(",")[1] || "<svg/>"), "text/xml")
-            .documentElement.textContent"""
-    )
+    return page.title(), page.evaluate(ICON)
 
 
 def send(page: Page) -> None:
@@ -527,6 +530,24 @@ def send(page: Page) -> None:
 def answer_like_a_proxy(status: int) -> Callable[[Route], None]:
     """As a proxy does that does not let a request through."""
     return lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>nginx</h1>")
+
+
+def by_mouse(page: Page, name: str) -> None:
+    """Twice, as some do with every button."""
+    page.get_by_role("button", name=name).dblclick()
+
+
+def by_keyboard(page: Page, name: str) -> None:
+    """From the top of the page, as somebody gets there who has no mouse."""
+    page.evaluate("document.activeElement.blur()")
+    button = page.get_by_role("button", name=name)
+    expect(button).to_be_visible()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if button.evaluate("(button) => button === document.activeElement"):
+            break
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
 
 
 def drop(page: Page, name: str, size: int, head: str = "", also: int = 0) -> None:

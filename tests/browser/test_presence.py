@@ -1,6 +1,7 @@
 """Presence in a real Chromium: reloads, closed and duplicated tabs, and connections that are lost."""
 
 import re
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +15,9 @@ from queueing.models import Entry, EntryEvent
 from queueing.states import Reason, Status
 from tests import probe
 from tests.browser.conftest import Site, join
-from tests.browser.patience import LONG_GRACES, pass_deadline
+from tests.browser.patience import LONG_GRACES, REAL_GRACES, pass_deadline
 from tests.browser.proxy import Proxy
-from tests.conftest import wait_for
+from tests.conftest import wait_for, watch_since
 from tests.test_worker import entered, hold, status_of, stay
 
 Visitors = Callable[..., Page]
@@ -26,10 +27,10 @@ ENTRY_SCRIPT = re.compile(r"/entry\.js$")
 
 
 @pytest.fixture
-def quick(settings: Any) -> dict[str, float]:
+def quick(settings: Any, request: pytest.FixtureRequest) -> dict[str, float]:
     """Graces that no slow machine outlasts; where one has to pass, the test moves the deadline."""
-    settings.QUEUEING = LONG_GRACES
-    return LONG_GRACES
+    settings.QUEUEING = getattr(request, "param", LONG_GRACES)
+    return dict(settings.QUEUEING)
 
 
 @pytest.fixture(name="arrive")
@@ -61,49 +62,50 @@ def kinds(entry: Entry) -> list[str]:
 # Reloads
 
 
+@pytest.mark.parametrize("quick", [REAL_GRACES], indirect=True)
 def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: LineQueue) -> None:
-    """Twenty reloads, and each time it is the same place."""
-    before = arrive("before")
-    page = visitors()
-    entry = join(page, "reloader")
-    behind = arrive("behind")
-    order = [before.job_id, entry.job_id, behind.job_id]
-    score = line.connection.zscore(line.keys.line, entry.job_id)
-    for _ in range(20):
-        page.reload()
-        expect(page.locator("#headline")).to_have_text("2nd in line")
-        wait_for(lambda: line.get_job_ids() == order)
-    wait_for(lambda: line.held_ids() == [])
-    assert line.connection.zscore(line.keys.line, entry.job_id) == score
-    assert probe.calls() == ["busy"]
-    assert status_of(entry) == Status.WAITING
-    assert set(kinds(entry)) <= {EntryEvent.Kind.HELD, EntryEvent.Kind.BACK}
+    """Twenty reloads, and each time it is the same place. Whoever takes longer than the real grace is dropped.
 
-
-def test_between_the_goodbye_of_a_reload_and_the_return_nothing_is_started(
-    busy: Any, arrive: Join, visitors: Visitors, line: LineQueue
-) -> None:
-    """The new page's script is kept back, so that the moment without a page lasts. A worker that comes free then
-    passes over the head of the line, and serves it when it is back.
+    In each fifth of them the new page's script is kept back, so that the moment without a page lasts. A worker that
+    comes free then passes over the page's place.
     """
+    before = arrive("before")
     page, kept_back = visitors(), list[Route]()
     entry = join(page, "reloader")
-    arrive("behind")
-    expect(page.locator("#headline")).to_have_text("You are next")
-    page.route(ENTRY_SCRIPT, lambda route: kept_back.append(route))  # noqa: PLW0108  # it sets attributes on it
-    page.reload(wait_until="commit")
-    wait_for(lambda: line.held_ids() == [entry.job_id])
-    still_busy = hold("behind")
-    busy.unlink()
-    wait_for(lambda: entered("behind"))
+    others = [before, *(arrive(f"other{number}") for number in range(4))]
+    score = line.connection.zscore(line.keys.line, entry.job_id)
+    served, gate = ["busy"], busy
+    for number in range(1, 21):
+        watch_since(1000)  # nothing forbids to drop
+        if number % 5:
+            page.reload()
+        else:
+            page.route(ENTRY_SCRIPT, lambda route: kept_back.append(route))  # noqa: PLW0108  # it sets attributes on it
+            page.reload(wait_until="commit")
+            wait_for(lambda: line.held_ids() == [entry.job_id])
+            watch_since(-60)  # this reload takes as long as the worker does
+            served.append("before" if number == 5 else f"other{number // 5 - 2}")
+            following = hold(served[-1])
+            gate.unlink()
+            wait_for(lambda: entered(served[-1]))
+            assert status_of(entry) == Status.WAITING
+            gate = following
+            page.wait_for_timeout(1)  # Playwright hands out the requests it caught while the test's thread is with it
+            kept_back.pop().continue_()
+            page.unroute(ENTRY_SCRIPT)
+            others.pop(0)
+        order = [other.job_id for other in others]
+        order.insert(1 if number < 5 else 0, entry.job_id)
+        wait_for(lambda order=order: line.get_job_ids() == order)
+        expect(page.locator("#headline")).to_have_text("2nd in line" if number < 5 else "You are next")
+        wait_for(lambda: line.connection.zscore(line.keys.line, entry.job_id) == score)
+    wait_for(lambda: line.held_ids() == [])
+    assert probe.calls() == served == ["busy", "before", "other0", "other1", "other2"]
     assert status_of(entry) == Status.WAITING
-    page.wait_for_timeout(1)  # Playwright hands out the requests it caught while the test's thread is with it
-    kept_back.pop().continue_()
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
-    expect(page.locator("#headline")).to_have_text("You are next")
-    still_busy.unlink()
+    assert set(kinds(entry)) == {EntryEvent.Kind.HELD, EntryEvent.Kind.BACK}
+    gate.unlink()
     expect(page.locator("#headline")).to_have_text("Here is your result", timeout=30_000)
-    assert probe.calls() == ["busy", "behind", "reloader"]
+    assert probe.calls()[:6] == [*served, "reloader"]
 
 
 def test_a_reload_while_running_goes_on_where_it_was(site: Site, visitors: Visitors) -> None:
@@ -127,7 +129,7 @@ def test_a_reload_while_running_goes_on_where_it_was(site: Site, visitors: Visit
 
 
 def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seconds(
-    busy: Any, visitors: Visitors, line: LineQueue
+    busy: Any, arrive: Join, visitors: Visitors, line: LineQueue
 ) -> None:
     leavers, stayer = [visitors() for _ in range(3)], visitors()
     left = [join(page, f"leaver{number}") for number, page in enumerate(leavers)]
@@ -143,16 +145,22 @@ def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seco
         page.close()
         expect(stayer.locator("#headline")).to_have_text(place, timeout=15_000)
         delays.append(stayer.evaluate("moved.at(-1)") / 1000 - closed)
-    # The best of three: what is shown is the design's time; a machine that is busy elsewhere may add its own.
-    assert min(delays) < 2, delays
-    assert line.held_ids() == [entry.job_id for entry in left]
+    # The median: a machine that is busy elsewhere may add its own time once.
+    assert statistics.median(delays) < 2, delays
+    held = [entry.job_id for entry in left]
+    assert line.held_ids() == held
+    # A worker comes free within their grace: those behind are served, and again when there is nobody else.
+    busy.unlink()
+    wait_for(lambda: status_of(stays) == Status.SUCCEEDED)
+    arrive("later")
+    wait_for(lambda: entered("later"))
+    assert line.held_ids() == held
+    assert [status_of(entry) for entry in left] == [Status.WAITING] * 3
     pass_deadline(line, *left)
     for entry in left:
         wait_for(lambda entry=entry: status_of(entry) == Status.ABANDONED)
         assert entry.reason == Reason.CLOSED
-    busy.unlink()
-    wait_for(lambda: status_of(stays) == Status.SUCCEEDED)
-    assert probe.calls() == ["busy", "stayer"]
+    assert probe.calls() == ["busy", "stayer", "later"]
 
 
 def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Visitors, line: LineQueue) -> None:

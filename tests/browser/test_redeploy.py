@@ -1,4 +1,4 @@
-"""The web process is killed and started again under fifty open pages."""
+"""The web process is stopped or killed, and started again, under fifty open pages."""
 
 import itertools
 import time
@@ -10,15 +10,19 @@ from playwright.sync_api import Page
 
 from queueing.line import LineQueue
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Reason, Status
 from tests import probe
 from tests.browser.conftest import Site
-from tests.browser.patience import LONG_GRACES
+from tests.browser.patience import REAL_GRACES
 from tests.conftest import wait_for
+from tests.test_worker import status_of
 from tests.visitors import Visitor, url
 
 # Fifty profiles would be fifty processes of the browser; tabs of one site share a few.
 VISITORS, PAGES_EACH = 10, 5
+
+# Seconds from the return of the server until whoever has not come back is dropped. A page tries at least every 10 s.
+GRACE = 20
 
 # When the page first heard of the server, when it lost its socket, and when it tried for one: milliseconds since 1970,
 # the same for all pages.
@@ -30,8 +34,8 @@ window.WebSocket = class extends WebSocket {
   constructor(...given) {
     attempts.push(now());
     super(...given);
-    this.addEventListener("message", () => { opened ??= now(); });
-    this.addEventListener("close", () => { lost ??= now(); });
+    this.addEventListener("message", () => { this.heard = true; opened ??= now(); });
+    this.addEventListener("close", () => { if (this.heard) { lost = now(); opened = null; } });
   }
 };
 """
@@ -39,17 +43,17 @@ window.WebSocket = class extends WebSocket {
 
 @pytest.fixture
 def quick(settings: Any) -> dict[str, float]:
-    settings.QUEUEING = LONG_GRACES | {"MAX_WAITING_PER_VISITOR": PAGES_EACH}
+    settings.QUEUEING = REAL_GRACES | {"LOST_GRACE": GRACE, "MAX_WAITING_PER_VISITOR": PAGES_EACH}
     return dict(settings.QUEUEING)
 
 
 @pytest.fixture
 def pages(site: Site, visitors: Callable[..., Page]) -> list[tuple[Entry, Page]]:
-    """Fifty entries in their order, each with its open page."""
+    """Fifty entries in their order and one behind them, each with its open page."""
     opened = []
-    for _ in range(VISITORS):
+    for count in [PAGES_EACH] * VISITORS + [1]:
         visitor = Visitor()
-        entries = [visitor.join(label="waits") for _ in range(PAGES_EACH)]
+        entries = [visitor.join(label="waits") for _ in range(count)]
         first = visitors()
         first.context.add_init_script(NOTE_ATTEMPTS)
         name, _, value = visitor.cookie.partition("=")
@@ -65,28 +69,53 @@ def headlines(pages: list[tuple[Entry, Page]]) -> list[str]:
     return [page.locator("#headline").inner_text() for _, page in pages]
 
 
+def wait_for_sockets(pages: list[tuple[Entry, Page]]) -> None:
+    """The server speaks to all of them; from here on they note anew when they lose it."""
+    for _, page in pages:
+        wait_for(lambda page=page: page.evaluate("window.opened"))
+        page.evaluate("opened = lost = null")
+
+
 def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: LineQueue) -> None:
     """All come back by themselves, not at the same moment and none of them hastily; everybody keeps the place."""
     order = [entry.job_id for entry, _ in pages]
-    for _, page in pages:
-        wait_for(lambda page=page: page.evaluate("window.opened"))
+    wait_for_sockets(pages)
     wait_for(lambda: line.get_job_ids() == order)
     before = headlines(pages)
     assert before[:2] == ["You are next", "2nd in line"]
+
+    # As a deploy does it, and then as an accident does. In the second outage one page is closed.
+    site.web.terminate()
+    site.web.wait(20)
+    for _, page in pages:
+        wait_for(lambda page=page: page.evaluate("lost"))
+    site.web = site.start_web()
+    wait_for_sockets(pages)
+    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: headlines(pages) == before)
     site.web.kill()
     lost = [wait_for(lambda page=page: page.evaluate("lost")) for _, page in pages]
+    gone, closed = pages.pop()
+    closed.close()
+    order.remove(gone.job_id)
     time.sleep(2)  # nobody answers for a while, and they try in vain
     site.web = site.start_web()
-    wait_for(lambda: line.get_job_ids() == order, 60)
-    wait_for(lambda: headlines(pages) == before, 60)
+    wait_for_sockets(pages)
+    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: headlines(pages) == before[:-1])
     for _, page in pages:
         wait_for(page.locator("#connection").is_hidden)
 
     attempts = [page.evaluate("attempts") for _, page in pages]
     assert min(later - sooner for tried in attempts for sooner, later in itertools.pairwise(tried)) >= 500
     # Jitter: the first new attempts are spread over a second, and no tenth of it sees more than a third of them.
-    delays = sorted(next(at for at in tried if at > gone) - gone for tried, gone in zip(attempts, lost, strict=True))
+    delays = sorted(next(at for at in tried if at > gone) - gone for tried, gone in zip(attempts, lost, strict=False))
     assert delays[-1] - delays[0] > 300, delays
     assert max(sum(start <= delay < start + 100 for delay in delays) for start in delays) <= len(delays) / 3, delays
-    assert list(Entry.objects.values_list("status", flat=True)) == [Status.WAITING] * len(order)
+
+    # Who had not come back by now would be dropped too.
+    wait_for(lambda: status_of(gone) == Status.ABANDONED)
+    assert gone.reason == Reason.LOST
+    assert line.get_job_ids() == order
+    assert list(Entry.objects.live().values_list("status", flat=True)) == [Status.WAITING] * len(order)
     assert probe.calls() == []

@@ -1,49 +1,43 @@
 """Where no WebSocket comes through the page polls, and without JavaScript it refreshes itself. The promise is the same.
 
-A look counts for POLL_TTL, and such a page has no goodbye: when it is gone, its key has to run out first.
+A look counts for POLL_TTL. A page that polls says goodbye by a request of its own; one without JavaScript has none: when
+it is gone, its key has to run out first.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from queueing import keys
 from queueing.line import LineQueue
+from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
-from tests.browser.conftest import Site, join
+from tests.browser.conftest import FIRST_POLL, Site, join
 from tests.browser.patience import LONG_GRACES, pass_deadline
 from tests.browser.proxy import Proxy
-from tests.conftest import go, wait_for
-from tests.test_worker import entered, hold, status_of
+from tests.conftest import go, wait_for, watch_since
+from tests.test_worker import entered, hold, horse_of, is_dead, status_of
 from tests.visitors import presence_of
 
 Visitors = Callable[..., Page]
 
-# When the page first tried a socket, and when it first polled, by its own clock.
+# When the page tried a socket, by its own clock.
 NOTE_ATTEMPTS = """
 window.attempts = [];
 window.WebSocket = class extends WebSocket {
   constructor(...given) { attempts.push(performance.now()); super(...given); }
 };
 """
-FIRST_POLL = "performance.getEntriesByType('resource').find(({name}) => name.includes('status.json'))?.startTime"
 
 
 @pytest.fixture
 def quick(settings: Any) -> dict[str, float]:
     settings.QUEUEING = LONG_GRACES
     return LONG_GRACES
-
-
-@pytest.fixture
-def refusing(site: Site) -> Iterator[Proxy]:
-    """A way to the site that lets no WebSocket through."""
-    made = Proxy(site.port, websockets="refused")
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -55,20 +49,17 @@ def swallowing(site: Site) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def without_javascript(site: Site, browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
-    yield context
-    context.close()
+def plain(visitors: Visitors) -> Page:
+    """A visitor whose browser runs no JavaScript."""
+    return visitors(java_script_enabled=False)
 
 
-def test_it_works(
-    site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, without_javascript: BrowserContext
-) -> None:
+def test_it_works(site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, plain: Page) -> None:
     """Polling takes over within 5 s, a page without JavaScript refreshes itself; progress and result come to all."""
     pages = {"refused": visitors(refusing.url), "swallowed": visitors(swallowing.url)}
     for page in pages.values():
         page.add_init_script(NOTE_ATTEMPTS)
-    pages["plain"] = without_javascript.new_page()
+    pages["plain"] = plain
     entries = [join(page, label) for label, page in pages.items()]
     gates = [hold(label) for label in pages]
     for _ in entries:
@@ -86,12 +77,30 @@ def test_it_works(
     assert sorted(probe.calls()) == sorted(pages)
 
 
-def test_without_javascript_one_can_leave(without_javascript: BrowserContext) -> None:
-    page = without_javascript.new_page()
-    entry = join(page, "leaver")
-    page.get_by_role("button", name="Leave the line").click()
-    expect(page.locator("#headline")).to_have_text("You left the line")
-    assert status_of(entry) == Status.CANCELLED
+def test_without_javascript_one_can_leave_join_again_keep_the_place_and_stop(
+    site: Site, plain: Page, line: LineQueue
+) -> None:
+    left = join(plain, "plain")
+    plain.get_by_role("button", name="Leave the line").click()
+    expect(plain.locator("#headline")).to_have_text("You left the line")
+    assert status_of(left) == Status.CANCELLED
+
+    plain.get_by_role("button", name="Join again with the same input").click()
+    expect(plain.locator("#headline")).to_have_text("You are next")
+    entry = Entry.objects.latest("id")
+    assert plain.url.rstrip("/").endswith(str(entry.code))
+    assert entry.kwargs == left.kwargs
+    plain.get_by_role("button", name="Keep my place for 30 minutes").click()
+    expect(plain.get_by_text("You may go away: your place is kept for 30 minutes.")).to_be_visible()
+    go(entry)
+    wait_for(lambda: line.held_ids() == [entry.job_id])
+    pass_deadline(line, left)  # the clocks of an ordinary absence are over; this place has one of its own
+    plain.goto("/")
+    plain.get_by_role("region", name="Your places").get_by_role("link", name="Probe").click()
+    expect(plain.locator("#headline")).to_have_text("You are next")
+    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+
+    stop(site, plain, entry, see=plain.reload)
 
 
 def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
@@ -117,11 +126,11 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
     wait_for(lambda: presence_of(entry))
     wait_for(lambda: line.get_job_ids() == [entry.job_id, stays.job_id])
 
-    # Away: passed over as soon as the key has run out, which it does POLL_TTL after the last poll.
-    second.goto("/")
+    # Away: its goodbye is a request of its own, and it is passed over at once.
     assert 0 < presence_of(entry) <= LONG_GRACES["POLL_TTL"]
-    go(entry)
+    second.goto("/")
     wait_for(lambda: line.held_ids() == [entry.job_id])
+    assert presence_of(entry) == 0
     still_busy = hold("stayer")
     gate.unlink()
     wait_for(lambda: entered("stayer"))
@@ -133,11 +142,10 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
 
     # Away for too long: told so.
     second.goto("/")
-    go(entry)
     wait_for(lambda: line.held_ids() == [entry.job_id])
     pass_deadline(line, entry)
     wait_for(lambda: status_of(entry) == Status.ABANDONED)
-    assert entry.reason == Reason.LOST
+    assert entry.reason == Reason.CLOSED
     second.go_back()
     expect(second.locator("#headline")).to_have_text("Your place has passed")
     still_busy.unlink()
@@ -145,20 +153,74 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
     assert probe.calls() == ["busy", "stayer"]
 
 
-def test_a_polling_page_notices_that_it_is_cut_off(visitors: Visitors, refusing: Proxy, line: LineQueue) -> None:
+def test_a_polling_page_notices_that_it_is_cut_off(
+    site: Site, visitors: Visitors, refusing: Proxy, line: LineQueue
+) -> None:
     """The page's own clock is moved to its next poll; that this one gets no answer takes it eight real seconds."""
-    page = visitors(refusing.url)
+    page, other = visitors(refusing.url), visitors(refusing.url)
     page.clock.install()
-    entry = join(page, "cut")
+    entry, late = join(page, "cut"), join(other, "late")
+    expect(other.locator("#headline")).to_have_text("2nd in line")
+    banner = page.locator("#connection")
     refusing.cut()
     began = page.evaluate("performance.now()")
     page.clock.run_for(5_000)
-    expect(page.locator("#connection")).to_contain_text("Your place is kept for 1:", timeout=40_000)
+    expect(banner).to_contain_text("Your place is kept for 1:", timeout=40_000)
     assert page.evaluate("performance.now()") - began < 25_000
+    for there in (entry, late):
+        go(there)
+    wait_for(lambda: line.held_ids() == [entry.job_id, late.job_id])
+    pass_deadline(line, late)
+    wait_for(lambda: status_of(late) == Status.ABANDONED)
+    assert late.reason == Reason.LOST
+
+    # Warned in time, then the honest end of the countdown. Back by one key.
+    page.clock.run_for(95_000)
+    expect(banner).to_have_class(re.compile("urgent"))
+    left = re.search(r"Your place is kept for 0:(\d\d)\.", banner.inner_text())
+    assert left
+    assert int(left[1]) < 25
+    page.clock.run_for(30_000)
+    expect(banner).to_contain_text("Your place may have passed.")
+    refusing.mend()
+    page.keyboard.press("Escape")
+    page.clock.run_for(5_000)
+    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    expect(banner).to_be_hidden(timeout=30_000)
+    expect(page.locator("#headline")).to_have_text("You are next")
+    # Too late: told so.
+    expect(other.locator("#headline")).to_have_text("Your place has passed", timeout=30_000)
+    other.get_by_role("button", name="Join again with the same input").click()
+    expect(other.locator("#headline")).to_have_text("2nd in line")
+    assert Entry.objects.latest("id").kwargs == late.kwargs
+    other.get_by_role("button", name="Leave the line").click()
+    expect(other.locator("#headline")).to_have_text("You left the line")
+
+    # The site is deployed anew: told, and back in place.
+    watch_since(1000)
+    site.web.terminate()
+    site.web.wait(20)
+    page.clock.run_for(5_000)
+    expect(banner).to_contain_text("Your place is kept for 1:", timeout=30_000)
     go(entry)
     wait_for(lambda: line.held_ids() == [entry.job_id])
-    refusing.mend()
-    page.clock.run_for(10_000)
+    site.web = site.start_web()
+    page.clock.run_for(5_000)
     wait_for(lambda: line.get_job_ids() == [entry.job_id])
-    expect(page.locator("#connection")).to_be_hidden(timeout=30_000)
-    expect(page.locator("#headline")).to_have_text("You are next")
+    expect(banner).to_be_hidden(timeout=30_000)
+
+    stop(site, page, entry, see=lambda: page.clock.run_for(5_000))
+
+
+def stop(site: Site, page: Page, entry: Entry, see: Callable[[], object]) -> None:
+    """A worker takes the entry up, the page comes to `see` it, and its visitor stops it."""
+    label = entry.kwargs["label"]
+    gate = hold(label)
+    horse = horse_of(site.processes.worker())
+    wait_for(lambda: entered(label))
+    see()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#headline")).to_have_text("Stopped")
+    assert status_of(entry) == Status.CANCELLED
+    wait_for(lambda: is_dead(horse))
+    assert gate.exists()  # which would have kept it working

@@ -190,7 +190,7 @@ function wake() {
   if (live && !lostAt) return listen(QUIET);
   if (live || since(triedAt) > 2_000) release(); // a new attempt gets through sooner than a stuck one
   failures = Math.min(failures, 2);
-  if (lostAt) pollSoon();
+  if (lostAt) pollSoon(0);
   connect();
 }
 
