@@ -9,6 +9,8 @@
 # in .python-version is not installed, so its real interpreters are tried as well.
 PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHONS = python3.13 python3 python3.14 python3.12 /usr/bin/python3 $(wildcard $(PYENV)/versions/3.1[2-9]*/bin/python3)
+# Two processes, each with a Valkey and a database of its own; whole files, in their order: the browser's come last.
+TOGETHER = -n 2 --dist loadfile --no-loadscope-reorder
 ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_it_works)
 CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 
@@ -29,7 +31,7 @@ run: .venv/installed-run  ## set up and serve the site on http://127.0.0.1:8000 
 test: .venv/installed-dev  ## set up and run all of the tests (ARGS="-k line" chooses)
 	@for browser in $(CHROMIUMS); do command -v $$browser >/dev/null && exit 0; done; \
 	echo "The browser tests need Chromium: install it, for example with 'apt-get install chromium'." >&2; exit 1
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(if $(ARGS),$(ARGS),$(TOGETHER))
 	@if [ -z "$(ARGS)" ]; then echo "Once more on PostgreSQL, what speaks to the database:"; \
 		TEST_DATABASE=postgres .venv/bin/python -m pytest $(ON_POSTGRES); fi
 

@@ -61,7 +61,7 @@ def test_the_web_server_listens_to_other_containers_with_a_long_backlog() -> Non
     assert "web 8000" in COMPOSE["configs"]["caddyfile"]["content"]
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - {"migrate"})
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"migrate"}))
 def test_a_service_is_watched_and_restarted(name: str) -> None:
     healthcheck = SERVICES[name]["healthcheck"]
     assert healthcheck["test"][0] == "CMD"

@@ -20,6 +20,7 @@ from tests.browser.conftest import Site, join
 from tests.browser.patience import LONG_GRACES, pass_deadline
 from tests.conftest import wait_for
 from tests.test_worker import entered, hold, status_of
+from tests.visitors import presence_of
 
 Visitors = Callable[..., Page]
 
@@ -100,7 +101,8 @@ def test_back_after_the_grace_the_place_has_passed_and_the_input_is_kept(
     cache: str, page: Page, line: LineQueue
 ) -> None:
     entry = join(page, "wanderer")
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    # Its socket is there: one that is cut off while it opens tells the server nothing of a goodbye.
+    wait_for(lambda: 0 < presence_of(entry) <= LONG_GRACES["PRESENCE_TTL"])
     go_away(page)
     wait_for(lambda: line.held_ids() == [entry.job_id])
     pass_deadline(line, entry)
