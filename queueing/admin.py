@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from queueing import eta, services, stats
 from queueing.models import Entry, EntryFile
+from queueing.states import Reason
 
 
 class ReadOnly:
@@ -70,7 +71,9 @@ class EntryAdmin(ReadOnly, Model):
         moments = [(entry.joined_at, "Joined", "")]
         moments += [(event.at, event.get_kind_display(), event.detail) for event in entry.events.all()]
         if entry.finished_at:
-            moments.append((entry.finished_at, entry.get_status_display(), entry.get_reason_display()))
+            moments.append(
+                (entry.finished_at, entry.get_status_display(), entry.get_reason_display() if entry.reason else "")
+            )
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 
@@ -78,8 +81,8 @@ class EntryAdmin(ReadOnly, Model):
     def end(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
         live = [entry for entry in queryset if entry.is_live]
         for entry in live:
-            services.leave(entry)
-        messages.success(request, f"Ended {len(live)} entries.")
+            services.leave(entry, Reason.ENDED)
+        messages.success(request, f"Ended {len(live)} {'entry' if len(live) == 1 else 'entries'}.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("queueing.change_entry")

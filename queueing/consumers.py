@@ -18,6 +18,7 @@ from queueing import snapshot
 from queueing.announcer import Seat
 from queueing.events import group_name
 from queueing.exceptions import TooManyPages
+from queueing.keys import RedisError
 from queueing.lobby import get_lobby
 from queueing.models import Entry
 from queueing.ownership import find_entry, owns
@@ -83,7 +84,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
             self.seat = await get_lobby().enter(self, is_owner=is_owner)
             await self._say_state(self.entry, frame)
         except Exception as error:
-            known = isinstance(error, TooManyPages)
+            known = isinstance(error, (TooManyPages, RedisError))
             logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
             await self.close(TRY_AGAIN_LATER)
 

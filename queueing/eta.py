@@ -15,13 +15,12 @@ LEAVE_RATE_ERROR = 0.15
 
 
 def estimate(
-    *, ahead: int, running: int, workers: int, run_seconds: Sequence[float], leave_rate: float
+    *, ahead: int, busy: int, workers: int, run_seconds: Sequence[float], leave_rate: float
 ) -> tuple[float, float] | None:
     """Seconds until the start, low and high, or None when unknown.
 
-    `ahead` are the present entries ahead; `running` the entries being worked on by `workers` workers; `run_seconds`
-    how long each of the recent runs kept its worker busy; `leave_rate` how many leave per second and waiting visitor
-    (see `leave_rate()`).
+    `ahead` are the present entries ahead; `busy` of the `workers` workers have a task; `run_seconds` say how long each
+    of the recent runs kept its worker busy; `leave_rate` how many leave per second and waiting visitor.
 
     With all c workers busy, the line moves at each end of a run and whenever somebody ahead leaves. With j of n still
     ahead that is at rate r = c/m + j L, for a mean run of m seconds and leave rate L, so the wait has the mean sum of
@@ -33,7 +32,7 @@ def estimate(
     """
     if workers <= 0 or len(run_seconds) < LEAST_RUNS:
         return None
-    if ahead + running < workers:
+    if ahead + busy < workers:
         return 0.0, AT_ONCE
     mean, variation = _moments(tuple(run_seconds))
     first = (1 + variation**2) / 2 * mean / workers

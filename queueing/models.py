@@ -212,9 +212,9 @@ class Entry(models.Model):
             traceback=_clean(traceback),
         )
 
-    def cancel(self) -> bool:
-        """waiting or running -> cancelled: the visitor said so."""
-        return self._finish(Status.CANCELLED, Reason.LEFT)
+    def cancel(self, reason: Reason = Reason.LEFT) -> bool:
+        """waiting or running -> cancelled: the visitor said so, or staff."""
+        return self._finish(Status.CANCELLED, reason)
 
     def abandon(self, reason: Reason) -> bool:
         """waiting or running -> abandoned: the visitor went silent."""

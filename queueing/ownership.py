@@ -6,7 +6,8 @@ from typing import Any
 from django.db.models import Q
 
 from queueing import tasks
-from queueing.models import Entry
+from queueing.models import Entry, EntryQuerySet
+from queueing.states import Status
 
 # The visitor's random name in the browser's session.
 SESSION_KEY = "visitor"
@@ -36,10 +37,19 @@ def owns(entry: Entry, session: Any, user: Any) -> bool:
 
 def live_entries(session: Any, user: Any) -> list[Entry]:
     """The places this browser or user holds now, oldest first."""
+    return list(_of(session, user).live().order_by("id"))
+
+
+def results(session: Any, user: Any) -> list[Entry]:
+    """What was done for this browser or user lately and is still kept, newest first; at most ten."""
+    return list(_of(session, user).filter(status=Status.SUCCEEDED).order_by("-finished_at")[:10])
+
+
+def _of(session: Any, user: Any) -> EntryQuerySet:
     mine = Q(visitor=visitor) if (visitor := visitor_of(session)) else Q(pk=None)
     if user.is_authenticated:
         mine |= Q(user=user)
-    return list(Entry.objects.live().filter(mine, queue__in=tasks.load()).order_by("id"))
+    return Entry.objects.light().filter(mine, queue__in=tasks.load())
 
 
 def find_entry(code: uuid.UUID, session: Any, user: Any, permission: str = LOOK) -> Entry | None:

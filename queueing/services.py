@@ -207,9 +207,9 @@ def _same_input(entry: Entry, upload: "File[bytes]") -> bool:
 # Leaving and staying
 
 
-def leave(entry: Entry) -> None:
-    """The visitor says so: out of the line, or stop. Does nothing when the entry has ended."""
-    while entry.is_live and not entry.cancel():
+def leave(entry: Entry, reason: Reason = Reason.LEFT) -> None:
+    """The visitor says so, or staff: out of the line, or stop. Does nothing when the entry has ended."""
+    while entry.is_live and not entry.cancel(reason):
         entry.refresh_from_db()  # somebody was first: a start, or the end
     _clear_place(entry)
     events.publish(entry.code)
@@ -297,4 +297,4 @@ def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
     """Somebody emptied the queue with RQ's tools: the rows end first, or the keeper would bring them back."""
     for start in range(0, len(job_ids), 500):
         for entry in Entry.objects.of_jobs(job_ids[start : start + 500]).waiting():
-            entry.cancel()
+            entry.cancel(Reason.ENDED)

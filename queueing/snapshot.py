@@ -56,6 +56,7 @@ JSON_FIELDS = Snapshot._fields[: Snapshot._fields.index("kept_until")]
 # What the visitor reads when it is over, by reason.
 SENTENCES = {
     Reason.LEFT: "You left the line. Nothing more is done with your input.",
+    Reason.ENDED: "The people who run this site ended it. Nothing more is done with your input.",
     Reason.CLOSED: "This page was closed for longer than your place is kept.",
     Reason.LOST: "The connection was lost for longer than your place is kept.",
 }
@@ -125,6 +126,8 @@ def _headline(entry: Entry, place: Place | None, *, claimed: bool = False) -> st
         case Status.FAILED:
             return "This did not work"
         case Status.CANCELLED:
+            if entry.reason == Reason.ENDED:
+                return "Your place was ended" if entry.attempt == 0 else "Stopped"
             return "You left the line" if entry.attempt == 0 else "Stopped"
         case _:
             return "Your place has passed"

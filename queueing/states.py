@@ -15,7 +15,7 @@ class Status(TextChoices):
     SUCCEEDED = "succeeded", "Succeeded"
     # The task raised, ran out of time, or its worker died too often.
     FAILED = "failed", "Failed"
-    # The visitor said so.
+    # The visitor said so, or staff.
     CANCELLED = "cancelled", "Cancelled"
     # The visitor went silent for longer than the place is kept.
     ABANDONED = "abandoned", "Abandoned"
@@ -26,6 +26,7 @@ class Reason(TextChoices):
 
     NONE = "", "None"
     LEFT = "left", "The visitor left the line or stopped the task"
+    ENDED = "ended", "Staff ended it"
     CLOSED = "closed", "The page was closed for longer than CLOSE_GRACE"
     LOST = "lost", "The connection was lost for longer than LOST_GRACE"
     UNUSABLE = "unusable", "The task could not use the input"

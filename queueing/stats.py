@@ -35,6 +35,7 @@ class Facts:
 
     workers: int | None = None  # unknown: the keeper has written nothing lately
     running: int = 0
+    busy: int = 0  # workers of this line that have a task, of whichever line
     run_seconds: tuple[float, ...] = ()  # a worker was busy with each of the recent runs
     leave_rate: float = 0.0  # per second and waiting visitor
 
@@ -42,7 +43,7 @@ class Facts:
         """Seconds until the start for somebody with so many present entries ahead."""
         return eta.estimate(
             ahead=ahead,
-            running=self.running,
+            busy=self.busy,
             workers=self.workers or 0,
             run_seconds=self.run_seconds,
             leave_rate=self.leave_rate,
@@ -69,9 +70,11 @@ def collect_facts(queue: str) -> Facts:
     runs = succeeded.values_list("worker_ids", "joined_at", "last_attempted_at", "finished_at")[:RECENT_RUNS]
     ends = entries.final().order_by("-finished_at").values_list("joined_at", "started_at")[:RECENT_ENDS]
     waits = [(start - joined).total_seconds() for joined, start in ends if start]
+    workers = live_workers(queue)
     return Facts(
-        workers=live_workers(queue),
+        workers=len(workers),
         running=entries.running().count(),
+        busy=workers.count("busy"),
         run_seconds=busy_seconds(map(Run._make, runs)),
         leave_rate=eta.leave_rate(waits, left=len(ends) - len(waits)),
     )
@@ -102,18 +105,20 @@ def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
     return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)
 
 
-def live_workers(queue: str) -> int:
-    """Workers of a queue that gave a sign lately. RQ's keys outlive their workers by minutes."""
+def live_workers(queue: str) -> list[str]:
+    """The states of a queue's workers that gave a sign lately. RQ's keys outlive their workers by minutes."""
     client = connection()
     keys = sorted(worker_registration.get_keys(queue=get_line(queue), connection=client))
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
-            pipe.hmget(key, "last_heartbeat", "death")
+            pipe.hmget(key, "last_heartbeat", "death", "state")
         rows = pipe.execute()
     now = datetime.now(UTC)
-    return sum(
-        bool(beat) and not death and (now - utcparse(beat.decode())).total_seconds() < ALIVE for beat, death in rows
-    )
+    return [
+        (state or b"").decode()
+        for beat, death, state in rows
+        if beat and not death and (now - utcparse(beat.decode())).total_seconds() < ALIVE
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def line_stats(queue: str) -> LineStats:
     entries = Entry.objects.filter(queue=queue)
     oldest = entries.waiting().order_by("id").values_list("joined_at", flat=True).first()
     return LineStats(
-        **asdict(now) | {"running": entries.running().count(), "workers": live_workers(queue)},
+        **asdict(now) | {"running": entries.running().count(), "workers": len(live_workers(queue))},
         oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
         **_lately(queue),
     )

@@ -20,7 +20,7 @@ from queueing.exceptions import JoinRefused, TooManyWaiting, UnknownTask, Unusab
 from queueing.forms import EntryForm
 from queueing.keys import RedisError
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Reason, Status
 
 # Joining
 
@@ -28,7 +28,12 @@ from queueing.states import Status
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     mine = ownership.live_entries(request.session, request.user)
-    return render(request, "queueing/home.html", {"lines": [_line(task) for task in tasks.each()], "mine": mine})
+    context = {
+        "lines": [_line(task) for task in tasks.each()],
+        "mine": mine,
+        "results": ownership.results(request.session, request.user),
+    }
+    return render(request, "queueing/home.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -100,7 +105,8 @@ def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @require_POST
 def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     found = _entry_or_404(request, code, ownership.CHANGE)
-    services.leave(found)
+    is_owner = ownership.owns(found, request.session, request.user)
+    services.leave(found, Reason.LEFT if is_owner else Reason.ENDED)
     return _see_other(found)
 
 

@@ -16,7 +16,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
-from rq.worker import Worker
+from rq.worker import RoundRobinWorker
 
 from queueing import keys, presence, runner, services
 from queueing.conf import conf
@@ -29,8 +29,8 @@ PR_SET_PDEATHSIG = 1  # prctl(2): the signal a process gets when its parent dies
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class PresenceWorker(Worker):
-    """Serves lines. Claims only present entries, renews their leases, and never leaves a horse behind."""
+class PresenceWorker(RoundRobinWorker):
+    """Serves lines, in turn. Claims only present entries, renews their leases, and never leaves a horse behind."""
 
     queue_class = LineQueue
     # Functions that may be run. Whoever can write to Redis could name any other one.
@@ -151,9 +151,9 @@ class PresenceWorker(Worker):
                 self._settle(job, line, time.monotonic() - began)
 
     def _handle_stopped_job(self, job: Job, queue: Queue, execution: Execution) -> None:
-        """RQ's stop command, from its dashboard or by code: the row ends as if the visitor had stopped it."""
+        """RQ's stop command, from its dashboard or by code: the row ends, too."""
         entry = Entry.objects.of_job(job.id) if job.func_name == RUNNER else None
-        if entry is not None and entry.cancel():
+        if entry is not None and entry.cancel(Reason.ENDED):
             services.ended(entry)
         super()._handle_stopped_job(job, queue, execution)
 

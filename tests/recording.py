@@ -73,7 +73,7 @@ class RecordingWorker(PresenceWorker):
 
 
 OVERRIDDEN = [override.name for override in OVERRIDES[PresenceWorker] if override.where]
-BETWEEN_THEM = ["fork_work_horse", "perform_job"]
+BETWEEN_THEM = ["fork_work_horse", "perform_job", "reorder_queues"]
 note_calls(RecordingWorker, dict.fromkeys(OVERRIDDEN + BETWEEN_THEM), write_line)
 
 

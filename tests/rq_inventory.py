@@ -355,6 +355,12 @@ RELIED_UPON = [
         "test_a_worker_asks_our_queue_class_for_its_next_job",
     ),
     Reliance(
+        "rq.worker.RoundRobinWorker.reorder_queues",
+        "reference_queue",
+        "no line starves beside a busy one",
+        "test_a_worker_serves_its_lines_in_turn",
+    ),
+    Reliance(
         "rq.worker.Worker.register_birth",
         "",
         "stats.live_workers reads what it writes",

@@ -49,6 +49,19 @@ def test_it_works(join: Join) -> None:
     assert "a.csv" in page
 
 
+def test_what_staff_end_is_told_as_that(join: Join) -> None:
+    waiting, running = join("a"), join("b")
+    running.start("w")
+    assert "Ended 2 entries." in end(staff("view", "change"), waiting, running)
+    for entry, headline in ((waiting, "Your place was ended"), (running, "Stopped")):
+        entry.refresh_from_db()
+        assert (entry.status, entry.reason) == (Status.CANCELLED, Reason.ENDED)
+        page = text(staff("view"), f"/entry/{entry.code}/")
+        assert headline in page
+        assert "The people who run this site ended it" in page
+        assert "Staff ended it" in text(staff("view"), page_of(entry))
+
+
 @pytest.mark.parametrize(
     "query",
     [

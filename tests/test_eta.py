@@ -16,9 +16,9 @@ RUNS = st.lists(st.floats(0.01, 10_000), min_size=3, max_size=50)
 
 
 def wait(
-    ahead: int = 0, running: int = 1, workers: int = 1, rate: float = 0.0, runs: tuple[float, ...] = (60,) * 10
+    ahead: int = 0, busy: int = 1, workers: int = 1, rate: float = 0.0, runs: tuple[float, ...] = (60,) * 10
 ) -> Any:
-    return estimate(ahead=ahead, running=running, workers=workers, run_seconds=runs, leave_rate=rate)
+    return estimate(ahead=ahead, busy=busy, workers=workers, run_seconds=runs, leave_rate=rate)
 
 
 def test_it_works() -> None:
@@ -35,13 +35,13 @@ def test_unknown_is_unknown() -> None:
 
 
 def test_a_free_worker_means_no_wait() -> None:
-    assert wait(ahead=0, running=0) == (0, 2)
-    assert wait(ahead=1, running=1, workers=3) == (0, 2)
-    assert wait(ahead=1, running=2, workers=3) != (0, 2)
+    assert wait(ahead=0, busy=0) == (0, 2)
+    assert wait(ahead=1, busy=1, workers=3) == (0, 2)
+    assert wait(ahead=1, busy=2, workers=3) != (0, 2)
 
 
 def test_more_workers_and_more_leavers_make_it_shorter() -> None:
-    one, two = wait(ahead=9), wait(ahead=9, workers=2, running=2)
+    one, two = wait(ahead=9), wait(ahead=9, workers=2, busy=2)
     assert two[0] < one[0]
     assert two[1] < one[1]
     assert wait(ahead=9, rate=0.01)[1] < one[1]
@@ -68,14 +68,14 @@ def test_the_rate_of_leaving_is_found_in_the_waits_of_those_who_stayed() -> None
 
 @given(
     ahead=st.integers(0, 500),
-    running=st.integers(0, 20),
+    busy=st.integers(0, 20),
     workers=st.integers(1, 20),
     runs=RUNS,
     rate=st.floats(0, 100),
 )
-def test_it_never_shrinks_with_the_line(ahead: int, running: int, workers: int, runs: list[float], rate: float) -> None:
-    shorter = wait(ahead, running, workers, rate, tuple(runs))
-    longer = wait(ahead + 1, running, workers, rate, tuple(runs))
+def test_it_never_shrinks_with_the_line(ahead: int, busy: int, workers: int, runs: list[float], rate: float) -> None:
+    shorter = wait(ahead, busy, workers, rate, tuple(runs))
+    longer = wait(ahead + 1, busy, workers, rate, tuple(runs))
     assert 0 <= shorter[0] <= shorter[1]
     assert shorter[0] <= longer[0] + 1e-6
     assert shorter[1] <= longer[1] + 1e-6
@@ -133,7 +133,7 @@ def replay(crowd: list[Person], workers: int) -> list[tuple[float, Any]]:
         served = [wait for n in over[-100:] if (wait := waits[n]) is not None]
         told = estimate(
             ahead=sum(starts[n] > now for n in before),
-            running=sum(waits[n] is not None and starts[n] <= now <= ends[n] for n in before),
+            busy=sum(waits[n] is not None and starts[n] <= now <= ends[n] for n in before),
             workers=workers,
             run_seconds=[crowd[n].service for n in over if waits[n] is not None][-50:],
             leave_rate=leave_rate(served, left=len(over[-100:]) - len(served)),

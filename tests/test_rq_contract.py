@@ -613,13 +613,19 @@ def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) ->
     assert abs(datetime.now(UTC) - beat) < timedelta(seconds=30), (
         "rq.utils.utcparse or the field last_heartbeat of rq:worker:<name> changed: stats.live_workers reads it."
     )
-    assert stats.live_workers("probe") == 1, "A stock worker is not counted: stats.live_workers reads what RQ writes."
+    assert len(stats.live_workers("probe")) == 1, (
+        "A stock worker is not counted: stats.live_workers reads what RQ writes."
+    )
+    stock.set_state(WorkerStatus.BUSY)
+    assert stats.live_workers("probe") == ["busy"], (
+        "rq.worker.Worker.set_state writes another word: stats.collect_facts counts the busy ones."
+    )
     stock.register_death()
     assert client.hget(stock.key, "death"), (
         "rq.worker.Worker.register_death writes no death: stats.live_workers reads it."
     )
     client.sadd("rq:workers:probe", stock.key)
-    assert stats.live_workers("probe") == 0
+    assert stats.live_workers("probe") == []
     assert 0 < client.ttl(stock.key) <= 60, (
         "rq.worker.Worker.register_death does not let the key end: stats.live_workers reads all keys on the list."
     )
@@ -909,6 +915,27 @@ def test_rq_looks_after_a_running_job_at_each_interval(life: Life) -> None:
     given = [call["arguments"] for call in between if first <= call["at"] < second and call["where"] == "worker"]
     assert given == [{"timeout": 61, "pipeline": "Pipeline"}], (
         "rq.worker.Worker.maintain_heartbeats calls heartbeat otherwise: PresenceWorker.heartbeat overrides it."
+    )
+
+
+def test_a_worker_serves_its_lines_in_turn(client: redis.Redis, life: Life) -> None:
+    assert {call["where"] for call in life.calls("reorder_queues")} == {"worker"}, (
+        "rq.worker.Worker.work does not turn its queues after a job: a busy line starves the others."
+    )
+    worker = PresenceWorker(["tables", "probe"], name="turning", connection=client)
+    for name in ("tables", "probe"):
+        for number in range(2):
+            LineQueue(name, connection=client).enqueue("tests.recording.report", job_id=f"{name}-{number}")
+    taken = []
+    for _ in range(4):
+        found = worker.dequeue_job_and_maintain_ttl(None)
+        assert found
+        job, queue = found
+        taken.append(job.id)
+        queue.end_claim(worker.name, job.id)
+        worker.reorder_queues(queue)
+    assert taken == ["tables-0", "probe-0", "tables-1", "probe-1"], (
+        "rq.worker.RoundRobinWorker does not turn its queues: PresenceWorker relies on it."
     )
 
 

@@ -13,7 +13,7 @@ from queueing.states import FINAL, Reason, Status
 from queueing.stats import Facts, parse_facts
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-BUSY = Facts(workers=2, running=2, run_seconds=(60.0,) * 10)
+BUSY = Facts(workers=2, running=2, busy=2, run_seconds=(60.0,) * 10)
 
 
 def entry(status: Status = Status.WAITING, **values: object) -> Entry:

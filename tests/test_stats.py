@@ -1,13 +1,17 @@
 """What the expected wait is made of."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rq.worker.base import WorkerStatus
 
+from queueing import keys
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.stats import Run, busy_seconds, collect_facts
+from queueing.worker import PresenceWorker
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -49,3 +53,14 @@ def test_the_facts_of_a_line(join: Callable[..., Entry]) -> None:
     assert len(facts.run_seconds) == 3
     assert facts.leave_rate > 0
     assert facts.running == 0
+
+
+def test_a_worker_that_is_busy_with_another_line_is_not_free(join: Callable[..., Entry]) -> None:
+    worker = PresenceWorker(["tables", "probe"], name="shared", connection=keys.connection())
+    worker.register_birth()
+    for state, busy in ((WorkerStatus.IDLE, 0), (WorkerStatus.BUSY, 1)):
+        worker.set_state(state)
+        facts = collect_facts("probe")
+        assert (facts.workers, facts.running, facts.busy) == (1, 0, busy)
+        known = replace(facts, run_seconds=(60.0,) * 10)
+        assert (known.wait(0) == (0, 2)) == (busy == 0)

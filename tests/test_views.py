@@ -220,6 +220,13 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: LineQueue) -> N
     assert Entry.objects.live().count() == line.places() == 1
 
 
+def test_results_are_found_again_by_those_they_were_made_for() -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    assert url(entry) in visitor.client.get("/").content.decode()
+    assert url(entry) not in Visitor().client.get("/").content.decode()
+
+
 def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
     stats.publish_facts("probe")
     for path in ("/", FORM):

@@ -17,7 +17,7 @@ from tests.benchmarks.report import Row
 
 PAGES = 10_000
 RUNS = 7
-FACTS = Facts(workers=2, running=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_rate=0.001)
+FACTS = Facts(workers=2, running=2, busy=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_rate=0.001)
 
 
 def rows() -> Iterator[Row]:

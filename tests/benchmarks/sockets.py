@@ -40,7 +40,7 @@ REST = 6.0  # seconds of one window at rest
 LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures
 SETTLE = 3.0  # seconds
-FACTS = Facts(workers=2, running=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_rate=0.001)
+FACTS = Facts(workers=2, running=2, busy=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_rate=0.001)
 
 
 def rows() -> Iterator[Row]:

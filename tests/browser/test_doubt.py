@@ -62,6 +62,23 @@ def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, vis
     assert not entry.events.filter(kind=EntryEvent.Kind.HELD).exists()
 
 
+def test_without_a_connection_no_button_leads_away_from_the_page(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    entry = Stage(page.context, site.url).entry("documents")
+    page.goto(f"/entry/{entry.code}/")
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    banner = page.locator("#connection")
+    expect(banner).to_be_visible()
+    page.get_by_role("button", name="Leave the line").click()
+    expect(banner.get_by_role("button")).to_be_focused()
+    entry.refresh_from_db()
+    assert entry.is_live
+    page.keyboard.press("Enter")
+    expect(banner).to_be_hidden()
+    page.get_by_role("button", name="Leave the line").click()
+    expect(page.locator("#headline")).to_have_text("You left the line")
+
+
 def test_an_old_answer_does_not_pass_for_a_new_one_and_a_long_one_may_take_its_time(
     site: Site, visitors: Visitors
 ) -> None:

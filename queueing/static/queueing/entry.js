@@ -3,7 +3,7 @@
 "use strict";
 
 const SILENCE = 22_000; // the server speaks at least every 10 s; two ticks missed mean a dead socket
-const QUIET = 12_000; // the same, when in doubt: the tab came back, the network changed
+const QUIET = 12_000; // the same, when in doubt
 const CONNECT_TIMEOUT = 10_000; // a socket may be stuck in CONNECTING for ever
 const MIN_GAP = 600; // between two attempts; half a second for the server
 const POLL_EVERY = 5_000;
@@ -67,7 +67,7 @@ function connect() {
   later("connect", CONNECT_TIMEOUT, drop);
   socket.onmessage = (event) => {
     const frame = JSON.parse(event.data);
-    if (live) failures = 0; // who is sent away after the first frame comes back ever later
+    if (live) failures = 0; // who is sent away after the first comes back ever later
     live = true;
     doubtful?.close(4000);
     cancel("connect", "poll");
@@ -117,7 +117,7 @@ async function poll(force = false) {
   polledAt = now();
   try {
     const address = `${root.dataset.statusUrl}?have=${state.status}`;
-    const signal = AbortSignal.timeout(asked ? 90_000 : 8_000); // a result may be long, and the line thin
+    const signal = AbortSignal.timeout(asked ? 90_000 : 8_000); // a long result, a thin line
     const answer = await fetch(address, { cache: "no-store", signal });
     if (answer.status === 404) return location.reload(); // gone; the server has a page for that
     if (!answer.ok) throw new Error(answer.status);
@@ -275,7 +275,7 @@ function draw(text, colour = "#0b6b5e") {
   if (icon.href !== href) icon.href = href;
 }
 
-// For those who do not see the page. With a gap: so long after the last word, then the newest.
+// For screen readers. With a gap: so long after the last word, then the newest.
 function speak(text, gap = 0) {
   cancel("speak");
   const wait = gap - since(spokeAt);
@@ -316,11 +316,13 @@ banner.addEventListener("click", wake);
 // One key is enough to try again, whatever has the focus.
 document.addEventListener("keydown", ({ key }) => lostAt && key === "Escape" && wake());
 
+// Offline it would lead away.
 document.addEventListener("submit", (event) => {
   const { dataset } = event.target;
-  if (dataset.sent) event.preventDefault();
+  if (dataset.sent || !banner.hidden) event.preventDefault();
+  if (!banner.hidden) return banner.lastElementChild.focus();
   dataset.sent = "yes";
-  setTimeout(() => delete dataset.sent, 5_000); // it may have been stopped on its way
+  setTimeout(() => delete dataset.sent, 5_000);
 });
 
 document.addEventListener("visibilitychange", () => document.hidden || wake());
