@@ -12,6 +12,7 @@ from queueing.line import LineQueue
 from queueing.models import EntryEvent
 from tests.browser import stage
 from tests.browser.conftest import PATIENT, Site
+from tests.browser.proxy import Proxy
 from tests.browser.stage import Stage
 from tests.conftest import wait_for
 
@@ -62,10 +63,13 @@ def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, vis
     assert not entry.events.filter(kind=EntryEvent.Kind.HELD).exists()
 
 
-def test_without_a_connection_no_button_leads_away_from_the_page(site: Site, visitors: Visitors) -> None:
-    page = visitors()
-    entry = Stage(page.context, site.url).entry("documents")
-    page.goto(f"/entry/{entry.code}/")
+def test_without_a_connection_no_button_leads_away_from_the_page(site: Site, visitors: Visitors, proxy: Proxy) -> None:
+    page = visitors(proxy.url)
+    entry = Stage(page.context, proxy.url).entry("documents")
+    with page.expect_websocket() as opening:
+        page.goto(f"/entry/{entry.code}/")
+    opening.value.wait_for_event("framereceived")
+    proxy.cut()
     page.evaluate("dispatchEvent(new Event('offline'))")
     banner = page.locator("#connection")
     expect(banner).to_be_visible()
@@ -73,6 +77,7 @@ def test_without_a_connection_no_button_leads_away_from_the_page(site: Site, vis
     expect(banner.get_by_role("button")).to_be_focused()
     entry.refresh_from_db()
     assert entry.is_live
+    proxy.mend()
     page.keyboard.press("Enter")
     expect(banner).to_be_hidden()
     page.get_by_role("button", name="Leave the line").click()

@@ -151,7 +151,8 @@ def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(
         site.web = site.start_web()
         wait_for(lambda: line.get_job_ids() == order)
         wait_for(lambda: page.evaluate("document.title") == "(1) Probe")
-        assert page.evaluate("document.getElementById('connection').hidden")
+        for each in (page, other):
+            wait_for(lambda each=each: each.evaluate("document.getElementById('connection').hidden"))
 
     other.press("Leave the line")
     wait_for(lambda: other.headline() == "You left the line")

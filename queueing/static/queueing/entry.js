@@ -5,7 +5,7 @@
 const SILENCE = 22_000; // the server speaks at least every 10 s; two ticks missed mean a dead socket
 const QUIET = 12_000; // the same, when in doubt
 const CONNECT_TIMEOUT = 10_000; // a socket may be stuck in CONNECTING for ever
-const MIN_GAP = 600; // between two attempts; half a second for the server
+const MIN_GAP = 600; // between attempts; half a second for the server
 const POLL_EVERY = 5_000;
 const POLL_AFTER = 4_000; // without a socket
 const BANNER_AFTER = 1_500; // shorter gaps are not worth a word,
@@ -25,7 +25,7 @@ let over = !LIVE.includes(state.status); // nothing will change any more
 let away = false; // between pagehide and pageshow
 let socket = null;
 let live = false; // the socket has delivered
-let doubtful = null; // a silent socket, which may keep the place until the next one does
+let doubtful = null; // silent; it may keep the place until the next one does
 let failures = 0;
 let polling = false; // a poll is under way
 let wanted = false; // the page's new part, which was too long for the socket
@@ -320,7 +320,10 @@ document.addEventListener("keydown", ({ key }) => lostAt && key === "Escape" && 
 document.addEventListener("submit", (event) => {
   const { dataset } = event.target;
   if (dataset.sent || !banner.hidden) event.preventDefault();
-  if (!banner.hidden) return banner.lastElementChild.focus();
+  if (!banner.hidden) {
+    banner.lastElementChild.focus();
+    return wake();
+  }
   dataset.sent = "yes";
   setTimeout(() => delete dataset.sent, 5_000);
 });
