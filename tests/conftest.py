@@ -1,5 +1,6 @@
 """Fixtures: a clean Valkey, short clocks, entries, and real processes on the tests' own database."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -180,6 +181,8 @@ class Processes:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the workers of a pool
 
 
 @pytest.fixture
