@@ -71,9 +71,8 @@ class EntryAdmin(ReadOnly, Model):
         moments = [(entry.joined_at, "Joined", "")]
         moments += [(event.at, event.get_kind_display(), event.detail) for event in entry.events.all()]
         if entry.finished_at:
-            moments.append(
-                (entry.finished_at, entry.get_status_display(), entry.get_reason_display() if entry.reason else "")
-            )
+            reason = entry.get_reason_display() if entry.reason else ""
+            moments.append((entry.finished_at, entry.get_status_display(), reason))
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 

@@ -91,7 +91,10 @@ def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    """The owner closes or leaves a page that has no socket to say so. Sent twice, or late, it changes nothing more."""
+    """The owner closes or leaves a page that has no socket to say so. Twice is once.
+
+    After a reload it comes later than the new page, which is then held until it opens a socket or polls.
+    """
     found = _entry_or_404(request, code)
     if not ownership.owns(found, request.session, request.user):
         raise Http404  # nobody else's page counted
