@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from weakref import WeakKeyDictionary
 
 import redis
@@ -20,11 +20,11 @@ from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.keys import milliseconds
 from queueing.models import Entry
-from queueing.presence import Cause, close_arguments
+from queueing.presence import Cause, beat_arguments, close_arguments
 
 logger = logging.getLogger("queueing")
 
-CHUNK = 500  # ids in one call of the beat script: about 1 ms of Redis
+CHUNK = 250  # ids in one call of the beat script: about 1 ms of Redis
 TICK = 1.0  # seconds
 
 
@@ -34,7 +34,7 @@ class Lobby:
     def __init__(self) -> None:
         self.client: redis.asyncio.Redis = keys.async_connection()
         self.announcer = Announcer(self.client)
-        self.seats: dict[str, list[Seat]] = {}  # by job id
+        self.seats: dict[str, dict[str, list[Seat]]] = {}  # by queue and job id
         self._arrivals: dict[str, tuple[list[str], asyncio.Task[None]]] = {}  # by queue: who shares the next beat
         # One call of the beat script at a time. Who leaves waits for it, so that none from before the goodbye can come
         # after it, on another connection, and bring a ghost into the line.
@@ -66,13 +66,14 @@ class Lobby:
         It is told nothing before this returns, so that the first frame can be the caller's. Raises TooManyPages: a hint
         is a look at the row for each of them.
         """
-        seat = Seat(socket, is_owner)
-        if len(self.seats.get(seat.job_id, ())) >= conf.MAX_PAGES_PER_ENTRY:
+        seat, entry = Seat(socket, is_owner), socket.entry
+        pages = self.seats.setdefault(entry.queue, {})
+        if len(pages.get(seat.job_id, ())) >= conf.MAX_PAGES_PER_ENTRY:
             raise TooManyPages
-        self.seats.setdefault(seat.job_id, []).append(seat)
+        pages.setdefault(seat.job_id, []).append(seat)
         try:
-            if is_owner and socket.entry.is_live:
-                await self._arrive(socket.entry.queue, seat.job_id)
+            if is_owner and entry.is_live:
+                await self._arrive(entry.queue, seat.job_id)
         except BaseException:
             self._remove(seat)  # this page will be sent away; a seat that stayed would be present for ever
             raise
@@ -84,12 +85,12 @@ class Lobby:
         entry = seat.socket.entry
         self.announcer.remove(seat)
         self._remove(seat)
-        if not seat.is_owner or not entry.is_live or self._is_owned(entry.job_id):
+        if not seat.is_owner or not entry.is_live or self._beaten_for(entry.queue, [entry.job_id]):
             return False
         async with self._exit:
             async with self._door:
                 pass  # any beat from now on is made without this page
-            if self._is_owned(entry.job_id):
+            if self._beaten_for(entry.queue, [entry.job_id]):
                 return False  # back meanwhile
             await keys.async_script(self.client, "close")(
                 keys=keys.as_list(keys.line_keys(entry.queue)), args=close_arguments(entry.job_id, cause)
@@ -97,20 +98,24 @@ class Lobby:
         return True
 
     def _remove(self, seat: Seat) -> None:
-        seats = [other for other in self.seats.pop(seat.job_id, []) if other is not seat]
-        if seats:
-            self.seats[seat.job_id] = seats
+        pages = self.seats[seat.socket.entry.queue]
+        pages[seat.job_id].remove(seat)
+        if not pages[seat.job_id]:
+            del pages[seat.job_id]
 
-    def _is_owned(self, job_id: str) -> bool:
-        """Whether a page of its owner is open here."""
-        for seat in self.seats.get(job_id, ()):  # noqa: SIM110  # any() takes three times as long; a beat asks for all
-            if seat.is_owner:
-                return True
-        return False
+    def _beaten_for(self, queue: str, job_ids: Iterable[str]) -> list[str]:
+        """Those of them that a page of their owner shows alive here."""
+        pages, found = self.seats.get(queue, {}), []
+        for job_id in job_ids:
+            for seat in pages.get(job_id, ()):
+                if seat.is_owner and seat.socket.entry.is_live:
+                    found.append(job_id)
+                    break
+        return found
 
     async def beat_for(self, entry: Entry) -> None:
         """Another process lost its last page of this entry; if there is one here, it is present all the same."""
-        if self._is_owned(entry.job_id):
+        if self._beaten_for(entry.queue, [entry.job_id]):
             try:
                 await self._arrive(entry.queue, entry.job_id)
             except redis.RedisError as error:
@@ -120,8 +125,8 @@ class Lobby:
 
     async def pulse(self) -> None:
         """Renew the presence of all local entries, then say that this process is watching."""
-        for queue, job_ids in self._owned().items():
-            await self._beat(queue, job_ids)
+        for queue, pages in list(self.seats.items()):
+            await self._beat(queue, list(pages))
         await self._keep_watch()
         self._beaten_at = time.monotonic()
 
@@ -161,11 +166,11 @@ class Lobby:
     async def _beat(self, queue: str, job_ids: list[str]) -> None:
         for start in range(0, len(job_ids), CHUNK):
             async with self._door:
-                # Looked at again: since the list was made, some have left and said goodbye.
-                present = [job_id for job_id in job_ids[start : start + CHUNK] if self._is_owned(job_id)]
+                # Looked at now: since the list was made, some have left and said goodbye.
+                present = self._beaten_for(queue, job_ids[start : start + CHUNK])
                 if present:
                     await keys.async_script(self.client, "beat")(
-                        keys=keys.as_list(keys.line_keys(queue)), args=[milliseconds(conf.PRESENCE_TTL), *present]
+                        keys=keys.as_list(keys.line_keys(queue)), args=beat_arguments(present, conf.PRESENCE_TTL)
                     )
 
     async def _keep_watch(self) -> None:
@@ -174,16 +179,6 @@ class Lobby:
         if not await self.client.pexpire(keys.WATCH, life):
             seconds, micros = await self.client.time()
             await self.client.set(keys.WATCH, seconds * 1000 + micros // 1000, px=life, nx=True)
-
-    def _owned(self) -> dict[str, list[str]]:
-        """Live entries with an owner's page here, by queue."""
-        owned: dict[str, list[str]] = {}
-        for job_id, seats in self.seats.items():
-            for seat in seats:
-                if seat.is_owner and seat.socket.entry.is_live:
-                    owned.setdefault(seat.socket.entry.queue, []).append(job_id)
-                    break
-        return owned
 
     async def _forever(self, step: Callable[[], Awaitable[None]], interval: Callable[[], float]) -> None:
         while True:

@@ -40,8 +40,12 @@ class Look:
 
 def beat(queue: str, job_ids: Sequence[str], ttl: float) -> list[str]:
     """These entries are present for the next `ttl` seconds; returns those who were held and are back."""
-    back: list[bytes] = script(connection(), "beat")(keys=as_list(line_keys(queue)), args=[milliseconds(ttl), *job_ids])
+    back: list[bytes] = script(connection(), "beat")(keys=as_list(line_keys(queue)), args=beat_arguments(job_ids, ttl))
     return [job_id.decode() for job_id in back]
+
+
+def beat_arguments(job_ids: Sequence[str], ttl: float) -> list[str | int]:
+    return [milliseconds(ttl), "\n".join(job_ids)]
 
 
 def close(queue: str, job_id: str, cause: Cause) -> None:

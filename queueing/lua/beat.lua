@@ -1,14 +1,15 @@
 -- beat: the pages of these entries are open; who was held is back in the very same place.
 -- KEYS    the line's keys, see LineKeys
--- ARGV    1 ttl of presence in ms; 2.. job ids (at most 1,000)
+-- ARGV    1 ttl of presence in ms; 2 job ids (at most 1,000), separated by newlines: packing an argument for each takes
+--         the caller as long as all the rest of a beat
 -- Return  the ids that came back
 local line, held, due, cause, version, wake, moves = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8], KEYS[9]
 local ids, gone = {}, {}
-for i = 2, #ARGV do
+for id in string.gmatch(ARGV[2], '[^\n]+') do
   -- SET, not PEXPIRE: a key that a flush took must come back.
-  redis.call('SET', 'presence:' .. ARGV[i], '1', 'PX', ARGV[1])
-  ids[i - 1] = ARGV[i]
-  gone[i - 1] = 'gone:' .. ARGV[i]
+  redis.call('SET', 'presence:' .. id, '1', 'PX', ARGV[1])
+  ids[#ids + 1] = id
+  gone[#gone + 1] = 'gone:' .. id
 end
 redis.call('DEL', unpack(gone))
 local back = {}
