@@ -95,6 +95,9 @@ class Lobby:
             await keys.async_script(self.client, "close")(
                 keys=keys.as_list(keys.line_keys(entry.queue)), args=close_arguments(entry.job_id, cause)
             )
+        if self._beaten_for(entry.queue, [entry.job_id]):
+            await self._arrive(entry.queue, entry.job_id)  # it came meanwhile, and its first beat may have been earlier
+            return False
         return True
 
     def _remove(self, seat: Seat) -> None:

@@ -232,6 +232,16 @@ async def test_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
     assert not valkey.exists(line.keys.moves)  # not even for a moment
 
 
+async def test_who_comes_while_the_goodbye_is_passed_on_is_present(lobby: Lobby, line: LineQueue) -> None:
+    entry = waiting(line)
+    seat = await sit(lobby, Page(entry))
+    coming = meanwhile(lobby, "close", lambda: sit(lobby, Page(entry)))
+    assert not await lobby.leave(seat, "closed")
+    await coming.pop()
+    assert is_present(entry)
+    assert line.get_job_ids() == [entry.job_id]
+
+
 async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: LineQueue, settings: Any) -> None:
     entries = [waiting(line, 1), waiting(line, 2)]
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
