@@ -24,8 +24,8 @@ from queueing.states import Status
 
 logger = logging.getLogger("queueing")
 
-WINDOW = 250  # ids a script looks at in one call; it blocks everybody for about 1 ms
-BATCH = 1000  # rows in one statement
+WINDOW = 200  # ids a script looks at in one call; it blocks everybody for about 1 ms
+BATCH = 2000  # rows in one statement
 MOVES_A_ROUND = 5000  # lines of timelines written in one round
 # Seconds between two comparisons of rows and places while they disagree in number, and while they agree.
 RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0

@@ -28,7 +28,9 @@ from queueing.keys import GONE, PRESENCE, as_list, connection, facts_key, line_k
 RUNNER = "queueing.runner.run"
 # Seconds an idle worker blocks at most: so long a push that wakes nobody (stock RQ's Lua) may go unnoticed.
 IDLE_WAIT = 5
-FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 8, 4, 500
+# Ids that one call of the claim script looks at. At first the head alone: as a rule it is present, since who was absent
+# there has stepped aside.
+FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 1, 8, 500
 # What RQ itself keeps of a failed job; the row has all that matters.
 FAILURE_TTL = 3600
 

@@ -40,7 +40,6 @@ from rq.serializers import JSONSerializer
 
 from queueing import keeper as keeper_module
 from queueing import keys, presence, purge, runner, services, tasks
-from queueing import line as line_module
 from queueing.keeper import Keeper
 from queueing.line import LineQueue, get_line
 from queueing.models import Entry, EntryQuerySet
@@ -909,7 +908,6 @@ def test_the_line_does_what_its_model_does(
 ) -> None:
     settings.QUEUEING = CLOCKS
     monkeypatch.setattr(keeper_module, "WINDOW", SMALL_WINDOW)
-    monkeypatch.setattr(line_module, "FIRST_WINDOW", 1)
     # Rows have greater numbers than any job of somebody else's in an empty line, in the first example too.
     Entry.objects.bulk_create(Entry(queue="probe") for _ in range(500))
     if examples.get_current_profile_name() == "explore":
