@@ -63,6 +63,7 @@ def _longest_script(longest: list[float]) -> Row:
 def _measure(module: str, database: str) -> tuple[list[Row], float]:
     sys.stdout.write(f"--- {module} on {database}\n")
     sys.stdout.flush()
+    began = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".json") as output:
         subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.measure", module, output.name],
@@ -71,6 +72,7 @@ def _measure(module: str, database: str) -> tuple[list[Row], float]:
             check=True,
         )
         found = json.loads(Path(output.name).read_text())
+    sys.stdout.write(f"{time.monotonic() - began:.0f} seconds\n")
     return [Row(**row) for row in found["rows"]], found["longest_script"]
 
 

@@ -48,7 +48,6 @@ def _rows() -> Iterator[Row]:
         "`services.join` with 100,000 waiting beside 0", "us", by_length[100_000], "<=", 1.2, "ratio", by_length[0],
         database="either", meaning="The rival is our own join with nobody in line.",
     )  # fmt: skip
-    waiting.clear()
 
 
 def _micros(one: Callable[[], object]) -> float:

@@ -14,7 +14,7 @@ from tests.benchmarks.report import Row
 ABSENT = 50_000
 RUNS = 5
 # The rivals are so slow that they get shorter lines; what counts is the rate.
-FORKED, HASHLESS = 200, 5_000
+FORKED, HASHLESS = 100, 5_000
 
 
 def rows() -> Iterator[Row]:

@@ -33,7 +33,6 @@ def rows() -> Iterator[Row]:
         meaning="What the keeper does on top once a minute, and at once when the numbers of rows and places differ. "
         "Nothing differs here.",
     )  # fmt: skip
-    waiting.clear()
 
 
 def _round(count: int, bound: float) -> Row:
