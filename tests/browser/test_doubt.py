@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, Route, TimeoutError, WebSocket, WebSocketRoute, expect
 
 from queueing import keys
 from queueing.line import LineQueue
@@ -37,6 +37,27 @@ def until(page: Page, condition: Callable[[], Any], patience: float = 10) -> Non
     wait_for(lambda: (page.evaluate("1"), condition())[1], patience)
 
 
+def reconnect(page: Page, key: str) -> WebSocket:
+    """The network is said to be gone, and the visitor presses the key; the page's new socket.
+
+    The old one is alive: a frame that comes before the key tells the page that all is well, and the key does nothing.
+    """
+    banner = page.locator("#connection")
+    for _ in range(5):
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        try:
+            if key == "Enter":
+                banner.get_by_role("button").focus(timeout=2_000)
+            with page.expect_websocket(timeout=2_000) as opening:
+                expect(banner).to_contain_text("Connection lost.")
+                page.keyboard.press(key)
+        except TimeoutError:
+            expect(banner).to_be_hidden()
+        else:
+            return opening.value
+    raise AssertionError(f"{key} does not reconnect")
+
+
 def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, visitors: Visitors) -> None:
     """The network is said to be gone, and the visitor presses the key: the old socket ends after the new one began."""
     page = visitors()
@@ -45,17 +66,11 @@ def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, vis
         page.goto(f"/entry/{entry.code}/")
     socket = opening.value
     socket.wait_for_event("framereceived")
-    banner = page.locator("#connection")
     for key in ("Escape", "Enter"):
-        page.evaluate("dispatchEvent(new Event('offline'))")
-        expect(banner).to_contain_text("Connection lost.")
-        if key == "Enter":
-            banner.get_by_role("button").focus()
-        with page.expect_websocket() as opening:
-            page.keyboard.press(key)
+        successor = reconnect(page, key)
         until(page, socket.is_closed)
-        socket = opening.value
-        expect(banner).to_be_hidden()
+        socket = successor
+        expect(page.locator("#connection")).to_be_hidden()
     assert page.evaluate("document.activeElement.id") == "headline"
     assert not socket.is_closed()
     line = stage.get_line("tables")
