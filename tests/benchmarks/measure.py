@@ -35,7 +35,6 @@ def main(module: str, output: str | None) -> None:
     client = keys.connection()
     client.config_set("slowlog-log-slower-than", 500)  # microseconds
     client.config_set("slowlog-max-len", 100_000)
-    os.sync()  # what an earlier measurement has left to be written must not slow this one
     try:
         rows = list(import_module(f"tests.benchmarks.{module}").rows())
         rows = [replace(row, database=database) if row.database else row for row in rows]

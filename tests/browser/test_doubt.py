@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, TimeoutError, WebSocket, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, Route, WebSocket, WebSocketRoute, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from queueing import keys
 from queueing.line import LineQueue
@@ -51,7 +52,7 @@ def reconnect(page: Page, key: str) -> WebSocket:
             with page.expect_websocket(timeout=2_000) as opening:
                 expect(banner).to_contain_text("Connection lost.")
                 page.keyboard.press(key)
-        except TimeoutError:
+        except PlaywrightTimeout:
             expect(banner).to_be_hidden()
         else:
             return opening.value
