@@ -23,7 +23,7 @@ from tests.test_worker import entered, hold, status_of, stay
 Visitors = Callable[..., Page]
 Join = Callable[..., Entry]
 
-ENTRY_SCRIPT = re.compile(r"/entry\.js$")
+ENTRY_SCRIPT = re.compile(r"/entry/main\.js$")
 
 
 @pytest.fixture
