@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -18,6 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SCRIPTS, STYLES, FIRST_PAGE = 8 * 1024, 6 * 1024, 20_000  # bytes as they travel: without comments, compressed
 ASSET = re.compile(r'<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"]+)"')
+PRELOADED = re.compile(r'<link rel="modulepreload" href="([^"]+)"')
+MODULE = re.compile(r'<script src="([^"]+)" type="module"')
+IMPORT = re.compile(r'\bimport\b[^;]*?"([^"]+)"')
 HASHED = re.compile(r"\.[0-9a-f]{12}\.(?:js|css|svg)$")
 
 
@@ -66,11 +70,30 @@ def test_the_first_page_is_light(collected: Client) -> None:
     assert len(html) + sum(weight(collected, paths, kind) for kind in (".js", ".css", ".svg")) < FIRST_PAGE
 
 
+def test_all_modules_of_a_page_are_preloaded_by_the_names_that_they_import(collected: Client) -> None:
+    """A module under two names would be loaded, and run, twice; one that is not preloaded would come late."""
+    visitor = Visitor()
+    entry = visitor.join()
+    for page in (collected.get(FORM), visitor.client.get(url(entry))):
+        html = page.content.decode()
+        (main,) = MODULE.findall(html)
+        assert set(PRELOADED.findall(html)) == imported(collected, main)
+
+
+def imported(client: Client, module: str) -> set[str]:
+    """The paths of all modules that this one imports, and those import in turn."""
+    content, encoding = served(client, module)
+    text = (gzip.decompress(content) if encoding else content).decode()
+    found = {urljoin(module, path) for path in IMPORT.findall(text)}
+    assert all(HASHED.search(path) for path in found), f"{module} imports {found}"
+    return found.union(*(imported(client, path) for path in found))
+
+
 def test_no_comment_travels(collected: Client) -> None:
     visitor = Visitor()
     entry = visitor.join()
     paths = {path for path in assets(visitor.client.get(url(entry)).content.decode()) if path.endswith((".js", ".css"))}
-    assert paths
+    assert len(paths) > 5
     for path in paths:
         source = finders.find(HASHED.sub(Path(path).suffix, path.removeprefix("/static/")))
         assert source
