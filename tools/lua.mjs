@@ -1,6 +1,6 @@
 // Formats the Lua scripts (--write), or checks their format and their names.
 //
-// StyLua formats. luaparse finds names that nobody declares: Redis refuses them, but only when the line is run.
+// StyLua formats. luaparse finds names that are not declared. Redis refuses those too, but only when the line is run.
 
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -25,7 +25,7 @@ function formatted(code) {
   return formatCode(code, config, undefined, OutputVerification.Full);
 }
 
-// Names that a script reads or sets without declaring them, and local ones that it declares without using them.
+// Names that a script uses without declaring them, and names that it declares without using them.
 function wrongNames(code, common) {
   const uses = new Map();
   const declared = new Set();
@@ -50,7 +50,7 @@ function read(path) {
   }
 }
 
-// What is wrong with this script; nothing if it is as it should be.
+// The problems of one script, as sentences; none if it is in order. The common part may declare names for others.
 function problems(path) {
   const code = read(path);
   const isCommon = basename(path) === COMMON;

@@ -4,7 +4,7 @@ import { now, since, Timer } from "./clock.js";
 
 const SILENCE = 22_000; // the server sends a frame at least every 10 s: after two missed ones the socket is dead
 const HURRIED_SILENCE = 12_000; // the same with one missed frame, for a visitor who is looking at the page
-const SHORTEST_SILENCE = 1_000; // so long a frame that is on its way may still take
+const SHORTEST_SILENCE = 1_000; // a frame that is on its way may still take so long
 const CONNECT_TIMEOUT = 10_000; // a socket may stay in the state CONNECTING for ever
 const STUCK_AFTER = 2_000; // an attempt that takes this long is given up when somebody asks for a new one
 const SHORTEST_GAP = 600; // between two attempts; the server allows one every 500 ms
@@ -26,7 +26,7 @@ export class Connection {
   #silence = new Timer();
   #retry = new Timer();
 
-  // visit.received(frame) and visit.dropped({ delivered, failures }) hear what happens.
+  // The visit is told of each frame (received) and of each socket that is given up (dropped).
   constructor(visit) {
     this.#visit = visit;
   }

@@ -1,4 +1,4 @@
-// The page of an entry: starts the visit, and passes on what the browser and the visitor do.
+// The script of an entry's page: starts the visit, and passes on the events of the browser and the visitor.
 
 import { copyText } from "./copy.js";
 import { Visit } from "./visit.js";

@@ -1,4 +1,4 @@
-// What the page shows of an entry: its texts, the dots of the line, the progress bar.
+// The part of the page that shows the entry: its texts, the dots of the line, the progress bar.
 
 const MOST_DOTS = 24; // as in queueing/people.html
 const MOST_RINGS = 6;

@@ -1,4 +1,5 @@
-// Polling of status.json: where no socket opens, and for the page's new part where it is too long for a frame.
+// Polling of status.json. It replaces the socket where none opens, and it brings the page's new part where that is too
+// long for a frame.
 
 import { now, since, Timer } from "./clock.js";
 
@@ -14,7 +15,7 @@ export class Polling {
   #askedAt = null;
   #timer = new Timer();
 
-  // visit.answered(state) and visit.lost() hear what happens.
+  // The visit is told of each answer (answered) and of each failure (lost).
   constructor(visit) {
     this.#visit = visit;
   }

@@ -82,7 +82,7 @@ export class Visit {
     this.#connect();
   }
 
-  // --- What the connection and the polling report
+  // --- Reports of the connection and the polling
 
   received(frame) {
     this.polling.stop();

@@ -1,4 +1,4 @@
-// What screen readers say: a status region that nobody sees.
+// Texts for screen readers. They stand in a status region that is not visible.
 
 import { now, since, Timer } from "./clock.js";
 

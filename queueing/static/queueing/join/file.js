@@ -2,7 +2,7 @@
 
 const HEAD = 4096; // bytes of a file that tell what it is, as on the server
 
-// What is wrong with the file, as a sentence; "" when it can be sent.
+// The reason why the file cannot be sent, as a sentence; "" when it can be.
 export async function troubleWith(file, { maxBytes, refusedHeads }) {
   if (!file) return "Please choose a file first.";
   if (!file.size) return "This file is empty.";

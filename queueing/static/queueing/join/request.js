@@ -1,4 +1,4 @@
-// Requests to the server that show how they get on, can be stopped, and are given up when nothing moves any more.
+// Requests to the server. They report their progress, can be stopped, and are given up when nothing moves any more.
 
 const STALL = 30_000; // milliseconds without a byte going out, or without an answer to a request that carries no file
 const READING = 60_000; // the same once all is sent: the server reads the whole file before it answers
