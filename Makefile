@@ -11,7 +11,7 @@ PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHONS = python3.13 python3 python3.14 python3.12 /usr/bin/python3 $(wildcard $(PYENV)/versions/3.1[2-9]*/bin/python3)
 # Two processes, each with a Valkey and a database of its own; whole files, in their order: the browser's come last.
 TOGETHER = -n 2 --dist loadfile --no-loadscope-reorder
-ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_it_works)
+ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result)
 CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes

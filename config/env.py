@@ -1,4 +1,4 @@
-"""Reading the environment, with a sentence that names the variable when its value is wrong."""
+"""Reads variables from the environment. A wrong value raises ImproperlyConfigured, which names the variable."""
 
 import os
 
@@ -6,16 +6,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's value; an empty one counts as unset."""
+    """The variable's value. An empty variable counts as unset and gives the default."""
     return os.environ.get(name, "").strip() or default
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A list, separated by commas or blanks."""
+    """The words of a list that is separated by commas or blanks."""
     return text(name, default).replace(",", " ").split()
 
 
 def number(name: str, default: int) -> int:
+    """A whole number. Raises ImproperlyConfigured."""
     value = text(name, str(default))
     try:
         return int(value)
@@ -24,6 +25,7 @@ def number(name: str, default: int) -> int:
 
 
 def boolean(name: str, *, default: bool) -> bool:
+    """1, true, yes, on; or 0, false, no, off. Raises ImproperlyConfigured."""
     value = text(name, str(default)).lower()
     if value in {"1", "true", "yes", "on"}:
         return True
@@ -33,5 +35,5 @@ def boolean(name: str, *, default: bool) -> bool:
 
 
 def prefixed(prefix: str) -> dict[str, str]:
-    """Every variable that starts with the prefix, by the rest of its name."""
+    """All variables whose names start with the prefix; the keys are their names without it."""
     return {name.removeprefix(prefix): value for name, value in os.environ.items() if name.startswith(prefix)}

@@ -1,6 +1,6 @@
-"""`make run`: the whole site in one terminal, and nothing left of it afterwards.
+"""`make run`: the whole site in one terminal. When it ends, no process of it is left.
 
-Valkey starts before the processes of the Procfile and ends after them, because workers sign off in it.
+Valkey starts before the processes of the Procfile and ends after them, because workers deregister in it.
 """
 
 import fcntl
@@ -28,16 +28,19 @@ from config.env import boolean, number, text
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 VALKEY = VAR / "valkey"
-# A variable that each process started here carries, with its folder. By it are found those that left their
-# parent's process group, as RQ's horses do, and those that a killed run left behind.
+# Environment variable of every process started here; its value is the process's folder. It finds processes that left
+# their parent's process group (RQ's horses do), and processes that a killed run left behind.
 MARK = "RUN_IN"
 
 
 def main() -> int:
-    """Refuse if something is in the way, else serve until told to stop."""
+    """Run the site until a signal arrives or one of its processes ends; return the exit code.
+
+    Exits with a sentence if PORT is invalid or taken, if another run is active, or if Valkey does not start.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup: leave it so
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         port = number("PORT", 8000)
@@ -46,7 +49,7 @@ def main() -> int:
     VAR.mkdir(exist_ok=True)
     with only_run():
         try:
-            end_everything()  # that a killed run left behind
+            end_everything()  # processes that a killed run left behind
             require_free(port)
             if not text("REDIS_URL"):
                 start_valkey()
@@ -62,9 +65,10 @@ def main() -> int:
 
 @contextmanager
 def only_run() -> Iterator[None]:
-    """Let one run in this folder at a time.
+    """Allow one run at a time in this folder.
 
-    A POSIX lock belongs to one process alone; one of `flock` would live on in children that outlive us.
+    The lock is a POSIX lock, which belongs to this process alone. A lock of `flock` would be inherited by child
+    processes, and would stay as long as one of them lives.
     """
     with (VAR / "run.lock").open("a+") as lock:
         try:
@@ -78,8 +82,9 @@ def only_run() -> Iterator[None]:
 
 
 def require_free(port: int) -> None:
+    """Exit with a sentence if the server could not listen on this port."""
     with socket.socket() as probe:
-        # As the server will do it: connections that linger from the last run are no obstacle.
+        # Same option as the server: connections left from the last run (TIME_WAIT) do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -89,17 +94,18 @@ def require_free(port: int) -> None:
 
 
 def start_valkey() -> None:
-    """Start a server for this folder and put its address into the environment.
+    """Start a Valkey server for this folder, put its address into the environment, and wait until it answers.
 
-    It listens on a socket that only this user can open: who can write to it can have a worker run things.
+    The server listens on a Unix socket that only this user can open. Write access to it is as good as running code,
+    since workers execute the jobs that they find there.
     """
     VALKEY.mkdir(exist_ok=True)
     address = str(VALKEY / "valkey.sock")
-    if len(os.fsencode(address)) > 103:
+    if len(os.fsencode(address)) > 103:  # bytes; the limit of sockaddr_un on macOS, Linux allows 107
         sys.exit(f"The path {address} is too long for a socket; move the folder, or set REDIS_URL.")
     options = ["--port", "0", "--unixsocket", "valkey.sock", "--unixsocketperm", "700", "--logfile", "valkey.log"]
     options += ["--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-    options += ["--loglevel", "warning", "--set-proc-title", "no"]  # a title of its own would overwrite our mark
+    options += ["--loglevel", "warning", "--set-proc-title", "no"]  # setting its title would overwrite MARK
     server = subprocess.Popen(
         [get_binary_path(), *options], cwd=VALKEY, env=environment(VALKEY), start_new_session=True
     )
@@ -116,13 +122,17 @@ def start_valkey() -> None:
 
 
 def prepare() -> None:
+    """Migrate the database, and collect static files for production."""
     manage("migrate", "--verbosity", "0")
-    if not boolean("DEBUG", default=False):  # else static files are served from where they lie
+    if not boolean("DEBUG", default=False):  # with DEBUG, WhiteNoise serves them from their source folders
         manage("collectstatic", "--no-input", "--verbosity", "0")
 
 
 def manage(*arguments: str) -> None:
-    """Run a management command, out of reach of the terminal's Ctrl-C: we end it ourselves."""
+    """Run a management command; exit with its status if it fails.
+
+    The command gets its own session, so that the terminal's Ctrl-C does not reach it. `end_everything` ends it.
+    """
     command = [sys.executable, "manage.py", *arguments]
     status = subprocess.run(command, cwd=ROOT, env=environment(ROOT), start_new_session=True, check=False)
     if status.returncode:
@@ -130,33 +140,39 @@ def manage(*arguments: str) -> None:
 
 
 def serve(port: int) -> int:
-    """Run the processes of the Procfile until one of them ends or a signal comes; return the exit code."""
+    """Run the processes of the Procfile until one of them ends or a signal arrives; return the exit code."""
     site = Site()
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
         site.add_process(name, command, env=environment(ROOT), cwd=str(ROOT))
     print(f"The site is at http://127.0.0.1:{port}/ in a moment. Ctrl-C ends it.", flush=True)
     try:
         site.loop()
-    except KeyError:  # honcho, told to stop before it knows the processes it has just started
+    except KeyError:  # raised by honcho when a signal arrives before it has registered its new processes
         return 130
     return int(site.returncode or 0)
 
 
 class Site(Manager):
-    """honcho's manager, which ends process groups, and would wait for ever for one that left its group."""
+    """honcho's manager, with another way to end processes.
+
+    honcho ends process groups, and would wait for ever for a process that left its group.
+    """
 
     def kill(self) -> None:
         end_processes(ROOT)
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Ours, with the packages' commands first, and marked with a folder."""
+    """This process's environment, with this Python's commands first in PATH, and with MARK set to the folder."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", MARK: str(folder)}
 
 
 def end_processes(folder: Path) -> None:
-    """End every process marked with the folder, those of a killed run too: first asked, then killed."""
+    """End every process marked with the folder, including those of a killed run.
+
+    A process gets SIGTERM, and SIGKILL if it has not ended after 3 seconds.
+    """
     marked = [
         process
         for process in psutil.process_iter(["environ"])
@@ -170,9 +186,10 @@ def end_processes(folder: Path) -> None:
 
 
 def end_everything() -> None:
+    """End the site's processes, then Valkey."""
     end_processes(ROOT)
     end_processes(VALKEY)
-    for wrapper in multiprocessing.active_children():  # honcho's; there are none unless it failed
+    for wrapper in multiprocessing.active_children():  # honcho's; left only if honcho failed
         wrapper.kill()
 
 

@@ -11,14 +11,14 @@ from django.utils.csp import CSP
 from config.env import boolean, number, prefixed, text, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"  # everything that a running site writes; git-ignored
+VAR_DIR = BASE_DIR / "var"  # holds all files that a running site writes; git-ignored
 VAR_DIR.mkdir(exist_ok=True)
 
 DEBUG = boolean("DEBUG", default=False)
 
 
 def _secret_key() -> str:
-    """The key from the environment; for development one that is made once and kept in var/."""
+    """The key from the environment. For development: a random one, kept in var/ from the first start on."""
     if key := text("SECRET_KEY"):
         return key
     if not DEBUG:
@@ -32,38 +32,38 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", default="localhost 127.0.0.1 [::1]" if DEBUG else "")
-# Full origins (https://queue.example). They are trusted by forms and by WebSockets alike.
+# Full origins (https://queue.example). Forms and WebSockets both trust these.
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 PORT = number("PORT", default=8000)
 METRICS_TOKEN = text("METRICS_TOKEN")
 
-# --- The lines. One line per heavy task: the key is its queue and its place in the URL, the value a module
-# that has a `heavy_task`. Everything else (TASKS, RQ_QUEUES, the worker's default queues) follows from here.
+# --- The lines, one per heavy task. The key is the name of the queue, and part of the URL. The value is a module with a
+# `heavy_task`. TASKS, RQ_QUEUES and the workers' default queues are made from this dict.
 
 QUEUEING_TASKS = {
-    "documents": "queueing.tasks.documents",
-    "tables": "queueing.tasks.tables",
+    "documents": "queueing.tasks.documents.task",
+    "tables": "queueing.tasks.tables.task",
 }
-# Durations, limits and sizes: names, defaults and units are in queueing/conf.py; QUEUEING_<NAME> in the
-# environment sets one.
+# Durations, limits and sizes. Their names, defaults and units are in queueing/conf.py and in the conf.py of each heavy
+# task. The environment variable QUEUEING_<NAME> sets one.
 QUEUEING: dict[str, Any] = prefixed("QUEUEING_")
 
-# Unset: the embedded Valkey of `make run`, which listens on a socket that only this user can open.
+# Default: the Valkey that `make run` starts. It listens on a Unix socket that only this user can open.
 REDIS_URL = text("REDIS_URL", default=f"unix://{VAR_DIR / 'valkey' / 'valkey.sock'}?db=0")
-# Web requests, consumers and workers must notice a hanging Redis soon. Both are explicit because redis-py
-# has different defaults for the two ways to make a client.
+# Seconds until a call to a hanging Redis fails, for web requests, consumers and workers. The value is explicit, because
+# redis-py has different defaults for the two ways of making a client.
 REDIS_TIMEOUT = 2.0
 
 RQ: dict[str, Any] = {
-    "QUEUE_CLASS": "queueing.line.LineQueue",
-    "WORKER_CLASS": "queueing.worker.PresenceWorker",
+    "QUEUE_CLASS": "queueing.line.queue.LineQueue",
+    "WORKER_CLASS": "queueing.work.worker.PresenceWorker",
     "COMMIT_MODE": "on_db_commit",
 }
 RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in QUEUEING_TASKS}
-# django-rq shows arguments and lets any staff member empty a queue; our own pages do neither.
+# django-rq's pages show arguments and let any staff member empty a queue. Our own admin pages do neither.
 RQ_SHOW_ADMIN_LINK = False
 
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "queueing.backend.PresenceBackend",
         "QUEUES": list(QUEUEING_TASKS),
@@ -82,6 +82,8 @@ CHANNEL_LAYERS = {
 INSTALLED_APPS = [
     "daphne",
     "queueing",
+    "queueing.tasks.documents",  # for its templates
+    "queueing.tasks.tables",
     "channels",
     "django_rq",
     "django.contrib.admin",
@@ -130,8 +132,8 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Readers do not wait for the writer (WAL); a writer takes its lock when it begins, so that two of them
-    # wait for each other instead of failing half-way.
+    # WAL: readers do not wait for the writer. IMMEDIATE: a transaction takes the write lock when it begins, so a second
+    # writer waits for the first instead of failing half-way.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -156,7 +158,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
-# Uploads go to a temporary file beyond this size, never into memory.
+# Bytes; a larger upload is written to a temporary file instead of memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # --- Security
@@ -177,17 +179,18 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
-CSRF_FAILURE_VIEW = "queueing.views.csrf_failure"
+CSRF_FAILURE_VIEW = "queueing.web.views.csrf_failure"
 if not DEBUG:
-    # A proxy in front ends TLS, and must set (not pass on) this header.
+    # The proxy in front terminates TLS. It must set this header itself, never pass on the visitor's.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = boolean("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = boolean("SECURE_COOKIES", default=True)
     SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", default=30 * 24 * 3600)
-    # A promise for every subdomain, for months: for the owner of the domain to make.
+    # Off by default: browsers then require HTTPS for every subdomain, for as long as SECURE_HSTS_SECONDS or the preload
+    # list say. Only the owner of the domain can decide that.
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = boolean("SECURE_HSTS_PRELOAD", default=False)
-    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # those two ask for it
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # both checks ask for the two settings above
 
 LOGGING = {
     "version": 1,

@@ -5,5 +5,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", include("queueing.urls")),
+    path("", include("queueing.web.urls")),
 ]

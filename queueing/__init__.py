@@ -1,15 +1,16 @@
-"""A client queue: visitors wait in line for a heavy task, and no work is done for who has left.
+"""A client queue: visitors wait in line for a heavy task, and no work is done for visitors who have left.
 
-The way of one entry, module by module:
+The way of one entry, module by module; docs/architecture.md draws it:
 
-    views.join -> services.join       files, the row (models.Entry), and on commit its place in the line
-    consumers -> lobby                an open page; the web process beats for all of its pages at once
-    lobby -> announcer -> positions   the line moved: whose numbers changed is told the new ones
-    presence, lua/                    who is there: beat, close, look
-    line.LineQueue                    an RQ queue that hands out only the present
-    worker.PresenceWorker             claims, forks, renews the lease
-    runner -> attempt                 the last look, the start, the task, the result
-    events -> consumers -> snapshot   "look again": the page is told the new state
-    keeper                            once a second: hold, drop, recover, reconcile
-    tasks/                            the heavy tasks and their registry
+    web/views.join -> joining.join         the files, the row (models.Entry), and after the commit its place in the line
+    web/consumers -> web/lobby             an open page; the web process beats for all of its pages together
+    web/lobby -> web/announcer             the line moved: pages whose numbers changed are told the new ones
+    line/presence, line/lua/               who is there: beat, close, look
+    line/places, line/queue                the line, and the line as an RQ queue that hands out only present entries
+    work/worker -> work/runner             claim, fork, the last look, the start
+    work/attempt                           the task: its input, its progress, its files
+    ending                                 the result or another end: the row, the line, the pages
+    events -> web/consumers -> snapshot    "look again": the page is told the new state
+    keeper/round                           once a second: hold, drop, recover, reconcile
+    registry, tasks/                       what a heavy task is made of, and the two that come with the site
 """

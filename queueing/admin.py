@@ -1,4 +1,4 @@
-"""The admin: entries with their timelines, and the living lines. Workers own the rows, so staff read them."""
+"""The admin: entries with their timelines, and the living lines. Workers own the rows, so here they are read-only."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from queueing import eta, services, stats
+from queueing import ending, eta, stats
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
 
@@ -42,7 +42,7 @@ class FileInline(ReadOnly, Inline):
     fields = ("name", "content_type", "size", "attempt")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may see the entry sees the names of its files."""
+        """The permission for the entry covers the names of its files."""
         return request.user.has_perm("queueing.view_entry")
 
 
@@ -80,7 +80,7 @@ class EntryAdmin(ReadOnly, Model):
     def end(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
         live = [entry for entry in queryset if entry.is_live]
         for entry in live:
-            services.leave(entry, Reason.ENDED)
+            ending.leave(entry, Reason.ENDED)
         messages.success(request, f"Ended {len(live)} {'entry' if len(live) == 1 else 'entries'}.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -11,10 +11,9 @@ class QueueingConfig(AppConfig):
 
     def ready(self) -> None:
         from queueing import checks  # noqa: F401  # registers the checks
-        from queueing.conf import parse
-        from queueing.tasks import load
+        from queueing.conf import check_all
+        from queueing.registry import all_tasks
 
-        # Every process knows every heavy task; an error in one is an error at start.
-        load()
-        # So is a wrong setting.
-        parse(settings.QUEUEING)
+        # An error in a heavy task, or a wrong setting, is an error at the start of every process.
+        all_tasks()
+        check_all(settings.QUEUEING)

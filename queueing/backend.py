@@ -1,6 +1,7 @@
-"""The django.tasks backend: enqueue means to join a line.
+"""The django.tasks backend: `enqueue` makes an entry that waits in a line.
 
-`@task` loads this module while the tasks are being imported, so it imports services inside its methods only.
+The methods import models, joining and results themselves: `@task` loads this module while the tasks are being imported,
+possibly before Django has loaded the models.
 """
 
 from typing import Any
@@ -12,10 +13,11 @@ from django.tasks.exceptions import TaskResultDoesNotExist
 
 
 class PresenceBackend(BaseTaskBackend):
-    """Stores each task as an entry, and lets the line decide when it runs.
+    """Stores each task as an entry; the line decides when it runs.
 
-    OPTIONS: `needs_presence` (default True). An entry enqueued by code has no page: it lives on its first presence
-    of PRESENCE_TTL, unless its backend is configured with `needs_presence: False`.
+    OPTIONS: `needs_presence` (default True). An entry enqueued by code has no page. It is present for PRESENCE_TTL
+    seconds and then absent, so it loses its place after LOST_GRACE. With `needs_presence: False` it is always
+    present.
     """
 
     supports_get_result = True
@@ -27,17 +29,18 @@ class PresenceBackend(BaseTaskBackend):
             raise ImproperlyConfigured(f"Unknown OPTIONS of TASKS[{alias!r}]: {', '.join(sorted(unknown))}.")
 
     def enqueue(self, task: "Task[..., Any]", args: Any, kwargs: Any) -> Any:
-        from queueing import results, services
+        from queueing import joining, results
 
         self.validate_task(task)
         needs_presence = bool(self.options.get("needs_presence", True))
-        entry = services.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
+        entry = joining.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
         return results.result_of(entry)
 
     def get_result(self, result_id: str) -> "TaskResult[..., Any]":
         from queueing import results
+        from queueing.models import Entry
 
-        entry = results.find(result_id)
+        entry = Entry.objects.of_job(result_id)
         if entry is None:
             raise TaskResultDoesNotExist(result_id)
         return results.result_of(entry)

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from rq import defaults
 
-from queueing import keys
-from queueing.conf import Conf, conf
+from queueing.conf import Conf, check_all, conf
+from queueing.line.clients import RedisError, connection
+from queueing.line.keys import has_usual_prefix
 
 # id, what must hold, message, hint
 RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
@@ -28,7 +29,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "queueing.E003",
         lambda c: c.LOST_GRACE >= c.CLOSE_GRACE,
         "LOST_GRACE is shorter than CLOSE_GRACE.",
-        "Who lost the connection must not lose the place before somebody who closed the page.",
+        "A lost connection must not cost the place sooner than a closed page does.",
     ),
     (
         "queueing.E004",
@@ -69,6 +70,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
 def check_relations(**_: Any) -> list[CheckMessage]:
     """Unknown names, wrong types, and relations between the settings."""
     try:
+        check_all(settings.QUEUEING)
         return [Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E000")]
@@ -77,7 +79,7 @@ def check_relations(**_: Any) -> list[CheckMessage]:
 @register("queueing")
 def check_prefix(**_: Any) -> list[CheckMessage]:
     """RQ takes another prefix for its keys from the environment; the scripts know only its usual one."""
-    if defaults.RQ_KEY_PREFIX == "rq":
+    if has_usual_prefix():
         return []
     return [
         Error("RQ_KEY_PREFIX is set.", hint="The scripts of the line read RQ's keys: unset it.", id="queueing.E009")
@@ -88,8 +90,8 @@ def check_prefix(**_: Any) -> list[CheckMessage]:
 def check_eviction(**_: Any) -> list[CheckMessage]:
     """Every other policy deletes presence keys and jobs first when memory runs short."""
     try:
-        policy = keys.connection().config_get("maxmemory-policy").get("maxmemory-policy")
-    except keys.RedisError:
+        policy = connection().config_get("maxmemory-policy").get("maxmemory-policy")
+    except RedisError:
         return []  # not reachable from where the check runs, or CONFIG is not allowed
     if policy in (None, "noeviction", b"noeviction"):
         return []

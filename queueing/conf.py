@@ -1,12 +1,12 @@
-"""The queue's settings: one typed object, `conf`.
+"""The queue's settings: one typed object, `conf`. Heavy tasks declare theirs in the same way.
 
 A value comes from `settings.QUEUEING` (a dict; `config/settings.py` fills it from QUEUEING_<NAME> in the
-environment). Unknown names and values of the wrong kind raise; what must hold between two of them is in `checks.py`.
+environment). Unknown names and values of the wrong type raise; relations between two settings are in `checks.py`.
 """
 
 from dataclasses import dataclass, fields
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -28,7 +28,7 @@ class Conf:
     MAX_LINE: int = 10_000  # entries that may wait in one line
     MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
-    CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; who waits is still served
+    CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
 
     # Running
     LEASE: float = 30  # seconds without a sign of life after which a running entry counts as orphaned
@@ -41,48 +41,71 @@ class Conf:
 
     # Input
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise
-    DOCUMENT_MAX_PAGES: int = 30  # pages of one PDF or TIFF
-    DOCUMENT_MAX_PIXELS: int = 50_000_000  # pixels of one image or page picture
-    TABLE_MAX_UPLOAD_BYTES: int = 500 * 1024**2  # bytes of one CSV file
-    TABLE_MAX_LINE_BYTES: int = 1024**2  # bytes of one line of a CSV file
-    TABLE_MAX_COLUMNS: int = 1_000  # columns of one CSV file
+
+    def is_closed(self, queue: str) -> bool:
+        """True if this line takes nobody in."""
+        return queue in self.CLOSED_LINES.replace(",", " ").split()
 
 
 class LazyConf:
-    """Reads `settings.QUEUEING` at the first look, and again when a test changes it."""
+    """Has the fields of a declaration. Reads `settings.QUEUEING` at the first access, and after a change in a test."""
 
-    def __init__(self) -> None:
-        self._conf: Conf | None = None
+    def __init__(self, declaration: type, prefix: str) -> None:
+        self._declaration, self._prefix = declaration, prefix
+        self._values: Any = None
         setting_changed.connect(self._forget)
 
     def _forget(self, *, setting: str, **_: object) -> None:
         if setting == "QUEUEING":
-            self._conf = None
+            self._values = None
 
     def __getattr__(self, name: str) -> Any:
-        if self._conf is None:
-            self._conf = parse(settings.QUEUEING)
-        return getattr(self._conf, name)
+        if self._values is None:
+            self._values = parse(self._declaration, settings.QUEUEING, self._prefix)
+        return getattr(self._values, name)
 
 
-def parse(values: dict[str, Any]) -> Conf:
-    """Build the settings; strings (from the environment) become the field's type."""
-    types = {field.name: field.type for field in fields(Conf)}
-    if unknown := values.keys() - types.keys():
-        raise ImproperlyConfigured(f"Unknown QUEUEING settings: {', '.join(sorted(unknown))}.")
+# The dataclasses whose fields are settings, by the prefix of their names.
+DECLARED: dict[str, type] = {}
+
+
+def declare[T](declaration: type[T], *, prefix: str = "") -> T:
+    """The settings of this dataclass: its field NAME is the setting <prefix>NAME. A heavy task declares its own."""
+    DECLARED[prefix] = declaration
+    return cast("T", LazyConf(declaration, prefix))
+
+
+def parse[T](declaration: type[T], values: dict[str, Any], prefix: str = "") -> T:
+    """Build one dataclass of settings. Strings, as they come from the environment, become the field's type.
+
+    Raises ImproperlyConfigured, with the name of the setting.
+    """
     parsed: dict[str, Any] = {}
-    for name, value in values.items():
-        kind = types[name]
+    for field in fields(cast("Any", declaration)):
+        if (name := prefix + field.name) not in values:
+            continue
+        kind = field.type
         assert isinstance(kind, type)
         try:
-            parsed[name] = _as(kind, value)
+            parsed[field.name] = _as(kind, values[name])
         except (TypeError, ValueError):
-            raise ImproperlyConfigured(f"QUEUEING_{name} must be of type {kind.__name__}, not {value!r}.") from None
-    return Conf(**parsed)
+            raise ImproperlyConfigured(
+                f"QUEUEING_{name} must be of type {kind.__name__}, not {values[name]!r}."
+            ) from None
+    return declaration(**parsed)
+
+
+def check_all(values: dict[str, Any]) -> None:
+    """Raises ImproperlyConfigured for a setting that nobody declares, or of the wrong type."""
+    known = {prefix + field.name for prefix, kind in DECLARED.items() for field in fields(kind)}
+    if unknown := values.keys() - known:
+        raise ImproperlyConfigured(f"Unknown QUEUEING settings: {', '.join(sorted(unknown))}.")
+    for prefix, declaration in DECLARED.items():
+        parse(declaration, values, prefix)
 
 
 def _as(kind: type, value: Any) -> Any:
-    """The value as that type. Raises ValueError where something would be lost, and for what is no number."""
+    """The value as that type. Raises ValueError where digits would be lost, and for infinity and NaN."""
     result = kind(value)
     if isinstance(result, float) and not isfinite(result):
         raise ValueError(value)
@@ -91,4 +114,4 @@ def _as(kind: type, value: Any) -> Any:
     return result
 
 
-conf: Conf = LazyConf()  # type: ignore[assignment]  # the proxy has the fields of what it stands for
+conf = declare(Conf)

@@ -1,11 +1,11 @@
-"""Hints: "look again at this entry". They may be lost; the row is the truth, and pages ask again by themselves."""
+"""Hints: "look again at this entry". A hint may be lost: the row is the truth, and pages ask again by themselves."""
 
 import logging
 import uuid
 
 from channels.layers import get_channel_layer
 
-from queueing.keys import connection
+from queueing.line.clients import connection
 
 logger = logging.getLogger("queueing")
 

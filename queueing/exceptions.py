@@ -1,4 +1,7 @@
-"""Everything this package raises on purpose. A docstring is the message, unless one is given."""
+"""The exceptions of this package. An exception without a message of its own shows its docstring.
+
+A visitor reads the docstrings of JoinRefused and its subclasses.
+"""
 
 
 class QueueingError(Exception):
@@ -20,8 +23,8 @@ class LineFull(JoinRefused):
     retry_after = 60
 
 
-class DoorsClosed(JoinRefused):
-    """This line is closed for the moment. Who is in it keeps the place."""
+class LineClosed(JoinRefused):
+    """This line is closed for the moment. Everybody who is in it keeps the place."""
 
     retry_after = 300
 
@@ -34,6 +37,14 @@ class RedisAway(JoinRefused):
 
 class TooManyWaiting(JoinRefused):
     """You already have as many places in line as one visitor may hold."""
+
+
+class CodeTaken(QueueingError):
+    """There is an entry of this code already."""
+
+
+class IllegalMove(QueueingError):
+    """An entry cannot move from its status to that one: a mistake in the code that asked for it."""
 
 
 class TooManyPages(QueueingError):

@@ -1,4 +1,4 @@
-"""What every upload form shares. A heavy task's form is a subclass with its own `check_file`."""
+"""The base class of upload forms. A heavy task's form is a subclass with its own `check_file`."""
 
 import re
 import uuid
@@ -12,11 +12,14 @@ from django.template.defaultfilters import filesizeformat
 
 from queueing.conf import conf
 
-HEAD = 4096  # bytes of a file that tell what it is
+HEAD = 4096  # bytes at the beginning of a file that are matched against `refused_heads`
 
 
 class CodeField(forms.UUIDField):
-    """What is no code counts as none: the visitor cannot see the field, and could do nothing about it."""
+    """A UUID field that treats an invalid value as an empty one.
+
+    An error message would not help: the field is hidden, so the visitor cannot correct it.
+    """
 
     def to_python(self, value: Any) -> Any:
         try:
@@ -26,17 +29,18 @@ class CodeField(forms.UUIDField):
 
 
 class EntryForm(forms.Form):
-    """One file, and as many further fields as the task has options.
+    """One file, and one further field for each option of the task.
 
-    Further fields reach the task as keyword arguments; their cleaned values must be JSON.
+    Further fields reach the task as keyword arguments, so their cleaned values must be JSON.
     """
 
-    # Made by the form, not by the join: a form that is sent twice asks for the same entry twice.
+    # Idempotency key: generated when the form is rendered, so sending the form twice yields one entry.
     code = CodeField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
     file = forms.FileField()
 
-    # What a file must not begin with, and the sentence for it. The browser asks the same before the file travels: the
-    # expressions are dotall, without case, and written so that they mean the same to Python and to JavaScript.
+    # Patterns for the beginning of a file that is refused, each with the sentence for the visitor. The browser matches
+    # the same patterns before it sends the file, so they must mean the same in Python and in JavaScript. Both match
+    # with dotall and without case.
     refused_heads: ClassVar[Sequence[tuple[bytes, str]]] = ()
 
     def clean_code(self) -> uuid.UUID:
@@ -57,17 +61,17 @@ class EntryForm(forms.Form):
 
     @classmethod
     def refusal_of(cls, head: bytes) -> str:
-        """Why a file that begins like this is not taken; empty when it may be."""
+        """The sentence for a file that begins with these bytes; empty if it is not refused."""
         found = (why for pattern, why in cls.refused_heads if re.match(pattern, head, re.DOTALL | re.IGNORECASE))
         return next(found, "")
 
     def max_bytes(self) -> int:
-        """The largest file taken, in bytes."""
+        """The size of the largest file accepted, in bytes."""
         return conf.MAX_UPLOAD_BYTES
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
-        """Look into the content; raise ValidationError with a sentence for the visitor."""
+        """Check the content; override in the task's form. Raises ValidationError with a sentence for the visitor."""
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments of the task."""
+        """The keyword arguments for the task: all fields except the code and the file."""
         return {name: value for name, value in self.cleaned_data.items() if name not in {"code", "file"}}

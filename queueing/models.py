@@ -1,14 +1,14 @@
-"""Entries, with their input, and the files of their results: the only truth.
+"""Entries with their input, the files of their results, and their timelines. The rows are the only truth.
 
 A row moves by one compare-and-swap UPDATE per verb. False (or None) from a verb means that somebody else was first,
-and the caller stops. `attempt` is the fencing token: whoever lost the entry to a later attempt cannot write to it.
+and the caller stops. `attempt` is the fencing token: a worker that lost its entry to a later attempt cannot write.
 """
 
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -17,8 +17,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing.conf import conf
+from queueing.exceptions import IllegalMove
+from queueing.registry import HeavyTask, get_task
 from queueing.states import FINAL, LIVE, MOVES, Reason, Status
-from queueing.tasks import HeavyTask, get
 
 logger = logging.getLogger("queueing")
 
@@ -32,12 +33,12 @@ def code_of(name: str) -> uuid.UUID | None:
 
 
 def input_path(entry: "Entry", name: str) -> str:
-    """Where an entry keeps what was handed in; beside it lies a folder for each attempt's results."""
+    """Where an entry's input is stored. Beside it lies a folder for each attempt's results."""
     return f"entries/{entry.code}/{name}"
 
 
 def file_path(file: "EntryFile", name: str) -> str:
-    """Results lie under entry/attempt: a late attempt cannot overwrite what was kept."""
+    """Where a result file is stored: by attempt, so that a late attempt cannot overwrite what was kept."""
     return f"entries/{file.entry.code}/{file.attempt}/{name}"
 
 
@@ -54,22 +55,19 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def final(self) -> Self:
         return self.filter(status__in=FINAL)
 
-    def finished_before(self, moment: datetime) -> Self:
-        return self.final().filter(finished_at__lt=moment)
-
     def lease_over(self) -> Self:
-        """Running, but the worker gave no sign of life; by the database's clock."""
+        """Running entries whose worker gave no sign of life, by the database's clock."""
         return self.running().filter(lease_until__lt=Now())
 
     def of_jobs(self, job_ids: Iterable[str]) -> Self:
-        """The entries of these jobs; ids of somebody else's jobs are passed over."""
+        """The entries of these jobs. Ids that cannot be an entry's are passed over."""
         return self.filter(code__in=[code for job_id in job_ids if (code := code_of(job_id))])
 
     def of_job(self, job_id: str) -> "Entry | None":
         return self.of_jobs([job_id]).first()
 
-    def start_unread(self, job_id: str, worker: str) -> "Entry | None":
-        """waiting -> running of a first attempt in one query: `Entry.start` for a row that nobody has read yet.
+    def start_first_attempt(self, job_id: str, worker: str) -> "Entry | None":
+        """waiting -> running in one query: `Entry.start` for a row that has not been read yet.
 
         None when the row must be read after all: it moved, was tried before, or is gone.
         """
@@ -85,12 +83,12 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         _log_move(entry, Status.WAITING)
         return entry
 
-    def light(self) -> Self:
-        """Without what next to nobody reads: each open page keeps an entry, which is 1.5 KB smaller so."""
+    def without_large_columns(self) -> Self:
+        """Defers the large columns. Every open page keeps its entry in memory; this saves 1.5 KB each."""
         return self.defer("args", "kwargs", "result", "error_class", "traceback")
 
     def abandon(self, reason: Reason) -> int:
-        """Drop those of these rows that still wait; the number of rows that moved."""
+        """waiting -> abandoned, for those of these rows that still wait; returns the number of rows that moved."""
         return self.waiting().update(status=Status.ABANDONED, reason=reason, finished_at=Now(), slot=None)
 
 
@@ -102,17 +100,17 @@ class Entry(models.Model):
     task_path = models.CharField(max_length=200)
     args = models.JSONField(default=list)
     kwargs = models.JSONField(default=dict)
-    # What was handed in, under a name of ours; and its name and type as the browser gave them, never to be trusted.
+    # The input under a name of ours; and its name and type as the browser gave them, which are never trusted.
     input = models.FileField(upload_to=input_path, max_length=300, blank=True)
     input_name = models.CharField(max_length=200, blank=True)
     input_type = models.CharField(max_length=100, blank=True)
     # -100..100 as in django.tasks; higher goes first.
     priority = models.SmallIntegerField(default=0)
 
-    # Whose it is: a random name kept in the browser's session, or a user, or nobody's (enqueued by code).
+    # The owner: a random name kept in the browser's session, or a user, or nobody (enqueued by code).
     visitor = models.UUIDField(null=True, blank=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    # Which of the visitor's MAX_WAITING_PER_VISITOR places this is, while it waits for the first time.
+    # The number of this place among the visitor's MAX_WAITING_PER_VISITOR, while it waits for the first time.
     slot = models.PositiveSmallIntegerField(null=True, editable=False)
     needs_presence = models.BooleanField(default=True)
     # Seconds the place is kept in an absence, when the visitor asked for more than the usual.
@@ -133,7 +131,7 @@ class Entry(models.Model):
     message = models.CharField(max_length=300, blank=True)
 
     result = models.JSONField(null=True, blank=True)
-    # For staff and for django.tasks' TaskResult only.
+    # For staff, and for the TaskResult of django.tasks.
     error_class = models.CharField(max_length=200, blank=True)
     traceback = models.TextField(blank=True)
 
@@ -174,9 +172,9 @@ class Entry(models.Model):
 
     @property
     def heavy_task(self) -> HeavyTask:
-        return get(self.queue)
+        return get_task(self.queue)
 
-    # Moves. Each logs once, here.
+    # Moves. Each is logged once, by `_log_move`.
 
     def start(self, worker: str) -> bool:
         """waiting -> running: a worker takes the lease for a new attempt."""
@@ -186,12 +184,12 @@ class Entry(models.Model):
         return self._move(values.pop("status"), **values)
 
     def renew_lease(self) -> bool:
-        """A sign of life of this attempt. False: it is no longer ours to run."""
-        return bool(self._mine().update(lease_until=_lease_end()))
+        """A sign of life of this attempt. False: the attempt is no longer this worker's to run."""
+        return bool(self._unmoved().update(lease_until=_lease_end()))
 
     def report(self, progress: float, message: str) -> bool:
-        """What the visitor sees of the running attempt. False: it is no longer ours to run."""
-        return bool(self._mine().update(progress=progress, message=_clean(message)[:300]))
+        """What the visitor sees of the running attempt. False: the attempt is no longer this worker's to run."""
+        return bool(self._unmoved().update(progress=progress, message=_clean(message)[:300]))
 
     def succeed(self, result: Any, files: Sequence["EntryFile"] = ()) -> bool:
         """running -> succeeded, with the result's files in the same transaction."""
@@ -213,14 +211,14 @@ class Entry(models.Model):
         )
 
     def cancel(self, reason: Reason = Reason.LEFT) -> bool:
-        """waiting or running -> cancelled: the visitor said so, or staff."""
+        """waiting or running -> cancelled: by the visitor, or by staff."""
         return self._finish(Status.CANCELLED, reason)
 
     def abandon(self, reason: Reason) -> bool:
-        """waiting or running -> abandoned: the visitor went silent."""
+        """waiting or running -> abandoned: the visitor was absent for too long."""
         return self._finish(Status.ABANDONED, reason)
 
-    def orphan(self, *, overdue: bool = False) -> bool:
+    def requeue_orphan(self, *, overdue: bool = False) -> bool:
         """running -> waiting, in its old place: the worker of this attempt died.
 
         With `overdue`, only if the lease is still over: since it was looked at, the worker may have renewed it.
@@ -228,11 +226,11 @@ class Entry(models.Model):
         values = {"reason": Reason.ORPHANED, "lease_until": None, "progress": None, "message": ""}
         return self._move(Status.WAITING, overdue=overdue, **values)
 
-    def lose(self, message: str, traceback: str, *, overdue: bool = False) -> bool:
-        """running -> failed: the worker of this attempt died, and it was the last. For `overdue` see `orphan`."""
+    def fail_orphan(self, message: str, traceback: str, *, overdue: bool = False) -> bool:
+        """running -> failed: the worker of the last attempt died. For `overdue` see `requeue_orphan`."""
         return self._finish(Status.FAILED, Reason.ORPHANED, overdue=overdue, message=message, traceback=traceback)
 
-    def give_back(self) -> bool:
+    def undo_start(self) -> bool:
         """running -> waiting as if never started: the visitor left while the start was under way."""
         return self._move(
             Status.WAITING,
@@ -254,13 +252,17 @@ class Entry(models.Model):
     def _move(self, to: Status, *, overdue: bool = False, **values: Any) -> bool:
         """One compare-and-swap from the status and attempt that this object has read; it then has what was written.
 
-        Times for people are this process's, as the length of a run is; only the end of a lease, which many processes
-        judge, is by the database's clock, and is read again when somebody asks for it.
+        False: the entry has ended, or somebody else moved it first. Raises IllegalMove for a move that is not in MOVES.
+
+        Times for people are this process's, as the length of a run is. Only the end of a lease, which many processes
+        judge, is by the database's clock; it is read again when somebody asks for it.
         """
         origin = Status(self.status)
-        if to not in MOVES[origin]:
+        if origin in FINAL:
             return False
-        rows = self._mine(origin).lease_over() if overdue else self._mine(origin)
+        if to not in MOVES[origin]:
+            raise IllegalMove(f"An entry cannot move from {origin} to {to}.")
+        rows = self._unmoved(origin).lease_over() if overdue else self._unmoved(origin)
         if not rows.update(status=to, **values):
             return False
         for name, value in ({"status": to} | values).items():
@@ -271,7 +273,8 @@ class Entry(models.Model):
         _log_move(self, origin)
         return True
 
-    def _mine(self, status: Status = Status.RUNNING) -> EntryQuerySet:
+    def _unmoved(self, status: Status = Status.RUNNING) -> EntryQuerySet:
+        """This row, if it still has that status and the attempt that this object has read."""
         return Entry.objects.filter(pk=self.pk, status=status, attempt=self.attempt)
 
 
@@ -281,12 +284,12 @@ def _log_move(entry: Entry, origin: Status) -> None:
 
 
 def _clean(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
+    """The text without NUL characters, which PostgreSQL refuses."""
     return text.replace("\0", "")
 
 
 def _start_values(worker: str) -> dict[str, Any]:
-    """What a first attempt writes."""
+    """What the start of a first attempt writes."""
     now = timezone.now()
     return {
         "status": Status.RUNNING,

@@ -1,4 +1,4 @@
-"""An entry as django.tasks sees it."""
+"""Converts an entry to a TaskResult of django.tasks."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class VisitorCancelled(QueueingError):
 
 
 class VisitorAbandoned(QueueingError):
-    """The visitor went silent for longer than the place was kept."""
+    """The visitor was absent for longer than the place was kept."""
 
 
 class TaskFailed(QueueingError):
@@ -33,13 +33,13 @@ class TaskFailed(QueueingError):
 
 
 def task_of(entry: Entry) -> "Task[..., Any]":
-    """The django.tasks Task of an entry. Raises ImportError when the code is gone."""
+    """The django.tasks Task of an entry. Raises ImportError if its function does not exist any more."""
     task = import_string(entry.task_path)
     return task.using(queue_name=entry.queue, priority=entry.priority)  # type: ignore[no-any-return]
 
 
 def result_of(entry: Entry) -> "TaskResult[..., Any]":
-    """A snapshot of the entry as a TaskResult; its id is the entry's code."""
+    """The entry's present state as a TaskResult; its id is the entry's code. Raises ImportError as `task_of` does."""
     task = task_of(entry)
     result: TaskResult[..., Any] = TaskResult(
         task=task,
@@ -55,12 +55,8 @@ def result_of(entry: Entry) -> "TaskResult[..., Any]":
         errors=_errors(entry),
         worker_ids=list(entry.worker_ids),
     )
-    object.__setattr__(result, "_return_value", entry.result)  # as Django's own backends do: the field is init=False
+    object.__setattr__(result, "_return_value", entry.result)  # the field is init=False; Django's backends set it so
     return result
-
-
-def find(code: str) -> Entry | None:
-    return Entry.objects.of_job(code)
 
 
 def _errors(entry: Entry) -> list[TaskError]:
@@ -70,6 +66,7 @@ def _errors(entry: Entry) -> list[TaskError]:
 
 
 def _error_class(entry: Entry) -> str:
+    """The dotted path of the exception that ended the entry; of a class of this module if none was raised."""
     if entry.error_class:
         return entry.error_class
     kinds = {Status.CANCELLED: VisitorCancelled, Status.ABANDONED: VisitorAbandoned}

@@ -3,11 +3,13 @@
 "Present" and "held" are no statuses: they change by the second and live in Redis.
 """
 
+from enum import StrEnum
+
 from django.db.models import TextChoices
 
 
 class Status(TextChoices):
-    # In the line, or held: absent, with the place kept until a deadline.
+    # In the line; or held: absent, with the place kept until a deadline.
     WAITING = "waiting", "Waiting"
     # A worker holds the lease and is inside the task.
     RUNNING = "running", "Running"
@@ -15,14 +17,14 @@ class Status(TextChoices):
     SUCCEEDED = "succeeded", "Succeeded"
     # The task raised, ran out of time, or its worker died too often.
     FAILED = "failed", "Failed"
-    # The visitor said so, or staff.
+    # The visitor left the line or stopped the task, or staff ended it.
     CANCELLED = "cancelled", "Cancelled"
-    # The visitor went silent for longer than the place is kept.
+    # The visitor was absent for longer than the place is kept.
     ABANDONED = "abandoned", "Abandoned"
 
 
 class Reason(TextChoices):
-    """Why an entry ended, or was given back. What the visitor reads is in `snapshot.SENTENCES`."""
+    """Why an entry ended, or went back to waiting. The visitor's sentences are in `web/sentences.py`."""
 
     NONE = "", "None"
     LEFT = "left", "The visitor left the line or stopped the task"
@@ -33,6 +35,13 @@ class Reason(TextChoices):
     ERROR = "error", "The task raised an exception"
     TIMEOUT = "timeout", "The task ran out of time"
     ORPHANED = "orphaned", "The worker died in mid-task"
+
+
+class Absence(StrEnum):
+    """Why a visitor is absent. Each has a grace of its own, and is the Reason of an entry that it ends."""
+
+    CLOSED = Reason.CLOSED.value  # the page said goodbye
+    LOST = Reason.LOST.value  # the connection went away without a goodbye
 
 
 LIVE = frozenset({Status.WAITING, Status.RUNNING})

@@ -20,9 +20,12 @@ from django.test import Client
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from queueing import keys, presence, services, tasks
-from queueing.line import LineQueue, get_line
+from queueing import joining, registry
+from queueing.line import clients, keys, presence
+from queueing.line.places import Line, get_line
+from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
+from queueing.states import Absence
 from tests import probe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +68,7 @@ def django_db_modify_db_settings() -> None:
 @pytest.fixture(autouse=True)
 def valkey() -> redis.Redis:
     """The real Valkey of this test run, empty."""
-    client = keys.connection()
+    client = clients.connection()
     client.flushall()
     probe.log_path().unlink(missing_ok=True)
     for hold in probe.log_path().parent.glob("*.hold"):
@@ -74,8 +77,14 @@ def valkey() -> redis.Redis:
 
 
 @pytest.fixture
-def line(valkey: redis.Redis) -> LineQueue:
+def line(valkey: redis.Redis) -> Line:
     return get_line("probe")
+
+
+@pytest.fixture
+def queue(valkey: redis.Redis) -> LineQueue:
+    """The RQ queue of the same line."""
+    return get_queue("probe")
 
 
 @pytest.fixture
@@ -91,8 +100,8 @@ def join(db: None, django_capture_on_commit_callbacks: Any) -> Callable[..., Ent
 
     def make(label: str = "x", *, visitor: uuid.UUID | None = None, **options: Any) -> Entry:
         with django_capture_on_commit_callbacks(execute=True):
-            return services.join(
-                tasks.get("probe"),
+            return joining.join(
+                registry.get_task("probe"),
                 code=uuid.uuid4(),
                 visitor=visitor or uuid.uuid4(),
                 upload=ContentFile(b"input of " + label.encode(), name=f"{label}.csv"),
@@ -103,18 +112,18 @@ def join(db: None, django_capture_on_commit_callbacks: Any) -> Callable[..., Ent
     return make
 
 
-def go(entry: Entry, cause: presence.Cause = "lost") -> None:
+def go(entry: Entry, absence: Absence = Absence.LOST) -> None:
     """The visitor's key is gone: as after a silent death of the connection, or a goodbye."""
-    if cause == "closed":
-        presence.close(entry.queue, entry.job_id, "closed")
+    if absence == Absence.CLOSED:
+        presence.close(entry.queue, entry.job_id, absence)
     else:
-        keys.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
+        clients.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
 
 
 def watch_since(seconds: float) -> None:
     """Web processes have been beating for that long."""
-    now, _ = keys.connection().time()
-    keys.connection().set(keys.WATCH, round((now - seconds) * 1000), px=60_000)
+    now, _ = clients.connection().time()
+    clients.connection().set(keys.WATCH, round((now - seconds) * 1000), px=60_000)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
@@ -161,15 +170,15 @@ class Processes:
 
     def worker(self, *queues: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that is ready to claim."""
-        before = set(keys.connection().smembers("rq:workers"))
+        before = set(clients.connection().smembers("rq:workers"))
         process = self.manage("rqworker", *(queues or ("probe",)), **environment)
-        born = wait_for(lambda: set(keys.connection().smembers("rq:workers")) - before).pop()
-        wait_for(lambda: keys.connection().hget(born, "state") in {b"idle", b"busy"})
+        born = wait_for(lambda: set(clients.connection().smembers("rq:workers")) - before).pop()
+        wait_for(lambda: clients.connection().hget(born, "state") in {b"idle", b"busy"})
         return process
 
     def keeper(self) -> subprocess.Popen[bytes]:
         process = self.manage("keeper")
-        wait_for(lambda: keys.connection().exists(keys.KEEPER))
+        wait_for(lambda: clients.connection().exists(keys.KEEPER))
         return process
 
     def logs(self) -> str:

@@ -1,4 +1,4 @@
-"""A job that is no entry, for tests of stock RQ on our lines."""
+"""A foreign job, for tests of stock RQ on our lines."""
 
 from tests.probe import log_path
 

@@ -1,6 +1,6 @@
-"""A worker that may run one function more than the runner."""
+"""A worker that is allowed to run a foreign job, too."""
 
-from queueing.worker import PresenceWorker
+from queueing.work.worker import PresenceWorker
 
 
 class ForeignWorker(PresenceWorker):

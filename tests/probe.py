@@ -9,9 +9,10 @@ from typing import Any
 from django import forms
 from django.tasks import task
 
+import queueing.tasks.tables
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
-from queueing.tasks import Context, HeavyTask
+from queueing.registry import Context, HeavyTask
 
 
 def log_path() -> Path:
@@ -68,8 +69,8 @@ heavy_task = HeavyTask(
     summary="Does what a test tells it.",
     verb="Probing",
     form=ProbeForm,
-    result_template="queueing/results/tables.html",
+    result_template="tables/result.html",
     timeout=int(os.environ.get("PROBE_TIMEOUT", "60")),
-    sample="table.csv",
+    sample=Path(queueing.tasks.tables.__file__).parent / "sample" / "table.csv",
     may_keep=True,
 )

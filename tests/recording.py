@@ -1,4 +1,4 @@
-"""What RQ calls of our classes, written down: a worker that notes its calls, and jobs for it."""
+"""A record of the calls that RQ makes: a worker that notes calls of its own methods, and jobs for it."""
 
 import inspect
 import json
@@ -11,14 +11,14 @@ from typing import Any
 
 from rq import get_current_job
 
-from queueing.worker import PresenceWorker
+from queueing.work.worker import PresenceWorker
 from tests.rq_inventory import OVERRIDES
 
 Note = Callable[[dict[str, Any]], None]
 
 
 def note_calls(cls: type, names: Iterable[str], note: Note) -> None:
-    """From now on every call of these methods and properties of the class is noted, and made as before."""
+    """Notes each call of these methods and properties of the class before and after it is made."""
     for name in names:
         original = inspect.getattr_static(cls, name)
         if isinstance(original, property):
@@ -46,7 +46,7 @@ def _noted(original: Any, name: str, note: Note) -> Callable[..., Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can say it; of objects only their class."""
+    """The value in types of JSON; an object becomes the name of its class."""
     if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, dict):
@@ -56,14 +56,14 @@ def _plain(value: Any) -> Any:
     return type(value).__name__
 
 
-# The process of the worker itself; a horse has another number.
+# The id of the worker's own process; a horse has another one.
 WORKER_PID = os.getpid()
 
 
-def write_line(line: dict[str, Any]) -> None:
+def write_record(record: dict[str, Any]) -> None:
     where = "worker" if os.getpid() == WORKER_PID else "horse"
     with Path(os.environ["CALLS"]).open("a") as calls:
-        calls.write(json.dumps(line | {"where": where, "at": time.monotonic()}) + "\n")
+        calls.write(json.dumps(record | {"where": where, "at": time.monotonic()}) + "\n")
 
 
 class RecordingWorker(PresenceWorker):
@@ -74,13 +74,13 @@ class RecordingWorker(PresenceWorker):
 
 OVERRIDDEN = [override.name for override in OVERRIDES[PresenceWorker] if override.where]
 BETWEEN_THEM = ["fork_work_horse", "perform_job", "reorder_queues"]
-note_calls(RecordingWorker, dict.fromkeys(OVERRIDDEN + BETWEEN_THEM), write_line)
+note_calls(RecordingWorker, dict.fromkeys(OVERRIDDEN + BETWEEN_THEM), write_record)
 
 
 def report() -> None:
-    """What a job's function finds around it."""
+    """Notes the surroundings of a job's function: its job, environment, process group and signals."""
     job = get_current_job()
-    write_line(
+    write_record(
         {
             "event": "report",
             "current_job": job and job.id,
@@ -94,7 +94,7 @@ def report() -> None:
 
 
 def fail() -> None:
-    raise RuntimeError("as the contract tests want it")
+    raise RuntimeError("a job of the contract tests that fails")
 
 
 def die() -> None:

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from queueing import presence
-from queueing.line import LineQueue
+from queueing.line import presence
+from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
-from queueing.states import Reason, Status
+from queueing.states import Absence, Reason, Status
 from tests.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,9 +100,9 @@ def test_rows_are_read_only(join: Join) -> None:
     assert entry.status == Status.WAITING
 
 
-def test_the_lines_are_shown_as_they_are(join: Join, line: LineQueue) -> None:
+def test_the_lines_are_shown_as_they_are(join: Join, line: Line) -> None:
     entries = [join(), join(), join(), join()]
-    presence.close("probe", entries[0].job_id, "closed")
+    presence.close("probe", entries[0].job_id, Absence.CLOSED)
     entries[1].start("w")
     line.end_claim("w", entries[1].job_id)
     Entry.objects.filter(pk=entries[0].pk).update(joined_at=timezone.now() - timedelta(seconds=90.2))
@@ -116,7 +116,7 @@ def test_the_lines_are_shown_as_they_are(join: Join, line: LineQueue) -> None:
     assert LINES in text(staff("view"), LIST)
 
 
-def test_staff_may_end_living_entries(join: Join, line: LineQueue) -> None:
+def test_staff_may_end_living_entries(join: Join, line: Line) -> None:
     living, running, done = join(), join(), join()
     for entry in (running, done):
         entry.start("w")
@@ -125,7 +125,7 @@ def test_staff_may_end_living_entries(join: Join, line: LineQueue) -> None:
     assert "Ended 2 entries." in end(staff("view", "change"), living, running, done)
     statuses = dict(Entry.objects.values_list("pk", "status"))
     assert statuses == {living.pk: Status.CANCELLED, running.pk: Status.CANCELLED, done.pk: Status.SUCCEEDED}
-    assert line.places() == 0
+    assert line.count_entries() == 0
 
 
 def test_who_may_only_look_ends_nothing(join: Join) -> None:

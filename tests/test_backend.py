@@ -11,11 +11,12 @@ from django.tasks import TaskResultStatus, default_task_backend, task_backends
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from queueing import runner, services, tasks
+from queueing import ending, registry
 from queueing.backend import PresenceBackend
-from queueing.line import LineQueue
+from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason
+from queueing.work import runner
 from tests.probe import probe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,10 +44,10 @@ def signals() -> Iterator[list[tuple[str, Any]]]:
         signal.disconnect(note)
 
 
-def test_it_works(line: LineQueue, signals: list[tuple[str, Any]]) -> None:
+def test_it_works(line: Line, signals: list[tuple[str, Any]]) -> None:
     result = probe.enqueue(label="hello")
     assert result.status == TaskResultStatus.READY
-    assert line.get_job_ids() == [job_id(result)]
+    assert line.ids() == [job_id(result)]
     runner.run_entry(job_id(result))
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
@@ -86,10 +87,10 @@ def test_a_task_that_raised_has_its_error_in_the_result(signals: list[tuple[str,
     assert signals[-1] == ("finished", TaskResultStatus.FAILED)
 
 
-def test_priority_decides_the_place(line: LineQueue) -> None:
+def test_priority_decides_the_place(line: Line) -> None:
     late = probe.enqueue()
     first = probe.using(priority=10).enqueue()
-    assert line.get_job_ids() == [job_id(first), job_id(late)]
+    assert line.ids() == [job_id(first), job_id(late)]
     assert default_task_backend.supports_priority
 
 
@@ -100,7 +101,7 @@ def test_unknown_results_and_results_of_other_tasks_are_refused() -> None:
         probe.get_result("00000000-0000-4000-8000-000000000000")
     result = probe.enqueue()
     with pytest.raises(TaskResultMismatch):
-        tasks.get("tables").task.get_result(result.id)
+        registry.get_task("tables").task.get_result(result.id)
 
 
 def test_what_the_backend_cannot_do_is_refused() -> None:
@@ -112,17 +113,17 @@ def test_what_the_backend_cannot_do_is_refused() -> None:
         PresenceBackend("default", {"OPTIONS": {"typo": True}})
 
 
-def test_a_task_without_a_visitor_needs_no_presence_when_its_backend_says_so(line: LineQueue) -> None:
+def test_a_task_without_a_visitor_needs_no_presence_when_its_backend_says_so(line: Line) -> None:
     result = probe.using(backend="unattended").enqueue()
-    assert line.connection.pttl(f"presence:{job_id(result)}") == -1
+    assert line.client.pttl(f"presence:{job_id(result)}") == -1
     assert task_backends["unattended"].options == {"needs_presence": False}
     runner.run_entry(job_id(result))
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
-    assert not line.connection.exists(f"presence:{job_id(result)}")
+    assert not line.client.exists(f"presence:{job_id(result)}")
 
 
-def test_nothing_is_placed_when_the_transaction_rolls_back(line: LineQueue) -> None:
+def test_nothing_is_placed_when_the_transaction_rolls_back(line: Line) -> None:
     def enqueue_and_fail() -> None:
         with transaction.atomic():
             probe.enqueue()
@@ -130,7 +131,7 @@ def test_nothing_is_placed_when_the_transaction_rolls_back(line: LineQueue) -> N
 
     with pytest.raises(RuntimeError):
         enqueue_and_fail()
-    assert line.places() == 0
+    assert line.count_entries() == 0
     assert not Entry.objects.exists()
 
 
@@ -146,5 +147,5 @@ def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, 
 
 
 def _leave() -> None:
-    services.leave(Entry.objects.get())
+    ending.leave(Entry.objects.get())
     connection.close()

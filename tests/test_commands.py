@@ -21,11 +21,12 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from queueing import keys, presence
-from queueing.line import LineQueue
+from queueing.keeper.purge import FOLDER
+from queueing.line import keys, presence
+from queueing.line.places import Line
+from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
-from queueing.purge import FOLDER
-from queueing.states import Reason, Status
+from queueing.states import Absence, Reason, Status
 from tests.conftest import Processes, go, wait_for
 from tests.servers import free_port, start_valkey
 
@@ -65,13 +66,13 @@ def no_folders() -> None:
 # keeper
 
 
-def test_one_round_says_what_it_moved(join: Join, line: LineQueue) -> None:
+def test_one_round_says_what_it_moved(join: Join, line: Line) -> None:
     stays, goes = join("stays"), join("goes")
     go(goes)
     words = run("keeper", "--once")
     assert words.startswith("1 held, 0 dropped, 0 claims returned, ")
     assert words.endswith(".")
-    assert (line.get_job_ids(), line.held_ids()) == ([stays.job_id], [goes.job_id])
+    assert (line.ids(), line.held_ids()) == ([stays.job_id], [goes.job_id])
 
 
 def test_the_keeper_ends_when_told(processes: Processes) -> None:
@@ -107,7 +108,7 @@ def test_the_keeper_survives_a_redis_that_is_away(processes: Processes) -> None:
 
 
 @pytest.fixture
-def mixed(join: Join, line: LineQueue) -> dict[str, Entry]:
+def mixed(join: Join, line: Line) -> dict[str, Entry]:
     """Something of every kind: what must go, and what must stay."""
     entries = {
         "succeeded": ended(join(), Status.SUCCEEDED),
@@ -129,7 +130,7 @@ def mixed(join: Join, line: LineQueue) -> dict[str, Entry]:
 
 
 def test_stale_entries_keys_and_folders_go_and_nothing_else(
-    mixed: dict[str, Entry], line: LineQueue, valkey: redis.Redis
+    mixed: dict[str, Entry], queue: LineQueue, valkey: redis.Redis
 ) -> None:
     lost = uuid.uuid4()
     default_storage.save(f"{FOLDER}/{lost}/input/input.csv", ContentFile(b"x"))
@@ -138,8 +139,8 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     default_storage.save(f"{FOLDER}/{newborn}/input/input.csv", ContentFile(b"x"))
     valkey.set(keys.PRESENCE.format(job_id=lost.hex), 1)
     valkey.set(keys.GONE.format(job_id=lost.hex), "1:1:lost")
-    line.save_job(lost.hex)
-    foreign = [line.enqueue("tests.foreign.note", "x", job_id=name).id for name in ("nightly", uuid.uuid4().hex)]
+    queue.job_to_run(lost.hex)  # makes the job that is missing
+    foreign = [queue.enqueue("tests.foreign.note", "x", job_id=name).id for name in ("nightly", uuid.uuid4().hex)]
     presence.beat("probe", foreign, 60)
 
     rows, names, everything = Entry.objects.count(), folders(), set(valkey.keys())
@@ -160,13 +161,13 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     assert run("purge_stale") == "Removed: 0 orphaned entries recovered, 0 keys without a row, 0 folders without a row."
 
 
-def test_an_orphan_is_given_back_to_its_place(mixed: dict[str, Entry], line: LineQueue) -> None:
+def test_an_orphan_is_given_back_to_its_place(mixed: dict[str, Entry], line: Line) -> None:
     run("purge_stale")
     orphan = mixed["orphan"]
     orphan.refresh_from_db()
     assert (orphan.status, orphan.reason) == (Status.WAITING, Reason.ORPHANED)
-    assert orphan.job_id in line.get_job_ids()
-    assert mixed["running"].job_id not in line.get_job_ids()
+    assert orphan.job_id in line.ids()
+    assert mixed["running"].job_id not in line.ids()
 
 
 def test_the_age_can_be_given(mixed: dict[str, Entry]) -> None:
@@ -185,9 +186,9 @@ def test_an_age_that_is_none_is_a_clear_error(age: str) -> None:
 # queue_stats
 
 
-def test_the_lines_in_words_and_for_machines(join: Join, line: LineQueue) -> None:
+def test_the_lines_in_words_and_for_machines(join: Join, line: Line) -> None:
     first, _, _ = join(), join(), ended(join(), Status.CANCELLED, timedelta())
-    presence.close("probe", first.job_id, "lost")
+    presence.close("probe", first.job_id, Absence.LOST)
     words = run("queue_stats").splitlines()
     assert [sentence.split(":")[0] for sentence in words] == list(django_settings.QUEUEING_TASKS)
     assert words[-1].startswith("probe: 2 present, 1 held, 0 running, 0 workers; oldest wait ")

@@ -10,7 +10,7 @@ import yaml
 from daphne.cli import CommandLineInterface
 from django.core.management import get_commands, load_command_class
 
-from queueing.keys import KEEPER
+from queueing.line.keys import KEEPER
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env
 from queueing import checks
 from queueing.checks import RELATIONS
-from queueing.conf import Conf, conf, parse
+from queueing.conf import Conf, check_all, conf, parse
 
 FAILING: dict[str, dict[str, Any]] = {
     "queueing.E001": {"PRESENCE_TTL": 14.9},
@@ -28,7 +28,7 @@ def found(*, deploy: bool = False) -> list[str]:
     return [str(message.id) for message in run_checks(tags=["queueing"], include_deployment_checks=deploy)]
 
 
-def test_it_works(settings: Any) -> None:
+def test_settings_are_read_again_after_a_change(settings: Any) -> None:
     settings.QUEUEING = {"LEASE": 12}
     assert (conf.LEASE, conf.MAX_ATTEMPTS) == (12, 2)
     settings.QUEUEING = {}
@@ -40,13 +40,14 @@ def test_texts_from_the_environment_get_their_type(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("QUEUEING_LEASE", "12.5")
     monkeypatch.setenv("QUEUEING_MAX_LINE", "7")
     monkeypatch.setenv("QUEUEING_CLOSED_LINES", "tables")
-    parsed = parse(env.prefixed("QUEUEING_"))
+    parsed = parse(Conf, env.prefixed("QUEUEING_"))
     assert parsed == Conf(LEASE=12.5, MAX_LINE=7, CLOSED_LINES="tables")
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
+        ({"TABLE_MAX_COLUMNS": "many"}, "QUEUEING_TABLE_MAX_COLUMNS must be of type int, not 'many'."),
         ({"HEART_BEAT": 1}, "Unknown QUEUEING settings: HEART_BEAT."),
         ({"LEASE": "soon"}, "QUEUEING_LEASE must be of type float, not 'soon'."),
         ({"LEASE": "nan"}, "QUEUEING_LEASE must be of type float, not 'nan'."),
@@ -58,7 +59,7 @@ def test_texts_from_the_environment_get_their_type(monkeypatch: pytest.MonkeyPat
 )
 def test_a_wrong_setting_is_named(values: dict[str, Any], sentence: str, settings: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match=sentence.replace(".", r"\.")):
-        parse(values)
+        check_all(values)
     settings.QUEUEING = values
     assert found() == ["queueing.E000"]
 

@@ -15,10 +15,11 @@ from django.core.management import get_commands
 from django.tasks import task_backends
 from django.test import Client
 
-from queueing import runner, tasks
-from queueing.conf import Conf
+from queueing import registry
+from queueing.conf import DECLARED
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.work import runner
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -40,9 +41,9 @@ def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(task_backends["default"], "queues", set(settings.QUEUEING_TASKS))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "words_of_readme", raising=False)
-    tasks.load.cache_clear()
+    registry.all_tasks.cache_clear()
     yield
-    tasks.load.cache_clear()
+    registry.all_tasks.cache_clear()
 
 
 def test_it_works(words: None, client: Client, db: None, django_capture_on_commit_callbacks: Any) -> None:
@@ -80,7 +81,7 @@ def test_the_readme_enqueues_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_settings_table_is_that_of_the_code() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", README, re.MULTILINE)
     assert [(name, ast.literal_eval(default)) for name, default in rows] == [
-        (field.name, field.default) for field in fields(Conf)
+        (prefix + field.name, field.default) for prefix, kind in DECLARED.items() for field in fields(kind)
     ]
 
 

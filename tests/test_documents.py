@@ -19,11 +19,12 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from queueing.exceptions import UnusableInput, VisitorLeft
-from queueing.tasks import get
-from queueing.tasks.documents import engine, heavy_task, read_document
+from queueing.registry import get_task
+from queueing.tasks.documents import engine
 from queueing.tasks.documents.page import LONG_SIDE, Line
 from queueing.tasks.documents.searchable import SearchablePdf
 from queueing.tasks.documents.source import open_document
+from queueing.tasks.documents.task import heavy_task, read_document
 from tests import pages
 
 
@@ -59,7 +60,7 @@ def read(tmp_path: Path) -> Read:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Reading:
-    return read_into(tmp_path_factory.mktemp("sample"), heavy_task.sample_path.read_bytes())
+    return read_into(tmp_path_factory.mktemp("sample"), heavy_task.sample.read_bytes())
 
 
 # The sample
@@ -72,7 +73,7 @@ def test_it_works(sample: Reading) -> None:
     assert "The cash box was counted twice" in third
     assert all(page["readable"] and page["confidence"] > 0.95 for page in sample.result["pages"])
     assert sample.result["confidence"] > 0.95
-    assert get("documents") is heavy_task
+    assert get_task("documents") is heavy_task
 
 
 def test_columns_are_read_one_after_the_other(sample: Reading) -> None:
@@ -279,6 +280,7 @@ def test_a_fork_of_a_warm_process_reads_and_needs_no_network(tmp_path: Path) -> 
     script = """
 import os, sys
 from PIL import Image
+from queueing.registry import get_task
 from queueing.tasks.documents import engine
 
 def no_network(event, args):
@@ -329,7 +331,7 @@ def test_a_picture_too_small_for_a_line_is_not_read() -> None:
 
 
 def test_web_processes_do_not_load_the_engine() -> None:
-    script = "import sys, queueing.tasks.documents; print(*sys.modules)"
+    script = "import sys, queueing.tasks.documents.task; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert "queueing.tasks.documents" in modules
+    assert "queueing.tasks.documents.task" in modules
     assert not {"rapidocr", "onnxruntime", "cv2", "numpy"} & set(modules)

@@ -9,8 +9,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile, UploadedFile
 from PIL import Image
 
-from queueing.tasks.documents import heavy_task
 from queueing.tasks.documents.form import DocumentForm
+from queueing.tasks.documents.task import heavy_task
 from tests import pages
 
 PAGE = pages.drawn()
@@ -87,7 +87,7 @@ def sentences(upload: UploadedFile | None) -> dict[str, list[str]]:
 
 
 def test_it_works() -> None:
-    form = form_with(in_memory(heavy_task.sample_path.read_bytes()))
+    form = form_with(in_memory(heavy_task.sample.read_bytes()))
     assert form.is_valid()
     assert form.options() == {}
     assert form.cleaned_data["file"].tell() == 0
@@ -150,8 +150,8 @@ def test_the_file_dialogue_offers_what_is_taken() -> None:
 
 
 def test_the_sample_is_small_and_what_the_script_draws(tmp_path: Path) -> None:
-    from queueing.samples import make_scan
+    from queueing.tasks.documents.sample import make_scan
 
     make_scan.main(tmp_path / "scan.pdf")
-    assert heavy_task.sample_path.stat().st_size < 1_000_000
-    assert (tmp_path / "scan.pdf").stat().st_size == pytest.approx(heavy_task.sample_path.stat().st_size, rel=0.2)
+    assert heavy_task.sample.stat().st_size < 1_000_000
+    assert (tmp_path / "scan.pdf").stat().st_size == pytest.approx(heavy_task.sample.stat().st_size, rel=0.2)

@@ -1,4 +1,4 @@
-"""A Valkey of one's own, that hangs, dies and comes back empty."""
+"""Faults of Redis: a Valkey of the test's own hangs, dies, and comes back empty."""
 
 import signal
 import subprocess
@@ -12,11 +12,15 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from queueing import keys, line, runner, services, tasks
+from queueing import ending, joining, registry
 from queueing.exceptions import RedisAway
-from queueing.keeper import Keeper
+from queueing.keeper.round import Keeper
+from queueing.line import clients
+from queueing.line.places import get_line
+from queueing.line.queue import get_queue
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.work import runner
 from tests import probe
 from tests.conftest import Processes, wait_for
 from tests.servers import free_port, start_valkey
@@ -26,11 +30,11 @@ Join = Callable[..., Entry]
 
 
 class OwnValkey:
-    """Can be stopped (it hangs), killed, and started again on the same port, empty."""
+    """A Valkey that can be stopped (it hangs), killed, and started again on the same port, empty."""
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.process = start_valkey(self.port)
+        self.process: subprocess.Popen[bytes] = start_valkey(self.port)
 
     def hang(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -43,13 +47,14 @@ class OwnValkey:
         self.process.wait(10)
 
     def start(self) -> None:
-        self.process: subprocess.Popen[bytes] = start_valkey(self.port)
+        self.process = start_valkey(self.port)
 
 
 def forget_connections() -> None:
-    keys.connection().close()
-    keys.connection.cache_clear()
-    line.get_line.cache_clear()
+    clients.connection().close()
+    clients.connection.cache_clear()
+    get_line.cache_clear()
+    get_queue.cache_clear()
 
 
 @pytest.fixture
@@ -90,8 +95,8 @@ def test_a_join_is_refused_while_redis_is_away_and_nothing_is_stored(own_valkey:
 
 def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: OwnValkey) -> None:
     with transaction.atomic():
-        entry = services.join(
-            tasks.get("probe"),
+        entry = joining.join(
+            registry.get_task("probe"),
             code=uuid.uuid4(),
             visitor=uuid.uuid4(),
             upload=ContentFile(b"a,b\n", name="a.csv"),
@@ -104,9 +109,9 @@ def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: Own
     Entry.objects.update(joined_at=timezone.now() - timedelta(minutes=1))
     keeper = Keeper()
     keeper.round()
-    keeper._flushed_at = None
+    keeper.reconciler._flushed_at = None  # the pause after a flush is over
     assert keeper.round()["restored"] == 1
-    assert line.get_line("probe").get_job_ids() == [entry.job_id]
+    assert get_line("probe").ids() == [entry.job_id]
 
 
 def test_leaving_while_redis_is_away_ends_the_row_and_the_keeper_clears_the_place(
@@ -115,11 +120,11 @@ def test_leaving_while_redis_is_away_ends_the_row_and_the_keeper_clears_the_plac
     entry = join()
     Keeper().client.set("queueing:epoch", 1)
     own_valkey.hang()
-    services.leave(entry)
+    ending.leave(entry)
     own_valkey.go_on()
     assert status_of(entry) == Status.CANCELLED
     Keeper().round()
-    assert line.get_line("probe").places() == 0
+    assert get_line("probe").count_entries() == 0
 
 
 def test_an_idle_worker_outlives_a_redis_that_comes_back_empty(

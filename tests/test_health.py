@@ -7,9 +7,10 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families as parse_metrics
 
-from queueing import keys, presence
-from queueing.line import LineQueue, get_line
+from queueing.line import clients, presence
+from queueing.line.places import Line, get_line
 from queueing.models import Entry
+from queueing.states import Absence
 from tests.conftest import Processes, wait_for
 from tests.servers import free_port
 from tests.visitors import Visitor, staff
@@ -53,7 +54,7 @@ def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redi
 
 
 def _forget_connections() -> None:
-    keys.connection.cache_clear()
+    clients.connection.cache_clear()
     get_line.cache_clear()
 
 
@@ -64,10 +65,10 @@ def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
     assert ready()[1] == {"database": True, "redis": True, "keeper": True, "workers": True}
 
 
-def test_metrics_tell_what_the_lines_hold(join: Join, line: LineQueue) -> None:
+def test_metrics_tell_what_the_lines_hold(join: Join, line: Line) -> None:
     for _ in range(3):
         entry = join()
-    presence.close("probe", entry.job_id, "lost")
+    presence.close("probe", entry.job_id, Absence.LOST)
     answer = staff("view").client.get("/metrics")
     assert answer["Content-Type"].startswith("text/plain; version=")
     text = answer.content.decode()

@@ -9,11 +9,14 @@ import redis
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from queueing import keys, presence, services
-from queueing.keeper import Keeper
-from queueing.line import LineQueue
+from queueing import ending
+from queueing.keeper import reconcile
+from queueing.keeper.round import Keeper
+from queueing.line import keys, presence
+from queueing.line.places import Line
+from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
-from queueing.states import Reason, Status
+from queueing.states import Absence, Reason, Status
 from tests.conftest import go, watch_since
 from tests.probe import probe
 
@@ -28,8 +31,8 @@ def keeper(db: None) -> Keeper:
     return made
 
 
-def overdue(line: LineQueue, entry: Entry) -> None:
-    line.connection.zadd(line.keys.due, {entry.job_id: 1})
+def overdue(line: Line, entry: Entry) -> None:
+    line.client.zadd(line.keys.due, {entry.job_id: 1})
 
 
 def old(*entries: Entry) -> None:
@@ -37,30 +40,30 @@ def old(*entries: Entry) -> None:
     Entry.objects.filter(pk__in=[entry.pk for entry in entries]).update(joined_at=timezone.now() - timedelta(minutes=1))
 
 
-def test_it_works(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_it_works(keeper: Keeper, join: Join, line: Line) -> None:
     stays, goes = join("stays"), join("goes")
     go(goes)
     counts = keeper.round()
     assert counts["held"] == 1
-    assert line.get_job_ids() == [stays.job_id]
+    assert line.ids() == [stays.job_id]
     assert line.held_ids() == [goes.job_id]
-    assert line.connection.exists(keys.KEEPER)
+    assert line.client.exists(keys.KEEPER)
 
 
-def test_who_is_held_for_too_long_is_dropped(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_who_is_held_for_too_long_is_dropped(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     overdue(line, entry)
     watch_since(1000)
     assert keeper.round()["dropped"] == 1
     entry.refresh_from_db()
     assert (entry.status, entry.reason) == (Status.ABANDONED, Reason.CLOSED)
     assert entry.finished_at is not None
-    assert not line.connection.exists(f"rq:job:{entry.job_id}")
-    assert line.places() == 0
+    assert not line.client.exists(f"rq:job:{entry.job_id}")
+    assert line.count_entries() == 0
 
 
-def test_nobody_is_dropped_while_the_web_tier_is_away_or_young(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_nobody_is_dropped_while_the_web_tier_is_away_or_young(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
     go(entry)
     keeper.round()
@@ -72,35 +75,35 @@ def test_nobody_is_dropped_while_the_web_tier_is_away_or_young(keeper: Keeper, j
     assert keeper.round()["dropped"] == 1
 
 
-def test_who_came_back_in_the_last_moment_is_not_dropped(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_who_came_back_in_the_last_moment_is_not_dropped(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     overdue(line, entry)
     watch_since(1000)
-    line.connection.set(keys.PRESENCE.format(job_id=entry.job_id), 1, px=60_000)
+    line.client.set(keys.PRESENCE.format(job_id=entry.job_id), 1, px=60_000)
     assert keeper.round()["dropped"] == 0
-    assert line.get_job_ids() == [entry.job_id]
+    assert line.ids() == [entry.job_id]
 
 
 def test_a_claim_that_was_not_started_goes_back_to_its_place(
-    keeper: Keeper, join: Join, line: LineQueue, settings: Any
+    keeper: Keeper, join: Join, line: Line, settings: Any
 ) -> None:
     first, second = join("first"), join("second")
     line.claim("dead worker")
     assert keeper.round()["claims returned"] == 0
     job_id, score, _ = line.claims()["dead worker"]
-    line.connection.hset(line.keys.claims, "dead worker", f"{job_id}:{score}:1")
+    line.client.hset(line.keys.claims, "dead worker", f"{job_id}:{score}:1")
     assert keeper.round()["claims returned"] == 1
-    assert line.get_job_ids() == [first.job_id, second.job_id]
+    assert line.ids() == [first.job_id, second.job_id]
 
 
 def test_a_claim_made_since_the_keeper_looked_stays(
-    keeper: Keeper, join: Join, line: LineQueue, monkeypatch: pytest.MonkeyPatch
+    keeper: Keeper, join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = join("first"), join("second")
     line.claim("worker")
     first.start("worker")
-    line.connection.hset(line.keys.claims, "worker", f"{first.job_id}:{first.score}:1")
+    line.client.hset(line.keys.claims, "worker", f"{first.job_id}:{first.score}:1")
     seen = line.claims()
     line.end_claim("worker", first.job_id)
     assert line.claim("worker")[0] == second.job_id
@@ -108,13 +111,13 @@ def test_a_claim_made_since_the_keeper_looked_stays(
         patch.setattr(line, "claims", lambda: seen)
         keeper.recover_claims(line)
     assert line.claims()["worker"][0] == second.job_id
-    line.connection.hset(line.keys.claims, "worker", f"{first.job_id}:{first.score}:1")
+    line.client.hset(line.keys.claims, "worker", f"{first.job_id}:{first.score}:1")
     keeper.recover_claims(line)
     assert not line.claims()
 
 
 def test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it(
-    keeper: Keeper, join: Join, line: LineQueue
+    keeper: Keeper, join: Join, line: Line
 ) -> None:
     entry = join()
     other = join("other")
@@ -129,10 +132,10 @@ def test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it(
         entry.refresh_from_db()
         if attempt == 1:
             assert (entry.status, entry.reason) == (Status.WAITING, Reason.ORPHANED)
-            assert line.get_job_ids() == [entry.job_id, other.job_id]
+            assert line.ids() == [entry.job_id, other.job_id]
     assert (entry.status, entry.reason) == (Status.FAILED, Reason.ORPHANED)
     assert "unexpectedly" in entry.message
-    assert line.get_job_ids() == [other.job_id]
+    assert line.ids() == [other.job_id]
 
 
 def test_leases_are_left_alone_for_one_renewal_after_the_database_was_lost(keeper: Keeper, join: Join) -> None:
@@ -143,92 +146,92 @@ def test_leases_are_left_alone_for_one_renewal_after_the_database_was_lost(keepe
     assert keeper.recover_leases() == 0
 
 
-def test_a_flush_loses_nobody_and_no_order(keeper: Keeper, join: Join, line: LineQueue, valkey: redis.Redis) -> None:
+def test_a_flush_loses_nobody_and_no_order(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
     entries = [join(str(number)) for number in range(10)]
     old(*entries)
     keeper.round()
     valkey.flushall()
     assert keeper.round()["restored"] == 0  # first the pages beat
-    keeper._flushed_at -= 3  # type: ignore[operator]
+    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
     assert keeper.round()["restored"] == 10
-    assert line.get_job_ids() == [entry.job_id for entry in entries]
+    assert line.ids() == [entry.job_id for entry in entries]
     assert keeper.round()["held"] == 10  # restoring sets no presence
     presence.beat("probe", [entry.job_id for entry in reversed(entries)], 10)
-    assert line.get_job_ids() == [entry.job_id for entry in entries]
+    assert line.ids() == [entry.job_id for entry in entries]
     assert EntryEvent.objects.filter(kind="restored").count() == 10
 
 
 def test_places_come_back_in_the_order_of_the_line(
-    keeper: Keeper, join: Join, line: LineQueue, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker may claim between two batches: nobody may be there before those ahead."""
-    monkeypatch.setattr("queueing.keeper.WINDOW", 1)
+    monkeypatch.setattr("queueing.keeper.reconcile.WINDOW", 1)
     entries = [join(str(number)) for number in range(12)]
     Entry.objects.filter(pk=entries[-1].pk).update(priority=5)
     old(*entries)
     valkey.flushall()
-    assert keeper.compare(line) == (12, 0)
+    assert reconcile.compare(line) == (12, 0)
     restored = EntryEvent.objects.filter(kind="restored").order_by("id").values_list("entry__code", flat=True)
-    assert [code.hex for code in restored] == line.get_job_ids()
-    assert line.get_job_ids()[0] == entries[-1].job_id
+    assert [code.hex for code in restored] == line.ids()
+    assert line.ids()[0] == entries[-1].job_id
 
 
-def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: LineQueue, valkey: redis.Redis) -> None:
+def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: Line, valkey: redis.Redis) -> None:
     result = probe.using(backend="unattended").enqueue()
     entry = Entry.objects.get(code=result.id)
     old(entry)
     valkey.flushall()
     keeper.round()
-    keeper._flushed_at -= 3  # type: ignore[operator]
+    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
     keeper.round()
     assert line.claim("w1") == (entry.job_id, 0)
 
 
-def test_a_row_without_a_place_gets_one(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_a_row_without_a_place_gets_one(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
     old(entry)
     line.remove(entry.job_id)
     assert keeper.round()["restored"] == 1
-    assert line.places() == 1
+    assert line.count_entries() == 1
 
 
-def test_a_row_on_its_way_into_the_line_is_left_alone(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_a_row_on_its_way_into_the_line_is_left_alone(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
     line.remove(entry.job_id)
     assert keeper.round()["restored"] == 0
 
 
 def test_a_place_without_a_waiting_row_goes_and_a_foreign_job_stays(
-    keeper: Keeper, join: Join, line: LineQueue
+    keeper: Keeper, join: Join, line: Line, queue: LineQueue
 ) -> None:
     entry, gone = join("ended"), join("deleted")
     Entry.objects.filter(pk=entry.pk).update(status=Status.CANCELLED)
     Entry.objects.filter(pk=gone.pk).delete()
-    line.enqueue("tests.foreign.note", "x", job_id="foreign")
-    foreign_uuid = line.enqueue("tests.foreign.note", "x", job_id="0" * 32)
+    queue.enqueue("tests.foreign.note", "x", job_id="foreign")
+    foreign_uuid = queue.enqueue("tests.foreign.note", "x", job_id="0" * 32)
     assert line.claim("w1")[0] == entry.job_id  # moves the inbox into the line
     line.release("w1", entry.job_id)
     keeper.round()
-    assert set(line.get_job_ids()) == {"foreign", foreign_uuid.id}
+    assert set(line.ids()) == {"foreign", foreign_uuid.id}
 
 
 def test_timelines_tell_of_holds_and_returns(keeper: Keeper, join: Join) -> None:
     entry = join()
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     presence.beat("probe", [entry.job_id], 10)
     keeper.round()
     assert [(event.kind, event.detail) for event in entry.events.all()] == [("held", "closed"), ("back", "")]
 
 
 def test_a_longer_hold_outlives_a_flush(
-    keeper: Keeper, join: Join, line: LineQueue, valkey: redis.Redis, settings: Any
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis, settings: Any
 ) -> None:
     entry = join()
     old(entry)
-    assert services.keep(entry)
+    assert ending.keep(entry)
     valkey.flushall()
     keeper.round()
-    keeper._flushed_at -= 3  # type: ignore[operator]
+    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
     keeper.round()
     assert line.held_ids() == []
     go(entry)
@@ -239,9 +242,9 @@ def test_a_longer_hold_outlives_a_flush(
     assert due / 1000 - seconds > 1700
 
 
-def test_two_keepers_do_no_harm(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_two_keepers_do_no_harm(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     overdue(line, entry)
     watch_since(1000)
     assert keeper.drop(line) + Keeper().drop(line) == 1
@@ -263,26 +266,24 @@ def test_a_lease_renewed_in_the_last_moment_is_not_taken(join: Join) -> None:
     Entry.objects.update(lease_until=Now() - timedelta(seconds=1))
     listed = Entry.objects.lease_over().get()
     assert entry.renew_lease()
-    assert not services.orphan(listed, "too late", overdue=True)
+    assert not ending.settle_orphan(listed, "too late", overdue=True)
     assert Entry.objects.get().status == Status.RUNNING
 
 
-def test_an_unattended_orphan_is_in_the_line_after_a_flush(
-    keeper: Keeper, line: LineQueue, valkey: redis.Redis
-) -> None:
+def test_an_unattended_orphan_is_in_the_line_after_a_flush(keeper: Keeper, line: Line, valkey: redis.Redis) -> None:
     entry = Entry.objects.get(code=probe.using(backend="unattended").enqueue().id)
     entry.start("worker")
     valkey.flushall()
-    assert services.orphan(entry, "died")
+    assert ending.settle_orphan(entry, "died")
     assert line.claim("w1") == (entry.job_id, 0)
 
 
-def test_a_step_that_fails_does_not_stop_the_others(keeper: Keeper, join: Join, line: LineQueue) -> None:
+def test_a_step_that_fails_does_not_stop_the_others(keeper: Keeper, join: Join, line: Line) -> None:
     gone = join()
     go(gone)
-    line.connection.rpush(line.keys.moves, "no:number")  # what write_moves cannot read
+    line.client.rpush(line.keys.notes, "no:number")  # what write_notes cannot read
     assert keeper.round()["held"] == 1
-    assert line.connection.exists(keys.KEEPER)
+    assert line.client.exists(keys.KEEPER)
 
 
 def test_leases_are_left_alone_after_a_sleep_of_the_machine(keeper: Keeper, join: Join) -> None:
@@ -293,19 +294,17 @@ def test_leases_are_left_alone_after_a_sleep_of_the_machine(keeper: Keeper, join
     assert keeper.round()["orphaned"] == 0
 
 
-def test_a_requeue_gives_an_entry_neither_presence_nor_another_place(
-    keeper: Keeper, join: Join, line: LineQueue
-) -> None:
+def test_a_requeue_gives_an_entry_neither_presence_nor_another_place(keeper: Keeper, join: Join, line: Line) -> None:
     entry, last = join(), join("last")
     old(entry, last)
     go(entry)
     go(last)
-    line.connection.zrem(line.keys.line, entry.job_id)
-    line.connection.rpush("rq:queue:probe", entry.job_id)
+    line.client.zrem(line.keys.line, entry.job_id)
+    line.client.rpush("rq:queue:probe", entry.job_id)
     assert line.claim("w1") == (None, 1)  # at the end of the line it would have been passed, too
     assert not presence.is_present(entry.job_id)
     assert line.held_ids() == [last.job_id]
-    keeper.reconcile(line)
-    assert line.get_job_ids() == [entry.job_id]
+    keeper.reconciler.reconcile(line)
+    assert line.ids() == [entry.job_id]
     assert presence.beat("probe", [last.job_id], 10) == [last.job_id]
-    assert line.get_job_ids() == [entry.job_id, last.job_id]
+    assert line.ids() == [entry.job_id, last.job_id]

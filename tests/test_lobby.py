@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import redis
 
-from queueing import keys, presence
-from queueing import lobby as lobby_module
-from queueing.announcer import LOOKS, SILENCE, Seat
 from queueing.exceptions import TooManyPages
-from queueing.line import LineQueue
-from queueing.lobby import Lobby
+from queueing.line import clients, keys, presence, scripts
+from queueing.line.places import Line
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Absence, Status
+from queueing.web.announcer import LOOKS, SILENCE, Seat
+from queueing.web.lobby import Lobby
 from tests.servers import free_port
 
 MINUTE = 60
@@ -59,7 +58,7 @@ async def lobby(valkey: redis.Redis) -> AsyncIterator[Lobby]:
     await made.stop()
 
 
-def waiting(line: LineQueue, number: int = 1, *, present: bool = True) -> Entry:
+def waiting(line: Line, number: int = 1, *, present: bool = True) -> Entry:
     """An entry that waits, as the row says; nothing of it is in the database, which the Lobby never asks."""
     entry = Entry(id=number, code=uuid.uuid4(), queue="probe")
     line.place(entry.job_id, entry.score, presence=60 if present else 0.001)
@@ -71,7 +70,7 @@ def is_present(entry: Entry) -> bool:
 
 
 async def sit(lobby: Lobby, page: Page, *, is_owner: bool = True) -> Seat:
-    return await lobby.enter(page, is_owner=is_owner)
+    return await lobby.page_opened(page, is_owner=is_owner)
 
 
 def script_calls(valkey: redis.Redis) -> int:
@@ -79,7 +78,7 @@ def script_calls(valkey: redis.Redis) -> int:
     return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval"))
 
 
-async def test_it_works(lobby: Lobby, line: LineQueue) -> None:
+async def test_it_works(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     page = Page(entry)
     seat = await sit(lobby, page)
@@ -87,7 +86,7 @@ async def test_it_works(lobby: Lobby, line: LineQueue) -> None:
     await lobby.tick()
     assert page.told() == [(1, 0)]
     assert is_present(entry)
-    assert await lobby.leave(seat, "closed")
+    assert await lobby.page_closed(seat, Absence.CLOSED)
     assert not is_present(entry)
     assert line.held_ids() == [entry.job_id]
     assert not lobby.seats["probe"]
@@ -96,7 +95,7 @@ async def test_it_works(lobby: Lobby, line: LineQueue) -> None:
 # Beats
 
 
-async def test_a_beat_costs_one_script_call_for_250_pages(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_a_beat_costs_one_script_call_for_250_pages(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     entries = [Entry(id=n, code=uuid.uuid4(), queue="probe") for n in range(1, 1202)]
     for entry in entries:
         lobby.seats.setdefault("probe", {})[entry.job_id] = [Seat(Page(entry), is_owner=True)]
@@ -108,7 +107,7 @@ async def test_a_beat_costs_one_script_call_for_250_pages(lobby: Lobby, line: Li
     assert all(map(is_present, entries))
 
 
-async def test_pages_that_come_at_once_share_a_beat(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_pages_that_come_at_once_share_a_beat(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     entries = [waiting(line, number) for number in range(1, 61)]
     await sit(lobby, Page(entries[0]))  # the script is known from now on
     valkey.delete(*(keys.PRESENCE.format(job_id=entry.job_id) for entry in entries))
@@ -118,7 +117,7 @@ async def test_pages_that_come_at_once_share_a_beat(lobby: Lobby, line: LineQueu
     assert all(map(is_present, entries))
 
 
-async def test_staff_and_ended_entries_are_not_beaten_for(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_staff_and_ended_entries_are_not_beaten_for(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     seen, ended = waiting(line, 1), waiting(line, 2)
     ended.status = Status.CANCELLED
     await sit(lobby, Page(seen), is_owner=False)
@@ -129,7 +128,7 @@ async def test_staff_and_ended_entries_are_not_beaten_for(lobby: Lobby, line: Li
     assert not is_present(ended)
 
 
-async def test_a_running_entry_is_beaten_for(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_running_entry_is_beaten_for(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     entry.status = Status.RUNNING
     page = Page(entry)
@@ -140,34 +139,34 @@ async def test_a_running_entry_is_beaten_for(lobby: Lobby, line: LineQueue) -> N
     assert page.told() == []
 
 
-async def test_who_was_held_is_back_in_the_very_same_place(lobby: Lobby, line: LineQueue) -> None:
+async def test_who_was_held_is_back_in_the_very_same_place(lobby: Lobby, line: Line) -> None:
     first, second = waiting(line, 1), waiting(line, 2)
-    presence.close("probe", first.job_id, "closed")
-    assert line.get_job_ids() == [second.job_id]
+    presence.close("probe", first.job_id, Absence.CLOSED)
+    assert line.ids() == [second.job_id]
     await sit(lobby, Page(first))
-    assert line.get_job_ids() == [first.job_id, second.job_id]
+    assert line.ids() == [first.job_id, second.job_id]
 
 
-async def test_only_the_last_page_of_the_owner_ends_the_presence(lobby: Lobby, line: LineQueue) -> None:
+async def test_only_the_last_page_of_the_owner_ends_the_presence(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     seats = [await sit(lobby, Page(entry)), await sit(lobby, Page(entry))]
     look = await sit(lobby, Page(entry), is_owner=False)
-    assert not await lobby.leave(seats[0], "closed")
+    assert not await lobby.page_closed(seats[0], Absence.CLOSED)
     assert is_present(entry)
-    assert await lobby.leave(seats[1], "closed")  # whoever else looks is nobody's presence
+    assert await lobby.page_closed(seats[1], Absence.CLOSED)  # whoever else looks is nobody's presence
     assert not is_present(entry)
-    assert not await lobby.leave(look, "closed")
+    assert not await lobby.page_closed(look, Absence.CLOSED)
     assert not lobby.seats["probe"]
 
 
-async def test_another_process_lost_its_last_page(lobby: Lobby, line: LineQueue) -> None:
+async def test_another_process_lost_its_last_page(lobby: Lobby, line: Line) -> None:
     entry, elsewhere = waiting(line, 1), waiting(line, 2)
     await sit(lobby, Page(entry))
     await sit(lobby, Page(elsewhere), is_owner=False)
     for closed in (entry, elsewhere):
-        presence.close("probe", closed.job_id, "closed")
-        await lobby.beat_for(closed)
-    assert line.get_job_ids() == [entry.job_id]
+        presence.close("probe", closed.job_id, Absence.CLOSED)
+        await lobby.page_closed_elsewhere(closed)
+    assert line.ids() == [entry.job_id]
     assert line.held_ids() == [elsewhere.job_id]
 
 
@@ -175,7 +174,7 @@ def meanwhile[T](lobby: Lobby, verb: str, other: Callable[[], Coroutine[Any, Any
     """Commands on two connections can overtake each other: as the next call of that script begins, the other is begun,
     and has all the time it wants to be first.
     """
-    sha, evalsha = keys.async_script(lobby.client, verb).sha, lobby.client.evalsha
+    sha, evalsha = scripts._source(verb).sha, lobby.client.evalsha
     begun = set[asyncio.Task[T]]()
 
     async def slowly(script: str, *arguments: Any) -> Any:
@@ -184,30 +183,30 @@ def meanwhile[T](lobby: Lobby, verb: str, other: Callable[[], Coroutine[Any, Any
             await asyncio.wait(begun, timeout=0.1)
         return await evalsha(script, *arguments)
 
-    lobby.client.evalsha = slowly  # type: ignore[method-assign]
+    lobby.client.evalsha = slowly  # type: ignore[method-assign, assignment]
     return begun
 
 
 async def leave_during_a_beat(lobby: Lobby, seat: Seat, beat: Callable[[], Awaitable[object]]) -> bool:
-    leaving = meanwhile(lobby, "beat", lambda: lobby.leave(seat, "closed"))
+    leaving = meanwhile(lobby, "beat", lambda: lobby.page_closed(seat, Absence.CLOSED))
     await beat()
     return await leaving.pop()
 
 
-@pytest.mark.parametrize("way", ["pulse", "beat_for"])
-async def test_a_beat_under_way_does_not_bring_back_who_leaves(lobby: Lobby, line: LineQueue, way: str) -> None:
+@pytest.mark.parametrize("way", ["pulse", "closed elsewhere"])
+async def test_a_beat_under_way_does_not_bring_back_who_leaves(lobby: Lobby, line: Line, way: str) -> None:
     entry = waiting(line)
     seat = await sit(lobby, Page(entry))
-    beats = {"pulse": lobby.pulse, "beat_for": lambda: lobby.beat_for(entry)}
+    beats = {"pulse": lobby.pulse, "closed elsewhere": lambda: lobby.page_closed_elsewhere(entry)}
     assert await leave_during_a_beat(lobby, seat, beats[way])
     assert not is_present(entry)
     assert line.held_ids() == [entry.job_id]
 
 
 async def test_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
-    lobby: Lobby, line: LineQueue, monkeypatch: pytest.MonkeyPatch
+    lobby: Lobby, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lobby_module, "CHUNK", 1)
+    monkeypatch.setattr("queueing.web.lobby.BATCH", 1)
     first, second = waiting(line, 1), waiting(line, 2)
     await sit(lobby, Page(first))
     seat = await sit(lobby, Page(second))
@@ -217,35 +216,35 @@ async def test_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
 
 
 async def test_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
-    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+    lobby: Lobby, line: Line, valkey: redis.Redis
 ) -> None:
     entry = waiting(line)
     seat = await sit(lobby, Page(entry))
-    async with lobby._door:  # a beat is under way
-        leaving = asyncio.create_task(lobby.leave(seat, "closed"))
+    async with lobby._beating:  # a beat is under way
+        leaving = asyncio.create_task(lobby.page_closed(seat, Absence.CLOSED))
         await asyncio.sleep(0)
         coming = asyncio.create_task(sit(lobby, Page(entry)))
         await asyncio.sleep(0)
     assert not await leaving
     await coming
     assert is_present(entry)
-    assert not valkey.exists(line.keys.moves)  # not even for a moment
+    assert not valkey.exists(line.keys.notes)  # not even for a moment
 
 
-async def test_who_comes_while_the_goodbye_is_passed_on_is_present(lobby: Lobby, line: LineQueue) -> None:
+async def test_who_comes_while_the_goodbye_is_passed_on_is_present(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     seat = await sit(lobby, Page(entry))
     coming = meanwhile(lobby, "close", lambda: sit(lobby, Page(entry)))
-    assert not await lobby.leave(seat, "closed")
+    assert not await lobby.page_closed(seat, Absence.CLOSED)
     await coming.pop()
     assert is_present(entry)
-    assert line.get_job_ids() == [entry.job_id]
+    assert line.ids() == [entry.job_id]
 
 
-async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, line: Line, settings: Any) -> None:
     entries = [waiting(line, 1), waiting(line, 2)]
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    living, lobby.client = lobby.client, keys.async_connection()
+    living, lobby.client = lobby.client, clients.async_connection()
     errors = await asyncio.gather(*(sit(lobby, Page(entry)) for entry in entries), return_exceptions=True)
     assert [type(error) for error in errors] == [redis.ConnectionError] * 2
     await lobby.client.aclose()
@@ -253,14 +252,14 @@ async def test_a_page_that_could_not_be_counted_leaves_no_seat(lobby: Lobby, lin
     assert not lobby.seats["probe"]  # else this process would beat for a page that it sent away
 
 
-async def test_one_entry_has_so_many_pages_and_no_more(lobby: Lobby, line: LineQueue, settings: Any) -> None:
+async def test_one_entry_has_so_many_pages_and_no_more(lobby: Lobby, line: Line, settings: Any) -> None:
     settings.QUEUEING = {"MAX_PAGES_PER_ENTRY": 2}
     entry, other = waiting(line, 1), waiting(line, 2)
     seats = [await sit(lobby, Page(entry)) for _ in range(2)]
     with pytest.raises(TooManyPages):
         await sit(lobby, Page(entry), is_owner=False)
     await sit(lobby, Page(other))
-    await lobby.leave(seats[0], "closed")
+    await lobby.page_closed(seats[0], Absence.CLOSED)
     await sit(lobby, Page(entry))
     assert is_present(entry)
 
@@ -279,7 +278,7 @@ async def test_the_watch_begins_once_and_is_renewed(lobby: Lobby, valkey: redis.
 
 
 async def test_after_a_flush_the_next_tick_beats_and_the_watch_begins_anew(
-    lobby: Lobby, line: LineQueue, valkey: redis.Redis
+    lobby: Lobby, line: Line, valkey: redis.Redis
 ) -> None:
     entry = waiting(line)
     await sit(lobby, Page(entry))
@@ -294,7 +293,7 @@ async def test_after_a_flush_the_next_tick_beats_and_the_watch_begins_anew(
 # Numbers
 
 
-async def test_numbers_go_only_to_those_whose_numbers_changed(lobby: Lobby, line: LineQueue) -> None:
+async def test_numbers_go_only_to_those_whose_numbers_changed(lobby: Lobby, line: Line) -> None:
     entries = [waiting(line, number) for number in (1, 2, 3)]
     pages = [Page(entry) for entry in entries]
     for page in pages:
@@ -303,13 +302,13 @@ async def test_numbers_go_only_to_those_whose_numbers_changed(lobby: Lobby, line
     assert [page.told() for page in pages] == [[(1, 0)], [(2, 0)], [(3, 0)]]
     await lobby.tick()
     assert [page.told() for page in pages] == [[], [], []]
-    line.forget(entries[1].job_id)
+    line.remove_but_job(entries[1].job_id)
     entries[1].status = Status.CANCELLED
     await lobby.tick()
     assert [page.told() for page in pages] == [[], [], [(2, 0)]]
 
 
-async def test_who_joins_behind_changes_nobodys_numbers(lobby: Lobby, line: LineQueue) -> None:
+async def test_who_joins_behind_changes_nobodys_numbers(lobby: Lobby, line: Line) -> None:
     page = Page(waiting(line, 1))
     await sit(lobby, page)
     await lobby.tick()
@@ -319,7 +318,7 @@ async def test_who_joins_behind_changes_nobodys_numbers(lobby: Lobby, line: Line
     assert page.told() == []
 
 
-async def test_a_line_that_did_not_move_is_not_read(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_a_line_that_did_not_move_is_not_read(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     await sit(lobby, Page(waiting(line)))
     await lobby.pulse()
     await lobby.tick()
@@ -328,7 +327,7 @@ async def test_a_line_that_did_not_move_is_not_read(lobby: Lobby, line: LineQueu
     assert valkey.info("commandstats").keys() <= {"cmdstat_exists", "cmdstat_mget", "cmdstat_config|resetstat"}
 
 
-async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: LineQueue, valkey: redis.Redis) -> None:
+async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     page = Page(waiting(line))
     await sit(lobby, page)
     for workers in (1, 2):
@@ -338,23 +337,21 @@ async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: LineQu
         assert page.told() == [(1, 0)]
 
 
-async def test_a_held_entry_ahead_is_told(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_held_entry_ahead_is_told(lobby: Lobby, line: Line) -> None:
     first, second = waiting(line, 1), waiting(line, 2)
     page = Page(second)
     await sit(lobby, page)
     await lobby.tick()
-    presence.close("probe", first.job_id, "lost")
+    presence.close("probe", first.job_id, Absence.LOST)
     await lobby.tick()
     assert page.told() == [(2, 0), (1, 1)]
 
 
-async def test_many_pages_are_told_from_one_read_of_the_line(
-    lobby: Lobby, line: LineQueue, valkey: redis.Redis
-) -> None:
+async def test_many_pages_are_told_from_one_read_of_the_line(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     entries = [waiting(line, number) for number in range(1, 151)]
     away = waiting(line, 75_000)
-    presence.close("probe", away.job_id, "lost")
-    presence.close("probe", entries[0].job_id, "lost")
+    presence.close("probe", away.job_id, Absence.LOST)
+    presence.close("probe", entries[0].job_id, Absence.LOST)
     pages = [Page(entry) for entry in entries[1:]]
     for page in pages:
         await sit(lobby, page)
@@ -364,7 +361,7 @@ async def test_many_pages_are_told_from_one_read_of_the_line(
     assert "cmdstat_zrank" not in valkey.info("commandstats")
 
 
-async def test_a_newcomer_is_told_though_the_line_did_not_move(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_newcomer_is_told_though_the_line_did_not_move(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     await sit(lobby, Page(entry))
     await lobby.tick()
@@ -374,7 +371,7 @@ async def test_a_newcomer_is_told_though_the_line_did_not_move(lobby: Lobby, lin
     assert page.told() == [(1, 0)]
 
 
-async def test_a_page_whose_entry_has_no_place_looks_at_the_row(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_page_whose_entry_has_no_place_looks_at_the_row(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     page = Page(entry)
     await sit(lobby, page)
@@ -383,7 +380,7 @@ async def test_a_page_whose_entry_has_no_place_looks_at_the_row(lobby: Lobby, li
     assert page.told() == ["refresh"]
 
 
-async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: LineQueue) -> None:
+async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     page = Page(entry)
     await sit(lobby, page)
@@ -395,7 +392,7 @@ async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: LineQu
     assert page.told() == [(1, 0), "refresh", (1, 0)]
 
 
-async def test_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: LineQueue) -> None:
+async def test_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: Line) -> None:
     """The hint may have been read before the line moved, and said after the tick had told of that."""
     page = Page(waiting(line))
     seat = await sit(lobby, page)
@@ -406,7 +403,7 @@ async def test_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: LineQueu
     assert page.told() == [(1, 0), (1, 0)]
 
 
-async def test_a_missed_hint_is_looked_after_until_the_row_was_read(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_missed_hint_is_looked_after_until_the_row_was_read(lobby: Lobby, line: Line) -> None:
     page = Page(waiting(line))
     seat = await sit(lobby, page)
     await lobby.tick()
@@ -418,14 +415,14 @@ async def test_a_missed_hint_is_looked_after_until_the_row_was_read(lobby: Lobby
     assert page.told() == [(1, 0), "refresh", "refresh", (1, 0)]
 
 
-async def test_an_emptied_line_is_looked_at_bit_by_bit(lobby: Lobby, line: LineQueue) -> None:
+async def test_an_emptied_line_is_looked_at_bit_by_bit(lobby: Lobby, line: Line) -> None:
     entries = [waiting(line, number) for number in range(1, LOOKS + 21)]
     pages = [Page(entry) for entry in entries]
     for page in pages:
         await sit(lobby, page)
     await lobby.tick()
     for entry, page in zip(entries, pages, strict=True):
-        line.forget(entry.job_id)
+        line.remove_but_job(entry.job_id)
         page.told()
     await lobby.tick()
     looked = [page for page in pages if page.told()]
@@ -436,10 +433,10 @@ async def test_an_emptied_line_is_looked_at_bit_by_bit(lobby: Lobby, line: LineQ
     assert [page.told() for page in pages if page not in looked] == [["refresh"]] * 20
 
 
-async def test_a_page_that_closed_meanwhile_is_not_told(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_page_that_closed_meanwhile_is_not_told(lobby: Lobby, line: Line) -> None:
     class Last(Page):
         async def send_numbers(self, numbers: dict[str, Any]) -> None:
-            await lobby.leave(gone, "closed")
+            await lobby.page_closed(gone, Absence.CLOSED)
 
     first, second = waiting(line, 1), waiting(line, 2)
     await sit(lobby, Last(first))
@@ -449,7 +446,7 @@ async def test_a_page_that_closed_meanwhile_is_not_told(lobby: Lobby, line: Line
     assert page.told() == []
 
 
-async def test_a_page_that_fails_does_not_stop_the_others(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_page_that_fails_does_not_stop_the_others(lobby: Lobby, line: Line) -> None:
     entries = [waiting(line, 1), waiting(line, 2)]
     broken, page = Page(entries[0], fails=True), Page(entries[1])
     for each in (broken, page):
@@ -458,9 +455,7 @@ async def test_a_page_that_fails_does_not_stop_the_others(lobby: Lobby, line: Li
     assert page.told() == [(2, 0)]
 
 
-async def test_numbers_that_could_not_be_read_are_told_later(
-    lobby: Lobby, line: LineQueue, valkey: redis.Redis
-) -> None:
+async def test_numbers_that_could_not_be_read_are_told_later(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
     entry = waiting(line, 2)
     page = Page(entry)
     await sit(lobby, page)
@@ -478,7 +473,7 @@ async def test_numbers_that_could_not_be_read_are_told_later(
 # Silence
 
 
-async def test_a_long_silence_of_a_waiting_page_is_broken_by_a_tick(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_long_silence_of_a_waiting_page_is_broken_by_a_tick(lobby: Lobby, line: Line) -> None:
     page = Page(waiting(line))
     seat = await sit(lobby, page)
     await lobby.tick()
@@ -492,7 +487,7 @@ async def test_a_long_silence_of_a_waiting_page_is_broken_by_a_tick(lobby: Lobby
     assert page.told() == ["tick"]
 
 
-async def test_a_running_page_asks_again_after_a_long_silence(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_running_page_asks_again_after_a_long_silence(lobby: Lobby, line: Line) -> None:
     """The hint of the end may have been lost; a bare tick would let the page wait for ever."""
     entry = waiting(line)
     entry.status = Status.RUNNING
@@ -503,7 +498,7 @@ async def test_a_running_page_asks_again_after_a_long_silence(lobby: Lobby, line
     assert page.told() == ["refresh"]
 
 
-async def test_a_process_that_could_not_beat_sends_its_pages_away(lobby: Lobby, line: LineQueue) -> None:
+async def test_a_process_that_could_not_beat_sends_its_pages_away(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     page = Page(entry)
     await sit(lobby, page)
@@ -517,17 +512,15 @@ async def test_a_process_that_could_not_beat_sends_its_pages_away(lobby: Lobby, 
     assert page.told().count("elsewhere") == 1
 
 
-async def test_a_process_sends_its_pages_away_though_redis_is_gone(
-    lobby: Lobby, line: LineQueue, settings: Any
-) -> None:
+async def test_a_process_sends_its_pages_away_though_redis_is_gone(lobby: Lobby, line: Line, settings: Any) -> None:
     page = Page(waiting(line))
     await sit(lobby, page)
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    living, lobby.client = lobby.client, keys.async_connection()
+    living, lobby.client = lobby.client, clients.async_connection()
     lobby._beaten_at -= MINUTE
     with pytest.raises(redis.ConnectionError):
         await lobby.tick()
-    await lobby.beat_for(page.entry)  # a hint, which must not end the page's socket
+    await lobby.page_closed_elsewhere(page.entry)  # a hint, which must not end the page's socket
     await lobby.client.aclose()
     lobby.client = living
     assert page.told() == ["elsewhere"]

@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 
-from queueing.exceptions import TooManyWaiting
+from queueing.exceptions import IllegalMove, TooManyWaiting
 from queueing.models import Entry, EntryFile
 from queueing.states import FINAL, LIVE, MOVES, Reason, Status
 
@@ -37,11 +38,12 @@ def test_only_one_of_two_workers_starts_an_entry(join: Join) -> None:
     assert not yours.start("w2")
 
 
-def test_a_first_attempt_starts_unread_and_knows_its_row(join: Join) -> None:
+def test_a_first_attempt_starts_in_one_query_and_knows_its_row(join: Join) -> None:
     entry = join()
-    started = Entry.objects.start_unread(entry.job_id, "w1")
+    started = Entry.objects.start_first_attempt(entry.job_id, "w1")
     assert started is not None
-    assert not Entry.objects.get().start("w2")
+    assert entry.attempt == 0
+    assert not entry.start("w2")  # it was read before
     assert (started.status, started.attempt, started.worker_ids) == (Status.RUNNING, 1, ["w1"])
     stored = Entry.objects.values().get()
     assert {name: getattr(started, name) for name in stored} == stored
@@ -49,16 +51,16 @@ def test_a_first_attempt_starts_unread_and_knows_its_row(join: Join) -> None:
     assert Entry.objects.get().result == {"x": 1}
 
 
-def test_what_must_be_read_is_not_started_unread(join: Join) -> None:
+def test_only_a_waiting_first_attempt_starts_in_one_query(join: Join) -> None:
     retried, running, gone = join(), join(), join()
     assert retried.start("w1")
-    assert retried.orphan()
+    assert retried.requeue_orphan()
     assert running.start("w1")
     gone.delete()
     before = list(Entry.objects.order_by("id").values())
     for entry in (retried, running, gone):
-        assert Entry.objects.start_unread(entry.job_id, "w2") is None
-    assert Entry.objects.start_unread("somebody else's", "w2") is None
+        assert Entry.objects.start_first_attempt(entry.job_id, "w2") is None
+    assert Entry.objects.start_first_attempt("somebody else's", "w2") is None
     assert list(Entry.objects.order_by("id").values()) == before
 
 
@@ -66,7 +68,7 @@ def test_a_late_attempt_can_write_nothing(join: Join) -> None:
     entry = join()
     entry.start("w1")
     late = Entry.objects.get()
-    entry.orphan()
+    entry.requeue_orphan()
     entry.start("w2")
     assert not late.renew_lease()
     assert not late.report(0.5, "late")
@@ -88,10 +90,24 @@ def test_final_is_final(join: Join, status: str) -> None:
     assert Entry.objects.get().status == status
 
 
+@pytest.mark.parametrize("move", ["succeed", "fail", "requeue_orphan", "fail_orphan", "undo_start", "start again"])
+def test_a_move_that_does_not_exist_is_a_mistake_in_the_code(join: Join, move: str) -> None:
+    """From a live status it raises: False would say that somebody else was first."""
+    entry = join()
+    arguments: dict[str, list[Any]] = {"succeed": [{}], "fail": [Reason.ERROR], "fail_orphan": ["", ""]}
+    if move == "start again":
+        move, arguments = "start", {"start": ["w2"]}
+        assert entry.start("w1")
+    before = Entry.objects.values().get()
+    with pytest.raises(IllegalMove):
+        getattr(entry, move)(*arguments.get(move, []))
+    assert Entry.objects.values().get() == before
+
+
 def test_giving_back_leaves_no_trace_of_the_start(join: Join) -> None:
     entry = join()
     entry.start("w1")
-    entry.give_back()
+    entry.undo_start()
     entry.refresh_from_db()
     assert (entry.status, entry.attempt, entry.worker_ids, entry.started_at) == (Status.WAITING, 0, [], None)
 
@@ -117,7 +133,7 @@ def test_an_orphan_comes_back_beside_places_taken_meanwhile(join: Join) -> None:
     entry.start("w1")
     join(visitor=visitor)
     join(visitor=visitor)
-    assert entry.orphan()
+    assert entry.requeue_orphan()
 
 
 def test_the_score_is_exact_in_a_double() -> None:

@@ -1,21 +1,23 @@
-"""Where entries stand: asked for a few by rank, for many from the whole line; the answers are the same."""
+"""Places of many entries: a few are asked for by rank, many from the whole line, and the answers are the same."""
 
 import pytest
 
-from queueing import keys, positions, presence
-from queueing.line import LineQueue
-from queueing.snapshot import Place
+from queueing.line import clients, positions, presence
+from queueing.line.places import Line, Place
+from queueing.states import Absence
 
 
 @pytest.mark.parametrize(("whole_line", "window"), [(1, 5_000), (1, 1), (1_000, 5_000)])
-async def test_it_works(line: LineQueue, monkeypatch: pytest.MonkeyPatch, whole_line: int, window: int) -> None:
+async def test_both_ways_count_the_present_and_the_held_ahead(
+    line: Line, monkeypatch: pytest.MonkeyPatch, whole_line: int, window: int
+) -> None:
     monkeypatch.setattr(positions, "WHOLE_LINE", whole_line)
     monkeypatch.setattr(positions, "WINDOW", window)
     for job_id, score in (("a", -(2**40)), ("b", 2), ("c", 3), ("d", 4)):
         line.place(job_id, score, presence=60)
     for job_id in ("a", "c"):
-        presence.close("probe", job_id, "lost")
-    client = keys.async_connection()
+        presence.close("probe", job_id, Absence.LOST)
+    client = clients.async_connection()
     asked = [("d", 4), ("b", 2), ("c", 3), ("nobody", 5)]
     assert list(await positions.find(client, "probe", asked)) == [Place(1, 2), Place(0, 1), None, None]
     await client.aclose()
@@ -23,9 +25,9 @@ async def test_it_works(line: LineQueue, monkeypatch: pytest.MonkeyPatch, whole_
 
 @pytest.mark.parametrize("whole_line", [1, 1_000])
 async def test_nobody_has_a_place_in_an_empty_line(
-    line: LineQueue, monkeypatch: pytest.MonkeyPatch, whole_line: int
+    line: Line, monkeypatch: pytest.MonkeyPatch, whole_line: int
 ) -> None:
     monkeypatch.setattr(positions, "WHOLE_LINE", whole_line)
-    client = keys.async_connection()
+    client = clients.async_connection()
     assert list(await positions.find(client, "probe", [("a", 1)])) == [None]
     await client.aclose()

@@ -1,7 +1,8 @@
-"""The contract with RQ: what it declares and does with every name that is overridden or relied upon.
+"""The contract with RQ: the behaviour of every name of RQ's that is overridden or relied upon.
 
-A new release of RQ that changes one of them fails here, with a sentence that says which and who relies on it. The
-names are in rq_inventory.py; an override, an import, or an attribute of RQ's without an entry there fails here, too.
+A new release of RQ that behaves otherwise fails here, with a sentence that names the change and the code that relies on
+it. The names are in rq_inventory.py; an override or an import of RQ's without an entry there fails here, too. Changed
+signatures, and attributes that are gone, fail `make check`: RQ is typed, and mypy compares it with the code.
 """
 
 import ast
@@ -19,8 +20,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import django_rq
 import psutil
@@ -32,6 +32,8 @@ from django.db import transaction
 from django_rq.queues import DjangoRQ
 from django_rq.workers import get_worker_class
 from packaging.requirements import Requirement
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import worker_registration
 from rq.command import send_stop_job_command
 from rq.defaults import DEFAULT_JOB_MONITORING_INTERVAL
@@ -46,12 +48,14 @@ from rq.worker import Worker
 from rq.worker.base import WorkerStatus
 from rq.worker_pool import WorkerPool
 
-from queueing import keys, stats
-from queueing.line import FAILURE_TTL, IDLE_WAIT, RUNNER, LineQueue, get_line
-from queueing.worker import PresenceWorker
+from queueing.line import clients, keys, workers
+from queueing.line.jobs import FAILURE_TTL, RUNNER, is_entry_job, job_key, read_job, save_job
+from queueing.line.places import Line
+from queueing.line.queue import IDLE_WAIT, LineQueue, get_queue
+from queueing.work.worker import PresenceWorker
 from tests.conftest import QUICK, ROOT, Processes, wait_for
 from tests.recording import note_calls
-from tests.rq_inventory import ATTRIBUTES, OVERRIDES, RELIED_UPON, WRITTEN_FOR, Override, Reliance
+from tests.rq_inventory import OVERRIDES, RELIED_UPON, WRITTEN_FOR, Override, Reliance
 from tests.servers import free_port
 
 # --- The version
@@ -63,11 +67,11 @@ def test_the_installed_version_is_the_one_this_contract_was_written_for(package:
     allowed = {line.name: line.specifier for line in map(Requirement, filter(None, lines))}[package]
     assert allowed == Requirement(package + WRITTEN_FOR[package]).specifier, (
         f"requirements.in allows {package}{allowed}, and this contract was written for {WRITTEN_FOR[package]}: "
-        f"read what changed in every name of its inventory, mend what fails here, and then move WRITTEN_FOR."
+        f"read the changes of every name in its inventory, mend the tests that fail here, and then move WRITTEN_FOR."
     )
     assert allowed.contains(version(package)), (
         f"{package} {version(package)} is installed, and this contract was written for {WRITTEN_FOR[package]}: "
-        f"run `make lock`, or, to move on, read what changed in every name of its inventory."
+        f"run `make lock`, or, to move on, read the changes of every name in its inventory."
     )
 
 
@@ -79,7 +83,7 @@ def rqs_bases(cls: type) -> list[type]:
 
 
 def overridden(cls: type) -> set[str]:
-    """Names that a class defines and a base of RQ's has, too; what Python itself writes into classes aside."""
+    """Names that a class defines and that a base of RQ's has, too, without those that Python writes into each class."""
     written_by_python = {name for name in vars(cls) if name.startswith("__") and name != "__init__"}
     return {name for name in set(vars(cls)) - written_by_python if any(name in vars(b) for b in rqs_bases(cls))}
 
@@ -119,42 +123,19 @@ def test_every_import_from_rq_has_a_contract() -> None:
 
 
 def imports_of_rq(path: Path) -> Iterator[str]:
-    """Dotted names of RQ's that a module imports; those that are loaded by a string, too."""
+    """Dotted names of RQ's that a module imports, by statement or by `import_module`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in {"rq", "django_rq"}:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in {"rq", "django_rq"})
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "import_module":
-            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
-
-
-@pytest.mark.parametrize("cls", ATTRIBUTES, ids=lambda cls: cls.__name__)
-def test_every_attribute_of_rqs_that_is_read_has_a_contract(cls: type) -> None:
-    read: dict[str, set[str]] = {variable: set() for variable in ATTRIBUTES[cls]}
-    for node in ast.walk(ast.parse(inspect.getsource(cls))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in read:
-            read[node.value.id].add(node.attr)
-    read["self"] -= own_attributes(cls) | overridden(cls)
-    for variable, names in ATTRIBUTES[cls].items():
-        missing = read[variable] - names
-        assert not missing, f"{cls.__name__} reads {variable}.{sorted(missing)}, and ATTRIBUTES has no such name."
-
-
-@pytest.mark.parametrize(
-    ("cls", "variable"), [(cls, variable) for cls in ATTRIBUTES for variable in ATTRIBUTES[cls]], ids=str
-)
-def test_rqs_objects_have_the_attributes_that_are_read(cls: type, variable: str, client: redis.Redis) -> None:
-    queue = Queue("probe", connection=client)
-    plain: Any = Worker([queue], connection=client) if cls is PresenceWorker else queue
-    if variable == "job":
-        plain = Job.create("tests.foreign.note", connection=client)
-    lost = {name for name in ATTRIBUTES[cls][variable] if not hasattr(plain, name)}
-    assert not lost, f"rq.{type(plain).__name__} has no {sorted(lost)} any more: {cls.__name__} reads it."
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
 
 
 def named_tests() -> list[str]:
-    entries = [*RELIED_UPON, *(override for overrides in OVERRIDES.values() for override in overrides)]
+    overrides = [override for overrides in OVERRIDES.values() for override in overrides]
+    entries: list[Override | Reliance] = [*overrides, *RELIED_UPON]
     return sorted({name for entry in entries for name in entry.shown_by.split()})
 
 
@@ -165,84 +146,9 @@ def test_the_tests_that_the_inventory_names_exist(name: str) -> None:
     assert function in there, f"The inventory says that {name} shows what RQ does, and there is no such test."
 
 
-# --- What RQ declares
-
-
-def all_overrides() -> list[Any]:
-    return [
-        pytest.param(cls, override, id=f"{cls.__name__}.{override.name}")
-        for cls, overrides in OVERRIDES.items()
-        for override in overrides
-    ]
-
-
-def owner_of(cls: type, name: str) -> type:
-    return next(base for base in rqs_bases(cls) if name in vars(base))
-
-
-def kind_of(cls: type, name: str) -> type:
-    found = inspect.getattr_static(cls, name)
-    return next((kind for kind in (FunctionType, classmethod, property, type) if isinstance(found, kind)), type(found))
-
-
-def parameters_of(function: Any) -> list[inspect.Parameter]:
-    return [each for each in inspect.signature(function).parameters.values() if each.name not in {"self", "cls"}]
-
-
-@pytest.mark.parametrize(("cls", "override"), all_overrides())
-def test_rq_declares_what_is_overridden(cls: type, override: Override) -> None:
-    owner = owner_of(cls, override.name)
-    stock, ours = f"{owner.__module__}.{owner.__name__}.{override.name}", f"{cls.__name__}.{override.name}"
-    kind = kind_of(owner, override.name)
-    assert kind is override.kind, (
-        f"{stock} is a {kind.__name__} now, not a {override.kind.__name__}: {ours} overrides it, so that {override.why}"
-    )
-    assert kind_of(cls, override.name) is kind, f"{ours} is not a {kind.__name__}, as {stock} is"
-    if kind not in {FunctionType, classmethod}:
-        return
-    declared = parameters_of(getattr(owner, override.name))
-    assert [each.name for each in declared] == override.parameters.split(), (
-        f"{stock} changed its parameters: {ours} overrides it, so that {override.why}"
-    )
-    refused = refused_calls(getattr(owner, override.name), getattr(cls, override.name))
-    assert not refused, f"{stock} may be called {refused}, and {ours}, which overrides it, may not"
-
-
-def refused_calls(theirs: Any, ours: Any) -> list[str]:
-    """The ways in which RQ's may be called and ours may not: all by position, all by name, as little as possible."""
-    signature, named = (
-        inspect.signature(ours),
-        [each for each in parameters_of(theirs) if each.kind in PASSED_EITHER_WAY],
-    )
-    this = [None] if "self" in signature.parameters else []
-    names = [each.name for each in named]
-    calls: dict[str, tuple[list[Any], dict[str, Any]]] = {
-        "by position": (names, {}),
-        "by name": ([], dict.fromkeys(names)),
-        "with what is required only": ([each.name for each in named if each.default is each.empty], {}),
-    }
-    return [way for way, (args, kwargs) in calls.items() if not binds(signature, [*this, *args], kwargs)]
-
-
-PASSED_EITHER_WAY = {inspect.Parameter.POSITIONAL_OR_KEYWORD}
-
-
-def binds(signature: inspect.Signature, args: list[Any], kwargs: dict[str, Any]) -> bool:
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("reliance", RELIED_UPON, ids=lambda reliance: reliance.path)
-def test_what_is_relied_upon_is_there_and_takes_what_it_is_given(reliance: Reliance) -> None:
-    found = resolve(reliance.path)
-    assert found is not None, f"{reliance.path} is gone: {reliance.why}"
-    if not reliance.parameters:
-        return
-    lost = set(reliance.parameters.split()) - {each.name for each in parameters_of(found)}
-    assert not lost, f"{reliance.path} does not take {sorted(lost)} any more: {reliance.why}"
+def test_rq_still_has_the_names_that_are_relied_upon(reliance: Reliance) -> None:
+    assert resolve(reliance.path) is not None, f"{reliance.path} is gone: {reliance.why}"
 
 
 def resolve(path: str) -> Any:
@@ -259,12 +165,12 @@ def resolve(path: str) -> Any:
     return None
 
 
-# --- What RQ does with a queue
+# --- RQ and a queue
 
 
 @pytest.fixture
 def client() -> Iterator[redis.Redis]:
-    """A connection of its own: a worker changes the timeouts of the one it is given, and its name."""
+    """A client of the test's own: a worker changes the timeouts and the name of its connection."""
     client = redis.Redis.from_url(settings.REDIS_URL)
     yield client
     client.close()
@@ -272,17 +178,17 @@ def client() -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def stock(client: redis.Redis) -> Queue:
-    """A plain queue of the same name as `line`, as RQ builds them in many places."""
+    """A plain queue of the same name as `queue`. RQ builds such queues in many places."""
     return Queue("probe", connection=client, serializer=JSONSerializer)
 
 
 def inbox(client: redis.Redis) -> list[bytes]:
-    return client.lrange("rq:queue:probe", 0, -1)
+    return cast("list[bytes]", client.lrange("rq:queue:probe", 0, -1))
 
 
 @dataclass
 class Asked:
-    """What somebody does with a queue of RQ's, and the overrides that this must reach."""
+    """A call on a queue of RQ's, and the overrides that it must reach."""
 
     does: Callable[[Queue], Any]
     reaches: list[tuple[str, dict[str, Any]]]
@@ -313,14 +219,14 @@ ASKED = {
 
 
 @pytest.mark.parametrize("way", ASKED)
-def test_what_rq_asks_of_a_queue_reaches_our_override(way: str, line: LineQueue) -> None:
-    class NotedLine(LineQueue):
+def test_rqs_calls_on_a_queue_reach_our_overrides(way: str, line: Line) -> None:
+    class NotedQueue(LineQueue):
         pass
 
     calls: list[dict[str, Any]] = []
     line.place("here", 1, presence=10)
-    note_calls(NotedLine, ["push_job_id", "count", "get_job_ids", "fetch_job", "remove"], calls.append)
-    ASKED[way].does(NotedLine("probe", connection=line.connection, commit_mode="auto"))
+    note_calls(NotedQueue, ["push_job_id", "count", "get_job_ids", "fetch_job", "remove"], calls.append)
+    ASKED[way].does(NotedQueue("probe", connection=line.client, commit_mode="auto"))
     reached = [(call["name"], call["arguments"]) for call in calls if call["event"] == "call"]
     assert reached == ASKED[way].reaches, (
         f"rq.Queue.{way} reaches other methods of the queue than before: "
@@ -328,10 +234,14 @@ def test_what_rq_asks_of_a_queue_reaches_our_override(way: str, line: LineQueue)
     )
 
 
-def test_rqs_keys_are_where_ours_point(stock: Queue, line: LineQueue) -> None:
-    assert stock.key == line.key == line.keys.inbox, "rq.Queue.key is another list now: keys.line_keys names the inbox."
-    assert stock.redis_queues_keys == "rq:queues", "rq.Queue.redis_queues_keys is another set now."
-    assert (Job.key_for("id"), Job.redis_job_namespace_prefix) == ("rq:job:id", "rq:job:"), (
+def test_rqs_keys_are_where_ours_point(stock: Queue, queue: LineQueue) -> None:
+    assert stock.key == queue.key == keys.line_keys("probe").inbox, (
+        "rq.Queue.key is another list now: keys.line_keys names the inbox."
+    )
+    assert stock.redis_queues_keys == "rq:queues", (
+        "rq.Queue.redis_queues_keys is another set now: Line.place adds to it."
+    )
+    assert (job_key("id"), Job.redis_job_namespace_prefix) == ("rq:job:id", "rq:job:"), (
         "RQ keeps jobs elsewhere now: lua/claim.lua and purge.purge_keys name their keys."
     )
 
@@ -355,19 +265,19 @@ def test_dependents_and_schedules_land_in_the_inbox(stock: Queue, client: redis.
 
 
 @pytest.mark.django_db
-def test_a_line_enqueues_at_once_and_django_rqs_queue_at_the_commit(client: redis.Redis, line: LineQueue) -> None:
+def test_our_queue_enqueues_before_the_commit_and_django_rqs_at_it(client: redis.Redis, queue: LineQueue) -> None:
     with transaction.atomic():
         assert enqueue(DjangoRQ("probe", connection=client)) is None, (
-            "django_rq.DjangoRQ enqueues inside a transaction, too: get_line need not say commit_mode any more."
+            "django_rq.DjangoRQ enqueues inside a transaction, too: get_queue need not say commit_mode any more."
         )
-        assert isinstance(enqueue(line), Job), 'django_rq.DjangoRQ does not take commit_mode="auto" from get_line.'
+        assert isinstance(enqueue(queue), Job), 'django_rq.DjangoRQ does not take commit_mode="auto" from get_queue.'
     assert inbox(client) == [b"foreign"]
 
 
 # --- Traps of a stock queue that ours mends: when one is gone, so may be the override
 
 
-def test_stock_rq_takes_the_place_of_an_id_without_a_job(stock: Queue, client: redis.Redis, line: LineQueue) -> None:
+def test_stock_rq_takes_the_place_of_an_id_without_a_job(stock: Queue, client: redis.Redis, queue: LineQueue) -> None:
     client.rpush(stock.key, "lost")
     assert stock.get_jobs() == []
     assert inbox(client) == [], "rq.Queue.fetch_job leaves the id of a lost job now: LineQueue.fetch_job does so, too."
@@ -375,12 +285,12 @@ def test_stock_rq_takes_the_place_of_an_id_without_a_job(stock: Queue, client: r
     stock.compact()
     assert inbox(client) == [], "rq.Queue.compact leaves the id of a lost job now: LineQueue.compact does so, too."
     client.rpush(stock.key, "lost")
-    line.get_jobs()
-    line.compact()
+    queue.get_jobs()
+    queue.compact()
     assert inbox(client) == [b"lost"]
 
 
-def test_stock_rq_loses_what_it_has_popped(stock: Queue, client: redis.Redis) -> None:
+def test_stock_rq_loses_the_ids_that_it_has_popped(stock: Queue, client: redis.Redis) -> None:
     other = Queue("tables", connection=client, serializer=JSONSerializer)
     enqueue(stock)
     Queue.dequeue_any([stock, other], None, connection=client, serializer=JSONSerializer)
@@ -397,17 +307,27 @@ def test_stock_rq_loses_what_it_has_popped(stock: Queue, client: redis.Redis) ->
 # --- Jobs
 
 
-def test_a_saved_job_has_the_fields_that_scripts_and_workers_read(line: LineQueue) -> None:
-    line.save_job("a" * 32)
-    saved = line.connection.hgetall("rq:job:" + "a" * 32)
-    known = {name: saved[name.encode()].decode() for name in ("status", "origin", "description", "timeout")}
+def save(client: redis.Redis, job_id: str) -> dict[str, str]:
+    """Stores the job of an entry, as a place does; returns its hash, without the data."""
+    with client.pipeline() as pipe:
+        save_job(pipe, "probe", job_id)
+        pipe.execute()
+    stored = cast("dict[bytes, bytes]", client.hgetall(job_key(job_id)))
+    return {name.decode(): value.decode() for name, value in stored.items() if name != b"data"}
+
+
+def test_a_saved_job_has_the_fields_that_scripts_and_workers_read(client: redis.Redis) -> None:
+    saved = save(client, "a" * 32)
+    known = {name: saved[name] for name in ("status", "origin", "description", "timeout")}
     assert known == {"status": "queued", "origin": "probe", "description": "a" * 32, "timeout": "180"}, (
         "rq.job.Job.to_dict has other fields: lua/claim.lua reads `description`, LineQueue.fetch_job `origin`."
     )
-    assert (saved[b"result_ttl"], saved[b"failure_ttl"]) == (b"0", str(FAILURE_TTL).encode()), (
-        "rq.job.Job.create takes other lives: LineQueue.save_job keeps no job that is done."
+    assert (saved["result_ttl"], saved["failure_ttl"]) == ("0", str(FAILURE_TTL)), (
+        "rq.job.Job.create takes other lives: jobs.save_job keeps no job that is done."
     )
-    read = Job.fetch("a" * 32, connection=line.connection, serializer=JSONSerializer)
+    age = datetime.now(UTC) - utcparse(saved["created_at"])
+    assert abs(age) < timedelta(seconds=30), "rq.utils.now or utcformat changed: jobs.save_job writes created_at."
+    read = Job.fetch("a" * 32, connection=client, serializer=JSONSerializer)
     assert (read.func_name, read.origin, read.get_status()) == (RUNNER, "probe", JobStatus.QUEUED)
     assert (read.timeout, read.result_ttl, read.failure_ttl) == (180, 0, FAILURE_TTL)
 
@@ -419,33 +339,34 @@ def test_a_foreign_job_has_a_description_that_is_not_its_id(stock: Queue, client
 
 
 @pytest.mark.parametrize("compress", [zlib.compress, bytes], ids=["compressed", "plain"])
-def test_data_is_read_compressed_and_plain(compress: Callable[[bytes], bytes], line: LineQueue) -> None:
-    line.save_job("id")
-    line.connection.hset("rq:job:id", "data", compress(json.dumps(["x.y", None, [1], {"z": 2}]).encode()))
-    job = Job.fetch("id", connection=line.connection, serializer=JSONSerializer)
+def test_data_is_read_compressed_and_plain(compress: Callable[[bytes], bytes], client: redis.Redis) -> None:
+    save(client, "id")
+    client.hset("rq:job:id", "data", compress(json.dumps(["x.y", None, [1], {"z": 2}]).encode()))
+    job = Job.fetch("id", connection=client, serializer=JSONSerializer)
     assert (job.func_name, job.instance, list(job.args), job.kwargs) == ("x.y", None, [1], {"z": 2}), (
         "rq.job.Job.restore reads `data` otherwise: entries that wait were saved as (function, instance, args, kwargs)."
     )
 
 
-def test_a_job_that_cannot_be_fetched_says_so(line: LineQueue) -> None:
-    fetch = partial(Job.fetch, connection=line.connection, serializer=JSONSerializer)
-    sentence = (
-        "rq.job.Job.fetch raises something else for a job that is %s: LineQueue.fetch_job and is_runner catch it."
-    )
+def test_a_job_that_cannot_be_fetched_says_so(client: redis.Redis) -> None:
+    fetch = partial(Job.fetch, connection=client, serializer=JSONSerializer)
+    sentence = "rq.job.Job.fetch raises something else for a job that is %s: jobs.read_job and is_entry_job catch it."
     assert raised_by(lambda: fetch("missing")) is NoSuchJobError, sentence % "missing"
-    line.connection.hset("rq:job:no-data", "status", "queued")
+    client.hset("rq:job:no-data", "status", "queued")
     assert raised_by(lambda: fetch("no-data")) is NoSuchJobError, sentence % "without data"
-    line.save_job("rubbish")
-    line.connection.hset("rq:job:rubbish", "data", b"rubbish")
+    save(client, "rubbish")
+    client.hset("rq:job:rubbish", "data", b"rubbish")
     job = fetch("rubbish")  # the data is read when it is asked for
     assert raised_by(lambda: job.func_name) is DeserializationError, sentence % "unreadable"
+    for job_id in ("missing", "no-data", "rubbish"):
+        assert read_job(client, job_id) is None
+        assert is_entry_job(job_id)
 
 
 def raised_by(function: Callable[[], Any]) -> type[Exception] | None:
     try:
         function()
-    except Exception as error:  # noqa: BLE001  # it is the answer
+    except Exception as error:  # noqa: BLE001  # the error is the answer
         return type(error)
     return None
 
@@ -460,8 +381,8 @@ def test_a_timeout_is_an_exception_like_others() -> None:
 
 
 def test_django_rq_builds_our_classes_by_setting() -> None:
-    queue = django_rq.get_queue("probe")
-    assert type(queue) is LineQueue, "django_rq.get_queue does not honour QUEUE_CLASS of the setting RQ any more."
+    built = django_rq.get_queue("probe")
+    assert type(built) is LineQueue, "django_rq.get_queue does not honour QUEUE_CLASS of the setting RQ any more."
     worker = django_rq.get_worker("tables", "probe", name="built", serializer="rq.serializers.DefaultSerializer")
     assert type(worker) is PresenceWorker, (
         "django_rq.get_worker does not honour WORKER_CLASS of the setting RQ any more."
@@ -469,12 +390,12 @@ def test_django_rq_builds_our_classes_by_setting() -> None:
     assert worker.serializer is JSONSerializer, (
         "rq.worker.Worker takes its serializer elsewhere than from its argument."
     )
-    assert [(type(line), line.name, line.worker_name) for line in worker.lines] == [
+    assert [(type(queue), queue.name, queue.worker_name) for queue in worker.line_queues] == [
         (LineQueue, "tables", "built"),
         (LineQueue, "probe", "built"),
-    ], "rq.worker.Worker changed its queues or its name: PresenceWorker tells its lines who claims."
+    ], "rq.worker.Worker changed its queues or its name: PresenceWorker writes its name into its queues."
     assert worker._ordered_queues == worker.queues, "rq.worker.Worker asks other queues than those it was given."
-    for each in (queue, worker):
+    for each in (built, worker):
         each.connection.close()
 
 
@@ -519,12 +440,12 @@ def test_rq_finds_a_worker_by_its_key(client: redis.Redis) -> None:
     ], "rq.worker.Worker.find_by_key makes workers otherwise: PresenceWorker.__init__ must take its arguments."
 
 
-# --- What RQ does with a worker that waits
+# --- RQ and a worker that waits
 
 
 def test_rqs_own_timeouts_of_a_worker_are_too_long(client: redis.Redis) -> None:
     stock = Worker(["probe"], connection=client)
-    assert stock.dequeue_timeout > stats.ALIVE, (
+    assert stock.dequeue_timeout > workers.ALIVE, (
         "rq.worker.Worker.dequeue_timeout is short now: PresenceWorker.dequeue_timeout is not needed any more."
     )
     assert stock.job_monitoring_interval == DEFAULT_JOB_MONITORING_INTERVAL >= 30, (
@@ -540,7 +461,7 @@ def test_rqs_own_timeouts_of_a_worker_are_too_long(client: redis.Redis) -> None:
 
 @pytest.fixture
 def worker(client: redis.Redis) -> PresenceWorker:
-    """A worker that is never let loose; its methods are called one by one, as RQ does."""
+    """A worker whose `work` is never called; tests call its methods one by one, as RQ does."""
     worker = PresenceWorker(["probe"], name="ours", connection=client)
     worker.register_birth()
     return worker
@@ -548,19 +469,20 @@ def worker(client: redis.Redis) -> PresenceWorker:
 
 def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> None:
     asked: list[dict[str, Any]] = []
+    signature = inspect.signature(LineQueue.dequeue_any)
     answers: list[Any] = [DequeueTimeout(1, ["x"]), DequeueTimeout(1, ["x"]), None]
 
-    class AskedLine(LineQueue):
+    class AskedQueue(LineQueue):
         @classmethod
-        def dequeue_any(cls, queues: Any, timeout: int | None, **named: Any) -> Any:
-            asked.append({"queues": queues, "timeout": timeout} | named)
+        def dequeue_any(cls, *args: Any, **kwargs: Any) -> Any:
+            asked.append(signature.bind(*args, **kwargs).arguments)
             answer = answers.pop(0)
             if isinstance(answer, Exception):
                 raise answer
             return answer
 
-    worker = PresenceWorker([AskedLine("probe", connection=client)], connection=client)
-    worker.queue_class = AskedLine
+    worker = PresenceWorker([AskedQueue("probe", connection=client)], connection=client)
+    worker.queue_class = AskedQueue
     assert worker.dequeue_job_and_maintain_ttl(7) is None, "rq.worker.Worker does not pass on that there is nothing."
     assert len(asked) == 3, "rq.worker.Worker does not ask again after a DequeueTimeout of LineQueue.dequeue_any."
     assert asked[0] == {
@@ -571,9 +493,10 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
         "serializer": JSONSerializer,
         "death_penalty_class": worker.death_penalty_class,
     }, "rq.worker.Worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides it."
-    job = worker.lines[0].job_to_run("next")
-    answers.append((job, worker.lines[0]))
-    assert worker.dequeue_job_and_maintain_ttl(7) == (job, worker.lines[0]), (
+    queue = worker.line_queues[0]
+    job = queue.job_to_run("next")
+    answers.append((job, queue))
+    assert worker.dequeue_job_and_maintain_ttl(7) == (job, queue), (
         "rq.worker.Worker does not run the job that LineQueue.dequeue_any gives it."
     )
 
@@ -589,13 +512,13 @@ def test_a_stop_waits_for_a_busy_worker_only(worker: PresenceWorker) -> None:
     assert worker._stop_requested, "rq.worker.Worker._shutdown does not wait for a busy worker's job any more."
 
 
-def test_a_worker_that_stops_gives_its_claim_back(worker: PresenceWorker, line: LineQueue) -> None:
+def test_a_worker_that_stops_gives_its_claim_back(worker: PresenceWorker, line: Line) -> None:
     line.place("claimed", 5, presence=10)
     line.claim(worker.name)
     line.claim("another")
     worker.teardown()
-    assert (line.claims(), line.get_job_ids()) == ({}, ["claimed"])
-    assert line.connection.hexists(worker.key, "death"), (
+    assert (line.claims(), line.ids()) == ({}, ["claimed"])
+    assert line.client.hexists(worker.key, "death"), (
         "rq.worker.Worker.teardown registers no death: PresenceWorker.teardown, which overrides it, leaves that to it."
     )
 
@@ -606,28 +529,28 @@ def test_a_worker_that_stops_gives_its_claim_back(worker: PresenceWorker, line: 
 def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) -> None:
     stock = Worker(["probe"], connection=client)
     stock.register_birth()
-    assert worker_registration.get_keys(queue=get_line("probe")) == {stock.key}, (
-        "rq.worker_registration.get_keys answers otherwise: stats.live_workers counts those keys."
+    assert worker_registration.get_keys(queue=get_queue("probe")) == {stock.key}, (
+        "rq.worker_registration.get_keys answers otherwise: workers.live_workers counts those keys."
     )
-    beat = utcparse(client.hget(stock.key, "last_heartbeat").decode())
+    beat = utcparse(as_text(client.hget(stock.key, "last_heartbeat") or b""))
     assert abs(datetime.now(UTC) - beat) < timedelta(seconds=30), (
-        "rq.utils.utcparse or the field last_heartbeat of rq:worker:<name> changed: stats.live_workers reads it."
+        "rq.utils.utcparse or the field last_heartbeat of rq:worker:<name> changed: workers.live_workers reads it."
     )
-    assert len(stats.live_workers("probe")) == 1, (
-        "A stock worker is not counted: stats.live_workers reads what RQ writes."
+    assert len(workers.live_workers("probe")) == 1, (
+        "A stock worker is not counted: workers.live_workers reads what RQ writes."
     )
     stock.set_state(WorkerStatus.BUSY)
-    assert stats.live_workers("probe") == ["busy"], (
-        "rq.worker.Worker.set_state writes another word: stats.collect_facts counts the busy ones."
+    assert workers.live_workers("probe") == ["busy"], (
+        "rq.worker.Worker.set_state writes another word: facts.collect_facts counts the busy ones."
     )
     stock.register_death()
     assert client.hget(stock.key, "death"), (
-        "rq.worker.Worker.register_death writes no death: stats.live_workers reads it."
+        "rq.worker.Worker.register_death writes no death: workers.live_workers reads it."
     )
     client.sadd("rq:workers:probe", stock.key)
-    assert stats.live_workers("probe") == []
+    assert workers.live_workers("probe") == []
     assert 0 < client.ttl(stock.key) <= 60, (
-        "rq.worker.Worker.register_death does not let the key end: stats.live_workers reads all keys on the list."
+        "rq.worker.Worker.register_death does not let the key end: workers.live_workers reads all keys on the list."
     )
 
 
@@ -646,7 +569,7 @@ def test_rq_does_not_register_a_worker_again_after_a_flush(worker: PresenceWorke
 
 
 def test_heartbeats_write_a_lost_worker_anew(worker: PresenceWorker, client: redis.Redis, stock: Queue) -> None:
-    """RQ knows by the answer to the first command of `heartbeat`; ours adds more behind it."""
+    """RQ reads the answer to the first command of `heartbeat`; ours adds its commands after that one."""
     job = enqueue(stock)
     execution = worker.prepare_execution(job)
     client.delete(worker.key, job.key)
@@ -665,7 +588,7 @@ def test_a_redis_that_is_away_ends_rqs_worker_and_not_ours(client: redis.Redis, 
     for worker in (Worker(["probe"], connection=client), PresenceWorker(["probe"], connection=client)):
         job = enqueue(stock)
         execution = worker.prepare_execution(job)
-        worker.connection = redis.Redis(port=free_port(), retry=None)
+        worker.connection = redis.Redis(port=free_port(), retry=Retry(NoBackoff(), retries=0))
         away = partial(worker.maintain_heartbeats, job, execution)
         if isinstance(worker, PresenceWorker):
             away()
@@ -679,7 +602,7 @@ WITHOUT_A_HORSE = """
 import django, redis, rq
 django.setup()
 from django.conf import settings
-from queueing.worker import PresenceWorker
+from queueing.work.worker import PresenceWorker
 client = redis.Redis.from_url(settings.REDIS_URL)
 PresenceWorker(["probe"], connection=client).kill_horse()
 print("ours lives", flush=True)
@@ -707,14 +630,14 @@ def test_without_a_horse_rq_kills_its_own_process_group() -> None:
 
 
 def test_a_horse_far_beyond_its_timeout_is_killed_by_the_worker(worker: PresenceWorker, stock: Queue) -> None:
-    """The alarm in a horse is not heard inside of C code; the worker waits for a minute more."""
+    """The alarm in a horse is not heard inside of C code; the worker kills the horse a minute later."""
     job = enqueue(stock)
     execution = worker.prepare_execution(job)
-    job.timeout = -60  # that minute is over now
+    job.timeout = -60  # so that this minute is over now
     horse = subprocess.Popen(["sleep", "60"], start_new_session=True)
     worker._horse_pid, worker.job_monitoring_interval = horse.pid, 1
     try:
-        worker.monitor_work_horse(job, worker.lines[0], execution)
+        worker.monitor_work_horse(job, worker.line_queues[0], execution)
         assert not psutil.pid_exists(horse.pid), (
             "rq.worker.Worker.monitor_work_horse does not end a horse that is a minute beyond its timeout."
         )
@@ -723,21 +646,21 @@ def test_a_horse_far_beyond_its_timeout_is_killed_by_the_worker(worker: Presence
     assert worker.horse_pid == 0, "rq.worker.Worker.monitor_work_horse forgets no horse: kill_horse asks horse_pid."
 
 
-# --- The life of a worker: one process on two lines, whose calls are written down
+# --- The life of a worker: one process on two lines, with a record of its calls
 
 
 @dataclass
 class Life:
-    """What was written down, and what Redis knew of the worker and its jobs."""
+    """The record of the calls, and the state of the worker and its jobs in Redis afterwards."""
 
-    lines: list[dict[str, Any]]
+    records: list[dict[str, Any]]
     jobs: dict[str, dict[str, Any]]
     name: str
     exit_status: int | None
-    broke_off: str  # the first thing that did not happen
+    broke_off: str  # the first step that did not happen
 
     def calls(self, *names: str, event: str = "call") -> list[dict[str, Any]]:
-        return [line for line in self.lines if line["event"] == event and line.get("name") in names]
+        return [record for record in self.records if record["event"] == event and record.get("name") in names]
 
 
 JOBS = ("report", "fail", "die", "sleep")
@@ -748,7 +671,7 @@ RECORDER = "tests.recording.RecordingWorker"
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """A worker is born, runs a job that reports, one that fails, one that dies, one that is stopped, and is stopped."""
     folder = tmp_path_factory.mktemp("life")
-    client, path = keys.connection(), folder / "calls"
+    client, path = clients.connection(), folder / "calls"
     client.flushall()
     path.touch()
     queue = LineQueue("probe", connection=client, commit_mode="auto")
@@ -759,30 +682,30 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     try:
         process = processes.manage("rqworker", "tables", "probe", "--worker-class", RECORDER, CALLS=str(path))
         broke_off = live(process, client, path)
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        records = [json.loads(record) for record in path.read_text().splitlines()]
         name = next((as_text(key) for key in client.scan_iter("rq:worker:*", _type="hash")), "")
         known = {job_id: look_at(queue, job_id) for job_id in JOBS}
-        yield Life(lines, known, name.removeprefix("rq:worker:"), process.poll(), broke_off)
+        yield Life(records, known, name.removeprefix("rq:worker:"), process.poll(), broke_off)
     finally:
         processes.stop()
         print(processes.logs())  # noqa: T201  # pytest shows it when a test fails
 
 
 def live(process: "subprocess.Popen[bytes]", client: redis.Redis, calls: Path) -> str:
-    """Lead a worker through its jobs; returns what did not happen, so that the tests can say what did."""
-    steps: list[tuple[str, Callable[[], Any]]] = [
-        ("runs the jobs, and looks twice after the last", lambda: calls.read_text().count(LOOKED) >= 2),
-        ("takes a stop command", lambda: send_stop_job_command(client, "sleep", serializer=JSONSerializer) or True),
-        ("stops the job", lambda: client.hget("rq:job:sleep", "status") == b"stopped"),
-        ("is idle again", lambda: b"idle" in {client.hget(key, "state") for key in client.smembers("rq:workers")}),
-        ("is told to stop", lambda: process.terminate() or True),
-        ("ends", lambda: process.poll() is not None),
-    ]
-    for name, happens in steps:
-        try:
-            wait_for(happens, 15)
-        except (AssertionError, InvalidJobOperation) as error:
-            return f"{name} ({error})"
+    """Lead a worker through its jobs. Returns the first step that did not happen, so that the tests can name it."""
+    try:
+        step = "runs the jobs, and looks twice after the last"
+        wait_for(lambda: calls.read_text().count(LOOKED) >= 2, 15)
+        step = "stops the job"
+        send_stop_job_command(client, "sleep", serializer=JSONSerializer)
+        wait_for(lambda: client.hget("rq:job:sleep", "status") == b"stopped", 15)
+        step = "is idle again"
+        wait_for(lambda: b"idle" in {client.hget(key, "state") for key in client.smembers("rq:workers")}, 15)
+        step = "ends when it is told to"
+        process.terminate()
+        wait_for(lambda: process.poll() is not None, 15)
+    except (AssertionError, InvalidJobOperation) as error:
+        return f"{step} ({error})"
     return ""
 
 
@@ -835,7 +758,7 @@ def test_a_horse_is_set_up_before_its_job_starts(life: Life) -> None:
 
 
 def report_of(life: Life) -> dict[str, Any]:
-    reports = [line for line in life.lines if line["event"] == "report"]
+    reports = [record for record in life.records if record["event"] == "report"]
     assert len(reports) == 1, "rq.worker.Worker.perform_job does not call the function of a job, or calls it twice."
     return reports[0]
 
@@ -872,7 +795,7 @@ def test_a_job_that_raised_is_in_the_failed_registry(life: Life) -> None:
             f"rq.worker.Worker.handle_job_failure does not keep a job whose function does {name!r}."
         )
         assert 0 < life.jobs[name]["life"] <= FAILURE_TTL, (
-            "rq.job.Job.cleanup gives a failed job another life than its failure_ttl: LineQueue.save_job sets that."
+            "rq.job.Job.cleanup gives a failed job another life than its failure_ttl: jobs.save_job sets that."
         )
 
 
@@ -887,26 +810,26 @@ def test_a_job_that_was_stopped_is_kept_as_stopped(life: Life) -> None:
 
 
 def test_a_horse_that_ends_is_told_with_its_status(life: Life) -> None:
-    ended = [line["value"] for line in life.calls("wait_for_horse", event="return")]
+    ended = [record["value"] for record in life.calls("wait_for_horse", event="return")]
     assert all(len(value) == 3 for value in ended), (
         "rq.worker.Worker.wait_for_horse is not (pid, status, rusage) any more."
     )
     assert [status for _, status, _ in ended] == [0, 0, 3 << 8, signal.SIGKILL], (
         "rq.worker.Worker.wait_for_horse gives other statuses for jobs that return, raise, exit with 3, and are killed."
     )
-    performed = [line["value"] for line in life.calls("perform_job", event="return")]
+    performed = [record["value"] for record in life.calls("perform_job", event="return")]
     assert performed == [True, False], "rq.worker.Worker.perform_job does not say whether the function raised."
 
 
 def test_rq_looks_after_a_running_job_at_each_interval(life: Life) -> None:
-    errors = {line["error"] for line in life.calls("wait_for_horse", event="raise")}
+    errors = {record["error"] for record in life.calls("wait_for_horse", event="raise")}
     assert errors == {"HorseMonitorTimeoutException"}, (
-        "rq.worker.Worker.wait_for_horse is called away by something else."
+        "rq.worker.Worker.wait_for_horse is broken off by something else."
     )
     looks = [call["at"] for call in life.calls("maintain_heartbeats")]
     sentence = (
         "rq.worker.Worker.monitor_work_horse does not call maintain_heartbeats each job_monitoring_interval: "
-        "PresenceWorker.maintain_heartbeats renews the lease."
+        "PresenceWorker.maintain_heartbeats renews the lease in it."
     )
     assert len(looks) >= 2, sentence
     first, second, *_ = looks
@@ -932,7 +855,7 @@ def test_a_worker_serves_its_lines_in_turn(client: redis.Redis, life: Life) -> N
         assert found
         job, queue = found
         taken.append(job.id)
-        queue.end_claim(worker.name, job.id)
+        cast("LineQueue", queue).line.end_claim(worker.name, job.id)
         worker.reorder_queues(queue)
     assert taken == ["tables-0", "probe-0", "tables-1", "probe-1"], (
         "rq.worker.RoundRobinWorker does not turn its queues: PresenceWorker relies on it."

@@ -12,9 +12,9 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from queueing.asgi import is_accepted
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
+from queueing.web.origin import is_accepted
 from tests.visitors import FORM, Visitor, staff, upload, url
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,19 +9,20 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 
-from queueing import presence, services, tasks
-from queueing.exceptions import DoorsClosed, LineFull, TooManyWaiting, UnusableInput
-from queueing.line import LineQueue
+from queueing import ending, joining, registry
+from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
+from queueing.line import presence
+from queueing.line.places import Line
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Absence, Status
 
 Join = Callable[..., Entry]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def send(content: bytes, *, code: uuid.UUID, visitor: uuid.UUID) -> Entry:
-    return services.join(
-        tasks.get("probe"),
+    return joining.join(
+        registry.get_task("probe"),
         code=code,
         visitor=visitor,
         upload=ContentFile(content, name="a.csv"),
@@ -34,21 +35,21 @@ def stored_files() -> set[str]:
     return {str(path) for path in Path(django_settings.MEDIA_ROOT).rglob("*") if path.is_file()}
 
 
-def test_it_works(join: Join, line: LineQueue) -> None:
+def test_it_works(join: Join, line: Line) -> None:
     entry = join("a")
     with entry.input.open() as stored:
         assert stored.read() == b"input of a"
-    services.leave(entry)
+    ending.leave(entry)
     assert Entry.objects.get().status == Status.CANCELLED
-    assert line.places() == 0
+    assert line.count_entries() == 0
 
 
-def test_the_same_form_sent_twice_is_one_entry(line: LineQueue) -> None:
+def test_the_same_form_sent_twice_is_one_entry(line: Line) -> None:
     code, visitor = uuid.uuid4(), uuid.uuid4()
     first = send(b"same", code=code, visitor=visitor)
     assert send(b"same", code=code, visitor=visitor).pk == first.pk
     assert send(b"else", code=code, visitor=visitor).pk != first.pk  # the form was reused for another file
-    assert line.places() == 2
+    assert line.count_entries() == 2
 
 
 def test_a_foreign_code_is_never_reused() -> None:
@@ -68,7 +69,7 @@ def test_refusals_store_nothing(join: Join, settings: Any) -> None:
     with pytest.raises(TooManyWaiting):
         join(visitor=visitor)
     settings.QUEUEING = {"CLOSED_LINES": "tables, probe"}
-    with pytest.raises(DoorsClosed):
+    with pytest.raises(LineClosed):
         join()
     assert Entry.objects.count() == rows
     assert stored_files() == files
@@ -77,23 +78,23 @@ def test_refusals_store_nothing(join: Join, settings: Any) -> None:
 def test_leaving_twice_or_too_late_changes_nothing(join: Join) -> None:
     entry = join()
     stale = Entry.objects.get()
-    services.leave(entry)
-    services.leave(stale)
+    ending.leave(entry)
+    ending.leave(stale)
     assert Entry.objects.get().status == Status.CANCELLED
 
 
 def test_leaving_while_a_start_is_first_stops_the_running_entry(join: Join) -> None:
     entry = join()
     Entry.objects.get().start("w1")
-    services.leave(entry)  # it had read "waiting"
+    ending.leave(entry)  # it had read "waiting"
     assert Entry.objects.get().status == Status.CANCELLED
 
 
-def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, line: LineQueue) -> None:
+def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, line: Line) -> None:
     entry, other = join("again"), join("other")
-    services.leave(entry)
-    new = services.join_again(entry, visitor=uuid.uuid4())
-    assert line.get_job_ids() == [other.job_id, new.job_id]
+    ending.leave(entry)
+    new = joining.join_again(entry, visitor=uuid.uuid4())
+    assert line.ids() == [other.job_id, new.job_id]
     assert new.kwargs == {"label": "again"}
     with new.input.open() as stored:
         assert stored.read() == b"input of again"
@@ -101,19 +102,19 @@ def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, l
 
 def test_joining_again_without_the_input_says_so(join: Join) -> None:
     entry = join()
-    services.leave(entry)
+    ending.leave(entry)
     stored = entry.input
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
-        services.join_again(entry, visitor=uuid.uuid4())
+        joining.join_again(entry, visitor=uuid.uuid4())
 
 
-def test_a_kept_place_has_the_longer_clock(join: Join, line: LineQueue) -> None:
+def test_a_kept_place_has_the_longer_clock(join: Join, line: Line) -> None:
     entry = join()
-    assert services.keep(entry)
-    presence.close("probe", entry.job_id, "closed")
-    seconds, _ = line.connection.time()
-    due = line.connection.zscore(line.keys.due, entry.job_id)
+    assert ending.keep(entry)
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    seconds, _ = line.client.time()
+    due = line.client.zscore(line.keys.due, entry.job_id)
     assert due is not None
     assert due / 1000 - seconds > 1700
     assert [event.kind for event in entry.events.all()] == ["kept"]
@@ -122,21 +123,21 @@ def test_a_kept_place_has_the_longer_clock(join: Join, line: LineQueue) -> None:
 def test_a_task_that_does_not_allow_it_keeps_nothing(join: Join) -> None:
     entry = join()
     Entry.objects.update(queue="tables")
-    assert not services.keep(Entry.objects.get(pk=entry.pk))
+    assert not ending.keep(Entry.objects.get(pk=entry.pk))
 
 
 def test_only_what_waits_is_dropped(join: Join) -> None:
     waiting, running = join(), join()
     running.start("w1")
-    assert services.drop("probe", [waiting.job_id, running.job_id], "lost") == 1
+    assert ending.drop("probe", [waiting.job_id, running.job_id], Absence.LOST) == 1
     running.refresh_from_db()
     assert running.status == Status.RUNNING
 
 
-def test_an_orphan_whose_claim_is_still_there_goes_back_once(join: Join, line: LineQueue) -> None:
+def test_an_orphan_whose_claim_is_still_there_goes_back_once(join: Join, line: Line) -> None:
     entry = join()
     line.claim("w1")
     entry.start("w1")  # and the worker died before it cleared the claim
-    assert services.orphan(entry, "died")
+    assert ending.settle_orphan(entry, "died")
     assert line.claims() == {}
-    assert line.get_job_ids() == [entry.job_id]
+    assert line.ids() == [entry.job_id]

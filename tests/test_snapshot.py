@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from queueing import snapshot
-from queueing.line import LineQueue
+from queueing.facts import Facts, parse_facts
+from queueing.line.places import Line, Place
 from queueing.models import Entry
-from queueing.snapshot import JSON_FIELDS, Place, Snapshot, ordinal
 from queueing.states import FINAL, Reason, Status
-from queueing.stats import Facts, parse_facts
+from queueing.web import snapshot
+from queueing.web.sentences import ordinal
+from queueing.web.snapshot import JSON_FIELDS, Snapshot
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 BUSY = Facts(workers=2, running=2, busy=2, run_seconds=(60.0,) * 10)
@@ -21,13 +22,13 @@ def entry(status: Status = Status.WAITING, **values: object) -> Entry:
 
 
 def told(
-    made: Entry, ahead: int | None = None, held_ahead: int = 0, facts: Facts = BUSY, *, claimed: bool = False
+    made: Entry, ahead: int | None = None, held_ahead: int = 0, facts: Facts = BUSY, *, is_claimed: bool = False
 ) -> Snapshot:
     place = Place(ahead, held_ahead) if ahead is not None else None
-    return snapshot.build(made, place, facts, claimed=claimed)
+    return snapshot.build(made, place, facts, is_claimed=is_claimed)
 
 
-def test_it_works() -> None:
+def test_a_waiting_entry_has_its_numbers_and_sentences() -> None:
     now = told(entry(), 2, 1)
     assert (now.position, now.ahead, now.held_ahead) == (3, 2, 1)
     assert now.headline == "3rd in line"
@@ -56,7 +57,7 @@ def test_a_line_without_workers_says_so_and_that_it_goes_on() -> None:
 
 
 def test_who_was_claimed_is_told_that_the_turn_is_coming_up() -> None:
-    now = told(entry(), claimed=True)
+    now = told(entry(), is_claimed=True)
     assert (now.position, now.ahead, now.held_ahead, now.eta_seconds) == (None, None, None, None)
     assert (now.headline, now.wait, now.detail) == ("Your turn is coming up", "", "A worker is taking it up.")
 
@@ -67,14 +68,14 @@ def test_without_a_place_no_turn_is_promised() -> None:
     assert (now.headline, now.detail) == ("Waiting", "Your place is stored; its number will follow.")
 
 
-def test_places_are_told_from_claims(line: LineQueue) -> None:
+def test_places_are_told_from_claims(line: Line) -> None:
     first, second = entry(), entry()
     first.id, second.id = 1, 2
-    assert snapshot.of(first).headline == "Waiting"  # as after a flush
+    assert snapshot.read(first).headline == "Waiting"  # as after a flush
     for made in (first, second):
         line.place(made.job_id, made.score, presence=60)
     line.claim("w")
-    assert [snapshot.of(made).headline for made in (first, second)] == ["Your turn is coming up", "You are next"]
+    assert [snapshot.read(made).headline for made in (first, second)] == ["Your turn is coming up", "You are next"]
 
 
 def test_it_never_grows_without_saying_why() -> None:
@@ -101,9 +102,11 @@ def test_what_has_ended_waits_for_nothing(status: Status) -> None:
 @pytest.mark.parametrize("reason", sorted(Reason))
 @pytest.mark.parametrize("status", sorted(Status))
 def test_every_status_and_reason_has_words(status: Status, reason: Reason) -> None:
-    now = told(entry(status, reason=reason))
+    now = told(entry(status, reason=reason), facts=Facts())
     assert now.headline
     assert now.title
+    assert now.detail or status == Status.SUCCEEDED
+    assert bool(now.advice) == (status in FINAL - {Status.SUCCEEDED})
 
 
 def test_a_place_may_be_kept_for_longer() -> None:

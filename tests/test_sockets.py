@@ -15,8 +15,9 @@ from django.http import HttpResponse
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from queueing import events, keys, services
-from queueing.line import LineQueue
+from queueing import ending, events
+from queueing.line import clients, keys
+from queueing.line.places import Line, get_line
 from queueing.models import Entry
 from tests.conftest import QUICK, Processes, wait_for
 from tests.servers import free_port, start_valkey
@@ -97,17 +98,17 @@ def read_until(ws: ClientConnection, condition: Callable[[dict[str, Any]], bool]
     return frame
 
 
-def cause_of(line: LineQueue, entry: Entry) -> str:
-    return (line.connection.hget(line.keys.cause, entry.job_id) or b"lost").decode()
+def absence_of(line: Line, entry: Entry) -> str:
+    return (line.client.hget(line.keys.absence, entry.job_id) or b"lost").decode()
 
 
-def is_held(line: LineQueue, entry: Entry) -> bool:
+def is_held(line: Line, entry: Entry) -> bool:
     return entry.job_id in line.held_ids()
 
 
 def forget_presence(entry: Entry) -> None:
     """What joining gave; from now on only a page counts."""
-    keys.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
+    clients.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
 
 
 def reset(ws: ClientConnection) -> None:
@@ -116,7 +117,7 @@ def reset(ws: ClientConnection) -> None:
     ws.socket.shutdown(socket.SHUT_RDWR)
 
 
-def test_it_works(web: Web, line: LineQueue) -> None:
+def test_it_works(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     forget_presence(entry)
@@ -252,14 +253,14 @@ def test_only_the_first_of_many_frames_is_answered(web: Web) -> None:
         for _ in range(20):
             ws.send("x")
         ws.ping().wait(10)  # all of them have arrived
-        services.leave(entry)
+        ending.leave(entry)
         frames = [read(ws)]
         while frames[-1].get("status") != "cancelled":
             frames.append(read(ws))
         assert [frame["type"] for frame in frames].count("error") == 1
 
 
-def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: LineQueue) -> None:
+def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with ExitStack() as pages:
@@ -270,13 +271,13 @@ def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: LineQu
             read(another)
         assert closed.value.rcvd
         assert closed.value.rcvd.code == 4013
-        assert line.get_job_ids() == [entry.job_id]
+        assert line.ids() == [entry.job_id]
         events.publish(entry.code)
         for ws in sockets:
             read(ws)
 
 
-def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: LineQueue) -> None:
+def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with web.open(entry, visitor) as other:
@@ -287,7 +288,7 @@ def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: LineQueue) -
                 read_until(ws, lambda frame: False)
         forget_presence(entry)
         wait_for(lambda: presence_of(entry) > 1, 5)
-        assert line.get_job_ids() == [entry.job_id]
+        assert line.ids() == [entry.job_id]
         read(other)
 
 
@@ -295,7 +296,7 @@ def test_a_huge_frame_ends_that_socket_and_no_other(web: Web, line: LineQueue) -
 
 
 @pytest.mark.parametrize("code", [4001, 1000, 1001])
-def test_a_goodbye_holds_the_entry_at_once(web: Web, line: LineQueue, code: int) -> None:
+def test_a_goodbye_holds_the_entry_at_once(web: Web, line: Line, code: int) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
@@ -303,13 +304,13 @@ def test_a_goodbye_holds_the_entry_at_once(web: Web, line: LineQueue, code: int)
         ws.close(code)
     wait_for(lambda: is_held(line, entry), 2)
     assert presence_of(entry) == 0
-    assert cause_of(line, entry) == "closed"
+    assert absence_of(line, entry) == "closed"
     with web.open(entry, visitor) as ws:  # a reload: the very same place
         assert read(ws)["position"] == 1
-        wait_for(lambda: line.get_job_ids() == [entry.job_id], 2)
+        wait_for(lambda: line.ids() == [entry.job_id], 2)
 
 
-def test_an_aborted_connection_is_lost(web: Web, line: LineQueue) -> None:
+def test_an_aborted_connection_is_lost(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
@@ -317,7 +318,7 @@ def test_an_aborted_connection_is_lost(web: Web, line: LineQueue) -> None:
         reset(ws)
         wait_for(lambda: is_held(line, entry), 2)
         assert presence_of(entry) == 0
-        assert cause_of(line, entry) == "lost"
+        assert absence_of(line, entry) == "lost"
 
 
 def test_the_end_of_a_running_entrys_page_is_noted(web: Web, valkey: redis.Redis) -> None:
@@ -325,7 +326,7 @@ def test_the_end_of_a_running_entrys_page_is_noted(web: Web, valkey: redis.Redis
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
         read(ws)
-        LineQueue("probe", connection=valkey).claim("w")
+        get_line("probe").claim("w")
         entry.start("w")
         events.publish(entry.code)
         read_until(ws, lambda frame: frame.get("status") == "running")
@@ -333,35 +334,35 @@ def test_the_end_of_a_running_entrys_page_is_noted(web: Web, valkey: redis.Redis
     assert gone.endswith(b":10000:closed")
 
 
-def test_of_two_tabs_one_is_enough(web: Web, line: LineQueue) -> None:
+def test_of_two_tabs_one_is_enough(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
         read(ws)
         with web.open(entry, visitor) as other:
             read(other)
-            moves = line.connection.llen(line.keys.moves)
+            notes = line.client.llen(line.keys.notes)
         forget_presence(entry)
         wait_for(lambda: presence_of(entry) > 1, 5)
-        assert line.get_job_ids() == [entry.job_id]
-        assert line.connection.llen(line.keys.moves) == moves  # not even for a moment
+        assert line.ids() == [entry.job_id]
+        assert line.client.llen(line.keys.notes) == notes  # not even for a moment
     wait_for(lambda: is_held(line, entry), 2)
 
 
-def test_of_two_web_processes_one_is_enough(web: Web, second_web: Web, line: LineQueue) -> None:
+def test_of_two_web_processes_one_is_enough(web: Web, second_web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
         read(ws)
         with second_web.open(entry, visitor) as other:
             read(other)
-        wait_for(lambda: line.connection.llen(line.keys.moves) >= 2, 2)  # held and back
-        wait_for(lambda: line.get_job_ids() == [entry.job_id], 2)
+        wait_for(lambda: line.client.llen(line.keys.notes) >= 2, 2)  # held and back
+        wait_for(lambda: line.ids() == [entry.job_id], 2)
         assert presence_of(entry) > 1
     wait_for(lambda: is_held(line, entry), 2)
 
 
-def test_a_killed_web_process_leaves_a_key_that_runs_out(second_web: Web, line: LineQueue) -> None:
+def test_a_killed_web_process_leaves_a_key_that_runs_out(second_web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with second_web.open(entry, visitor) as ws:
@@ -370,7 +371,7 @@ def test_a_killed_web_process_leaves_a_key_that_runs_out(second_web: Web, line: 
         second_web.process.wait(10)
         assert 0 < presence_of(entry) <= 3
         wait_for(lambda: presence_of(entry) == 0, 4)
-        assert line.get_job_ids() == [entry.job_id]  # held by the next claim or the keeper
+        assert line.ids() == [entry.job_id]  # held by the next claim or the keeper
 
 
 # Redis forgets
@@ -410,13 +411,13 @@ def test_a_page_that_closed_while_redis_was_away_is_forgotten(processes: Process
             server.wait(10)
 
 
-def test_the_goodbye_of_a_page_without_a_socket_is_not_that_of_one_with_a_socket(web: Web, line: LineQueue) -> None:
+def test_the_goodbye_of_a_page_without_a_socket_is_not_that_of_one_with_a_socket(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
         read(ws)
         assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
-        wait_for(lambda: line.get_job_ids() == [entry.job_id] and presence_of(entry), 5)
+        wait_for(lambda: line.ids() == [entry.job_id] and presence_of(entry), 5)
         assert line.held_ids() == []
 
 
@@ -464,7 +465,7 @@ def test_a_new_status_brings_its_part_of_the_page(web: Web) -> None:
     entry = visitor.join()
     with web.open(entry, visitor) as ws:
         read(ws)
-        services.leave(entry)
+        ending.leave(entry)
         frame = read_until(ws, lambda frame: frame.get("status") == "cancelled")
         assert "You left the line" in frame["html"]
         entry.refresh_from_db()

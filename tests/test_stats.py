@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rq.worker.base import WorkerStatus
 
-from queueing import keys
+from queueing.facts import Run, busy_seconds, collect_facts
+from queueing.line import clients
 from queueing.models import Entry
 from queueing.states import Reason
-from queueing.stats import Run, busy_seconds, collect_facts
-from queueing.worker import PresenceWorker
+from queueing.work.worker import PresenceWorker
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ def test_the_facts_of_a_line(join: Callable[..., Entry]) -> None:
 
 
 def test_a_worker_that_is_busy_with_another_line_is_not_free(join: Callable[..., Entry]) -> None:
-    worker = PresenceWorker(["tables", "probe"], name="shared", connection=keys.connection())
+    worker = PresenceWorker(["tables", "probe"], name="shared", connection=clients.connection())
     worker.register_birth()
     for state, busy in ((WorkerStatus.IDLE, 0), (WorkerStatus.BUSY, 1)):
         worker.set_state(state)

@@ -20,11 +20,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from queueing.exceptions import UnusableInput, VisitorLeft
-from queueing.tasks.tables import heavy_task, profile_table
 from queueing.tasks.tables.dialect import sniff, sniff_file
 from queueing.tasks.tables.profile import profile
 from queueing.tasks.tables.reading import Reader
 from queueing.tasks.tables.sketches import Spread, Tally, count
+from queueing.tasks.tables.task import heavy_task, profile_table
 from tests.pages import FolderContext
 
 PEOPLE = "name,born,height\nÅsa,1990-05-01,1.71\nJosé,1985-11-30,1.80\nZoë,2001-01-15,1.65\n"
@@ -59,7 +59,7 @@ def column_of(profiled: Any, *values: object) -> dict[str, Any]:
 
 
 def test_it_works(tmp_path: Path) -> None:
-    context = FolderContext(heavy_task.sample_path, tmp_path)
+    context = FolderContext(heavy_task.sample, tmp_path)
     result = profile_table.func(context)
     assert (result["rows"], result["columns"]) == ("2,000 rows", "12 columns")
     assert (result["delimiter"], result["encoding"], result["notes"]) == ("comma", "UTF-8", [])
@@ -85,9 +85,9 @@ def test_it_works(tmp_path: Path) -> None:
 
 
 def test_the_sample_is_what_its_script_writes(tmp_path: Path) -> None:
-    script = heavy_task.sample_path.with_name("make_table.py")
+    script = heavy_task.sample.with_name("make_table.py")
     subprocess.run([sys.executable, script, tmp_path / "table.csv"], check=True)
-    assert (tmp_path / "table.csv").read_bytes() == heavy_task.sample_path.read_bytes()
+    assert (tmp_path / "table.csv").read_bytes() == heavy_task.sample.read_bytes()
 
 
 # How it is written
@@ -257,7 +257,7 @@ def test_the_visitors_leaving_ends_it(tmp_path: Path) -> None:
             raise VisitorLeft
 
     with pytest.raises(VisitorLeft):
-        profile_table.func(Left(heavy_task.sample_path, tmp_path))
+        profile_table.func(Left(heavy_task.sample, tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -466,7 +466,8 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
 
 def test_neither_web_nor_worker_loads_polars_before_the_task_runs() -> None:
     code = (
-        "import django, sys; django.setup(); from queueing import tasks; tasks.load(); print('polars' in sys.modules)"
+        "import django, sys; django.setup(); from queueing import registry; "
+        "registry.all_tasks(); print('polars' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"

@@ -10,8 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from queueing.models import Entry
-from queueing.tasks.tables import heavy_task
 from queueing.tasks.tables.form import CHUNK, TableForm
+from queueing.tasks.tables.task import heavy_task
 from tests.test_services import stored_files
 
 
@@ -36,7 +36,7 @@ def packed(*names: str) -> bytes:
 
 
 def test_it_works() -> None:
-    checked = form(heavy_task.sample_path.read_bytes())
+    checked = form(heavy_task.sample.read_bytes())
     assert checked.is_valid(), checked.errors
     assert checked.options() == {"header": "auto"}
     assert checked.cleaned_data["file"].tell() == 0

@@ -14,8 +14,8 @@ import pytest
 from django.template.loader import render_to_string
 from django.test import Client
 
-from queueing.tasks.tables import profile_table
 from queueing.tasks.tables.page import COLUMNS
+from queueing.tasks.tables.task import profile_table
 from queueing.tasks.tables.words import about, counted, figure, share, short
 from tests.conftest import Processes
 from tests.pages import FolderContext
@@ -37,7 +37,7 @@ def result_of(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 def page_of(result: dict[str, Any]) -> str:
     entry = SimpleNamespace(code=uuid.uuid4())
-    return render_to_string("queueing/results/tables.html", {"entry": entry, "result": result, "files": {}})
+    return render_to_string("tables/result.html", {"entry": entry, "result": result, "files": {}})
 
 
 def charts_of(page: str) -> list[ET.Element]:

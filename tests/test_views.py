@@ -13,11 +13,12 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.http import HttpResponse
 
-from queueing import keys, presence, stats
+from queueing import facts
 from queueing.conf import conf
-from queueing.line import LineQueue, get_line
+from queueing.line import clients, keys, presence
+from queueing.line.places import Line, get_line
 from queueing.models import Entry, EntryEvent
-from queueing.states import Reason, Status
+from queueing.states import Absence, Reason, Status
 from tests.servers import free_port
 from tests.visitors import FORM, Visitor, presence_of, staff, upload, url
 
@@ -34,7 +35,7 @@ CONTRACT = {
     "message",
     "result_url",
 }
-SENTENCES = {"headline", "detail", "wait", "title", "reason"}
+SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def redis_away(valkey: redis.Redis, settings: Any) -> Iterator[None]:
 
 
 def _forget_connections() -> None:
-    keys.connection.cache_clear()
+    clients.connection.cache_clear()
     get_line.cache_clear()
 
 
@@ -71,13 +72,13 @@ def state(visitor: Visitor, entry: Entry, query: str = "") -> dict[str, Any]:
 # Joining
 
 
-def test_it_works(line: LineQueue) -> None:
+def test_it_works(line: Line) -> None:
     visitor = Visitor()
     answer = visitor.send(label="mine")
     entry = Entry.objects.get()
     assert (answer.status_code, answer["Location"]) == (303, url(entry))
     assert (entry.visitor, entry.kwargs, entry.code.version) == (visitor.name, {"label": "mine"}, 4)
-    assert line.get_job_ids() == [entry.job_id]
+    assert line.ids() == [entry.job_id]
     page = visitor.client.get(answer["Location"])
     assert page.status_code == 200
     assert "You are next" in page.content.decode()
@@ -130,7 +131,7 @@ def test_the_sample_needs_no_file() -> None:
         assert entry.input_type in {"application/pdf", "text/csv"}
 
 
-def test_one_visitor_holds_so_many_places_and_no_more(line: LineQueue) -> None:
+def test_one_visitor_holds_so_many_places_and_no_more(line: Line) -> None:
     visitor = Visitor()
     visitor.join()
     visitor.join()
@@ -142,7 +143,7 @@ def test_one_visitor_holds_so_many_places_and_no_more(line: LineQueue) -> None:
     form = visitor.client.get(FORM).content.decode()  # tells it before the file travels
     assert "as many places" in form
     assert form.count("disabled") == 2
-    assert (Entry.objects.count(), line.places(), stored_files()) == (2, 2, files)
+    assert (Entry.objects.count(), line.count_entries(), stored_files()) == (2, 2, files)
     Visitor().join()
 
 
@@ -196,13 +197,13 @@ def test_a_code_that_is_none_is_replaced() -> None:
     assert Visitor().join(code="nonsense").code.version == 4
 
 
-def test_a_form_sent_twice_is_one_entry(line: LineQueue) -> None:
+def test_a_form_sent_twice_is_one_entry(line: Line) -> None:
     visitor, code = Visitor(), uuid.uuid4()
     assert visitor.join(code=code).pk == visitor.join(code=code).pk
-    assert Entry.objects.count() == line.places() == 1
+    assert Entry.objects.count() == line.count_entries() == 1
 
 
-def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: LineQueue) -> None:
+def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
     visitor, code = Visitor(), uuid.uuid4()
     visitor.client.post(url(visitor.join(), "leave/"))  # the browser has its session
     together = Barrier(2)
@@ -217,7 +218,7 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: LineQueue) -> N
     with ThreadPoolExecutor(2) as pool:
         answers = [future.result(30) for future in [pool.submit(send), pool.submit(send)]]
     assert answers == [303, 303]
-    assert Entry.objects.live().count() == line.places() == 1
+    assert Entry.objects.live().count() == line.count_entries() == 1
 
 
 def test_results_are_found_again_by_those_they_were_made_for() -> None:
@@ -228,10 +229,10 @@ def test_results_are_found_again_by_those_they_were_made_for() -> None:
 
 
 def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
-    stats.publish_facts("probe")
+    facts.publish_facts("probe")
     for path in ("/", FORM):
         assert "No worker is there at the moment; places are kept." in Visitor().client.get(path).content.decode()
-    keys.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
+    clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
     assert "No worker" not in Visitor().client.get(FORM).content.decode()
 
 
@@ -246,26 +247,26 @@ def test_what_changes_something_is_a_post(verb: str) -> None:
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
 
 
-def test_a_goodbye_holds_the_place_and_the_next_look_is_back_in_it(line: LineQueue) -> None:
+def test_a_goodbye_holds_the_place_and_the_next_look_is_back_in_it(line: Line) -> None:
     visitor = Visitor()
     entry, behind = visitor.join(), Visitor().join()
-    order = line.get_job_ids()
+    order = line.ids()
     for _ in range(2):
         assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
         assert line.held_ids() == [entry.job_id]
-        assert line.connection.hget(line.keys.cause, entry.job_id) == b"closed"
+        assert line.client.hget(line.keys.absence, entry.job_id) == b"closed"
         assert presence_of(entry) == 0
-    assert line.get_job_ids() == [behind.job_id]
+    assert line.ids() == [behind.job_id]
     assert visitor.client.get(url(entry, "status.json")).json()["position"] == 1
-    assert line.get_job_ids() == order
+    assert line.ids() == order
     assert line.held_ids() == []
 
 
-def test_a_goodbye_to_what_has_ended_leaves_nothing_behind(line: LineQueue) -> None:
+def test_a_goodbye_to_what_has_ended_leaves_nothing_behind(line: Line) -> None:
     visitor = Visitor()
     entry = finish(visitor.join())
     assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
-    assert not line.connection.exists(keys.GONE.format(job_id=entry.job_id))
+    assert not line.client.exists(keys.GONE.format(job_id=entry.job_id))
 
 
 @pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 3)])
@@ -276,7 +277,7 @@ def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown
     assert "/again/" not in page
 
 
-def test_leaving_twice_is_leaving_once(line: LineQueue) -> None:
+def test_leaving_twice_is_leaving_once(line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     for _ in range(2):
@@ -284,7 +285,7 @@ def test_leaving_twice_is_leaving_once(line: LineQueue) -> None:
         assert (answer.status_code, answer["Location"]) == (303, url(entry))
     entry.refresh_from_db()
     assert (entry.status, entry.reason) == (Status.CANCELLED, Reason.LEFT)
-    assert line.places() == 0
+    assert line.count_entries() == 0
     assert presence_of(entry) == 0
     assert "You left the line" in visitor.client.get(url(entry)).content.decode()
 
@@ -296,13 +297,13 @@ def test_leaving_what_has_ended_changes_nothing() -> None:
     assert state(visitor, entry)["status"] == "succeeded"
 
 
-def test_keeping_a_place_can_be_said_twice(line: LineQueue) -> None:
+def test_keeping_a_place_can_be_said_twice(line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     for _ in range(2):
         assert visitor.client.post(url(entry, "keep/")).status_code == 303
     assert state(visitor, entry)["keep_seconds"] == 1800
-    assert line.connection.hget(line.keys.grace, entry.job_id) == b"1800000"
+    assert line.client.hget(line.keys.grace, entry.job_id) == b"1800000"
     assert set(entry.events.values_list("kind", flat=True)) == {EntryEvent.Kind.KEPT}
     assert "30 minutes" in visitor.client.get(url(entry)).content.decode()
 
@@ -370,7 +371,7 @@ def test_the_state_is_the_contract_and_ready_made_sentences() -> None:
 def test_held_entries_are_told_apart_from_those_ahead() -> None:
     away, visitor = Visitor().join(), Visitor()
     entry = visitor.join()
-    presence.close("probe", away.job_id, "lost")
+    presence.close("probe", away.job_id, Absence.LOST)
     now = state(visitor, entry)
     assert (now["position"], now["ahead"], now["held_ahead"]) == (1, 0, 1)
     assert "1 more may return" in now["detail"]
@@ -405,20 +406,20 @@ def test_the_partial_comes_only_when_the_status_is_another_one() -> None:
 
 
 @pytest.mark.parametrize("page", ["", "status.json"])
-def test_a_look_by_the_owner_is_a_beat(page: str, line: LineQueue) -> None:
+def test_a_look_by_the_owner_is_a_beat(page: str, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     assert line.held_ids() == [entry.job_id]
     visitor.client.get(url(entry, page))
     assert conf.PRESENCE_TTL < presence_of(entry) <= conf.POLL_TTL
-    assert line.get_job_ids() == [entry.job_id]
+    assert line.ids() == [entry.job_id]
 
 
 @pytest.mark.parametrize("page", ["", "status.json"])
 def test_a_look_by_somebody_else_is_none(page: str) -> None:
     entry = Visitor().join()
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     assert staff("view").client.get(url(entry, page)).status_code == 200
     assert Visitor().client.get(url(entry, page)).status_code == 404
     assert presence_of(entry) == 0
@@ -430,7 +431,7 @@ def test_who_signs_in_elsewhere_still_owns_the_entry() -> None:
     visitor.client.session.delete()
     elsewhere = Visitor()
     elsewhere.client.force_login(entry.user)
-    keys.connection().flushall()
+    clients.connection().flushall()
     assert state(elsewhere, entry)["status"] == "waiting"
     assert presence_of(entry) > 0
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -13,10 +14,13 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer, PickleSerializer
 
-from queueing import keys, presence, runner, services, stats
-from queueing.line import LineQueue
+from queueing import ending
+from queueing.line import clients, presence, workers
+from queueing.line.places import Line
+from queueing.line.queue import LineQueue
 from queueing.models import Entry
-from queueing.states import Reason, Status
+from queueing.states import Absence, Reason, Status
+from queueing.work import runner
 from tests import probe
 from tests.conftest import QUICK, Processes, wait_for, watch_since
 
@@ -29,7 +33,7 @@ def status_of(entry: Entry) -> str:
 
 
 def stay(*entries: Entry) -> None:
-    """Their pages stay open, for tests whose subject is not presence."""
+    """Keeps the pages of these entries open, for tests of something else than presence."""
     for entry in entries:
         presence.beat("probe", [entry.job_id], 600)
 
@@ -46,14 +50,15 @@ def entered(label: str, times: int = 1) -> bool:
 
 
 def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
-    return wait_for(lambda: psutil.Process(worker.pid).children(recursive=True))[-1]
+    children: list[psutil.Process] = wait_for(lambda: psutil.Process(worker.pid).children(recursive=True))
+    return children[-1]
 
 
 def is_dead(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_it_works(processes: Processes, join: Join) -> None:
+def test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result(processes: Processes, join: Join) -> None:
     processes.worker()
     entry = join("a")
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
@@ -63,26 +68,26 @@ def test_it_works(processes: Processes, join: Join) -> None:
         assert file.read() == b"a\n"
 
 
-def test_who_closed_the_page_is_never_entered_and_the_next_is_served(processes: Processes, join: Join) -> None:
+def test_the_entry_of_a_closed_page_is_never_run_and_the_next_is_served(processes: Processes, join: Join) -> None:
     busy, leaver, next_one = join("busy"), join("leaver"), join("next")
     stay(busy, leaver, next_one)
     gate = hold("busy")
     processes.worker()
     wait_for(lambda: entered("busy"))
-    presence.close("probe", leaver.job_id, "closed")
+    presence.close("probe", leaver.job_id, Absence.CLOSED)
     gate.unlink()
     wait_for(lambda: status_of(next_one) == Status.SUCCEEDED)
     assert probe.calls() == ["busy", "next"]
     assert status_of(leaver) == Status.WAITING
 
 
-def test_who_left_between_claim_and_start_is_never_entered(
-    join: Join, line: LineQueue, monkeypatch: pytest.MonkeyPatch
+def test_an_entry_whose_visitor_left_between_claim_and_start_is_never_run(
+    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last look is in the horse: here presence goes after the claim was handed out."""
+    """The last look is in the horse; this visitor leaves after the claim."""
     entry = join("late")
     line.claim("someone")
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     monkeypatch.setenv("RQ_WORKER_ID", "someone")
     runner.run_entry(entry.job_id)
     assert probe.calls() == []
@@ -100,10 +105,10 @@ def test_a_killed_worker_takes_its_horse_along_and_the_entry_runs_again_then_fai
     gate = hold("victim")
     for attempt in (1, 2):
         worker = processes.worker()
-        wait_for(lambda times=attempt: entered("victim", times), 45)
+        wait_for(partial(entered, "victim", attempt), 45)
         horse = horse_of(worker)
         worker.kill()
-        wait_for(lambda pid=horse: is_dead(pid), 5)
+        wait_for(partial(is_dead, horse), 5)
     wait_for(lambda: status_of(entry) == Status.FAILED, 45)
     gate.unlink()
     assert entry.reason == Reason.ORPHANED
@@ -123,7 +128,7 @@ def test_a_horse_that_dies_is_noticed_at_once_and_the_place_is_the_old_one(proce
     wait_for(lambda: status_of(second) == Status.SUCCEEDED)
     assert probe.calls() == ["first", "first", "second"]
     assert status_of(first) == Status.SUCCEEDED
-    assert first.result["attempt"] == 2
+    assert first.result == {"label": "first", "attempt": 2}
 
 
 def test_a_task_that_outlives_many_leases_runs_once(processes: Processes, join: Join) -> None:
@@ -137,7 +142,7 @@ def test_a_task_that_outlives_many_leases_runs_once(processes: Processes, join: 
 
 
 def test_a_worker_killed_between_claim_and_start_gives_the_entry_back(
-    processes: Processes, join: Join, line: LineQueue
+    processes: Processes, join: Join, line: Line
 ) -> None:
     entry = join("claimed")
     stay(entry)
@@ -167,7 +172,7 @@ def test_a_visitor_who_cancels_a_running_task_stops_it(processes: Processes, joi
     worker = processes.worker()
     wait_for(lambda: entered("stopped"))
     horse = horse_of(worker)
-    services.leave(Entry.objects.get(pk=entry.pk))
+    ending.leave(Entry.objects.get(pk=entry.pk))
     wait_for(lambda: is_dead(horse))
     assert gate.exists()  # it ended by itself, at its next report
     assert status_of(entry) == Status.CANCELLED
@@ -181,7 +186,7 @@ def test_a_visitor_gone_for_longer_than_the_grace_stops_the_task(processes: Proc
     processes.worker()
     wait_for(lambda: entered("gone"))
     watch_since(1000)
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     wait_for(lambda: status_of(entry) == Status.ABANDONED)
     assert entry.reason == Reason.CLOSED
 
@@ -195,7 +200,7 @@ def test_a_deaf_task_of_a_visitor_who_left_is_killed(processes: Processes, join:
     wait_for(lambda: entered("deaf"))
     horse = horse_of(worker)
     watch_since(1000)
-    presence.close("probe", entry.job_id, "lost")
+    presence.close("probe", entry.job_id, Absence.LOST)
     wait_for(lambda: status_of(entry) == Status.ABANDONED, 45)
     wait_for(lambda: is_dead(horse))
     assert worker.poll() is None
@@ -208,7 +213,7 @@ def test_a_reload_while_it_runs_changes_nothing(processes: Processes, join: Join
     processes.worker()
     wait_for(lambda: entered("reloaded"))
     watch_since(1000)
-    presence.close("probe", entry.job_id, "closed")
+    presence.close("probe", entry.job_id, Absence.CLOSED)
     presence.beat("probe", [entry.job_id], 600)
     gate.unlink()
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
@@ -235,27 +240,27 @@ def test_a_task_that_runs_for_too_long_is_failed(processes: Processes, join: Joi
     assert entry.reason == Reason.TIMEOUT
 
 
-def test_a_function_that_is_not_allowed_is_refused(processes: Processes, line: LineQueue) -> None:
-    job = line.enqueue("subprocess.getoutput", f"touch {probe.log_path().with_name('pwned.hold')}", job_id="evil")
+def test_a_function_that_is_not_allowed_is_refused(processes: Processes, line: Line, queue: LineQueue) -> None:
+    job = queue.enqueue("subprocess.getoutput", f"touch {probe.log_path().with_name('pwned.hold')}", job_id="evil")
     processes.worker()
     wait_for(lambda: job.get_status() == "failed")
     assert not probe.log_path().with_name("pwned.hold").exists()
     assert line.claims() == {}
 
 
-def test_a_pickled_job_is_never_unpickled(processes: Processes, line: LineQueue) -> None:
-    plain = Queue("probe", connection=line.connection, serializer=PickleSerializer)
+def test_a_pickled_job_is_never_unpickled(processes: Processes, line: Line, queue: LineQueue) -> None:
+    plain = Queue("probe", connection=line.client, serializer=PickleSerializer)
     plain.enqueue("os.system", f"touch {probe.log_path().with_name('pwned.hold')}", job_id="pickled")
     processes.worker()
-    wait_for(lambda: line.count == 0 and not line.claims())
+    wait_for(lambda: queue.count == 0 and not line.claims())
     assert not probe.log_path().with_name("pwned.hold").exists()
 
 
 FOREIGN = "tests.foreign_worker.ForeignWorker"
 
 
-def test_stock_rq_on_our_lines_dependents_schedules_and_repeats(processes: Processes, line: LineQueue) -> None:
-    plain = Queue("probe", connection=line.connection, serializer=JSONSerializer)
+def test_stock_rq_on_our_lines_dependents_schedules_and_repeats(processes: Processes, line: Line) -> None:
+    plain = Queue("probe", connection=line.client, serializer=JSONSerializer)
     first = plain.enqueue("tests.foreign.note", "first")
     plain.enqueue("tests.foreign.note", "dependent", depends_on=first)
     plain.enqueue("tests.foreign.note", "unique", job_id="unique", unique=True)
@@ -263,20 +268,20 @@ def test_stock_rq_on_our_lines_dependents_schedules_and_repeats(processes: Proce
     processes.manage("rqworker", "probe", "--worker-class", FOREIGN, "--with-scheduler")
     wait_for(lambda: set(probe.calls()) == {"first", "dependent", "unique", "scheduled"})
     wait_for(lambda: not line.claims())
-    assert line.places() == 0
-    assert keys.connection().keys("presence:*") == []
+    assert line.count_entries() == 0
+    assert clients.connection().keys("presence:*") == []
 
 
 def test_a_requeue_of_a_failed_entry_from_the_dashboard_does_not_run_it_again(
-    processes: Processes, join: Join, line: LineQueue
+    processes: Processes, join: Join, line: Line, queue: LineQueue
 ) -> None:
     entry = join("failed", end="die")
     stay(entry)
     processes.worker()
     wait_for(lambda: status_of(entry) == Status.FAILED)
     assert probe.calls() == ["failed", "failed"]
-    Job.fetch(entry.job_id, connection=line.connection, serializer=JSONSerializer).requeue()
-    wait_for(lambda: line.count == 0 and not line.claims())
+    Job.fetch(entry.job_id, connection=line.client, serializer=JSONSerializer).requeue()
+    wait_for(lambda: queue.count == 0 and not line.claims())
     assert probe.calls() == ["failed", "failed"]
     assert status_of(entry) == Status.FAILED
 
@@ -317,24 +322,24 @@ def test_a_result_that_is_no_json_fails_once_and_a_nul_in_a_sentence_does_no_har
     assert probe.calls() == ["nan", "nul"]
 
 
-def test_rqs_stop_command_ends_the_entry(processes: Processes, join: Join, line: LineQueue) -> None:
+def test_rqs_stop_command_ends_the_entry(processes: Processes, join: Join, line: Line) -> None:
     entry = join("stop")
     stay(entry)
     hold("stop")
     processes.worker()
     wait_for(lambda: entered("stop"))
-    wait_for(lambda: Job.fetch(entry.job_id, connection=line.connection, serializer=JSONSerializer).worker_name)
-    send_stop_job_command(line.connection, entry.job_id, serializer=JSONSerializer)
+    wait_for(lambda: Job.fetch(entry.job_id, connection=line.client, serializer=JSONSerializer).worker_name)
+    send_stop_job_command(line.client, entry.job_id, serializer=JSONSerializer)
     wait_for(lambda: status_of(entry) == Status.CANCELLED)
     assert probe.calls() == ["stop"]
 
 
-def test_a_worker_is_counted_again_after_a_flush(processes: Processes, join: Join, line: LineQueue) -> None:
+def test_a_worker_is_counted_again_after_a_flush(processes: Processes, join: Join, line: Line) -> None:
     processes.worker()
-    assert len(stats.live_workers("probe")) == 1
-    line.connection.flushall()
-    assert stats.live_workers("probe") == []
+    assert len(workers.live_workers("probe")) == 1
+    line.client.flushall()
+    assert workers.live_workers("probe") == []
     entry = join("after")
     stay(entry)
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
-    wait_for(lambda: len(stats.live_workers("probe")) == 1)
+    wait_for(lambda: len(workers.live_workers("probe")) == 1)

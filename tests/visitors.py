@@ -8,9 +8,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
-from queueing import keys
+from queueing.line import clients, keys
 from queueing.models import Entry
-from queueing.ownership import SESSION_KEY
+from queueing.web.visitor import SESSION_KEY
 
 FORM = "/join/probe/"
 
@@ -65,4 +65,4 @@ def url(entry: Entry, page: str = "") -> str:
 
 def presence_of(entry: Entry) -> float:
     """Seconds that the entry's visitor counts as present from now on; 0 when absent."""
-    return max(0, keys.connection().pttl(keys.PRESENCE.format(job_id=entry.job_id))) / 1000
+    return max(0, clients.connection().pttl(keys.PRESENCE.format(job_id=entry.job_id))) / 1000

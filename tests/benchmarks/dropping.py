@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from django.test import override_settings
 
-from queueing import keys
-from queueing.keeper import Keeper
-from queueing.line import LineQueue, get_line
+from queueing.keeper.round import Keeper
+from queueing.line import keys
+from queueing.line.places import Line, get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests.benchmarks import waiting
@@ -34,13 +34,13 @@ def rows() -> Iterator[Row]:
     entries = waiting.make(OVERDUE, presence=0.001)
     with override_settings(QUEUEING=NO_TIME):
         assert Keeper().hold(line) == OVERDUE
-    seconds, _ = line.connection.time()
-    line.connection.set(keys.WATCH, (seconds - 100_000) * 1000)
-    line.connection.eval(COPY, 0, 0, 1)
+    seconds, _ = line.client.time()
+    line.client.set(keys.WATCH, (seconds - 100_000) * 1000)
+    line.client.eval(COPY, 0, 0, 1)
     ours = []
     for _ in range(RUNS):
-        line.connection.flushdb()
-        line.connection.eval(COPY, 0, 1, 0)
+        line.client.flushdb()
+        line.client.eval(COPY, 0, 1, 0)
         Entry.objects.update(status=Status.WAITING, reason=Reason.NONE, finished_at=None)
         ours.append(OVERDUE / _drop(line, entries))
     yield Row(
@@ -55,9 +55,9 @@ def rows() -> Iterator[Row]:
     )
 
 
-def _drop(line: LineQueue, entries: list[Entry]) -> float:
+def _drop(line: Line, entries: list[Entry]) -> float:
     """Seconds in which the keeper drops them all."""
-    assert line.connection.exists(f"rq:job:{entries[-1].job_id}")
+    assert line.client.exists(f"rq:job:{entries[-1].job_id}")
     keeper = Keeper()
     with override_settings(QUEUEING=NO_TIME):
         began = time.perf_counter()
@@ -65,6 +65,6 @@ def _drop(line: LineQueue, entries: list[Entry]) -> float:
         took = time.perf_counter() - began
     assert dropped == OVERDUE
     assert not Entry.objects.waiting().exists()
-    assert line.places() == 0
-    assert not line.connection.exists(f"rq:job:{entries[-1].job_id}")
+    assert line.count_entries() == 0
+    assert not line.client.exists(f"rq:job:{entries[-1].job_id}")
     return took

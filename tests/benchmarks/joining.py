@@ -1,4 +1,4 @@
-"""Joining a line: the whole of `services.join`, beside a row insert and stock RQ's enqueue."""
+"""Joining a line: the whole of `joining.join`, beside a row insert and stock RQ's enqueue."""
 
 import time
 import uuid
@@ -8,7 +8,7 @@ from itertools import count
 from django.core.files.base import ContentFile
 from django.test import override_settings
 
-from queueing import services, tasks
+from queueing import joining, registry
 from queueing.models import Entry
 from tests.benchmarks import stock, waiting
 from tests.benchmarks.report import Row
@@ -36,16 +36,16 @@ def _rows() -> Iterator[Row]:
             rival.append(_micros(_insert_and_enqueue))
         by_length[length] = ours
         yield Row(
-            f"`services.join`, {length:,} waiting", "us", ours, "<=", 1.5, "ratio", rival, database="either",
+            f"`joining.join`, {length:,} waiting", "us", ours, "<=", 1.5, "ratio", rival, database="either",
             meaning="The doors, the input's file, the row, the commit, the job, the place and the presence. The rival "
             "inserts one row and calls stock RQ's `enqueue` on a kept queue; it stores no file.",
         )  # fmt: skip
         yield Row(
-            f"`services.enqueue`, {length:,} waiting", "us", enqueued, "<=", 1.5, "ratio", rival, database="either",
+            f"`joining.enqueue`, {length:,} waiting", "us", enqueued, "<=", 1.5, "ratio", rival, database="either",
             meaning="The same without a visitor: the row, the commit, the job, the place and the presence.",
         )  # fmt: skip
     yield Row(
-        "`services.join` with 100,000 waiting beside 0", "us", by_length[100_000], "<=", 1.2, "ratio", by_length[0],
+        "`joining.join` with 100,000 waiting beside 0", "us", by_length[100_000], "<=", 1.2, "ratio", by_length[0],
         database="either", meaning="The rival is our own join with nobody in line.",
     )  # fmt: skip
 
@@ -60,8 +60,8 @@ def _micros(one: Callable[[], object]) -> float:
 
 
 def _join() -> Entry:
-    return services.join(
-        tasks.get(waiting.QUEUE),
+    return joining.join(
+        registry.get_task(waiting.QUEUE),
         code=uuid.uuid4(),
         visitor=uuid.uuid4(),
         upload=ContentFile(CONTENT, name="a.csv"),
@@ -71,7 +71,7 @@ def _join() -> Entry:
 
 
 def _enqueue() -> Entry:
-    return services.enqueue(stock.first_and_last, [], {}, needs_presence=True)
+    return joining.enqueue(stock.first_and_last, [], {}, needs_presence=True)
 
 
 _numbers = count()

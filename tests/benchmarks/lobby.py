@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from queueing import keys, positions
-from queueing.line import get_line
-from queueing.lobby import Lobby
+from queueing.facts import Facts
+from queueing.line import keys, positions
+from queueing.line.places import get_line
 from queueing.models import Entry
-from queueing.stats import Facts
+from queueing.web.lobby import Lobby
 from tests.benchmarks.report import Row
 
 PAGES = 10_000
@@ -65,17 +65,17 @@ class Counter:
 
 async def _measure() -> tuple[list[float], list[float], list[float], str]:
     line, lobby = get_line("probe"), Lobby()
-    line.connection.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))
+    line.client.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))
     entries = [Entry(id=number, code=uuid.uuid4(), queue="probe") for number in range(1, PAGES + RUNS + 1)]
     for entry in entries:
         line.place(entry.job_id, entry.score, presence=600)
-    await asyncio.gather(*(lobby.enter(Counter(entry), is_owner=True) for entry in entries[RUNS:]))
+    await asyncio.gather(*(lobby.page_opened(Counter(entry), is_owner=True) for entry in entries[RUNS:]))
     beats = [await _cpu(lobby.pulse) for _ in range(RUNS)]
     await lobby.tick()
     numbers, found = [], []
     asked = [(entry.job_id, float(entry.score)) for entry in entries[RUNS:]]
     for entry in entries[:RUNS]:
-        line.forget(entry.job_id)
+        line.remove_but_job(entry.job_id)
         found.append(await _cpu(lambda: positions.find(lobby.client, "probe", asked)))
         Counter.told = 0
         numbers.append(await _cpu(lobby.tick))

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import redis
 
+from queueing.line import clients
 from tests import servers
 from tests.benchmarks import report
 
@@ -28,11 +29,9 @@ def main(module: str, output: str | None) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from queueing import keys
-
     call_command("migrate", verbosity=0)
     database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
-    client = keys.connection()
+    client = clients.connection()
     client.config_set("slowlog-log-slower-than", 500)  # microseconds
     client.config_set("slowlog-max-len", 100_000)
     try:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
-from queueing.line import LineQueue, get_line
+from queueing.line.places import get_line
+from queueing.line.queue import LineQueue, get_queue
 from tests.benchmarks import processes, stock, waiting
 from tests.benchmarks.report import Row
 
@@ -36,15 +37,16 @@ def rows() -> Iterator[Row]:
 
 
 def _pass() -> float:
-    line = get_line(waiting.QUEUE)
-    line.connection.flushall()
+    queue = get_queue(waiting.QUEUE)
+    line = queue.line
+    line.client.flushall()
     ids = [uuid.uuid4().hex for _ in range(ABSENT)]
     for start in range(0, ABSENT, 5000):
-        line.connection.zadd(line.keys.line, {ids[n]: n for n in range(start, start + 5000)})
+        line.client.zadd(line.keys.line, {ids[n]: n for n in range(start, start + 5000)})
     line.place("present", ABSENT + 1, presence=60)
-    line.worker_name = "bench"
+    queue.worker_name = "bench"
     began = time.perf_counter()
-    taken = LineQueue.dequeue_any([line], None, line.connection)
+    taken = LineQueue.dequeue_any([queue], None, line.client)
     seconds = time.perf_counter() - began
     assert taken is not None
     assert taken[0].id == "present"
@@ -81,6 +83,6 @@ def _skip_hashless() -> float:
 
 
 def _stock() -> Queue:
-    client = get_line(waiting.QUEUE).connection
+    client = get_line(waiting.QUEUE).client
     client.flushall()
     return Queue("stock", connection=client, serializer=JSONSerializer)

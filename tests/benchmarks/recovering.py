@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from queueing.line import get_line
+from queueing.line.places import get_line
 from queueing.models import Entry
 from tests import probe
 from tests.benchmarks import processes, waiting

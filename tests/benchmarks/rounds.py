@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator
 
-from queueing.keeper import Keeper
-from queueing.line import get_line
+from queueing.keeper import reconcile
+from queueing.keeper.round import Keeper
+from queueing.line.places import get_line
 from tests.benchmarks import processes, waiting
 from tests.benchmarks.report import Row
 
@@ -51,9 +52,9 @@ def _round(count: int, bound: float) -> Row:
 
 
 def _reconcile() -> float:
-    keeper, line = Keeper(), get_line(waiting.QUEUE)
+    line = get_line(waiting.QUEUE)
     began = time.perf_counter()
-    assert keeper.compare(line) == (0, 0)
+    assert reconcile.compare(line) == (0, 0)
     return (time.perf_counter() - began) * 1000
 
 
@@ -61,12 +62,12 @@ def _claims() -> float:
     """Microseconds of a claim; each entry goes back to its place."""
     line = get_line(waiting.QUEUE)
     line.claim("warm")
-    line.release("warm", line.claims()["warm"][0])
+    line.release("warm", line.claims()["warm"].job_id)
     spent = 0.0
     for _ in range(CLAIMS):
-        line.connection.config_resetstat()
+        line.client.config_resetstat()
         job_id, _ = line.claim("bench")
-        spent += line.connection.info("commandstats")["cmdstat_evalsha"]["usec"]
+        spent += line.client.info("commandstats")["cmdstat_evalsha"]["usec"]
         assert job_id is not None
         line.release("bench", job_id)
     return spent / CLAIMS
@@ -75,7 +76,7 @@ def _claims() -> float:
 def _memory() -> float:
     waiting.clear()
     line = get_line(waiting.QUEUE)
-    client = line.connection
+    client = line.client
     processes.wait_for(lambda: client.info("memory")["lazyfree_pending_objects"] == 0)  # what was there before
     line.place("first", 0, presence=3600)  # what comes only once
     before = client.info("memory")["used_memory"]

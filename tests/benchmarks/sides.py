@@ -7,8 +7,8 @@ import rq
 from django.conf import settings
 
 from queueing.conf import conf
-from queueing.keys import connection
-from queueing.line import get_line
+from queueing.line.clients import connection
+from queueing.line.queue import get_queue
 from queueing.models import Entry
 from tests.benchmarks.erlang import Person
 from tests.benchmarks.outcome import WORKERS, Outcome
@@ -54,7 +54,7 @@ class Ours:
 
     def _turns(self) -> int:
         """Work horses so far, by RQ's own count."""
-        return sum(worker.successful_job_count for worker in rq.Worker.all(queue=get_line("probe")))
+        return sum(int(worker.successful_job_count) for worker in rq.Worker.all(queue=get_queue("probe")))
 
     def _last_entry(self) -> int:
         return Entry.objects.order_by("id").values_list("id", flat=True).last() or 0

@@ -21,14 +21,16 @@ from typing import Any
 
 import numpy as np
 import psutil
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection as database
 from django.test import Client
 
-from queueing import keys, services
-from queueing.line import get_line
+from queueing import ending
+from queueing.facts import Facts
+from queueing.line import keys
+from queueing.line.places import get_line
 from queueing.models import Entry
-from queueing.ownership import make_visitor
-from queueing.stats import Facts
+from queueing.web.visitor import Visitor
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
 from tests.servers import free_port
@@ -145,7 +147,7 @@ async def _measure() -> tuple[Measured, Measured]:
 def _wait_in_line() -> tuple[list[Entry], str]:
     """As many waiting entries, in order, of one visitor; and the cookie of that visitor's session."""
     session = Client().session
-    visitor = make_visitor(session)
+    visitor = Visitor(session, AnonymousUser()).make_name()
     session.save()
     Entry.objects.bulk_create(
         [Entry(queue="probe", task_path="tests.probe.probe", visitor=visitor) for _ in range(SOCKETS)], batch_size=500
@@ -153,7 +155,7 @@ def _wait_in_line() -> tuple[list[Entry], str]:
     entries, line = list(Entry.objects.order_by("id")), get_line("probe")
     for entry in entries:
         line.place(entry.job_id, entry.score, presence=600)  # until its page is open, which renews it
-    line.connection.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))  # what a keeper would write
+    line.client.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))  # what a keeper would write
     database.close()
     return entries, f"sessionid={session.session_key}"
 
@@ -225,7 +227,7 @@ async def _depart(entries: Sequence[Entry]) -> "np.ndarray":
     for number in range(round(WINDOWS * LEAVING / PACE)):
         await asyncio.sleep(began + number * PACE - time.monotonic())
         moments.append(time.monotonic())
-        await asyncio.to_thread(services.leave, entries[number])
+        await asyncio.to_thread(ending.leave, entries[number])
     await asyncio.sleep(began + WINDOWS * LEAVING - time.monotonic())
     return np.array(moments)
 

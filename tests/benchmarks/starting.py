@@ -14,8 +14,8 @@ import redis
 from django.core.files.base import ContentFile
 from rq.queue import Queue
 
-from queueing import services, tasks
-from queueing.line import get_line
+from queueing import joining, registry
+from queueing.line.places import get_line
 from queueing.models import Entry
 from tests.benchmarks import processes, stock, waiting
 from tests.benchmarks.report import Row
@@ -39,7 +39,7 @@ def rows() -> Iterator[Row]:
         row = Row(
             "join to the first line of the task, p50", "ms", [_share(run, 50) for run in ours], "<=", 1.15, "ratio",
             [_share(run, 50) for run in rival], database="either",
-            meaning="From the call of `services.join` to the task's first line, on an idle worker. The rival's join is "
+            meaning="From the call of `joining.join` to the task's first line, on an idle worker. The rival's join is "
             "one row insert and stock RQ's `enqueue`; its job updates the row as ours does.",
         )  # fmt: skip
         yield row
@@ -80,8 +80,8 @@ def _gaps(join_many: Callable[[], object]) -> list[float]:
 
 
 def _join() -> Entry:
-    return services.join(
-        tasks.get(waiting.QUEUE),
+    return joining.join(
+        registry.get_task(waiting.QUEUE),
         code=uuid.uuid4(),
         visitor=uuid.uuid4(),
         upload=ContentFile(b"a,b\n1,2\n", name="a.csv"),
@@ -106,7 +106,7 @@ def _stock_join_many() -> None:
 
 
 def _idle_workers() -> int:
-    client: redis.Redis = get_line(waiting.QUEUE).connection
+    client: redis.Redis = get_line(waiting.QUEUE).client
     return sum(client.hget(key, "state") == b"idle" for key in client.smembers("rq:workers"))
 
 

@@ -10,7 +10,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from queueing.forms import EntryForm
-from queueing.tasks import HeavyTask
+from queueing.registry import HeavyTask
 
 
 def stamp(kind: str, at: float) -> None:
@@ -34,9 +34,8 @@ heavy_task = HeavyTask(
     summary="Says when its first and its last line ran.",
     verb="Stamping",
     form=EntryForm,
-    result_template="queueing/results/tables.html",
+    result_template="tables/result.html",
     timeout=60,
-    sample="",
 )
 
 
@@ -67,9 +66,9 @@ def update_and_stamp(pk: int) -> None:
 @cache
 def kept_queue() -> Queue:
     """Made once for the process, as a site would: each new one costs a connection."""
-    from queueing.line import get_line
+    from queueing.line.places import get_line
 
-    return Queue("stock", connection=get_line("bench").connection, serializer=JSONSerializer)
+    return Queue("stock", connection=get_line("bench").client, serializer=JSONSerializer)
 
 
 def look(job_id: str) -> None:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.base import ContentFile
 from django.db import connections
 from websockets.asyncio.client import ClientConnection, connect
 
-from queueing import services, tasks
+from queueing import joining, registry
 from queueing.models import Entry
-from queueing.ownership import make_visitor
+from queueing.web.visitor import Visitor
 from tests.benchmarks.erlang import Person
 from tests.benchmarks.rest import rest_task
 
@@ -53,7 +54,7 @@ def visit(crowd: Sequence[Person], port: int, log: Path) -> list[Visit]:
 def _new_visit(number: int, person: Person) -> Visit:
     """A browser that has been here before: it has a session."""
     session = SessionStore()
-    visitor = make_visitor(session)
+    visitor = Visitor(session, AnonymousUser()).make_name()
     session.save()
     return Visit(number, person, visitor, f"sessionid={session.session_key}")
 
@@ -105,8 +106,8 @@ def _note(one: Visit, frame: str | bytes) -> None:
 
 
 def _join(one: Visit, log: Path) -> Entry:
-    return services.join(
-        replace(tasks.get("probe"), task=rest_task),
+    return joining.join(
+        replace(registry.get_task("probe"), task=rest_task),
         code=uuid.uuid4(),
         visitor=one.visitor,
         upload=ContentFile(b"nothing", name="nothing.csv"),

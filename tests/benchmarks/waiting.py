@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from queueing.line import get_line
+from queueing.line.places import get_line
 from queueing.models import Entry
 from tests.benchmarks.stock import first_and_last
 
@@ -13,7 +13,7 @@ QUEUE = "bench"
 def clear() -> None:
     """Nobody waits, in the database and in Valkey."""
     Entry.objects.all().delete()
-    get_line(QUEUE).connection.flushall()
+    get_line(QUEUE).client.flushall()
 
 
 def make(count: int, presence: float | None = 3600) -> list[Entry]:
@@ -42,7 +42,7 @@ def put(entries: list[Entry], presence: float | None = 3600) -> None:
     """Give rows their places."""
     line = get_line(QUEUE)
     for start in range(0, len(entries), BATCH):
-        with line.connection.pipeline(transaction=False) as pipe:
+        with line.client.pipeline(transaction=False) as pipe:
             for entry in entries[start : start + BATCH]:
                 line.place(entry.job_id, entry.score, presence=presence, pipeline=pipe)
             pipe.execute()

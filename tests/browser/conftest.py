@@ -16,7 +16,7 @@ from tests.conftest import QUICK, Processes, wait_for
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCAN = ROOT / "queueing/samples/scan.pdf"
+SCAN = ROOT / "queueing/tasks/documents/sample/scan.pdf"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

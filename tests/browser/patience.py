@@ -1,6 +1,6 @@
 """Clocks for tests that look at what happens within a grace: on no machine does one run out by itself."""
 
-from queueing.line import LineQueue
+from queueing.line.places import Line
 from queueing.models import Entry
 from tests.conftest import QUICK, watch_since
 
@@ -10,7 +10,7 @@ LONG_GRACES = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 60, "LOST_GRACE": 120}
 REAL_GRACES = LONG_GRACES | {"CLOSE_GRACE": 10}
 
 
-def pass_deadline(line: LineQueue, *held: Entry) -> None:
+def pass_deadline(line: Line, *held: Entry) -> None:
     """The grace of these held entries is over, and web processes have been watching for all of it."""
     watch_since(1000)
-    line.connection.zadd(line.keys.due, {entry.job_id: 1 for entry in held}, xx=True)
+    line.client.zadd(line.keys.due, {entry.job_id: 1 for entry in held}, xx=True)

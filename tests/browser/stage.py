@@ -11,20 +11,21 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
-from queueing import events, keys, presence, services
-from queueing.line import get_line
+from queueing import events, joining
+from queueing.line import clients, presence
+from queueing.line.places import get_line
 from queueing.models import Entry, EntryFile
-from queueing.ownership import SESSION_KEY
-from queueing.samples.make_scan import DECISIONS, LEFT, OPENING, RIGHT, TREASURER
-from queueing.states import Status
-from queueing.tasks import get
+from queueing.registry import get_task
+from queueing.states import Absence, Status
+from queueing.tasks.documents.sample.make_scan import DECISIONS, LEFT, OPENING, RIGHT, TREASURER
 from queueing.tasks.documents.source import open_document
 from queueing.tasks.tables.page import page as tables_page
 from queueing.tasks.tables.profile import profile
-from queueing.worker import PresenceWorker
-from tests.browser.conftest import SCAN
+from queueing.web.visitor import SESSION_KEY
+from queueing.work.worker import PresenceWorker
+from tests.browser.conftest import ROOT, SCAN
 
-TABLE = SCAN.with_name("table.csv")
+TABLE = ROOT / "queueing/tasks/tables/sample/table.csv"
 TEXTS = ("\n\n".join((OPENING, TREASURER, "\n".join(DECISIONS))), "\n\n".join((LEFT, RIGHT)))
 LONG = 600  # seconds that somebody without a browser counts as present
 
@@ -43,14 +44,14 @@ class Stage:
         """A place in the line, with nobody there yet."""
         entry = Entry(
             queue=queue,
-            task_path=get(queue).task.module_path,
+            task_path=get_task(queue).task.module_path,
             visitor=visitor or self.visitor,
-            input_name=get(queue).sample,
+            input_name=_sample_name(queue),
             **values,
         )
         entry.input.save("input", ContentFile(b"a,b\n1,2\n"), save=False)
         entry.save()
-        services.place(entry)
+        joining.place(entry)
         return entry
 
     def others(self, count: int, queue: str = "documents", *, held: bool = False) -> list[Entry]:
@@ -59,13 +60,13 @@ class Stage:
         for entry in people:
             presence.beat(queue, [entry.job_id], LONG)
             if held:
-                presence.close(queue, entry.job_id, "lost")
+                presence.close(queue, entry.job_id, Absence.LOST)
         return people
 
     def workers(self, count: int, queue: str = "documents") -> None:
         """Workers that said they are there."""
         for number in range(count):
-            PresenceWorker([queue], name=f"desk-{number}", connection=keys.connection()).register_birth()
+            PresenceWorker([queue], name=f"desk-{number}", connection=clients.connection()).register_birth()
 
     def past(self, *seconds: float, queue: str = "documents") -> None:
         """Finished runs of these lengths, which the expected wait is made of."""
@@ -73,7 +74,7 @@ class Stage:
             end = timezone.now()
             Entry.objects.create(
                 queue=queue,
-                task_path=get(queue).task.module_path,
+                task_path=get_task(queue).task.module_path,
                 status=Status.SUCCEEDED,
                 attempt=1,
                 last_attempted_at=end - timedelta(seconds=length),
@@ -141,6 +142,11 @@ def throttle(page: Page, upload: int) -> CDPSession:
     speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
     session.send("Network.emulateNetworkConditions", speed)
     return session
+
+
+def _sample_name(queue: str) -> str:
+    sample = get_task(queue).sample
+    return sample.name if sample else ""
 
 
 def _file(entry: Entry, name: str, content_type: str, content: bytes) -> EntryFile:

@@ -13,8 +13,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 
-from queueing import keys, presence, services, stats
-from queueing.line import get_line
+from queueing import ending, facts
+from queueing.line import clients, keys, presence
+from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests.browser.conftest import DEPLOYED, PATIENT, Site
@@ -61,7 +62,7 @@ def test_pages_before_and_beside_an_entry(site: Site, visitors: Visitors) -> Non
     stage.others(2, held=True)
     stage.workers(2)
     stage.past(61, 70, 82)
-    wait_for(lambda: stats.line_now("documents").wait)
+    wait_for(lambda: facts.line_now("documents").wait)
     page.goto("/")
     expect(page.get_by_text("2 more may return")).to_be_visible()
     look(page, "home")
@@ -118,7 +119,7 @@ def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors, without_soc
     look(page, "waiting-kept")
     for entry in [mine, *ahead]:
         entry.cancel()
-        keys.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
+        clients.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
     running = stage.running()
     page.goto(f"/entry/{running.code}/")
     expect(headline(page)).to_have_text("Reading the pages…")
@@ -303,13 +304,13 @@ def test_numbers_are_spoken_every_ten_seconds_and_real_changes_at_once(site: Sit
     spoken = page.get_by_role("status")
     assert spoken.get_attribute("aria-live") == "polite"
     for leaver, place in zip(ahead, ("5th", "4th", "3rd"), strict=False):
-        services.leave(leaver)
+        ending.leave(leaver)
         expect(headline(page)).to_have_text(f"{place} in line")
         expect(spoken).to_have_text(re.compile(r"^5th in line\. .+ 4 ahead of you\.$"))
     page.clock.fast_forward(10_000)
     expect(spoken).to_contain_text("3rd in line.")
     for leaver in ahead[3:]:
-        services.leave(leaver)
+        ending.leave(leaver)
     expect(headline(page)).to_have_text("You are next")
     expect(spoken).to_contain_text("3rd in line.")
     start(entry)

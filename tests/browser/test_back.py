@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserType, Page, expect
 
-from queueing.line import LineQueue
+from queueing.line.places import Line
 from queueing.states import Reason, Status
 from tests import probe
 from tests.browser.conftest import Site, join
@@ -72,7 +72,7 @@ def go_back(page: Page, cache: str) -> None:
     wait_for(lambda: page.evaluate("window.restored") is (cache == "restoring"))
 
 
-def test_it_works(cache: str, page: Page, site: Site, line: LineQueue, visitors: Visitors) -> None:
+def test_it_works(cache: str, page: Page, site: Site, line: Line, visitors: Visitors) -> None:
     """Away: no work starts, others pass. Back in time: live again by itself, in the old place."""
     busy, stayer = visitors(), visitors()
     gate = hold("busy")
@@ -89,7 +89,7 @@ def test_it_works(cache: str, page: Page, site: Site, line: LineQueue, visitors:
     wait_for(lambda: entered("stayer"))
     assert status_of(entry) == Status.WAITING
     go_back(page, cache)
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id])
     expect(page.locator("#headline")).to_have_text("You are next")
     expect(page.locator("#connection")).to_be_hidden()
     still_busy.unlink()
@@ -97,9 +97,7 @@ def test_it_works(cache: str, page: Page, site: Site, line: LineQueue, visitors:
     assert probe.calls() == ["busy", "stayer", "wanderer"]
 
 
-def test_back_after_the_grace_the_place_has_passed_and_the_input_is_kept(
-    cache: str, page: Page, line: LineQueue
-) -> None:
+def test_back_after_the_grace_the_place_has_passed_and_the_input_is_kept(cache: str, page: Page, line: Line) -> None:
     entry = join(page, "wanderer")
     # Its socket is there: one that is cut off while it opens tells the server nothing of a goodbye.
     wait_for(lambda: 0 < presence_of(entry) <= LONG_GRACES["PRESENCE_TTL"])
@@ -115,5 +113,5 @@ def test_back_after_the_grace_the_place_has_passed_and_the_input_is_kept(
     new = type(entry).objects.latest("id")
     assert (new.kwargs, new.input_name) == (entry.kwargs, entry.input_name)
     assert page.url.rstrip("/").endswith(str(new.code))
-    wait_for(lambda: line.get_job_ids() == [new.job_id])
+    wait_for(lambda: line.ids() == [new.job_id])
     assert probe.calls() == []

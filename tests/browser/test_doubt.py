@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocket, WebSocketRoute, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from queueing import keys
-from queueing.line import LineQueue
+from queueing.line import clients
+from queueing.line.places import Line
 from queueing.models import EntryEvent
 from tests.browser import stage
 from tests.browser.conftest import PATIENT, Site
@@ -29,8 +29,8 @@ def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
     return deployed
 
 
-def moves(line: LineQueue) -> list[bytes]:
-    return [move for move in line.connection.lrange(line.keys.moves, 0, -1) if b":held:" in move or b":back:" in move]
+def notes(line: Line) -> list[bytes]:
+    return [move for move in line.client.lrange(line.keys.notes, 0, -1) if b":held:" in move or b":back:" in move]
 
 
 def until(page: Page, condition: Callable[[], Any], patience: float = 10) -> None:
@@ -75,7 +75,7 @@ def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, vis
     assert page.evaluate("document.activeElement.id") == "headline"
     assert not socket.is_closed()
     line = stage.get_line("tables")
-    assert moves(line) == []
+    assert notes(line) == []
     assert not entry.events.filter(kind=EntryEvent.Kind.HELD).exists()
 
 
@@ -207,5 +207,5 @@ def test_a_page_whose_browser_forbids_sockets_polls_and_says_goodbye(site: Site,
     assert line.held_ids() == []
     page.goto("/")
     wait_for(lambda: line.held_ids() == [entry.job_id])
-    assert keys.connection().hget(line.keys.cause, entry.job_id) == b"closed"
+    assert clients.connection().hget(line.keys.absence, entry.job_id) == b"closed"
     context.close()

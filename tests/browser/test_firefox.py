@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from queueing.line import LineQueue
+from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
@@ -103,7 +103,7 @@ def visit(firefox: Remote, site: Site) -> Visit:
     return make
 
 
-def test_it_works(site: Site, visit: Visit, line: LineQueue) -> None:
+def test_it_works(site: Site, visit: Visit, line: Line) -> None:
     gate = hold("busy")
     site.processes.worker()
     visit("busy")
@@ -114,13 +114,13 @@ def test_it_works(site: Site, visit: Visit, line: LineQueue) -> None:
     for _ in range(5):
         page.call("reload", wait="complete")
         wait_for(lambda: page.headline() == "You are next")
-        wait_for(lambda: line.get_job_ids() == order)
+        wait_for(lambda: line.ids() == order)
 
     page.goto(f"{site.url}/")
     wait_for(lambda: line.held_ids() == [entry.job_id])
     wait_for(lambda: other.headline() == "You are next")
     page.call("traverseHistory", delta=-1)
-    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: line.ids() == order)
     wait_for(lambda: page.headline() == "You are next")
     wait_for(lambda: other.headline() == "2nd in line")
 
@@ -134,9 +134,7 @@ def test_it_works(site: Site, visit: Visit, line: LineQueue) -> None:
     assert probe.calls() == ["busy", "behind"]
 
 
-def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(
-    site: Site, visit: Visit, line: LineQueue
-) -> None:
+def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(site: Site, visit: Visit, line: Line) -> None:
     entry, page = visit("stopper")
     leaver, other = visit("leaver")
     order = [entry.job_id, leaver.job_id]
@@ -149,7 +147,7 @@ def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(
         go(entry)
         wait_for(lambda: entry.job_id in line.held_ids())
         site.web = site.start_web()
-        wait_for(lambda: line.get_job_ids() == order)
+        wait_for(lambda: line.ids() == order)
         wait_for(lambda: page.evaluate("document.title") == "(1) Probe")
         for each in (page, other):
             wait_for(lambda each=each: each.evaluate("document.getElementById('connection').hidden"))
@@ -157,7 +155,7 @@ def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(
     other.press("Leave the line")
     wait_for(lambda: other.headline() == "You left the line")
     assert status_of(leaver) == Status.CANCELLED
-    wait_for(lambda: line.get_job_ids() == order[:1])
+    wait_for(lambda: line.ids() == order[:1])
 
     gate = hold("stopper")
     worker = site.processes.worker("probe", "tables")

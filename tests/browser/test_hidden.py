@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from queueing import services
-from queueing.line import LineQueue
+from queueing import ending
+from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Status
 from tests import probe
@@ -91,7 +91,7 @@ def slow_down(tab: Tab) -> None:
     pytest.fail("The browser does not hold back the timers of this tab")
 
 
-def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: LineQueue) -> None:
+def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: Line) -> None:
     """Hidden for longer than every time there is, a page with a socket, one that polls and one that is frozen are
     present all the while. Then the tabs tell how it goes on, still hidden."""
     ahead = Visitor().join()
@@ -120,7 +120,7 @@ def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: LineQueue) ->
     assert min(gaps) > 900, gaps  # ten times as slow as asked for
     late = poller.evaluate("ticks.filter((tick) => tick > performance.now() - 20_000).length")
     assert late < 5, late  # of two hundred
-    services.leave(ahead)
+    ending.leave(ahead)
     wait_for(lambda: tab.shown() == ("(1) Probe", "1"))
     wait_for(lambda: poller.shown() == ("(2) Probe", "2"))
     assert frozen.shown() == ("(4) Probe", "4")  # nothing runs in it
@@ -131,7 +131,7 @@ def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: LineQueue) ->
     frozen.resume()
     # Chromium ends the socket of a page that it thaws (1001): held for a moment, and back in the very same place.
     wait_for(lambda: frozen.shown() == ("(3) Probe", "3"))
-    wait_for(lambda: line.get_job_ids() == [there.job_id for there in (entry, polling, cold, behind)])
+    wait_for(lambda: line.ids() == [there.job_id for there in (entry, polling, cold, behind)])
 
     gate = hold("entry")
     site.processes.worker()
@@ -143,9 +143,7 @@ def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: LineQueue) ->
         assert each.evaluate("document.visibilityState") == "hidden"
 
 
-def test_a_frozen_page_that_was_away_is_back_in_place(
-    visit: Visit, proxy: Proxy, refusing: Proxy, line: LineQueue
-) -> None:
+def test_a_frozen_page_that_was_away_is_back_in_place(visit: Visit, proxy: Proxy, refusing: Proxy, line: Line) -> None:
     """A phone asleep, with a socket and without one."""
     entry, tab = visit("entry", proxy.url)
     polling, poller = visit("polling", refusing.url, polls=True)
@@ -164,7 +162,7 @@ def test_a_frozen_page_that_was_away_is_back_in_place(
     assert line.held_ids() == order[:2]
     for each in (tab, poller):
         each.resume()
-    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: line.ids() == order)
     for number, each in enumerate((tab, poller, other), 1):
         wait_for(lambda each=each, number=number: each.shown() == (f"({number}) Probe", str(number)))
 
@@ -173,6 +171,6 @@ def test_a_frozen_page_that_was_away_is_back_in_place(
     wait_for(lambda: tab.shown() == ("Connection lost · (1) Probe", "!"))
     proxy.mend()
     wait_for(lambda: tab.shown() == ("(1) Probe", "1"))
-    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: line.ids() == order)
     assert [status_of(there) for there in (entry, polling, behind)] == [Status.WAITING] * 3
     assert probe.calls() == []

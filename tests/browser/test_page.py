@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from queueing import events, services, snapshot, tasks
-from queueing.line import get_line
+from queueing import ending, events, registry
+from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.web import sentences
 from tests import probe
 from tests.browser.conftest import ICON, PATIENT, Site, join
 from tests.browser.proxy import Proxy
@@ -42,7 +43,7 @@ def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
     assert (tab(first), tab(second)) == (("(1) Probe", "1"), ("(2) Probe", "2"))
     expect(headline(third)).to_have_text("3rd in line")
     for page in (second, third):
-        expect(wait_of(page)).to_have_text(snapshot.NO_WORKER)
+        expect(wait_of(page)).to_have_text(sentences.NO_WORKER)
         expect(page.get_by_text("Keep this page open; you may switch tabs.")).to_be_visible()
     first.evaluate("window.same = true")
     processes.worker(PROBE_LOG=str(probe.log_path()))
@@ -244,7 +245,7 @@ def test_who_asks_is_told_by_a_notification_and_a_sound(site: Site, visitors: Vi
     start(other)
     wait_for(lambda: page.evaluate("told.length") == 1)
     other.fail(Reason.ERROR)
-    services.ended(other)
+    ending.finish(other)
     wait_for(lambda: page.evaluate("told.length") == 2)
     assert page.evaluate("told[1]") == ["This did not work", place]
 
@@ -340,7 +341,7 @@ def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors
                 .find(([pattern]) => new RegExp(`^(?:${pattern})`, "is").test(head))?.[1] ?? "")""",
             [head.decode("latin-1") for head in heads],
         )
-        assert there == [tasks.get(name).form.refusal_of(head) for head in heads]
+        assert there == [registry.get_task(name).form.refusal_of(head) for head in heads]
 
 
 def test_a_dropped_file_is_sent_with_a_progress_bar(site: Site, visitors: Visitors, proxy: Proxy) -> None:
@@ -405,7 +406,7 @@ def test_a_large_file_stays_here_while_the_line_takes_nobody(site: Site, visitor
     expect(page.locator("#refusal")).to_contain_text("You already have as many places in line as one visitor may hold.")
     expect(page.get_by_role("button", name="Join the line")).to_be_disabled()
     assert posts == []
-    services.leave(mine[0])
+    ending.leave(mine[0])
     page.get_by_role("link", name="Look again").click()
     expect(page.get_by_role("button", name="Join the line")).to_be_focused()
     expect(page.get_by_text("1 in line")).to_be_visible()

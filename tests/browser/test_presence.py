@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from queueing import keys
-from queueing.line import LineQueue
+from queueing.line import clients, keys
+from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Reason, Status
 from tests import probe
@@ -63,7 +63,7 @@ def kinds(entry: Entry) -> list[str]:
 
 
 @pytest.mark.parametrize("quick", [REAL_GRACES], indirect=True)
-def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: LineQueue) -> None:
+def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> None:
     """Twenty reloads, and each time it is the same place. Whoever takes longer than the real grace is dropped.
 
     In each fifth of them the new page's script is kept back, so that the moment without a page lasts. A worker that
@@ -73,7 +73,7 @@ def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: LineQueue) 
     page, kept_back = visitors(), list[Route]()
     entry = join(page, "reloader")
     others = [before, *(arrive(f"other{number}") for number in range(4))]
-    score = line.connection.zscore(line.keys.line, entry.job_id)
+    score = line.client.zscore(line.keys.line, entry.job_id)
     served, gate = ["busy"], busy
     for number in range(1, 21):
         watch_since(1000)  # nothing forbids to drop
@@ -96,9 +96,9 @@ def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: LineQueue) 
             others.pop(0)
         order = [other.job_id for other in others]
         order.insert(1 if number < 5 else 0, entry.job_id)
-        wait_for(lambda order=order: line.get_job_ids() == order)
+        wait_for(lambda order=order: line.ids() == order)
         expect(page.locator("#headline")).to_have_text("2nd in line" if number < 5 else "You are next")
-        wait_for(lambda: line.connection.zscore(line.keys.line, entry.job_id) == score)
+        wait_for(lambda: line.client.zscore(line.keys.line, entry.job_id) == score)
     wait_for(lambda: line.held_ids() == [])
     assert probe.calls() == served == ["busy", "before", "other0", "other1", "other2"]
     assert status_of(entry) == Status.WAITING
@@ -129,7 +129,7 @@ def test_a_reload_while_running_goes_on_where_it_was(site: Site, visitors: Visit
 
 
 def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seconds(
-    busy: Any, arrive: Join, visitors: Visitors, line: LineQueue
+    busy: Any, arrive: Join, visitors: Visitors, line: Line
 ) -> None:
     leavers, stayer = [visitors() for _ in range(3)], visitors()
     left = [join(page, f"leaver{number}") for number, page in enumerate(leavers)]
@@ -163,7 +163,7 @@ def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seco
     assert probe.calls() == ["busy", "stayer", "later"]
 
 
-def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Visitors, line: LineQueue) -> None:
+def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> None:
     first = visitors()
     entry = join(first, "twice")
     behind = arrive("behind")
@@ -179,8 +179,8 @@ def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Vi
     later = visitors()
     join(later, "later")
     expect(later.locator("#headline")).to_have_text("3rd in line")
-    assert keys.connection().exists(keys.PRESENCE.format(job_id=entry.job_id))
-    assert line.get_job_ids()[:2] == [entry.job_id, behind.job_id]
+    assert clients.connection().exists(keys.PRESENCE.format(job_id=entry.job_id))
+    assert line.ids()[:2] == [entry.job_id, behind.job_id]
     second.close()
     wait_for(lambda: line.held_ids() == [entry.job_id])
     expect(later.locator("#headline")).to_have_text("2nd in line")
@@ -196,7 +196,7 @@ def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Vi
 
 
 def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
-    busy: Any, arrive: Join, visitors: Visitors, proxy: Proxy, line: LineQueue
+    busy: Any, arrive: Join, visitors: Visitors, proxy: Proxy, line: Line
 ) -> None:
     """The cable is pulled: nothing is closed, nothing arrives. The page's own clock is moved, not the server's."""
     page, stayer = visitors(proxy.url), visitors()
@@ -224,7 +224,7 @@ def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
     expect(banner).to_contain_text("Your place may have passed.")
     proxy.mend()
     page.clock.run_for(15_000)  # its next attempt
-    wait_for(lambda: line.get_job_ids() == [cut.job_id])
+    wait_for(lambda: line.ids() == [cut.job_id])
     expect(banner).to_be_hidden(timeout=15_000)
     expect(page.locator("#headline")).to_have_text("You are next")
     still_busy.unlink()
@@ -233,7 +233,7 @@ def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
 
 
 def test_who_comes_back_after_the_deadline_is_told_so_and_can_join_again(
-    busy: Any, visitors: Visitors, proxy: Proxy, line: LineQueue
+    busy: Any, visitors: Visitors, proxy: Proxy, line: Line
 ) -> None:
     page = visitors(proxy.url)
     entry = join(page, "late")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from queueing.line import LineQueue
+from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
@@ -76,11 +76,11 @@ def wait_for_sockets(pages: list[tuple[Entry, Page]]) -> None:
         page.evaluate("opened = lost = null")
 
 
-def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: LineQueue) -> None:
+def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: Line) -> None:
     """All come back by themselves, not at the same moment and none of them hastily; everybody keeps the place."""
     order = [entry.job_id for entry, _ in pages]
     wait_for_sockets(pages)
-    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: line.ids() == order)
     before = headlines(pages)
     assert before[:2] == ["You are next", "2nd in line"]
 
@@ -91,7 +91,7 @@ def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: LineQueue) 
         wait_for(lambda page=page: page.evaluate("lost"))
     site.web = site.start_web()
     wait_for_sockets(pages)
-    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: line.ids() == order)
     wait_for(lambda: headlines(pages) == before)
     site.web.kill()
     lost = [wait_for(lambda page=page: page.evaluate("lost")) for _, page in pages]
@@ -101,7 +101,7 @@ def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: LineQueue) 
     time.sleep(2)  # nobody answers for a while, and they try in vain
     site.web = site.start_web()
     wait_for_sockets(pages)
-    wait_for(lambda: line.get_job_ids() == order)
+    wait_for(lambda: line.ids() == order)
     wait_for(lambda: headlines(pages) == before[:-1])
     for _, page in pages:
         wait_for(page.locator("#connection").is_hidden)
@@ -116,6 +116,6 @@ def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: LineQueue) 
     # Who had not come back by now would be dropped too.
     wait_for(lambda: status_of(gone) == Status.ABANDONED)
     assert gone.reason == Reason.LOST
-    assert line.get_job_ids() == order
+    assert line.ids() == order
     assert list(Entry.objects.live().values_list("status", flat=True)) == [Status.WAITING] * len(order)
     assert probe.calls() == []

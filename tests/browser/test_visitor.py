@@ -7,7 +7,7 @@ import pytest
 import redis
 from playwright.sync_api import Page, expect
 
-from queueing.line import get_line
+from queueing.line.places import get_line
 from queueing.states import Status
 from tests import probe
 from tests.browser.conftest import SCAN, Site, join
@@ -57,9 +57,9 @@ def test_a_flush_of_redis_loses_none_of_ten_open_pages(site: Site, visitors: Vis
     pages = [visitors() for _ in range(10)]
     entries = [join(page, f"v{number}") for number, page in enumerate(pages)]
     line = get_line("probe")
-    wait_for(lambda: line.get_job_ids() == [entry.job_id for entry in entries])
+    wait_for(lambda: line.ids() == [entry.job_id for entry in entries])
     valkey.flushall()
-    wait_for(lambda: line.get_job_ids() == [entry.job_id for entry in entries])
+    wait_for(lambda: line.ids() == [entry.job_id for entry in entries])
     expect(pages[9].locator("#headline")).to_have_text("10th in line")
     site.processes.worker()
     wait_for(lambda: all(status_of(entry) == Status.SUCCEEDED for entry in entries), 60)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from queueing import keys
-from queueing.line import LineQueue
+from queueing.line import clients, keys
+from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests import probe
@@ -78,7 +78,7 @@ def test_it_works(site: Site, visitors: Visitors, refusing: Proxy, swallowing: P
 
 
 def test_without_javascript_one_can_leave_join_again_keep_the_place_and_stop(
-    site: Site, plain: Page, line: LineQueue
+    site: Site, plain: Page, line: Line
 ) -> None:
     left = join(plain, "plain")
     plain.get_by_role("button", name="Leave the line").click()
@@ -98,13 +98,13 @@ def test_without_javascript_one_can_leave_join_again_keep_the_place_and_stop(
     plain.goto("/")
     plain.get_by_role("region", name="Your places").get_by_role("link", name="Probe").click()
     expect(plain.locator("#headline")).to_have_text("You are next")
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id])
 
     stop(site, plain, entry, see=plain.reload)
 
 
 def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
-    site: Site, visitors: Visitors, refusing: Proxy, line: LineQueue
+    site: Site, visitors: Visitors, refusing: Proxy, line: Line
 ) -> None:
     busy, stayer, page = visitors(), visitors(), visitors(refusing.url)
     gate = hold("busy")
@@ -116,15 +116,15 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
     for _ in range(5):
         page.reload()
         expect(page.locator("#headline")).to_have_text("You are next")
-    wait_for(lambda: line.get_job_ids() == [entry.job_id, stays.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id, stays.job_id])
 
     # Of two tabs one is enough: a key that is gone comes back with its next poll.
     second = page.context.new_page()
     second.goto(page.url)
     page.close()
-    keys.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
+    clients.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
     wait_for(lambda: presence_of(entry))
-    wait_for(lambda: line.get_job_ids() == [entry.job_id, stays.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id, stays.job_id])
 
     # Away: its goodbye is a request of its own, and it is passed over at once.
     assert 0 < presence_of(entry) <= LONG_GRACES["POLL_TTL"]
@@ -137,7 +137,7 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
 
     # Back: live again by itself, in the old place.
     second.go_back()
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id])
     expect(second.locator("#headline")).to_have_text("You are next")
 
     # Away for too long: told so.
@@ -153,9 +153,7 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
     assert probe.calls() == ["busy", "stayer"]
 
 
-def test_a_polling_page_notices_that_it_is_cut_off(
-    site: Site, visitors: Visitors, refusing: Proxy, line: LineQueue
-) -> None:
+def test_a_polling_page_notices_that_it_is_cut_off(site: Site, visitors: Visitors, refusing: Proxy, line: Line) -> None:
     """The page's own clock is moved to its next poll; that this one gets no answer takes it eight real seconds."""
     page, other = visitors(refusing.url), visitors(refusing.url)
     page.clock.install()
@@ -185,7 +183,7 @@ def test_a_polling_page_notices_that_it_is_cut_off(
     refusing.mend()
     page.keyboard.press("Escape")
     page.clock.run_for(5_000)
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id])
     expect(banner).to_be_hidden(timeout=30_000)
     expect(page.locator("#headline")).to_have_text("You are next")
     # Too late: told so.
@@ -206,7 +204,7 @@ def test_a_polling_page_notices_that_it_is_cut_off(
     wait_for(lambda: line.held_ids() == [entry.job_id])
     site.web = site.start_web()
     page.clock.run_for(5_000)
-    wait_for(lambda: line.get_job_ids() == [entry.job_id])
+    wait_for(lambda: line.ids() == [entry.job_id])
     expect(banner).to_be_hidden(timeout=30_000)
 
     stop(site, page, entry, see=lambda: page.clock.run_for(5_000))

@@ -1,15 +1,15 @@
-"""manage.py keeper: the round, once a second."""
+"""manage.py keeper: makes the keeper's round every KEEPER_INTERVAL seconds."""
 
 import signal
 import threading
 from typing import Any
 
-import redis
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from queueing.conf import conf
-from queueing.keeper import Keeper, logger
+from queueing.keeper.round import Keeper, logger
+from queueing.line.clients import RedisError
 
 
 class Command(BaseCommand):
@@ -33,11 +33,11 @@ class Command(BaseCommand):
             stop.wait(conf.KEEPER_INTERVAL)
 
     def _round(self, keeper: Keeper) -> None:
-        """A round that fails is logged in one line, and made again in a second."""
+        """Make one round. If Redis or the database fails, log it in one line; the next round tries again."""
         try:
             close_old_connections()
             keeper.round()
-        except redis.RedisError as error:
+        except RedisError as error:
             logger.warning("keeper: Redis is away (%s)", error)
         except DatabaseError as error:
             logger.warning("keeper: the database is away (%s)", error)

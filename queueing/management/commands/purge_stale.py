@@ -1,4 +1,4 @@
-"""manage.py purge_stale: delete what is over and what belongs to nobody."""
+"""manage.py purge_stale: deletes old ended entries with their files, and keys and files without a row."""
 
 import argparse
 import re
@@ -7,14 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from queueing import purge
 from queueing.conf import conf
+from queueing.keeper import purge
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def age(text: str) -> timedelta:
-    """ "90s", "30m", "1h", "7d" as a timedelta."""
+    """Parse "90s", "30m", "1h" or "7d". Raises ArgumentTypeError, which argparse shows."""
     match = re.fullmatch(r"(\d{1,5})([smhd])", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no age; write 90s, 30m, 1h or 7d")

@@ -1,4 +1,4 @@
-"""manage.py queue_stats: the living lines."""
+"""manage.py queue_stats: prints the present numbers of each line, as a sentence or as JSON."""
 
 import json
 from typing import Any

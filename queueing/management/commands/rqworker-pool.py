@@ -1,4 +1,7 @@
-"""django-rq's `rqworker-pool`: unless told otherwise, for every line of QUEUEING_TASKS, and without pickle."""
+"""manage.py rqworker-pool: django-rq's command with other defaults.
+
+By default it serves every line, in the order of QUEUEING_TASKS, and uses JSON instead of pickle.
+"""
 
 from importlib import import_module
 from typing import Any

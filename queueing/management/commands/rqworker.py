@@ -1,4 +1,4 @@
-"""manage.py rqworker: django-rq's command. Without a queue it serves every line, in the order of the settings."""
+"""manage.py rqworker: django-rq's command. By default it serves every line, in the order of QUEUEING_TASKS."""
 
 from typing import Any
 

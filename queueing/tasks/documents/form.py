@@ -1,4 +1,4 @@
-"""The form: refuses what cannot be read before anything of it is stored."""
+"""The upload form of the documents task. It refuses files that cannot be read before anything is stored."""
 
 from typing import Any, BinaryIO, cast
 
@@ -10,7 +10,7 @@ from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
 from queueing.tasks.documents.source import NO_DOCUMENT, NO_SIGNATURE, open_document
 
-# For the browser's file dialogue only; what counts is the content.
+# A hint for the browser's file dialogue. The check of a file looks at its content only.
 ACCEPT = ".pdf,.png,.jpg,.jpeg,.tif,.tiff,.webp,application/pdf,image/png,image/jpeg,image/tiff,image/webp"
 
 
@@ -25,7 +25,7 @@ class DocumentForm(EntryForm):
     refused_heads = ((NO_SIGNATURE, NO_DOCUMENT),)
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
-        # The file below the upload: in memory or temporary, both are what Pillow and PDFium read from.
+        # Unwrap the upload: Pillow and PDFium need a binary file, which is a BytesIO or a temporary file.
         file = cast("BinaryIO", upload.file)
         try:
             with open_document(file):

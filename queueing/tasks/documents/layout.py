@@ -1,4 +1,4 @@
-"""From lines anywhere on a page to rows, paragraphs and text."""
+"""The layout of a page: orders its lines of text into rows and paragraphs, and joins these to text."""
 
 import math
 import statistics
@@ -9,34 +9,36 @@ from itertools import chain, groupby, pairwise
 from queueing.tasks.documents.page import Line
 from queueing.tasks.documents.reading_order import Box, reading_order
 
-# All lengths here are in heights of a usual line.
-LEVEL = 0.5  # lines whose middles differ by less are on one level
-WORD_GAP = 1.0  # what is nearer than this on one level is one line
-SHARED_WIDTH = 0.5  # what shares more width than this lies above each other
-PARAGRAPH_GAP = 0.4  # this much more room than usual begins a paragraph
-HEADING_GAP = 1.5  # a heading is nearer to its text than this
+# The unit of all lengths and boxes in this module is the height of a usual line on the page.
+LEVEL = 0.5  # lines are on one level if their middles differ by at most this
+WORD_GAP = 1.0  # pieces on one level belong to one line if the gap between them is at most this
+SHARED_WIDTH = 0.5  # boxes are above each other if they share more width than this, else beside each other
+PARAGRAPH_GAP = 0.4  # a paragraph begins where the gap between rows exceeds the usual gap by more than this
+HEADING_GAP = 1.5  # the gap between a heading and its text is smaller than this
 
-# Columns of a table would be read one after the other. A table is taken to be this many levels below each other, each
-# with so much of its width in gaps; in columns of prose it is far less.
+# A table is recognised by its gaps: at least TABLE_LEVELS consecutive levels, each with more than TABLE_GAPS of its
+# width in gaps. Columns of prose have far smaller gaps. A table is read row by row; without this rule it would be read
+# column by column.
 TABLE_LEVELS = 3
 TABLE_GAPS = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A line and its box on a page that is turned level."""
+    """A line as the engine found it, with its box on the page after the page was turned level."""
 
     line: Line
     box: Box
 
     @property
     def middle(self) -> float:
+        """The height of its middle, from the top of the page."""
         return (self.box[1] + self.box[3]) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is read in one go: a line, in one piece or several, or a row of a table."""
+    """A line of the page, in one piece or several, or a row of a table with its cells as pieces."""
 
     pieces: Sequence[Piece]
     is_table: bool = False
@@ -53,17 +55,17 @@ class Row:
 
 
 def rows(lines: Sequence[Line]) -> list[Row]:
-    """The lines of a page as rows in reading order."""
+    """The rows of a page in reading order, made from its lines."""
     if not lines:
         return []
-    levels = list(_rows_by_level(_levels(_level_pieces(lines))))
-    boxes = list(_widened(levels))
+    levels = list(_rows_by_level(_levels(_straightened(lines))))
+    boxes = list(_boxes(levels))
     found = list(chain.from_iterable(levels))
     return [found[index] for index in reading_order(boxes, tolerance=SHARED_WIDTH)]
 
 
 def text(ordered: Sequence[Row]) -> str:
-    """The text of a page: a line for each row, an empty line between paragraphs and columns."""
+    """The text of a page: one line per row, an empty line between paragraphs and between columns."""
     gaps = [_gap(above, below) for above, below in pairwise(ordered)]
     usual = statistics.median([gap for gap in gaps if gap is not None] or [0])
     parts = [row.text for row in ordered[:1]]
@@ -74,7 +76,7 @@ def text(ordered: Sequence[Row]) -> str:
 
 
 def _gap(above: Row, below: Row) -> float | None:
-    """The room between two rows; None when the second does not lie below the first."""
+    """The vertical gap between two rows; None if the second does not lie below the first."""
     shared = min(above.box[2], below.box[2]) - max(above.box[0], below.box[0])
     if shared <= SHARED_WIDTH or below.box[1] < above.box[1]:
         return None
@@ -84,8 +86,8 @@ def _gap(above: Row, below: Row) -> float | None:
 # Lines -> levels
 
 
-def _level_pieces(lines: Sequence[Line]) -> list[Piece]:
-    """The lines from the top, as if the page had been scanned straight."""
+def _straightened(lines: Sequence[Line]) -> list[Piece]:
+    """The lines from top to bottom, with their boxes on a page that is turned level."""
     height = statistics.median(math.dist(line.corners[0], line.corners[3]) for line in lines) or 1
     turn = complex(math.cos(_slope(lines)), -math.sin(_slope(lines))) / height
     pieces = []
@@ -97,7 +99,10 @@ def _level_pieces(lines: Sequence[Line]) -> list[Piece]:
 
 
 def _slope(lines: Sequence[Line]) -> float:
-    """The angle of the page in radians, from its longer lines; short ones say little."""
+    """The angle by which the page is askew, in radians. Only the longest third of the lines counts.
+
+    The angle of a short line is too inexact.
+    """
     longest = sorted(lines, key=lambda line: math.dist(*line.corners[:2]), reverse=True)[: max(1, len(lines) // 3)]
     return statistics.median(
         math.atan2(right[1] - left[1], right[0] - left[0]) for left, right, *_ in (line.corners for line in longest)
@@ -105,7 +110,7 @@ def _slope(lines: Sequence[Line]) -> float:
 
 
 def _levels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """What stands side by side, over the whole page, each from left to right."""
+    """Group the pieces into levels. A level is all pieces side by side across the page, from left to right."""
     level: list[Piece] = []
     for piece in pieces:
         if level and piece.middle - statistics.fmean(other.middle for other in level) > LEVEL:
@@ -119,6 +124,7 @@ def _levels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 
 def _rows_by_level(levels: Iterable[list[Piece]]) -> Iterator[list[Row]]:
+    """The rows of each level: one for a level of a table, else one for each line on it."""
     for is_gappy, group in groupby(levels, key=_is_gappy):
         same = list(group)
         is_table = is_gappy and len(same) >= TABLE_LEVELS
@@ -126,13 +132,14 @@ def _rows_by_level(levels: Iterable[list[Piece]]) -> Iterator[list[Row]]:
 
 
 def _is_gappy(level: Sequence[Piece]) -> bool:
+    """True if the gaps between its lines make up more than TABLE_GAPS of the level's width."""
     runs = [Row(run) for run in _runs(level)]
     gaps = sum(right.box[0] - left.box[2] for left, right in pairwise(runs))
     return gaps > TABLE_GAPS * (runs[-1].box[2] - runs[0].box[0])
 
 
 def _runs(level: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Pieces of one level that belong to one line: the engine cuts at wide spaces."""
+    """Group the pieces of one level into lines. The engine splits a line at wide spaces."""
     run = [level[0]]
     for piece in level[1:]:
         if piece.box[0] - run[-1].box[2] > WORD_GAP:
@@ -142,10 +149,10 @@ def _runs(level: Sequence[Piece]) -> Iterator[list[Piece]]:
     yield run
 
 
-def _widened(levels: Sequence[Sequence[Row]]) -> Iterator[Box]:
-    """The rows' boxes, a heading as wide as the text that it stands over.
+def _boxes(levels: Sequence[Sequence[Row]]) -> Iterator[Box]:
+    """The box of each row. The box of a heading is widened to the width of the text below it.
 
-    Otherwise a heading below two columns would be read with the left one.
+    Without that, a heading below two columns would be read as the end of the left column.
     """
     for above, level, below in zip([[], *levels], levels, [*levels[1:], []], strict=False):
         for row in level:
@@ -156,7 +163,7 @@ def _widened(levels: Sequence[Sequence[Row]]) -> Iterator[Box]:
 
 
 def _is_heading(above: Sequence[Row], row: Row, below: Row) -> bool:
-    """Whether a row that has its level for itself is nearer to the one below than to all above."""
+    """True if the row is nearer to the row below than to every row above. The row is the only one on its level."""
     gap = _gap(row, below)
     limits = (_gap(other, row) for other in above)
     return gap is not None and gap < min([HEADING_GAP, *(limit for limit in limits if limit is not None)])

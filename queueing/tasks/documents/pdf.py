@@ -1,4 +1,4 @@
-"""PDF files as pages, rendered by PDFium."""
+"""PDF files as page pictures, rendered by PDFium."""
 
 import math
 import threading
@@ -11,22 +11,23 @@ import pypdfium2.raw as pdfium_c
 from PIL import Image
 from pypdfium2.internal import get_bufreader
 
-from queueing.conf import conf
 from queueing.exceptions import UnusableInput
+from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
 
-# PDFium has global state and no locks, and two requests may check two uploads at once, in two threads. Whoever calls
-# it holds this lock, and closes what it opened before letting go: the garbage collector would not wait for the lock.
+# Hold this lock for every call of PDFium. PDFium has global state and is not thread-safe, and two requests may check
+# two uploads in two threads. Close every PDFium object before releasing the lock: the garbage collector would close
+# it without the lock.
 pdfium_lock = threading.RLock()
 
-PAPER_LIMITS = (72.0, 14_400.0)  # points; the larger is what readers show (PDF Reference 1.7, appendix C)
+PAPER_LIMITS = (72.0, 14_400.0)  # points; the upper limit is that of PDF readers (PDF Reference 1.7, appendix C)
 
 
 @contextmanager
 def open_pdf(file: BinaryIO) -> Iterator[Document]:
-    """Open and check a PDF. Raises UnusableInput."""
-    # Freed with the function, so it outlives the document: PDFium reads through it whenever it needs more of the file.
-    access, _kept = get_bufreader(file)
+    """Open and check a PDF. Raises UnusableInput if it is damaged, protected, empty, or longer than MAX_PAGES."""
+    # Both names live as long as this generator, so they outlive the document: PDFium calls them to read the file.
+    access, _callback = get_bufreader(file)
     with pdfium_lock:
         pdf = _load(access)
     try:
@@ -40,8 +41,8 @@ def open_pdf(file: BinaryIO) -> Iterator[Document]:
 
 
 def _load(access: Any) -> Any:
-    # Not by PdfDocument(file): it takes a document without pages for one that could not be loaded, and then asks for
-    # an error of which there is none.
+    # Call PDFium directly. PdfDocument(file) mistakes a document without pages for one that failed to load, and then
+    # looks up an error code that is not set.
     handle = pdfium_c.FPDF_LoadCustomDocument(access, None)
     if handle:
         return pdfium.PdfDocument(handle)
@@ -53,15 +54,15 @@ def _load(access: Any) -> Any:
 def _check(page_count: int) -> None:
     if page_count < 1:
         raise UnusableInput("This PDF has no pages.")
-    if page_count > conf.DOCUMENT_MAX_PAGES:
-        raise UnusableInput(f"This PDF has {page_count} pages; the limit is {conf.DOCUMENT_MAX_PAGES}.")
+    if page_count > conf.MAX_PAGES:
+        raise UnusableInput(f"This PDF has {page_count} pages; the limit is {conf.MAX_PAGES}.")
 
 
 class PdfPages:
     """The pages of a PDF as they would be printed.
 
-    Text that the file already carries is not used: what people hand in are scans, and the text below a scan is an
-    older recognition of unknown quality. What the eye sees is there in every PDF, and one way suits all of them.
+    Text stored in the file is not used. Most inputs are scans, and text stored with a scan comes from an earlier
+    recognition of unknown quality. Reading the rendered picture works the same way for every PDF.
     """
 
     def __init__(self, pdf: Any, page_count: int) -> None:
@@ -95,6 +96,6 @@ class PdfPages:
 
 
 def _scale(width: float, height: float) -> float:
-    """Pixels per point, such that no page, however large, makes a picture beyond the limits."""
+    """Pixels per point. The picture stays within LONG_SIDE and MAX_PIXELS for a page of any size in points."""
     long_side, area = max(width, height, 1), max(width * height, 1)
-    return min(LONG_SIDE / long_side, math.sqrt(conf.DOCUMENT_MAX_PIXELS / area))
+    return min(LONG_SIDE / long_side, math.sqrt(conf.MAX_PIXELS / area))

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and WebP files as pages, decoded by Pillow."""
+"""PNG, JPEG, TIFF and WebP files as page pictures, decoded by Pillow."""
 
 import struct
 import zlib
@@ -9,14 +9,14 @@ from typing import BinaryIO
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TILEBYTECOUNTS, TILEOFFSETS, TiffImageFile
 
-from queueing.conf import conf
 from queueing.exceptions import UnusableInput
+from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
 
-# Our own limit is a setting and is checked before anything is decoded; Pillow's would only add warnings.
+# Switch off Pillow's limit: the setting MAX_PIXELS replaces it and is checked before a picture is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-# What Pillow's readers raise on damaged files.
+# The exceptions of Pillow's readers on damaged files.
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -32,7 +32,10 @@ DAMAGED = (
 
 @contextmanager
 def open_pictures(file: BinaryIO, kind: str) -> Iterator[Document]:
-    """Open and check the pictures in a file of that kind, by Pillow's name for it. Raises UnusableInput."""
+    """Open and check the pictures in a file. `kind` is Pillow's name of the format.
+
+    Raises UnusableInput if the file is damaged, or has too many pixels or pages.
+    """
     try:
         image, page_count = _checked(file, kind)
     except DAMAGED as error:
@@ -53,25 +56,26 @@ class Pictures:
             self._image.seek(index)
             self._image.draft("RGB", (LONG_SIDE, LONG_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
             self._image.load()
-            return _plain(self._image)
+            return _normalised(self._image)
         except DAMAGED as error:
             raise UnusableInput("This page is damaged and could not be read.") from error
 
-    def paper(self, index: int) -> float:  # the resolution that a picture claims is seldom true
-        return A4_LONG_SIDE
+    def paper(self, index: int) -> float:
+        return A4_LONG_SIDE  # the resolution stated in a picture is seldom true
 
 
 # Checks: size and completeness, without decoding
 
 
 def _checked(file: BinaryIO, kind: str) -> tuple[Image.Image, int]:
+    """The image and its number of pages. Raises UnusableInput for a limit, one of DAMAGED for a damaged file."""
     match kind:
         case "WEBP":
             _check_webp(file)
         case "JPEG":
             _check_jpeg(file)
         case "PNG":
-            Image.open(file, formats=[kind]).verify()  # the checksum of every chunk up to the last
+            Image.open(file, formats=[kind]).verify()  # checks the checksum of every chunk
     file.seek(0)
     image = Image.open(file, formats=[kind])
     if isinstance(image, TiffImageFile):
@@ -81,14 +85,14 @@ def _checked(file: BinaryIO, kind: str) -> tuple[Image.Image, int]:
 
 
 def _check_pixels(width: int, height: int) -> None:
-    if width * height > conf.DOCUMENT_MAX_PIXELS:
+    if width * height > conf.MAX_PIXELS:
         raise UnusableInput(
-            f"This picture has {width:,} by {height:,} pixels; the limit is {conf.DOCUMENT_MAX_PIXELS:,} pixels in all."
+            f"This picture has {width:,} by {height:,} pixels; the limit is {conf.MAX_PIXELS:,} pixels in all."
         )
 
 
 def _check_webp(file: BinaryIO) -> None:
-    """Pillow makes room for all pixels as soon as it opens a WebP, so its header is read here (RFC 9649)."""
+    """Check size and length by the header (RFC 9649). Pillow allocates all pixels as soon as it opens a WebP."""
     head = file.read(30)
     match head[12:16]:
         case b"VP8X":
@@ -104,7 +108,10 @@ def _check_webp(file: BinaryIO) -> None:
 
 
 def _check_jpeg(file: BinaryIO) -> None:
-    """An end-of-image marker must follow the segments. Compressed data cannot look like one (ITU T.81, B.1.1.5)."""
+    """Check that an end-of-image marker follows the segments (ITU T.81, B.1.1.5).
+
+    Compressed data cannot contain the bytes of a marker.
+    """
     data = file.read()
     position = 2
     while data[position] == 0xFF and data[position + 1] != 0xDA:
@@ -114,9 +121,12 @@ def _check_jpeg(file: BinaryIO) -> None:
 
 
 def _check_frames(image: TiffImageFile, file: BinaryIO) -> int:
-    """The number of pages. Stops looking at the first one beyond the limit."""
+    """The number of pages of a TIFF. Checks the size of each page and that its data lies within the file.
+
+    Stops at the first page beyond MAX_PAGES. The file may claim any number of pages.
+    """
     end = file.seek(0, 2)
-    for index in range(conf.DOCUMENT_MAX_PAGES + 1):
+    for index in range(conf.MAX_PAGES + 1):
         try:
             image.seek(index)
         except EOFError:
@@ -126,14 +136,14 @@ def _check_frames(image: TiffImageFile, file: BinaryIO) -> int:
             parts = zip(image.tag_v2.get(offsets, ()), image.tag_v2.get(sizes, ()), strict=False)
             if any(offset + size > end for offset, size in parts):
                 raise EOFError
-    raise UnusableInput(f"This TIFF file has more pages than the limit of {conf.DOCUMENT_MAX_PAGES}.")
+    raise UnusableInput(f"This TIFF file has more pages than the limit of {conf.MAX_PAGES}.")
 
 
 # Decoding
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """A small upright RGB copy, on white where the picture is transparent."""
+def _normalised(image: Image.Image) -> Image.Image:
+    """A copy in RGB, upright, with its long side at most LONG_SIDE, and white where the picture is transparent."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value * (1 / 256)).convert("L")  # 16 bits of grey
     elif image.mode in {"1", "P", "PA"}:
@@ -142,7 +152,7 @@ def _plain(image: Image.Image) -> Image.Image:
     if longest > LONG_SIDE:
         width, height = (max(1, round(side * LONG_SIDE / longest)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    with suppress(*DAMAGED):  # a broken note on how the camera was held is no reason to refuse
+    with suppress(*DAMAGED):  # ignore damaged EXIF data: the picture itself is fine
         image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")

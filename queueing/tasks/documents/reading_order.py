@@ -1,29 +1,32 @@
-"""The order in which boxes on a page are read: Breuel, "High Performance Document Layout Analysis", 2003.
+"""The reading order of boxes on a page. Algorithm: T. Breuel, "High Performance Document Layout Analysis", 2003.
 
-Of two boxes A is read before B if
-  1. they lie above each other, and A above B; or
-  2. A is wholly to the left of B, and no box between them in height lies above or below both. Such a box, a heading
-     across two columns for example, ends the columns above it.
-The order of all follows by a topological sort. No gap has to be measured for it, and no column to be found.
+Box A is read before box B in two cases:
+  1. A and B are above each other, and A is the upper one.
+  2. A is to the left of B, and no box at a height between them is above or below both. Such a box, for example a
+     heading across two columns, ends the columns above it.
+A topological sort gives the order of all boxes. The algorithm neither measures gaps nor detects columns.
 """
 
 from collections.abc import Sequence
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-# Sets of boxes are kept as bits of an integer: a page of 1,000 lines, the most the engine finds, takes half a second.
+# A set of boxes: bit i stands for box i. A page of 1,000 lines, the most that the engine finds, takes half a second.
 Bits = int
 
 
 def reading_order(boxes: Sequence[Box], *, tolerance: float) -> list[int]:
-    """Indexes of boxes in the order of reading. Boxes that share less width than `tolerance` are beside each other."""
+    """The indexes of the boxes in reading order.
+
+    Boxes that share at most `tolerance` of width count as beside each other. Its unit is that of the boxes.
+    """
     from_top = sorted(range(len(boxes)), key=lambda index: _middle(boxes[index]))
     ordered = [boxes[index] for index in from_top]
-    return [from_top[place] for place in _sort(_predecessors(ordered, tolerance))]
+    return [from_top[place] for place in _topological_order(_predecessors(ordered, tolerance))]
 
 
 def _predecessors(boxes: Sequence[Box], tolerance: float) -> list[Bits]:
-    """For each box the set of those that are read before it. The boxes come sorted from the top."""
+    """For each box, the set of boxes read before it. The boxes must be sorted from top to bottom."""
     stacked = [_stacked_with(box, boxes, tolerance) for box in boxes]
     before = [mask & _first(place) for place, mask in enumerate(stacked)]  # rule 1
     for a, box_a in enumerate(boxes):
@@ -37,6 +40,7 @@ def _predecessors(boxes: Sequence[Box], tolerance: float) -> list[Bits]:
 
 
 def _stacked_with(box: Box, boxes: Sequence[Box], tolerance: float) -> Bits:
+    """The set of boxes above or below this one: those that share more width with it than `tolerance`."""
     return sum(
         1 << place
         for place, other in enumerate(boxes)
@@ -44,8 +48,8 @@ def _stacked_with(box: Box, boxes: Sequence[Box], tolerance: float) -> Bits:
     )
 
 
-def _sort(before: Sequence[Bits]) -> list[int]:
-    """Topological, from the top. Where the rules go round in a circle, the topmost box breaks it."""
+def _topological_order(before: Sequence[Bits]) -> list[int]:
+    """Repeatedly take the topmost box whose predecessors are all taken. In a cycle, take the topmost box."""
     left = _first(len(before))
     places = []
     while left:

@@ -1,8 +1,8 @@
-"""A PDF of page pictures with the recognised text over them, invisible but there to be found, marked and copied.
+"""A searchable PDF: page pictures with the recognised text over them, invisible, to be found, selected and copied.
 
-The text is written in render mode 3, neither filled nor stroked, in a font whose codes are UTF-16 and whose glyphs are
-never drawn. Any script can be written that way without having a font for it. The idea is Tesseract's (`GlyphLessFont`
-in its pdfrenderer.cpp). PDFium wants a real font file all the same, so it gets the small one that Pillow has.
+The text is written in render mode 3 (neither filled nor stroked), in a font whose codes are UTF-16 and whose glyphs are
+never drawn. So text in any script needs no font for that script. The idea is from Tesseract (`GlyphLessFont` in its
+pdfrenderer.cpp). PDFium still requires a real font file, and gets the small one that comes with Pillow.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from PIL import ImageFont
 from queueing.tasks.documents.page import Line
 from queueing.tasks.documents.pdf import pdfium_lock
 
-# Every code is its own character.
+# The font's map from codes to text: every code is the UTF-16 unit of its character.
 TO_UNICODE = b"""/CIDInit /ProcSet findresource begin
 12 dict begin
 begincmap
@@ -36,15 +36,16 @@ CMapName currentdict /CMap defineresource pop
 end
 end
 """
-# Every code has this glyph. It is not drawn, but readers mark text by the size of its glyphs, and PDFium does not find
-# a letter that stands alone without one. Its number: three that are no characters, then ASCII from the space on.
+# The font's map from codes to glyphs: every code has this glyph. It is never drawn, but readers select text by the size
+# of its glyphs, and PDFium does not find a single letter without a glyph. Glyph numbers in this font: three that stand
+# for no character, then ASCII from the space on.
 GLYPH = "M"
 TO_GLYPH = (ord(GLYPH) - ord(" ") + 3).to_bytes(2, "big") * 0x10000
-BASELINE = 0.2  # of a line's height, from its lower edge
+BASELINE = 0.2  # the baseline's distance from the lower edge of a line, as a share of the line's height
 
 
 class SearchablePdf:
-    """Is written page by page. Holds PDFium's memory: use it in a `with` block."""
+    """A PDF that is written page by page. Use it in a `with` block, which frees PDFium's memory."""
 
     def __enter__(self) -> Self:
         with pdfium_lock:
@@ -60,29 +61,33 @@ class SearchablePdf:
             self._pdf.close()
 
     def add_page(self, jpeg: bytes, size: tuple[int, int], paper: float, lines: Iterable[Line]) -> None:
-        """A picture of `size` pixels on paper whose long side is `paper` points, with its lines."""
+        """Add a page: a JPEG picture of `size` pixels with its lines of text.
+
+        The long side of the page's paper is `paper` points. The corners of the lines are in pixels of the picture.
+        """
         points = paper / max(size)  # per pixel
         width, height = size[0] * points, size[1] * points
         with pdfium_lock:
             page = self._pdf.new_page(width, height)
-            page.insert_obj(_image(self._pdf, jpeg, pdfium.PdfMatrix().scale(width, height)))
+            page.insert_obj(_image_object(self._pdf, jpeg, pdfium.PdfMatrix().scale(width, height)))
             for line in lines:
-                page.insert_obj(self._text(line, points, height))
+                page.insert_obj(self._text_object(line, points, height))
             page.gen_content()
             page.close()
 
     def add_empty_page(self, paper: float) -> None:
-        """A place for a page that could not be read, so that the numbers of the others stay right."""
+        """Add an empty page in place of one that could not be read, so that the others keep their page numbers."""
         with pdfium_lock:
             self._pdf.new_page(paper / math.sqrt(2), paper).close()
 
     def content(self) -> bytes:
+        """The PDF file."""
         with pdfium_lock, io.BytesIO() as buffer:
             self._pdf.save(buffer)
             return buffer.getvalue()
 
-    def _text(self, line: Line, points: float, page_height: float) -> Any:
-        """The line, stretched to the width that it has in the picture, at its angle."""
+    def _text_object(self, line: Line, points: float, page_height: float) -> Any:
+        """The line as text, with its width and its angle in the picture. `points` is points per pixel."""
         top_left, _, bottom_right, bottom_left = line.corners
         size = max(math.dist(top_left, bottom_left) * points, 1)
         width = max(math.dist(bottom_left, bottom_right) * points, 1)
@@ -103,7 +108,7 @@ class SearchablePdf:
 
 
 def _load_font(pdf: Any) -> tuple[Any, float]:
-    """PDFium's font, and the width of every code as a fraction of the font's size."""
+    """PDFium's handle of the font, and the width of every code as a fraction of the font's size."""
     font = ImageFont.load_default(1000)
     assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
     file = font.font_bytes
@@ -113,7 +118,7 @@ def _load_font(pdf: Any) -> tuple[Any, float]:
     return handle, font.getlength(GLYPH) / font.size
 
 
-def _image(pdf: Any, jpeg: bytes, matrix: Any) -> Any:
+def _image_object(pdf: Any, jpeg: bytes, matrix: Any) -> Any:
     image = pdfium.PdfImage.new(pdf)
     image.load_jpeg(io.BytesIO(jpeg), inline=True)
     image.set_matrix(matrix)
@@ -121,6 +126,7 @@ def _image(pdf: Any, jpeg: bytes, matrix: Any) -> Any:
 
 
 def _codes(text: str) -> Any:
+    """The UTF-16 units of a text, as a C array."""
     encoded = text.encode("utf-16-le", "replace")
     units = memoryview(encoded).cast("H")
     return _array(ctypes.c_uint32, units)

@@ -1,7 +1,7 @@
-"""What was handed in, recognised by its content, never by its name.
+"""Recognises an uploaded document by its content, never by its name, and opens it.
 
-`open_document` is called twice: by the form, to refuse before anything is stored, and by the task. It reads headers
-only; what is wrong further in shows when a page's picture is asked for.
+`open_document` is called twice: by the form, to refuse a file before it is stored, and by the task. It reads headers
+only. Damage further inside is found when a page picture is decoded.
 """
 
 import re
@@ -24,12 +24,16 @@ SIGNATURES = {
 }
 # Readers accept the PDF header anywhere in the first kilobyte (PDF Reference 1.7, appendix H, note 13).
 KILOBYTE = 1024
+# A pattern that matches the beginning of a file of any other format. It has to work in JavaScript too: see `EntryForm`.
 NO_SIGNATURE = rb"(?!%b|.{0,%d}%%PDF-)" % (b"|".join(map(re.escape, SIGNATURES)), KILOBYTE - len(b"%PDF-"))
 NO_DOCUMENT = "This is not a PDF, PNG, JPEG, TIFF or WebP file."
 
 
 def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
-    """Recognise, check and open a document. Raises UnusableInput with a sentence for the visitor."""
+    """Recognise, check and open a document; `file` must be at its beginning.
+
+    Raises UnusableInput with a sentence for the visitor, here or when the `with` block is entered.
+    """
     head = file.read(KILOBYTE)
     file.seek(0)
     for signature, kind in SIGNATURES.items():

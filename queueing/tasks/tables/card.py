@@ -1,4 +1,4 @@
-"""One column as a card: its facts in words, its chart, its frequent values."""
+"""One column as a card on the result page: its facts in words, its chart and its frequent values."""
 
 from queueing.tasks.tables import charts
 from queueing.tasks.tables.words import Json, about, counted, figure, share, short
@@ -7,6 +7,7 @@ VALUES = 6  # frequent values shown
 
 
 def card(column: Json) -> Json:
+    """The card of one column of the profile, as `tables/result.html` reads it."""
     top = _top(column)
     return {
         "name": short(column["name"]),
@@ -45,7 +46,7 @@ def _distinct(column: Json) -> str:
 
 
 def _measured(column: Json) -> dict[str, str]:
-    """Facts about numbers and dates."""
+    """The facts about a column of numbers or dates. Estimated quantiles get three digits and the word "about"."""
     exact = column["quantiles_exact"]
     hedge = "" if exact else "about "
     q = {name: figure(value, digits=6 if exact else 3) for name, value in column["quantiles"].items()}
@@ -66,7 +67,7 @@ def _measured(column: Json) -> dict[str, str]:
 
 
 def _top(column: Json) -> list[Json]:
-    """The most frequent values, if any occurs twice."""
+    """The most frequent values with their counts; empty if no value occurs twice."""
     top = column.get("top", [])[:VALUES]
     if not top or top[0]["count"] == 1:
         return []
@@ -109,6 +110,6 @@ def _bars(column: Json, top: list[Json]) -> Json | None:
 
 
 def _label(item: Json) -> Json:
-    """What stands on a bar: as much of the value as there is room for beside the count."""
+    """The two texts on a bar: the count, and as much of the value as fits beside it."""
     room = charts.LETTERS - len(item["text"])
     return {"value": short(item["value"], room), "text": item["text"]}

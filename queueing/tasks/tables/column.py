@@ -1,4 +1,4 @@
-"""One column: its values stream by, its facts stay."""
+"""One column: takes its values block by block and returns the facts about them."""
 
 from collections import Counter
 from typing import Any
@@ -9,15 +9,18 @@ from queueing.tasks.tables.distribution import distribution
 from queueing.tasks.tables.kinds import FALSE_AND_TRUE, MISSING, Dates, Numbers, date_format
 from queueing.tasks.tables.sketches import Spread, Tally, count
 
-ENOUGH = 0.95  # share of the values that must be numbers (dates) to make a column of numbers (dates)
-TOP = 20  # frequent values in profile.json
+ENOUGH = 0.95  # least share of readable values in a column of numbers, or of dates
+TOP = 20  # frequent values listed in profile.json
 
 type Json = dict[str, Any]
 
 
 class Column:
-    """Takes blocks of texts. Once there are more than `limit` different ones, numbers and dates are measured as
-    they pass, and no more than their distribution is kept."""
+    """The running summary of one column. `decimal` is the decimal mark of its numbers.
+
+    Up to `limit` different values are kept with their counts, and are read as numbers or dates only in `facts`.
+    Beyond that limit, each block is read as it passes, and only the distribution of its numbers or dates is kept.
+    """
 
     def __init__(self, name: str, *, decimal: str, limit: int) -> None:
         self.name = name
@@ -31,8 +34,9 @@ class Column:
         self._measures: list[tuple[Numbers | Dates, Spread]] = []
 
     def add(self, values: pl.Series) -> None:
+        """Take in the next block of texts."""
         self.rows += len(values)
-        counts = self._present(count(values))
+        counts = self._without_missing(count(values))
         if counts.is_empty():
             return
         was_exact, before = self.tally.exact, self.tally.table
@@ -43,7 +47,7 @@ class Column:
             self._measure(counts)
 
     def facts(self) -> Json:
-        """What profile.json says of this column."""
+        """The entry of this column in profile.json. Call it after the last block."""
         if self.tally.exact and self.tally.table.height:
             self._start_measuring(self.tally.table)
         present = self.rows - self.missing
@@ -57,13 +61,13 @@ class Column:
             "exact": self.tally.exact,
         }
         if present:
-            measured = self._kind(present)
+            measured = self._best_measure(present)
             facts |= distribution(*measured) if measured else self._text()
             facts["top"] = [{"value": value, "count": n} for value, n in self.tally.top(TOP)]
         return facts
 
-    def _present(self, counts: pl.DataFrame) -> pl.DataFrame:
-        """The values that are none of the words for a missing one, which are counted."""
+    def _without_missing(self, counts: pl.DataFrame) -> pl.DataFrame:
+        """Count the missing values and the words written for them; return the other values."""
         missing = pl.col("value").is_in(["", *MISSING])
         for word, n in counts.filter(missing).select("value", "n").iter_rows():
             self.missing += n
@@ -76,7 +80,7 @@ class Column:
         return present
 
     def _start_measuring(self, counts: pl.DataFrame) -> None:
-        """Measure all values so far; a kind that hardly any of them has is not looked for any more."""
+        """Measure all values so far as numbers and as dates; drop a kind that fits fewer than half of them."""
         readers = [Numbers(self._decimal), date_format(counts["value"])]
         self._measures = [(reader, Spread(self.limit)) for reader in readers if reader]
         self._measure(counts)
@@ -86,7 +90,8 @@ class Column:
         for reader, spread in self._measures:
             spread.add(reader.read(counts["value"]), counts["n"])
 
-    def _kind(self, present: int) -> tuple[Numbers | Dates, Spread] | None:
+    def _best_measure(self, present: int) -> tuple[Numbers | Dates, Spread] | None:
+        """The reader of this column's values with their distribution; None if the column is text."""
         fitting = [measure for measure in self._measures if measure[1].n >= ENOUGH * present]
         return max(fitting, key=lambda measure: measure[1].n, default=None)
 

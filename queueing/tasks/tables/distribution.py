@@ -1,4 +1,4 @@
-"""The facts about numbers and dates: extremes, mean, quantiles, histogram."""
+"""The facts about a column of numbers or dates: extremes, mean, quantiles, histogram."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def distribution(reader: Numbers | Dates, spread: Spread) -> dict[str, Any]:
-    """What profile.json says of a column of numbers, or of dates (as ISO 8601)."""
+    """The part of profile.json that describes a column of numbers or dates. Dates are in ISO 8601."""
     kind, unit, say = _kind(reader, spread)
     quantiles = spread.quantiles(QUANTILES)
     return kind | {
@@ -31,7 +31,10 @@ def distribution(reader: Numbers | Dates, spread: Spread) -> dict[str, Any]:
 
 
 def _kind(reader: Numbers | Dates, spread: Spread) -> tuple[dict[str, str], float, Callable[[float], Any]]:
-    """The type, the smallest step between two values (0: none) and how to write a value."""
+    """The type, the unit of the values (0 if they are continuous), and the function that formats a value.
+
+    The unit is 1 for whole numbers and DAY for dates.
+    """
     match reader:
         case Numbers():
             return {"type": "whole number" if spread.whole else "number"}, float(spread.whole), _number
@@ -43,6 +46,7 @@ def _kind(reader: Numbers | Dates, spread: Spread) -> tuple[dict[str, str], floa
 
 
 def _histogram(spread: Spread, quantiles: list[float], unit: float, say: Callable[[float], Any]) -> dict[str, Any]:
+    """At most BINS bins of equal width; with a unit, each bin holds the same number of whole units."""
     low, high = _range(spread, quantiles)
     width = (high - low) / BINS
     if unit:
@@ -59,7 +63,7 @@ def _histogram(spread: Spread, quantiles: list[float], unit: float, say: Callabl
 
 
 def _range(spread: Spread, quantiles: list[float]) -> tuple[float, float]:
-    """What to draw: everything, unless a few far values would press all the others into one bar."""
+    """The range of the histogram: all values, unless outliers would squeeze the others into a few bars."""
     usual = quantiles[-1] - quantiles[0]
     if not usual or spread.high - spread.low < 5 * usual:
         return spread.low, spread.high
@@ -67,7 +71,7 @@ def _range(spread: Spread, quantiles: list[float]) -> tuple[float, float]:
 
 
 def _number(value: float) -> int | float | None:
-    if not math.isfinite(value):  # the mean of numbers whose sum is beyond float64
+    if not math.isfinite(value):  # the mean, when the sum overflowed float64
         return None
     return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.12g}")
 

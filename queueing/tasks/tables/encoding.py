@@ -1,4 +1,4 @@
-"""Which encoding a file has, and the way from there to UTF-8, in blocks."""
+"""Detects the encoding of a file and converts it to UTF-8, block by block."""
 
 import codecs
 import tempfile
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-BLOCK = 1024**2  # bytes read at once
-# The first four bytes tell; UTF-32 stands before UTF-16, whose mark is the beginning of its own.
+BLOCK = 1024**2  # bytes (or characters) of one read
+# Byte order marks: mark, name, codec. UTF-32 comes before UTF-16, because its little-endian mark starts with UTF-16's.
 MARKS = (
     (codecs.BOM_UTF8, "UTF-8", "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "UTF-32", "utf-32"),
@@ -17,31 +17,34 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "UTF-16", "utf-16"),
 )
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
-HIGH = bytes(range(0x80, 0x100))
+HIGH = bytes(range(0x80, 0x100))  # the bytes beyond ASCII
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    name: str
-    codec: str
-    ready: bool = False  # valid UTF-8 without a mark, lines ended by \n: can be read as it is
+    """The encoding of one file."""
+
+    name: str  # for the page
+    codec: str  # for Python
+    ready: bool = False  # valid UTF-8 without a byte order mark or old line ends: can be read without a copy
 
 
 def marked(head: bytes) -> Encoding | None:
-    """The encoding that a byte order mark names."""
+    """The encoding that the byte order mark names; None without a mark."""
     return next((Encoding(name, codec) for mark, name, codec in MARKS if head.startswith(mark)), None)
 
 
 def has_old_line_ends(head: bytes) -> bool:
-    """Lines end with a lone carriage return, as Excel still writes for "CSV (Macintosh)"."""
+    """True if lines end with a lone carriage return, as in Excel's "CSV (Macintosh)"."""
     return head.count(b"\r") > 2 * head.count(b"\n")
 
 
 def detect(path: Path, tick: Callable[[], None]) -> Encoding:
-    """Look at all of the file: the first umlaut may come late.
+    """The encoding of a file. Calls `tick` before each block; its exceptions pass through.
 
-    Without a mark it is UTF-8 if that explains the bytes, a few broken ones excepted; else Windows-1252, which
-    holds all that is printable in Latin-1.
+    A byte order mark decides. Without one, the file is UTF-8 if at most a tenth as many places are broken as there are
+    bytes beyond ASCII. Otherwise it is Windows-1252, which contains every printable character of Latin-1. The whole
+    file is examined, because the first byte beyond ASCII may come late.
     """
     with path.open("rb") as file:
         head = file.read(BLOCK)
@@ -54,7 +57,7 @@ def detect(path: Path, tick: Callable[[], None]) -> Encoding:
 
 
 def _count_high_and_broken(path: Path, tick: Callable[[], None]) -> tuple[int, int]:
-    """Bytes beyond ASCII, and places where they are no UTF-8."""
+    """The number of bytes beyond ASCII, and of places where they are not valid UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     high = broken = 0
     for block in _blocks(path):
@@ -63,7 +66,7 @@ def _count_high_and_broken(path: Path, tick: Callable[[], None]) -> tuple[int, i
             continue
         high += len(block) - len(block.translate(None, HIGH))
         broken += decoder.decode(block).count(UNREADABLE)
-        if broken > 1_000 and broken * 10 > high:  # decided; replacing every letter of a large file takes minutes
+        if broken > 1_000 and broken * 10 > high:  # decided; going on takes minutes for a large file
             break
     return high, broken + decoder.decode(b"", final=True).count(UNREADABLE)
 
@@ -76,7 +79,11 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 @contextmanager
 def as_utf8(path: Path, encoding: Encoding, tick: Callable[[], None]) -> Iterator[tuple[Path, int]]:
-    """The file as plain UTF-8, and how many characters could not be read; a temporary copy where need be."""
+    """The path of the file as plain UTF-8, and the number of its unreadable characters.
+
+    The path is the original if it can be read as it is, else a temporary copy that lives as long as the block. Calls
+    `tick` before each part that is copied; its exceptions pass through.
+    """
     if encoding.ready:
         yield path, 0
         return

@@ -1,4 +1,4 @@
-"""The form of the tables task: what is no table is refused here, before anything is stored."""
+"""The upload form of the tables task. It refuses files that are not tables before anything is stored."""
 
 from typing import Any
 
@@ -7,16 +7,17 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
-from queueing.conf import conf
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
+from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.dialect import head_bytes, sniff
 from queueing.tasks.tables.encoding import has_old_line_ends, marked
 
-CHUNK = 256 * 1024  # bytes
+CHUNK = 256 * 1024  # bytes of one read
 
 WORKBOOK = "This is an Excel workbook; save it as CSV."
-# What a file really is, whatever its name says: its first bytes and the sentence for it.
+# Signatures of other formats, at the beginning of the file, and the sentence for the visitor. The file's name does not
+# count.
 OTHERS = (
     (rb"PK\x03\x04.*(xl/|\[Content_Types\])", WORKBOOK),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
@@ -52,13 +53,13 @@ class TableForm(EntryForm):
         return self.cleaned_data["header"] or "auto"
 
     def max_bytes(self) -> int:
-        return conf.TABLE_MAX_UPLOAD_BYTES
+        return conf.MAX_UPLOAD_BYTES
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
         upload.seek(0)
         head = upload.read(head_bytes())
         mark = marked(head)
-        _look_at_every_byte(upload, head, may_have_nul=mark is not None and mark.name != "UTF-8")
+        _check_bytes(upload, head, may_have_nul=mark is not None and mark.name != "UTF-8")
         text = head.decode(mark.codec if mark else "utf-8", errors="ignore")
         try:
             sniff(text, whole=len(head) == upload.size)
@@ -66,13 +67,15 @@ class TableForm(EntryForm):
             raise ValidationError(str(error), code="unusable") from None
 
 
-def _look_at_every_byte(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool) -> None:
-    """No NUL where the encoding has none, and no line beyond the limit.
+def _check_bytes(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool) -> None:
+    """Refuse a NUL byte where the encoding has none, and a line longer than MAX_LINE_BYTES.
 
-    Chunks are no longer than the limit: a line within one needs no look, and the first and last newline of each
-    are found at once. So 500 MB take about as long as reading them.
+    A chunk is not longer than the limit. So a line inside one chunk is short enough, and only the first and the last
+    newline of each chunk are looked for. Checking 500 MB takes about as long as reading them.
+
+    Raises ValidationError with a sentence for the visitor.
     """
-    limit = conf.TABLE_MAX_LINE_BYTES
+    limit = conf.MAX_LINE_BYTES
     newline = b"\r" if has_old_line_ends(head) else b"\n"
     line = 0  # bytes since the last newline
     upload.seek(0)

@@ -1,16 +1,16 @@
-"""Whether the first row of a table holds names, and the names of its columns."""
+"""The header of a table: whether its first row holds names, and the names of its columns."""
 
 import re
 from collections import Counter
 
-# Numbers, dates and times as they may look in any country; kinds.py reads them with more care.
+# Numbers, dates and times as any country may write them. This is a rough test; kinds.py reads them strictly.
 NUMBER = re.compile(r"[+-]?\d[\d.,]*%?|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+\w*)?")
 
 type Row = list[str]
 
 
 def looks_like_header(rows: list[Row]) -> bool:
-    """Names, not values: no numbers or dates, or else at least one name above a number."""
+    """True if the first row holds names: it has no number or date, or it has a name above a number."""
     if not any(map(is_number, rows[0])):
         return True
     second = rows[1] if len(rows) > 1 else []
@@ -18,11 +18,15 @@ def looks_like_header(rows: list[Row]) -> bool:
 
 
 def is_number(cell: str) -> bool:
+    """True if a cell looks like a number, a date or a time."""
     return NUMBER.fullmatch(cell.strip()) is not None
 
 
 def names_of(rows: list[Row], width: int) -> list[str]:
-    """Names for all columns, from the first row: a blank one is called by its number, a repeated one is counted."""
+    """The names of `width` columns, from the first row.
+
+    A column without a name is called "Column <number>". A repeated name gets its count: "city", "city (2)".
+    """
     header = _header(rows, width) if rows else []
     names: list[str] = []
     taken: Counter[str] = Counter()
@@ -37,7 +41,11 @@ def names_of(rows: list[Row], width: int) -> list[str]:
 
 
 def _header(rows: list[Row], width: int) -> Row:
-    """The first row; where it is one short, the nameless column is the first one, unless the last holds nothing."""
+    """The first row, with a blank name put in front if it has one field less than the table has columns.
+
+    Then the first column is taken to be nameless, as R writes it. If the last column is empty in every row, the missing
+    name is that one's, and the row stays as it is.
+    """
     header, *data = rows
     if len(header) == width - 1 and any(row[-1] for row in data if len(row) == width):
         return ["", *header]

@@ -1,4 +1,7 @@
-"""The profile in the words and charts of the page: what Entry.result holds. It is kept modest in size."""
+"""The result that the page shows, in words and charts, made from the profile.
+
+It is stored in `Entry.result`, so it is kept small: the whole profile is the file profile.json.
+"""
 
 from queueing.tasks.tables.card import card
 from queueing.tasks.tables.words import Json, counted, were
@@ -7,7 +10,7 @@ COLUMNS = 60  # columns shown; profile.json has all
 
 
 def page(profile: Json) -> Json:
-    """The summary, what was odd, and a card for each of the first columns."""
+    """The summary, the notes, and a card for each of the first COLUMNS columns."""
     columns = profile["columns"]
     return {
         "rows": counted(profile["rows"], "row"),
@@ -20,7 +23,7 @@ def page(profile: Json) -> Json:
 
 
 def _notes(profile: Json) -> list[str]:
-    """One sentence for each thing to mend, or to know before the figures are believed."""
+    """One sentence for each defect of the table, and for each limit of the figures."""
     columns = profile["columns"]
     titles, ragged, unreadable = profile["titles_above"], profile["ragged_rows"], profile["unreadable_characters"]
     notes = {

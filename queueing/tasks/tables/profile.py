@@ -1,4 +1,4 @@
-"""From a path to the profile of the table in it, as a stream."""
+"""Reads a table as a stream and returns its profile."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +10,16 @@ from queueing.tasks.tables.encoding import as_utf8, detect
 from queueing.tasks.tables.reading import Reader
 
 VALUES = 1_000_000  # different values kept, over all columns
-LEAST_PER_COLUMN, MOST_PER_COLUMN = 1_000, 100_000
+LEAST_PER_COLUMN, MOST_PER_COLUMN = 1_000, 100_000  # different values kept of one column
 
 type Progress = Callable[[float, float, str], None]
 
 
 def profile(path: Path, *, header: str, progress: Progress) -> dict[str, Any]:
-    """The profile of a table, as JSON. Raises UnusableInput, and lets pass what `progress` raises."""
+    """The profile of a table, as it is written to profile.json.
+
+    `progress` gets the bytes read, the bytes in all and a message; its exceptions pass through. Raises UnusableInput.
+    """
     size = path.stat().st_size
 
     def tick() -> None:
@@ -48,6 +51,6 @@ def _read(reader: Reader, size: int, progress: Progress) -> list[Column]:
     for frame in reader.frames():
         for column, values in zip(columns, frame.iter_columns(), strict=True):
             column.add(values)
-            # After each column, not each block: a block of a thousand columns takes seconds.
+            # Report after each column: one block of a thousand columns takes seconds.
             progress(reader.done, size, f"{reader.rows:,} rows read")
     return columns

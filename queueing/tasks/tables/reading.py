@@ -1,8 +1,7 @@
-"""A UTF-8 table as blocks of rows: fast where it is regular, with patience where it is not.
+"""Reads a UTF-8 table as blocks of rows.
 
-polars reads a block ten times as fast as the csv module, but gives up at a stray quotation mark and does not tell
-which rows were short. So it gets the blocks in which every row has the right number of fields, and the csv module
-gets the others.
+Regular blocks, in which every row has the right number of fields, are read by polars; the others by the csv module.
+Polars is ten times as fast, but it fails on a stray quotation mark and does not report which rows were short.
 """
 
 import csv
@@ -15,33 +14,40 @@ from pathlib import Path
 import polars as pl
 from django.template.defaultfilters import filesizeformat
 
-from queueing.conf import conf
 from queueing.exceptions import UnusableInput
+from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.header import Row
 
-# Bytes read at once: per column, so that a block of few columns takes no long silence and one of many columns is worth
-# its overhead; the memory that a run needs grows with the most.
+# Bytes of one block: BLOCK_PER_COLUMN for each column, within the two limits. With few columns, small blocks keep the
+# time between two progress reports short; with many, large blocks pay for the overhead of each. Memory grows with
+# MOST_BLOCK.
 BLOCK_PER_COLUMN, LEAST_BLOCK, MOST_BLOCK = 1024**2, 4 * 1024**2, 16 * 1024**2
-SLOW_CELLS = 200_000  # cells that the csv module reads at once
+SLOW_CELLS = 200_000  # cells in one frame of the csv module
 
 
 class Reader:
-    """Reads a table once; what was odd about its rows is known afterwards."""
+    """Reads a table once, from its first row to its last. The counts are complete after the last frame.
+
+    `sniff` must have run in this process before: it sets the field limit of the csv module.
+    """
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self.path = path
         self.dialect = dialect
         self.width = len(dialect.names)
         self.rows = 0  # rows of data
-        self.ragged = 0  # of them, rows that had more or fewer fields than there are columns
-        self.done = dialect.start  # bytes
-        self._skip = dialect.skip
-        self._lines = int(dialect.start > 0)  # newlines passed, for messages
-        self._rest = b""
+        self.ragged = 0  # rows of data with more or fewer fields than the table has columns
+        self.done = dialect.start  # bytes read
+        self._skip = dialect.skip  # rows still to be skipped: titles and header
+        self._lines = int(dialect.start > 0)  # newlines passed, for error messages
+        self._rest = b""  # bytes after the last complete row; they begin the next block
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Blocks of rows, one String column per column of the table. Raises UnusableInput."""
+        """Yield blocks of rows: frames with one String column per column of the table.
+
+        Raises UnusableInput for a quotation mark that is never closed, or a line longer than MAX_LINE_BYTES.
+        """
         with self.path.open("rb") as file:
             file.seek(self.dialect.start)
             size = min(max(self.width * BLOCK_PER_COLUMN, LEAST_BLOCK), MOST_BLOCK)
@@ -51,7 +57,7 @@ class Reader:
 
     def _frames(self, block: bytes, *, last: bool) -> Iterator[pl.DataFrame]:
         end = len(block) if last else _end_of_row(block)
-        frame = self._read_fast(block[:end]) if len(block) - end <= conf.TABLE_MAX_LINE_BYTES else None
+        frame = self._read_fast(block[:end]) if len(block) - end <= conf.MAX_LINE_BYTES else None
         if frame is not None:
             self._rest = block[end:]
             yield self._without_titles(frame)
@@ -61,11 +67,11 @@ class Reader:
             self._rest += block[end:]
         self.done += len(block) - len(self._rest)
         self._lines += block.count(b"\n") - self._rest.count(b"\n")
-        if len(self._rest) > conf.TABLE_MAX_LINE_BYTES or (last and self._rest):
-            raise UnusableInput(self._why_endless())
+        if len(self._rest) > conf.MAX_LINE_BYTES or (last and self._rest):
+            raise UnusableInput(self._why_unreadable())
 
     def _read_fast(self, block: bytes) -> pl.DataFrame | None:
-        """None: not by polars."""
+        """The block as polars reads it; None if the csv module has to read it."""
         rows = _regular_rows(block, self.dialect.delimiter, self.width)
         if not rows:
             return None
@@ -95,12 +101,12 @@ class Reader:
             )
 
     def _parsed(self, block: bytes) -> Iterator[Row]:
-        """Rows of data, each made as wide as the table. What follows an open quotation mark stays in the rest."""
+        """Yield rows of data, each as wide as the table. An unfinished row at the end goes to `_rest`."""
         lines = io.StringIO(block.decode(), newline="").readlines()
-        # One line more than there is: a row that takes it in was not at its end.
+        # Add a blank line as a sentinel: a row that swallows it has an open quotation mark, so it is unfinished.
         reader = csv.reader(chain(lines, ["\n"]), delimiter=self.dialect.delimiter)
         read = 0
-        # A field beyond the limit raises, and stays in the rest, which then is too long.
+        # A field longer than the limit raises csv.Error. Its row stays in `_rest`, and `_frames` finds that too long.
         with suppress(csv.Error):
             for row in reader:
                 if reader.line_num > len(lines):
@@ -123,15 +129,16 @@ class Reader:
         self.ragged += 1
         return row[: self.width] + [""] * missing
 
-    def _why_endless(self) -> str:
+    def _why_unreadable(self) -> str:
+        """The sentence for a row that never ends, with the number of the line where it begins."""
         line = f"{self._lines + 1:,}"
         if b'"' in self._rest:
             return f"A quotation mark in line {line} is opened and never closed, so the table cannot be read."
-        return f"Line {line} is longer than {filesizeformat(conf.TABLE_MAX_LINE_BYTES)}, so the table cannot be read."
+        return f"Line {line} is longer than {filesizeformat(conf.MAX_LINE_BYTES)}, so the table cannot be read."
 
 
 def _end_of_row(block: bytes) -> int:
-    """Where the last whole row ends: after a newline with an even number of quotation marks before it."""
+    """The end of the last complete row: behind a newline with an even number of quotation marks before it."""
     end = block.rfind(b"\n") + 1
     odd = block.count(b'"', 0, end) % 2
     while odd and end > 0:
@@ -142,10 +149,11 @@ def _end_of_row(block: bytes) -> int:
 
 
 def _regular_rows(block: bytes, delimiter: str, width: int) -> int:
-    """The number of rows, if each has as many fields as there are columns; else 0.
+    """The number of rows, if every row has `width` fields and both readers agree on them; else 0.
 
-    Delimiters and newlines within quotation marks do not count: they are in every second piece between the marks.
-    A mark in the middle of a field begins no quotation; about those the two readers disagree.
+    Splitting the block at quotation marks puts quoted text into every second piece; delimiters and newlines there do
+    not count. A quotation mark in the middle of a field makes the block irregular, because polars and the csv module
+    read it differently.
     """
     mark = delimiter.encode()
     pieces = block.split(b'"')

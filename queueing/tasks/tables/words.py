@@ -1,13 +1,14 @@
-"""Figures and values as the page writes them."""
+"""Formats numbers, shares and values for the page."""
 
 from typing import Any
 
-LENGTH = 60  # characters shown of a name or value
+LENGTH = 60  # characters shown of a name or a value
 
 type Json = dict[str, Any]
 
 
 def counted(number: int, noun: str) -> str:
+    """ "1 row", "1,234 rows"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -16,7 +17,7 @@ def were(number: int) -> str:
 
 
 def share(part: int, total: int) -> str:
-    """A share in percent; never 0 % or 100 % for what is a little more or less than that."""
+    """A share in percent. A share just above 0 is "under 0.1 %", one just below 1 is "over 99.9 %"."""
     percent = 100 * part / total
     if 0 < percent < 0.1:
         return "under 0.1 %"
@@ -26,7 +27,10 @@ def share(part: int, total: int) -> str:
 
 
 def figure(value: float | str | None, digits: int = 6) -> str:
-    """A number with that many digits that count; whole ones keep all, and dates are written already."""
+    """A number with that many significant digits; a whole number keeps all of its digits.
+
+    A text is a date that is formatted already; None is "unknown".
+    """
     if value is None:
         return "unknown"
     if isinstance(value, str):
@@ -41,12 +45,12 @@ def figure(value: float | str | None, digits: int = 6) -> str:
 
 
 def about(number: int) -> str:
-    """An estimate: three digits that count."""
+    """An estimate, with three significant digits."""
     digits = max(0, len(str(number)) - 3)
     return f"about {round(number, -digits):,}"
 
 
 def short(text: str, length: int = LENGTH) -> str:
-    """A name or value on one line, without the NUL that no database keeps."""
+    """A name or value on one line, cut to `length`. NUL is removed, because PostgreSQL cannot store it."""
     line = " ".join(text.replace("\0", "").split())
     return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,127 @@
+"""Ending an entry, and bringing it back to its place.
+
+The row moves first, then Redis is told, then the pages. Redis may be away after the row: the keeper makes it good.
+"""
+
+import logging
+from collections.abc import Iterable
+from itertools import batched
+
+from django.dispatch import receiver
+from django.tasks.signals import task_finished
+
+from queueing import events
+from queueing.conf import conf
+from queueing.line import jobs
+from queueing.line.clients import RedisError
+from queueing.line.places import get_line
+from queueing.line.queue import emptied
+from queueing.models import Entry, EntryEvent
+from queueing.results import result_of, task_of
+from queueing.states import Absence, Reason
+
+logger = logging.getLogger("queueing")
+
+ORPHANED_SENTENCE = "The machine working on this stopped unexpectedly, more than once. Your input was kept."
+
+# Ending
+
+
+def leave(entry: Entry, reason: Reason = Reason.LEFT) -> None:
+    """The visitor leaves the line or stops the task, or staff end it. Does nothing when the entry has ended."""
+    while entry.is_live and not entry.cancel(reason):
+        entry.refresh_from_db()  # somebody else was first: a start, or the end
+    _clear_line(entry)
+    events.publish(entry.code)
+
+
+def drop(queue: str, job_ids: Iterable[str], absence: Absence) -> int:
+    """These entries were held for too long: they are over. Returns the number of rows that moved.
+
+    Nobody is there to see it, so no hint is sent.
+    """
+    ids = list(job_ids)
+    dropped = Entry.objects.of_jobs(ids).abandon(Reason(absence))
+    get_line(queue).client.delete(*map(jobs.job_key, ids))
+    logger.info("%s: dropped %d entries (%s)", queue, dropped, absence)
+    return dropped
+
+
+def finish(entry: Entry) -> None:
+    """A started entry has reached a final status: clear Redis, tell the pages and the listeners of django.tasks."""
+    _clear_line(entry)
+    events.publish(entry.code)
+    try:
+        task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
+    except ImportError:
+        logger.warning("entry %s: its task %s is no longer in the code", entry.code, entry.task_path)
+
+
+def _clear_line(entry: Entry) -> None:
+    line = get_line(entry.queue)
+    try:
+        if entry.attempt == 0:
+            line.remove(entry.job_id)
+        else:  # the job belongs to RQ until its horse has ended
+            line.remove_but_job(entry.job_id)
+    except RedisError:
+        logger.exception("entry %s has ended; the keeper will clear its place", entry.code)
+
+
+@receiver(emptied)
+def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
+    """Somebody emptied the queue with RQ's tools: the rows end first, or the keeper would bring them back."""
+    for batch in batched(job_ids, 500):
+        for entry in Entry.objects.of_jobs(batch).waiting():
+            entry.cancel(Reason.ENDED)
+
+
+# Coming back
+
+
+def keep(entry: Entry) -> bool:
+    """Keep the place for KEEP_GRACE in an absence. False: the task does not allow it, or the row does not wait."""
+    if not entry.heavy_task.may_keep or not entry.keep(round(conf.KEEP_GRACE)):
+        return False
+    try:
+        get_line(entry.queue).set_terms(entry.job_id, keep=conf.KEEP_GRACE)
+    except RedisError:
+        logger.exception("entry %s: the longer hold will follow with the place", entry.code)
+    EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.KEPT)
+    events.publish(entry.code)
+    return True
+
+
+def release(entry: Entry, worker: str) -> str:
+    """A claim that was not started goes back to its place; with worker "", an orphan.
+
+    Returns "line", "held", or "" when the claim is not this worker's any more.
+    """
+    line = get_line(entry.queue)
+    line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
+    return line.release(worker, entry.job_id, entry.score)
+
+
+def settle_orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
+    """The worker of a running attempt died: the entry goes back to its place, or fails after the last attempt.
+
+    With `overdue`, only if the lease is over at this very moment. False: somebody else was first.
+    """
+    if entry.attempt >= conf.MAX_ATTEMPTS:
+        moved = entry.fail_orphan(ORPHANED_SENTENCE, detail, overdue=overdue)
+        if moved:
+            finish(entry)
+        return moved
+    moved = entry.requeue_orphan(overdue=overdue)
+    if moved:
+        EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.ORPHANED, detail=detail[:200])
+        # The claim may still be there, when the worker died right after the start.
+        if not release(entry, entry.worker_ids[-1]):
+            release(entry, "")
+        events.publish(entry.code)
+    return moved
+
+
+def settle_orphans() -> int:
+    """All running entries whose worker gave no sign of life; returns the number that moved."""
+    return sum(settle_orphan(entry, "The lease ran out.", overdue=True) for entry in Entry.objects.lease_over())

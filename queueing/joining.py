@@ -1,0 +1,204 @@
+"""Joining a line: from the page (`join`, `join_again`) or from code (`enqueue`).
+
+The row comes first. Its place in Redis follows the commit; if Redis is away then, the keeper makes it good.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+from django.core.files.base import File
+from django.db import IntegrityError, transaction
+from django.tasks import Task
+from django.tasks.signals import task_enqueued
+from django.utils.crypto import salted_hmac
+from django.utils.json import normalize_json
+
+from queueing.conf import conf
+from queueing.exceptions import CodeTaken, LineClosed, LineFull, RedisAway, TooManyWaiting, UnusableInput
+from queueing.line.clients import RedisError
+from queueing.line.places import get_line
+from queueing.models import Entry
+from queueing.registry import HeavyTask
+from queueing.results import result_of
+
+logger = logging.getLogger("queueing")
+
+
+def join(
+    heavy_task: HeavyTask,
+    *,
+    code: uuid.UUID,
+    visitor: uuid.UUID,
+    user: Any = None,
+    upload: "File[bytes]",
+    content_type: str,
+    options: dict[str, Any],
+) -> Entry:
+    """A visitor takes a place. Sending the same form twice yields one entry.
+
+    Raises LineClosed, LineFull, RedisAway or TooManyWaiting; then nothing is stored.
+    """
+    check_line(heavy_task.name)
+    entry = Entry(
+        code=code,
+        queue=heavy_task.name,
+        task_path=heavy_task.task.module_path,
+        kwargs=normalize_json(options),
+        priority=heavy_task.task.priority,
+        visitor=visitor,
+        user=user if user is not None and user.is_authenticated else None,
+    )
+    try:
+        _store(entry, upload, content_type)
+    except CodeTaken:
+        twin = Entry.objects.filter(code=code, visitor=visitor).first()
+        if twin is not None and twin.is_live and _has_input(twin, upload):
+            return twin
+        # The form was used before for another file, or its entry has ended: this is a wish of its own.
+        entry.code = uuid.uuid4()
+        _store(entry, upload, content_type)
+    return entry
+
+
+def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
+    """A new place at the end of the line, with the same input. Raises as `join`, or UnusableInput if it is gone."""
+    try:
+        content = entry.input.storage.open(str(entry.input.name)) if entry.input else None
+    except FileNotFoundError:
+        content = None
+    if content is None:
+        raise UnusableInput("Your input is no longer stored. Please hand it in again.")
+    with content:
+        upload = File(content.file, name=entry.input_name)
+        upload.size = content.size
+        return join(
+            entry.heavy_task,
+            code=_next_code(entry),
+            visitor=visitor,
+            user=user,
+            upload=upload,
+            content_type=entry.input_type,
+            options=entry.kwargs,
+        )
+
+
+def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
+    """An entry without a visitor, from code. A full line does not refuse it, and Redis may be away."""
+    entry = Entry(
+        queue=task.queue_name,
+        task_path=task.module_path,
+        args=normalize_json(args),
+        kwargs=normalize_json(kwargs),
+        priority=task.priority,
+        needs_presence=needs_presence,
+    )
+    _insert(entry)
+    return entry
+
+
+def check_line(queue: str) -> None:
+    """Raises LineClosed, LineFull or RedisAway when the line takes nobody in."""
+    if conf.is_closed(queue):
+        raise LineClosed
+    try:
+        length = get_line(queue).length()
+    except RedisError as error:
+        raise RedisAway from error
+    if length >= conf.MAX_LINE:
+        raise LineFull
+
+
+def check_visitor(visitor: uuid.UUID | None) -> None:
+    """Raises TooManyWaiting when the visitor holds as many places as allowed."""
+    if visitor is not None and next(_free_slots(visitor), None) is None:
+        raise TooManyWaiting
+
+
+def place(entry: Entry) -> None:
+    """Put a waiting row into the line. An error is logged; the keeper does it again from the row."""
+    try:
+        get_line(entry.queue).place(
+            entry.job_id, entry.score, presence=conf.PRESENCE_TTL if entry.needs_presence else None
+        )
+    except RedisError:
+        logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
+
+
+def _store(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
+    """The input, then the row. Raises CodeTaken or TooManyWaiting; then nothing is stored."""
+    entry.input_name = PurePath(upload.name or "input").name[-200:]
+    entry.input_type = content_type.replace("\0", "")[:100]
+    entry.input.save(f"input{PurePath(entry.input_name).suffix[:10]}", upload, save=False)
+    try:
+        _insert(entry)
+    except BaseException:
+        entry.input.delete(save=False)
+        raise
+
+
+def _insert(entry: Entry) -> None:
+    """The row; the place follows the commit. Raises CodeTaken or TooManyWaiting.
+
+    Insert first and check only on conflict: conflicts are rare, and each check costs as much as the insert.
+    """
+    for slot in _slots(entry.visitor):
+        entry.slot = slot
+        try:
+            with _savepoint():
+                entry.save(force_insert=True)
+        except IntegrityError:
+            if Entry.objects.filter(code=entry.code).exists():
+                raise CodeTaken from None
+        else:
+            logger.info("entry %s joined %s", entry.code, entry.queue)
+            transaction.on_commit(partial(_after_commit, entry))
+            return
+    raise TooManyWaiting
+
+
+def _slots(visitor: uuid.UUID | None) -> Iterator[int | None]:
+    """The slots that a new entry may try, each once. The first one is free for nearly everybody, so nothing is read."""
+    if visitor is None:
+        yield None
+        return
+    yield 0
+    yield from _free_slots(visitor)
+
+
+def _free_slots(visitor: uuid.UUID) -> Iterator[int]:
+    taken = set(Entry.objects.waiting().filter(visitor=visitor).values_list("slot", flat=True))
+    return (slot for slot in range(conf.MAX_WAITING_PER_VISITOR) if slot not in taken)
+
+
+def _savepoint() -> AbstractContextManager[None]:
+    """A savepoint inside of the caller's transaction, which a refusal must leave usable. An insert alone needs none."""
+    return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
+
+
+def _after_commit(entry: Entry) -> None:
+    place(entry)
+    result = result_of(entry)
+    task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
+
+
+def _next_code(entry: Entry) -> uuid.UUID:
+    """The code of the entry that follows this one: the same each time, so that two clicks make one entry."""
+    digest = salted_hmac("queueing.joining.join_again", entry.code.hex, algorithm="sha256").digest()
+    return uuid.UUID(bytes=digest[:16], version=4)
+
+
+def _has_input(entry: Entry, upload: "File[bytes]") -> bool:
+    """True if the entry was made from this very content: then a form was sent twice."""
+    try:
+        kept = entry.input.storage.open(str(entry.input.name))
+    except FileNotFoundError:
+        return False
+    with kept:
+        same = kept.size == upload.size and all(a == b for a, b in zip(kept.chunks(), upload.chunks(), strict=True))
+    upload.seek(0)
+    return same

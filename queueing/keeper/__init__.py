@@ -1,0 +1,7 @@
+"""The keeper process: once a second, everything that nobody else does.
+
+round.py      the round: hold, drop, recover, and the steps below
+reconcile.py  rows against places: after a flush, or when one was lost
+timeline.py   what scripts and horses noted, into the timelines
+purge.py      deletes what is over, and what belongs to nobody
+"""

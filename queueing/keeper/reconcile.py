@@ -1,0 +1,123 @@
+"""Rows against places: a row that waits without a place gets it back, a place whose row does not wait goes."""
+
+import logging
+import time
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from itertools import batched
+from typing import cast
+
+import redis
+
+from queueing.line.jobs import is_entry_job
+from queueing.line.keys import EPOCH
+from queueing.line.places import Line
+from queueing.models import Entry, EntryEvent, EntryQuerySet, code_of
+from queueing.states import Status
+
+logger = logging.getLogger("queueing")
+
+WINDOW = 200  # rows that get their place back in one call of the script; it blocks everybody for about 1 ms
+BATCH = 2000  # ids in one query
+# Seconds between two comparisons while rows and places disagree in number, and while they agree.
+RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
+# Seconds after a flush before places come back: by then every living page has beaten, and the order holds.
+FLUSH_PAUSE = 2.0
+# Seconds. A younger row may be on its way into the line.
+NEWBORN = 2.0
+
+# The columns that a place is made of.
+PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")
+
+
+class Reconciler:
+    """Compares rows with places from time to time, and after a flush."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self._flushed_at: float | None = None
+        self._compared_at: dict[str, float] = {}
+
+    def watch_for_flush(self) -> None:
+        """Only a flush (or a new, empty Redis) takes the epoch key away."""
+        if self.client.set(EPOCH, round(time.time()), nx=True):
+            logger.warning("Redis is empty: places come back in %s s", FLUSH_PAUSE)
+            self._flushed_at = time.monotonic()
+            self._compared_at.clear()
+        elif self._flushed_at is not None and time.monotonic() - self._flushed_at > 2 * FLUSH_PAUSE:
+            self._flushed_at = None
+
+    def reconcile(self, line: Line) -> int:
+        """Compare if it is time to; returns how many places were restored."""
+        now = time.monotonic()
+        if self._flushed_at is not None and now - self._flushed_at < FLUSH_PAUSE:
+            return 0
+        interval = CALM_INTERVAL if _numbers_agree(line) else RECONCILE_INTERVAL
+        if now - self._compared_at.get(line.name, 0.0) < interval and self._flushed_at is None:
+            return 0
+        self._compared_at[line.name] = now
+        restored, _ = compare(line)
+        return restored
+
+
+def compare(line: Line) -> tuple[int, int]:
+    """All rows that wait against all places: how many were restored, and how many removed.
+
+    Compares ids only, so that a long line costs little; those that differ are looked at again, row by row.
+    """
+    in_order = _waiting(line).order_by("-priority", "id").values_list("code", flat=True)
+    waiting = [code.hex for code in in_order]
+    placed = line.all_ids()
+    missing = [job_id for job_id in waiting if job_id not in placed]
+    return restore(line, missing), remove_ghosts(line, placed.difference(waiting))
+
+
+def restore(line: Line, job_ids: Sequence[str]) -> int:
+    """Give those of the ids their place back whose row still waits and is not just on its way into the line.
+
+    The ids are given in the order of the line, because workers claim meanwhile.
+    """
+    newborn = datetime.fromtimestamp(time.time() - NEWBORN, UTC)
+    total = 0
+    for batch in batched(job_ids, WINDOW):
+        rows = _waiting(line).of_jobs(batch).filter(joined_at__lt=newborn)
+        total += _restore(line, list(rows.order_by("-priority", "id").only(*PLACE_FIELDS)))
+    return total
+
+
+def remove_ghosts(line: Line, job_ids: Collection[str]) -> int:
+    """Remove the places of those of the ids whose row has ended, or is running. Foreign jobs stay."""
+    removed = 0
+    for batch in batched(job_ids, BATCH):
+        rows = dict(Entry.objects.of_jobs(batch).values_list("code", "status"))
+        for job_id in batch:
+            status = rows.get(cast("uuid.UUID", code_of(job_id)))
+            if status not in (None, Status.WAITING) or (status is None and is_entry_job(job_id)):
+                line.remove_place(job_id)
+                removed += 1
+    if removed:
+        logger.warning("%s: removed %d places without a waiting row", line.name, removed)
+    return removed
+
+
+def _restore(line: Line, entries: list[Entry]) -> int:
+    for entry in entries:
+        line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
+    restored = line.restore([(entry.job_id, entry.score) for entry in entries])
+    if restored:
+        logger.warning("%s: restored %d places", line.name, len(restored))
+        by_id = {entry.job_id: entry for entry in entries}
+        EntryEvent.objects.bulk_create(
+            EntryEvent(entry=by_id[job_id], kind=EntryEvent.Kind.RESTORED) for job_id in restored
+        )
+    return len(restored)
+
+
+def _waiting(line: Line) -> EntryQuerySet:
+    return Entry.objects.waiting().filter(queue=line.name)
+
+
+def _numbers_agree(line: Line) -> bool:
+    """Cheap, and enough to notice a flush or a lost place. The full comparison comes each CALM_INTERVAL anyway."""
+    return _waiting(line).count() == line.count_entries()

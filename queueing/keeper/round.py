@@ -1,0 +1,152 @@
+"""The keeper's round, once a second: hold, drop, recover, reconcile, write timelines, publish the facts.
+
+Every step can be repeated, and two keepers at the same time do no harm: each move is one script or one
+compare-and-swap.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from queueing import ending, facts
+from queueing.conf import conf
+from queueing.keeper import purge, timeline
+from queueing.keeper.reconcile import Reconciler
+from queueing.line import scripts
+from queueing.line.clients import RedisError, connection
+from queueing.line.keys import KEEPER
+from queueing.line.places import Line, get_line
+from queueing.line.scripts import milliseconds
+from queueing.models import Entry
+from queueing.states import Absence, Status
+
+logger = logging.getLogger("queueing")
+
+WINDOW = 200  # ids that a script looks at in one call; it blocks everybody for about 1 ms
+BATCH = 2000  # rows in one UPDATE
+FACTS_INTERVAL = 2.0  # seconds
+PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
+
+
+class Keeper:
+    """Makes the rounds. What they remember of each other may be forgotten at any time."""
+
+    def __init__(self) -> None:
+        self.client = connection()
+        self.reconciler = Reconciler(self.client)
+        # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
+        self._no_leases_before = time.monotonic() + conf.LEASE / 3
+        self._facts_at = 0.0
+        self._purged_at = 0.0
+        self._round_at = time.time()
+
+    def round(self) -> Counter[str]:
+        """One round over all lines; returns the number of entries that each step moved."""
+        counts: Counter[str] = Counter()
+        self._watch_for_sleep()
+        self.reconciler.watch_for_flush()
+        for name in settings.QUEUEING_TASKS:
+            line = get_line(name)
+            counts["held"] += _attempt(self.hold, line)
+            counts["dropped"] += _attempt(self.drop, line)
+            counts["claims returned"] += _attempt(self.recover_claims, line)
+            counts["restored"] += _attempt(self.reconciler.reconcile, line)
+            counts["notes written"] += _attempt(timeline.write_notes, line)
+        counts["orphaned"] += _attempt(self.recover_leases)
+        self._publish_facts()
+        counts["purged"] += _attempt(self._purge)
+        self.client.set(KEEPER, 1, px=milliseconds(max(5 * conf.KEEPER_INTERVAL, 5)))
+        return counts
+
+    def database_was_lost(self) -> None:
+        """Workers could not renew their leases either: give them the time to do so."""
+        self._no_leases_before = time.monotonic() + conf.LEASE / 3
+
+    def hold(self, line: Line) -> int:
+        """Entries whose presence ran out keep the place, but are no longer in the line."""
+        rank, total = 0, 0
+        while True:
+            seen, held = scripts.hold(self.client, line.keys, first=rank, window=WINDOW, grace=conf.LOST_GRACE)
+            total += held
+            rank += seen - held
+            if seen < WINDOW:
+                return total
+
+    def drop(self, line: Line) -> int:
+        """Held entries whose deadline has passed leave for good."""
+        total = 0
+        while overdue := self._take_overdue(line):
+            total += sum(ending.drop(line.name, job_ids, absence) for absence, job_ids in overdue.items())
+        return total
+
+    def recover_claims(self, line: Line) -> int:
+        """Claims that were not started in a LEASE go back to their place, whether or not the worker lives."""
+        returned = 0
+        for worker, claim in line.claims().items():
+            if claim.seconds < conf.LEASE:
+                continue
+            entry = Entry.objects.of_job(claim.job_id)
+            if entry is not None and entry.status != Status.WAITING:
+                line.end_stale_claim(worker, claim.job_id)
+                continue
+            place = ending.release(entry, worker) if entry else line.release(worker, claim.job_id, claim.score)
+            returned += bool(place)
+            logger.warning("%s: the claim of %s on %s was not started in time", line.name, worker, claim.job_id)
+        return returned
+
+    def recover_leases(self) -> int:
+        """Running entries whose worker gave no sign of life go back to their place, or fail."""
+        if time.monotonic() < self._no_leases_before:
+            return 0
+        return ending.settle_orphans()
+
+    def _watch_for_sleep(self) -> None:
+        """The machine was suspended, or a step hung for long: the workers' renewals may be as late as this round."""
+        now = time.time()
+        if now - self._round_at > conf.LEASE / 3:
+            self.database_was_lost()
+        self._round_at = now
+
+    def _take_overdue(self, line: Line) -> dict[Absence, list[str]]:
+        """Take the places of one batch of rows; the job ids by absence. A script takes few ids, an UPDATE many."""
+        taken: dict[Absence, list[str]] = {}
+        for _ in range(BATCH // WINDOW):
+            dropped = scripts.drop(self.client, line.keys, least_watch=conf.LOST_GRACE, window=WINDOW)
+            if not dropped:
+                break
+            for job_id, absence in dropped:
+                taken.setdefault(absence, []).append(job_id)
+        return taken
+
+    def _publish_facts(self) -> None:
+        now = time.monotonic()
+        if now - self._facts_at < FACTS_INTERVAL:
+            return
+        self._facts_at = now
+        for name in settings.QUEUEING_TASKS:
+            facts.publish_facts(name)
+
+    def _purge(self) -> int:
+        """Results are kept for RESULT_TTL and not much longer."""
+        now = time.monotonic()
+        if now - self._purged_at < PURGE_INTERVAL:
+            return 0
+        self._purged_at = now
+        return purge.purge_entries(timedelta(seconds=conf.RESULT_TTL)).total()
+
+
+def _attempt(step: Callable[..., int], *arguments: Any) -> int:
+    """A step that fails must not keep the others from their work. An absent Redis or database concerns them all."""
+    try:
+        return step(*arguments)
+    except (RedisError, DatabaseError):
+        raise
+    except Exception:
+        logger.exception("keeper: a step failed")
+        return 0

@@ -1,0 +1,55 @@
+"""Connections to Redis.
+
+redis-py retries 0 or 10 times, and waits for an answer for ever or 5 s, depending on how a client is made. Here both
+are given explicitly, the same for all clients.
+"""
+
+from functools import cache
+from typing import Any
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+# The base of all errors that a caller of Redis may have to catch.
+RedisError = redis.RedisError
+# The client of an event loop.
+AsyncRedis = redis.asyncio.Redis
+
+
+def _timeouts() -> dict[str, Any]:
+    return {
+        "socket_timeout": settings.REDIS_TIMEOUT,
+        "socket_connect_timeout": settings.REDIS_TIMEOUT,
+        "health_check_interval": 30,
+    }
+
+
+def _one_retry() -> dict[str, Any]:
+    return {"retry": Retry(ExponentialBackoff(cap=0.1, base=0.02), retries=1)}
+
+
+@cache
+def connection() -> redis.Redis:
+    """This process's client: short timeouts, one retry."""
+    return redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry())
+
+
+def share_connection(client: redis.Redis) -> None:
+    """In a new horse: make its worker's client the only one, with the options of `connection`.
+
+    Each further connection would cost a start more than a millisecond. So would telling Redis the name and version of
+    the driver, which is left out.
+    """
+    client.connection_pool.connection_kwargs.update(_timeouts() | _one_retry() | {"driver_info": None})
+    connection().connection_pool = client.connection_pool
+
+
+def async_connection() -> AsyncRedis:
+    """A new client for the running event loop. It waits for a free connection instead of failing at the 101st."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.REDIS_URL, max_connections=20, timeout=settings.REDIS_TIMEOUT, **_timeouts()
+    )
+    return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool

@@ -1,0 +1,69 @@
+"""The names of our Redis keys.
+
+RQ's own keys (job hashes, registries, workers, and the list `rq:queue:<q>`, which is our inbox) stay as they are.
+"""
+
+from dataclasses import dataclass, fields
+
+from rq import defaults
+
+# string "1": a page of this entry is open now. Lives PRESENCE_TTL or POLL_TTL; without end if nobody has to be there.
+PRESENCE = "presence:{job_id}"
+# string "<ms>:<grace ms>:<absence>": the page of a running entry went away at that moment. Lives GONE_TTL.
+GONE = "gone:{job_id}"
+# string "<ms since the watch began>": web processes are beating. Lives three beats.
+WATCH = "presence:watch"
+# string "1": the keeper made a round. Lives a few rounds.
+KEEPER = "queueing:keeper"
+# string "<s>": this Redis has been seen by a keeper. Lives until Redis is emptied.
+EPOCH = "queueing:epoch"
+# string, JSON: workers and run times of a queue; the keeper writes them, the pages read them. Lives FACTS_TTL.
+FACTS = "rq:line:{queue}:facts"
+
+
+@dataclass(frozen=True, slots=True)
+class LineKeys:
+    """The keys of one line, in the order in which every script takes them (see lua/common.lua)."""
+
+    line: str  # zset id -> score: waits, and was present when last seen
+    held: str  # zset id -> score: absent, and keeps the place
+    due: str  # zset id -> ms: when a held place is dropped
+    absence: str  # hash id -> "closed": the page of that held entry said goodbye; without a field: connection lost
+    grace: str  # hash id -> ms: a longer hold that the visitor asked for
+    claims: str  # hash worker -> "<id>:<score>:<ms>": handed out and not started yet
+    version: str  # counter: grows whenever anybody's numbers may have changed
+    wake: str  # capped list: idle workers block on it
+    notes: str  # capped list of "<ms>:<kind>:<detail>:<id> <id> ...": for the timelines, drained by the keeper
+    foreign: str  # set of ids: jobs in line, held or claimed that stock RQ pushed and that have no row
+    inbox: str  # RQ's own list: where stock RQ pushes
+
+    def in_order(self) -> list[str]:
+        """As the scripts take them."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+def has_usual_prefix() -> bool:
+    """True if RQ's keys begin as the scripts expect; RQ takes another prefix from the variable RQ_KEY_PREFIX."""
+    return defaults.RQ_KEY_PREFIX == "rq"
+
+
+def line_keys(queue: str) -> LineKeys:
+    """The keys of the line of that queue."""
+    prefix = f"rq:line:{queue}"
+    own = {field.name: f"{prefix}:{field.name}" for field in fields(LineKeys)}
+    return LineKeys(**own | {"line": prefix, "inbox": f"rq:queue:{queue}"})
+
+
+def facts_key(queue: str) -> str:
+    """The key of the facts of that queue."""
+    return FACTS.format(queue=queue)
+
+
+def presence_key(job_id: str) -> str:
+    """The key that says that a page of this entry is open."""
+    return PRESENCE.format(job_id=job_id)
+
+
+def gone_key(job_id: str) -> str:
+    """The key that says since when a running entry has no page."""
+    return GONE.format(job_id=job_id)

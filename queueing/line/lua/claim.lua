@@ -1,0 +1,65 @@
+-- claim: a worker takes the first present entry. Absent entries ahead of it step aside into held.
+-- One window of the line a call: a script blocks everybody, so a long row of absent entries is passed in several calls.
+-- ARGV    1 worker
+--         2 window: how many ids to look at (at most 1,000)
+--         3 grace in ms
+-- Return  {id, passed}: claimed
+--         {"", passed}: the whole window was absent, call again with a larger one
+--         {}: the line is empty
+local worker, window = ARGV[1], tonumber(ARGV[2])
+
+-- The worker asks again because the reply to its claim was lost: give it the same entry.
+local mine = redis.call('HGET', claims, worker)
+if mine then
+  return { id_of(mine), 0 }
+end
+
+-- Jobs that stock RQ pushed (requeue, dependents, schedules) go to the end of the line, unless they have a place already.
+-- Jobs of entries are left out: their place comes from the row, and the keeper gives a lost one back.
+local pushed = redis.call('LPOP', inbox, 500)
+if pushed then
+  local claimed = claimed_ids()
+  local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
+  local score = tonumber(last[2] or 0)
+  for _, id in ipairs(pushed) do
+    -- The job of an entry has its own id for a description.
+    local description = redis.call('HGET', 'rq:job:' .. id, 'description')
+    if description and description ~= id and not claimed[id] and not redis.call('ZSCORE', held, id) then
+      score = score + 1
+      redis.call('ZADD', line, 'NX', score, id)
+      -- Nobody has to be there for a foreign job: its presence has no end, and goes with the claim.
+      redis.call('SET', 'presence:' .. id, '1', 'NX')
+      redis.call('SADD', foreign, id)
+    end
+  end
+  numbers_changed()
+end
+
+local row = redis.call('ZRANGE', line, 0, window - 1, 'WITHSCORES')
+if #row == 0 then
+  return {}
+end
+local ids, scores = {}, {}
+for i = 1, #row, 2 do
+  ids[#ids + 1], scores[#scores + 1] = row[i], row[i + 1]
+end
+local present = presence_of(ids)
+local passed = 0
+while passed < #ids and not present[passed + 1] do
+  passed = passed + 1
+end
+
+local now = clock()
+if passed > 0 then
+  local absent = passed == #ids and ids or { unpack(ids, 1, passed) }
+  redis.call('ZREMRANGEBYRANK', line, 0, passed - 1)
+  hold_places(absent, scores, now, ARGV[3], 'lost', now)
+end
+if passed == #ids then
+  return { '', passed }
+end
+local id, score = ids[passed + 1], scores[passed + 1]
+redis.call('ZREM', line, id)
+redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, now))
+numbers_changed()
+return { id, passed }

@@ -1,0 +1,72 @@
+-- common: the part that all scripts share. The loader puts it in front of each.
+-- KEYS    the keys of one line, in the order of LineKeys
+local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+
+-- The clock of Redis in milliseconds. Scripts know no other clock.
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Which of these entries have a page open now: a value or false for each id.
+local function presence_of(ids)
+  local names = {}
+  for i, id in ipairs(ids) do
+    names[i] = 'presence:' .. id
+  end
+  return redis.call('MGET', unpack(names))
+end
+
+-- The job id in a claim, "<id>:<score>:<ms>".
+local function id_of(claim)
+  return string.match(claim, '^[^:]+')
+end
+
+-- A table with a field for each claimed job id.
+local function claimed_ids()
+  local ids = {}
+  for _, claim in ipairs(redis.call('HVALS', claims)) do
+    ids[id_of(claim)] = true
+  end
+  return ids
+end
+
+-- Tells every page to ask for its numbers again.
+local function numbers_changed()
+  redis.call('INCR', version)
+end
+
+-- Calls idle workers: these entries can be claimed. The list is capped, because nobody reads it while all are busy.
+local function wake_workers(ids)
+  redis.call('RPUSH', wake, unpack(ids))
+  redis.call('LTRIM', wake, -64, -1)
+end
+
+-- A line for the timelines of these entries. The list is capped for the case that no keeper drains it.
+local function note(now, kind, detail, ids)
+  redis.call('RPUSH', notes, string.format('%.0f:%s:%s:', now, kind, detail) .. table.concat(ids, ' '))
+  redis.call('LTRIM', notes, -10000, -1)
+end
+
+-- Holds entries that are in no place any more, with their scores, from the moment `since` for `usual` milliseconds, or
+-- for longer where the visitor asked for it. `why` is the absence: closed or lost.
+local function hold_places(ids, scores, since, usual, why, now)
+  local longer = redis.call('EXISTS', grace) == 1 and redis.call('HMGET', grace, unpack(ids)) or {}
+  local usual_deadline = string.format('%.0f', since + usual)
+  local places, deadlines = {}, {}
+  for i, id in ipairs(ids) do
+    places[2 * i - 1], places[2 * i] = scores[i], id
+    deadlines[2 * i - 1], deadlines[2 * i] = usual_deadline, id
+    if longer[i] then
+      deadlines[2 * i - 1] = since + math.max(usual, longer[i])
+    end
+    if why == 'closed' then
+      redis.call('HSET', absence, id, why)
+    end
+  end
+  redis.call('ZADD', held, unpack(places))
+  redis.call('ZADD', due, unpack(deadlines))
+  note(now, 'held', why, ids)
+  numbers_changed()
+end

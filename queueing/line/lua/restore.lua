@@ -1,0 +1,15 @@
+-- restore: rows that wait but have no place get it back, in the old order. Presence is not touched.
+-- ARGV    score, id, score, id, ... (at most 1,000 pairs)
+-- Return  the ids that got a place
+local claimed, placed = claimed_ids(), {}
+for i = 1, #ARGV, 2 do
+  local id = ARGV[i + 1]
+  if not claimed[id] and not redis.call('ZSCORE', held, id) and redis.call('ZADD', line, 'NX', ARGV[i], id) == 1 then
+    placed[#placed + 1] = id
+  end
+end
+if #placed > 0 then
+  numbers_changed()
+  wake_workers(placed)
+end
+return placed

@@ -1,0 +1,232 @@
+"""The places of one queue in Redis: in the line, held, or claimed.
+
+An entry's score is its place; it comes from the row, and an entry that was held or claimed comes back to the same one.
+
+How an entry goes out of the line:
+
+    verb               place      claim                   presence, terms   RQ job   when
+    release            comes back ends                    stay              stays    the claim was not started
+    end_claim          goes       ends                    stay              stays    the task starts
+    end_stale_claim    goes       ends if it is that one  stay              stays    the claim's row does not wait
+    remove_place       goes       stays                   stay              stays    the row does not wait: a ghost
+    remove_but_job     goes       stays                   go                stays    it has ended after a start
+    remove             goes       stays                   go                goes     it has ended before any start
+"""
+
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple, cast
+
+import redis
+from redis.client import Pipeline
+
+from queueing.conf import conf
+from queueing.line import jobs, scripts
+from queueing.line.clients import connection
+from queueing.line.keys import facts_key, gone_key, line_keys, presence_key
+from queueing.line.scripts import milliseconds
+
+# Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule it is present, since
+# an absent head has stepped aside before.
+FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 1, 8, 500
+
+
+class Place(NamedTuple):
+    """Where an entry stands: how many entries are ahead of it, present and held."""
+
+    ahead: int
+    held_ahead: int
+
+
+class Standing(NamedTuple):
+    """All that a page has to know of one entry in the line."""
+
+    place: Place | None  # None when it is not in the line and not held
+    is_claimed: bool
+    facts: bytes | None  # the line's facts, as the keeper wrote them
+
+
+class ClaimResult(NamedTuple):
+    """What a worker's claim brought."""
+
+    job_id: str | None  # None: nobody in the line is present
+    passed: int  # absent entries that stepped aside
+
+
+class Claim(NamedTuple):
+    """An entry that was handed to a worker and not started yet."""
+
+    job_id: str
+    score: float
+    seconds: float  # since the claim
+
+
+class Line:
+    """The places of one queue."""
+
+    def __init__(self, name: str, client: redis.Redis) -> None:
+        self.name = name
+        self.client = client
+        self.keys = line_keys(name)
+
+    # Coming
+
+    def place(self, job_id: str, score: float, *, presence: float | None, pipeline: Pipeline | None = None) -> None:
+        """Give an entry its job, its place, and its first presence in seconds (None: nobody has to be there)."""
+        pipe = self.client.pipeline() if pipeline is None else pipeline
+        pipe.sadd("rq:queues", self.keys.inbox)
+        jobs.save_job(pipe, self.name, job_id)
+        pipe.zadd(self.keys.line, {job_id: score}, nx=True)
+        pipe.set(presence_key(job_id), 1, px=None if presence is None else milliseconds(presence))
+        self.wake_worker(pipe, job_id)
+        pipe.incr(self.keys.version)
+        if pipeline is None:
+            pipe.execute()
+
+    def restore(self, places: Sequence[tuple[str, float]]) -> list[str]:
+        """Give rows (job id, score) that lost their place the old one back; returns the ids that had none."""
+        return scripts.restore(self.client, self.keys, places)
+
+    def set_terms(self, job_id: str, *, keep: float | None, always_present: bool = False) -> None:
+        """What the row says of absences: a longer hold in seconds, or that nobody has to be there."""
+        if keep is not None:
+            self.client.hset(self.keys.grace, job_id, str(milliseconds(keep)))
+        if always_present:
+            self.client.set(presence_key(job_id), 1)
+
+    def wake_worker(self, pipe: Pipeline, job_id: str) -> None:
+        """Call an idle worker. The list is capped, because nobody reads it while all are busy."""
+        pipe.rpush(self.keys.wake, job_id)
+        pipe.ltrim(self.keys.wake, -64, -1)
+
+    # Claims
+
+    def claim(self, worker: str) -> ClaimResult:
+        """The first present entry, for this worker alone."""
+        window, total = FIRST_WINDOW, 0
+        while claimed := scripts.claim(self.client, self.keys, worker, window=window, grace=conf.LOST_GRACE):
+            total += claimed.passed
+            if claimed.job_id:
+                return ClaimResult(claimed.job_id, total)
+            window = min(window * WINDOW_GROWTH, LARGEST_WINDOW)
+        return ClaimResult(None, total)
+
+    def claims(self) -> dict[str, Claim]:
+        """The claims by worker."""
+        seconds, micros = self.client.time()
+        now = seconds * 1000 + micros / 1000
+        claims = {}
+        for worker, claim in cast("dict[bytes, bytes]", self.client.hgetall(self.keys.claims)).items():
+            job_id, score, at = claim.decode().split(":")
+            claims[worker.decode()] = Claim(job_id, float(score), (now - float(at)) / 1000)
+        return claims
+
+    # Going; see the table above
+
+    def release(self, worker: str, job_id: str, score: float | None = None) -> str:
+        """Give a claim (with worker "": an orphan) back to its place: "line", "held", or "" (not this worker's)."""
+        return scripts.release(self.client, self.keys, worker, job_id, score, conf.LOST_GRACE)
+
+    def end_claim(self, worker: str, job_id: str, *, started: str = "") -> None:
+        """The worker is done with its claim. `started` is what the timeline says of the start."""
+        with self.client.pipeline() as pipe:
+            pipe.hdel(self.keys.claims, worker)
+            self._remove_place(pipe, job_id)
+            if started:
+                pipe.rpush(self.keys.notes, f"{time.time() * 1000:.0f}:started:{started}:{job_id}")
+            pipe.execute()
+
+    def end_stale_claim(self, worker: str, job_id: str) -> None:
+        """End the claim of another process. A claim that the worker has made since it was looked at stays."""
+        scripts.end_stale_claim(self.client, self.keys, worker, job_id)
+        self.remove_place(job_id)
+
+    def remove_place(self, job_id: str) -> None:
+        """Take the place away. Presence and job stay: the entry may be running."""
+        with self.client.pipeline() as pipe:
+            self._remove_place(pipe, job_id)
+            pipe.execute()
+
+    def remove_but_job(self, job_id: str) -> None:
+        """Take away what we keep of an entry. The job stays until RQ has finished its own books."""
+        with self.client.pipeline() as pipe:
+            self._remove_but_job(pipe, job_id)
+            pipe.execute()
+
+    def remove(self, job_id: str, pipeline: Pipeline | None = None) -> bool:
+        """Take away all of an entry, its job too. True if it had a place (always False with `pipeline`)."""
+        pipe = self.client.pipeline() if pipeline is None else pipeline
+        self._remove_but_job(pipe, job_id)
+        pipe.lrem(self.keys.inbox, 1, job_id)
+        pipe.delete(jobs.job_key(job_id))
+        if pipeline is not None:
+            return False
+        line, held, *_, pushed, _ = pipe.execute()
+        return any((line, held, pushed))
+
+    def _remove_place(self, pipe: Pipeline, job_id: str) -> None:
+        pipe.zrem(self.keys.line, job_id)
+        pipe.zrem(self.keys.held, job_id)
+        pipe.zrem(self.keys.due, job_id)
+        pipe.hdel(self.keys.absence, job_id)
+        pipe.srem(self.keys.foreign, job_id)
+        pipe.incr(self.keys.version)
+
+    def _remove_but_job(self, pipe: Pipeline, job_id: str) -> None:
+        self._remove_place(pipe, job_id)
+        pipe.hdel(self.keys.grace, job_id)
+        pipe.delete(presence_key(job_id), gone_key(job_id))
+
+    # Who is where
+
+    def ids(self) -> list[str]:
+        """The ids in the line, in order."""
+        return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.line, 0, -1))]
+
+    def held_ids(self) -> list[str]:
+        """The ids that are held, in order."""
+        return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
+
+    def all_ids(self) -> set[str]:
+        """The ids that are in the line, held, or claimed. It is read in steps, so one that moves may be missed."""
+        ids = {claim.job_id for claim in self.claims().values()}
+        for key in (self.keys.held, self.keys.line):
+            ids.update(job_id.decode() for job_id, _ in self.client.zscan_iter(key, count=1000))
+        return ids
+
+    def length(self) -> int:
+        """How many are in the line or held: what MAX_LINE limits."""
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.zcard(self.keys.line)
+            pipe.zcard(self.keys.held)
+            return sum(pipe.execute())
+
+    def count_entries(self) -> int:
+        """How many entries are in the line, held, or claimed. Foreign jobs are not counted."""
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.zcard(self.keys.line)
+            pipe.zcard(self.keys.held)
+            pipe.hlen(self.keys.claims)
+            pipe.scard(self.keys.foreign)
+            line, held, claims, foreign = pipe.execute()
+        return int(line + held + claims - foreign)
+
+    def standing(self, job_id: str, score: float) -> Standing:
+        """Where an entry of this score stands, and the facts of the line; one round trip."""
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.zscore(self.keys.line, job_id)
+            pipe.zscore(self.keys.held, job_id)
+            pipe.zcount(self.keys.line, "-inf", f"({score}")
+            pipe.zcount(self.keys.held, "-inf", f"({score}")
+            pipe.hvals(self.keys.claims)
+            pipe.get(facts_key(self.name))
+            in_line, in_held, ahead, held_ahead, claims, facts = pipe.execute()
+        place = Place(ahead, held_ahead) if in_line is not None or in_held is not None else None
+        return Standing(place, any(claim.startswith(f"{job_id}:".encode()) for claim in claims), facts)
+
+
+@cache
+def get_line(name: str) -> Line:
+    """The line of that name, on this process's connection."""
+    return Line(name, connection())

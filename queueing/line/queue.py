@@ -1,0 +1,143 @@
+"""LineQueue: a Line as an RQ queue. Its waiting list is a sorted set, and it hands out only jobs that are present.
+
+RQ's own list of the queue is an inbox: stock RQ pushes there (unique enqueue, requeue, dependents, schedules), and
+each claim first moves it into the line.
+"""
+
+import time
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, cast
+
+import redis
+from django.dispatch import Signal
+from django_rq.queues import DjangoRQ
+from redis.client import Pipeline
+from rq.exceptions import DequeueTimeout
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from queueing.line import jobs
+from queueing.line.clients import connection
+from queueing.line.places import Line
+
+# Seconds an idle worker blocks at most: so long a push that wakes nobody (stock RQ's Lua) may go unnoticed.
+IDLE_WAIT = 5
+
+# Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
+emptied = Signal()
+
+
+class LineQueue(DjangoRQ):
+    """What RQ, its dashboard and its commands ask of a queue, answered by a Line."""
+
+    # Set by the worker that owns this object: `dequeue_any` is a classmethod and is never told who calls.
+    worker_name: str = ""
+
+    def __init__(self, name: str = "default", *args: Any, **kwargs: Any) -> None:
+        # Never pickle, whatever the caller passes or leaves out.
+        kwargs["serializer"] = JSONSerializer
+        super().__init__(name, *args, **kwargs)
+        self.line = Line(name, self.connection)
+
+    @classmethod
+    def dequeue_any(
+        cls,
+        queues: Iterable[Queue],
+        timeout: int | None,
+        connection: redis.Redis,
+        job_class: type[Job] | None = None,
+        serializer: Any = None,
+        death_penalty_class: Any = None,
+    ) -> tuple[Job, Queue] | None:
+        """The next job whose visitor is present, from the first queue that has one.
+
+        Raises DequeueTimeout after `timeout` seconds. With None it looks once, does not wait, and may return None.
+        """
+        ours = cast("list[LineQueue]", list(queues))
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            for queue in ours:
+                job_id, _ = queue.line.claim(queue.worker_name)
+                if job_id:
+                    return queue.job_to_run(job_id), queue
+            if deadline is None:
+                return None
+            wait = min(IDLE_WAIT, deadline - time.monotonic())
+            if wait <= 0:
+                raise DequeueTimeout(timeout, [queue.key for queue in ours])
+            connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
+
+    def job_to_run(self, job_id: str) -> Job:
+        """The job of a claimed id; made again when its hash is gone or cannot be read."""
+        job = jobs.read_job(self.connection, job_id)
+        if job is None:
+            with self.connection.pipeline() as pipe:
+                jobs.save_job(pipe, self.name, job_id)
+                pipe.execute()
+            job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        return job
+
+    @property
+    def count(self) -> int:
+        """How many wait and were present when last seen. Held entries are not counted."""
+        with self.connection.pipeline(transaction=False) as pipe:
+            pipe.zcard(self.line.keys.line)
+            pipe.llen(self.line.keys.inbox)
+            return sum(pipe.execute())
+
+    def get_job_ids(self, offset: int = 0, length: int = -1) -> list[str]:
+        """Ids in the order in which they would be served."""
+        pushed = cast("list[bytes]", self.connection.lrange(self.line.keys.inbox, 0, -1))
+        end = None if length < 0 else offset + length
+        return [*self.line.ids(), *(job_id.decode() for job_id in pushed)][offset:end]
+
+    def get_job_position(self, job_or_id: Job | str) -> int | None:
+        """How many wait ahead; None when the job is not in the line."""
+        return cast("int | None", self.connection.zrank(self.line.keys.line, _id(job_or_id)))
+
+    def fetch_job(self, job_id: str) -> Job | None:
+        """The job, or None. Unlike RQ's own method, a missing hash never costs the place."""
+        job = jobs.read_job(self.connection, job_id)
+        return job if job is not None and job.origin == self.name else None
+
+    def remove(self, job_or_id: Job | str, pipeline: Pipeline | None = None) -> int:
+        """Take a job out of the line, held, and inbox; returns how many there were (0 with `pipeline`)."""
+        return int(self.line.remove(_id(job_or_id), pipeline))
+
+    def push_job_id(self, job_id: str, pipeline: Pipeline | None = None, at_front: bool = False) -> None:
+        """RQ's way in, for foreign jobs: the inbox, and a call to an idle worker."""
+        pipe = self.connection.pipeline() if pipeline is None else pipeline
+        (pipe.lpush if at_front else pipe.rpush)(self.line.keys.inbox, job_id)
+        self.line.wake_worker(pipe, job_id)
+        if pipeline is None:
+            pipe.execute()
+
+    def empty(self) -> int:
+        """Remove everybody. The rows end first, by `emptied`; otherwise the keeper would bring them back."""
+        job_ids = [*self.get_job_ids(), *self.line.held_ids()]
+        emptied.send(type(self), queue=self.name, job_ids=job_ids)
+        for job_id in job_ids:
+            self.line.remove(job_id)
+        return len(job_ids)
+
+    def delete(self, delete_jobs: bool = True) -> None:
+        """Forget the queue; with `delete_jobs`, everybody in it too."""
+        if delete_jobs:
+            self.empty()
+            self.connection.delete(*self.line.keys.in_order())
+        self.connection.srem(self.redis_queues_keys, self.key)
+
+    def compact(self) -> None:
+        """Nothing to do: an id without a job is no dead id here, since its job is made again at the claim."""
+
+
+@cache
+def get_queue(name: str) -> LineQueue:
+    """The RQ queue of that line, on this process's connection. Making one anew for each call costs a connection."""
+    return LineQueue(name, connection=connection(), commit_mode="auto")
+
+
+def _id(job_or_id: Job | str) -> str:
+    return job_or_id.id if isinstance(job_or_id, Job) else job_or_id

@@ -1,0 +1,151 @@
+"""The Lua scripts as typed functions. Each is one atomic step of Redis.
+
+A script is lua/<verb>.lua, with lua/common.lua in front. Its header lists ARGV and the return; KEYS are the line's keys
+in the order of LineKeys. Durations are seconds here and milliseconds in the scripts.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import redis
+from redis.exceptions import NoScriptError
+
+from queueing.line.clients import AsyncRedis
+from queueing.line.keys import WATCH, LineKeys
+from queueing.states import Absence
+
+FOLDER = Path(__file__).parent / "lua"
+
+
+class Claimed(NamedTuple):
+    """What one call of the claim script did."""
+
+    job_id: str  # "" when the whole window was absent
+    passed: int  # absent entries that stepped aside
+
+
+class Seen(NamedTuple):
+    """What one call of the hold script did."""
+
+    seen: int  # ids looked at; 0 at the end of the line
+    held: int  # those of them that are held now
+
+
+class Order(NamedTuple):
+    """One window of the line."""
+
+    ids: list[str]  # in the line, in order
+    held_scores: list[float]  # of the held, in order
+
+
+def beat(client: redis.Redis, line: LineKeys, job_ids: Iterable[str], ttl: float) -> list[str]:
+    """These entries are present for `ttl` seconds; returns the ids that were held and are back. At most 1,000."""
+    return _texts(_call(client, "beat", line, milliseconds(ttl), "\n".join(job_ids)))
+
+
+async def beat_async(client: AsyncRedis, line: LineKeys, job_ids: Iterable[str], ttl: float) -> None:
+    """As `beat`."""
+    await _call_async(client, "beat", line, milliseconds(ttl), "\n".join(job_ids))
+
+
+def close(client: redis.Redis, line: LineKeys, job_id: str, absence: Absence, *, grace: float, gone_ttl: float) -> None:
+    """The last page of this entry is gone: hold it for `grace` seconds, or note the moment when it runs."""
+    _call(client, "close", line, job_id, absence.value, milliseconds(grace), milliseconds(gone_ttl))
+
+
+async def close_async(
+    client: AsyncRedis, line: LineKeys, job_id: str, absence: Absence, *, grace: float, gone_ttl: float
+) -> None:
+    """As `close`."""
+    await _call_async(client, "close", line, job_id, absence.value, milliseconds(grace), milliseconds(gone_ttl))
+
+
+def claim(client: redis.Redis, line: LineKeys, worker: str, *, window: int, grace: float) -> Claimed | None:
+    """The first present entry of the first `window` ids goes to this worker; absent ones before it are held.
+
+    None when the line is empty.
+    """
+    reply = cast("list[Any]", _call(client, "claim", line, worker, window, milliseconds(grace)))
+    return Claimed(reply[0].decode(), reply[1]) if reply else None
+
+
+def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
+    """A claim (with worker "": an orphan) goes back to its place. Returns "line", "held", or "" (not this worker's)."""
+    score_text = "" if score is None else score
+    return cast("bytes", _call(client, "release", line, worker, job_id, score_text, milliseconds(grace))).decode()
+
+
+def end_stale_claim(client: redis.Redis, line: LineKeys, worker: str, job_id: str) -> None:
+    """End this claim, but not a later one of the same worker."""
+    _call(client, "end_stale_claim", line, worker, job_id)
+
+
+def restore(client: redis.Redis, line: LineKeys, places: Sequence[tuple[str, float]]) -> list[str]:
+    """Give these (job id, score) their place back; returns the ids that had none. At most 1,000."""
+    arguments = [value for job_id, score in places for value in (score, job_id)]
+    return _texts(_call(client, "restore", line, *arguments)) if arguments else []
+
+
+def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> Seen:
+    """Hold the absent of one window of the line, from rank `first`. The next begins at first + seen - held."""
+    return Seen(*_call(client, "hold", line, first, window, milliseconds(grace)))
+
+
+def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
+    """Take the places of up to `window` held entries whose deadline has passed; returns their ids and absences.
+
+    Returns nothing while no web process has been watching for `least_watch` seconds: then nobody may be dropped.
+    """
+    reply = _call(client, "drop", line, milliseconds(least_watch), window, extra_keys=[WATCH])
+    if reply == [b"blind"]:
+        return []
+    texts = _texts(reply)
+    return [(job_id, Absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
+
+
+async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:
+    """One window of the whole line, from rank `first`."""
+    ids, scores = cast("list[bytes]", await _call_async(client, "order", line, first, window))
+    return Order(ids.decode().split(), [float(score) for score in scores.split()])
+
+
+def milliseconds(seconds: float) -> int:
+    """A duration as the scripts, and Redis' PX options, take it."""
+    return round(seconds * 1000)
+
+
+class Source(NamedTuple):
+    """A script as Redis takes it."""
+
+    text: str
+    sha: str  # the name under which Redis keeps it
+
+
+@cache
+def _source(verb: str) -> Source:
+    text = (FOLDER / "common.lua").read_text() + (FOLDER / f"{verb}.lua").read_text()
+    return Source(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _call(client: redis.Redis, verb: str, line: LineKeys, *arguments: Any, extra_keys: Sequence[str] = ()) -> Any:
+    """Run a script by its name; by its text when Redis has forgotten it."""
+    source, keys = _source(verb), [*line.in_order(), *extra_keys]
+    try:
+        return client.evalsha(source.sha, len(keys), *keys, *arguments)
+    except NoScriptError:
+        return client.eval(source.text, len(keys), *keys, *arguments)
+
+
+async def _call_async(client: AsyncRedis, verb: str, line: LineKeys, *arguments: Any) -> Any:
+    source, keys = _source(verb), line.in_order()
+    try:
+        return await client.evalsha(source.sha, len(keys), *keys, *arguments)
+    except NoScriptError:
+        return await client.eval(source.text, len(keys), *keys, *arguments)
+
+
+def _texts(values: Iterable[bytes]) -> list[str]:
+    return [value.decode() for value in values]

@@ -1,0 +1,85 @@
+"""The registry of heavy tasks, and the parts of a heavy task.
+
+A heavy task is a function decorated with Django's `@task`, and a `HeavyTask` that describes its page. The `HeavyTask`
+is the variable `heavy_task` of a module that `settings.QUEUEING_TASKS` names. The key there is the queue's name, and
+the task's part of the URL.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from django.conf import settings
+from django.core.files.base import File
+from django.tasks import Task
+from django.utils.module_loading import import_string
+
+from queueing.exceptions import UnknownTask
+from queueing.forms import EntryForm
+
+
+class Context(Protocol):
+    """The first argument of a heavy task: Django's TaskContext with methods for the input, progress and files."""
+
+    @property
+    def attempt(self) -> int:
+        """The number of this start of the entry, from 1. It grows when a worker died during the last one."""
+        ...
+
+    def input_file(self) -> AbstractContextManager[Path]:
+        """The path of the visitor's file on this machine; valid within the `with` block."""
+        ...
+
+    def progress(self, done: float, total: float, message: str = "") -> None:
+        """Report to the visitor that `done` of `total` is finished, in any unit; check that the visitor is there.
+
+        Call it at least every few seconds; it is cheap. Raises VisitorLeft if the visitor stopped the task or has been
+        gone for too long. Do not catch it: it ends the task.
+        """
+        ...
+
+    def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        """Store a file for the visitor under a plain name ("page-1.png"). It is visible once the task succeeded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeavyTask:
+    """A heavy task and the texts, form and template of its page."""
+
+    task: "Task[..., Any]"  # made by django.tasks' @task(queue_name=..., takes_context=True)
+    title: str  # "Read a scan": title of the card on the home page, and heading of the task's page
+    summary: str  # one sentence below the title
+    verb: str  # "Reading": shown while the task runs and has sent no message
+    form: type[EntryForm]
+    result_template: str  # a partial; gets `entry`, `result` (the task's return value) and `files` by name
+    timeout: int  # seconds after which the task is ended as failed
+    sample: Path | None = None  # a file for "Try it with our sample"
+    on_leave: Literal["stop", "finish"] = "stop"  # reaction of a running task when its visitor goes
+    may_keep: bool = False  # whether a visitor may ask for KEEP_GRACE
+
+    @property
+    def name(self) -> str:
+        """The name of the queue, and of the task in the URL."""
+        return self.task.queue_name
+
+    @property
+    def stops_on_leave(self) -> bool:
+        """True if the task ends when its visitor has been away for too long."""
+        return self.on_leave == "stop"
+
+
+@cache
+def all_tasks() -> dict[str, HeavyTask]:
+    """All heavy tasks by name, in the order of `settings.QUEUEING_TASKS`."""
+    return {name: import_string(f"{module}.heavy_task") for name, module in settings.QUEUEING_TASKS.items()}
+
+
+def get_task(name: str) -> HeavyTask:
+    """The heavy task of that name. Raises UnknownTask if the settings name none."""
+    try:
+        return all_tasks()[name]
+    except KeyError:
+        raise UnknownTask(name) from None

@@ -1,0 +1,146 @@
+"""The task "documents", and its registration as a heavy task."""
+
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.tasks import task
+from PIL import Image
+
+from queueing.exceptions import UnusableInput
+from queueing.registry import Context, HeavyTask
+from queueing.tasks.documents import engine, layout
+from queueing.tasks.documents.form import DocumentForm
+from queueing.tasks.documents.page import Document, Line
+from queueing.tasks.documents.searchable import SearchablePdf
+from queueing.tasks.documents.source import open_document
+
+logger = logging.getLogger("queueing")
+
+TEXT_FILE = "text.txt"
+PDF_FILE = "searchable.pdf"
+SHOWN_WIDTH = 1200  # pixels; greatest width of a picture on the result page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page as `documents/result.html` reads it."""
+
+    number: int
+    picture: str | None = None  # name of the file; None if the page could not be read
+    width: int = 0  # pixels of that picture
+    height: int = 0
+    text: str = ""
+    confidence: float | None = None  # 0..1; None without text
+    lines: list[dict[str, Any]] = field(default_factory=list)  # in reading order
+    readable: bool = True
+    note: str = ""
+
+
+# @task is typed for Django's TaskContext; our backend passes a `registry.Context`, which has more methods.
+@task(queue_name="documents", takes_context=True)  # type: ignore[arg-type]
+def read_document(context: Context) -> dict[str, Any]:
+    """The pages with their text; saves the page pictures, the whole text and a searchable PDF as files.
+
+    Raises UnusableInput if no page could be read, and VisitorLeft.
+    """
+    with context.input_file() as path, path.open("rb") as file, open_document(file) as document, SearchablePdf() as pdf:
+        pages = [_read_page(context, document, pdf, index) for index in range(document.page_count)]
+        if not any(page.readable for page in pages):
+            raise UnusableInput("No page of this document could be read: the file is damaged.")
+        # A form feed separates pages, as in the output of pdftotext and Tesseract.
+        context.save_file(TEXT_FILE, "\n\f".join(page.text for page in pages).encode(), "text/plain; charset=utf-8")
+        context.save_file(PDF_FILE, pdf.content(), "application/pdf")
+    lines = [line for page in pages for line in page.lines]
+    return {
+        "pages": [asdict(page) for page in pages],
+        "confidence": _confidence((line["text"], line["confidence"]) for line in lines),
+        "text_file": TEXT_FILE,
+        "pdf_file": PDF_FILE,
+    }
+
+
+def _read_page(context: Context, document: Document, pdf: SearchablePdf, index: int) -> Page:
+    """Read one page and add it to the searchable PDF. A damaged page is added empty."""
+    number, total = index + 1, document.page_count
+
+    def report(fraction: float) -> None:
+        context.progress(index + fraction, total, f"Page {number} of {total}")
+
+    report(0)
+    paper = document.paper(index)
+    try:
+        picture = document.picture(index)
+    except UnusableInput as error:
+        logger.warning("page %s of %s cannot be read", number, total, exc_info=True)
+        pdf.add_empty_page(paper)
+        return Page(number=number, readable=False, note=str(error))
+    picture, lines = engine.read(picture, report)
+    rows = layout.rows(lines)
+    pdf.add_page(_jpeg(picture), picture.size, paper, _lines_of(rows))
+    return _readable_page(context, number, picture, rows)
+
+
+def _readable_page(context: Context, number: int, picture: Image.Image, rows: Sequence[layout.Row]) -> Page:
+    """Save the picture for the result page; return the page with its text."""
+    lines = _lines_of(rows)
+    shown = _shrunk(picture)
+    name = f"page-{number}.jpg"
+    context.save_file(name, _jpeg(shown), "image/jpeg")
+    return Page(
+        number=number,
+        picture=name,
+        width=shown.width,
+        height=shown.height,
+        text=layout.text(rows),
+        confidence=_confidence((line.text, line.confidence) for line in lines),
+        lines=[_line(line, picture.size) for line in lines],
+        note="" if lines else "No text was found on this page.",
+    )
+
+
+def _lines_of(rows: Iterable[layout.Row]) -> list[Line]:
+    """The lines of the rows, in reading order."""
+    return [piece.line for row in rows for piece in row.pieces]
+
+
+def _line(line: Line, size: tuple[int, int]) -> dict[str, Any]:
+    """A line for the result. Its box is left, top, right, bottom as fractions (0..1) of the page picture."""
+    box = [round(min(max(side / size[axis % 2], 0), 1), 4) for axis, side in enumerate(line.box)]
+    return {"text": line.text, "confidence": round(line.confidence, 3), "box": box}
+
+
+def _confidence(lines: Iterable[tuple[str, float]]) -> float | None:
+    """The mean confidence (0..1), weighted by the length of the lines; None without text."""
+    weights = [(len(text), confidence) for text, confidence in lines]
+    letters = sum(length for length, _ in weights)
+    return round(sum(length * confidence for length, confidence in weights) / letters, 3) if letters else None
+
+
+def _shrunk(picture: Image.Image) -> Image.Image:
+    """The picture, at most SHOWN_WIDTH wide."""
+    if picture.width <= SHOWN_WIDTH:
+        return picture
+    return picture.resize((SHOWN_WIDTH, max(1, round(picture.height * SHOWN_WIDTH / picture.width))), reducing_gap=2.0)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    with io.BytesIO() as buffer:
+        picture.save(buffer, "JPEG", quality=72, optimize=True)
+        return buffer.getvalue()
+
+
+heavy_task = HeavyTask(
+    task=read_document,
+    title="Read a scan",
+    summary="Hand in a scanned PDF or a photo of a page, and get its text, page by page, to copy or to search.",
+    verb="Reading the pages",
+    form=DocumentForm,
+    result_template="documents/result.html",
+    timeout=900,
+    sample=Path(__file__).parent / "sample" / "scan.pdf",
+    may_keep=True,
+)

@@ -1,0 +1,167 @@
+"""The Announcer tells the open pages of one web process their numbers, and breaks long silences.
+
+A page is told when its numbers have changed, and then the newest ones: nothing is queued for it. Every frame goes
+through `speak`, so that a page that cannot be reached does not keep the others from their numbers.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from queueing.facts import Facts, parse_facts
+from queueing.line import positions
+from queueing.line.clients import AsyncRedis
+from queueing.line.keys import facts_key, line_keys
+from queueing.line.places import Place
+from queueing.models import Entry
+from queueing.states import Status
+from queueing.web import snapshot
+
+logger = logging.getLogger("queueing")
+
+SILENCE = 10.0  # seconds without a frame after which a page is sent a tick, since it cannot see protocol pings
+BREATH = 100  # frames after which the event loop may do other work: write them, answer pings, let people in
+LOOKS = 100  # rows read at once for pages that lost their place: a line that is emptied must not stop the rest
+
+
+class Socket(Protocol):
+    """What the Lobby and the Announcer ask of a consumer."""
+
+    entry: Entry
+
+    async def send_numbers(self, numbers: dict[str, Any]) -> None: ...
+    async def send_tick(self) -> None: ...
+    async def refresh(self) -> None: ...
+    async def go_elsewhere(self) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """An open page: what it was told, and when it last got a frame."""
+
+    socket: Socket
+    is_owner: bool
+    spoken_at: float = field(default_factory=time.monotonic)
+    job_id: str = field(init=False)
+    # The numbers as three fields, not one object: thousands of new objects each second would soon bring on a full
+    # garbage collection, and with 5,000 pages that stops everything for most of a second.
+    ahead: int = -1
+    held_ahead: int = -1
+    facts: Facts | None = None
+    missed: bool = False  # a hint came, and its row could not be read
+
+    def __post_init__(self) -> None:
+        self.job_id = self.socket.entry.job_id
+
+    @property
+    def waits(self) -> bool:
+        return self.socket.entry.status == Status.WAITING
+
+    def update_numbers(self, place: Place, facts: Facts) -> bool:
+        """True if these numbers differ from what the page was last sent; remembers them."""
+        if self.ahead == place.ahead and self.held_ahead == place.held_ahead and self.facts == facts:
+            return False
+        self.ahead, self.held_ahead, self.facts = place.ahead, place.held_ahead, facts
+        return True
+
+
+class Announcer:
+    """Speaks to the open pages. Unless a line moved, its steps look only at the seats that wait for a word."""
+
+    def __init__(self, client: AsyncRedis) -> None:
+        self.client = client
+        self.seats: OrderedDict[Seat, None] = OrderedDict()  # the one that got a frame last is at the end
+        # By queue, the seats whose numbers are not known to be the newest: new ones, those that a hint has spoken to,
+        # and those that had no place.
+        self._untold: dict[str, set[Seat]] = {}
+        self._seen: dict[str, list[bytes | None]] = {}  # by queue: its version and facts at the last tick
+
+    def add(self, seat: Seat) -> None:
+        """A page was opened."""
+        self.seats[seat] = None
+        self._untold.setdefault(seat.socket.entry.queue, set()).add(seat)
+
+    def remove(self, seat: Seat) -> None:
+        """A page was closed."""
+        self.seats.pop(seat, None)
+        self._untold[seat.socket.entry.queue].discard(seat)
+
+    def tell_again(self, seat: Seat, *, missed: bool = False) -> None:
+        """A hint spoke to this page, or (`missed`) tried to: the next tick tells its numbers again.
+
+        A hint reads its numbers beside the ticks, so they may be older than those of the last tick.
+        """
+        seat.missed, seat.facts = missed, None
+        if seat.waits:
+            self._untold[_queue(seat)].add(seat)
+
+    async def tell_numbers(self) -> None:
+        """Tell each page its numbers if they are new to it. Unless its line moved, only untold pages are looked at."""
+        for queue, untold in list(self._untold.items()):
+            now = cast(list[bytes | None], await self.client.mget(line_keys(queue).version, facts_key(queue)))
+            moved = self._seen.get(queue) != now
+            seats = [seat for seat in (self.seats if moved else untold) if seat.waits and _queue(seat) == queue]
+            if seats:
+                entries = [(seat.job_id, seat.socket.entry.score) for seat in seats]
+                places = await positions.find(self.client, queue, entries)
+                await self._tell(list(zip(seats, places, strict=True)), parse_facts(now[1]), untold)
+            self._seen[queue] = now  # last, so that the next tick makes an error on the way good
+
+    async def break_silence(self) -> None:
+        """Send a frame to each page that got none for SILENCE seconds."""
+        before, frames = time.monotonic() - SILENCE, 0
+        while self.seats and (seat := next(iter(self.seats))).spoken_at <= before:
+            # A waiting entry has a place, which the tick watches. A running one may have missed the hint of its end.
+            running = seat.socket.entry.status == Status.RUNNING
+            await self.speak(seat, seat.socket.refresh if running else seat.socket.send_tick)
+            frames += 1
+            if frames % BREATH == 0:
+                await asyncio.sleep(0)
+
+    async def send_away(self) -> None:
+        """Close all pages; they connect again, to any process."""
+        for seat in list(self.seats):
+            await self.speak(seat, seat.socket.go_elsewhere)
+
+    async def speak(self, seat: Seat, say: Callable[..., Awaitable[None]], *what: Any) -> None:
+        """Say something to one page. An error is logged, and costs the others nothing."""
+        if seat not in self.seats:
+            return  # the page was closed meanwhile
+        seat.spoken_at = time.monotonic()
+        self.seats.move_to_end(seat)
+        try:
+            await say(*what)
+        except Exception:
+            logger.warning("A page of entry %s could not be told", seat.socket.entry.code, exc_info=True)
+
+    async def _tell(self, places: list[tuple[Seat, Place | None]], facts: Facts, untold: set[Seat]) -> None:
+        frames, lost = 0, []
+        for seat, place in places:
+            if not seat.waits:
+                continue  # it has moved on meanwhile
+            if place is None or seat.missed:
+                lost.append(seat)
+            elif seat.update_numbers(place, facts):
+                untold.discard(seat)
+                await self.speak(
+                    seat, seat.socket.send_numbers, snapshot.build(seat.socket.entry, place, facts).as_json()
+                )
+                frames += 1
+                if frames % BREATH == 0:
+                    await asyncio.sleep(0)
+        await self._look_again(lost, untold)
+
+    async def _look_again(self, lost: list[Seat], untold: set[Seat]) -> None:
+        """These pages wait without a place: a hint was lost or missed, or a claim is new. Read their rows again."""
+        for seat in lost:
+            seat.facts = None  # so that its numbers are news when the place comes back
+            untold.add(seat)
+        await asyncio.gather(*(self.speak(seat, seat.socket.refresh) for seat in lost[:LOOKS]))
+
+
+def _queue(seat: Seat) -> str:
+    return seat.socket.entry.queue

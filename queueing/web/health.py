@@ -1,0 +1,78 @@
+"""For machines: alive, ready, metrics."""
+
+import hmac
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.db import connection as database
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from queueing.line.clients import RedisError, connection
+from queueing.line.keys import KEEPER
+from queueing.line.workers import live_workers
+from queueing.web.metrics import LineCollector
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """The database, Redis, the keeper, and a worker for each line."""
+    parts = {"database": _try(_database), "redis": _try(_redis), "keeper": _try(_keeper), "workers": _try(_workers)}
+    return JsonResponse(parts, status=200 if all(parts.values()) else 503)
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' text format, for staff or with METRICS_TOKEN as a bearer token."""
+    if not (_has_token(request) or request.user.has_perm("queueing.view_entry")):
+        raise Http404
+    registry = CollectorRegistry()
+    registry.register(LineCollector())
+    try:
+        text = generate_latest(registry)
+    except RedisError:
+        return HttpResponse("Redis is away.\n", content_type="text/plain", status=503)
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
+
+
+def _try(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except (DatabaseError, RedisError):
+        return False
+
+
+def _database() -> bool:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _redis() -> bool:
+    return bool(connection().ping())
+
+
+def _keeper() -> bool:
+    return bool(connection().exists(KEEPER))
+
+
+def _workers() -> bool:
+    return all(live_workers(queue) for queue in settings.QUEUEING_TASKS)

@@ -1,0 +1,204 @@
+"""The Lobby: the open pages of one web process. It beats for all of them together, and has them told their numbers.
+
+There is one Lobby for each running event loop. The pulse renews presence every HEARTBEAT_INTERVAL; the tick, each
+second, looks whether a line moved.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import batched
+from weakref import WeakKeyDictionary
+
+from queueing.conf import conf
+from queueing.exceptions import TooManyPages
+from queueing.line import presence
+from queueing.line.clients import AsyncRedis, RedisError, async_connection
+from queueing.line.keys import WATCH
+from queueing.models import Entry
+from queueing.states import Absence
+from queueing.web.announcer import Announcer, Seat, Socket
+
+logger = logging.getLogger("queueing")
+
+BATCH = 250  # ids in one call of the beat script: about 1 ms of Redis
+TICK = 1.0  # seconds
+CLOSES = 5  # closes that are under way at the same time
+
+
+class Lobby:
+    """The open pages of this process. `pulse()` and `tick()` are one step each, so that tests can call them."""
+
+    def __init__(self) -> None:
+        self.client: AsyncRedis = async_connection()
+        self.announcer = Announcer(self.client)
+        self.seats: dict[str, dict[str, list[Seat]]] = {}  # by queue and job id
+        # By queue: the job ids that share the next beat, and that beat.
+        self._arrivals: dict[str, tuple[list[str], asyncio.Task[None]]] = {}
+        # Held during each call of the beat script. A close waits for it: otherwise a beat from before the goodbye could
+        # come after it, on another connection, and bring a ghost into the line.
+        self._beating = asyncio.Lock()
+        # When a proxy dies, thousands of pages close together: all of them at the same time would take every Redis
+        # connection and time out.
+        self._closing = asyncio.Semaphore(CLOSES)
+        self._beaten_at = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Run pulse and tick for as long as the event loop lives. An error is logged, and the next step is made."""
+        self._tasks = [
+            asyncio.create_task(self._forever(self.pulse, lambda: conf.HEARTBEAT_INTERVAL)),
+            asyncio.create_task(self._forever(self.tick, lambda: TICK)),
+        ]
+
+    async def stop(self) -> None:
+        """End pulse and tick, and the connections."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.client.aclose()
+
+    # Pages
+
+    async def page_opened(self, socket: Socket, *, is_owner: bool) -> Seat:
+        """Give a page its seat. Its owner is present from now on; staff look without being counted.
+
+        The page is told nothing before this returns, so that its first frame can be the caller's. Raises TooManyPages
+        (each page of an entry costs a read of the row at every hint) or RedisError.
+        """
+        seat, entry = Seat(socket, is_owner), socket.entry
+        pages = self.seats.setdefault(entry.queue, {})
+        if len(pages.get(seat.job_id, ())) >= conf.MAX_PAGES_PER_ENTRY:
+            raise TooManyPages
+        pages.setdefault(seat.job_id, []).append(seat)
+        try:
+            if is_owner and entry.is_live:
+                await self._beat_soon(entry.queue, seat.job_id)
+        except BaseException:
+            self._remove(seat)  # the page will be sent away; a seat that stayed would be present for ever
+            raise
+        self.announcer.add(seat)
+        return seat
+
+    async def page_closed(self, seat: Seat, absence: Absence) -> bool:
+        """Take the seat back. True if it was the last page of its owner here, so that the absence begins."""
+        entry = seat.socket.entry
+        self.announcer.remove(seat)
+        self._remove(seat)
+        if not seat.is_owner or not entry.is_live or self._has_page(entry):
+            return False
+        async with self._closing:
+            async with self._beating:
+                pass  # any beat from now on is made without this page
+            if self._has_page(entry):
+                return False  # back meanwhile
+            await presence.close_async(self.client, entry.queue, entry.job_id, absence)
+        if self._has_page(entry):
+            await self._beat_soon(entry.queue, entry.job_id)  # it came meanwhile, and its beat may have been earlier
+            return False
+        return True
+
+    async def page_closed_elsewhere(self, entry: Entry) -> None:
+        """Another process lost its last page of this entry. If there is one here, the entry is present all the same."""
+        if self._has_page(entry):
+            try:
+                await self._beat_soon(entry.queue, entry.job_id)
+            except RedisError as error:
+                logger.warning("Entry %s gets its beat by the next pulse only (%s)", entry.code, error)
+
+    def _remove(self, seat: Seat) -> None:
+        pages = self.seats[seat.socket.entry.queue]
+        pages[seat.job_id].remove(seat)
+        if not pages[seat.job_id]:
+            del pages[seat.job_id]
+
+    def _has_page(self, entry: Entry) -> bool:
+        return bool(self._with_page(entry.queue, [entry.job_id]))
+
+    def _with_page(self, queue: str, job_ids: Iterable[str]) -> list[str]:
+        """Those of the live entries that have a page of their owner open here."""
+        pages, found = self.seats.get(queue, {}), []
+        for job_id in job_ids:
+            for seat in pages.get(job_id, ()):
+                if seat.is_owner and seat.socket.entry.is_live:
+                    found.append(job_id)
+                    break
+        return found
+
+    # Steps
+
+    async def pulse(self) -> None:
+        """Renew the presence of all entries that have a page here, then say that this process is watching."""
+        for queue, pages in list(self.seats.items()):
+            await self._beat(queue, list(pages))
+        await presence.keep_watch(self.client)
+        self._beaten_at = time.monotonic()
+
+    async def tick(self) -> None:
+        """Beat again after a flush; push the numbers that changed; break long silences."""
+        if time.monotonic() - self._beaten_at > conf.PRESENCE_TTL:
+            await self._send_away()
+        if not await self.client.exists(WATCH):
+            await self.pulse()
+        await self.announcer.tell_numbers()
+        await self.announcer.break_silence()
+
+    async def _send_away(self) -> None:
+        """This process could not beat for a whole PRESENCE_TTL: its pages are better off with another one."""
+        logger.warning("No beat for %s s: closing %d pages", conf.PRESENCE_TTL, len(self.announcer.seats))
+        await self.announcer.send_away()
+        self._beaten_at = time.monotonic()
+
+    async def _forever(self, step: Callable[[], Awaitable[None]], interval: Callable[[], float]) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                await step()
+            except RedisError as error:
+                logger.warning("Lobby: Redis is away (%s)", error)
+            except Exception:
+                logger.exception("Lobby: a step failed")
+            # From beginning to beginning. A step that took longer is followed by one on what is true by then.
+            await asyncio.sleep(max(0.0, began + interval() - time.monotonic()))
+
+    # Beats
+
+    async def _beat_soon(self, queue: str, job_id: str) -> None:
+        """Returns when a beat has been made for this entry, together with all that come while another one is under way.
+
+        After a restart thousands of pages come back together; a call for each would use up the connections.
+        """
+        if queue not in self._arrivals:
+            self._arrivals[queue] = ([], asyncio.create_task(self._beat_arrivals(queue)))
+        job_ids, beat = self._arrivals[queue]
+        job_ids.append(job_id)
+        await asyncio.shield(beat)  # a page that goes away must not take the beat from the others
+
+    async def _beat_arrivals(self, queue: str) -> None:
+        async with self._beating:  # while another beat is under way, more may come
+            job_ids, _ = self._arrivals.pop(queue)
+        await self._beat(queue, job_ids)
+
+    async def _beat(self, queue: str, job_ids: Iterable[str]) -> None:
+        for batch in batched(job_ids, BATCH):
+            async with self._beating:
+                # Asked now: since the ids were collected, some pages have closed and said goodbye.
+                present = self._with_page(queue, batch)
+                if present:
+                    await presence.beat_async(self.client, queue, present)
+
+
+_lobbies: "WeakKeyDictionary[asyncio.AbstractEventLoop, Lobby]" = WeakKeyDictionary()
+
+
+def get_lobby() -> Lobby:
+    """The Lobby of the running event loop."""
+    loop = asyncio.get_running_loop()
+    lobby = _lobbies.get(loop)
+    if lobby is None:
+        lobby = _lobbies[loop] = Lobby()
+        lobby.start()
+    return lobby

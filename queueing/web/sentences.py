@@ -1,0 +1,123 @@
+"""The sentences that a visitor reads about an entry. Page, socket and poll all show these."""
+
+from queueing import eta
+from queueing.facts import Facts
+from queueing.line.places import Place
+from queueing.models import Entry
+from queueing.states import Reason, Status
+
+REDIS_AWAY = "The queue cannot be reached for the moment. Your place is stored, and nothing is lost."
+NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
+# Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
+NO_PLACE = "Your place is stored; its number will follow."
+
+# A failure that came without a sentence for the visitor.
+NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
+
+
+def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = False) -> str:
+    """What the entry's page says first."""
+    match entry.status:
+        case Status.WAITING:
+            if place is None:
+                return "Your turn is coming up" if is_claimed else "Waiting"
+            return "You are next" if place.ahead == 0 else f"{ordinal(place.ahead + 1)} in line"
+        case Status.RUNNING:
+            return entry.message or f"{entry.heavy_task.verb}…"
+        case Status.SUCCEEDED:
+            return "Here is your result"
+        case Status.FAILED:
+            return "This did not work"
+        case Status.CANCELLED:
+            if entry.attempt:
+                return "Stopped"
+            return "Your place was ended" if entry.reason == Reason.ENDED else "You left the line"
+        case _:
+            return "Your place has passed"
+
+
+def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool) -> str:
+    """What that means; for an ended entry, why it ended."""
+    match entry.status:
+        case Status.WAITING:
+            if place is None:
+                return "A worker is taking it up." if is_claimed else NO_PLACE
+            return _where(entry, place, facts)
+        case Status.RUNNING:
+            again = " The machine that worked on it stopped, so it began again." if entry.attempt > 1 else ""
+            return f"It is your turn.{again}"
+        case _:
+            return _why_it_ended(entry)
+
+
+def advice(entry: Entry) -> str:
+    """What the visitor can do after an end without a result."""
+    match entry.status:
+        case Status.FAILED:
+            if entry.reason == Reason.UNUSABLE:
+                return "The same file would end the same way; another one may work."
+            return "Your input is still here: you can join again with it, or start with another file."
+        case Status.CANCELLED:
+            return "You can join again with the same file; your new place is at the end of the line."
+        case Status.ABANDONED:
+            return "Your input is still here. You can join again with it; your new place is at the end of the line."
+        case _:
+            return ""
+
+
+def wait(entry: Entry, seconds: tuple[float, float] | None, facts: Facts, *, is_claimed: bool) -> str:
+    """The expected wait, from its range in seconds."""
+    if entry.status != Status.WAITING or is_claimed:
+        return ""
+    if facts.workers == 0:
+        return NO_WORKER
+    known = eta.sentence(seconds)
+    return f"Expected wait: {known}." if known else "The wait is not known yet."
+
+
+def title(entry: Entry, place: Place | None) -> str:
+    """The title of the browser's tab: it begins with what changes."""
+    name = entry.heavy_task.title
+    match entry.status:
+        case Status.WAITING:
+            return f"({place.ahead + 1}) {name}" if place else name
+        case Status.RUNNING:
+            return f"{entry.progress:.0%} {name}" if entry.progress else name
+        case Status.SUCCEEDED:
+            return f"✓ {name}"
+        case _:
+            return f"{headline(entry)} · {name}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 11th."""
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def _why_it_ended(entry: Entry) -> str:
+    match entry.status:
+        case Status.FAILED:
+            return entry.message or NO_MESSAGE
+        case Status.CANCELLED if entry.reason == Reason.ENDED:
+            return f"The people who run this site ended it{' before it was done' if entry.attempt else ''}."
+        case Status.CANCELLED if entry.attempt:
+            return "The work was stopped before it was done."
+        case Status.CANCELLED:
+            return "Your turn had not come, so nothing was done with your file."
+        case Status.ABANDONED:
+            what = "The work was stopped" if entry.attempt else "You were passed over"
+            gone = "this page was closed" if entry.reason == Reason.CLOSED else "the connection to this page was lost"
+            return f"{what}, because {gone} for longer than a place is kept."
+        case _:
+            return ""
+
+
+def _where(entry: Entry, place: Place, facts: Facts) -> str:
+    ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
+    held = f", {place.held_ahead} more may return" if place.held_ahead else ""
+    serving = ""
+    if facts.workers:
+        serving = f" {facts.workers} {'worker serves' if facts.workers == 1 else 'workers serve'} this line."
+    again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
+    return f"{ahead}{held}.{serving}{again}"

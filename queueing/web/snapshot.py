@@ -1,0 +1,96 @@
+"""One moment of an entry, as its visitor is told: the same numbers and sentences for page, socket and poll."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.urls import reverse
+
+from queueing.conf import conf
+from queueing.facts import Facts, parse_facts
+from queueing.line.clients import RedisError
+from queueing.line.places import Place, get_line
+from queueing.models import Entry
+from queueing.states import Status
+from queueing.web import sentences
+
+
+class Snapshot(NamedTuple):
+    """One moment of an entry. The first block is the contract of status.json, the second ready-made sentences.
+
+    A tuple: thousands of pages are told theirs each second, and a frozen dataclass takes five times as long to make.
+    """
+
+    status: str
+    position: int | None
+    ahead: int | None
+    held_ahead: int | None
+    keep_seconds: float | None  # how long the place is kept in an absence that begins now
+    eta_seconds: tuple[float, float] | None
+    progress: float | None
+    message: str
+    result_url: str | None
+
+    headline: str
+    detail: str
+    advice: str
+    wait: str
+    title: str
+    reason: str
+
+    kept_until: datetime | None  # for the page only
+
+    def as_json(self) -> dict[str, Any]:
+        """All but `kept_until`, by name."""
+        return dict(zip(JSON_FIELDS, self, strict=False))
+
+
+JSON_FIELDS = Snapshot._fields[: Snapshot._fields.index("kept_until")]
+
+
+def read(entry: Entry) -> Snapshot:
+    """The snapshot of a row and, while it waits, of its place in Redis."""
+    if entry.status != Status.WAITING:
+        return build(entry, None, Facts())
+    try:
+        standing = get_line(entry.queue).standing(entry.job_id, entry.score)
+    except RedisError:
+        return build(entry, None, Facts())._replace(detail=sentences.REDIS_AWAY)
+    return build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+
+
+def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:
+    """The snapshot from what is known. Reads nothing."""
+    seconds = facts.wait(place.ahead) if place else None
+    return Snapshot(
+        status=entry.status,
+        position=place.ahead + 1 if place else None,
+        ahead=place.ahead if place else None,
+        held_ahead=place.held_ahead if place else None,
+        keep_seconds=max(conf.LOST_GRACE, entry.keep_seconds or 0) if entry.is_live else None,
+        eta_seconds=(round(seconds[0], 1), round(seconds[1], 1)) if seconds else None,
+        progress=entry.progress if entry.status == Status.RUNNING else None,
+        message=entry.message,
+        result_url=reverse("queueing:result", args=[entry.code]) if entry.status == Status.SUCCEEDED else None,
+        headline=sentences.headline(entry, place, is_claimed=is_claimed),
+        detail=sentences.detail(entry, place, facts, is_claimed=is_claimed),
+        advice=sentences.advice(entry),
+        wait=sentences.wait(entry, seconds, facts, is_claimed=is_claimed),
+        title=sentences.title(entry, place),
+        reason=entry.reason,
+        kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,
+    )
+
+
+def page_context(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
+    """What the entry's page, and its partial on the socket, are rendered from."""
+    done, now = entry.status == Status.SUCCEEDED, now or read(entry)
+    return {
+        "entry": entry,
+        "task": entry.heavy_task,
+        "snapshot": now,
+        "state": json.dumps(now.as_json()),
+        "result": entry.result if done else None,
+        "files": {file.name: file for file in entry.files.all()} if done else {},
+        "keep_minutes": round(conf.KEEP_GRACE / 60),
+    }

@@ -1,0 +1,23 @@
+"""The queue's URLs."""
+
+from django.urls import path
+
+from queueing.web import health, views
+
+app_name = "queueing"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("join/<slug:name>/", views.join, name="join"),
+    path("entry/<uuid:code>/", views.entry_page, name="entry"),
+    path("entry/<uuid:code>/status.json", views.status, name="status"),
+    path("entry/<uuid:code>/goodbye/", views.goodbye, name="goodbye"),
+    path("entry/<uuid:code>/leave/", views.leave, name="leave"),
+    path("entry/<uuid:code>/keep/", views.keep, name="keep"),
+    path("entry/<uuid:code>/again/", views.again, name="again"),
+    path("entry/<uuid:code>/result/", views.result, name="result"),
+    path("entry/<uuid:code>/files/<str:name>", views.file, name="file"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]

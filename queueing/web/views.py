@@ -1,0 +1,266 @@
+"""The pages. Every change is a POST; `Visitor` decides who may see an entry."""
+
+import contextlib
+import json
+import mimetypes
+import uuid
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import requires_csrf_token
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+
+from queueing import ending, eta, events, facts, joining
+from queueing.conf import conf
+from queueing.exceptions import JoinRefused, TooManyWaiting, UnknownTask, UnusableInput
+from queueing.forms import EntryForm
+from queueing.line import presence
+from queueing.line.clients import RedisError
+from queueing.models import Entry
+from queueing.registry import HeavyTask, all_tasks, get_task
+from queueing.states import Absence, Reason, Status
+from queueing.web import snapshot
+from queueing.web.visitor import CHANGE, LOOK, Visitor
+
+# Joining
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The tasks with their living lines, and the visitor's own places and results."""
+    visitor = Visitor.of_request(request)
+    context = {
+        "lines": [_line_context(task) for task in all_tasks().values()],
+        "mine": visitor.places(),
+        "results": visitor.results(),
+    }
+    return render(request, "queueing/home.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def join(request: HttpRequest, name: str) -> HttpResponse:
+    """A task's form; a valid one leads to the entry."""
+    try:
+        heavy_task = get_task(name)
+    except UnknownTask:
+        raise Http404 from None
+    form = heavy_task.form(*_submitted(request, heavy_task))
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "queueing/join.html", _form_context(request, heavy_task, form), status=status)
+    upload: UploadedFile[Any] = form.cleaned_data["file"]
+    try:
+        entry = joining.join(
+            heavy_task,
+            code=form.cleaned_data["code"],
+            visitor=Visitor.of_request(request).make_name(),
+            user=request.user,
+            upload=upload,
+            content_type=upload.content_type or "application/octet-stream",
+            options=form.options(),
+        )
+    except JoinRefused as refusal:
+        return _refused(request, heavy_task, refusal)
+    return _see_other(entry)
+
+
+# The entry
+
+
+@require_safe
+@never_cache
+def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """The one page of an entry: waiting, running, ended."""
+    entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
+    _beat(visitor, entry)
+    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
+    return render(request, "queueing/entry.html", snapshot.page_context(entry) | rights)
+
+
+@require_GET
+@never_cache
+def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
+    entry = _entry_or_404(request, code)
+    _beat(Visitor.of_request(request), entry)
+    context = snapshot.page_context(entry)
+    state = context["snapshot"].as_json()
+    if request.GET.get("have", entry.status) != entry.status:
+        state["html"] = render_to_string("queueing/entry.html#status", context)
+    return JsonResponse(state)
+
+
+@require_POST
+def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """The owner closes or leaves a page that has no socket to say so. Twice is once.
+
+    After a reload it comes later than the new page, which is then held until it opens a socket or polls.
+    """
+    entry = _entry_or_404(request, code)
+    if not Visitor.of_request(request).owns(entry):
+        raise Http404  # only an owner's page counts as presence
+    if entry.is_live:
+        with contextlib.suppress(RedisError):  # the key runs out by itself
+            presence.close(entry.queue, entry.job_id, Absence.CLOSED)
+        events.publish(entry.code, "entry.closed")  # another page of it that has a socket beats again
+    return HttpResponse(status=204)
+
+
+@require_POST
+def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """Leave the line, or stop the task."""
+    entry = _entry_or_404(request, code, CHANGE)
+    is_owner = Visitor.of_request(request).owns(entry)
+    ending.leave(entry, Reason.LEFT if is_owner else Reason.ENDED)
+    return _see_other(entry)
+
+
+@require_POST
+def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """Keep the place for longer in an absence."""
+    entry = _entry_or_404(request, code, CHANGE)
+    ending.keep(entry)
+    return _see_other(entry)
+
+
+@require_POST
+def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """A new place with the same input. Pressed twice, or while the entry is live, it leads to the live one."""
+    entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
+    if not visitor.owns(entry):
+        raise Http404  # a new place would be the staff member's, with the visitor's input
+    if entry.is_live:
+        return _see_other(entry)
+    try:
+        return _see_other(joining.join_again(entry, visitor=visitor.make_name(), user=request.user))
+    except JoinRefused as refusal:
+        return _refused(request, entry.heavy_task, refusal)
+    except UnusableInput as error:
+        context = {"task": entry.heavy_task, "refusal": error}
+        return render(request, "queueing/refused.html", context, status=410)
+
+
+@require_GET
+@never_cache
+def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """What the task returned, as a JSON file."""
+    entry = _entry_or_404(request, code)
+    if entry.status != Status.SUCCEEDED:
+        raise Http404
+    headers = {"Content-Disposition": f'attachment; filename="{entry.queue}-{entry.code}.json"'}
+    return JsonResponse(entry.result, safe=False, json_dumps_params={"ensure_ascii": False}, headers=headers)
+
+
+@require_safe
+def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
+    """A file of the result, as an attachment."""
+    entry = _entry_or_404(request, code)
+    if "\0" in name:  # in no name, and an error in PostgreSQL
+        raise Http404
+    stored = get_object_or_404(entry.files.filter(attempt=entry.attempt), name=name)
+    try:
+        content = stored.file.open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
+    # Never changes, and only this visitor may have it.
+    response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"
+    return response
+
+
+@requires_csrf_token
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form came without its token, as it does when cookies are off."""
+    return render(request, "403_csrf.html", {"reason": reason}, status=403)
+
+
+# Details
+
+
+def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK) -> Entry:
+    entry = Visitor.of_request(request).find(code, permission)
+    if entry is None:
+        raise Http404
+    return entry
+
+
+def _beat(visitor: Visitor, entry: Entry) -> None:
+    """A look by the owner counts as presence, for visitors whose page has no socket."""
+    if entry.is_live and visitor.owns(entry):
+        with contextlib.suppress(RedisError):  # the page says so; the next look is soon
+            presence.beat(entry.queue, [entry.job_id], conf.POLL_TTL)
+
+
+def _submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
+    """The form's data and files; the sample stands in for a file when its button was pressed."""
+    if request.method != "POST":
+        return ()
+    sample = heavy_task.sample
+    if "sample" not in request.POST or sample is None:
+        return request.POST, request.FILES
+    content_type, _ = mimetypes.guess_type(sample.name)
+    return request.POST, {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
+
+
+def _line_context(heavy_task: HeavyTask) -> dict[str, Any]:
+    """The living line of a task, as the first page and the form show it."""
+    closed = conf.is_closed(heavy_task.name)
+    try:
+        line = facts.line_now(heavy_task.name)
+    except RedisError:
+        return {"task": heavy_task, "closed": closed, "unknown": True}
+    return {
+        "task": heavy_task,
+        "present": line.present,
+        "held": line.held,
+        "running": line.running,
+        "workers": line.workers,
+        "wait_text": eta.sentence(line.wait),
+        "closed": closed,
+    }
+
+
+def _form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> dict[str, Any]:
+    heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
+    context = {
+        "task": heavy_task,
+        "form": form,
+        "line": _line_context(heavy_task),
+        "max_bytes": form.max_bytes(),
+        "refused_heads": json.dumps(heads),
+    }
+    visitor = Visitor.of_request(request)
+    return context | _refusal_context(visitor, _obstacle(visitor, heavy_task))
+
+
+def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
+    """Why a join would be refused at this moment: better told before a file has travelled."""
+    try:
+        joining.check_line(heavy_task.name)
+        joining.check_visitor(visitor.name)
+    except JoinRefused as refusal:
+        return refusal
+    return None
+
+
+def _refusal_context(visitor: Visitor, refusal: JoinRefused | None) -> dict[str, Any]:
+    return {"refusal": refusal, "mine": visitor.places() if isinstance(refusal, TooManyWaiting) else []}
+
+
+def _refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -> HttpResponse:
+    context = {"task": heavy_task} | _refusal_context(Visitor.of_request(request), refusal)
+    status = 429 if isinstance(refusal, TooManyWaiting) else 503
+    response = render(request, "queueing/refused.html", context, status=status)
+    response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _see_other(entry: Entry) -> HttpResponse:
+    response = redirect("queueing:entry", code=entry.code)
+    response.status_code = 303
+    return response

@@ -1,0 +1,84 @@
+"""Who asks, and what is theirs. This is the only place that decides who may see an entry.
+
+An entry is seen by the browser session or user that made it, and by staff with the permission. Nobody else.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Self
+
+from django.db.models import Q
+from django.http import HttpRequest
+
+from queueing.models import Entry, EntryQuerySet
+from queueing.registry import all_tasks
+from queueing.states import Status
+
+# The visitor's random name in the browser's session.
+SESSION_KEY = "visitor"
+
+# The permissions by which staff see an entry of others, and leave or keep its place.
+LOOK, CHANGE = "queueing.view_entry", "queueing.change_entry"
+
+SHOWN_RESULTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A browser session, with the user that is logged in there."""
+
+    session: Any
+    user: Any
+
+    @classmethod
+    def of_request(cls, request: HttpRequest) -> Self:
+        """The visitor of a page."""
+        return cls(request.session, request.user)
+
+    @classmethod
+    def of_scope(cls, scope: Any) -> Self:
+        """The visitor of a socket."""
+        return cls(scope["session"], scope["user"])
+
+    @property
+    def name(self) -> uuid.UUID | None:
+        """The visitor's name, if this browser ever joined a line."""
+        name = self.session.get(SESSION_KEY)
+        return uuid.UUID(name) if name else None
+
+    def make_name(self) -> uuid.UUID:
+        """The visitor's name; a new browser gets one."""
+        return uuid.UUID(self.session.setdefault(SESSION_KEY, uuid.uuid4().hex))
+
+    def owns(self, entry: Entry) -> bool:
+        """True if this browser or user made the entry. Only an owner's page counts as presence."""
+        name = self.name
+        if name is not None and entry.visitor == name:
+            return True
+        return bool(self.user.is_authenticated and entry.user_id == self.user.pk)
+
+    def may_change(self, entry: Entry) -> bool:
+        """True for the owner, and for staff with the permission."""
+        return self.owns(entry) or self.user.has_perm(CHANGE)
+
+    def find(self, code: uuid.UUID, permission: str = LOOK) -> Entry | None:
+        """The entry, for its owner and for staff with the permission. Unknown and foreign look alike: None."""
+        # A line that was taken out of the settings has no page any more.
+        entry = Entry.objects.without_large_columns().filter(code=code, queue__in=all_tasks()).first()
+        # Asked for unknown entries too: reading the session adds a Vary header, which would tell them apart.
+        is_allowed = self.user.is_active and self.user.has_perm(permission)
+        return entry if entry is not None and (self.owns(entry) or is_allowed) else None
+
+    def places(self) -> list[Entry]:
+        """The places that this visitor holds now, oldest first."""
+        return list(self._own().live().order_by("id"))
+
+    def results(self) -> list[Entry]:
+        """The visitor's latest results that are still kept, newest first."""
+        return list(self._own().filter(status=Status.SUCCEEDED).order_by("-finished_at")[:SHOWN_RESULTS])
+
+    def _own(self) -> EntryQuerySet:
+        own = Q(visitor=name) if (name := self.name) else Q(pk=None)
+        if self.user.is_authenticated:
+            own |= Q(user=self.user)
+        return Entry.objects.without_large_columns().filter(own, queue__in=all_tasks())

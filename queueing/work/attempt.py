@@ -1,0 +1,137 @@
+"""One attempt at an entry's task, as the task sees it: its input, its progress, its files."""
+
+import logging
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.files.base import ContentFile, File
+from django.tasks import TaskContext
+
+from queueing import events
+from queueing.exceptions import UnusableInput, VisitorLeft
+from queueing.line import presence
+from queueing.line.clients import RedisError
+from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.states import Absence
+
+logger = logging.getLogger("queueing")
+
+REPORT_INTERVAL = 0.5  # seconds between two writes of progress to the row; each shows whether it was cancelled
+HINT_INTERVAL = 1.0  # seconds between two hints to the pages
+LOOK_INTERVAL = 2.0  # seconds between two looks at presence
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A running attempt: what it has told, looked at and stored so far."""
+
+    entry: Entry
+    stops_on_leave: bool = True
+    files: list[EntryFile] = field(default_factory=list)
+    absence: Absence | None = None  # the one that ended the attempt
+    _reported: float = 0.0
+    _hinted: float = 0.0
+    _looked: float = 0.0
+    _quarter: int = 0
+
+    def report(self, fraction: float, message: str) -> None:
+        """Write progress to the row, hint to the pages, and look at presence, each no more often than its interval.
+
+        Raises VisitorLeft when the attempt is no longer wanted.
+        """
+        now = time.monotonic()
+        if now - self._reported >= REPORT_INTERVAL or fraction >= 1:
+            self._reported = now
+            if not self.entry.report(fraction, message):
+                raise VisitorLeft
+            self._write_quarter(fraction, message)
+        if now - self._hinted >= HINT_INTERVAL:
+            self._hinted = now
+            events.publish(self.entry.code)
+        if self.stops_on_leave and now - self._looked >= LOOK_INTERVAL:
+            self._looked = now
+            self._look()
+
+    def _write_quarter(self, fraction: float, message: str) -> None:
+        """The timeline gets a line at 25, 50 and 75 percent, not at each report."""
+        if (quarter := int(fraction * 4)) > self._quarter and quarter < 4:
+            EntryEvent.objects.create(
+                entry=self.entry, kind=EntryEvent.Kind.PROGRESS, detail=f"{quarter * 25} % {message}"[:200]
+            )
+        self._quarter = max(self._quarter, int(fraction * 4))
+
+    def _look(self) -> None:
+        try:
+            look = presence.look(self.entry.job_id, self.entry.keep_seconds)
+        except RedisError:
+            logger.warning("entry %s: no look at presence, the task goes on", self.entry.code, exc_info=True)
+            return
+        if look.is_over:
+            self.absence = look.absence
+            raise VisitorLeft
+
+    @contextmanager
+    def input_file(self) -> Iterator[Path]:
+        """The input as a path on this machine. Raises UnusableInput when it is gone."""
+        stored = self.entry.input
+        if not stored:
+            raise UnusableInput("The file that was handed in is no longer stored.")
+        try:
+            path = Path(stored.path)
+        except NotImplementedError:  # a storage without paths
+            with tempfile.TemporaryDirectory() as folder, stored.open("rb") as source:
+                path = Path(folder) / Path(str(stored.name)).name
+                with path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                yield path
+        else:
+            yield path
+
+    def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        """Keep a file for the visitor. Raises ValueError for a name that is not plain, or was used before."""
+        if not PLAIN_NAME.fullmatch(name) or any(file.name == name for file in self.files):
+            raise ValueError(f"{name!r} is no plain name, or was used before")
+        body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
+        file = EntryFile(
+            entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size
+        )
+        file.file.save(name, body, save=False)
+        self.files.append(file)
+
+    def delete_files(self) -> None:
+        """The attempt did not succeed: nothing of it is kept."""
+        for file in self.files:
+            file.file.delete(save=False)
+
+
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    Base = TaskContext[..., Any]
+else:
+    Base = TaskContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryContext(Base):  # type: ignore[misc]  # Django's is frozen, its type stubs do not say so
+    """Django's TaskContext, with what a long task in a queue needs: see `queueing.registry.Context`."""
+
+    running: Attempt
+
+    def input_file(self) -> AbstractContextManager[Path]:
+        return self.running.input_file()
+
+    def progress(self, done: float, total: float, message: str = "") -> None:
+        fraction = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+        self.running.report(fraction, message)
+
+    def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        self.running.save_file(name, content, content_type)

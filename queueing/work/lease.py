@@ -1,0 +1,97 @@
+"""What a worker does for the entry that its horse is working on: renew the lease, and settle the row afterwards."""
+
+import logging
+import time
+
+from rq.queue import Queue
+
+from queueing import ending
+from queueing.conf import conf
+from queueing.line import presence
+from queueing.line.clients import RedisError
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.registry import all_tasks
+from queueing.states import Absence, Reason, Status
+from queueing.work.runner import TIMEOUT_SENTENCE
+
+logger = logging.getLogger("queueing")
+
+
+class Lease:
+    """A worker's hold on one entry, from the fork of the horse to its end."""
+
+    def __init__(self, worker: str, job_id: str) -> None:
+        self.worker = worker
+        self.job_id = job_id
+        self._began = time.monotonic()
+        self._had_ended = False  # at the last renewal
+        self._ignored_since: float | None = None  # when the task was first seen to ignore an absence that is over
+
+    def renew(self) -> bool:
+        """A sign of life. False when the horse must end: the row was taken away, or nobody waits for it any more.
+
+        Raises DatabaseError.
+        """
+        entry = Entry.objects.of_job(self.job_id)
+        if entry is None:
+            return False
+        if not entry.is_live:
+            # A horse that has just stored its result is still closing its books: it has until the next renewal.
+            had_ended, self._had_ended = self._had_ended, True
+            return not had_ended
+        if entry.status == Status.WAITING:
+            return True  # not started yet
+        if not self._is_ours(entry) or not entry.renew_lease():
+            return False
+        absence = self._ignored_absence(entry)
+        if absence is None:
+            return True
+        if entry.abandon(Reason(absence)):
+            ending.finish(entry)
+        return False
+
+    def settle(self, line: Line) -> None:
+        """The horse has ended without a result: a row that still runs is an orphan, an unused claim goes back.
+
+        Raises DatabaseError or RedisError; the keeper then does the same, later.
+        """
+        entry = Entry.objects.of_job(self.job_id)
+        if entry is None:
+            line.end_claim(self.worker, self.job_id)
+            line.remove_but_job(self.job_id)
+        elif entry.status == Status.WAITING:
+            ending.release(entry, self.worker)
+        elif entry.status == Status.RUNNING and self._is_ours(entry):
+            self._settle_running(entry)
+
+    def _settle_running(self, entry: Entry) -> None:
+        if time.monotonic() - self._began < timeout_of(entry.queue):
+            ending.settle_orphan(entry, f"The horse of worker {self.worker} ended without a result.")
+        elif entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE):
+            ending.finish(entry)
+
+    def _is_ours(self, entry: Entry) -> bool:
+        return bool(entry.worker_ids) and entry.worker_ids[-1] == self.worker
+
+    def _ignored_absence(self, entry: Entry) -> Absence | None:
+        """The absence that is over and that the task has ignored for DEAF_GRACE."""
+        heavy_task = all_tasks().get(entry.queue)
+        if not entry.needs_presence or (heavy_task is not None and not heavy_task.stops_on_leave):
+            return None
+        try:
+            look = presence.look(entry.job_id, entry.keep_seconds)
+        except RedisError:
+            return None
+        if not look.is_over:
+            self._ignored_since = None
+            return None
+        now = time.monotonic()
+        self._ignored_since = self._ignored_since or now
+        return look.absence if now - self._ignored_since >= conf.DEAF_GRACE else None
+
+
+def timeout_of(queue: str) -> int:
+    """Seconds that a task of this queue may run."""
+    heavy_task = all_tasks().get(queue)
+    return heavy_task.timeout if heavy_task is not None else Queue.DEFAULT_TIMEOUT

@@ -1,0 +1,207 @@
+"""The worker: RQ's, with our queues, an allow-list of functions, leases, and RQ's traps mended."""
+
+import gc
+import os
+import signal
+from typing import Any, cast
+
+import redis
+from django.db import DatabaseError, connections
+from redis.client import Pipeline
+from rq import worker_registration
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.worker import RoundRobinWorker
+
+from queueing import ending
+from queueing.conf import conf
+from queueing.line import clients
+from queueing.line.jobs import RUNNER
+from queueing.line.keys import presence_key
+from queueing.line.queue import IDLE_WAIT, LineQueue
+from queueing.models import Entry
+from queueing.states import Reason
+from queueing.work import horse, runner
+from queueing.work.lease import Lease, timeout_of
+
+
+class PresenceWorker(RoundRobinWorker):
+    """Serves lines, in turn. Claims only present entries, renews their leases, and never leaves a horse behind."""
+
+    queue_class = LineQueue
+    # Functions that may be run. Whoever can write to Redis could name any other one.
+    allowed_functions = frozenset({RUNNER})
+
+    def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
+        # rqworker-pool and rqworker hand over plain queues and pickle, whatever the settings say.
+        kwargs |= {"queue_class": LineQueue, "serializer": JSONSerializer}
+        # RQ's first heartbeat would come 30 s after the start; the lease is renewed three times in its life.
+        kwargs["job_monitoring_interval"] = max(1, round(conf.LEASE / 3))
+        super().__init__([_as_line_queue(queue, kwargs.get("connection")) for queue in queues], *args, **kwargs)
+        for queue in self.line_queues:
+            queue.worker_name = self.name
+        self._parent_pid = os.getpid()
+        self._lease: Lease | None = None  # of the entry that the horse is working on
+        self._horse_status: int | None = None
+
+    @property
+    def line_queues(self) -> list[LineQueue]:
+        """The queues that this worker serves."""
+        return cast("list[LineQueue]", self.queues)
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """Before the first fork: what every horse would make anew is made here, and inherited."""
+        try:
+            runner.warm_up()
+        except (DatabaseError, redis.RedisError):
+            self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
+        finally:
+            connections.close_all()  # never open across a fork
+        gc.freeze()  # a collection in a horse would copy every page of this heap
+        super().bootstrap(*args, **kwargs)
+
+    # Waiting for work
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds between two heartbeats of an idle worker; RQ's own is 405, too long to be counted as alive."""
+        return 15
+
+    @property
+    def connection_timeout(self) -> int:
+        """Seconds until a silent Redis counts as lost; an idle worker blocks for IDLE_WAIT."""
+        return IDLE_WAIT + 10
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """RQ's own, and registers the worker again: RQ does that at birth only, and a flush may have come since."""
+        pipe = self.connection.pipeline(transaction=False) if pipeline is None else pipeline
+        super().heartbeat(timeout, pipe)
+        worker_registration.register(self, pipe)
+        if pipeline is None:  # RQ gives three heartbeats for each job: one round trip each, not three
+            pipe.execute()
+
+    # Running
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Fork a horse for the job, if it is one that may run."""
+        line = cast("LineQueue", queue).line
+        if job.func_name not in self.allowed_functions:
+            self._refuse(job, queue)
+            return
+        self._lease = None
+        if job.func_name == RUNNER:
+            job.timeout = timeout_of(line.name)
+            self._lease = Lease(self.name, job.id)
+        else:
+            # A foreign job has no row: from here on RQ's own registries look after it.
+            line.end_claim(self.name, job.id)
+            self.connection.delete(presence_key(job.id))
+        super().execute_job(job, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        """Called in the horse."""
+        super().setup_work_horse_signals()
+        horse.end_with_parent(self._parent_pid)
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """The whole life of the horse."""
+        clients.share_connection(self.connection)
+        super().main_work_horse(job, queue)
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Without a horse, and before a new horse has left our process group, RQ would kill this worker with it."""
+        if self.horse_pid and horse.has_own_group(self.horse_pid):
+            super().kill_horse(sig)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Three times in a lease: renew it, or end a horse that works for nobody."""
+        if self._lease is not None:
+            self._renew(self._lease)  # first: a Redis that hangs must not cost the lease
+        try:
+            super().maintain_heartbeats(job, execution)
+        except redis.RedisError:
+            # RQ lets this end the worker, and the job would run twice.
+            self.log.warning("Worker %s: no heartbeat, Redis is away", self.name)
+
+    def wait_for_horse(self) -> tuple[Any, Any, Any]:
+        """RQ's own; keeps the exit status."""
+        pid, self._horse_status, usage = super().wait_for_horse()
+        return pid, self._horse_status, usage
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """Wait for the end of the horse, and see that its row is settled."""
+        self._horse_status = None
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        finally:  # RQ's own books may fail; the row is settled all the same
+            if self._lease is not None and not self._ended_well(job, cast("LineQueue", queue)):
+                self._settle(self._lease, cast("LineQueue", queue))
+
+    def teardown(self) -> None:
+        """A stop between the claim and the start gives the entry back without delay."""
+        if not self.is_horse:
+            for queue in self.line_queues:
+                try:
+                    for worker, claim in queue.line.claims().items():
+                        if worker == self.name:
+                            queue.line.release(worker, claim.job_id, claim.score)
+                except redis.RedisError:
+                    self.log.warning("Worker %s: its claim on %s is left to the keeper", self.name, queue.name)
+        super().teardown()
+
+    def _handle_stopped_job(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """RQ's stop command, from its dashboard or by code: the row ends, too."""
+        entry = Entry.objects.of_job(job.id) if job.func_name == RUNNER else None
+        if entry is not None and entry.cancel(Reason.ENDED):
+            ending.finish(entry)
+        super()._handle_stopped_job(job, queue, execution)
+
+    # Details
+
+    def _refuse(self, job: Job, queue: Queue) -> None:
+        cast("LineQueue", queue).line.end_claim(self.name, job.id)
+        message = f"{job.func_name} is not one of this worker's allowed_functions"
+        self.log.error("Worker %s: job %s refused, %s", self.name, job.id, message)
+        self.handle_job_failure(job, queue, exc_string=message)
+
+    def _renew(self, lease: Lease) -> None:
+        try:
+            if not lease.renew():
+                self.kill_horse()
+        except DatabaseError:
+            self.log.warning("Worker %s: the lease of %s was not renewed", self.name, lease.job_id, exc_info=True)
+        finally:
+            connections.close_all()  # never open across a fork
+
+    def _ended_well(self, job: Job, queue: LineQueue) -> bool:
+        """True if the runner returned: it has settled row and claim, and RQ has deleted the job (its result_ttl is 0).
+
+        Reading the row after each task instead would cost a new connection to the database each time.
+        """
+        if self._horse_status != os.EX_OK:
+            return False
+        try:
+            with self.connection.pipeline(transaction=False) as pipe:
+                pipe.exists(job.key)
+                pipe.hexists(queue.line.keys.claims, self.name)
+                return not any(pipe.execute())
+        except redis.RedisError:
+            return False
+
+    def _settle(self, lease: Lease, queue: LineQueue) -> None:
+        try:
+            lease.settle(queue.line)
+        except (DatabaseError, redis.RedisError):
+            self.log.exception("Worker %s: %s is left to the keeper", self.name, lease.job_id)
+        finally:
+            connections.close_all()
+
+
+def _as_line_queue(queue: Any, connection: "redis.Redis | None") -> LineQueue:
+    if isinstance(queue, LineQueue):
+        return queue
+    if isinstance(queue, Queue):
+        return LineQueue(queue.name, connection=queue.connection)
+    return LineQueue(queue, connection=connection)
