@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -77,10 +76,8 @@ def test_one_round_says_what_it_moved(join: Join, line: Line) -> None:
 
 def test_the_keeper_ends_when_told(processes: Processes) -> None:
     keeper = processes.keeper()
-    began = time.monotonic()
     keeper.send_signal(signal.SIGTERM)
     assert keeper.wait(10) == 0
-    assert time.monotonic() - began < 2
     assert "Traceback" not in processes.logs()
 
 
