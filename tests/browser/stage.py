@@ -38,7 +38,8 @@ class Stage:
         self.session = SessionStore()
         self.session[SESSION_KEY] = self.visitor.hex
         self.session.create()
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(self.session.session_key), "url": url}])
+        key = str(self.session.session_key)
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": url}])
 
     def entry(self, queue: str = "documents", visitor: uuid.UUID | None = None, **values: Any) -> Entry:
         """A place in the line, with nobody there yet."""
