@@ -1,9 +1,9 @@
 # Two commands for a fresh machine: `make run` and `make test`. They need Python and nothing else; everything they
-# install goes into .venv; everything they write into var/.
+# install goes into .venv, but for the browsers of the tests (see tools/machine.py); everything they write into var/.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench check fmt lock clean
+.PHONY: help run test test-fast test-slow test-pythons bench check fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -12,11 +12,6 @@ PYTHON =
 OLDEST = $(firstword $(sort $(PYTHONS)))
 VENV = .venv$(PYTHON:%=/%)
 VENVS = .venv $(PYTHONS:%=.venv/%)
-
-# Two processes, each with a Valkey and a database of its own; whole files, in their order: the browser's come last.
-TOGETHER = -n 2 --dist loadfile --no-loadscope-reorder
-ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_it_works)
-CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 
 PIP = $(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes \
@@ -33,12 +28,20 @@ help:  ## this list
 run: $(VENV)/installed-run  ## set up and serve the site on http://127.0.0.1:8000 (PORT=…, WORKERS=…)
 	@DEBUG=$${DEBUG:-1} exec $(VENV)/bin/python -m config.run
 
-test: $(VENV)/installed-dev  ## set up and run all of the tests (ARGS="-k line" chooses)
-	@for browser in $(CHROMIUMS); do command -v $$browser >/dev/null && exit 0; done; \
-	echo "The browser tests need Chromium: install it, for example with 'apt-get install chromium'." >&2; exit 1
-	@$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),$(TOGETHER))
-	@if [ -z "$(ARGS)" ]; then echo "Once more on PostgreSQL, what speaks to the database:"; \
-		TEST_DATABASE=postgres $(VENV)/bin/python -m pytest $(ON_POSTGRES); fi
+test: $(VENV)/installed-dev  ## set up and run the tests but for the slow ones (ARGS="-k line" chooses; NO_INSTALL=1: no apt)
+	@$(VENV)/bin/python -m tools.run_tests most $(ARGS)
+
+test-fast: $(VENV)/installed-dev  ## the tests without browsers and processes
+	@$(VENV)/bin/python -m tools.run_tests fast $(ARGS)
+
+test-slow: $(VENV)/installed-dev  ## the slow tests alone
+	@$(VENV)/bin/python -m tools.run_tests slow $(ARGS)
+
+test-pythons: .venv/installed-dev  ## the fast tests on every other promised Python that is on this machine
+	@for version in $(PYTHONS); do \
+		if [ -e .venv/bin/python$$version ]; then continue; fi; \
+		if ! tools/find-python $$version >/dev/null; then echo "Python $$version is not here: left out."; continue; fi; \
+		echo "On Python $$version:"; $(MAKE) --no-print-directory test-fast PYTHON=$$version || exit; done
 
 bench: $(VENV)/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
 	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)

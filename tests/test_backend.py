@@ -18,7 +18,7 @@ from queueing.models import Entry
 from queueing.states import Reason
 from tests.probe import probe
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 
 def job_id(result: Any) -> str:

@@ -17,6 +17,8 @@ from queueing.states import Reason, Status
 from tests.conftest import go, watch_since
 from tests.probe import probe
 
+pytestmark = pytest.mark.postgres
+
 Join = Callable[..., Entry]
 
 

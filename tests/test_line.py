@@ -14,6 +14,8 @@ from queueing.line import RUNNER, LineQueue, get_line
 from queueing.models import Entry
 from tests.conftest import go
 
+pytestmark = pytest.mark.postgres
+
 Join = Callable[..., Entry]
 
 

@@ -13,6 +13,8 @@ from queueing.states import Reason
 from queueing.stats import Run, busy_seconds, collect_facts
 from queueing.worker import PresenceWorker
 
+pytestmark = pytest.mark.postgres
+
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

@@ -53,6 +53,7 @@ def is_dead(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.postgres
 def test_it_works(processes: Processes, join: Join) -> None:
     processes.worker()
     entry = join("a")

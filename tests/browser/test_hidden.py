@@ -91,6 +91,7 @@ def slow_down(tab: Tab) -> None:
     pytest.fail("The browser does not hold back the timers of this tab")
 
 
+@pytest.mark.slow
 def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: LineQueue) -> None:
     """Hidden for longer than every time there is, a page with a socket, one that polls and one that is frozen are
     present all the while. Then the tabs tell how it goes on, still hidden."""
