@@ -1,12 +1,14 @@
 """The line, presence and the keeper beside a model in plain Python, under any order of events.
 
-Real Valkey, real database; time is moved by data. In the suite the same examples run each time. To look further, by
-hand: `pytest tests/test_line_model.py --hypothesis-profile=explore --timeout=0`.
+Real Valkey, real database; time is moved by data. In `make test` the same examples run each time; `make test-slow`
+looks at new ones for two minutes. To look further, by hand: `pytest tests/test_line_model.py
+--hypothesis-profile=explore --timeout=0`.
 
 It fails, as it must, when a claim does not look at presence, a beat gives another score, a drop does not look once
 more, a restore forgets those who are held or claimed, or a hold leaves the id in the line.
 """
 
+import itertools
 import math
 import shutil
 import time
@@ -67,6 +69,8 @@ ONE_OF_A_SEED = examples(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],  # to make a failing example shorter takes longer than a test may run
 )
+LONGER_ONE_OF_A_SEED = examples(ONE_OF_A_SEED, stateful_step_count=40)
+EXPLORING = 120  # seconds
 # Seconds by which a deadline may differ from the model's, which has no clock.
 SLACK = 10_000
 WORKERS, MOST_LIVE = 2, 16
@@ -903,15 +907,29 @@ def names(members: Iterable[Member]) -> list[str]:
     return [member.name for member in members]
 
 
-def test_the_line_does_what_its_model_does(
-    transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def as_in_the_model(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.QUEUEING = CLOCKS
     monkeypatch.setattr(keeper_module, "WINDOW", SMALL_WINDOW)
     # Rows have greater numbers than any job of somebody else's in an empty line, in the first example too.
     Entry.objects.bulk_create(Entry(queue="probe") for _ in range(500))
+
+
+def test_the_line_does_what_its_model_does(as_in_the_model: None) -> None:
     if examples.get_current_profile_name() == "explore":
         run_state_machine_as_test(LineMachine)
         return
     for number in range(SEEDS):
         run_state_machine_as_test(seed(number)(LineMachine), settings=ONE_OF_A_SEED)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * EXPLORING)
+def test_orders_of_events_that_were_never_tried(as_in_the_model: None) -> None:
+    """Seeds are taken from the clock. The number of one that fails repeats it: `seed(number)(LineMachine)`."""
+    end = time.monotonic() + EXPLORING
+    for number in itertools.count(time.time_ns()):
+        print(f"seed {number}")  # noqa: T201  # pytest shows the last ones when the test fails
+        run_state_machine_as_test(seed(number)(LineMachine), settings=LONGER_ONE_OF_A_SEED)
+        if time.monotonic() > end:
+            return
