@@ -117,8 +117,8 @@ def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: LineQueue) ->
             assert 0 < presence_of(there) <= CLOCKS["PRESENCE_TTL"]
         assert presence_of(polling)
         time.sleep(0.1)
-    gaps = tab.evaluate("ticks.slice(-20).map((tick, i, all) => i ? tick - all[i - 1] : 1000)")
-    assert min(gaps) > 900, gaps  # ten times as slow as asked for
+    gap = tab.evaluate("(ticks.at(-1) - ticks.at(-20)) / 19")  # after a late tick the next one comes sooner
+    assert gap > 900  # milliseconds: ten times as slow as asked for
     late = poller.evaluate("ticks.filter((tick) => tick > performance.now() - 20_000).length")
     assert late < 5, late  # of two hundred
     services.leave(ahead)
