@@ -23,9 +23,9 @@ class Selection:
 
 
 SELECTIONS = {
-    "most": Selection("not slow", "6 minutes", on_postgres=True),
-    "fast": Selection("not browser and not processes and not slow", "2 minutes", needs_browsers=False),
-    "slow": Selection("slow", "10 minutes", at_once=1),  # they measure, and flood
+    "most": Selection("not slow", "5 to 10 minutes", on_postgres=True),
+    "fast": Selection("not browser and not processes and not slow", "1 to 2 minutes", needs_browsers=False),
+    "slow": Selection("slow", "5 minutes", at_once=1),  # they measure, and flood
 }
 
 
@@ -36,7 +36,7 @@ def main(name: str, *arguments: str) -> int:
         print(_loud(machine.skipped(missing).replace("SKIPPED", "FAILED", 1)))
         return 1
     if not arguments:
-        print(f"On two cores this takes about {selection.expected}.", flush=True)
+        print(f"On two cores this takes {selection.expected}.", flush=True)
     code = _run(selection, arguments)
     print(f"That took {_duration(time.monotonic() - started)}.")
     if missing:
