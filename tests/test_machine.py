@@ -131,7 +131,7 @@ def test_a_run_ends_with_what_was_skipped(bare: Bare, capfd: pytest.CaptureFixtu
     assert run_tests.main("most", "--markers") == 0
     took, skipped = capfd.readouterr().out.splitlines()[-2:]
     assert took.startswith("That took 0 min")
-    assert skipped.startswith("SKIPPED: the tests that need Chromium, Firefox, a font")
+    assert skipped.startswith("SKIPPED: all tests that need Chromium, Firefox, a font")
 
 
 def test_a_run_in_ci_does_not_begin_without_browsers(
@@ -140,4 +140,4 @@ def test_a_run_in_ci_does_not_begin_without_browsers(
     monkeypatch.setenv("CI", "true")
     assert run_tests.main("most", "--markers") == 1
     (line,) = capfd.readouterr().out.splitlines()
-    assert line.startswith("FAILED: the tests that need Chromium")
+    assert line.startswith("FAILED: all tests that need Chromium")

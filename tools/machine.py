@@ -81,10 +81,7 @@ def skipped(missing: Iterable[Need]) -> str:
         reason = "apt-get needs root"
     else:
         reason = "apt-get failed"
-    return (
-        f"SKIPPED: the tests that need {_names(missing)}, which could not be installed because {reason}. "
-        f"To run them: {_command(missing)}"
-    )
+    return f"SKIPPED: all tests that need {_names(missing)} (not installed: {reason}). To run them: {_command(missing)}"
 
 
 def _missing(needs: Iterable[Need]) -> list[Need]:
