@@ -1,21 +1,20 @@
-# Two commands for a fresh machine: `make run` and `make test`. They need Python >= 3.12 and nothing else;
-# everything they install goes into .venv, everything they write into var/.
+# Two commands for a fresh machine: `make run` and `make test`. They need Python and nothing else; everything they
+# install goes into .venv, but for the browsers of the tests (see tools/machine.py); everything they write into var/.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench check fmt lock clean
+.PHONY: help run test test-fast test-slow test-pythons bench check fmt lock clean
 
-# The first that works is taken. 3.13 is what the project is tested with. A pyenv shim fails when the version
-# in .python-version is not installed, so its real interpreters are tried as well.
-PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
-PYTHONS = python3.13 python3 python3.14 python3.12 /usr/bin/python3 $(wildcard $(PYENV)/versions/3.1[2-9]*/bin/python3)
-# Two processes, each with a Valkey and a database of its own; whole files, in their order: the browser's come last.
-TOGETHER = -n 2 --dist loadfile --no-loadscope-reorder
-ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result)
-CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
+# The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
+# that one. A variable of the environment with this name does not count.
+PYTHONS = 3.13 3.12 3.14
+PYTHON =
+OLDEST = $(firstword $(sort $(PYTHONS)))
+VENV = .venv$(PYTHON:%=/%)
+VENVS = .venv $(PYTHONS:%=.venv/%)
 
-PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
-LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+PIP = $(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes \
 	--custom-compile-command "make lock"
 # What formats and lints scripts, styles and Lua. The tools come from npm, node and npm from a Python package.
 NPM = .venv/bin/npm --loglevel=error
@@ -26,21 +25,30 @@ DEVELOPMENT = DEBUG=1
 PRODUCTION = DEBUG=0 ALLOWED_HOSTS=queue.example SECRET_KEY=$$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1 | /p' Makefile | while IFS='|' read -r name text; do \
-		printf 'make %-6s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 | /p' Makefile | while IFS='|' read -r name text; do \
+		printf 'make %-12s %s\n' "$$name" "$$text"; done
+	@echo; echo "run, bench and the tests take PYTHON=3.12 (or another of $(PYTHONS)); each version gets a venv of its own."
 
-run: .venv/installed-run  ## set up and serve the site on http://127.0.0.1:8000 (PORT=…, WORKERS=…)
-	@DEBUG=$${DEBUG:-1} exec .venv/bin/python -m config.run
+run: $(VENV)/installed-run  ## set up and serve the site on http://127.0.0.1:8000 (PORT=…, WORKERS=…)
+	@DEBUG=$${DEBUG:-1} exec $(VENV)/bin/python -m config.run
 
-test: .venv/installed-dev  ## set up and run all of the tests (ARGS="-k line" chooses)
-	@for browser in $(CHROMIUMS); do command -v $$browser >/dev/null && exit 0; done; \
-	echo "The browser tests need Chromium: install it, for example with 'apt-get install chromium'." >&2; exit 1
-	@.venv/bin/python -m pytest $(if $(ARGS),$(ARGS),$(TOGETHER))
-	@if [ -z "$(ARGS)" ]; then echo "Once more on PostgreSQL, what speaks to the database:"; \
-		TEST_DATABASE=postgres .venv/bin/python -m pytest $(ON_POSTGRES); fi
+test: $(VENV)/installed-dev  ## set up and run the tests but for the slow ones (ARGS="-k line" chooses; NO_INSTALL=1: no apt)
+	@$(VENV)/bin/python -m tools.run_tests most $(ARGS)
 
-bench: .venv/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
-	@.venv/bin/python -m tests.benchmarks $(ARGS)
+test-fast: $(VENV)/installed-dev  ## the tests without browsers and processes
+	@$(VENV)/bin/python -m tools.run_tests fast $(ARGS)
+
+test-slow: $(VENV)/installed-dev  ## the slow tests alone
+	@$(VENV)/bin/python -m tools.run_tests slow $(ARGS)
+
+test-pythons: .venv/installed-dev  ## the fast tests on every other promised Python that is on this machine
+	@for version in $(PYTHONS); do \
+		if [ -e .venv/bin/python$$version ]; then continue; fi; \
+		if ! tools/find-python $$version >/dev/null; then echo "Python $$version is not here: left out."; continue; fi; \
+		echo "On Python $$version:"; $(MAKE) --no-print-directory test-fast PYTHON=$$version || exit; done
+
+bench: $(VENV)/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
+	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)
 
 check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, templates, deployment settings, migrations
 	.venv/bin/ruff check
@@ -69,26 +77,24 @@ clean:  ## remove .venv and caches; var/, which holds the site's data, stays
 	rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Each stamp says: the packages of that file, as it is now, are in .venv.
-.venv/installed-run: requirements.txt | .venv/made
+# Each stamp says: the packages of that file, as it is now, are in this venv.
+$(VENVS:%=%/installed-run): %/installed-run: requirements.txt | %/made
 	@echo "Installing what the site needs; this happens once."
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt | .venv/made
+$(VENVS:%=%/installed-dev): %/installed-dev: requirements-dev.txt | %/made
 	@echo "Installing what the tests and checks need; this happens once."
 	@$(PIP) -r requirements-dev.txt
-	@touch $@ .venv/installed-run
+	@touch $@ $(@D)/installed-run
 
 .venv/installed-npm: package-lock.json | .venv/installed-dev
 	@$(NPM) ci --silent
 	@touch $@
 
-.venv/made:
-	@for python in $(PYTHONS); do \
-		"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue; \
-		echo "Making .venv with $$("$$python" --version)."; \
-		"$$python" -m venv --clear .venv && touch $@; exit; \
-	done; \
-	echo "No Python 3.12 or newer with its venv module was found; install one (on Debian: python3 and python3-venv)." >&2; \
-	exit 1
+$(VENVS:%=%/made): %/made:
+	@python=$$(tools/find-python $(or $(filter $(PYTHONS),$(notdir $*)),$(PYTHONS))) || { \
+		echo "No Python of $(PYTHONS) was found with its venv module; install one (on Debian: python3 and" \
+			"python3-venv)." >&2; exit 1; }; \
+	echo "Making $* with $$("$$python" --version)."; \
+	"$$python" -m venv --clear $* && touch $@

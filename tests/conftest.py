@@ -29,6 +29,7 @@ from queueing.states import Absence
 from tests import probe
 
 ROOT = Path(__file__).resolve().parent.parent
+BROWSER = ROOT / "tests" / "browser"
 
 # Clocks for tests with real processes: everything as in DESIGN, but quicker.
 QUICK = {
@@ -53,8 +54,16 @@ hypothesis_settings.register_profile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests last: Playwright keeps an event loop running, beside which no asyncio test can start."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    """Mark what a faster run leaves out, and put the browser tests last.
+
+    Playwright keeps an event loop running, beside which no asyncio test can start.
+    """
+    for item in items:
+        if item.path.is_relative_to(BROWSER):
+            item.add_marker("browser")
+        if "processes" in getattr(item, "fixturenames", ()):
+            item.add_marker("processes")
+    items.sort(key=lambda item: item.path.is_relative_to(BROWSER))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from queueing.states import Reason
 from queueing.work import runner
 from tests.probe import probe
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 
 def job_id(result: Any) -> str:

@@ -107,8 +107,8 @@ def anchors(text: str) -> set[str]:
     [
         (r"manage\.py ([a-z][\w-]*)", lambda: set(get_commands())),
         (
-            r"(?:`|^)make ([a-z]+)",
-            lambda: set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)),
+            r"(?:`|^)make ([a-z-]+)",
+            lambda: set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)),
         ),
     ],
     ids=["manage.py", "make"],

@@ -154,6 +154,7 @@ def test_a_task_goes_on_while_redis_is_away_and_runs_once(
     wait_for(lambda: status_of(later) == Status.SUCCEEDED)
 
 
+@pytest.mark.slow
 def test_a_hanging_redis_during_a_task_does_not_cost_the_lease(
     own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
 ) -> None:

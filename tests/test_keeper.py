@@ -20,6 +20,8 @@ from queueing.states import Absence, Reason, Status
 from tests.conftest import go, watch_since
 from tests.probe import probe
 
+pytestmark = pytest.mark.postgres
+
 Join = Callable[..., Entry]
 
 

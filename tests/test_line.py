@@ -17,6 +17,8 @@ from queueing.models import Entry
 from queueing.states import Absence
 from tests.conftest import go, watch_since
 
+pytestmark = pytest.mark.postgres
+
 Join = Callable[..., Entry]
 
 

@@ -12,7 +12,7 @@ from queueing.models import Entry, EntryFile
 from queueing.states import FINAL, LIVE, MOVES, Reason, Status
 
 Join = Callable[..., Entry]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def test_it_works(join: Join) -> None:

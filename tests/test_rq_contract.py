@@ -90,8 +90,10 @@ def overridden(cls: type) -> set[str]:
 
 def own_attributes(cls: type) -> set[str]:
     """Names of a class and of its instances that are not RQ's."""
-    assigned = getattr(cls, "__static_attributes__", ())  # known since Python 3.13
-    return (set(vars(cls)) | set(assigned)) - overridden(cls)
+    nodes = ast.walk(ast.parse(inspect.getsource(cls)))
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
+    assigned = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "self"}
+    return (set(vars(cls)) | assigned) - overridden(cls)
 
 
 @pytest.mark.parametrize("cls", OVERRIDES, ids=lambda cls: cls.__name__)

@@ -17,6 +17,8 @@ import pytest
 
 from config.run import MARK
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

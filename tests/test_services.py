@@ -17,7 +17,7 @@ from queueing.models import Entry
 from queueing.states import Absence, Status
 
 Join = Callable[..., Entry]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 
 def send(content: bytes, *, code: uuid.UUID, visitor: uuid.UUID) -> Entry:

@@ -13,6 +13,8 @@ from queueing.models import Entry
 from queueing.states import Reason
 from queueing.work.worker import PresenceWorker
 
+pytestmark = pytest.mark.postgres
+
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

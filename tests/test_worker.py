@@ -58,6 +58,7 @@ def is_dead(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.postgres
 def test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result(processes: Processes, join: Join) -> None:
     processes.worker()
     entry = join("a")

@@ -1,6 +1,5 @@
 """A whole site in real processes, and real browsers in front of it."""
 
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,20 +13,26 @@ from queueing.models import Entry
 from tests.browser.proxy import Proxy
 from tests.conftest import QUICK, Processes, wait_for
 from tests.servers import free_port
+from tools import machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCAN = ROOT / "queueing/tasks/documents/sample/scan.pdf"
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The fixtures by which every browser test comes to its browser.
+BROWSERS = {"browser_type_launch_args": machine.CHROMIUM, "firefox": machine.FIREFOX}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without its browser a test is skipped before it starts any process."""
+    for fixture, browser in BROWSERS.items():
+        if fixture in getattr(item, "fixturenames", ()):
+            machine.require(browser, machine.FONT)
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """The system's Chromium. The back/forward cache is on, as people have it."""
-    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if path is None:
-        pytest.fail("The browser tests need Chromium; on Debian: apt-get install chromium")
     return {
-        "executable_path": path,
+        "executable_path": machine.CHROMIUM.find(),
         "args": ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
         "ignore_default_args": ["--disable-back-forward-cache"],
     }

@@ -1,7 +1,6 @@
 """The same promise in Firefox: reloads, another page and Back, a closed tab. Debian's firefox-esr, over BiDi."""
 
 import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.browser.remote import Remote, RemoteError, start
 from tests.conftest import go, wait_for
 from tests.test_worker import entered, hold, horse_of, is_dead, status_of
 from tests.visitors import Visitor, url
+from tools import machine
 
 
 class FirefoxPage:
@@ -80,11 +80,16 @@ def quick(settings: Any) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
-    path = shutil.which("firefox-esr") or shutil.which("firefox")
-    if path is None:
-        pytest.skip("Firefox is not installed; on Debian: apt-get install firefox-esr")
     folder: Path = tmp_path_factory.mktemp("firefox")
-    command = [path, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port=0", "about:blank"]
+    command = [
+        str(machine.FIREFOX.find()),
+        "--headless",
+        "--no-remote",
+        "--profile",
+        str(folder),
+        "--remote-debugging-port=0",
+        "about:blank",
+    ]
     with start(command, folder / "firefox.log", "/session") as remote:
         remote.call("session.new", capabilities={})
         remote.call("session.subscribe", events=["log.entryAdded"])

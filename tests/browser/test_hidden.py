@@ -91,6 +91,7 @@ def slow_down(tab: Tab) -> None:
     pytest.fail("The browser does not hold back the timers of this tab")
 
 
+@pytest.mark.slow
 def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: Line) -> None:
     """Hidden for longer than every time there is, a page with a socket, one that polls and one that is frozen are
     present all the while. Then the tabs tell how it goes on, still hidden."""
@@ -116,8 +117,8 @@ def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: Line) -> None
             assert 0 < presence_of(there) <= CLOCKS["PRESENCE_TTL"]
         assert presence_of(polling)
         time.sleep(0.1)
-    gaps = tab.evaluate("ticks.slice(-20).map((tick, i, all) => i ? tick - all[i - 1] : 1000)")
-    assert min(gaps) > 900, gaps  # ten times as slow as asked for
+    gap = tab.evaluate("(ticks.at(-1) - ticks.at(-20)) / 19")  # after a late tick the next one comes sooner
+    assert gap > 900  # milliseconds: ten times as slow as asked for
     late = poller.evaluate("ticks.filter((tick) => tick > performance.now() - 20_000).length")
     assert late < 5, late  # of two hundred
     ending.leave(ahead)

@@ -76,6 +76,7 @@ def wait_for_sockets(pages: list[tuple[Entry, Page]]) -> None:
         page.evaluate("opened = lost = null")
 
 
+@pytest.mark.slow
 def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: Line) -> None:
     """All come back by themselves, not at the same moment and none of them hastily; everybody keeps the place."""
     order = [entry.job_id for entry, _ in pages]

@@ -94,7 +94,7 @@ class Reader:
         return frame
 
     def _read_slowly(self, block: bytes) -> Iterator[pl.DataFrame]:
-        for rows in batched(self._parsed(block), max(1, SLOW_CELLS // self.width), strict=False):
+        for rows in batched(self._parsed(block), max(1, SLOW_CELLS // self.width)):
             self.rows += len(rows)
             yield pl.DataFrame(
                 [pl.Series(f"{number}", column, pl.String) for number, column in enumerate(zip(*rows, strict=True))]

@@ -1,0 +1,85 @@
+"""`make test`, `make test-fast` and `make test-slow`: brings what is missing, runs the tests, says how long it took.
+
+python -m tools.run_tests most|fast|slow [arguments of pytest]
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from tools import machine
+
+
+@dataclass(frozen=True)
+class Selection:
+    markers: str  # those of tests/conftest.py
+    expected: str  # on two cores
+    needs_browsers: bool = True
+    at_once: int = 2  # processes
+    on_postgres: bool = False  # too
+
+
+SELECTIONS = {
+    "most": Selection("not slow", "5 to 10 minutes", on_postgres=True),
+    "fast": Selection("not browser and not processes and not slow", "1 to 2 minutes", needs_browsers=False),
+    "slow": Selection("slow", "5 minutes", at_once=1),  # they measure, and flood
+}
+
+
+def main(name: str, *arguments: str) -> int:
+    selection, started = SELECTIONS[name], time.monotonic()
+    missing = machine.install_missing() if selection.needs_browsers else []
+    if missing and machine.is_ci():
+        print(_loud(machine.skipped(missing).replace("SKIPPED", "FAILED", 1)))
+        return 1
+    if not arguments:
+        print(f"On two cores this takes {selection.expected}.", flush=True)
+    code = _run(selection, arguments)
+    print(f"That took {_duration(time.monotonic() - started)}.")
+    if missing:
+        print(_loud(machine.skipped(missing)))
+    return code
+
+
+def _run(selection: Selection, arguments: tuple[str, ...]) -> int:
+    if arguments:
+        return _pytest("-m", selection.markers, *arguments)
+    code = _pytest("-m", selection.markers, *_together(selection.at_once))
+    if code or not selection.on_postgres:
+        return code
+    print("Once more on PostgreSQL, what speaks to the database:", flush=True)
+    return _pytest("-m", f"({selection.markers}) and postgres", TEST_DATABASE="postgres")
+
+
+def _together(processes: int) -> list[str]:
+    """Each process has a Valkey and a database of its own. Whole files, in their order: the browser's come last."""
+    if processes == 1:
+        return []
+    return ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+def _pytest(*arguments: str, **environment: str) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    with subprocess.Popen(command, env=os.environ | environment) as process:
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:  # pytest hears the terminal's Ctrl-C too; it stops its servers before it ends
+                continue
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def _loud(line: str) -> str:
+    return f"\033[1;31m{line}\033[0m" if sys.stdout.isatty() else line
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
