@@ -10,7 +10,7 @@ from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
-from tests.visitors import Visitor, staff
+from tests.support.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.work import runner
-from tests.probe import probe
+from tests.support.probe import probe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -27,8 +27,10 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
-from tests.conftest import Processes, go, wait_for
-from tests.servers import free_port, start_valkey
+from tests.support.presence import go
+from tests.support.processes import Processes
+from tests.support.servers import free_port, start_valkey
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -140,7 +142,9 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     valkey.set(keys.PRESENCE.format(job_id=lost.hex), 1)
     valkey.set(keys.GONE.format(job_id=lost.hex), "1:1:lost")
     queue.job_to_run(lost.hex)  # makes the job that is missing
-    foreign = [queue.enqueue("tests.foreign.note", "x", job_id=name).id for name in ("nightly", uuid.uuid4().hex)]
+    foreign = [
+        queue.enqueue("tests.support.foreign.note", "x", job_id=name).id for name in ("nightly", uuid.uuid4().hex)
+    ]
     presence.beat("probe", foreign, 60)
 
     rows, names, everything = Entry.objects.count(), folders(), set(valkey.keys())

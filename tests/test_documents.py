@@ -25,7 +25,8 @@ from queueing.tasks.documents.page import LONG_SIDE, Line
 from queueing.tasks.documents.searchable import SearchablePdf
 from queueing.tasks.documents.source import open_document
 from queueing.tasks.documents.task import heavy_task, read_document
-from tests import pages
+from tests.support import documents
+from tests.support.task_context import FolderContext
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Reading:
     """A document that was read, with what the task left behind."""
 
     result: dict[str, Any]
-    context: pages.FolderContext
+    context: FolderContext
 
     @property
     def texts(self) -> list[str]:
@@ -49,7 +50,7 @@ Read = Callable[[bytes], Reading]
 def read_into(folder: Path, content: bytes) -> Reading:
     path = folder / "input"
     path.write_bytes(content)
-    context = pages.FolderContext(path, folder)
+    context = FolderContext(path, folder)
     return Reading(read_document.func(context), context)
 
 
@@ -151,8 +152,8 @@ def test_the_text_of_the_pdf_is_invisible(sample: Reading) -> None:
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_a_page_may_lie_on_any_side(turn: int, read: Read) -> None:
-    [page] = read(pages.saved(pages.drawn().rotate(turn, expand=True), "PNG")).result["pages"]
-    assert page["text"].splitlines() == list(pages.WORDS)
+    [page] = read(documents.saved(documents.drawn().rotate(turn, expand=True), "PNG")).result["pages"]
+    assert page["text"].splitlines() == list(documents.WORDS)
     assert (page["width"], page["height"]) == (620, 300)
 
 
@@ -160,9 +161,9 @@ def test_a_page_may_lie_on_any_side(turn: int, read: Read) -> None:
     ("kind", "mode"), [("PNG", "I;16"), ("PNG", "P"), ("PNG", "LA"), ("JPEG", "CMYK"), ("WEBP", "RGBA"), ("TIFF", "1")]
 )
 def test_pictures_of_any_kind_become_plain(kind: str, mode: str) -> None:
-    page = pages.drawn()
+    page = documents.drawn()
     odd = page.convert("I").point(lambda value: value * 257).convert("I;16") if mode == "I;16" else page.convert(mode)
-    plain = opened(pages.saved(odd, kind)).convert("L")
+    plain = opened(documents.saved(odd, kind)).convert("L")
     assert plain.size == page.size
     assert ImageStat.Stat(ImageChops.difference(plain, page.convert("L"))).mean[0] < 8
 
@@ -176,23 +177,23 @@ def opened(content: bytes) -> Image.Image:
 
 def test_what_is_transparent_is_white() -> None:
     see_through = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
-    assert opened(pages.saved(see_through, "PNG")).getpixel((5, 5)) == (255, 255, 255)
+    assert opened(documents.saved(see_through, "PNG")).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_a_camera_says_how_it_was_held() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn right
     for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
-        assert opened(pages.saved(Image.new("RGB", (60, 20)), kind, exif=exif)).size == (20, 60)
+        assert opened(documents.saved(Image.new("RGB", (60, 20)), kind, exif=exif)).size == (20, 60)
 
 
 @pytest.mark.parametrize("size", [(1_000_000, 1_000_000), (10, 100_000), (0, 0), (14_400, 14_400)])
 def test_no_pdf_page_makes_a_picture_beyond_the_limit(size: tuple[int, int]) -> None:
-    assert max(opened(pages.pdf_of_sizes(size)).size) <= LONG_SIDE
+    assert max(opened(documents.pdf_of_sizes(size)).size) <= LONG_SIDE
 
 
 def test_a_large_picture_is_made_smaller() -> None:
-    assert opened(pages.saved(Image.new("1", (9_000, 3_000)), "PNG")).size == (2000, 667)
+    assert opened(documents.saved(Image.new("1", (9_000, 3_000)), "PNG")).size == (2000, 667)
 
 
 # What is wrong with it shows only while reading
@@ -201,20 +202,20 @@ def test_a_large_picture_is_made_smaller() -> None:
 def test_a_broken_page_is_marked_and_the_others_are_read(read: Read) -> None:
     read_it = read(torn_tiff([True, False, True]))
     first, broken, last = read_it.result["pages"]
-    assert first["text"] == last["text"] == "\n".join(pages.WORDS)
+    assert first["text"] == last["text"] == "\n".join(documents.WORDS)
     assert broken["readable"] is False
     assert broken["note"] == "This page is damaged and could not be read."
     assert (broken["picture"], broken["confidence"], broken["lines"]) == (None, None, [])
     assert read_it.file("text.txt").decode().split("\f")[1] == "\n"
     with pdfium.PdfDocument(read_it.file("searchable.pdf")) as pdf:
         assert len(pdf) == 3
-        assert pages.WORDS[0] in pdf[2].get_textpage().get_text_bounded()
+        assert documents.WORDS[0] in pdf[2].get_textpage().get_text_bounded()
 
 
 def test_a_missing_page_of_a_pdf_is_marked(read: Read) -> None:
     tree = "<< /Type /Pages /Kids [3 0 R 4 0 R] /Count 2 >>"
     page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 842 100] >>"
-    empty, missing = read(pages.pdf(pages.CATALOGUE, tree, page, "(no page)")).result["pages"]
+    empty, missing = read(documents.pdf(documents.CATALOGUE, tree, page, "(no page)")).result["pages"]
     assert (empty["readable"], empty["note"]) == (True, "No text was found on this page.")
     assert (empty["text"], empty["confidence"], empty["picture"]) == ("", None, "page-1.jpg")
     assert (missing["readable"], missing["note"]) == (False, "This page is damaged and could not be read.")
@@ -227,12 +228,12 @@ def test_nothing_to_read_is_said_to_the_visitor(read: Read) -> None:
 
 def test_what_the_form_refuses_is_refused_by_the_task_too(read: Read) -> None:
     with pytest.raises(UnusableInput, match="protected with a password"):
-        read(pages.encrypted_pdf())
+        read(documents.encrypted_pdf())
 
 
 def torn_tiff(whole: list[bool]) -> bytes:
     """A TIFF whose pages are complete, but some with noise where the compressed pixels were."""
-    content = bytearray(pages.tiff(*[pages.drawn()] * len(whole), compression="tiff_adobe_deflate"))
+    content = bytearray(documents.tiff(*[documents.drawn()] * len(whole), compression="tiff_adobe_deflate"))
     with Image.open(io.BytesIO(bytes(content))) as image:
         for index, is_whole in enumerate(whole):
             image.seek(index)
@@ -244,14 +245,14 @@ def torn_tiff(whole: list[bool]) -> bytes:
 
 
 def test_a_visitor_who_left_stops_the_reading(tmp_path: Path) -> None:
-    class Left(pages.FolderContext):
+    class Left(FolderContext):
         def progress(self, done: float, total: float, message: str = "") -> None:
             super().progress(done, total, message)
             if done > 0:
                 raise VisitorLeft
 
     context = Left(tmp_path / "input", tmp_path)
-    context.path.write_bytes(pages.tiff(pages.drawn(), pages.drawn()))
+    context.path.write_bytes(documents.tiff(documents.drawn(), documents.drawn()))
     with pytest.raises(VisitorLeft):
         read_document.func(context)
     assert len(context.reports) == 2  # at the first page's beginning and in its middle
@@ -263,7 +264,7 @@ def test_a_visitor_who_left_stops_the_reading(tmp_path: Path) -> None:
 def test_the_pdf_carries_any_script() -> None:
     corners = ((10.0, 10.0), (190.0, 14.0), (190.0, 34.0), (10.0, 30.0))
     texts = ["Größe, Łódź", "灯塔的历史", "Маяк", "φάρος", "\x07 odd \ud83d\ude00", "x"]
-    jpeg = pages.saved(Image.new("RGB", (200, 100), "white"), "JPEG")
+    jpeg = documents.saved(Image.new("RGB", (200, 100), "white"), "JPEG")
     with SearchablePdf() as pdf:
         for text in texts:
             pdf.add_page(jpeg, (200, 100), 842, [Line(text, 0.9, corners), Line("end", 0.9, (corners[0],) * 4)])
@@ -276,7 +277,7 @@ def test_the_pdf_carries_any_script() -> None:
 
 def test_a_fork_of_a_warm_process_reads_and_needs_no_network(tmp_path: Path) -> None:
     """As a worker does it: what is imported before the fork is used after it."""
-    (tmp_path / "page.png").write_bytes(pages.saved(pages.drawn(), "PNG"))
+    (tmp_path / "page.png").write_bytes(documents.saved(documents.drawn(), "PNG"))
     script = """
 import os, sys
 from PIL import Image
@@ -306,7 +307,7 @@ os._exit(0)
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == str(sorted(pages.WORDS))
+    assert done.stdout.strip() == str(sorted(documents.WORDS))
 
 
 def test_an_alarm_gets_through_the_engine() -> None:
@@ -320,7 +321,7 @@ def test_an_alarm_gets_through_the_engine() -> None:
     try:
         timer.start()
         with pytest.raises(TimeoutError, match="enough"):
-            deque(map(engine.read, repeat(pages.drawn()), repeat(lambda _: None)))  # on and on
+            deque(map(engine.read, repeat(documents.drawn()), repeat(lambda _: None)))  # on and on
     finally:
         timer.cancel()
         signal.signal(signal.SIGUSR1, usual)

@@ -11,24 +11,24 @@ from PIL import Image
 
 from queueing.tasks.documents.form import DocumentForm
 from queueing.tasks.documents.task import heavy_task
-from tests import pages
+from tests.support import documents
 
-PAGE = pages.drawn()
+PAGE = documents.drawn()
 A4 = (595, 842)
 GOOD = {
-    "pdf": pages.pdf_of_sizes(A4, A4),
-    "pdf behind other bytes": b"\xef\xbb\xbf\n" + pages.pdf_of_sizes(A4),
-    "png": pages.saved(PAGE, "PNG"),
-    "png, transparent": pages.saved(PAGE.convert("RGBA"), "PNG"),
-    "jpeg": pages.saved(PAGE, "JPEG"),
-    "jpeg, progressive": pages.saved(PAGE, "JPEG", progressive=True),
-    "jpeg, with a tail": pages.saved(PAGE, "JPEG") + b"\xff\xda" + bytes(5000),
-    "tiff": pages.tiff(PAGE, PAGE, PAGE),
-    "tiff, fax": pages.tiff(PAGE.convert("1"), compression="group4"),
-    "tiff, big": pages.tiff(PAGE, big_tiff=True),
-    "webp": pages.saved(PAGE, "WEBP"),
-    "webp, lossless": pages.saved(PAGE, "WEBP", lossless=True),
-    "webp, transparent": pages.saved(PAGE.convert("RGBA"), "WEBP"),
+    "pdf": documents.pdf_of_sizes(A4, A4),
+    "pdf behind other bytes": b"\xef\xbb\xbf\n" + documents.pdf_of_sizes(A4),
+    "png": documents.saved(PAGE, "PNG"),
+    "png, transparent": documents.saved(PAGE.convert("RGBA"), "PNG"),
+    "jpeg": documents.saved(PAGE, "JPEG"),
+    "jpeg, progressive": documents.saved(PAGE, "JPEG", progressive=True),
+    "jpeg, with a tail": documents.saved(PAGE, "JPEG") + b"\xff\xda" + bytes(5000),
+    "tiff": documents.tiff(PAGE, PAGE, PAGE),
+    "tiff, fax": documents.tiff(PAGE.convert("1"), compression="group4"),
+    "tiff, big": documents.tiff(PAGE, big_tiff=True),
+    "webp": documents.saved(PAGE, "WEBP"),
+    "webp, lossless": documents.saved(PAGE, "WEBP", lossless=True),
+    "webp, transparent": documents.saved(PAGE.convert("RGBA"), "WEBP"),
 }
 DAMAGED_PDF = "This PDF is damaged and cannot be opened."
 DAMAGED_PICTURE = "This picture is damaged or incomplete. Please save it again and retry."
@@ -38,19 +38,19 @@ HUGE = "This picture has 12,000 by 12,000 pixels; the limit is 50,000,000 pixels
 BAD = {
     "text with a PDF's name": (b"Dear Sir or Madam", UNKNOWN),
     "zip": (b"PK\x03\x04" + bytes(100), UNKNOWN),
-    "gif": (pages.saved(PAGE, "GIF"), UNKNOWN),
+    "gif": (documents.saved(PAGE, "GIF"), UNKNOWN),
     "other riff": (b"RIFF\x10\0\0\0WAVEfmt " + bytes(20), UNKNOWN),
     "pdf, nothing behind its header": (b"%PDF-1.7\n", DAMAGED_PDF),
     "pdf, noise": (b"%PDF-1.7\n" + bytes(range(256)) * 20, DAMAGED_PDF),
-    "pdf, password": (pages.encrypted_pdf(), LOCKED),
-    "pdf, unknown lock": (pages.encrypted_pdf("Turnstile"), LOCKED),
-    "pdf, no pages": (pages.pdf_of_sizes(), "This PDF has no pages."),
-    "pdf, too many pages": (pages.pdf_of_sizes(*[A4] * 31), "This PDF has 31 pages; the limit is 30."),
-    "png, huge": (pages.png_of(12_000, 12_000), HUGE),
-    "jpeg, huge": (pages.jpeg_of(12_000, 12_000), HUGE),
-    "webp, huge": (pages.webp_of(12_000, 12_000), HUGE),
+    "pdf, password": (documents.encrypted_pdf(), LOCKED),
+    "pdf, unknown lock": (documents.encrypted_pdf("Turnstile"), LOCKED),
+    "pdf, no pages": (documents.pdf_of_sizes(), "This PDF has no pages."),
+    "pdf, too many pages": (documents.pdf_of_sizes(*[A4] * 31), "This PDF has 31 pages; the limit is 30."),
+    "png, huge": (documents.png_of(12_000, 12_000), HUGE),
+    "jpeg, huge": (documents.jpeg_of(12_000, 12_000), HUGE),
+    "webp, huge": (documents.webp_of(12_000, 12_000), HUGE),
     "tiff, second page huge": (
-        pages.tiff(PAGE.convert("1"), Image.new("1", (12_000, 12_000)), compression="group4"),
+        documents.tiff(PAGE.convert("1"), Image.new("1", (12_000, 12_000)), compression="group4"),
         HUGE,
     ),
     "png, cut": (GOOD["png"][:-200], DAMAGED_PICTURE),
@@ -116,7 +116,7 @@ def test_asks_for_a_file() -> None:
 
 def test_limits_are_settings(settings: Any) -> None:
     settings.QUEUEING = {"DOCUMENT_MAX_PAGES": 2, "DOCUMENT_MAX_PIXELS": 150_000, "MAX_UPLOAD_BYTES": 400_000}
-    assert sentences(in_memory(pages.tiff(*[PAGE.resize((99, 99))] * 3))) == {
+    assert sentences(in_memory(documents.tiff(*[PAGE.resize((99, 99))] * 3))) == {
         "file": ["This TIFF file has more pages than the limit of 2."]
     }
     assert sentences(in_memory(GOOD["png"])) == {
@@ -126,13 +126,13 @@ def test_limits_are_settings(settings: Any) -> None:
 
 
 def test_a_pdf_that_lies_about_its_pages_is_refused_without_reading_them() -> None:
-    [sentence] = sentences(in_memory(pages.pdf_of_sizes(A4, count=1_000_000)))["file"]
+    [sentence] = sentences(in_memory(documents.pdf_of_sizes(A4, count=1_000_000)))["file"]
     assert sentence.endswith("pages; the limit is 30.")
 
 
 def test_a_page_of_any_size_is_taken() -> None:
     """It is rendered smaller, not refused: see test_documents."""
-    assert sentences(in_memory(pages.pdf_of_sizes((1_000_000, 1_000_000), (0, 0), (1, 100_000)))) == {}
+    assert sentences(in_memory(documents.pdf_of_sizes((1_000_000, 1_000_000), (0, 0), (1, 100_000)))) == {}
 
 
 def test_files_are_checked_in_several_threads() -> None:

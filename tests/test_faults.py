@@ -15,16 +15,18 @@ from django.utils import timezone
 from queueing import ending, joining, registry
 from queueing.exceptions import RedisAway
 from queueing.keeper.round import Keeper
-from queueing.line import clients
 from queueing.line.places import get_line
-from queueing.line.queue import get_queue
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.work import runner
-from tests import probe
-from tests.conftest import Processes, wait_for
-from tests.servers import free_port, start_valkey
-from tests.test_worker import entered, hold, status_of, stay
+from tests.support import probe
+from tests.support.connections import forget_connections
+from tests.support.entries import status_of
+from tests.support.presence import stay
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes
+from tests.support.servers import free_port, start_valkey
+from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
 
@@ -48,13 +50,6 @@ class OwnValkey:
 
     def start(self) -> None:
         self.process = start_valkey(self.port)
-
-
-def forget_connections() -> None:
-    clients.connection().close()
-    clients.connection.cache_clear()
-    get_line.cache_clear()
-    get_queue.cache_clear()
 
 
 @pytest.fixture

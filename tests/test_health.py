@@ -7,13 +7,15 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families as parse_metrics
 
-from queueing.line import clients, presence
-from queueing.line.places import Line, get_line
+from queueing.line import presence
+from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence
-from tests.conftest import Processes, wait_for
-from tests.servers import free_port
-from tests.visitors import Visitor, staff
+from tests.support.connections import forget_connections
+from tests.support.processes import Processes
+from tests.support.servers import free_port
+from tests.support.visitors import Visitor, staff
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +43,7 @@ def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
 
 def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redis.Redis) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    _forget_connections()
+    forget_connections()
     try:
         assert Visitor().client.get("/healthz").status_code == 200
         assert ready() == (503, {"database": True, "redis": False, "keeper": False, "workers": False})
@@ -49,13 +51,7 @@ def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redi
         answer = Visitor().client.get("/metrics", headers={"Authorization": "Bearer token"})
         assert answer.status_code == 503
     finally:
-        _forget_connections()
-        valkey.close()
-
-
-def _forget_connections() -> None:
-    clients.connection.cache_clear()
-    get_line.cache_clear()
+        forget_connections()
 
 
 def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:

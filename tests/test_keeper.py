@@ -17,8 +17,8 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
-from tests.conftest import go, watch_since
-from tests.probe import probe
+from tests.support.presence import go, watch_since
+from tests.support.probe import probe
 
 Join = Callable[..., Entry]
 
@@ -207,8 +207,8 @@ def test_a_place_without_a_waiting_row_goes_and_a_foreign_job_stays(
     entry, gone = join("ended"), join("deleted")
     Entry.objects.filter(pk=entry.pk).update(status=Status.CANCELLED)
     Entry.objects.filter(pk=gone.pk).delete()
-    queue.enqueue("tests.foreign.note", "x", job_id="foreign")
-    foreign_uuid = queue.enqueue("tests.foreign.note", "x", job_id="0" * 32)
+    queue.enqueue("tests.support.foreign.note", "x", job_id="foreign")
+    foreign_uuid = queue.enqueue("tests.support.foreign.note", "x", job_id="0" * 32)
     assert line.claim("w1")[0] == entry.job_id  # moves the inbox into the line
     line.release("w1", entry.job_id)
     keeper.round()

@@ -15,7 +15,7 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
 from queueing.states import Absence
-from tests.conftest import go, watch_since
+from tests.support.presence import go, watch_since
 
 Join = Callable[..., Entry]
 
@@ -161,7 +161,7 @@ def stock(line: Line) -> Queue:
 
 def test_a_push_of_stock_rq_reaches_the_end_of_the_line(line: Line, queue: LineQueue, join: Join) -> None:
     entry = join()
-    stock(line).enqueue("tests.foreign.note", "plain", job_id="foreign")
+    stock(line).enqueue("tests.support.foreign.note", "plain", job_id="foreign")
     assert queue.get_job_ids() == [entry.job_id, "foreign"]
     assert line.claim("w1") == (entry.job_id, 0)
     assert line.claim("w2") == ("foreign", 0)
@@ -169,12 +169,12 @@ def test_a_push_of_stock_rq_reaches_the_end_of_the_line(line: Line, queue: LineQ
 
 
 def test_a_unique_enqueue_reaches_the_line(line: Line) -> None:
-    stock(line).enqueue("tests.foreign.note", "once", job_id="once", unique=True)
+    stock(line).enqueue("tests.support.foreign.note", "once", job_id="once", unique=True)
     assert line.claim("w1") == ("once", 0)
 
 
 def test_a_requeue_from_the_registry_reaches_the_line(line: Line, queue: LineQueue) -> None:
-    job = stock(line).enqueue("tests.foreign.note", "again", job_id="again")
+    job = stock(line).enqueue("tests.support.foreign.note", "again", job_id="again")
     line.claim("w1")
     line.end_claim("w1", "again")
     queue.failed_job_registry.add(job, exc_string="broken")
@@ -241,7 +241,7 @@ def test_positions_and_removal(queue: LineQueue, join: Join, valkey: redis.Redis
 def test_emptying_ends_the_rows_so_that_nothing_comes_back(line: Line, queue: LineQueue, join: Join) -> None:
     waiting, held = join("waiting"), join("held")
     presence.close("probe", held.job_id, Absence.CLOSED)
-    stock(line).enqueue("tests.foreign.note", "foreign", job_id="foreign")
+    stock(line).enqueue("tests.support.foreign.note", "foreign", job_id="foreign")
     assert queue.empty() == 3
     waiting.refresh_from_db()
     held.refresh_from_db()

@@ -17,9 +17,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from queueing.keeper import reconcile
 from queueing.keeper import round as keeper_round
 from queueing.models import Entry
-from tests.line_model.machine import LineMachine
-from tests.line_model.machine.moments import CLOCKS
-from tests.line_model.machine.rounds import SMALL_WINDOW
+from tests.support.line_model.machine import LineMachine
+from tests.support.line_model.machine.moments import CLOCKS
+from tests.support.line_model.machine.rounds import SMALL_WINDOW
 
 # The first example of a seed is the simplest one, the second is random; later ones are mostly variations of it.
 SEEDS = 90

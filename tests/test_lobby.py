@@ -15,7 +15,7 @@ from queueing.models import Entry
 from queueing.states import Absence, Status
 from queueing.web.announcer import LOOKS, SILENCE, Seat
 from queueing.web.lobby import Lobby
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 MINUTE = 60
 

@@ -1,7 +1,7 @@
 """The contract with RQ: the behaviour of every name of RQ's that is overridden or relied upon.
 
 A new release of RQ that behaves otherwise fails here, with a sentence that names the change and the code that relies on
-it. The names are in rq_inventory.py; an override or an import of RQ's without an entry there fails here, too. Changed
+it. The names are in support/rq_inventory.py; an override or an import of RQ's without an entry there fails here, too. Changed
 signatures, and attributes that are gone, fail `make check`: RQ is typed, and mypy compares it with the code.
 """
 
@@ -53,10 +53,13 @@ from queueing.line.jobs import FAILURE_TTL, RUNNER, is_entry_job, job_key, read_
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue, get_queue
 from queueing.work.worker import PresenceWorker
-from tests.conftest import QUICK, ROOT, Processes, wait_for
-from tests.recording import note_calls
-from tests.rq_inventory import OVERRIDES, RELIED_UPON, WRITTEN_FOR, Override, Reliance
-from tests.servers import free_port
+from tests.support.clocks import QUICK
+from tests.support.paths import ROOT
+from tests.support.processes import Processes
+from tests.support.recording import note_calls
+from tests.support.rq_inventory import OVERRIDES, RELIED_UPON, WRITTEN_FOR, Override, Reliance
+from tests.support.servers import free_port
+from tests.support.waiting import wait_for
 
 # --- The version
 
@@ -195,7 +198,7 @@ class Asked:
 
 
 def enqueue(queue: Queue, **options: Any) -> Job:
-    return queue.enqueue("tests.foreign.note", "a label", job_id="foreign", **options)
+    return queue.enqueue("tests.support.foreign.note", "a label", job_id="foreign", **options)
 
 
 PIPED = {"job_id": "foreign", "pipeline": "Pipeline"}
@@ -248,8 +251,8 @@ def test_rqs_keys_are_where_ours_point(stock: Queue, queue: LineQueue) -> None:
 
 def test_dependents_and_schedules_land_in_the_inbox(stock: Queue, client: redis.Redis) -> None:
     first = enqueue(stock)
-    stock.enqueue("tests.foreign.note", "b", job_id="dependent", depends_on=first)
-    stock.enqueue_in(timedelta(seconds=-1), "tests.foreign.note", "c", job_id="scheduled")
+    stock.enqueue("tests.support.foreign.note", "b", job_id="dependent", depends_on=first)
+    stock.enqueue_in(timedelta(seconds=-1), "tests.support.foreign.note", "c", job_id="scheduled")
     assert inbox(client) == [b"foreign"]
     first.set_status(JobStatus.FINISHED)  # as a worker does
     stock.enqueue_dependents(first)
@@ -664,7 +667,7 @@ class Life:
 
 
 JOBS = ("report", "fail", "die", "sleep")
-RECORDER = "tests.recording.RecordingWorker"
+RECORDER = "tests.support.recording.RecordingWorker"
 
 
 @pytest.fixture(scope="module")
@@ -676,7 +679,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     path.touch()
     queue = LineQueue("probe", connection=client, commit_mode="auto")
     for name in JOBS:
-        queue.enqueue(f"tests.recording.{name}", job_id=name, result_ttl=0, failure_ttl=FAILURE_TTL)
+        queue.enqueue(f"tests.support.recording.{name}", job_id=name, result_ttl=0, failure_ttl=FAILURE_TTL)
     processes = Processes(folder)
     processes.use(QUICK)
     try:
@@ -848,7 +851,7 @@ def test_a_worker_serves_its_lines_in_turn(client: redis.Redis, life: Life) -> N
     worker = PresenceWorker(["tables", "probe"], name="turning", connection=client)
     for name in ("tables", "probe"):
         for number in range(2):
-            LineQueue(name, connection=client).enqueue("tests.recording.report", job_id=f"{name}-{number}")
+            LineQueue(name, connection=client).enqueue("tests.support.recording.report", job_id=f"{name}-{number}")
     taken = []
     for _ in range(4):
         found = worker.dequeue_job_and_maintain_ttl(None)

@@ -2,35 +2,23 @@
 
 import re
 import uuid
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from queueing.models import Entry, EntryFile
-from queueing.states import Reason
+from queueing.models import Entry
 from queueing.web.origin import is_accepted
-from tests.visitors import FORM, Visitor, staff, upload, url
+from tests.support.every_page import rendered
+from tests.support.visitors import FORM, Visitor, finished, staff, upload, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGES = ["", "status.json", "result/", "files/answer.txt"]
 VERBS = ["goodbye/", "leave/", "keep/", "again/"]
-
-
-def finished(visitor: Visitor) -> Entry:
-    """An entry with a result and a file, as a worker leaves it."""
-    entry = visitor.join()
-    entry.start("w")
-    file = EntryFile(entry=entry, attempt=1, name="answer.txt", content_type="text/html", size=2)
-    file.file.save("answer.txt", ContentFile(b"42"), save=False)
-    assert entry.succeed({"x": 1}, [file])
-    return entry
 
 
 def look(visitor: Visitor, entry: Entry, page: str) -> int:
@@ -232,37 +220,6 @@ class Inline(HTMLParser):
             self.found.append("style element")
         self.found += [f"{tag} {name}" for name in names if name == "style" or name.startswith("on")]
         self.found += [f"{tag} {value}" for value in names.values() if (value or "").strip().startswith("javascript:")]
-
-
-def rendered(settings: Any) -> dict[str, Any]:
-    """Every kind of page, by name."""
-    visitor = Visitor()
-    pages = {"home": visitor.client.get("/"), "form": visitor.client.get(FORM), "unusable": visitor.send(file="")}
-    entry = visitor.join()
-    pages["waiting"] = visitor.client.get(url(entry))
-    moves: dict[str, Callable[[Entry], Any]] = {
-        "running": lambda moving: moving.start("w"),
-        "failed": lambda moving: moving.fail(Reason.ERROR, "No."),
-    }
-    for name, move in moves.items():
-        move(entry)
-        pages[name] = visitor.client.get(url(entry))
-    other = visitor.join()
-    other.abandon(Reason.LOST)
-    pages["abandoned"] = visitor.client.get(url(other))
-    other = visitor.join()
-    other.cancel()
-    pages["cancelled"] = visitor.client.get(url(other))
-    pages["succeeded"] = visitor.client.get(url(finished(visitor)))
-    settings.QUEUEING = {"CLOSED_LINES": "probe"}
-    pages["refused"] = visitor.send()
-    pages["unknown"] = visitor.client.get(f"/entry/{uuid.uuid4()}/")
-    pages["forbidden"] = Visitor(enforce_csrf_checks=True).send()
-    looker = staff("view", "change")
-    pages["admin lines"] = looker.client.get("/admin/queueing/entry/lines/")
-    pages["admin list"] = looker.client.get("/admin/queueing/entry/")
-    pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
-    return pages
 
 
 def test_no_page_has_inline_script_or_style(settings: Any) -> None:

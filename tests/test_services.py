@@ -2,11 +2,9 @@
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 
 from queueing import ending, joining, registry
@@ -15,6 +13,7 @@ from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Status
+from tests.support.files import stored_files
 
 Join = Callable[..., Entry]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,10 +28,6 @@ def send(content: bytes, *, code: uuid.UUID, visitor: uuid.UUID) -> Entry:
         content_type="text/csv",
         options={},
     )
-
-
-def stored_files() -> set[str]:
-    return {str(path) for path in Path(django_settings.MEDIA_ROOT).rglob("*") if path.is_file()}
 
 
 def test_it_works(join: Join, line: Line) -> None:

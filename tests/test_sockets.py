@@ -5,7 +5,7 @@ import socket
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -19,51 +19,18 @@ from queueing import ending, events
 from queueing.line import clients, keys
 from queueing.line.places import Line, get_line
 from queueing.models import Entry
-from tests.conftest import QUICK, Processes, wait_for
-from tests.servers import free_port, start_valkey
-from tests.visitors import Visitor, presence_of, staff, url
+from tests.support.clocks import QUICK
+from tests.support.processes import Processes
+from tests.support.servers import free_port, start_valkey
+from tests.support.visitors import Visitor, presence_of, staff, url
+from tests.support.waiting import wait_for
+from tests.support.web import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # A beat may be late on a busy machine.
 CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20, "MAX_PAGES_PER_ENTRY": 3}
 FIRST = {"type", "status", "position", "ahead", "held_ahead", "keep_seconds", "eta_seconds", "progress", "message"}
-
-
-class Web:
-    """A web process, and browsers' sockets to it."""
-
-    def __init__(self, processes: Processes, **environment: str) -> None:
-        self.port = free_port()
-        self.logs = processes.logs
-        self.process = processes.start(
-            *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"),
-            *("--websocket-max-message-size", "16384", "--websocket-max-frame-size", "16384"),
-            "config.asgi:application",
-            **environment,
-        )
-
-    def wait(self) -> "Web":
-        wait_for(self._listens)
-        return self
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def open(
-        self, entry: Entry, visitor: Visitor | None, query: str = "", **options: Any
-    ) -> AbstractContextManager[ClientConnection]:
-        headers = {"Cookie": visitor.cookie} if visitor else {}
-        address = f"ws://127.0.0.1:{self.port}/ws/entry/{entry.code}/{query}"
-        return connect(
-            address, additional_headers=headers, **{"origin": f"http://127.0.0.1:{self.port}", "proxy": None} | options
-        )
-
-    def refusal(self, entry: Entry, visitor: Visitor | None, **options: Any) -> tuple[int, bytes]:
-        with pytest.raises(InvalidStatus) as refused, self.open(entry, visitor, **options):
-            pass
-        return refused.value.response.status_code, refused.value.response.body or b""
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from queueing.tasks.tables.profile import profile
 from queueing.tasks.tables.reading import Reader
 from queueing.tasks.tables.sketches import Spread, Tally, count
 from queueing.tasks.tables.task import heavy_task, profile_table
-from tests.pages import FolderContext
+from tests.support.task_context import FolderContext
 
 PEOPLE = "name,born,height\nÅsa,1990-05-01,1.71\nJosé,1985-11-30,1.80\nZoë,2001-01-15,1.65\n"
 

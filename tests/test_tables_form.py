@@ -12,7 +12,7 @@ from django.test import Client
 from queueing.models import Entry
 from queueing.tasks.tables.form import CHUNK, TableForm
 from queueing.tasks.tables.task import heavy_task
-from tests.test_services import stored_files
+from tests.support.files import stored_files
 
 
 def form(content: bytes, name: str = "table.csv", **data: str) -> TableForm:

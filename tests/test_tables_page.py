@@ -17,8 +17,8 @@ from django.test import Client
 from queueing.tasks.tables.page import COLUMNS
 from queueing.tasks.tables.task import profile_table
 from queueing.tasks.tables.words import about, counted, figure, share, short
-from tests.conftest import Processes
-from tests.pages import FolderContext
+from tests.support.processes import Processes
+from tests.support.task_context import FolderContext
 
 HOSTILE = "</svg><script>alert(1)</script>\" onload='x' {{ secret }}"
 

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -16,11 +15,13 @@ from django.http import HttpResponse
 from queueing import facts
 from queueing.conf import conf
 from queueing.line import clients, keys, presence
-from queueing.line.places import Line, get_line
+from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
-from tests.servers import free_port
-from tests.visitors import FORM, Visitor, presence_of, staff, upload, url
+from tests.support.connections import forget_connections
+from tests.support.files import stored_files
+from tests.support.servers import free_port
+from tests.support.visitors import FORM, Visitor, presence_of, staff, upload, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,19 +43,9 @@ SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
 def redis_away(valkey: redis.Redis, settings: Any) -> Iterator[None]:
     """Nothing answers where Redis should be."""
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    _forget_connections()
+    forget_connections()
     yield
-    _forget_connections()
-    valkey.close()
-
-
-def _forget_connections() -> None:
-    clients.connection.cache_clear()
-    get_line.cache_clear()
-
-
-def stored_files() -> set[Path]:
-    return {path for path in Path(django_settings.MEDIA_ROOT).rglob("*") if path.is_file()}
+    forget_connections()
 
 
 def finish(entry: Entry) -> Entry:

@@ -10,8 +10,8 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
-from tests.test_security import rendered
-from tests.visitors import FORM, Visitor, url
+from tests.support.every_page import rendered
+from tests.support.visitors import FORM, Visitor, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

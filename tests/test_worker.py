@@ -1,11 +1,9 @@
 """Real worker processes: claims, crashes, leases, and the traps of RQ that are mended."""
 
 import signal
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import psutil
 import pytest
@@ -21,41 +19,15 @@ from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
 from queueing.work import runner
-from tests import probe
-from tests.conftest import QUICK, Processes, wait_for, watch_since
+from tests.support import probe
+from tests.support.clocks import QUICK
+from tests.support.entries import status_of
+from tests.support.presence import stay, watch_since
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes, horse_of, is_dead
+from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
-
-
-def status_of(entry: Entry) -> str:
-    entry.refresh_from_db()
-    return entry.status
-
-
-def stay(*entries: Entry) -> None:
-    """Keeps the pages of these entries open, for tests of something else than presence."""
-    for entry in entries:
-        presence.beat("probe", [entry.job_id], 600)
-
-
-def hold(label: str) -> Path:
-    """Keeps the task with this label running until the file is removed."""
-    path = probe.log_path().with_name(f"{label}.hold")
-    path.touch()
-    return path
-
-
-def entered(label: str, times: int = 1) -> bool:
-    return probe.calls().count(label) >= times
-
-
-def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
-    children: list[psutil.Process] = wait_for(lambda: psutil.Process(worker.pid).children(recursive=True))
-    return children[-1]
-
-
-def is_dead(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result(processes: Processes, join: Join) -> None:
@@ -256,15 +228,15 @@ def test_a_pickled_job_is_never_unpickled(processes: Processes, line: Line, queu
     assert not probe.log_path().with_name("pwned.hold").exists()
 
 
-FOREIGN = "tests.foreign_worker.ForeignWorker"
+FOREIGN = "tests.support.foreign_worker.ForeignWorker"
 
 
 def test_stock_rq_on_our_lines_dependents_schedules_and_repeats(processes: Processes, line: Line) -> None:
     plain = Queue("probe", connection=line.client, serializer=JSONSerializer)
-    first = plain.enqueue("tests.foreign.note", "first")
-    plain.enqueue("tests.foreign.note", "dependent", depends_on=first)
-    plain.enqueue("tests.foreign.note", "unique", job_id="unique", unique=True)
-    plain.enqueue_in(timedelta(seconds=1), "tests.foreign.note", "scheduled")
+    first = plain.enqueue("tests.support.foreign.note", "first")
+    plain.enqueue("tests.support.foreign.note", "dependent", depends_on=first)
+    plain.enqueue("tests.support.foreign.note", "unique", job_id="unique", unique=True)
+    plain.enqueue_in(timedelta(seconds=1), "tests.support.foreign.note", "scheduled")
     processes.manage("rqworker", "probe", "--worker-class", FOREIGN, "--with-scheduler")
     wait_for(lambda: set(probe.calls()) == {"first", "dependent", "unique", "scheduled"})
     wait_for(lambda: not line.claims())

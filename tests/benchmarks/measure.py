@@ -14,8 +14,8 @@ from typing import Any, cast
 import redis
 
 from queueing.line import clients
-from tests import servers
 from tests.benchmarks import report
+from tests.support import servers
 
 
 def main(module: str, output: str | None) -> None:

@@ -18,12 +18,13 @@ from queueing.line import clients, keys, presence
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests.browser.conftest import DEPLOYED, PATIENT, Site
-from tests.browser.looks import LIGHT, look
-from tests.browser.proxy import Proxy
-from tests.browser.stage import LONG, TABLE, Stage, report, start, succeed, throttle
-from tests.conftest import Processes, wait_for
-from tests.servers import free_port
+from tests.support.browser.looks import LIGHT, look
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import DEPLOYED, PATIENT, Site
+from tests.support.browser.stage import LONG, TABLE, Stage, report, start, succeed, throttle
+from tests.support.processes import Processes
+from tests.support.servers import free_port
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 

@@ -15,12 +15,13 @@ from playwright.sync_api import Browser, BrowserType, Page, expect
 
 from queueing.line.places import Line
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import Site, join
-from tests.browser.patience import LONG_GRACES, pass_deadline
-from tests.conftest import wait_for
-from tests.test_worker import entered, hold, status_of
-from tests.visitors import presence_of
+from tests.support import probe
+from tests.support.browser.patience import LONG_GRACES, pass_deadline
+from tests.support.browser.site import Site, join
+from tests.support.entries import status_of
+from tests.support.probe import entered, hold
+from tests.support.visitors import presence_of
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 

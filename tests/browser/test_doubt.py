@@ -11,11 +11,11 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from queueing.line import clients
 from queueing.line.places import Line
 from queueing.models import EntryEvent
-from tests.browser import stage
-from tests.browser.conftest import PATIENT, Site
-from tests.browser.proxy import Proxy
-from tests.browser.stage import Stage
-from tests.conftest import wait_for
+from tests.support.browser import stage
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import PATIENT, Site
+from tests.support.browser.stage import Stage
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 

@@ -12,13 +12,17 @@ import pytest
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import TELL_VIOLATIONS, Site
-from tests.browser.patience import LONG_GRACES, pass_deadline
-from tests.browser.remote import Remote, RemoteError, start
-from tests.conftest import go, wait_for
-from tests.test_worker import entered, hold, horse_of, is_dead, status_of
-from tests.visitors import Visitor, url
+from tests.support import probe
+from tests.support.browser.console import TELL_VIOLATIONS
+from tests.support.browser.patience import LONG_GRACES, pass_deadline
+from tests.support.browser.remote import Remote, RemoteError, start
+from tests.support.browser.site import Site
+from tests.support.entries import status_of
+from tests.support.presence import go
+from tests.support.probe import entered, hold
+from tests.support.processes import horse_of, is_dead
+from tests.support.visitors import Visitor, url
+from tests.support.waiting import wait_for
 
 
 class FirefoxPage:

@@ -17,13 +17,16 @@ from queueing import ending
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Status
-from tests import probe
-from tests.browser.conftest import FIRST_POLL, Site
-from tests.browser.proxy import Proxy
-from tests.browser.remote import Remote, Tab, start_chromium
-from tests.conftest import QUICK, go, wait_for, watch_since
-from tests.test_worker import entered, hold, status_of, stay
-from tests.visitors import Visitor, presence_of, url
+from tests.support import probe
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.remote import Remote, Tab, start_chromium
+from tests.support.browser.site import FIRST_POLL, Site
+from tests.support.clocks import QUICK
+from tests.support.entries import status_of
+from tests.support.presence import go, stay, watch_since
+from tests.support.probe import entered, hold
+from tests.support.visitors import Visitor, presence_of, url
+from tests.support.waiting import wait_for
 
 # Here every time has to pass, and a beat may be late on a busy machine.
 CLOCKS = QUICK | {"PRESENCE_TTL": 3, "POLL_TTL": 11, "LOST_GRACE": 3}

@@ -12,12 +12,15 @@ from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.web import sentences
-from tests import probe
-from tests.browser.conftest import ICON, PATIENT, Site, join
-from tests.browser.proxy import Proxy
-from tests.browser.stage import Stage, report, start, succeed, throttle
-from tests.conftest import Processes, wait_for, watch_since
-from tests.test_worker import entered, hold, horse_of, is_dead, status_of
+from tests.support import probe
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import ICON, PATIENT, Site, join
+from tests.support.browser.stage import Stage, report, start, succeed, throttle
+from tests.support.entries import status_of
+from tests.support.presence import watch_since
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes, horse_of, is_dead
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 CSV = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}

@@ -11,12 +11,12 @@ from playwright.sync_api import Page
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import Site
-from tests.browser.patience import REAL_GRACES
-from tests.conftest import wait_for
-from tests.test_worker import status_of
-from tests.visitors import Visitor, url
+from tests.support import probe
+from tests.support.browser.patience import REAL_GRACES
+from tests.support.browser.site import Site
+from tests.support.entries import status_of
+from tests.support.visitors import Visitor, url
+from tests.support.waiting import wait_for
 
 # Fifty profiles would be fifty processes of the browser; tabs of one site share a few.
 VISITORS, PAGES_EACH = 10, 5

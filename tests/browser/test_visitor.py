@@ -9,10 +9,11 @@ from playwright.sync_api import Page, expect
 
 from queueing.line.places import get_line
 from queueing.states import Status
-from tests import probe
-from tests.browser.conftest import SCAN, Site, join
-from tests.conftest import wait_for
-from tests.test_worker import status_of
+from tests.support import probe
+from tests.support.browser.site import Site, join
+from tests.support.browser.stage import SCAN
+from tests.support.entries import status_of
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 

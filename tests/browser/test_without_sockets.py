@@ -15,13 +15,16 @@ from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import FIRST_POLL, Site, join
-from tests.browser.patience import LONG_GRACES, pass_deadline
-from tests.browser.proxy import Proxy
-from tests.conftest import go, wait_for, watch_since
-from tests.test_worker import entered, hold, horse_of, is_dead, status_of
-from tests.visitors import presence_of
+from tests.support import probe
+from tests.support.browser.patience import LONG_GRACES, pass_deadline
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import FIRST_POLL, Site, join
+from tests.support.entries import status_of
+from tests.support.presence import go, watch_since
+from tests.support.probe import entered, hold
+from tests.support.processes import horse_of, is_dead
+from tests.support.visitors import presence_of
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 
