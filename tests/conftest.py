@@ -22,9 +22,12 @@ from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
 from tests.support import probe
 from tests.support.clocks import QUICK
+from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
-# To look further than the suite does, by hand; see tests/test_line_model.py.
+BROWSER, PROCESSES = ROOT / "tests" / "browser", ROOT / "tests" / "processes"
+
+# To look further than the suite does, by hand; see tests/unit/line/test_line_model.py.
 hypothesis_settings.register_profile(
     "explore",
     max_examples=1000,
@@ -36,8 +39,16 @@ hypothesis_settings.register_profile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests last: Playwright keeps an event loop running, beside which no asyncio test can start."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    """Mark what a faster run leaves out, and put the browser tests last.
+
+    Playwright keeps an event loop running, beside which no asyncio test can start.
+    """
+    for item in items:
+        if item.path.is_relative_to(BROWSER):
+            item.add_marker("browser")
+        if item.path.is_relative_to(PROCESSES) or "processes" in getattr(item, "fixturenames", ()):
+            item.add_marker("processes")
+    items.sort(key=lambda item: item.path.is_relative_to(BROWSER))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The line, presence and the keeper beside a model in plain Python, under any order of events.
 
 The suite runs the same examples each time. To look further, by hand:
-`pytest tests/test_line_model.py --hypothesis-profile=explore --timeout=0`.
+`pytest tests/unit/line/test_line_model.py --hypothesis-profile=explore --timeout=0`.
 
 The test must fail when a claim does not look at presence, a beat gives another score, a drop does not look once more,
 a restore forgets held or claimed entries, or a hold leaves the id in the line.

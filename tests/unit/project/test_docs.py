@@ -20,8 +20,8 @@ from queueing.conf import DECLARED
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.work import runner
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}

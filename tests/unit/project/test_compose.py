@@ -11,8 +11,8 @@ from daphne.cli import CommandLineInterface
 from django.core.management import get_commands, load_command_class
 
 from queueing.line.keys import KEEPER
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]

@@ -16,8 +16,7 @@ import psutil
 import pytest
 
 from config.run import MARK
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
 
 
 class Run:

@@ -1,8 +1,8 @@
 """The contract with RQ: the behaviour of every name of RQ's that is overridden or relied upon.
 
 A new release of RQ that behaves otherwise fails here, with a sentence that names the change and the code that relies on
-it. The names are in support/rq_inventory.py; an override or an import of RQ's without an entry there fails here, too. Changed
-signatures, and attributes that are gone, fail `make check`: RQ is typed, and mypy compares it with the code.
+it. The names are in tests/support/rq_inventory.py; an override or an import of RQ's without an entry there fails here,
+too. Changed signatures, and attributes that are gone, fail `make check`: RQ is typed, and mypy compares it with the code.
 """
 
 import ast
