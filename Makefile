@@ -11,7 +11,8 @@ PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHONS = python3.13 python3 python3.14 python3.12 /usr/bin/python3 $(wildcard $(PYENV)/versions/3.1[2-9]*/bin/python3)
 # Two processes, each with a Valkey and a database of its own; whole files, in their order: the browser's come last.
 TOGETHER = -n 2 --dist loadfile --no-loadscope-reorder
-ON_POSTGRES = $(addprefix tests/test_,backend.py keeper.py line.py models.py services.py stats.py worker.py::test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result)
+ON_POSTGRES = $(addprefix tests/unit/,keeper line/test_places.py line/test_queue.py $(addprefix test_,backend.py ending.py facts.py joining.py models.py)) \
+	tests/processes/test_worker.py::test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result
 CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes

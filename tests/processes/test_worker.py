@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 
 import psutil
-import pytest
 from rq.command import send_stop_job_command
 from rq.job import Job
 from rq.queue import Queue
@@ -18,7 +17,6 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
-from queueing.work import runner
 from tests.support import probe
 from tests.support.clocks import QUICK
 from tests.support.entries import status_of
@@ -51,21 +49,6 @@ def test_the_entry_of_a_closed_page_is_never_run_and_the_next_is_served(processe
     wait_for(lambda: status_of(next_one) == Status.SUCCEEDED)
     assert probe.calls() == ["busy", "next"]
     assert status_of(leaver) == Status.WAITING
-
-
-def test_an_entry_whose_visitor_left_between_claim_and_start_is_never_run(
-    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last look is in the horse; this visitor leaves after the claim."""
-    entry = join("late")
-    line.claim("someone")
-    presence.close("probe", entry.job_id, Absence.CLOSED)
-    monkeypatch.setenv("RQ_WORKER_ID", "someone")
-    runner.run_entry(entry.job_id)
-    assert probe.calls() == []
-    assert status_of(entry) == Status.WAITING
-    assert entry.attempt == 0
-    assert line.held_ids() == [entry.job_id]
 
 
 def test_a_killed_worker_takes_its_horse_along_and_the_entry_runs_again_then_fails(

@@ -1,8 +1,9 @@
 """The inventory of the contract with RQ: each name of RQ's and django-rq's that is overridden or relied upon, and why.
 
-To add a name, add its entry, and name the tests that show what RQ does with it: bare names are in test_rq_contract.py,
-the others in the module before the dot. test_rq_contract.py checks that no entry is missing and none is stale. Kinds
-and signatures have no entry: mypy compares them with RQ's own annotations.
+To add a name, add its entry, and name the tests that show what RQ does with it. Bare names are in tests/unit/rq and
+tests/processes/test_rq_worker.py; the others are in the module before the last dot. tests/unit/rq/test_inventory.py
+checks that no entry is missing and none is stale. Kinds and signatures have no entry: mypy compares them with RQ's own
+annotations.
 """
 
 from dataclasses import dataclass
@@ -29,13 +30,14 @@ OVERRIDES: dict[type, list[Override]] = {
         Override(
             "__init__",
             "every job is JSON, and the queue has its Line",
-            "test_line.test_jobs_are_json_whatever_the_caller_asks_for test_django_rq_builds_our_classes_by_setting",
+            "unit.line.test_queue.test_jobs_are_json_whatever_the_caller_asks_for "
+            "test_django_rq_builds_our_classes_by_setting",
         ),
         Override(
             "dequeue_any",
             "only present entries are handed out",
             "test_a_worker_asks_our_queue_class_for_its_next_job "
-            "test_line.test_an_idle_worker_gives_up_after_its_timeout",
+            "unit.line.test_queue.test_an_idle_worker_gives_up_after_its_timeout",
         ),
         Override(
             "count",
@@ -50,18 +52,18 @@ OVERRIDES: dict[type, list[Override]] = {
         Override(
             "get_job_position",
             "the line is a sorted set, not RQ's list",
-            "test_line.test_positions_and_removal",
+            "unit.line.test_queue.test_positions_and_removal",
         ),
         Override(
             "fetch_job",
             "a missing job hash must not cost the place",
             "test_rqs_calls_on_a_queue_reach_our_overrides test_stock_rq_takes_the_place_of_an_id_without_a_job "
-            "test_line.test_fetching_a_job_never_costs_a_place",
+            "unit.line.test_queue.test_fetching_a_job_never_costs_a_place",
         ),
         Override(
             "remove",
             "a removed entry leaves no presence, place, or job",
-            "test_line.test_positions_and_removal",
+            "unit.line.test_queue.test_positions_and_removal",
         ),
         Override(
             "push_job_id",
@@ -71,9 +73,9 @@ OVERRIDES: dict[type, list[Override]] = {
         Override(
             "empty",
             "rows end before their places go",
-            "test_line.test_emptying_ends_the_rows_so_that_nothing_comes_back",
+            "unit.line.test_queue.test_emptying_ends_the_rows_so_that_nothing_comes_back",
         ),
-        Override("delete", "all keys of a line go", "test_line.test_deleting_the_queue_leaves_no_key"),
+        Override("delete", "all keys of a line go", "unit.line.test_queue.test_deleting_the_queue_leaves_no_key"),
         Override(
             "compact",
             "an id without a job is no dead id",
@@ -108,20 +110,20 @@ OVERRIDES: dict[type, list[Override]] = {
             "heartbeat",
             "a worker is counted again after a flush",
             "test_rq_calls_it test_rq_does_not_register_a_worker_again_after_a_flush "
-            "test_worker.test_a_worker_is_counted_again_after_a_flush",
+            "processes.test_worker.test_a_worker_is_counted_again_after_a_flush",
             where="horse worker",
         ),
         Override(
             "execute_job",
             "only allowed functions are run",
-            "test_rq_calls_it test_worker.test_a_function_that_is_not_allowed_is_refused",
+            "test_rq_calls_it processes.test_worker.test_a_function_that_is_not_allowed_is_refused",
             where="worker",
         ),
         Override(
             "setup_work_horse_signals",
             "a horse ends with its parent",
             "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts "
-            "test_worker.test_a_killed_worker_takes_its_horse_along_and_the_entry_runs_again_then_fails",
+            "processes.test_worker.test_a_killed_worker_takes_its_horse_along_and_the_entry_runs_again_then_fails",
             where="horse",
         ),
         Override(
@@ -135,7 +137,7 @@ OVERRIDES: dict[type, list[Override]] = {
             "leases are renewed, and a Redis that is away does not end the worker",
             "test_rq_calls_it test_rq_looks_after_a_running_job_at_each_interval "
             "test_a_redis_that_is_away_ends_rqs_worker_and_not_ours test_heartbeats_write_a_lost_worker_anew "
-            "test_worker.test_a_task_that_outlives_many_leases_runs_once",
+            "processes.test_worker.test_a_task_that_outlives_many_leases_runs_once",
             where="worker",
         ),
         Override(
@@ -160,13 +162,14 @@ OVERRIDES: dict[type, list[Override]] = {
         Override(
             "monitor_work_horse",
             "the row of an ended horse is settled at once",
-            "test_rq_calls_it test_worker.test_a_horse_that_dies_is_noticed_at_once_and_the_place_is_the_old_one",
+            "test_rq_calls_it "
+            "processes.test_worker.test_a_horse_that_dies_is_noticed_at_once_and_the_place_is_the_old_one",
             where="worker",
         ),
         Override(
             "_handle_stopped_job",
             "RQ's stop command ends the row",
-            "test_rq_calls_it test_worker.test_rqs_stop_command_ends_the_entry",
+            "test_rq_calls_it processes.test_worker.test_rqs_stop_command_ends_the_entry",
             where="worker",
         ),
         Override(
@@ -248,7 +251,7 @@ RELIED_UPON = [
     Reliance(
         "rq.defaults",
         "RQ_KEY_PREFIX is the prefix of RQ's keys in the scripts and in keys.line_keys",
-        "test_conf.test_another_prefix_of_rqs_keys_is_refused test_rqs_keys_are_where_ours_point",
+        "unit.test_conf.test_another_prefix_of_rqs_keys_is_refused test_rqs_keys_are_where_ours_point",
     ),
     Reliance(
         "rq.exceptions.NoSuchJobError",
@@ -263,12 +266,12 @@ RELIED_UPON = [
     Reliance(
         "rq.serializers.JSONSerializer",
         "no job is ever unpickled",
-        "test_data_is_read_compressed_and_plain test_worker.test_a_pickled_job_is_never_unpickled",
+        "test_data_is_read_compressed_and_plain processes.test_worker.test_a_pickled_job_is_never_unpickled",
     ),
     Reliance(
         "rq.timeouts.JobTimeoutException",
         "jobs.TaskTimeout: the runner tells the visitor that the task took too long",
-        "test_a_timeout_is_an_exception_like_others test_worker.test_a_task_that_runs_for_too_long_is_failed",
+        "test_a_timeout_is_an_exception_like_others processes.test_worker.test_a_task_that_runs_for_too_long_is_failed",
     ),
     Reliance(
         "rq.executions.Execution",
@@ -308,7 +311,7 @@ RELIED_UPON = [
     Reliance(
         "rq.worker.RoundRobinWorker.reorder_queues",
         "no line starves beside a busy one",
-        "test_a_worker_serves_its_lines_in_turn",
+        "test_a_worker_serves_its_lines_in_turn test_a_worker_turns_its_queues_after_a_job",
     ),
     Reliance(
         "rq.worker.Worker.register_birth",
@@ -333,7 +336,8 @@ RELIED_UPON = [
     Reliance(
         "rq.worker.Worker.handle_job_failure",
         "PresenceWorker._refuse fails a job that is not allowed",
-        "test_worker.test_a_function_that_is_not_allowed_is_refused test_a_job_that_raised_is_in_the_failed_registry",
+        "processes.test_worker.test_a_function_that_is_not_allowed_is_refused "
+        "test_a_job_that_raised_is_in_the_failed_registry",
     ),
     Reliance(
         "rq.worker.Worker.fork_work_horse",
@@ -353,12 +357,13 @@ RELIED_UPON = [
     Reliance(
         "rq.worker.Worker._shutdown",
         "SIGTERM stops an idle worker at once, and a busy one after its job",
-        "test_a_stop_waits_for_a_busy_worker_only test_worker.test_a_worker_told_to_stop_finishes_what_it_runs",
+        "test_a_stop_waits_for_a_busy_worker_only "
+        "processes.test_worker.test_a_worker_told_to_stop_finishes_what_it_runs",
     ),
     Reliance(
         "rq.worker.Worker.request_stop",
         "SIGTERM calls it",
-        "test_worker.test_a_worker_told_to_stop_finishes_what_it_runs",
+        "processes.test_worker.test_a_worker_told_to_stop_finishes_what_it_runs",
     ),
     Reliance(
         "django_rq.queues.DjangoRQ",
@@ -374,13 +379,13 @@ RELIED_UPON = [
         "django_rq.management.commands.rqworker.Command.handle",
         "our `rqworker` names every line when none is named",
         "test_django_rqs_commands_are_what_ours_extend "
-        "test_worker.test_a_worker_without_a_named_queue_serves_every_line",
+        "processes.test_worker.test_a_worker_without_a_named_queue_serves_every_line",
     ),
     Reliance(
         "django_rq.management.commands.rqworker-pool.Command.handle",
         "our `rqworker-pool` names every line when none is named",
         "test_django_rqs_commands_are_what_ours_extend "
-        "test_worker.test_one_worker_serves_two_lines_and_a_pool_serves_them_too",
+        "processes.test_worker.test_one_worker_serves_two_lines_and_a_pool_serves_them_too",
     ),
     Reliance(
         "django_rq.management.commands.rqworker-pool.Command.add_arguments",
@@ -395,28 +400,28 @@ RELIED_UPON = [
     Reliance(
         "rq.registry.FailedJobRegistry.requeue",
         "a requeue from the dashboard lands in the inbox",
-        "test_line.test_a_requeue_from_the_registry_reaches_the_line",
+        "unit.line.test_queue.test_a_requeue_from_the_registry_reaches_the_line",
     ),
     Reliance(
         "rq.scripts.save_unique_job",
         "a unique enqueue lands in the inbox",
-        "test_line.test_a_unique_enqueue_reaches_the_line",
+        "unit.line.test_queue.test_a_unique_enqueue_reaches_the_line",
     ),
     Reliance(
         "rq.queue.Queue.enqueue_dependents",
         "a dependent lands in the inbox",
         "test_dependents_and_schedules_land_in_the_inbox "
-        "test_worker.test_stock_rq_on_our_lines_dependents_schedules_and_repeats",
+        "processes.test_worker.test_stock_rq_on_our_lines_dependents_schedules_and_repeats",
     ),
     Reliance(
         "rq.scheduler.RQScheduler.enqueue_scheduled_jobs",
         "a scheduled job lands in the inbox",
         "test_dependents_and_schedules_land_in_the_inbox "
-        "test_worker.test_stock_rq_on_our_lines_dependents_schedules_and_repeats",
+        "processes.test_worker.test_stock_rq_on_our_lines_dependents_schedules_and_repeats",
     ),
     Reliance(
         "rq.command.send_stop_job_command",
         "a site's own code may stop an entry with it",
-        "test_worker.test_rqs_stop_command_ends_the_entry",
+        "processes.test_worker.test_rqs_stop_command_ends_the_entry",
     ),
 ]

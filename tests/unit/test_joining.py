@@ -1,4 +1,4 @@
-"""Joining, leaving, keeping, joining again."""
+"""Joining, and joining again."""
 
 import uuid
 from collections.abc import Callable
@@ -9,10 +9,9 @@ from django.core.files.base import ContentFile
 
 from queueing import ending, joining, registry
 from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
-from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry
-from queueing.states import Absence, Status
+from queueing.states import Status
 from tests.support.files import stored_files
 
 Join = Callable[..., Entry]
@@ -70,21 +69,6 @@ def test_refusals_store_nothing(join: Join, settings: Any) -> None:
     assert stored_files() == files
 
 
-def test_leaving_twice_or_too_late_changes_nothing(join: Join) -> None:
-    entry = join()
-    stale = Entry.objects.get()
-    ending.leave(entry)
-    ending.leave(stale)
-    assert Entry.objects.get().status == Status.CANCELLED
-
-
-def test_leaving_while_a_start_is_first_stops_the_running_entry(join: Join) -> None:
-    entry = join()
-    Entry.objects.get().start("w1")
-    ending.leave(entry)  # it had read "waiting"
-    assert Entry.objects.get().status == Status.CANCELLED
-
-
 def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, line: Line) -> None:
     entry, other = join("again"), join("other")
     ending.leave(entry)
@@ -102,37 +86,3 @@ def test_joining_again_without_the_input_says_so(join: Join) -> None:
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
         joining.join_again(entry, visitor=uuid.uuid4())
-
-
-def test_a_kept_place_has_the_longer_clock(join: Join, line: Line) -> None:
-    entry = join()
-    assert ending.keep(entry)
-    presence.close("probe", entry.job_id, Absence.CLOSED)
-    seconds, _ = line.client.time()
-    due = line.client.zscore(line.keys.due, entry.job_id)
-    assert due is not None
-    assert due / 1000 - seconds > 1700
-    assert [event.kind for event in entry.events.all()] == ["kept"]
-
-
-def test_a_task_that_does_not_allow_it_keeps_nothing(join: Join) -> None:
-    entry = join()
-    Entry.objects.update(queue="tables")
-    assert not ending.keep(Entry.objects.get(pk=entry.pk))
-
-
-def test_only_what_waits_is_dropped(join: Join) -> None:
-    waiting, running = join(), join()
-    running.start("w1")
-    assert ending.drop("probe", [waiting.job_id, running.job_id], Absence.LOST) == 1
-    running.refresh_from_db()
-    assert running.status == Status.RUNNING
-
-
-def test_an_orphan_whose_claim_is_still_there_goes_back_once(join: Join, line: Line) -> None:
-    entry = join()
-    line.claim("w1")
-    entry.start("w1")  # and the worker died before it cleared the claim
-    assert ending.settle_orphan(entry, "died")
-    assert line.claims() == {}
-    assert line.ids() == [entry.job_id]

@@ -3,7 +3,7 @@
 model/    the line in plain Python, without Redis, database or clock
 machine/  rules that do the same thing to the real line and to the model, and then compare both
 
-Both are cut by actor: pages, workers, the keeper, faults. tests/test_line_model.py runs the machine.
+Both are cut by actor: pages, workers, the keeper, faults. tests/unit/line/test_line_model.py runs the machine.
 """
 
 import pytest

@@ -2,22 +2,19 @@
 
 import csv
 import re
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 from django.template.loader import render_to_string
-from django.test import Client
 
 from queueing.tasks.tables.page import COLUMNS
 from queueing.tasks.tables.task import profile_table
 from queueing.tasks.tables.words import about, counted, figure, share, short
-from tests.support.processes import Processes
+from tests.support.tables import charts_of
 from tests.support.task_context import FolderContext
 
 HOSTILE = "</svg><script>alert(1)</script>\" onload='x' {{ secret }}"
@@ -38,10 +35,6 @@ def result_of(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 def page_of(result: dict[str, Any]) -> str:
     entry = SimpleNamespace(code=uuid.uuid4())
     return render_to_string("tables/result.html", {"entry": entry, "result": result, "files": {}})
-
-
-def charts_of(page: str) -> list[ET.Element]:
-    return [ET.fromstring(chart) for chart in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]  # noqa: S314  # our own
 
 
 def test_it_works(result_of: Callable[..., dict[str, Any]]) -> None:
@@ -130,24 +123,3 @@ def test_words() -> None:
     assert about(1_234_567) == "about 1,230,000"
     assert short(" a \n b ") == "a b"
     assert len(short("x" * 100)) == 60
-
-
-def test_a_visitor_gets_the_profile_of_the_sample(
-    processes: Processes, visitor_client: Callable[[], Client], transactional_db: None
-) -> None:
-    """The whole way: form, line, a real worker, page and download."""
-    processes.worker("tables")
-    client = visitor_client()
-    answer = client.post("/join/tables/", {"sample": "1"})
-    assert answer.status_code == 303
-    deadline = time.monotonic() + 60
-    while (state := client.get(answer.url + "status.json").json())["status"] in {"waiting", "running"}:
-        assert time.monotonic() < deadline, state
-        time.sleep(0.2)
-    assert state["status"] == "succeeded", state
-    page = client.get(answer.url).content.decode()
-    assert "2,000 rows, 12 columns" in page
-    assert len(charts_of(page)) >= 10
-    download = client.get(answer.url + "files/profile.json")
-    assert download["Content-Type"] == "application/json"
-    assert len(download.getvalue()) > 10_000

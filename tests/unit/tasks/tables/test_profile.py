@@ -3,11 +3,7 @@
 import csv
 import io
 import json
-import os
-import random
 import statistics
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,14 +21,10 @@ from queueing.tasks.tables.profile import profile
 from queueing.tasks.tables.reading import Reader
 from queueing.tasks.tables.sketches import Spread, Tally, count
 from queueing.tasks.tables.task import heavy_task, profile_table
+from tests.support.tables import invented
 from tests.support.task_context import FolderContext
 
 PEOPLE = "name,born,height\nÅsa,1990-05-01,1.71\nJosé,1985-11-30,1.80\nZoë,2001-01-15,1.65\n"
-
-
-def invented(seed: int) -> random.Random:
-    """Chance that is the same in each run."""
-    return random.Random(seed)  # noqa: S311  # no secret
 
 
 def nobody(done: float, total: float, message: str) -> None:
@@ -82,12 +74,6 @@ def test_it_works(tmp_path: Path) -> None:
     assert len(saved["columns"]) == 12
     assert context.reports[-1][0] <= 1
     assert "rows read" in context.reports[-1][1]
-
-
-def test_the_sample_is_what_its_script_writes(tmp_path: Path) -> None:
-    script = heavy_task.sample.with_name("make_table.py")
-    subprocess.run([sys.executable, script, tmp_path / "table.csv"], check=True)
-    assert (tmp_path / "table.csv").read_bytes() == heavy_task.sample.read_bytes()
 
 
 # How it is written
@@ -407,67 +393,3 @@ def test_quantiles_stay_close_over_many_blocks() -> None:
         [found] = spread.quantiles([share])
         rank = sum(value < found for value in everything) / len(everything)
         assert rank == pytest.approx(share, abs=0.005)
-
-
-# Size
-
-MEASURE = """
-import os, sys, pathlib
-import django
-django.setup()
-from queueing.tasks.tables.profile import profile
-found = profile(pathlib.Path(sys.argv[1]), header="auto", progress=lambda *_: None)
-peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(found["rows"], peak)
-"""
-
-
-def write_table(path: Path, megabytes: int) -> int:
-    """A table with ids, numbers, dates, categories and long texts, hardly any of them twice; the number of rows."""
-    chance = invented(1)
-    days = [
-        f"20{chance.randrange(10, 26)}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}" for _ in range(999)
-    ]
-    rows = 0
-    with path.open("w") as file:
-        file.write("id,day,price,town,code,text\n")
-        while file.tell() < megabytes * 10**6:
-            for _ in range(10_000):
-                rows += 1
-                day, town = days[rows % 999], ("Aa", "Bee", "Cod", "Dale")[rows % 4]
-                file.write(
-                    f'{rows},{day},{rows * 0.7919 % 1000:.4f},{town},{rows * 2654435761:x},"{rows * 7:0>60}, x"\n'
-                )
-    return rows
-
-
-def peak_of(path: Path) -> tuple[int, int]:
-    """Rows found, and the peak of resident memory in megabytes, of a process that does nothing but this."""
-    # Not ru_maxrss: a child begins with its parent's.
-    done = subprocess.run([sys.executable, "-c", MEASURE, path], check=True, capture_output=True, text=True)
-    rows, kilobytes = map(int, done.stdout.split())
-    return rows, kilobytes // 1024
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
-def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
-    """TABLE_MEGABYTES=500 measures the promise itself: 500 MB in under 1 GB."""
-    megabytes = int(os.environ.get("TABLE_MEGABYTES", "50"))
-    rows = {name: write_table(tmp_path / f"{name}.csv", size) for name, size in [("small", 20), ("large", megabytes)]}
-    found = {name: peak_of(tmp_path / f"{name}.csv") for name in rows}
-    (tmp_path / "large.csv").unlink()  # pytest keeps the folder
-    print(found)  # noqa: T201  # the figures, with pytest -s
-    assert {name: count for name, (count, _) in found.items()} == rows
-    (_, small), (_, large) = found["small"], found["large"]
-    assert large < small + (megabytes - 20)  # a table kept in memory takes at least its own size
-    assert large < 1024
-
-
-def test_neither_web_nor_worker_loads_polars_before_the_task_runs() -> None:
-    code = (
-        "import django, sys; django.setup(); from queueing import registry; "
-        "registry.all_tasks(); print('polars' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "False"
