@@ -73,7 +73,9 @@ def go_back(page: Page, cache: str) -> None:
     wait_for(lambda: page.evaluate("window.restored") is (cache == "restoring"))
 
 
-def test_it_works(cache: str, page: Page, site: Site, line: Line, visitors: Visitors) -> None:
+def test_a_page_brought_back_in_time_is_live_in_its_old_place(
+    cache: str, page: Page, site: Site, line: Line, visitors: Visitors
+) -> None:
     """Away: no work starts, others pass. Back in time: live again by itself, in the old place."""
     busy, stayer = visitors(), visitors()
     gate = hold("busy")

@@ -107,7 +107,9 @@ def visit(firefox: Remote, site: Site) -> Visit:
     return make
 
 
-def test_it_works(site: Site, visit: Visit, line: Line) -> None:
+def test_firefox_keeps_the_place_over_reloads_and_back_and_a_closed_tab_ends_presence(
+    site: Site, visit: Visit, line: Line
+) -> None:
     gate = hold("busy")
     site.processes.worker()
     visit("busy")

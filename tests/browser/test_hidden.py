@@ -94,7 +94,9 @@ def slow_down(tab: Tab) -> None:
     pytest.fail("The browser does not hold back the timers of this tab")
 
 
-def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: Line) -> None:
+def test_hidden_tabs_stay_present_and_tell_how_it_goes_on(
+    visit: Visit, refusing: Proxy, site: Site, line: Line
+) -> None:
     """Hidden for longer than every time there is, a page with a socket, one that polls and one that is frozen are
     present all the while. Then the tabs tell how it goes on, still hidden."""
     ahead = Visitor().join()

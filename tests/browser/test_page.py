@@ -35,7 +35,7 @@ def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
 # From joining to the result
 
 
-def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
+def test_places_waits_work_and_result_reach_every_page(site: Site, visitors: Visitors, processes: Processes) -> None:
     """Places and waits change in all browsers at once; then work and result. The tab tells it in a few letters."""
     first, second, third = visitors(), visitors(), visitors()
     Stage(first.context, site.url).past(61, 70, 82, queue="probe")

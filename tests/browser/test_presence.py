@@ -65,7 +65,9 @@ def kinds(entry: Entry) -> list[str]:
 
 
 @pytest.mark.parametrize("quick", [REAL_GRACES], indirect=True)
-def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> None:
+def test_reloads_keep_the_place_and_an_absence_beyond_the_grace_loses_it(
+    busy: Any, arrive: Join, visitors: Visitors, line: Line
+) -> None:
     """Twenty reloads, and each time it is the same place. Whoever takes longer than the real grace is dropped.
 
     In each fifth of them the new page's script is kept back, so that the moment without a page lasts. A worker that

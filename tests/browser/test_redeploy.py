@@ -76,7 +76,9 @@ def wait_for_sockets(pages: list[tuple[Entry, Page]]) -> None:
         page.evaluate("opened = lost = null")
 
 
-def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: Line) -> None:
+def test_all_pages_reconnect_after_a_redeploy_spread_out_and_keep_their_places(
+    site: Site, pages: list[tuple[Entry, Page]], line: Line
+) -> None:
     """All come back by themselves, not at the same moment and none of them hastily; everybody keeps the place."""
     order = [entry.job_id for entry, _ in pages]
     wait_for_sockets(pages)

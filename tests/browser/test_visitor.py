@@ -19,7 +19,7 @@ Visitors = Callable[..., Page]
 
 
 @pytest.mark.timeout(240)
-def test_it_works(site: Site, visitors: Visitors) -> None:
+def test_a_visitor_has_a_scan_read_from_the_form_to_the_text(site: Site, visitors: Visitors) -> None:
     """A three-page scan: the place in line, a reload, progress page by page, the text, and the text after a reload."""
     first, second = visitors(), visitors()
     for page in (first, second):

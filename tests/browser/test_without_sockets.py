@@ -57,7 +57,9 @@ def plain(visitors: Visitors) -> Page:
     return visitors(java_script_enabled=False)
 
 
-def test_it_works(site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, plain: Page) -> None:
+def test_pages_without_sockets_or_javascript_get_progress_and_result(
+    site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, plain: Page
+) -> None:
     """Polling takes over within 5 s, a page without JavaScript refreshes itself; progress and result come to all."""
     pages = {"refused": visitors(refusing.url), "swallowed": visitors(swallowing.url)}
     for page in pages.values():

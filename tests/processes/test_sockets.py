@@ -84,7 +84,7 @@ def reset(ws: ClientConnection) -> None:
     ws.socket.shutdown(socket.SHUT_RDWR)
 
 
-def test_it_works(web: Web, line: Line) -> None:
+def test_an_open_socket_tells_the_state_and_keeps_the_visitor_present(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
     forget_presence(entry)

@@ -34,7 +34,7 @@ def end(visitor: Visitor, *entries: Entry) -> str:
     return visitor.client.post(LIST, data, follow=True).content.decode()
 
 
-def test_it_works(join: Join) -> None:
+def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     entry = join("a")
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.HELD, detail="closed")
     entry.start("w1")

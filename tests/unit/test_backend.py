@@ -44,7 +44,9 @@ def signals() -> Iterator[list[tuple[str, Any]]]:
         signal.disconnect(note)
 
 
-def test_it_works(line: Line, signals: list[tuple[str, Any]]) -> None:
+def test_an_enqueued_task_waits_in_the_line_runs_and_returns_its_value(
+    line: Line, signals: list[tuple[str, Any]]
+) -> None:
     result = probe.enqueue(label="hello")
     assert result.status == TaskResultStatus.READY
     assert line.ids() == [job_id(result)]

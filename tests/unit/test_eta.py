@@ -21,7 +21,7 @@ def wait(
     return estimate(ahead=ahead, busy=busy, workers=workers, run_seconds=runs, leave_rate=rate)
 
 
-def test_it_works() -> None:
+def test_the_range_holds_the_likely_wait_and_is_narrow() -> None:
     low, high = wait(ahead=4)
     assert low < 5 * 60 < high
     assert high - low < 4 * 60

@@ -20,7 +20,7 @@ def run(started: float, finished: float, *, joined: float = 0, worker: str = "on
     return Run([worker], *(NOON + timedelta(seconds=seconds) for seconds in (joined, started, finished)))
 
 
-def test_it_works() -> None:
+def test_busy_seconds_are_the_turnarounds_of_a_busy_worker() -> None:
     assert busy_seconds([run(1, 4), run(5, 7), run(8, 12)]) == (4, 3, 5)
 
 
@@ -37,7 +37,7 @@ def test_who_was_away_when_it_was_their_turn_makes_no_turnaround() -> None:
     assert busy_seconds(runs) == (2, 2, 2, 2)
 
 
-def test_no_runs() -> None:
+def test_without_runs_nobody_is_busy() -> None:
     assert busy_seconds([]) == ()
 
 

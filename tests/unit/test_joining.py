@@ -29,7 +29,7 @@ def send(content: bytes, *, code: uuid.UUID, visitor: uuid.UUID) -> Entry:
     )
 
 
-def test_it_works(join: Join, line: Line) -> None:
+def test_joining_stores_the_input_and_leaving_frees_the_place(join: Join, line: Line) -> None:
     entry = join("a")
     with entry.input.open() as stored:
         assert stored.read() == b"input of a"

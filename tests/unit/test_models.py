@@ -15,7 +15,7 @@ Join = Callable[..., Entry]
 pytestmark = pytest.mark.django_db
 
 
-def test_it_works(join: Join) -> None:
+def test_an_entry_that_started_can_succeed_with_its_result(join: Join) -> None:
     entry = join()
     assert entry.start("w1")
     assert (entry.status, entry.attempt, entry.worker_ids) == (Status.RUNNING, 1, ["w1"])

@@ -17,7 +17,7 @@ def poisson_crowd(model: ErlangA, size: int) -> list[Person]:
     return crowd
 
 
-def test_it_works() -> None:
+def test_probabilities_add_up_to_one_and_what_is_served_keeps_the_servers_busy() -> None:
     model = ErlangA(arrivals=3, service=1, leaving=0.5, servers=2)
     assert sum(model.probabilities) == pytest.approx(1)
     # What comes in goes out: served at the rate of the busy servers.

@@ -22,7 +22,7 @@ def overdue(line: Line, entry: Entry) -> None:
     line.client.zadd(line.keys.due, {entry.job_id: 1})
 
 
-def test_it_works(keeper: Keeper, join: Join, line: Line) -> None:
+def test_a_round_holds_absent_entries_and_leaves_a_sign_of_life(keeper: Keeper, join: Join, line: Line) -> None:
     stays, goes = join("stays"), join("goes")
     go(goes)
     counts = keeper.round()

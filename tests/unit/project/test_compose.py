@@ -35,7 +35,7 @@ def procfile() -> dict[str, list[str]]:
     return {name: shlex.split(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", command)) for name, command in commands.items()}
 
 
-def test_it_works() -> None:
+def test_the_services_are_ours_and_those_that_they_need() -> None:
     assert set(SERVICES) == {"proxy", "web", "worker", "keeper", "migrate", "valkey", "postgres"}
     assert OURS == ["web", "worker", "keeper", "migrate"]
 

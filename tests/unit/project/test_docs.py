@@ -46,7 +46,9 @@ def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     registry.all_tasks.cache_clear()
 
 
-def test_it_works(words: None, client: Client, db: None, django_capture_on_commit_callbacks: Any) -> None:
+def test_the_readme_task_takes_a_file_from_its_form_to_the_result_on_the_page(
+    words: None, client: Client, db: None, django_capture_on_commit_callbacks: Any
+) -> None:
     """The README's heavy task takes a file from its form to the result on the page."""
     assert "Count words" in client.get("/").content.decode()
     with django_capture_on_commit_callbacks(execute=True):

@@ -17,7 +17,7 @@ def ready() -> tuple[int, dict[str, bool]]:
     return answer.status_code, answer.json()
 
 
-def test_it_works() -> None:
+def test_a_site_that_answers_is_alive() -> None:
     answer = Visitor().client.get("/healthz")
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 

@@ -21,7 +21,7 @@ from tests.support.servers import free_port
 MINUTE = 60
 
 
-async def test_it_works(lobby: Lobby, line: Line) -> None:
+async def test_an_open_page_is_present_and_told_its_numbers_and_a_closed_one_is_held(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     page = Page(entry)
     seat = await sit(lobby, page)

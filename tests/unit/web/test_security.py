@@ -30,7 +30,7 @@ def look(visitor: Visitor, entry: Entry, page: str) -> int:
 # Whose entry
 
 
-def test_it_works() -> None:
+def test_visitors_see_every_page_of_their_own_entry() -> None:
     visitor = Visitor()
     entry = finished(visitor)
     assert [look(visitor, entry, page) for page in PAGES] == [200] * 4

@@ -118,7 +118,7 @@ def test_a_place_may_be_kept_for_longer() -> None:
     ("number", "text"),
     [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (21, "21st"), (112, "112th")],
 )
-def test_ordinals(number: int, text: str) -> None:
+def test_ordinals_end_as_in_english(number: int, text: str) -> None:
     assert ordinal(number) == text
 
 

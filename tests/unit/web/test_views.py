@@ -63,7 +63,7 @@ def state(visitor: Visitor, entry: Entry, query: str = "") -> dict[str, Any]:
 # Joining
 
 
-def test_it_works(line: Line) -> None:
+def test_sending_the_form_makes_an_entry_and_leads_to_its_page(line: Line) -> None:
     visitor = Visitor()
     answer = visitor.send(label="mine")
     entry = Entry.objects.get()

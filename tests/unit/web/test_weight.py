@@ -39,7 +39,7 @@ def weight(paths: set[str], kind: str) -> int:
     return sum(Path(path).stat().st_size for path in found if path)
 
 
-def test_it_works(settings: Any) -> None:
+def test_every_page_is_light_and_loads_nothing_from_elsewhere(settings: Any) -> None:
     """Every page: its scripts, its styles, and nothing from elsewhere."""
     pages = {name: page.content.decode() for name, page in rendered(settings).items() if "admin" not in name}
     assert weight(assets(pages["waiting"]), ".js") > 10_000

@@ -86,7 +86,7 @@ def sentences(upload: UploadedFile | None) -> dict[str, list[str]]:
     return dict(form_with(upload).errors)
 
 
-def test_it_works() -> None:
+def test_the_sample_is_taken_and_read_from_its_start() -> None:
     form = form_with(in_memory(heavy_task.sample.read_bytes()))
     assert form.is_valid()
     assert form.options() == {}

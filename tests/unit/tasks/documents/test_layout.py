@@ -38,7 +38,7 @@ def column(prefix: str, left: float, top: float, count: int, **options: float) -
 
 
 @pytest.mark.parametrize("angle", [0, 2, -2])
-def test_it_works(angle: float) -> None:
+def test_columns_between_lines_of_full_width_are_read_one_after_the_other(angle: float) -> None:
     page = [
         line("Heading over both", 0, 0, 650, angle=angle),
         *column("a", 0, 60, 4, angle=angle),

@@ -65,7 +65,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Reading:
 # The sample
 
 
-def test_it_works(sample: Reading) -> None:
+def test_the_text_of_each_page_of_the_sample_is_read_with_confidence(sample: Reading) -> None:
     first, second, third = sample.texts
     assert "thanked the rowing club for the benches and read the minutes of" in first
     assert "The lamp in the crate" in second

@@ -35,7 +35,7 @@ def packed(*names: str) -> bytes:
         return buffer.getvalue()
 
 
-def test_it_works() -> None:
+def test_the_sample_is_taken_and_read_from_its_start() -> None:
     checked = form(heavy_task.sample.read_bytes())
     assert checked.is_valid(), checked.errors
     assert checked.options() == {"header": "auto"}

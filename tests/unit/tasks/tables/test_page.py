@@ -37,7 +37,9 @@ def page_of(result: dict[str, Any]) -> str:
     return render_to_string("tables/result.html", {"entry": entry, "result": result, "files": {}})
 
 
-def test_it_works(result_of: Callable[..., dict[str, Any]]) -> None:
+def test_the_page_shows_the_shape_of_the_table_and_a_chart_for_each_column(
+    result_of: Callable[..., dict[str, Any]],
+) -> None:
     page = page_of(result_of(["town", "n"], *([town, str(n)] for n in range(50) for town in ("Bree", "Dale", "Bree"))))
     assert "150 rows, 2 columns. Delimiter: comma. Encoding: UTF-8." in page
     assert "profile.json" in page
@@ -111,11 +113,11 @@ def test_what_was_odd_is_said(result_of: Callable[..., dict[str, Any]]) -> None:
         ("2024-01-01", "2024-01-01"),
     ],
 )
-def test_figures(value: float | str | None, written: str) -> None:
+def test_figures_have_few_digits_and_thousands_separated(value: float | str | None, written: str) -> None:
     assert figure(value) == written
 
 
-def test_words() -> None:
+def test_counts_shares_and_long_texts_in_words() -> None:
     assert [counted(number, "row") for number in (0, 1, 2000)] == ["0 rows", "1 row", "2,000 rows"]
     assert [share(part, 10_000) for part in (0, 1, 250, 5000, 9999, 10_000)] == [
         "0 %", "under 0.1 %", "2.5 %", "50 %", "over 99.9 %", "100 %",

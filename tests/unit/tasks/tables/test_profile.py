@@ -50,7 +50,7 @@ def column_of(profiled: Any, *values: object) -> dict[str, Any]:
         return profiled(text.getvalue())["columns"][0]
 
 
-def test_it_works(tmp_path: Path) -> None:
+def test_the_sample_has_its_rows_columns_and_types_in_result_and_file(tmp_path: Path) -> None:
     context = FolderContext(heavy_task.sample, tmp_path)
     result = profile_table.func(context)
     assert (result["rows"], result["columns"]) == ("2,000 rows", "12 columns")
@@ -307,7 +307,7 @@ def test_missing_values_are_blanks_and_the_usual_words(profiled: Any) -> None:
         (["10:00", "23:59"], "text"),
     ],
 )
-def test_types(profiled: Any, values: list[str], kind: str) -> None:
+def test_the_type_of_a_column_is_that_of_its_values(profiled: Any, values: list[str], kind: str) -> None:
     assert column_of(profiled, *values)["type"] == kind
 
 
