@@ -218,7 +218,7 @@ async def _rest(*daphnes: psutil.Process) -> list[list[float]]:
 
 def _share(daphne: psutil.Process, before: Any, seconds: float) -> float:
     now = daphne.cpu_times()
-    return 100 * (now.user + now.system - before.user - before.system) / seconds
+    return float(100 * (now.user + now.system - before.user - before.system) / seconds)
 
 
 async def _depart(entries: Sequence[Entry]) -> "np.ndarray":

@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(site: Site
         wait_for(lambda: line.ids() == order)
         wait_for(lambda: page.evaluate("document.title") == "(1) Probe")
         for each in (page, other):
-            wait_for(lambda each=each: each.evaluate("document.getElementById('connection').hidden"))
+            wait_for(partial(each.evaluate, "document.getElementById('connection').hidden"))
 
     other.press("Leave the line")
     wait_for(lambda: other.headline() == "You left the line")

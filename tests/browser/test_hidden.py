@@ -8,6 +8,7 @@ minute after a while. In a frozen page none fires at all.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -78,6 +79,10 @@ def visit(site: Site, chromium: Remote) -> Visit:
     return make
 
 
+def shows(tab: Tab, title: str, letters: str) -> bool:
+    return tab.shown() == (title, letters)
+
+
 def slow_down(tab: Tab) -> None:
     """Hide the tab, and wait until its timers fire only once a minute.
 
@@ -144,7 +149,7 @@ def test_hidden_tabs_stay_present_and_tell_how_it_goes_on(
     wait_for(lambda: tab.shown() == ("50% Probe", "50"))  # what a probe that is held reports
     gate.unlink()
     for each in (tab, poller, frozen):
-        wait_for(lambda each=each: each.shown() == ("✓ Probe", "✓"))
+        wait_for(partial(shows, each, "✓ Probe", "✓"))
         assert each.evaluate("document.visibilityState") == "hidden"
 
 
@@ -169,7 +174,7 @@ def test_a_frozen_page_that_was_away_is_back_in_place(visit: Visit, proxy: Proxy
         each.resume()
     wait_for(lambda: line.ids() == order)
     for number, each in enumerate((tab, poller, other), 1):
-        wait_for(lambda each=each, number=number: each.shown() == (f"({number}) Probe", str(number)))
+        wait_for(partial(shows, each, f"({number}) Probe", str(number)))
 
     # Awake, but hidden: a connection that is lost is told by the tab too.
     proxy.sever()

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from queueing import ending, events, registry
 from queueing.line.places import get_line
@@ -23,7 +24,7 @@ from tests.support.processes import Processes, horse_of, is_dead
 from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
-CSV = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+CSV = FilePayload(name="a.csv", mimeType="text/csv", buffer=b"a,b\n1,2\n")
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_leave_and_stop(site: Site, visitors: Visitors, processes: Processes) ->
         means(page, "Stop")
         expect(headline(page)).to_have_text("Stopped")
         assert (status_of(entry), entry.reason) == (Status.CANCELLED, Reason.LEFT)
-        wait_for(lambda horse=horse: is_dead(horse))
+        wait_for(partial(is_dead, horse))
         assert gate.exists()  # which would have kept it working
     assert get_line("documents").all_ids() == get_line("probe").all_ids() == set()
 

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def headlines(pages: list[tuple[Entry, Page]]) -> list[str]:
 def wait_for_sockets(pages: list[tuple[Entry, Page]]) -> None:
     """The server speaks to all of them; from here on they note anew when they lose it."""
     for _, page in pages:
-        wait_for(lambda page=page: page.evaluate("window.opened"))
+        wait_for(partial(page.evaluate, "window.opened"))
         page.evaluate("opened = lost = null")
 
 
@@ -90,13 +91,13 @@ def test_all_pages_reconnect_after_a_redeploy_spread_out_and_keep_their_places(
     site.web.terminate()
     site.web.wait(20)
     for _, page in pages:
-        wait_for(lambda page=page: page.evaluate("lost"))
+        wait_for(partial(page.evaluate, "lost"))
     site.web = site.start_web()
     wait_for_sockets(pages)
     wait_for(lambda: line.ids() == order)
     wait_for(lambda: headlines(pages) == before)
     site.web.kill()
-    lost = [wait_for(lambda page=page: page.evaluate("lost")) for _, page in pages]
+    lost = [wait_for(partial(page.evaluate, "lost")) for _, page in pages]
     gone, closed = pages.pop()
     closed.close()
     order.remove(gone.job_id)

@@ -11,8 +11,8 @@ from queueing.line.places import get_line
 from queueing.states import Status
 from tests.support import probe
 from tests.support.browser.site import Site, join
-from tests.support.browser.stage import SCAN
 from tests.support.entries import status_of
+from tests.support.paths import SCAN
 from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]

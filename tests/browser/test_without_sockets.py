@@ -6,6 +6,7 @@ when it is gone, its key has to run out first.
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_pages_without_sockets_or_javascript_get_progress_and_result(
     for _ in entries:
         site.processes.worker()
     for label in ("refused", "swallowed"):
-        first = wait_for(lambda page=pages[label]: page.evaluate(FIRST_POLL))
+        first = wait_for(partial(pages[label].evaluate, FIRST_POLL))
         assert first - pages[label].evaluate("attempts[0]") <= 5000
     for page in pages.values():
         expect(page.locator("progress[value]")).to_be_visible(timeout=30_000)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import redis
 from django.db import connection
-from django.http import HttpResponse
+from rq.utils import as_text
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from queueing import ending, events
 from queueing.line import clients, keys
@@ -28,8 +29,9 @@ from tests.support.web import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+MAX_PAGES = 3
 # A beat may be late on a busy machine.
-CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20, "MAX_PAGES_PER_ENTRY": 3}
+CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20, "MAX_PAGES_PER_ENTRY": MAX_PAGES}
 FIRST = {"type", "status", "position", "ahead", "held_ahead", "keep_seconds", "eta_seconds", "progress", "message"}
 
 
@@ -66,7 +68,7 @@ def read_until(ws: ClientConnection, condition: Callable[[dict[str, Any]], bool]
 
 
 def absence_of(line: Line, entry: Entry) -> str:
-    return (line.client.hget(line.keys.absence, entry.job_id) or b"lost").decode()
+    return as_text(line.client.hget(line.keys.absence, entry.job_id) or "lost")
 
 
 def is_held(line: Line, entry: Entry) -> bool:
@@ -184,7 +186,7 @@ def test_another_host_is_refused_though_its_origin_fits(web: Web) -> None:
 def test_an_unknown_path_is_refused(web: Web) -> None:
     with (
         pytest.raises(InvalidStatus) as refused,
-        connect(f"ws://127.0.0.1:{web.port}/ws/nothing/", origin=f"http://127.0.0.1:{web.port}", proxy=None),
+        connect(f"ws://127.0.0.1:{web.port}/ws/nothing/", origin=Origin(f"http://127.0.0.1:{web.port}"), proxy=None),
     ):
         pass
     assert refused.value.response.status_code == 403
@@ -231,7 +233,7 @@ def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: Line) 
     visitor = Visitor()
     entry = visitor.join()
     with ExitStack() as pages:
-        sockets = [pages.enter_context(web.open(entry, visitor)) for _ in range(CLOCKS["MAX_PAGES_PER_ENTRY"])]
+        sockets = [pages.enter_context(web.open(entry, visitor)) for _ in range(MAX_PAGES)]
         for ws in sockets:
             read(ws)
         with web.open(entry, visitor) as another, pytest.raises(ConnectionClosed) as closed:
@@ -409,7 +411,7 @@ def test_numbers_move_when_somebody_ahead_leaves(web: Web) -> None:
     first, entry = ahead.join(), visitor.join()
     with web.open(entry, visitor) as ws:
         assert read(ws)["position"] == 2
-        answer: HttpResponse = ahead.client.post(url(first, "leave/"))
+        answer = ahead.client.post(url(first, "leave/"))
         assert answer.status_code == 303
         frame = read_until(ws, lambda frame: frame.get("position") == 1)
         assert (frame["ahead"], frame["held_ahead"]) == (0, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from queueing.tasks.tables.task import heavy_task
+from tests.support.paths import TABLE
 from tests.support.processes import Processes
 from tests.support.tables import charts_of, invented
 
@@ -23,23 +23,24 @@ def test_a_visitor_gets_the_profile_of_the_sample(
     client = visitor_client()
     answer = client.post("/join/tables/", {"sample": "1"})
     assert answer.status_code == 303
+    page_url = answer["Location"]
     deadline = time.monotonic() + 60
-    while (state := client.get(answer.url + "status.json").json())["status"] in {"waiting", "running"}:
+    while (state := client.get(page_url + "status.json").json())["status"] in {"waiting", "running"}:
         assert time.monotonic() < deadline, state
         time.sleep(0.2)
     assert state["status"] == "succeeded", state
-    page = client.get(answer.url).content.decode()
+    page = client.get(page_url).content.decode()
     assert "2,000 rows, 12 columns" in page
     assert len(charts_of(page)) >= 10
-    download = client.get(answer.url + "files/profile.json")
+    download = client.get(page_url + "files/profile.json")
     assert download["Content-Type"] == "application/json"
     assert len(download.getvalue()) > 10_000
 
 
 def test_the_sample_is_what_its_script_writes(tmp_path: Path) -> None:
-    script = heavy_task.sample.with_name("make_table.py")
+    script = TABLE.with_name("make_table.py")
     subprocess.run([sys.executable, script, tmp_path / "table.csv"], check=True)
-    assert (tmp_path / "table.csv").read_bytes() == heavy_task.sample.read_bytes()
+    assert (tmp_path / "table.csv").read_bytes() == TABLE.read_bytes()
 
 
 MEASURE = """

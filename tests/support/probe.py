@@ -36,7 +36,8 @@ def hold(label: str) -> Path:
     return path
 
 
-@task(queue_name="probe", takes_context=True)
+# @task is typed for Django's TaskContext; our backend passes a `registry.Context`, which has more methods.
+@task(queue_name="probe", takes_context=True)  # type: ignore[arg-type]
 def probe(
     context: Context, *, label: str = "x", seconds: float = 0, end: str = "", deaf: bool = False
 ) -> dict[str, Any]:

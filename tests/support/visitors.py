@@ -1,17 +1,19 @@
 """Visitors of the site, each with a browser (a session) of their own."""
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 
 from queueing.line import clients, keys
 from queueing.models import Entry, EntryFile
 from queueing.web.visitor import SESSION_KEY
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 FORM = "/join/probe/"
 
@@ -26,7 +28,7 @@ class Visitor:
     def __init__(self, **options: Any) -> None:
         self.client = Client(**options)
 
-    def send(self, **values: Any) -> HttpResponse:
+    def send(self, **values: Any) -> "Response":
         """Send the form of the probe's line; with a file, unless told otherwise."""
         return self.client.post(FORM, {"file": upload(), "code": uuid.uuid4()} | values)
 

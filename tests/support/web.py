@@ -48,4 +48,4 @@ class Web:
     def refusal(self, entry: Entry, visitor: Visitor | None, **options: Any) -> tuple[int, bytes]:
         with pytest.raises(InvalidStatus) as refused, self.open(entry, visitor, **options):
             pass
-        return refused.value.response.status_code, refused.value.response.body or b""
+        return refused.value.response.status_code, bytes(refused.value.response.body or b"")

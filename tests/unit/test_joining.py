@@ -83,6 +83,7 @@ def test_joining_again_without_the_input_says_so(join: Join) -> None:
     entry = join()
     ending.leave(entry)
     stored = entry.input
+    assert stored.name
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
         joining.join_again(entry, visitor=uuid.uuid4())

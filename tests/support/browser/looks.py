@@ -5,12 +5,12 @@ from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 PICTURES = settings.VAR_DIR / "pictures"
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
-ZOOMED = {"width": 640, "height": 400}  # 1280 px at 200 % (WCAG 1.4.4)
-NARROWEST = {"width": 320, "height": 640}  # 1280 px at 400 % (WCAG 1.4.10)
+WIDE, NARROW = ViewportSize(width=1280, height=800), ViewportSize(width=360, height=740)
+ZOOMED = ViewportSize(width=640, height=400)  # 1280 px at 200 % (WCAG 1.4.4)
+NARROWEST = ViewportSize(width=320, height=640)  # 1280 px at 400 % (WCAG 1.4.10)
 
 # What axe-core is asked for: all of WCAG 2.2 AA once wide and once narrow, and the colours each time.
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -50,7 +50,7 @@ def look(page: Page, name: str, schemes: tuple[str, ...] = BOTH) -> None:
 
 def barriers(page: Page, names: list[str]) -> dict[str, list[str]]:
     """What axe-core finds, by rule; `names` are its tags or rules."""
-    return page.evaluate(
+    found: dict[str, list[str]] = page.evaluate(
         """async (names) => {
             const options = { runOnly: names, resultTypes: ["violations"] };
             // Part of WCAG 2.2 AA, and off unless asked for.
@@ -61,11 +61,12 @@ def barriers(page: Page, names: list[str]) -> dict[str, list[str]]:
         }""",
         names,
     )
+    return found
 
 
 def too_wide(page: Page) -> dict[str, list[str]]:
     """What makes the page scroll sideways."""
-    return page.evaluate(
+    found: dict[str, list[str]] = page.evaluate(
         """() => {
             const edge = document.documentElement.clientWidth;
             if (document.documentElement.scrollWidth <= edge) return {};
@@ -74,11 +75,12 @@ def too_wide(page: Page) -> dict[str, list[str]]:
             return { "scrolls sideways": beyond.map((e) => e.outerHTML.slice(0, 80)) };
         }"""
     )
+    return found
 
 
 def cut_off(page: Page) -> dict[str, list[str]]:
     """Texts that stick out of their box, or that are hidden where it ends."""
-    return page.evaluate(
+    found: dict[str, list[str]] = page.evaluate(
         """() => {
             const texts = [...document.querySelectorAll("body *:not(.unseen, .skip, svg *)")].filter((e) =>
                 e.clientWidth && [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim()));
@@ -89,3 +91,4 @@ def cut_off(page: Page) -> dict[str, list[str]]:
             return beyond.length ? { "is cut off": beyond.map((e) => e.outerHTML.slice(0, 80)) } : {};
         }"""
     )
+    return found

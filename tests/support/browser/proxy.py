@@ -83,8 +83,8 @@ class Proxy:
                 selector.register(end, selectors.EVENT_READ)
             while not self.stopped.is_set():
                 for key, _ in selector.select(0.2):
+                    assert isinstance(key.fileobj, socket.socket)
                     end = key.fileobj
-                    assert isinstance(end, socket.socket)
                     data = end.recv(65536)
                     if self.is_cut.is_set():
                         continue

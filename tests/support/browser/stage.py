@@ -23,10 +23,8 @@ from queueing.tasks.tables.page import page as tables_page
 from queueing.tasks.tables.profile import profile
 from queueing.web.visitor import SESSION_KEY
 from queueing.work.worker import PresenceWorker
-from tests.support.paths import ROOT
+from tests.support.paths import SCAN, TABLE
 
-SCAN = ROOT / "queueing/tasks/documents/sample/scan.pdf"
-TABLE = ROOT / "queueing/tasks/tables/sample/table.csv"
 TEXTS = ("\n\n".join((OPENING, TREASURER, "\n".join(DECISIONS))), "\n\n".join((LEFT, RIGHT)))
 LONG = 600  # seconds that somebody without a browser counts as present
 
@@ -39,6 +37,7 @@ class Stage:
         session = SessionStore()
         session[SESSION_KEY] = self.visitor.hex
         session.create()
+        assert session.session_key
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session.session_key, "url": url}])
 
     def entry(self, queue: str = "documents", visitor: uuid.UUID | None = None, **values: Any) -> Entry:
@@ -131,7 +130,7 @@ def report(entry: Entry, progress: float, message: str) -> None:
 
 def succeed(entry: Entry) -> None:
     """With a result for either template."""
-    result = {"pages": [], "confidence": None, "text_file": "text.txt", "pdf_file": "searchable.pdf"}
+    result: dict[str, Any] = {"pages": [], "confidence": None, "text_file": "text.txt", "pdf_file": "searchable.pdf"}
     assert entry.succeed(result)
     events.publish(entry.code)
 

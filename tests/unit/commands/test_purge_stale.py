@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError
 from django.utils import timezone
+from rq.utils import as_text
 
 from queueing.keeper.purge import FOLDER
 from queueing.line import keys, presence
@@ -96,9 +97,9 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     assert set(Entry.objects.all()) == stay
     assert folders() == {str(entry.code) for entry in stay} | {str(newborn)}
     assert not valkey.exists(*(template.format(job_id=lost.hex) for template in (keys.PRESENCE, keys.GONE)))
-    jobs = {key.decode().removeprefix("rq:job:") for key in valkey.keys("rq:job:*")}
+    jobs = {as_text(key).removeprefix("rq:job:") for key in valkey.keys("rq:job:*")}
     assert jobs == {mixed[name].job_id for name in ("waiting", "running", "orphan")} | set(foreign)
-    assert {key.decode().removeprefix("presence:") for key in valkey.keys("presence:*")} == jobs
+    assert {as_text(key).removeprefix("presence:") for key in valkey.keys("presence:*")} == jobs
     again = run_command("purge_stale")
     assert again == "Removed: 0 orphaned entries recovered, 0 keys without a row, 0 folders without a row."
 

@@ -147,6 +147,7 @@ def test_two_keepers_do_no_harm(keeper: Keeper, join: Join, line: Line) -> None:
 def test_results_past_their_time_are_purged(keeper: Keeper, join: Join) -> None:
     entry = join()
     stored = entry.input
+    assert stored.name
     entry.cancel()
     Entry.objects.update(finished_at=timezone.now() - timedelta(hours=2))
     assert keeper.round()["purged"] == 1

@@ -1,5 +1,6 @@
 """docker-compose.yml, the Dockerfile and the Procfile, as far as they can be checked without a container engine."""
 
+import argparse
 import re
 import shlex
 from typing import Any
@@ -22,7 +23,8 @@ def parse(command: list[str]) -> dict[str, Any]:
     """What a command line means to the program it names; a wrong option ends the test."""
     match command:
         case ["python", "-m", "daphne", *arguments]:
-            return vars(CommandLineInterface().parser.parse_args(arguments))
+            options: argparse.Namespace = CommandLineInterface().parser.parse_args(arguments)
+            return vars(options)
         case ["python", "manage.py", name, *arguments]:
             program = load_command_class(get_commands()[name], name)
             return vars(program.create_parser("manage.py", name).parse_args(arguments))

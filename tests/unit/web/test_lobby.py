@@ -230,7 +230,7 @@ async def test_after_a_flush_the_next_tick_beats_and_the_watch_begins_anew(
     valkey.flushall()
     await lobby.tick()
     assert is_present(entry)
-    assert int(valkey.get(keys.WATCH)) > 1
+    assert int(valkey.get(keys.WATCH) or 0) > 1
 
 
 # Going elsewhere

@@ -10,7 +10,6 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from django.db import connection
-from django.http import HttpResponse
 
 from queueing import facts
 from queueing.conf import conf
@@ -421,6 +420,7 @@ def test_who_signs_in_elsewhere_still_owns_the_entry() -> None:
     entry = visitor.join()
     visitor.client.session.delete()
     elsewhere = Visitor()
+    assert entry.user
     elsewhere.client.force_login(entry.user)
     clients.connection().flushall()
     assert state(elsewhere, entry)["status"] == "waiting"
@@ -456,5 +456,5 @@ def test_there_is_no_result_before_the_end() -> None:
     entry.start("w")
     entry.fail(Reason.ERROR, traceback="secret detail")
     assert visitor.client.get(url(entry, "result/")).status_code == 404
-    answers: list[HttpResponse] = [visitor.client.get(url(entry)), visitor.client.get(url(entry, "status.json"))]
+    answers = [visitor.client.get(url(entry)), visitor.client.get(url(entry, "status.json"))]
     assert not any("secret detail" in answer.content.decode() for answer in answers)

@@ -1,7 +1,6 @@
 """How much a page weighs, and how its files travel."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ ASSET = re.compile(r'<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"]+)"')
 
 
 @pytest.fixture
-def collected(settings: Any, tmp_path: Path) -> Iterator[Client]:
+def collected(settings: Any, tmp_path: Path) -> Client:
     """The site with its static files as `collectstatic` leaves them when DEBUG is off."""
     settings.DEBUG = settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = False
     settings.STATIC_ROOT = tmp_path

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile, UploadedFile
+from django.utils.datastructures import MultiValueDict
 from PIL import Image
 
 from queueing.tasks.documents.form import DocumentForm
@@ -64,29 +65,30 @@ BAD = {
 }
 
 
-def in_memory(content: bytes, name: str = "scan.pdf") -> UploadedFile:
+def in_memory(content: bytes, name: str = "scan.pdf") -> "UploadedFile[bytes]":
     return SimpleUploadedFile(name, content, "application/pdf")
 
 
-def on_disk(content: bytes, name: str = "scan.pdf") -> UploadedFile:
+def on_disk(content: bytes, name: str = "scan.pdf") -> "UploadedFile[bytes]":
     upload = TemporaryUploadedFile(name, "application/pdf", len(content), None)
     upload.write(content)
     upload.seek(0)
     return upload
 
 
-Make = Callable[[bytes, str], UploadedFile]
+Make = Callable[[bytes, str], "UploadedFile[bytes]"]
 
 
-def form_with(upload: UploadedFile | None) -> DocumentForm:
-    return DocumentForm({}, {"file": upload} if upload else {})
+def form_with(upload: "UploadedFile[bytes] | None") -> DocumentForm:
+    return DocumentForm({}, MultiValueDict({"file": [upload]} if upload else {}))
 
 
-def sentences(upload: UploadedFile | None) -> dict[str, list[str]]:
-    return dict(form_with(upload).errors)
+def sentences(upload: "UploadedFile[bytes] | None") -> dict[str, list[str]]:
+    return {field: list(map(str, errors)) for field, errors in form_with(upload).errors.items()}
 
 
 def test_the_sample_is_taken_and_read_from_its_start() -> None:
+    assert heavy_task.sample
     form = form_with(in_memory(heavy_task.sample.read_bytes()))
     assert form.is_valid()
     assert form.options() == {}
@@ -152,6 +154,7 @@ def test_the_file_dialogue_offers_what_is_taken() -> None:
 def test_the_sample_is_small_and_what_the_script_draws(tmp_path: Path) -> None:
     from queueing.tasks.documents.sample import make_scan
 
+    assert heavy_task.sample
     make_scan.main(tmp_path / "scan.pdf")
     assert heavy_task.sample.stat().st_size < 1_000_000
     assert (tmp_path / "scan.pdf").stat().st_size == pytest.approx(heavy_task.sample.stat().st_size, rel=0.2)

@@ -24,6 +24,7 @@ from queueing.tasks.documents.searchable import SearchablePdf
 from queueing.tasks.documents.source import open_document
 from queueing.tasks.documents.task import heavy_task, read_document
 from tests.support import documents
+from tests.support.paths import SCAN
 from tests.support.task_context import FolderContext
 
 
@@ -59,7 +60,7 @@ def read(tmp_path: Path) -> Read:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Reading:
-    return read_into(tmp_path_factory.mktemp("sample"), heavy_task.sample.read_bytes())
+    return read_into(tmp_path_factory.mktemp("sample"), SCAN.read_bytes())
 
 
 # The sample
@@ -73,6 +74,7 @@ def test_the_text_of_each_page_of_the_sample_is_read_with_confidence(sample: Rea
     assert all(page["readable"] and page["confidence"] > 0.95 for page in sample.result["pages"])
     assert sample.result["confidence"] > 0.95
     assert get_task("documents") is heavy_task
+    assert heavy_task.sample == SCAN
 
 
 def test_columns_are_read_one_after_the_other(sample: Reading) -> None:
@@ -89,7 +91,8 @@ def test_progress_is_told_page_by_page_and_within_a_page(sample: Reading) -> Non
     fractions = [fraction for fraction, _ in sample.context.reports]
     messages = [message for _, message in sample.context.reports]
     assert fractions == sorted(fractions)
-    assert (fractions[0], fractions[-1]) == (0, pytest.approx(1))
+    assert fractions[0] == 0
+    assert fractions[-1] == pytest.approx(1)
     assert list(dict.fromkeys(messages)) == ["Page 1 of 3", "Page 2 of 3", "Page 3 of 3"]
     assert all(messages.count(message) >= 5 for message in messages)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils.datastructures import MultiValueDict
 
 from queueing.models import Entry
 from queueing.tasks.tables.form import CHUNK, TableForm
@@ -16,7 +17,7 @@ from tests.support.files import stored_files
 
 
 def form(content: bytes, name: str = "table.csv", **data: str) -> TableForm:
-    return TableForm(data, {"file": SimpleUploadedFile(name, content)})
+    return TableForm(data, MultiValueDict({"file": [SimpleUploadedFile(name, content)]}))
 
 
 def sentence(content: bytes, name: str = "table.csv") -> str:
@@ -36,6 +37,7 @@ def packed(*names: str) -> bytes:
 
 
 def test_the_sample_is_taken_and_read_from_its_start() -> None:
+    assert heavy_task.sample
     checked = form(heavy_task.sample.read_bytes())
     assert checked.is_valid(), checked.errors
     assert checked.options() == {"header": "auto"}
@@ -95,7 +97,7 @@ def test_one_sentence_for_what_is_no_table(content: bytes, words: str) -> None:
 
 
 def test_no_file_at_all() -> None:
-    assert TableForm({}, {}).errors["file"] == ["Please choose a file."]
+    assert TableForm({}, MultiValueDict()).errors["file"] == ["Please choose a file."]
 
 
 def test_too_many_columns(settings: Any) -> None:

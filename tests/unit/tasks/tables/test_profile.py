@@ -21,6 +21,7 @@ from queueing.tasks.tables.profile import profile
 from queueing.tasks.tables.reading import Reader
 from queueing.tasks.tables.sketches import Spread, Tally, count
 from queueing.tasks.tables.task import heavy_task, profile_table
+from tests.support.paths import TABLE
 from tests.support.tables import invented
 from tests.support.task_context import FolderContext
 
@@ -47,11 +48,13 @@ def column_of(profiled: Any, *values: object) -> dict[str, Any]:
     """The profile of one column with these values."""
     with io.StringIO(newline="") as text:
         csv.writer(text).writerows([["value", "other"], *([value, "x"] for value in values)])
-        return profiled(text.getvalue())["columns"][0]
+        found: dict[str, Any] = profiled(text.getvalue())["columns"][0]
+    return found
 
 
 def test_the_sample_has_its_rows_columns_and_types_in_result_and_file(tmp_path: Path) -> None:
-    context = FolderContext(heavy_task.sample, tmp_path)
+    assert heavy_task.sample == TABLE
+    context = FolderContext(TABLE, tmp_path)
     result = profile_table.func(context)
     assert (result["rows"], result["columns"]) == ("2,000 rows", "12 columns")
     assert (result["delimiter"], result["encoding"], result["notes"]) == ("comma", "UTF-8", [])
@@ -243,7 +246,7 @@ def test_the_visitors_leaving_ends_it(tmp_path: Path) -> None:
             raise VisitorLeft
 
     with pytest.raises(VisitorLeft):
-        profile_table.func(Left(heavy_task.sample, tmp_path))
+        profile_table.func(Left(TABLE, tmp_path))
     assert not list(tmp_path.iterdir())
 
 
