@@ -18,6 +18,10 @@ CHROMIUMS = chromium chromium-browser google-chrome google-chrome-stable
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock"
+# What formats and lints scripts, styles and Lua. The tools come from npm, node and npm from a Python package.
+NPM = .venv/bin/npm --loglevel=error
+BIOME = .venv/bin/node node_modules/@biomejs/biome/bin/biome
+LUA = .venv/bin/node tools/lua.mjs
 DEVELOPMENT = DEBUG=1
 # What `check --deploy` judges is a production site; its key only has to look like one.
 PRODUCTION = DEBUG=0 ALLOWED_HOSTS=queue.example SECRET_KEY=$$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
@@ -39,26 +43,31 @@ test: .venv/installed-dev  ## set up and run all of the tests (ARGS="-k line" ch
 bench: .venv/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
-check: .venv/installed-dev  ## lint, types, layers, templates, deployment settings, migrations
+check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, templates, deployment settings, migrations
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
+	$(BIOME) check --error-on-warnings
+	$(LUA)
 	$(DEVELOPMENT) .venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/djade --target-version 6.1 --check $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
 	@echo "manage.py check --deploy" && $(PRODUCTION) .venv/bin/python manage.py check --deploy --fail-level WARNING
 	$(DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run
 
-fmt: .venv/installed-dev  ## format the code and the templates
+fmt: .venv/installed-dev .venv/installed-npm  ## format the code, the templates, scripts, styles and Lua
 	.venv/bin/ruff check --fix-only --exit-zero
 	.venv/bin/ruff format
+	$(BIOME) format --write
+	$(LUA) --write
 	-.venv/bin/djade --target-version 6.1 $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
 
-lock: .venv/installed-dev  ## pin the packages of requirements*.in again (UPGRADE=--upgrade for newer ones)
+lock: .venv/installed-dev  ## pin the packages of requirements*.in and package.json again (UPGRADE=--upgrade for newer ones)
 	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
 	$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	$(NPM) install --package-lock-only
 
 clean:  ## remove .venv and caches; var/, which holds the site's data, stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp says: the packages of that file, as it is now, are in .venv.
@@ -71,6 +80,10 @@ clean:  ## remove .venv and caches; var/, which holds the site's data, stays
 	@echo "Installing what the tests and checks need; this happens once."
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ .venv/installed-run
+
+.venv/installed-npm: package-lock.json | .venv/installed-dev
+	@$(NPM) ci --silent
+	@touch $@
 
 .venv/made:
 	@for python in $(PYTHONS); do \

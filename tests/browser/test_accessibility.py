@@ -16,8 +16,8 @@ from playwright.sync_api import Locator, Page, expect
 from queueing import ending, facts
 from queueing.line import clients, keys, presence
 from queueing.line.places import get_line
-from queueing.models import Entry
-from queueing.states import Reason, Status
+from queueing.states import Reason
+from queueing.web.visitor import SESSION_KEY
 from tests.support.browser.looks import LIGHT, look
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import DEPLOYED, PATIENT, Site
@@ -182,14 +182,17 @@ def test_pages_that_say_no(site: Site, visitors: Visitors) -> None:
     page.goto(f"{site.url.replace('127.0.0.1', 'localhost')}/")  # a name that the site does not know
     expect(page.get_by_role("heading", name="We could not understand that")).to_be_visible()
     look(page, "400", LIGHT)
-    mine = [stage.entry("tables"), stage.entry("tables")]
-    Entry.objects.filter(pk=mine[0].pk).update(status=Status.FAILED, reason="unknown")
-    page.goto(f"/entry/{mine[0].code}/")
+    mine = stage.entry("tables")
+    stage.session[SESSION_KEY] = "no name that we gave"
+    stage.session.save()
+    page.goto("/")
     expect(page.get_by_role("heading", name="Something broke on our side")).to_be_visible()
     look(page, "500", LIGHT)
-    mine[1].cancel()
-    mine[1].input.delete()
-    page.goto(f"/entry/{mine[1].code}/")
+    stage.session[SESSION_KEY] = stage.visitor.hex
+    stage.session.save()
+    mine.cancel()
+    mine.input.delete()
+    page.goto(f"/entry/{mine.code}/")
     page.get_by_role("button", name="Join again with the same input").click()
     expect(page.get_by_role("heading", name="No longer here")).to_be_visible()
     expect(page.get_by_text("Your input is no longer stored.")).to_be_visible()

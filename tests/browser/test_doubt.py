@@ -14,6 +14,7 @@ from queueing import events
 from queueing.line import clients
 from queueing.line.places import Line, get_line
 from queueing.models import EntryEvent
+from tests.support.browser import stage
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import PATIENT, Site
 from tests.support.browser.stage import Stage
@@ -140,6 +141,30 @@ def test_an_old_answer_does_not_pass_for_a_new_one_and_a_long_one_may_take_its_t
     page.clock.run_for(20_000)
     held[1].continue_()
     expect(page.locator("#headline")).to_have_text("Here is your result")
+
+
+def test_an_old_answer_does_not_bring_back_what_is_over(site: Site, visitors: Visitors) -> None:
+    """The poll's answer is made while the work is going on, and arrives after the socket has brought the result."""
+    page = visitors()
+    held: list[Route] = []
+    may_connect: list[bool] = []
+    page.route_web_socket(
+        "**/ws/**", lambda socket: socket.connect_to_server() if may_connect else socket.close(code=4013)
+    )
+    page.route("**/status.json*", lambda route: held.append(route))  # noqa: PLW0108  # it sets attributes on it
+    page.clock.install()
+    entry = Stage(page.context, site.url).entry("documents")
+    page.goto(f"/entry/{entry.code}/")
+    until(page, partial(after, page, 300, lambda: held))
+    stage.start(entry)
+    old = held[0].fetch()
+    stage.succeed(entry)
+    may_connect.append(True)
+    headline = page.locator("#headline")
+    until(page, partial(after, page, 300, lambda: headline.inner_text() == "Here is your result"))
+    held[0].fulfill(response=old)
+    page.wait_for_timeout(500)
+    expect(headline).to_have_text("Here is your result")
 
 
 def test_who_is_sent_away_each_time_comes_back_ever_later(site: Site, visitors: Visitors) -> None:

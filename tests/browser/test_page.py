@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Request, Route, expect
 
 from queueing import ending, events, registry
 from queueing.line.places import get_line
@@ -68,6 +68,22 @@ def test_places_waits_work_and_result_reach_every_page(site: Site, visitors: Vis
         assert tab(page) == ("✓ Probe", "✓")
         assert status_of(entry) == Status.SUCCEEDED
     assert first.evaluate("window.same")  # it was one page all the time
+
+
+def test_every_module_is_loaded_once_under_its_hashed_name(site: Site, visitors: Visitors) -> None:
+    """Browsers keep hashed files for ever. A module under two names would be run twice."""
+    page = visitors()
+    entry = Stage(page.context, site.url).entry("probe")
+    loaded: list[Request] = []
+    page.on("request", lambda request: loaded.append(request) if request.resource_type == "script" else None)
+    for path in ("/join/probe/", f"/entry/{entry.code}/"):
+        loaded.clear()
+        page.goto(path, wait_until="networkidle")
+        names = [request.url.removeprefix(f"{site.url}/static/queueing/") for request in loaded]
+        assert len(names) == len(set(names)) > 3
+        assert all(re.fullmatch(r"\w+/\w+\.[0-9a-f]{12}\.js", name) for name in names), names
+    expect(headline(page)).to_have_text("You are next")
+    assert tab(page) == ("(1) Probe", "1")
 
 
 # Leaving and stopping
@@ -325,7 +341,7 @@ def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors
     for name in ("documents", "tables"):
         page.goto(f"/join/{name}/")
         there = page.evaluate(
-            """(heads) => heads.map((head) => JSON.parse(form.dataset.refusedHeads)
+            """(heads) => heads.map((head) => JSON.parse(document.forms.join.dataset.refusedHeads)
                 .find(([pattern]) => new RegExp(`^(?:${pattern})`, "is").test(head))?.[1] ?? "")""",
             [head.decode("latin-1") for head in heads],
         )

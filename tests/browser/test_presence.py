@@ -26,7 +26,7 @@ from tests.support.waiting import wait_for
 Visitors = Callable[..., Page]
 Join = Callable[..., Entry]
 
-ENTRY_SCRIPT = re.compile(r"/entry\.js$")
+ENTRY_SCRIPT = re.compile(r"/entry/main\.js$")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`manage.py keeper` as a process."""
 
 import signal
-import time
 from contextlib import closing
 
 import pytest
@@ -17,10 +16,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_the_keeper_ends_when_told(processes: Processes) -> None:
     keeper = processes.keeper()
-    began = time.monotonic()
     keeper.send_signal(signal.SIGTERM)
     assert keeper.wait(10) == 0
-    assert time.monotonic() - began < 2
     assert "Traceback" not in processes.logs()
 
 

@@ -70,4 +70,3 @@ local function hold_places(ids, scores, since, usual, why, now)
   note(now, 'held', why, ids)
   numbers_changed()
 end
-

@@ -34,11 +34,12 @@ class Stage:
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.visitor = uuid.uuid4()
-        session = SessionStore()
-        session[SESSION_KEY] = self.visitor.hex
-        session.create()
-        assert session.session_key
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session.session_key, "url": url}])
+        self.session = SessionStore()
+        self.session[SESSION_KEY] = self.visitor.hex
+        self.session.create()
+        key = self.session.session_key
+        assert key
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": url}])
 
     def entry(self, queue: str = "documents", visitor: uuid.UUID | None = None, **values: Any) -> Entry:
         """A place in the line, with nobody there yet."""

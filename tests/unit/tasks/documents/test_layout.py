@@ -102,7 +102,7 @@ def test_an_order_is_found_even_where_the_rules_go_in_a_circle() -> None:
 
 def test_a_thousand_lines_take_seconds_at_most() -> None:
     corners = [(number * 7919 % 1900, number * 104_729 % 1900) for number in range(1000)]
-    begin = time.perf_counter()
+    begin = time.process_time()  # of this process alone, whatever else the machine does
     order = reading_order([(left, top, left + 60, top + 20) for left, top in corners], tolerance=10)
     assert sorted(order) == list(range(1000))
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10

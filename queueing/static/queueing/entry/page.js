@@ -1,0 +1,80 @@
+// The part of the page that shows the entry: its texts, the dots of the line, the progress bar.
+
+const MOST_DOTS = 24; // as in queueing/people.html
+const MOST_RINGS = 6;
+
+export class Page {
+  #root;
+  #part;
+
+  constructor(root) {
+    this.#root = root;
+    this.#part = root.querySelector("#status");
+    this.#showLocalTimes();
+  }
+
+  show(state) {
+    if (state.html) keepFocus(() => this.#replacePart(state));
+    this.#showTexts(state);
+    this.#drawDots(state.ahead, state.held_ahead);
+    this.showProgress(state.progress);
+  }
+
+  // null: the work has begun, and nobody knows how much of it is done.
+  showProgress(progress) {
+    const bar = this.#part.querySelector("progress");
+    if (!bar) return;
+    const percent = progress === null ? "" : `${Math.round(progress * 100)} %`;
+    if (percent) bar.value = progress;
+    else bar.removeAttribute("value");
+    bar.setAttribute("aria-valuetext", percent || "Just begun");
+    bar.nextElementSibling.textContent = percent;
+  }
+
+  #replacePart({ html, status, reason }) {
+    this.#part.innerHTML = html;
+    this.#root.dataset.status = status;
+    for (const action of this.#root.querySelectorAll("[data-for]")) {
+      const fits = action.dataset.for.split(" ").includes(status);
+      action.hidden = !fits || action.dataset.unless === reason;
+    }
+    this.#showLocalTimes();
+  }
+
+  // Unchanged texts are not set again: that would end a visitor's selection of them.
+  #showTexts(state) {
+    for (const element of this.#part.querySelectorAll("[data-live]")) {
+      const text = state[element.dataset.live] ?? "";
+      if (element.textContent !== text) element.textContent = text;
+      element.hidden = !text;
+    }
+  }
+
+  // A dot for each who waits ahead, a ring for each who may return, as queueing/people.html draws them. An unchanged
+  // row is left alone, so that its animation does not start again.
+  #drawDots(ahead, held) {
+    const row = this.#part.querySelector("[data-dots]");
+    if (!row) return;
+    const dots = "<i></i>".repeat(Math.min(ahead, MOST_DOTS));
+    const rings = '<i class="held"></i>'.repeat(Math.min(held, MOST_RINGS));
+    const html = `<b></b>${dots}${rings}<i class="you"></i>`;
+    if (row.innerHTML !== html) row.innerHTML = html;
+  }
+
+  // The server writes times in UTC; only the browser knows the visitor's zone.
+  #showLocalTimes() {
+    for (const time of this.#root.querySelectorAll("time[datetime]")) {
+      time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: "short" });
+    }
+  }
+}
+
+// Makes the change. If it takes away the focused element, the heading gets the focus: otherwise a keyboard or screen
+// reader user would be thrown back to the top of the page.
+export function keepFocus(change) {
+  const focused = document.activeElement;
+  change();
+  if (focused === document.body) return;
+  const isGone = !focused.isConnected || focused.closest("[hidden]");
+  if (isGone) document.getElementById("headline").focus({ preventScroll: true });
+}

@@ -1,0 +1,76 @@
+// Polling of status.json. It replaces the socket where none opens, and it brings the page's new part where that is too
+// long for a frame.
+
+import { now, since, Timer } from "./clock.js";
+
+const INTERVAL = 5_000;
+const TIMEOUT = 8_000;
+const LONG_TIMEOUT = 90_000; // a long result over a slow line
+const PART_RETRY = 2_000;
+
+export class Polling {
+  #visit;
+  #isAsking = false;
+  #wantsPart = false; // the page's new part is needed, which no frame will bring
+  #askedAt = null;
+  #timer = new Timer();
+
+  // The visit is told of each answer (answered) and of each failure (lost).
+  constructor(visit) {
+    this.#visit = visit;
+  }
+
+  // Nothing to ask while a socket delivers, unless the page's new part is missing.
+  get isNeeded() {
+    return this.#visit.isOngoing && (this.#wantsPart || !this.#visit.connection.isLive);
+  }
+
+  soon(delay = Math.max(0, INTERVAL - since(this.#askedAt))) {
+    this.#timer.start(delay, () => this.ask());
+  }
+
+  stop() {
+    this.#timer.stop();
+  }
+
+  askForPart() {
+    this.#wantsPart = true;
+    this.ask();
+  }
+
+  async ask() {
+    this.stop();
+    if (!this.isNeeded || this.#isAsking) return;
+    // The part may become wanted while this answer is on its way; the answer may then be from before the change.
+    const askedForPart = this.#wantsPart;
+    this.#isAsking = true;
+    this.#askedAt = now();
+    try {
+      const state = await this.#fetch(askedForPart ? LONG_TIMEOUT : TIMEOUT);
+      if (this.isNeeded && this.#wantsPart === askedForPart) {
+        this.#wantsPart = false;
+        this.#visit.answered(state);
+      }
+    } catch {
+      if (!this.#visit.connection.isLive) this.#visit.lost();
+    }
+    this.#isAsking = false;
+    if (!this.isNeeded) return;
+    if (this.#wantsPart) this.soon(askedForPart ? PART_RETRY : 0);
+    else this.soon();
+  }
+
+  async #fetch(timeout) {
+    const signal = AbortSignal.timeout(timeout);
+    const answer = await fetch(this.#visit.statusAddress, { cache: "no-store", signal });
+    if (answer.status === 404) return this.#reload();
+    if (!answer.ok) throw new Error(answer.status);
+    return answer.json();
+  }
+
+  // The entry has been deleted, and the server has a page that says so. Nothing goes on here until that page is there.
+  #reload() {
+    location.reload();
+    return new Promise(() => {});
+  }
+}

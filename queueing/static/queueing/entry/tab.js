@@ -1,0 +1,33 @@
+// The browser's tab: a visitor in another tab reads the state in its title and icon.
+
+const ACCENT = "#0b6b5e";
+const WARNING = "#a85b00";
+const ERROR = "#a3201d";
+
+export class Tab {
+  #icon = document.querySelector("link[rel=icon]");
+
+  show(state) {
+    document.title = state.title;
+    const sign = {
+      waiting: state.position > 99 ? "…" : (state.position ?? "?"),
+      running: Math.round(state.progress * 100) || "…",
+      succeeded: "✓",
+    }[state.status];
+    this.#draw(sign ?? "×", sign ? ACCENT : ERROR);
+  }
+
+  showLoss(state) {
+    document.title = `Connection lost · ${state.title}`;
+    this.#draw("!", WARNING);
+  }
+
+  #draw(text, colour) {
+    const svg =
+      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${colour}"/>` +
+      `<text x="16" y="23" text-anchor="middle" font-family="sans-serif" font-weight="700" font-size="20" fill="#fff">` +
+      `${text}</text></svg>`;
+    const href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+    if (this.#icon.href !== href) this.#icon.href = href;
+  }
+}

@@ -1,0 +1,156 @@
+// One visitor's stay on the page of one entry. A socket keeps the place; where there is none, polling does; when both
+// are gone, a countdown says how long the place is kept.
+
+import { Connection, GOODBYE, NOTHING_TO_HEAR } from "./connection.js";
+import { Contact } from "./contact.js";
+import { Notifier } from "./notify.js";
+import { Page } from "./page.js";
+import { Polling } from "./polling.js";
+import { Tab } from "./tab.js";
+import { Voice } from "./voice.js";
+
+const LIVE = ["waiting", "running"];
+const POLL_AFTER = 4_000; // milliseconds without a socket
+const SPEAK_EVERY = 10_000; // milliseconds, at most, for numbers that change all the time
+
+export class Visit {
+  #root;
+  #isAway = false; // between pagehide and pageshow
+
+  constructor(root) {
+    this.#root = root;
+    this.state = JSON.parse(root.dataset.state); // what the server said last, by its own names
+    this.connection = new Connection(this);
+    this.polling = new Polling(this);
+    this.contact = new Contact(this, document.getElementById("connection"));
+    this.page = new Page(root);
+    this.tab = new Tab();
+    this.voice = new Voice(document.getElementById("spoken"));
+    const tellMe = root.querySelector("[data-tell]"); // not there once the entry is over
+    this.notifier = tellMe && new Notifier(tellMe, document.getElementById("told"));
+  }
+
+  // An entry that is over never changes again.
+  get isOver() {
+    return !LIVE.includes(this.state.status);
+  }
+
+  get isOngoing() {
+    return !this.isOver && !this.#isAway;
+  }
+
+  // The server sends the page's new part only if the status is another one than the page has.
+  get socketAddress() {
+    return `${location.origin.replace("http", "ws")}${this.#root.dataset.socket}?have=${this.state.status}`;
+  }
+
+  get statusAddress() {
+    return `${this.#root.dataset.statusUrl}?have=${this.state.status}`;
+  }
+
+  begin() {
+    this.page.showProgress(this.state.progress);
+    this.tab.show(this.state);
+    if (!this.isOver) this.#connect();
+  }
+
+  // The visitor looks at the page, or the network has changed: now a new attempt may succeed.
+  wake() {
+    if (!this.isOngoing) return;
+    if (this.connection.isLive && !this.contact.isLost) return this.connection.hurry();
+    if (this.contact.isLost) this.polling.soon(0);
+    this.connection.reopen();
+  }
+
+  // The page is closed, left or put into the back/forward cache. A socket says goodbye by its close code; without one,
+  // a POST does.
+  leave() {
+    this.#isAway = true;
+    const form = this.#root.querySelector("form");
+    if (form && !this.connection.isLive && !this.isOver) {
+      navigator.sendBeacon(this.#root.dataset.goodbye, new FormData(form));
+    }
+    this.#stop(GOODBYE);
+  }
+
+  // The page comes back from the back/forward cache, as it was left.
+  comeBack() {
+    this.#isAway = false;
+    if (this.isOver) return;
+    this.state.keep_seconds = 0; // after a goodbye another, shorter time counts, and it may have passed
+    this.lost();
+    this.#connect();
+  }
+
+  // --- Reports of the connection and the polling
+
+  received(frame) {
+    this.polling.stop();
+    this.#heard();
+    if (frame.type === "status") this.#apply(frame);
+  }
+
+  answered(state) {
+    this.#heard();
+    this.#apply(state);
+  }
+
+  // A socket that never delivered tells nothing about the server: the poll that follows finds out.
+  dropped({ delivered, failures }) {
+    if (delivered) this.lost();
+    this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+  }
+
+  lost(bannerAfter) {
+    if (this.isOngoing) this.contact.lose(bannerAfter);
+  }
+
+  notify(text) {
+    this.notifier?.tell(text);
+  }
+
+  // --- Details
+
+  // Polling comes first, because some browsers refuse sockets by an exception.
+  #connect() {
+    this.polling.soon(POLL_AFTER);
+    this.connection.open();
+  }
+
+  #heard() {
+    this.contact.heard();
+    this.connection.heard();
+  }
+
+  #apply(state) {
+    const previous = this.state;
+    // An earlier frame had the page's new part, and it did not arrive.
+    if (state.status !== previous.status && !state.html) return this.polling.askForPart();
+    this.state = state;
+    this.page.show(state);
+    this.tab.show(state);
+    if (this.isOver) this.#stop(NOTHING_TO_HEAR);
+    this.#announce(previous);
+  }
+
+  #announce({ status, position }) {
+    const { state } = this;
+    if (state.status !== status) {
+      this.voice.say(state.headline);
+      // The visitor's own doing, leaving or coming back, is no news.
+      const isNews = !["waiting", "cancelled"].includes(state.status);
+      if (isNews) this.notify(this.isOver ? state.headline : state.detail);
+    } else if (state.position !== position) {
+      this.voice.say(`${state.headline}. ${state.wait} ${state.detail}`, SPEAK_EVERY);
+    } else if (status === "running") {
+      this.voice.say(state.headline, SPEAK_EVERY);
+    }
+  }
+
+  #stop(code) {
+    this.connection.close(code);
+    this.polling.stop();
+    this.contact.stop();
+    this.voice.stop();
+  }
+}

@@ -1,0 +1,156 @@
+// A task's form: the file is checked before it travels, and its upload has a progress bar and can be stopped. Without
+// this script it is an ordinary form, and the server checks the same.
+
+import { troubleWith } from "./file.js";
+import { Form } from "./form.js";
+import { Request, RequestFailed } from "./request.js";
+
+const LARGE = 1024 ** 2; // bytes; before a larger file travels, the line is asked whether it takes anybody
+
+const form = new Form(document.getElementById("join"));
+let request = null; // the one under way
+
+// --- The chosen file
+
+async function check() {
+  const { file } = form;
+  const trouble = await troubleWith(file, form.limits);
+  // Reading takes a moment: the visitor may have chosen another file, or sent the form.
+  if (form.file === file && !request) form.showTrouble(trouble);
+}
+
+function take(files) {
+  if (!files.length || request) return;
+  form.choose(files);
+  check();
+}
+
+// --- Sending
+
+async function send(event) {
+  event.preventDefault();
+  if (request) return;
+  const isSample = event.submitter?.name === "sample";
+  const file = isSample ? null : form.file;
+  const data = new FormData(form.element, event.submitter);
+  if (isSample) data.delete(form.fileField.name);
+  request = new Request(); // from here on, a second submit is ignored
+  form.showTrouble("");
+  const trouble = isSample ? "" : await troubleWith(file, form.limits);
+  if (trouble) return stay(trouble);
+  form.showBusy(isSample ? "Asking for a place in line" : "Sending your file");
+  await orStay(async () => {
+    if (file?.size > LARGE) {
+      const { page } = await ask("GET");
+      if (page.querySelector("[data-refusal] > *")) return showLine(page);
+    }
+    const onSent = isSample ? null : (sent) => form.showSent(sent);
+    const { page, status, address } = await ask("POST", { data, onSent });
+    if (status < 400) location.assign(address);
+    else showAnswer(page);
+  });
+}
+
+async function lookAgain() {
+  if (request) return;
+  request = new Request();
+  form.showBusy("Looking at the line");
+  await orStay(async () => {
+    const { page } = await ask("GET");
+    if (page.querySelector("[data-refusal]")) showLine(page);
+  });
+}
+
+function ask(method, options) {
+  return request.ask(method, form.element.action, options);
+}
+
+// Runs the steps. When a request fails, the form stays, and the visitor reads why.
+async function orStay(steps) {
+  try {
+    await steps();
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    stay(error.message, error);
+  }
+}
+
+function stay(sentence, options) {
+  rest();
+  form.speak("");
+  form.showTrouble(sentence, options);
+  (form.fileField.matches("[aria-invalid]") ? form.fileField : form.joinButton).focus();
+}
+
+// No request is under way any more: the form can be used again, and nothing of it is lost.
+function rest() {
+  request?.stop();
+  request = null;
+  form.showReady();
+}
+
+// --- Answers
+
+function showLine(page) {
+  form.replaceLine(page);
+  rest();
+  (form.part("refusal").firstElementChild || form.joinButton).focus();
+}
+
+// A page came instead of a place: the form with sentences, or a page that says why there is no place.
+function showAnswer(page) {
+  document.title = page.title;
+  rest();
+  const answer = page.getElementById("join");
+  if (answer) return form.replaceWith(answer);
+  const heading = page.querySelector("h1");
+  document.getElementById("main").replaceWith(page.getElementById("main"));
+  heading.setAttribute("tabindex", "-1");
+  heading.focus();
+}
+
+// --- Events
+
+form.element.addEventListener("submit", send);
+
+form.element.addEventListener("change", ({ target }) => {
+  if (target !== form.fileField || !target.files.length) return;
+  form.showChosen();
+  check();
+});
+
+form.element.addEventListener("click", (event) => {
+  if (event.target.closest("[data-cancel]")) {
+    stay("");
+    form.speak("Stopped. Your file is still chosen.");
+  } else if (event.target.closest("[data-again]")) {
+    event.preventDefault(); // following the link would lose the chosen file
+    lookAgain();
+  }
+});
+
+// A file dropped anywhere on the page is taken for the field: by itself the browser would open it instead of the page.
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  form.part("drop")?.classList.add("over");
+});
+for (const end of ["dragleave", "drop", "dragend"]) {
+  document.addEventListener(end, () => form.part("drop")?.classList.remove("over"));
+}
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  take(event.dataTransfer.files);
+});
+document.addEventListener("paste", ({ clipboardData }) => take(clipboardData?.files ?? []));
+
+// The visitor comes back from the entry's page: the form can be used again. Without its idempotency key, which named
+// that entry, it asks for a new place.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  form.element.elements.code.value = "";
+  rest();
+});
+
+document.documentElement.classList.add("js");
+form.element.querySelector("[aria-invalid=true]")?.focus();
+form.showChosen();
