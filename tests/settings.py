@@ -5,7 +5,7 @@ from pathlib import Path
 from config.settings import *  # noqa: F403
 from config.settings import MEDIA_ROOT, QUEUEING_TASKS, RQ_QUEUES, TASKS
 
-QUEUEING_TASKS["probe"] = "tests.probe"
+QUEUEING_TASKS["probe"] = "tests.support.probe"
 RQ_QUEUES["probe"] = RQ_QUEUES["documents"]
 TASKS["default"]["QUEUES"].append("probe")
 TASKS["unattended"] = TASKS["default"] | {"OPTIONS": {"needs_presence": False}}

@@ -35,7 +35,7 @@ def refuse_malformed_origins() -> None:
     """Make daphne answer 403 to an Origin that it cannot parse. Call once, before the server takes connections.
 
     daphne answers such a handshake with 400 before our code is called, and has no hook for it, so its refusal is
-    wrapped; `tests/test_sockets.py` watches it.
+    wrapped; `tests/processes/test_sockets.py` watches it.
     """
     refuse = WebSocketProtocol.failHandshake
 

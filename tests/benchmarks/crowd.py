@@ -15,7 +15,7 @@ from tests.benchmarks.outcome import WORKERS, Outcome
 from tests.benchmarks.report import Row
 from tests.benchmarks.sides import Ours, StockRQ
 from tests.benchmarks.visits import Visit
-from tests.conftest import Processes
+from tests.support.processes import Processes
 
 LOAD = 1.5
 SEEDS = range(1, 6)

@@ -9,13 +9,12 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
 
 import redis
 
 from queueing.line import clients
-from tests import servers
 from tests.benchmarks import report
+from tests.support import servers
 
 
 def main(module: str, output: str | None) -> None:
@@ -48,7 +47,7 @@ def main(module: str, output: str | None) -> None:
 
 def _longest_script(client: redis.Redis) -> float:
     """Milliseconds of the longest call of a script, by Valkey's own slow log; 0 when all were too short for it."""
-    calls = cast(list[dict[str, Any]], client.slowlog_get(100_000))
+    calls = client.slowlog_get(100_000)
     return max((call["duration"] / 1000 for call in calls if call["command"].startswith(b"EVALSHA")), default=0.0)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests import probe
+from tests.support import probe
 
 PATIENCE = 120  # seconds
 

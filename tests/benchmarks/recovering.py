@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from queueing.line.places import get_line
 from queueing.models import Entry
-from tests import probe
 from tests.benchmarks import processes, waiting
 from tests.benchmarks.report import Row
+from tests.support import probe
 
 RUNS = 5
 LONG = 45  # seconds; longer than a lease, and than what is measured beside it

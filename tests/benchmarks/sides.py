@@ -14,8 +14,10 @@ from tests.benchmarks.erlang import Person
 from tests.benchmarks.outcome import WORKERS, Outcome
 from tests.benchmarks.rest import read_runs, rest
 from tests.benchmarks.visits import Visit, visit
-from tests.conftest import Processes, wait_for, watch_since
-from tests.test_sockets import Web
+from tests.support.presence import watch_since
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
+from tests.support.web import Web
 
 END = 120.0  # seconds after which a crowd that has not been served is an error
 

@@ -33,7 +33,7 @@ from queueing.models import Entry
 from queueing.web.visitor import Visitor
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 SOCKETS = 5_000
 STEPS = 5  # of opening them; the memory of each is a value
@@ -150,7 +150,8 @@ def _wait_in_line() -> tuple[list[Entry], str]:
     visitor = Visitor(session, AnonymousUser()).make_name()
     session.save()
     Entry.objects.bulk_create(
-        [Entry(queue="probe", task_path="tests.probe.probe", visitor=visitor) for _ in range(SOCKETS)], batch_size=500
+        [Entry(queue="probe", task_path="tests.support.probe.probe", visitor=visitor) for _ in range(SOCKETS)],
+        batch_size=500,
     )
     entries, line = list(Entry.objects.order_by("id")), get_line("probe")
     for entry in entries:
@@ -217,7 +218,7 @@ async def _rest(*daphnes: psutil.Process) -> list[list[float]]:
 
 def _share(daphne: psutil.Process, before: Any, seconds: float) -> float:
     now = daphne.cpu_times()
-    return 100 * (now.user + now.system - before.user - before.system) / seconds
+    return float(100 * (now.user + now.system - before.user - before.system) / seconds)
 
 
 async def _depart(entries: Sequence[Entry]) -> "np.ndarray":

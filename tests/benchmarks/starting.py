@@ -9,6 +9,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import redis
 from django.core.files.base import ContentFile
@@ -67,8 +69,12 @@ def _latencies(join: Callable[[], object], joins: int) -> list[float]:
         processes.wait_for(lambda: _idle_workers() == 2)
         began.append(time.time())
         join()
-        processes.wait_for(lambda number=number: log.read_text().count("last") == number + 1)
+        processes.wait_for(partial(_has_ended, log, number + 1))
     return [(first - start) * 1000 for first, start in zip(processes.stamps("first"), began, strict=True)]
+
+
+def _has_ended(log: Path, times: int) -> bool:
+    return log.read_text().count("last") == times
 
 
 def _gaps(join_many: Callable[[], object]) -> list[float]:

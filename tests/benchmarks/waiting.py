@@ -26,7 +26,7 @@ def make(count: int, presence: float | None = 3600) -> list[Entry]:
 def _copies(entry: Entry, count: int) -> list[Entry]:
     """This entry and others like it, so many in all, copied by the database: 100,000 by Django take half a minute."""
     table = Entry._meta.db_table
-    columns = [field.column for field in Entry._meta.concrete_fields if not field.primary_key]
+    columns = [field.column for field in Entry._meta.concrete_fields if field.column and not field.primary_key]
     code = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}[connection.vendor]
     values = [code if column == "code" else column for column in columns]
     copy = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE id >= %s LIMIT %s"  # noqa: S608  # names of our own

@@ -1,22 +1,17 @@
 """A whole site in real processes, and real browsers in front of it."""
 
-import subprocess
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from queueing.models import Entry
-from tests.browser.proxy import Proxy
-from tests.conftest import QUICK, Processes, wait_for
-from tests.servers import free_port
+from tests.support.browser.console import TELL_VIOLATIONS, is_error
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import DEPLOYED, PATIENT, Site
+from tests.support.processes import Processes
 from tools import machine
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SCAN = ROOT / "queueing/tasks/documents/sample/scan.pdf"
 # The fixtures by which every browser test comes to its browser.
 BROWSERS = {"browser_type_launch_args": machine.CHROMIUM, "firefox": machine.FIREFOX}
 
@@ -38,42 +33,9 @@ def browser_type_launch_args() -> dict[str, Any]:
     }
 
 
-class Site:
-    """daphne and the keeper on the tests' database; workers when a test wants them."""
-
-    def __init__(self, processes: Processes, **environment: str) -> None:
-        self.processes, self.environment = processes, environment
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.web = self.start_web()
-        processes.keeper()
-
-    def start_web(self) -> subprocess.Popen[bytes]:
-        web = self.processes.start(
-            *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "--ping-interval", "2", "--ping-timeout", "1"),
-            *("-v", "0", "config.asgi:application"),
-            **self.environment,
-        )
-        wait_for(self._answers)
-        return web
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310  # our own site
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-
 @pytest.fixture
 def site(processes: Processes) -> Site:
     return Site(processes)
-
-
-# A site as it is deployed, but for TLS: error pages of its own, static files hashed and compressed.
-DEPLOYED = {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0", "SECURE_COOKIES": "0"}
-# Clocks for pages that are looked at: nobody is lost, nothing that runs is taken for an orphan; and a line soon full.
-PATIENT = QUICK | {"LOST_GRACE": 120, "LEASE": 60, "MAX_LINE": 20}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +60,7 @@ def visitors(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
         context = launched.new_context(base_url=url or site.url, **{"reduced_motion": "reduce"} | options)
         contexts.append(context)
         context.add_init_script(TELL_VIOLATIONS)
-        context.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
+        context.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
         context.on("weberror", lambda error: errors.append(str(error.error)))
         return context.new_page()
 
@@ -106,31 +68,6 @@ def visitors(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert errors == []
-
-
-# Whatever the content security policy forbids is an error in every browser test, also where the console is silent.
-TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
-    console.error(`Content Security Policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
-
-
-# When the page first polled, by its own clock.
-FIRST_POLL = "performance.getEntriesByType('resource').find(({name}) => name.includes('status.json'))?.startTime"
-# The letters in the tab's icon.
-ICON = """new DOMParser().parseFromString(decodeURIComponent(
-    document.querySelector("link[rel=icon]").href.split(",")[1] || "<svg/>"), "text/xml").documentElement.textContent"""
-
-
-def _is_error(message: ConsoleMessage) -> bool:
-    """Connections that a test cuts are reported as errors too; those are its very subject. So are the pages that
-    answer with 404, 422, 429 or 503. A file that is not there is a mistake."""
-    if message.type != "error":
-        return False
-    if "Content Security Policy" in message.text:
-        return True
-    if "WebSocket" in message.text or "net::ERR" in message.text:
-        return False
-    is_page = message.location["url"].partition("?")[0].endswith(("/", "/status.json"))
-    return not (is_page and message.text.startswith("Failed to load resource"))
 
 
 @pytest.fixture
@@ -147,16 +84,3 @@ def refusing(site: Site) -> Iterator[Proxy]:
     made = Proxy(site.port, websockets="refused")
     yield made
     made.stop()
-
-
-def join(page: Page, label: str, **fields: str) -> Entry:
-    """Hand in a file on the probe's form; `fields` are its other ones."""
-    page.goto("/join/probe/")
-    page.locator("input[type=file]").set_input_files(
-        {"name": f"{label}.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
-    )
-    for name, value in {"label": label, **fields}.items():
-        page.locator(f"input[name={name}]").fill(value)
-    page.locator("button[type=submit]:not([name])").click()
-    page.wait_for_url("**/entry/**")
-    return Entry.objects.get(code=page.url.rstrip("/").rsplit("/", 1)[1])

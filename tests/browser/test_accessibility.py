@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.conf import settings
@@ -18,12 +18,17 @@ from queueing.line import clients, keys, presence
 from queueing.line.places import get_line
 from queueing.states import Reason
 from queueing.web.visitor import SESSION_KEY
-from tests.browser.conftest import DEPLOYED, PATIENT, Site
-from tests.browser.looks import LIGHT, look
-from tests.browser.proxy import Proxy
-from tests.browser.stage import LONG, TABLE, Stage, report, start, succeed, throttle
-from tests.conftest import Processes, wait_for
-from tests.servers import free_port
+from tests.support.browser.looks import LIGHT, look
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import DEPLOYED, PATIENT, Site
+from tests.support.browser.stage import LONG, Stage, report, start, succeed, throttle
+from tests.support.paths import TABLE
+from tests.support.processes import Processes
+from tests.support.servers import free_port
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from playwright._impl._api_structures import SetCookieParam
 
 Visitors = Callable[..., Page]
 
@@ -342,7 +347,9 @@ def test_focus_is_never_stolen(site: Site, visitors: Visitors) -> None:
     page, other = visitors(), visitors()
     stage = Stage(page.context, site.url)
     entry = stage.entry()
-    other.context.add_cookies(page.context.cookies())  # the same visitor in a second window
+    other.context.add_cookies(
+        cast("list[SetCookieParam]", page.context.cookies())
+    )  # the same visitor in a second window
     for window in (page, other):
         window.goto(f"/entry/{entry.code}/")
     brand = page.get_by_role("link", name="Client queue")

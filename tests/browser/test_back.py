@@ -15,12 +15,13 @@ from playwright.sync_api import Browser, BrowserType, Page, expect
 
 from queueing.line.places import Line
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import Site, join
-from tests.browser.patience import LONG_GRACES, pass_deadline
-from tests.conftest import wait_for
-from tests.test_worker import entered, hold, status_of
-from tests.visitors import presence_of
+from tests.support import probe
+from tests.support.browser.patience import LONG_GRACES, pass_deadline
+from tests.support.browser.site import Site, join
+from tests.support.entries import status_of
+from tests.support.probe import entered, hold
+from tests.support.visitors import presence_of
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 
@@ -72,7 +73,9 @@ def go_back(page: Page, cache: str) -> None:
     wait_for(lambda: page.evaluate("window.restored") is (cache == "restoring"))
 
 
-def test_it_works(cache: str, page: Page, site: Site, line: Line, visitors: Visitors) -> None:
+def test_a_page_brought_back_in_time_is_live_in_its_old_place(
+    cache: str, page: Page, site: Site, line: Line, visitors: Visitors
+) -> None:
     """Away: no work starts, others pass. Back in time: live again by itself, in the old place."""
     busy, stayer = visitors(), visitors()
     gate = hold("busy")

@@ -2,20 +2,23 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocket, WebSocketRoute, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from rq.utils import as_text
 
+from queueing import events
 from queueing.line import clients
-from queueing.line.places import Line
+from queueing.line.places import Line, get_line
 from queueing.models import EntryEvent
-from tests.browser import stage
-from tests.browser.conftest import PATIENT, Site
-from tests.browser.proxy import Proxy
-from tests.browser.stage import Stage
-from tests.conftest import wait_for
+from tests.support.browser import stage
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import PATIENT, Site
+from tests.support.browser.stage import Stage
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 
@@ -29,13 +32,20 @@ def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
     return deployed
 
 
-def notes(line: Line) -> list[bytes]:
-    return [move for move in line.client.lrange(line.keys.notes, 0, -1) if b":held:" in move or b":back:" in move]
+def notes(line: Line) -> list[str]:
+    moves = map(as_text, line.client.lrange(line.keys.notes, 0, -1))
+    return [move for move in moves if ":held:" in move or ":back:" in move]
 
 
 def until(page: Page, condition: Callable[[], Any], patience: float = 10) -> None:
     """Wait while the browser's events come in."""
     wait_for(lambda: (page.evaluate("1"), condition())[1], patience)
+
+
+def after(page: Page, milliseconds: int, condition: Callable[[], Any]) -> Any:
+    """The condition, once the page's clock has gone on."""
+    page.clock.run_for(milliseconds)
+    return condition()
 
 
 def reconnect(page: Page, key: str) -> WebSocket:
@@ -74,7 +84,7 @@ def test_a_living_socket_is_replaced_without_a_moment_of_absence(site: Site, vis
         expect(page.locator("#connection")).to_be_hidden()
     assert page.evaluate("document.activeElement.id") == "headline"
     assert not socket.is_closed()
-    line = stage.get_line("tables")
+    line = get_line("tables")
     assert notes(line) == []
     assert not entry.events.filter(kind=EntryEvent.Kind.HELD).exists()
 
@@ -119,15 +129,15 @@ def test_an_old_answer_does_not_pass_for_a_new_one_and_a_long_one_may_take_its_t
     entry = Stage(page.context, site.url).running("documents")
     page.goto(f"/entry/{entry.code}/")
     for seen in (held, through):  # a poll is under way when the socket comes through
-        until(page, lambda seen=seen: (page.clock.run_for(300), seen)[1])
+        until(page, partial(after, page, 300, partial(len, seen)))
     early, old = held[0], held[0].fetch()
     page.wait_for_timeout(500)
     files = {"text_file": "text.txt", "pdf_file": "searchable.pdf", "confidence": 0.9}
     assert entry.succeed(LONG_RESULT | files)
-    stage.events.publish(entry.code)
+    events.publish(entry.code)
     page.wait_for_timeout(500)  # the frame of the end comes, and its part does not
     early.fulfill(response=old)
-    until(page, lambda: (page.clock.run_for(100), len(held) > 1)[1])
+    until(page, partial(after, page, 100, lambda: len(held) > 1))
     page.clock.run_for(20_000)
     held[1].continue_()
     expect(page.locator("#headline")).to_have_text("Here is your result")
@@ -145,13 +155,13 @@ def test_an_old_answer_does_not_bring_back_what_is_over(site: Site, visitors: Vi
     page.clock.install()
     entry = Stage(page.context, site.url).entry("documents")
     page.goto(f"/entry/{entry.code}/")
-    until(page, lambda: (page.clock.run_for(300), held)[1])
+    until(page, partial(after, page, 300, lambda: held))
     stage.start(entry)
     old = held[0].fetch()
     stage.succeed(entry)
     may_connect.append(True)
     headline = page.locator("#headline")
-    until(page, lambda: (page.clock.run_for(300), headline.inner_text() == "Here is your result")[1])
+    until(page, partial(after, page, 300, lambda: headline.inner_text() == "Here is your result"))
     held[0].fulfill(response=old)
     page.wait_for_timeout(500)
     expect(headline).to_have_text("Here is your result")
@@ -202,8 +212,8 @@ def test_a_page_whose_browser_forbids_sockets_polls_and_says_goodbye(site: Site,
     page.on("response", lambda answer: polls.append(answer) if "status.json" in answer.url else None)
     entry = Stage(context, site.url).entry("tables")
     page.goto(f"/entry/{entry.code}/")
-    until(page, lambda: (page.clock.run_for(1_000), polls)[1])
-    line = stage.get_line("tables")
+    until(page, partial(after, page, 1_000, lambda: polls))
+    line = get_line("tables")
     assert line.held_ids() == []
     page.goto("/")
     wait_for(lambda: line.held_ids() == [entry.job_id])

@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ import pytest
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import TELL_VIOLATIONS, Site
-from tests.browser.patience import LONG_GRACES, pass_deadline
-from tests.browser.remote import Remote, RemoteError, start
-from tests.conftest import go, wait_for
-from tests.test_worker import entered, hold, horse_of, is_dead, status_of
-from tests.visitors import Visitor, url
+from tests.support import probe
+from tests.support.browser.console import TELL_VIOLATIONS
+from tests.support.browser.patience import LONG_GRACES, pass_deadline
+from tests.support.browser.remote import Remote, RemoteError, start
+from tests.support.browser.site import Site
+from tests.support.entries import status_of
+from tests.support.presence import go
+from tests.support.probe import entered, hold
+from tests.support.processes import horse_of, is_dead
+from tests.support.visitors import Visitor, url
+from tests.support.waiting import wait_for
 from tools import machine
 
 
@@ -108,7 +113,9 @@ def visit(firefox: Remote, site: Site) -> Visit:
     return make
 
 
-def test_it_works(site: Site, visit: Visit, line: Line) -> None:
+def test_firefox_keeps_the_place_over_reloads_and_back_and_a_closed_tab_ends_presence(
+    site: Site, visit: Visit, line: Line
+) -> None:
     gate = hold("busy")
     site.processes.worker()
     visit("busy")
@@ -155,7 +162,7 @@ def test_a_lost_connection_a_new_server_leaving_stopping_and_a_result(site: Site
         wait_for(lambda: line.ids() == order)
         wait_for(lambda: page.evaluate("document.title") == "(1) Probe")
         for each in (page, other):
-            wait_for(lambda each=each: each.evaluate("document.getElementById('connection').hidden"))
+            wait_for(partial(each.evaluate, "document.getElementById('connection').hidden"))
 
     other.press("Leave the line")
     wait_for(lambda: other.headline() == "You left the line")

@@ -8,6 +8,7 @@ minute after a while. In a frozen page none fires at all.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ from queueing import ending
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Status
-from tests import probe
-from tests.browser.conftest import FIRST_POLL, Site
-from tests.browser.proxy import Proxy
-from tests.browser.remote import Remote, Tab, start_chromium
-from tests.conftest import QUICK, go, wait_for, watch_since
-from tests.test_worker import entered, hold, status_of, stay
-from tests.visitors import Visitor, presence_of, url
+from tests.support import probe
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.remote import Remote, Tab, start_chromium
+from tests.support.browser.site import FIRST_POLL, Site
+from tests.support.clocks import QUICK
+from tests.support.entries import status_of
+from tests.support.presence import go, stay, watch_since
+from tests.support.probe import entered, hold
+from tests.support.visitors import Visitor, presence_of, url
+from tests.support.waiting import wait_for
 
 # Here every time has to pass, and a beat may be late on a busy machine.
 CLOCKS = QUICK | {"PRESENCE_TTL": 3, "POLL_TTL": 11, "LOST_GRACE": 3}
@@ -75,6 +79,10 @@ def visit(site: Site, chromium: Remote) -> Visit:
     return make
 
 
+def shows(tab: Tab, title: str, letters: str) -> bool:
+    return tab.shown() == (title, letters)
+
+
 def slow_down(tab: Tab) -> None:
     """Hide the tab, and wait until its timers fire only once a minute.
 
@@ -92,7 +100,9 @@ def slow_down(tab: Tab) -> None:
 
 
 @pytest.mark.slow
-def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: Line) -> None:
+def test_hidden_tabs_stay_present_and_tell_how_it_goes_on(
+    visit: Visit, refusing: Proxy, site: Site, line: Line
+) -> None:
     """Hidden for longer than every time there is, a page with a socket, one that polls and one that is frozen are
     present all the while. Then the tabs tell how it goes on, still hidden."""
     ahead = Visitor().join()
@@ -140,7 +150,7 @@ def test_it_works(visit: Visit, refusing: Proxy, site: Site, line: Line) -> None
     wait_for(lambda: tab.shown() == ("50% Probe", "50"))  # what a probe that is held reports
     gate.unlink()
     for each in (tab, poller, frozen):
-        wait_for(lambda each=each: each.shown() == ("✓ Probe", "✓"))
+        wait_for(partial(shows, each, "✓ Probe", "✓"))
         assert each.evaluate("document.visibilityState") == "hidden"
 
 
@@ -165,7 +175,7 @@ def test_a_frozen_page_that_was_away_is_back_in_place(visit: Visit, proxy: Proxy
         each.resume()
     wait_for(lambda: line.ids() == order)
     for number, each in enumerate((tab, poller, other), 1):
-        wait_for(lambda each=each, number=number: each.shown() == (f"({number}) Probe", str(number)))
+        wait_for(partial(shows, each, f"({number}) Probe", str(number)))
 
     # Awake, but hidden: a connection that is lost is told by the tab too.
     proxy.sever()

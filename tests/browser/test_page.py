@@ -2,25 +2,29 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Request, Route, expect
 
 from queueing import ending, events, registry
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.web import sentences
-from tests import probe
-from tests.browser.conftest import ICON, PATIENT, Site, join
-from tests.browser.proxy import Proxy
-from tests.browser.stage import Stage, report, start, succeed, throttle
-from tests.conftest import Processes, wait_for, watch_since
-from tests.test_worker import entered, hold, horse_of, is_dead, status_of
+from tests.support import probe
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import ICON, PATIENT, Site, join
+from tests.support.browser.stage import Stage, report, start, succeed, throttle
+from tests.support.entries import status_of
+from tests.support.presence import watch_since
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes, horse_of, is_dead
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
-CSV = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+CSV = FilePayload(name="a.csv", mimeType="text/csv", buffer=b"a,b\n1,2\n")
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
 # From joining to the result
 
 
-def test_it_works(site: Site, visitors: Visitors, processes: Processes) -> None:
+def test_places_waits_work_and_result_reach_every_page(site: Site, visitors: Visitors, processes: Processes) -> None:
     """Places and waits change in all browsers at once; then work and result. The tab tells it in a few letters."""
     first, second, third = visitors(), visitors(), visitors()
     Stage(first.context, site.url).past(61, 70, 82, queue="probe")
@@ -103,7 +107,7 @@ def test_leave_and_stop(site: Site, visitors: Visitors, processes: Processes) ->
         means(page, "Stop")
         expect(headline(page)).to_have_text("Stopped")
         assert (status_of(entry), entry.reason) == (Status.CANCELLED, Reason.LEFT)
-        wait_for(lambda horse=horse: is_dead(horse))
+        wait_for(partial(is_dead, horse))
         assert gate.exists()  # which would have kept it working
     assert get_line("documents").all_ids() == get_line("probe").all_ids() == set()
 

@@ -4,21 +4,24 @@ import re
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import Site, join
-from tests.browser.patience import LONG_GRACES, REAL_GRACES, pass_deadline
-from tests.browser.proxy import Proxy
-from tests.conftest import wait_for, watch_since
-from tests.test_worker import entered, hold, status_of, stay
+from tests.support import probe
+from tests.support.browser.patience import LONG_GRACES, REAL_GRACES, pass_deadline
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import Site, join
+from tests.support.entries import status_of
+from tests.support.presence import stay, watch_since
+from tests.support.probe import entered, hold
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 Join = Callable[..., Entry]
@@ -31,6 +34,18 @@ def quick(settings: Any, request: pytest.FixtureRequest) -> dict[str, float]:
     """Graces that no slow machine outlasts; where one has to pass, the test moves the deadline."""
     settings.QUEUEING = getattr(request, "param", LONG_GRACES)
     return dict(settings.QUEUEING)
+
+
+def has_order(line: Line, order: list[str]) -> bool:
+    return line.ids() == order
+
+
+def is_beyond(bar: Locator, value: float) -> bool:
+    return float(bar.get_attribute("value") or "") > value
+
+
+def is_abandoned(entry: Entry) -> bool:
+    return status_of(entry) == Status.ABANDONED
 
 
 @pytest.fixture(name="arrive")
@@ -63,7 +78,9 @@ def kinds(entry: Entry) -> list[str]:
 
 
 @pytest.mark.parametrize("quick", [REAL_GRACES], indirect=True)
-def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> None:
+def test_reloads_keep_the_place_and_an_absence_beyond_the_grace_loses_it(
+    busy: Any, arrive: Join, visitors: Visitors, line: Line
+) -> None:
     """Twenty reloads, and each time it is the same place. Whoever takes longer than the real grace is dropped.
 
     In each fifth of them the new page's script is kept back, so that the moment without a page lasts. A worker that
@@ -96,7 +113,7 @@ def test_it_works(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> No
             others.pop(0)
         order = [other.job_id for other in others]
         order.insert(1 if number < 5 else 0, entry.job_id)
-        wait_for(lambda order=order: line.ids() == order)
+        wait_for(partial(has_order, line, order))
         expect(page.locator("#headline")).to_have_text("2nd in line" if number < 5 else "You are next")
         wait_for(lambda: line.client.zscore(line.keys.line, entry.job_id) == score)
     wait_for(lambda: line.held_ids() == [])
@@ -117,7 +134,7 @@ def test_a_reload_while_running_goes_on_where_it_was(site: Site, visitors: Visit
         expect(bar).to_be_visible(timeout=30_000)
         seen = float(bar.get_attribute("value") or "")
         page.reload()
-        wait_for(lambda seen=seen: float(bar.get_attribute("value") or "") > seen)
+        wait_for(partial(is_beyond, bar, seen))
     assert probe.calls() == ["runner"]
     assert status_of(entry) == Status.RUNNING
     assert entry.attempt == 1
@@ -158,7 +175,7 @@ def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seco
     assert [status_of(entry) for entry in left] == [Status.WAITING] * 3
     pass_deadline(line, *left)
     for entry in left:
-        wait_for(lambda entry=entry: status_of(entry) == Status.ABANDONED)
+        wait_for(partial(is_abandoned, entry))
         assert entry.reason == Reason.CLOSED
     assert probe.calls() == ["busy", "stayer", "later"]
 

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,12 +12,12 @@ from playwright.sync_api import Page
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import Site
-from tests.browser.patience import REAL_GRACES
-from tests.conftest import wait_for
-from tests.test_worker import status_of
-from tests.visitors import Visitor, url
+from tests.support import probe
+from tests.support.browser.patience import REAL_GRACES
+from tests.support.browser.site import Site
+from tests.support.entries import status_of
+from tests.support.visitors import Visitor, url
+from tests.support.waiting import wait_for
 
 # Fifty profiles would be fifty processes of the browser; tabs of one site share a few.
 VISITORS, PAGES_EACH = 10, 5
@@ -72,12 +73,14 @@ def headlines(pages: list[tuple[Entry, Page]]) -> list[str]:
 def wait_for_sockets(pages: list[tuple[Entry, Page]]) -> None:
     """The server speaks to all of them; from here on they note anew when they lose it."""
     for _, page in pages:
-        wait_for(lambda page=page: page.evaluate("window.opened"))
+        wait_for(partial(page.evaluate, "window.opened"))
         page.evaluate("opened = lost = null")
 
 
 @pytest.mark.slow
-def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: Line) -> None:
+def test_all_pages_reconnect_after_a_redeploy_spread_out_and_keep_their_places(
+    site: Site, pages: list[tuple[Entry, Page]], line: Line
+) -> None:
     """All come back by themselves, not at the same moment and none of them hastily; everybody keeps the place."""
     order = [entry.job_id for entry, _ in pages]
     wait_for_sockets(pages)
@@ -89,13 +92,13 @@ def test_it_works(site: Site, pages: list[tuple[Entry, Page]], line: Line) -> No
     site.web.terminate()
     site.web.wait(20)
     for _, page in pages:
-        wait_for(lambda page=page: page.evaluate("lost"))
+        wait_for(partial(page.evaluate, "lost"))
     site.web = site.start_web()
     wait_for_sockets(pages)
     wait_for(lambda: line.ids() == order)
     wait_for(lambda: headlines(pages) == before)
     site.web.kill()
-    lost = [wait_for(lambda page=page: page.evaluate("lost")) for _, page in pages]
+    lost = [wait_for(partial(page.evaluate, "lost")) for _, page in pages]
     gone, closed = pages.pop()
     closed.close()
     order.remove(gone.job_id)

@@ -9,16 +9,17 @@ from playwright.sync_api import Page, expect
 
 from queueing.line.places import get_line
 from queueing.states import Status
-from tests import probe
-from tests.browser.conftest import SCAN, Site, join
-from tests.conftest import wait_for
-from tests.test_worker import status_of
+from tests.support import probe
+from tests.support.browser.site import Site, join
+from tests.support.entries import status_of
+from tests.support.paths import SCAN
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 
 
 @pytest.mark.timeout(240)
-def test_it_works(site: Site, visitors: Visitors) -> None:
+def test_a_visitor_has_a_scan_read_from_the_form_to_the_text(site: Site, visitors: Visitors) -> None:
     """A three-page scan: the place in line, a reload, progress page by page, the text, and the text after a reload."""
     first, second = visitors(), visitors()
     for page in (first, second):

@@ -6,6 +6,7 @@ when it is gone, its key has to run out first.
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,13 +16,16 @@ from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from tests import probe
-from tests.browser.conftest import FIRST_POLL, Site, join
-from tests.browser.patience import LONG_GRACES, pass_deadline
-from tests.browser.proxy import Proxy
-from tests.conftest import go, wait_for, watch_since
-from tests.test_worker import entered, hold, horse_of, is_dead, status_of
-from tests.visitors import presence_of
+from tests.support import probe
+from tests.support.browser.patience import LONG_GRACES, pass_deadline
+from tests.support.browser.proxy import Proxy
+from tests.support.browser.site import FIRST_POLL, Site, join
+from tests.support.entries import status_of
+from tests.support.presence import go, watch_since
+from tests.support.probe import entered, hold
+from tests.support.processes import horse_of, is_dead
+from tests.support.visitors import presence_of
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 
@@ -54,7 +58,9 @@ def plain(visitors: Visitors) -> Page:
     return visitors(java_script_enabled=False)
 
 
-def test_it_works(site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, plain: Page) -> None:
+def test_pages_without_sockets_or_javascript_get_progress_and_result(
+    site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, plain: Page
+) -> None:
     """Polling takes over within 5 s, a page without JavaScript refreshes itself; progress and result come to all."""
     pages = {"refused": visitors(refusing.url), "swallowed": visitors(swallowing.url)}
     for page in pages.values():
@@ -65,7 +71,7 @@ def test_it_works(site: Site, visitors: Visitors, refusing: Proxy, swallowing: P
     for _ in entries:
         site.processes.worker()
     for label in ("refused", "swallowed"):
-        first = wait_for(lambda page=pages[label]: page.evaluate(FIRST_POLL))
+        first = wait_for(partial(pages[label].evaluate, FIRST_POLL))
         assert first - pages[label].evaluate("attempts[0]") <= 5000
     for page in pages.values():
         expect(page.locator("progress[value]")).to_be_visible(timeout=30_000)

@@ -1,8 +1,0 @@
-"""A foreign job, for tests of stock RQ on our lines."""
-
-from tests.probe import log_path
-
-
-def note(label: str) -> None:
-    with log_path().open("a") as log:
-        log.write(f"{label} 0 0 0\n")

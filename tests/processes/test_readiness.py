@@ -1,0 +1,21 @@
+"""A site with all of its processes is ready."""
+
+import pytest
+
+from tests.support.processes import Processes
+from tests.support.visitors import Visitor
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ready() -> tuple[int, dict[str, bool]]:
+    answer = Visitor().client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
+    processes.keeper()
+    processes.worker("documents", "tables", "probe")
+    wait_for(lambda: ready()[0] == 200, 10)
+    assert ready()[1] == {"database": True, "redis": True, "keeper": True, "workers": True}

@@ -1,0 +1,168 @@
+"""Faults of Redis: a Valkey of the test's own hangs, dies, and comes back empty."""
+
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+
+from queueing import ending, joining, registry
+from queueing.exceptions import RedisAway
+from queueing.keeper.round import Keeper
+from queueing.line.places import get_line
+from queueing.models import Entry
+from queueing.states import Status
+from queueing.work import runner
+from tests.support import probe
+from tests.support.connections import forget_connections
+from tests.support.entries import status_of
+from tests.support.presence import stay
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes
+from tests.support.servers import free_port, start_valkey
+from tests.support.waiting import wait_for
+
+Join = Callable[..., Entry]
+
+
+class OwnValkey:
+    """A Valkey that can be stopped (it hangs), killed, and started again on the same port, empty."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] = start_valkey(self.port)
+
+    def hang(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def start(self) -> None:
+        self.process = start_valkey(self.port)
+
+
+@pytest.fixture
+def own_valkey(settings: Any, transactional_db: None) -> Iterator[OwnValkey]:
+    made = OwnValkey()
+    forget_connections()
+    settings.REDIS_URL = f"redis://127.0.0.1:{made.port}/0"
+    settings.REDIS_TIMEOUT = 0.3
+    yield made
+    forget_connections()
+    if made.process.poll() is None:
+        made.go_on()
+        made.kill()
+
+
+@pytest.fixture
+def on_own_valkey(own_valkey: OwnValkey, processes: Processes) -> Processes:
+    processes.environment["REDIS_URL"] = f"redis://127.0.0.1:{own_valkey.port}/0"
+    return processes
+
+
+def test_the_last_look_waits_for_redis_and_then_runs_the_task(own_valkey: OwnValkey, join: Join, settings: Any) -> None:
+    settings.QUEUEING = {"REDIS_PATIENCE": 1}
+    entry = join()
+    own_valkey.hang()
+    runner.run_entry(entry.job_id)
+    own_valkey.go_on()
+    assert status_of(entry) == Status.SUCCEEDED
+    assert probe.calls() == ["x"]
+
+
+def test_a_join_is_refused_while_redis_is_away_and_nothing_is_stored(own_valkey: OwnValkey, join: Join) -> None:
+    own_valkey.kill()
+    with pytest.raises(RedisAway):
+        join()
+    assert not Entry.objects.exists()
+
+
+def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: OwnValkey) -> None:
+    with transaction.atomic():
+        entry = joining.join(
+            registry.get_task("probe"),
+            code=uuid.uuid4(),
+            visitor=uuid.uuid4(),
+            upload=ContentFile(b"a,b\n", name="a.csv"),
+            content_type="text/csv",
+            options={},
+        )
+        own_valkey.kill()
+    assert status_of(entry) == Status.WAITING
+    own_valkey.start()
+    Entry.objects.update(joined_at=timezone.now() - timedelta(minutes=1))
+    keeper = Keeper()
+    keeper.round()
+    keeper.reconciler._flushed_at = None  # the pause after a flush is over
+    assert keeper.round()["restored"] == 1
+    assert get_line("probe").ids() == [entry.job_id]
+
+
+def test_leaving_while_redis_is_away_ends_the_row_and_the_keeper_clears_the_place(
+    own_valkey: OwnValkey, join: Join
+) -> None:
+    entry = join()
+    Keeper().client.set("queueing:epoch", 1)
+    own_valkey.hang()
+    ending.leave(entry)
+    own_valkey.go_on()
+    assert status_of(entry) == Status.CANCELLED
+    Keeper().round()
+    assert get_line("probe").count_entries() == 0
+
+
+def test_an_idle_worker_outlives_a_redis_that_comes_back_empty(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    on_own_valkey.worker()
+    own_valkey.kill()
+    own_valkey.start()
+    entry = join("after")
+    stay(entry)
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+
+
+def test_a_task_goes_on_while_redis_is_away_and_runs_once(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    entry = join("steady", seconds=6)
+    stay(entry)
+    on_own_valkey.manage("rqworker-pool", "probe")  # a supervisor: the worker may end when its books cannot be closed
+    wait_for(lambda: entered("steady"))
+    own_valkey.kill()
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+    assert probe.calls() == ["steady"]
+    own_valkey.start()
+    later = join("later")
+    stay(later)
+    wait_for(lambda: status_of(later) == Status.SUCCEEDED)
+
+
+@pytest.mark.slow
+def test_a_hanging_redis_during_a_task_does_not_cost_the_lease(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    entry = join("hung")
+    stay(entry)
+    gate = hold("hung")
+    on_own_valkey.worker()
+    on_own_valkey.keeper()
+    wait_for(lambda: entered("hung"))
+    own_valkey.hang()
+    began = timezone.now()
+    wait_for(lambda: Entry.objects.filter(lease_until__gt=began + timedelta(seconds=4)).exists())
+    own_valkey.go_on()
+    gate.unlink()
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+    assert probe.calls() == ["hung"]

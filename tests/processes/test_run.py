@@ -1,0 +1,142 @@
+"""`make run`, in a copy of the project: everything starts, everything ends, and what is in the way is said."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from config.run import MARK
+from tests.support.paths import ROOT
+
+
+class Run:
+    """One `python -m config.run` in a folder, as `make run` starts it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        unset = {"REDIS_URL", "DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+        environment = {name: value for name, value in os.environ.items() if name not in unset}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "config.run"],
+            cwd=folder,
+            env=environment | {"DEBUG": "1", "PORT": str(port), "WORKERS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5).close()
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.2)
+            else:
+                return
+        self.process.kill()
+        pytest.fail(f"not ready: {self.process.communicate()[0]}")
+
+    def send(self, signum: signal.Signals) -> int:
+        """Send a signal as the terminal or `make` does, and wait for the end."""
+        self.process.send_signal(signum)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+    def left(self) -> list[psutil.Process]:
+        """What runs for this folder."""
+        folders = {str(self.folder), str(self.folder / "var" / "valkey")}
+        running = psutil.process_iter(["environ"])
+        return [process for process in running if (process.info["environ"] or {}).get(MARK) in folders]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("run")
+    for name in ("config", "queueing", "templates"):
+        shutil.copytree(ROOT / name, copy / name)
+    for name in ("manage.py", "Procfile"):
+        shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def run(folder: Path, port: int) -> Iterator[Run]:
+    run = Run(folder, port)
+    yield run
+    if run.process.poll() is None:
+        run.send(signal.SIGTERM)
+
+
+def test_make_run_starts_every_process_and_ctrl_c_ends_them_all(run: Run) -> None:
+    run.wait_until_ready()
+    commands = "\n".join(" ".join(process.cmdline()) for process in run.left())
+    for part in ("daphne", "rqworker-pool", "manage.py keeper", "valkey-server"):
+        assert part in commands
+    assert run.send(signal.SIGINT) == 130
+    assert run.left() == []
+
+
+def test_sigterm_ends_everything_too(run: Run) -> None:
+    run.wait_until_ready()
+    assert run.send(signal.SIGTERM) == 143
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.8, 1.3, 1.8])
+def test_a_signal_during_the_start_leaves_nothing(run: Run, delay: float) -> None:
+    time.sleep(delay)
+    assert run.send(signal.SIGTERM) != 0
+    assert run.left() == []
+
+
+def test_a_port_in_use_is_one_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        run = Run(folder, other.getsockname()[1])
+        output, _ = run.process.communicate(timeout=20)
+    assert run.process.returncode == 1
+    assert output.count("\n") == 1
+    assert f"Port {run.port} cannot be used" in output
+    assert run.left() == []
+
+
+def test_two_runs_in_one_folder_are_refused(run: Run, folder: Path, port: int) -> None:
+    run.wait_until_ready()
+    second = Run(folder, port + 1)
+    output, _ = second.process.communicate(timeout=20)
+    assert second.process.returncode == 1
+    assert output == f"Another `make run` (process {run.process.pid}) is running in this folder; stop it first.\n"
+    run.wait_until_ready()  # and the first goes on
+
+
+def test_what_a_killed_run_left_is_no_obstacle(run: Run, folder: Path, port: int) -> None:
+    run.wait_until_ready()
+    run.process.kill()
+    run.process.wait()
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    left = run.left()
+    assert left != []
+    second = Run(folder, port)
+    psutil.wait_procs(left, timeout=20)
+    second.wait_until_ready()
+    assert second.send(signal.SIGINT) == 130
+    assert second.left() == []

@@ -1,0 +1,102 @@
+"""A TCP proxy that can go silent: packets are swallowed, and nothing is closed. It can keep WebSockets away too."""
+
+import contextlib
+import selectors
+import socket
+import threading
+from typing import Literal
+
+UPGRADE = b"upgrade: websocket"
+
+
+class Proxy:
+    """Forwards to a port on this machine; after `cut()` it forwards nothing, in either direction.
+
+    As some proxies of companies do, it may let no WebSocket through: "refused", or "ignored" and never answered.
+    """
+
+    def __init__(self, target: int, websockets: Literal["passed", "refused", "ignored"] = "passed") -> None:
+        self.target = target
+        self.websockets = websockets
+        self.left_out = b""  # of what the server says
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.is_cut = threading.Event()
+        self.stopped = threading.Event()
+        self.sockets: list[socket.socket] = []
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+
+    def cut(self) -> None:
+        """The cable is pulled: old connections stay open and silent."""
+        self.is_cut.set()
+
+    def sever(self) -> None:
+        """As `cut`, and both ends hear of it: old connections are reset, new ones go nowhere."""
+        self.is_cut.set()
+        self._close_all()
+
+    def mend(self) -> None:
+        """The cable is back. What was swallowed is lost, so the old connections are reset."""
+        self._close_all()
+        self.is_cut.clear()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.listener.close()
+        self.threads[0].join(5)  # accepts no more
+        self._close_all()
+        for thread in self.threads:
+            thread.join(5)
+
+    def _close_all(self) -> None:
+        while self.sockets:  # meanwhile the other thread may add some
+            opened = self.sockets.pop()
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+
+    def _accept(self) -> None:
+        self.listener.settimeout(0.2)
+        while not self.stopped.is_set():
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                client.close()
+                continue
+            self.sockets += [client, server]
+            thread = threading.Thread(target=self._forward, args=(client, server), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile; a closed socket has no descriptor to watch
+            self._pump(client, {client: server, server: client})
+
+    def _pump(self, client: socket.socket, other: dict[socket.socket, socket.socket]) -> None:
+        with selectors.DefaultSelector() as selector:
+            for end in other:
+                selector.register(end, selectors.EVENT_READ)
+            while not self.stopped.is_set():
+                for key, _ in selector.select(0.2):
+                    assert isinstance(key.fileobj, socket.socket)
+                    end = key.fileobj
+                    data = end.recv(65536)
+                    if self.is_cut.is_set():
+                        continue
+                    if not data:
+                        other[end].shutdown(socket.SHUT_WR)
+                        return
+                    if end is not client and self.left_out:
+                        data = data.replace(self.left_out, b"")
+                    if end is client and self.websockets != "passed" and UPGRADE in data.lower():
+                        if self.websockets == "ignored":
+                            continue
+                        client.sendall(b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")
+                        client.shutdown(socket.SHUT_RDWR)
+                        return
+                    other[end].sendall(data)

@@ -1,0 +1,13 @@
+"""This process's connections to Redis."""
+
+from queueing.line import clients
+from queueing.line.places import get_line
+from queueing.line.queue import get_queue
+
+
+def forget_connections() -> None:
+    """Close the connection; the next one goes where the settings say."""
+    clients.connection().close()
+    clients.connection.cache_clear()
+    get_line.cache_clear()
+    get_queue.cache_clear()

@@ -1,0 +1,40 @@
+"""One page of every kind that the site has."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from queueing.models import Entry
+from queueing.states import Reason
+from tests.support.visitors import FORM, Visitor, finished, staff, url
+
+
+def rendered(settings: Any) -> dict[str, Any]:
+    """Every kind of page, by name."""
+    visitor = Visitor()
+    pages = {"home": visitor.client.get("/"), "form": visitor.client.get(FORM), "unusable": visitor.send(file="")}
+    entry = visitor.join()
+    pages["waiting"] = visitor.client.get(url(entry))
+    moves: dict[str, Callable[[Entry], Any]] = {
+        "running": lambda moving: moving.start("w"),
+        "failed": lambda moving: moving.fail(Reason.ERROR, "No."),
+    }
+    for name, move in moves.items():
+        move(entry)
+        pages[name] = visitor.client.get(url(entry))
+    other = visitor.join()
+    other.abandon(Reason.LOST)
+    pages["abandoned"] = visitor.client.get(url(other))
+    other = visitor.join()
+    other.cancel()
+    pages["cancelled"] = visitor.client.get(url(other))
+    pages["succeeded"] = visitor.client.get(url(finished(visitor)))
+    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+    pages["refused"] = visitor.send()
+    pages["unknown"] = visitor.client.get(f"/entry/{uuid.uuid4()}/")
+    pages["forbidden"] = Visitor(enforce_csrf_checks=True).send()
+    looker = staff("view", "change")
+    pages["admin lines"] = looker.client.get("/admin/queueing/entry/lines/")
+    pages["admin list"] = looker.client.get("/admin/queueing/entry/")
+    pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
+    return pages

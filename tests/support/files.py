@@ -1,0 +1,9 @@
+"""What is stored of uploads and results."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+
+def stored_files() -> set[Path]:
+    return {path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}

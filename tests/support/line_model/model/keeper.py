@@ -1,0 +1,88 @@
+"""The keeper's round."""
+
+from collections import Counter
+
+from tests.support.line_model.model.workers import Workers
+
+
+class Keeper(Workers):
+    """Hold, drop, recover, restore, purge."""
+
+    def round(self) -> Counter[str]:
+        """One round; returns the number of members that each step moves."""
+        counts: Counter[str] = Counter()
+        if self.flush == "unseen":
+            self.flush = "pause"
+        counts["held"] = self._hold_absent()
+        counts["dropped"] = self._drop()
+        counts["claims returned"] = self.recover_claims()
+        if self.flush != "pause":
+            counts["restored"] = self._restore_lost()
+            self._remove_ghosts()
+        counts["orphaned"] = self.recover_leases()
+        counts["purged"] = self.purge_rows()
+        return counts
+
+    def recover_claims(self) -> int:
+        returned = 0
+        for worker, claim in list(self.claims.items()):
+            member = claim.member
+            if not claim.is_old:
+                continue
+            if not member.has_row or member.is_waiting:
+                returned += bool(self.release(worker, member, by_row=member.has_row))
+            else:
+                self.end_claim(worker, member)
+        return returned
+
+    def recover_leases(self) -> int:
+        orphans = [member for member in self.members if member.is_running and member.lease_is_over]
+        for member in orphans:
+            self.settle_orphan(member)
+        return len(orphans)
+
+    def purge_rows(self) -> int:
+        stale = [member for member in self.members if member.is_final and member.is_stale]
+        for member in stale:
+            member.status = "deleted"
+        return len(stale)
+
+    def purge_keys(self) -> None:
+        for member in self.members:
+            if not member.is_live and not member.is_foreign:
+                member.is_present, member.note = False, None
+
+    def _hold_absent(self) -> int:
+        absent = [member for member in self.line() if not member.is_present]
+        for member in absent:
+            self.hold(member, "lost")
+        return len(absent)
+
+    def _drop(self) -> int:
+        """The number of rows that waited until now. While no web process beats, nobody is dropped."""
+        if self.watch != "old":
+            return 0
+        dropped = 0
+        for member in self.held():
+            if member.absence is None or not member.absence.is_over:
+                continue
+            if member.is_present:
+                self.put(member, "line")
+                continue
+            if member.is_waiting:
+                member.status, member.reason = "abandoned", member.absence.why
+                dropped += 1
+            self.put(member, "")
+            member.keeps_long = False
+        return dropped
+
+    def _restore_lost(self) -> int:
+        lost = [each for each in self.members if each.is_waiting and not each.is_newborn and not each.place]
+        for member in lost:
+            self.set_terms(member)
+        return len(self.restore(lost))
+
+    def _remove_ghosts(self) -> None:
+        for member in [*self.line(), *self.held()]:
+            if not member.is_waiting and not member.is_foreign:
+                self.put(member, "")

@@ -1,0 +1,63 @@
+"""Pages without sockets, in a Lobby."""
+
+import uuid
+from typing import Any
+
+import redis
+
+from queueing.line import presence
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.web.announcer import Seat
+from queueing.web.lobby import Lobby
+
+
+class Page:
+    """A socket that remembers what it was told."""
+
+    def __init__(self, entry: Entry, *, fails: bool = False) -> None:
+        self.entry = entry
+        self.fails = fails
+        self.frames: list[Any] = []
+
+    async def send_numbers(self, numbers: dict[str, Any]) -> None:
+        self._note((numbers["position"], numbers["held_ahead"]))
+
+    async def send_tick(self) -> None:
+        self._note("tick")
+
+    async def refresh(self) -> None:
+        self._note("refresh")
+
+    async def go_elsewhere(self) -> None:
+        self._note("elsewhere")
+
+    def _note(self, frame: Any) -> None:
+        if self.fails:
+            raise ConnectionError("nobody listens")
+        self.frames.append(frame)
+
+    def told(self) -> list[Any]:
+        """What came since the last look."""
+        frames, self.frames = self.frames, []
+        return frames
+
+
+def waiting(line: Line, number: int = 1, *, present: bool = True) -> Entry:
+    """An entry that waits, as the row says; nothing of it is in the database, which the Lobby never asks."""
+    entry = Entry(id=number, code=uuid.uuid4(), queue="probe")
+    line.place(entry.job_id, entry.score, presence=60 if present else 0.001)
+    return entry
+
+
+def is_present(entry: Entry) -> bool:
+    return presence.is_present(entry.job_id)
+
+
+async def sit(lobby: Lobby, page: Page, *, is_owner: bool = True) -> Seat:
+    return await lobby.page_opened(page, is_owner=is_owner)
+
+
+def script_calls(valkey: redis.Redis) -> int:
+    stats = valkey.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval"))

@@ -1,0 +1,25 @@
+"""Presence of visitors, moved by data."""
+
+from queueing.line import clients, keys, presence
+from queueing.models import Entry
+from queueing.states import Absence
+
+
+def stay(*entries: Entry) -> None:
+    """Keep the visitors of these entries present for ten minutes, in tests of something else than presence."""
+    for entry in entries:
+        presence.beat("probe", [entry.job_id], 600)
+
+
+def go(entry: Entry, absence: Absence = Absence.LOST) -> None:
+    """End the visitor's presence: with a goodbye, or silently, as when the connection dies."""
+    if absence == Absence.CLOSED:
+        presence.close(entry.queue, entry.job_id, absence)
+    else:
+        clients.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
+
+
+def watch_since(seconds: float) -> None:
+    """Let web processes have been beating for that long."""
+    now, _ = clients.connection().time()
+    clients.connection().set(keys.WATCH, round((now - seconds) * 1000), px=60_000)

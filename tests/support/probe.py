@@ -1,0 +1,88 @@
+"""A heavy task for the tests: it notes that it was entered, waits, reports, and ends as it is told."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.tasks import task
+
+import queueing.tasks.tables
+from queueing.exceptions import UnusableInput
+from queueing.forms import EntryForm
+from queueing.registry import Context, HeavyTask
+
+
+def log_path() -> Path:
+    return Path(os.environ["PROBE_LOG"])
+
+
+def calls() -> list[str]:
+    """The labels of every time the task was entered, in order."""
+    path = log_path()
+    return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def entered(label: str, times: int = 1) -> bool:
+    return calls().count(label) >= times
+
+
+def hold(label: str) -> Path:
+    """Keep the task with this label running until the file is removed."""
+    path = log_path().with_name(f"{label}.hold")
+    path.touch()
+    return path
+
+
+# @task is typed for Django's TaskContext; our backend passes a `registry.Context`, which has more methods.
+@task(queue_name="probe", takes_context=True)  # type: ignore[arg-type]
+def probe(
+    context: Context, *, label: str = "x", seconds: float = 0, end: str = "", deaf: bool = False
+) -> dict[str, Any]:
+    """Runs for `seconds`; while a file named by `label` + ".hold" lies beside the log, longer."""
+    with log_path().open("a") as log:
+        log.write(f"{label} {context.attempt} {os.getpid()} {time.time()}\n")
+    began = time.monotonic()
+    hold = log_path().with_name(f"{label}.hold")
+    while (passed := time.monotonic() - began) < seconds or hold.exists():
+        if not deaf:
+            context.progress(passed, max(seconds, passed * 2), f"Working on {label}")
+        time.sleep(0.02)
+    if end == "unusable":
+        raise UnusableInput("This input has no corners.")
+    if end == "error":
+        raise RuntimeError("secret detail")
+    if end == "nan":
+        return {"label": label, "attempt": float("nan")}
+    if end == "nul":
+        raise UnusableInput("A NUL\0 in a sentence.")
+    if end == "die":
+        os._exit(3)
+    if end == "swallow":
+        with contextlib.suppress(Exception):
+            time.sleep(60)
+    context.save_file("answer.txt", f"{label}\n".encode(), "text/plain")
+    return {"label": label, "attempt": context.attempt}
+
+
+class ProbeForm(EntryForm):
+    label = forms.CharField(required=False, initial="x")
+    seconds = forms.FloatField(required=False)
+
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in super().options().items() if value not in (None, "")}
+
+
+heavy_task = HeavyTask(
+    task=probe,
+    title="Probe",
+    summary="Does what a test tells it.",
+    verb="Probing",
+    form=ProbeForm,
+    result_template="tables/result.html",
+    timeout=int(os.environ.get("PROBE_TIMEOUT", "60")),
+    sample=Path(queueing.tasks.tables.__file__).parent / "sample" / "table.csv",
+    may_keep=True,
+)

@@ -1,0 +1,92 @@
+"""Real processes of the project, on the tests' own database and Valkey."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+from django.db import connection
+
+from queueing.line import clients, keys
+from tests.support.paths import ROOT
+from tests.support.waiting import wait_for
+
+
+class Processes:
+    """Real processes of the project, on the tests' database and Valkey."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": _current_database_url(),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def use(self, values: dict[str, Any]) -> None:
+        """QUEUEING settings of the processes started from now on."""
+        self.environment |= {f"QUEUEING_{name}": str(value) for name, value in values.items()}
+
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{len(self.running)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=self.environment | environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def manage(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        return self.start("manage.py", *arguments, **environment)
+
+    def worker(self, *queues: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A worker that is ready to claim."""
+        before = set(clients.connection().smembers("rq:workers"))
+        process = self.manage("rqworker", *(queues or ("probe",)), **environment)
+        born = wait_for(lambda: set(clients.connection().smembers("rq:workers")) - before).pop()
+        wait_for(lambda: clients.connection().hget(born, "state") in {b"idle", b"busy"})
+        return process
+
+    def keeper(self) -> subprocess.Popen[bytes]:
+        process = self.manage("keeper")
+        wait_for(lambda: clients.connection().exists(keys.KEEPER))
+        return process
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(self.folder.glob("*.log")))
+
+    def stop(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the workers of a pool
+
+
+def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
+    """The process that this worker has forked for a job, as soon as there is one."""
+    children: list[psutil.Process] = wait_for(lambda: psutil.Process(worker.pid).children(recursive=True))
+    return children[-1]
+
+
+def is_dead(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def _current_database_url() -> str:
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{connection.settings_dict['NAME']}"
+    given, _, _ = os.environ["DATABASE_URL"].partition("?")
+    _, mark, query = os.environ["DATABASE_URL"].partition("?")
+    return f"{given.rpartition('/')[0]}/{connection.settings_dict['NAME']}{mark}{query}"

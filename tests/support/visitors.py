@@ -1,0 +1,81 @@
+"""Visitors of the site, each with a browser (a session) of their own."""
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import Permission, User
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from queueing.line import clients, keys
+from queueing.models import Entry, EntryFile
+from queueing.web.visitor import SESSION_KEY
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
+
+FORM = "/join/probe/"
+
+
+def upload(content: bytes = b"a,b\n1,2\n", name: str = "a.csv") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type="text/csv")
+
+
+class Visitor:
+    """One browser."""
+
+    def __init__(self, **options: Any) -> None:
+        self.client = Client(**options)
+
+    def send(self, **values: Any) -> "Response":
+        """Send the form of the probe's line; with a file, unless told otherwise."""
+        return self.client.post(FORM, {"file": upload(), "code": uuid.uuid4()} | values)
+
+    def join(self, **values: Any) -> Entry:
+        answer = self.send(**values)
+        assert answer.status_code == 303, answer.content.decode()
+        return Entry.objects.get(code=answer["Location"].split("/")[2])
+
+    def join_with_sample(self, queue: str) -> Entry:
+        """Join a real task's line with the file that its form offers."""
+        answer = self.client.post(f"/join/{queue}/", {"sample": "yes", "code": uuid.uuid4()})
+        assert answer.status_code == 303, answer.content.decode()
+        return Entry.objects.get(code=answer["Location"].split("/")[2])
+
+    @property
+    def name(self) -> uuid.UUID:
+        """What entries of this browser have in their `visitor`."""
+        return uuid.UUID(self.client.session[SESSION_KEY])
+
+    @property
+    def cookie(self) -> str:
+        return f"sessionid={self.client.cookies['sessionid'].value}"
+
+
+def staff(*permissions: str, is_staff: bool = True) -> Visitor:
+    """Somebody who is signed in, with these permissions on entries ("view", "change")."""
+    user = User.objects.create_user(f"user-{uuid.uuid4()}", is_staff=is_staff)
+    user.user_permissions.set(Permission.objects.filter(codename__in=[f"{name}_entry" for name in permissions]))
+    visitor = Visitor()
+    visitor.client.force_login(user)
+    return visitor
+
+
+def finished(visitor: Visitor) -> Entry:
+    """An entry with a result and a file, as a worker leaves it."""
+    entry = visitor.join()
+    entry.start("w")
+    file = EntryFile(entry=entry, attempt=1, name="answer.txt", content_type="text/html", size=2)
+    file.file.save("answer.txt", ContentFile(b"42"), save=False)
+    assert entry.succeed({"x": 1}, [file])
+    return entry
+
+
+def url(entry: Entry, page: str = "") -> str:
+    return f"/entry/{entry.code}/{page}"
+
+
+def presence_of(entry: Entry) -> float:
+    """Seconds that the entry's visitor counts as present from now on; 0 when absent."""
+    return max(0, clients.connection().pttl(keys.PRESENCE.format(job_id=entry.job_id))) / 1000

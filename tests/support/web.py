@@ -1,0 +1,51 @@
+"""A real web process, and sockets to it."""
+
+import socket
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from queueing.models import Entry
+from tests.support.processes import Processes
+from tests.support.servers import free_port
+from tests.support.visitors import Visitor
+from tests.support.waiting import wait_for
+
+
+class Web:
+    """A web process, and browsers' sockets to it."""
+
+    def __init__(self, processes: Processes, **environment: str) -> None:
+        self.port = free_port()
+        self.logs = processes.logs
+        self.process = processes.start(
+            *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"),
+            *("--websocket-max-message-size", "16384", "--websocket-max-frame-size", "16384"),
+            "config.asgi:application",
+            **environment,
+        )
+
+    def wait(self) -> "Web":
+        wait_for(self._listens)
+        return self
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def open(
+        self, entry: Entry, visitor: Visitor | None, query: str = "", **options: Any
+    ) -> AbstractContextManager[ClientConnection]:
+        headers = {"Cookie": visitor.cookie} if visitor else {}
+        address = f"ws://127.0.0.1:{self.port}/ws/entry/{entry.code}/{query}"
+        return connect(
+            address, additional_headers=headers, **{"origin": f"http://127.0.0.1:{self.port}", "proxy": None} | options
+        )
+
+    def refusal(self, entry: Entry, visitor: Visitor | None, **options: Any) -> tuple[int, bytes]:
+        with pytest.raises(InvalidStatus) as refused, self.open(entry, visitor, **options):
+            pass
+        return refused.value.response.status_code, bytes(refused.value.response.body or b"")

@@ -1,0 +1,52 @@
+"""`manage.py queue_stats`."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from queueing.line import presence
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.states import Absence, Status
+from tests.support.commands import run_command
+from tests.support.entries import ended
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+Join = Callable[..., Entry]
+
+
+def test_the_lines_in_words_and_for_machines(join: Join, line: Line) -> None:
+    first, _, _ = join(), join(), ended(join(), Status.CANCELLED, timedelta())
+    presence.close("probe", first.job_id, Absence.LOST)
+    words = run_command("queue_stats").splitlines()
+    assert [sentence.split(":")[0] for sentence in words] == list(django_settings.QUEUEING_TASKS)
+    assert words[-1].startswith("probe: 2 present, 1 held, 0 running, 0 workers; oldest wait ")
+    assert words[-1].endswith("goodput 0 s, waste 0 s, 1 left before their start.")
+    assert "none" in words[0]
+    lines: list[dict[str, Any]] = json.loads(run_command("queue_stats", "--json"))
+    assert lines[-1].keys() == {
+        *("queue", "present", "held", "running", "wait", "workers", "oldest_wait", "goodput", "waste", "skipped"),
+    }
+    assert (lines[-1]["present"], lines[-1]["held"], lines[-1]["skipped"]) == (2, 1, 1)
+
+
+def test_goodput_and_waste_are_told_apart(join: Join) -> None:
+    now = timezone.now()
+    for seconds, status in (
+        (10, Status.SUCCEEDED),
+        (20, Status.FAILED),
+        (40, Status.ABANDONED),
+        (80, Status.CANCELLED),
+    ):
+        Entry.objects.filter(pk=join().pk).update(
+            status=status, attempt=1, last_attempted_at=now - timedelta(seconds=seconds), finished_at=now
+        )
+    numbers = json.loads(run_command("queue_stats", "--json"))[-1]
+    assert (numbers["goodput"], numbers["waste"], numbers["skipped"]) == (30, 120, 0)

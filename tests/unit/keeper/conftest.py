@@ -1,0 +1,13 @@
+"""A keeper whose rounds the tests call one by one."""
+
+import pytest
+
+from queueing.keeper.round import Keeper
+
+
+@pytest.fixture
+def keeper(db: None) -> Keeper:
+    made = Keeper()
+    made._no_leases_before = 0
+    made.client.set("queueing:epoch", 1)  # no flush has just happened
+    return made

@@ -1,0 +1,133 @@
+"""Rows against places: what a flush of Redis, a lost place or a deleted row leaves behind, and how it is mended."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.utils import timezone
+
+from queueing import ending
+from queueing.keeper import reconcile
+from queueing.keeper.round import Keeper
+from queueing.line import presence
+from queueing.line.places import Line
+from queueing.line.queue import LineQueue
+from queueing.models import Entry, EntryEvent
+from queueing.states import Status
+from tests.support.presence import go
+from tests.support.probe import probe
+
+pytestmark = pytest.mark.postgres
+
+Join = Callable[..., Entry]
+
+
+def old(*entries: Entry) -> None:
+    """Joined so long ago that they are no longer on their way into the line."""
+    Entry.objects.filter(pk__in=[entry.pk for entry in entries]).update(joined_at=timezone.now() - timedelta(minutes=1))
+
+
+def test_a_flush_loses_nobody_and_no_order(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
+    entries = [join(str(number)) for number in range(10)]
+    old(*entries)
+    keeper.round()
+    valkey.flushall()
+    assert keeper.round()["restored"] == 0  # first the pages beat
+    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    assert keeper.round()["restored"] == 10
+    assert line.ids() == [entry.job_id for entry in entries]
+    assert keeper.round()["held"] == 10  # restoring sets no presence
+    presence.beat("probe", [entry.job_id for entry in reversed(entries)], 10)
+    assert line.ids() == [entry.job_id for entry in entries]
+    assert EntryEvent.objects.filter(kind="restored").count() == 10
+
+
+def test_places_come_back_in_the_order_of_the_line(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may claim between two batches: nobody may be there before those ahead."""
+    monkeypatch.setattr("queueing.keeper.reconcile.WINDOW", 1)
+    entries = [join(str(number)) for number in range(12)]
+    Entry.objects.filter(pk=entries[-1].pk).update(priority=5)
+    old(*entries)
+    valkey.flushall()
+    assert reconcile.compare(line) == (12, 0)
+    restored = EntryEvent.objects.filter(kind="restored").order_by("id").values_list("entry__code", flat=True)
+    assert [code.hex for code in restored] == line.ids()
+    assert line.ids()[0] == entries[-1].job_id
+
+
+def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: Line, valkey: redis.Redis) -> None:
+    result = probe.using(backend="unattended").enqueue()
+    entry = Entry.objects.get(code=result.id)
+    old(entry)
+    valkey.flushall()
+    keeper.round()
+    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    keeper.round()
+    assert line.claim("w1") == (entry.job_id, 0)
+
+
+def test_a_row_without_a_place_gets_one(keeper: Keeper, join: Join, line: Line) -> None:
+    entry = join()
+    old(entry)
+    line.remove(entry.job_id)
+    assert keeper.round()["restored"] == 1
+    assert line.count_entries() == 1
+
+
+def test_a_row_on_its_way_into_the_line_is_left_alone(keeper: Keeper, join: Join, line: Line) -> None:
+    entry = join()
+    line.remove(entry.job_id)
+    assert keeper.round()["restored"] == 0
+
+
+def test_a_place_without_a_waiting_row_goes_and_a_foreign_job_stays(
+    keeper: Keeper, join: Join, line: Line, queue: LineQueue
+) -> None:
+    entry, gone = join("ended"), join("deleted")
+    Entry.objects.filter(pk=entry.pk).update(status=Status.CANCELLED)
+    Entry.objects.filter(pk=gone.pk).delete()
+    queue.enqueue("tests.support.foreign.note", "x", job_id="foreign")
+    foreign_uuid = queue.enqueue("tests.support.foreign.note", "x", job_id="0" * 32)
+    assert line.claim("w1")[0] == entry.job_id  # moves the inbox into the line
+    line.release("w1", entry.job_id)
+    keeper.round()
+    assert set(line.ids()) == {"foreign", foreign_uuid.id}
+
+
+def test_a_longer_hold_outlives_a_flush(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis, settings: Any
+) -> None:
+    entry = join()
+    old(entry)
+    assert ending.keep(entry)
+    valkey.flushall()
+    keeper.round()
+    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    keeper.round()
+    assert line.held_ids() == []
+    go(entry)
+    keeper.round()
+    seconds, _ = valkey.time()
+    due = valkey.zscore(line.keys.due, entry.job_id)
+    assert due is not None
+    assert due / 1000 - seconds > 1700
+
+
+def test_a_requeue_gives_an_entry_neither_presence_nor_another_place(keeper: Keeper, join: Join, line: Line) -> None:
+    entry, last = join(), join("last")
+    old(entry, last)
+    go(entry)
+    go(last)
+    line.client.zrem(line.keys.line, entry.job_id)
+    line.client.rpush("rq:queue:probe", entry.job_id)
+    assert line.claim("w1") == (None, 1)  # at the end of the line it would have been passed, too
+    assert not presence.is_present(entry.job_id)
+    assert line.held_ids() == [last.job_id]
+    keeper.reconciler.reconcile(line)
+    assert line.ids() == [entry.job_id]
+    assert presence.beat("probe", [last.job_id], 10) == [last.job_id]
+    assert line.ids() == [entry.job_id, last.job_id]

@@ -1,0 +1,132 @@
+"""docker-compose.yml, the Dockerfile and the Procfile, as far as they can be checked without a container engine."""
+
+import argparse
+import re
+import shlex
+from typing import Any
+
+import pytest
+import yaml
+from daphne.cli import CommandLineInterface
+from django.core.management import get_commands, load_command_class
+
+from queueing.line.keys import KEEPER
+from tests.support.paths import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+SCALED = ["web", "worker"]
+
+
+def parse(command: list[str]) -> dict[str, Any]:
+    """What a command line means to the program it names; a wrong option ends the test."""
+    match command:
+        case ["python", "-m", "daphne", *arguments]:
+            options: argparse.Namespace = CommandLineInterface().parser.parse_args(arguments)
+            return vars(options)
+        case ["python", "manage.py", name, *arguments]:
+            program = load_command_class(get_commands()[name], name)
+            return vars(program.create_parser("manage.py", name).parse_args(arguments))
+    pytest.fail(f"Nobody knows how to run {command}.")
+
+
+def procfile() -> dict[str, list[str]]:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    commands = dict(line.split(": exec ", 1) for line in lines)
+    return {name: shlex.split(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", command)) for name, command in commands.items()}
+
+
+def test_the_services_are_ours_and_those_that_they_need() -> None:
+    assert set(SERVICES) == {"proxy", "web", "worker", "keeper", "migrate", "valkey", "postgres"}
+    assert OURS == ["web", "worker", "keeper", "migrate"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_command_is_one_that_the_project_has(name: str) -> None:
+    parse(SERVICES[name]["command"])
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "keeper"])
+def test_a_container_runs_what_make_run_runs(name: str) -> None:
+    """Address and number of workers aside: a container is reached from outside, and scaled as a whole."""
+    own = {"socket_strings", "num_workers"}
+    container, terminal = parse(SERVICES[name]["command"]), parse(procfile()[name])
+    assert {key: value for key, value in container.items() if key not in own} == {
+        key: value for key, value in terminal.items() if key not in own
+    }
+
+
+def test_the_web_server_listens_to_other_containers_with_a_long_backlog() -> None:
+    assert parse(SERVICES["web"]["command"])["socket_strings"] == ["tcp:port=8000:interface=0.0.0.0:backlog=2048"]
+    assert "web 8000" in COMPOSE["configs"]["caddyfile"]["content"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"migrate"}))
+def test_a_service_is_watched_and_restarted(name: str) -> None:
+    healthcheck = SERVICES[name]["healthcheck"]
+    assert healthcheck["test"][0] == "CMD"
+    assert {"interval", "timeout", "retries"} <= healthcheck.keys()
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "keeper"])
+def test_a_health_check_in_python_compiles(name: str) -> None:
+    program, option, code = SERVICES[name]["healthcheck"]["test"][1:]
+    assert (program, option) == ("python", "-c")
+    compile(code, name, "exec")
+
+
+def test_the_health_of_the_keeper_is_the_key_it_leaves() -> None:
+    assert f'"{KEEPER}"' in SERVICES["keeper"]["healthcheck"]["test"][-1]
+
+
+def test_migrations_run_once_and_before_what_needs_them() -> None:
+    assert SERVICES["migrate"]["restart"] == "no"
+    for name in ("web", "worker", "keeper"):
+        assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_dependencies_exist_and_can_become_healthy() -> None:
+    for service in SERVICES.values():
+        for name, dependency in service.get("depends_on", {}).items():
+            assert dependency["condition"] != "service_healthy" or "healthcheck" in SERVICES[name]
+
+
+def test_images_are_pinned() -> None:
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for image in [*bases, *(service["image"] for service in SERVICES.values())]:
+        assert re.fullmatch(r"[\w./-]+:(?!latest)[\w.-]+", image), image
+
+
+def test_our_image_does_not_run_as_root() -> None:
+    users = re.findall(r"^USER (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert users == ["queue"]
+    assert all("user" not in SERVICES[name] and SERVICES[name]["cap_drop"] == ["ALL"] for name in OURS)
+
+
+def test_web_and_worker_can_be_scaled() -> None:
+    for name in SCALED:
+        assert not SERVICES[name].keys() & {"container_name", "hostname", "ports"}
+
+
+def test_uploads_are_seen_by_all_who_touch_them_and_nothing_is_lost_on_a_restart() -> None:
+    for name in ("web", "worker", "keeper"):
+        assert "media:/app/var/media" in SERVICES[name]["volumes"]
+    used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+    assert used == COMPOSE["volumes"].keys()
+
+
+def test_valkey_keeps_its_data_and_evicts_nothing() -> None:
+    command = " ".join(SERVICES["valkey"]["command"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+
+
+def test_secrets_come_from_outside_and_must_be_given() -> None:
+    for name in OURS:
+        environment = SERVICES[name]["environment"]
+        assert environment["SECRET_KEY"].startswith("${SECRET_KEY:?")
+        assert ":${POSTGRES_PASSWORD:?" in environment["DATABASE_URL"]
+        assert "DEBUG" not in environment
+    assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")

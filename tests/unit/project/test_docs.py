@@ -1,0 +1,140 @@
+"""What the documents say, as far as a machine can tell whether it is true."""
+
+import ast
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import get_commands
+from django.tasks import task_backends
+from django.test import Client
+
+from queueing import registry
+from queueing.conf import DECLARED
+from queueing.models import Entry
+from queueing.states import Status
+from queueing.work import runner
+from tests.support.paths import ROOT
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
+MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+(TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The README's heavy task, added to this site in the README's three steps."""
+    (tmp_path / "words_of_readme.py").write_text(MODULE)
+    template = tmp_path / "queueing" / "results" / "words.html"
+    template.parent.mkdir(parents=True)
+    template.write_text(TEMPLATE)
+    settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [*settings.TEMPLATES[0]["DIRS"], tmp_path]}]
+    settings.QUEUEING_TASKS = settings.QUEUEING_TASKS | {"words": "words_of_readme"}
+    monkeypatch.setattr(task_backends["default"], "queues", set(settings.QUEUEING_TASKS))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "words_of_readme", raising=False)
+    registry.all_tasks.cache_clear()
+    yield
+    registry.all_tasks.cache_clear()
+
+
+def test_the_readme_task_takes_a_file_from_its_form_to_the_result_on_the_page(
+    words: None, client: Client, db: None, django_capture_on_commit_callbacks: Any
+) -> None:
+    """The README's heavy task takes a file from its form to the result on the page."""
+    assert "Count words" in client.get("/").content.decode()
+    with django_capture_on_commit_callbacks(execute=True):
+        upload = SimpleUploadedFile("poem.txt", b"the rose is the rose\n" * 3)
+        answer = client.post("/join/words/", {"file": upload, "least": 4})
+    assert answer.status_code == 303
+    runner.run_entry(Entry.objects.get().job_id)
+    entry = Entry.objects.get()
+    assert entry.status == Status.SUCCEEDED
+    assert entry.result
+    assert entry.result["total"] == 15
+    page = client.get(answer["Location"]).content.decode()
+    assert "15 words in all." in page
+    assert "<li>rose: 6</li>" in page
+    file = client.get(f"{answer['Location']}files/words.csv")
+    assert b"".join(file.streaming_content).split() == [b"the,6", b"rose,6"]  # type: ignore[attr-defined]
+
+
+def test_the_readme_task_refuses_what_is_no_text(words: None, client: Client, db: None) -> None:
+    answer = client.post("/join/words/", {"file": SimpleUploadedFile("x.txt", b"\0\1"), "least": 1})
+    assert answer.status_code == 422
+    assert "This is not a text file." in answer.content.decode()
+
+
+def test_the_readme_enqueues_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
+    (tmp_path / "enqueue_of_readme.py").write_text(ENQUEUE)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("enqueue_of_readme")
+    runner.run_entry(Entry.objects.get().job_id)
+    module.result.refresh()
+    assert module.result.return_value == 5
+
+
+def test_the_settings_table_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", README, re.MULTILINE)
+    assert [(name, ast.literal_eval(default)) for name, default in rows] == [
+        (prefix + field.name, field.default) for prefix, kind in DECLARED.items() for field in fields(kind)
+    ]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[name]):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), f"{link} in {name}"
+        assert not anchor or anchor in anchors(target.read_text()), f"{link} in {name}"
+
+
+def anchors(text: str) -> set[str]:
+    """The headings as GitHub names them in links."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "existing"),
+    [
+        (r"manage\.py ([a-z][\w-]*)", lambda: set(get_commands())),
+        (
+            r"(?:`|^)make ([a-z-]+)",
+            lambda: set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)),
+        ),
+    ],
+    ids=["manage.py", "make"],
+)
+def test_commands_exist(pattern: str, existing: Callable[[], set[str]]) -> None:
+    told = {name for text in TEXTS.values() for name in re.findall(pattern, text, re.MULTILINE)}
+    assert told
+    assert told <= existing()
+
+
+def test_files_named_in_the_documents_exist() -> None:
+    """Anything in backticks that looks like a path of this project; `queueing/tasks/words.py` is the reader's own."""
+    named = {
+        path
+        for text in TEXTS.values()
+        for path in re.findall(r"`((?:config|queueing|templates|tests|docs)/[^`*<… ]*)`", text)
+    }
+    missing = {path for path in named if not (ROOT / path).exists() and "words" not in path}
+    assert not missing
+
+
+def test_every_variable_of_the_environment_is_told() -> None:
+    source = (ROOT / "config" / "settings.py").read_text()
+    read = set(re.findall(r'(?:text|words|number|boolean)\("([A-Z_]+)"', source))
+    assert read <= set(re.findall(r"^\| `([A-Z_]+)` \|", TEXTS["docs/operations.md"], re.MULTILINE))

@@ -1,0 +1,398 @@
+"""The task "tables": what it finds in tables however they are written, how exactly, and in how much memory."""
+
+import csv
+import io
+import json
+import statistics
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from queueing.exceptions import UnusableInput, VisitorLeft
+from queueing.tasks.tables.dialect import sniff, sniff_file
+from queueing.tasks.tables.profile import profile
+from queueing.tasks.tables.reading import Reader
+from queueing.tasks.tables.sketches import Spread, Tally, count
+from queueing.tasks.tables.task import heavy_task, profile_table
+from tests.support.paths import TABLE
+from tests.support.tables import invented
+from tests.support.task_context import FolderContext
+
+PEOPLE = "name,born,height\nÅsa,1990-05-01,1.71\nJosé,1985-11-30,1.80\nZoë,2001-01-15,1.65\n"
+
+
+def nobody(done: float, total: float, message: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture
+def profiled(tmp_path: Path) -> Any:
+    """The profile of a table given as text or bytes."""
+
+    def run(content: str | bytes, header: str = "auto") -> dict[str, Any]:
+        path = tmp_path / "table.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return profile(path, header=header, progress=nobody)
+
+    return run
+
+
+def column_of(profiled: Any, *values: object) -> dict[str, Any]:
+    """The profile of one column with these values."""
+    with io.StringIO(newline="") as text:
+        csv.writer(text).writerows([["value", "other"], *([value, "x"] for value in values)])
+        found: dict[str, Any] = profiled(text.getvalue())["columns"][0]
+    return found
+
+
+def test_the_sample_has_its_rows_columns_and_types_in_result_and_file(tmp_path: Path) -> None:
+    assert heavy_task.sample == TABLE
+    context = FolderContext(TABLE, tmp_path)
+    result = profile_table.func(context)
+    assert (result["rows"], result["columns"]) == ("2,000 rows", "12 columns")
+    assert (result["delimiter"], result["encoding"], result["notes"]) == ("comma", "UTF-8", [])
+    assert {card["name"]: card["type"] for card in result["cards"]} == {
+        "loan": "whole number",
+        "lent_on": "date",
+        "returned_at": "date and time",
+        "branch": "text",
+        "shelf": "text",
+        "pages": "whole number",
+        "reader_age": "whole number",
+        "renewed": "yes/no",
+        "days": "whole number",
+        "fee": "number",
+        "shelf_mark": "text",
+        "note": "text",
+    }
+    saved = json.loads((tmp_path / "profile.json").read_bytes())
+    assert saved["rows"] == 2_000
+    assert len(saved["columns"]) == 12
+    assert context.reports[-1][0] <= 1
+    assert "rows read" in context.reports[-1][1]
+
+
+# How it is written
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "name"),
+    [(",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "pipe"), ("^", "caret"), ("~", "tilde"), (":", "colon")],
+)
+def test_finds_the_delimiter(profiled: Any, delimiter: str, name: str) -> None:
+    found = profiled(PEOPLE.replace(",", delimiter))
+    assert found["delimiter"] == name
+    assert [column["name"] for column in found["columns"]] == ["name", "born", "height"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [
+        ("utf-8", "UTF-8"),
+        ("utf-8-sig", "UTF-8"),
+        ("utf-16", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("cp1252", "Windows-1252"),
+        ("latin-1", "Windows-1252"),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_reads_the_usual_encodings_and_ends_of_lines(profiled: Any, codec: str, name: str, newline: str) -> None:
+    found = profiled(PEOPLE.replace("\n", newline).encode(codec))
+    assert found["encoding"] == name
+    assert found["rows"] == 3
+    assert found["unreadable_characters"] == 0
+    assert [top["value"] for top in found["columns"][0]["top"]] == ["José", "Zoë", "Åsa"]
+
+
+def test_reads_utf16_of_the_other_byte_order(profiled: Any) -> None:
+    assert profiled(b"\xfe\xff" + PEOPLE.encode("utf-16-be"))["rows"] == 3
+
+
+def test_a_few_broken_bytes_do_not_change_the_encoding(profiled: Any) -> None:
+    found = profiled(("name,n\n" + "Zoë,1\n" * 100).encode() + b"Jos\xe9,2\n")
+    assert (found["encoding"], found["unreadable_characters"], found["rows"]) == ("UTF-8", 1, 101)
+
+
+def test_an_encoding_that_shows_late_is_found(profiled: Any) -> None:
+    found = profiled(b"name,n\n" + b"Anna,1\n" * 200_000 + "Zoë,1\n".encode("cp1252"))
+    assert (found["encoding"], found["rows"]) == ("Windows-1252", 200_001)
+
+
+def test_quoted_fields_may_hold_anything(profiled: Any) -> None:
+    found = profiled('a,b\n"1,5","two\nlines, and ""marks"""\n"x",y\n')
+    assert found["rows"] == 2
+    assert found["ragged_rows"] == 0
+    assert found["columns"][1]["top"][0]["value"] in {'two\nlines, and "marks"', "y"}
+
+
+def test_a_mark_in_the_middle_of_a_field_is_a_letter(profiled: Any) -> None:
+    found = profiled('size,n\n5" pipe,1\n6" pipe,2\n7" pipe,3\n')
+    assert found["rows"] == 3
+    assert {top["value"] for top in found["columns"][0]["top"]} == {'5" pipe', '6" pipe', '7" pipe'}
+
+
+def test_a_quotation_that_never_ends_is_refused_with_its_line(profiled: Any) -> None:
+    with pytest.raises(UnusableInput, match="line 4 is opened and never closed"):
+        profiled('a,b\n1,2\n3,4\n"5,6\n7,8\n')
+
+
+def test_a_line_without_end_is_refused(profiled: Any, settings: Any) -> None:
+    settings.QUEUEING = {"TABLE_MAX_LINE_BYTES": 1_000_000}
+    with pytest.raises(UnusableInput, match="Line 3 is longer than"):
+        profiled("a,b\n1,2\n3," + "4" * 9_000_000)
+
+
+def test_a_quotation_beyond_the_limit_is_refused_with_its_line(profiled: Any) -> None:
+    with pytest.raises(UnusableInput, match="line 3 is opened and never closed"):
+        profiled('a,b\n1,2\n"' + "x" * 3_000_000 + "\n1,2\n")
+
+
+@pytest.mark.parametrize(("delimiter", "mark"), [(";", ","), ("\t", ","), (";", ".")])
+def test_reads_the_decimal_mark_of_the_table(profiled: Any, delimiter: str, mark: str) -> None:
+    group = "." if mark == "," else ","
+    rows = [f"a{delimiter}1{group}234{mark}5", f"b{delimiter}0{mark}5", f"c{delimiter}-7"]
+    found = profiled("\n".join([f"name{delimiter}sum", *rows]))
+    assert found["decimal_mark"] == mark
+    assert (found["columns"][1]["min"], found["columns"][1]["max"]) == (-7, 1234.5)
+
+
+def test_two_decimal_commas_are_two_numbers(profiled: Any) -> None:
+    assert profiled("a;b\n1,5;2,5\n3,5;4,5\n")["delimiter"] == "semicolon"
+    assert profiled("1,5;2,5\n3,5;4,5\n")["delimiter"] == "semicolon"
+
+
+def test_takes_the_delimiter_from_excels_own_line(profiled: Any) -> None:
+    found = profiled("sep=!\na!b\n1,5!2;3\n")
+    assert (found["delimiter"], found["rows"], found["columns"][0]["name"]) == ("'!'", 1, "a")
+
+
+def test_one_column_stays_one(profiled: Any) -> None:
+    found = profiled("time\n12:30\n13:45, or so\n\n14:00\n")
+    assert (found["delimiter"], found["rows"], found["ragged_rows"], len(found["columns"])) == ("none", 3, 0, 1)
+
+
+# Names and rows
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("a,a,,a\n1,2,3,4\n", ["a", "a (2)", "Column 3", "a (3)"]),
+        ('" long\n name ",b\n1,2\n', ["long name", "b"]),
+        ("1,2\n3,4\n", ["Column 1", "Column 2"]),
+        ("name,2019,2020\nA,1,2\n", ["Column 1", "Column 2", "Column 3"]),
+        ("x y\n", ["x y"]),
+        ("mpg,cyl\nMazda,21,6\nDatsun,22.8,4\n", ["Column 1", "mpg", "cyl"]),
+        ("a,b\n1,2,\n3,4,\n", ["a", "b", "Column 3"]),
+    ],
+)
+def test_each_column_has_a_name_of_its_own(profiled: Any, content: str, names: list[str]) -> None:
+    assert [column["name"] for column in profiled(content)["columns"]] == names
+
+
+def test_the_visitor_knows_better_where_the_names_are(profiled: Any) -> None:
+    years = "name,2019,2020\nA,1,2\n"
+    assert [column["name"] for column in profiled(years, "yes")["columns"]] == ["name", "2019", "2020"]
+    assert profiled("a,b\nc,d\n", "no")["rows"] == 2
+    assert profiled("a,b\nc,d\n")["rows"] == 1
+
+
+def test_a_header_alone_is_a_table_without_rows(profiled: Any) -> None:
+    found = profiled("a,b,c")
+    assert (found["rows"], [column["type"] for column in found["columns"]]) == (0, ["empty"] * 3)
+
+
+def test_titles_above_the_table_are_passed_over(profiled: Any) -> None:
+    found = profiled("Account 17\n\nday;sum;text\n2024-01-01;5,00;x\n2024-01-02;6,00;y\n2024-01-03;7,00;z\n")
+    assert (found["titles_above"], found["rows"], found["columns"][0]["name"]) == (1, 3, "day")
+
+
+def test_rows_that_are_too_short_or_too_long_are_counted_and_kept(profiled: Any) -> None:
+    found = profiled("a,b,c\n1,2,3\n4,5\n6,7,8,9\n\n10,11,12\n")
+    assert (found["rows"], found["ragged_rows"]) == (4, 2)
+    assert [column["missing"] for column in found["columns"]] == [0, 0, 1]
+    assert found["columns"][2]["max"] == 12
+
+
+@pytest.mark.parametrize("content", ["", "\n\n\r\n", "\ufeff\n"])
+def test_a_table_without_columns_is_refused(profiled: Any, content: str) -> None:
+    with pytest.raises(UnusableInput, match="no columns"):
+        profiled(content)
+
+
+def test_a_first_row_beyond_the_limit_is_refused(profiled: Any, settings: Any) -> None:
+    settings.QUEUEING = {"TABLE_MAX_LINE_BYTES": 1_000}
+    with pytest.raises(UnusableInput, match="first row of this table is longer than"):
+        profiled("a,b" * 100_000)
+
+
+def test_too_many_columns_are_refused(profiled: Any, settings: Any) -> None:
+    settings.QUEUEING = {"TABLE_MAX_COLUMNS": 3}
+    with pytest.raises(UnusableInput, match="4 columns; the limit is 3"):
+        profiled("a,b,c,d\n1,2,3,4\n")
+
+
+def test_the_visitors_leaving_ends_it(tmp_path: Path) -> None:
+    class Left(FolderContext):
+        def progress(self, done: float, total: float, message: str = "") -> None:
+            raise VisitorLeft
+
+    with pytest.raises(VisitorLeft):
+        profile_table.func(Left(TABLE, tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+CELLS = st.text(alphabet='ab ",\n\rü', max_size=12)
+
+
+@examples(deadline=None)
+@given(st.lists(CELLS, min_size=1, max_size=6), st.integers(1, 3))
+def test_the_fast_way_reads_what_the_careful_way_reads(tmp_path_factory: Any, lines: list[str], width: int) -> None:
+    path = tmp_path_factory.getbasetemp() / "either.csv"
+    path.write_bytes("\n".join(lines).encode())
+    names = ",".join("abc"[:width]) + "\n" + ",".join("123"[:width])
+    dialect = sniff(names, whole=True, header="no")
+    fast = Reader(path, dialect)._read_fast(path.read_bytes())
+    if fast is not None:
+        text = io.StringIO(path.read_bytes().decode(), newline="")
+        careful = filter(None, csv.reader(text, delimiter=dialect.delimiter))
+        assert fast.rows() == [tuple(row) for row in careful]
+
+
+def test_rows_may_lie_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BLOCK_PER_COLUMN", "LEAST_BLOCK", "MOST_BLOCK"):
+        monkeypatch.setattr(f"queueing.tasks.tables.reading.{name}", 64)
+    rows = [[str(number), 'say "hi",\nor not' if number % 5 == 0 else 'it is 5" wide'] for number in range(200)]
+    path = tmp_path / "table.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["n", "text"], *rows])
+    reader = Reader(path, sniff_file(path, header="auto"))
+    assert [list(row) for frame in reader.frames() for row in frame.iter_rows()] == rows
+    assert reader.ragged == 0
+
+
+# What it finds
+
+
+def test_missing_values_are_blanks_and_the_usual_words(profiled: Any) -> None:
+    found = column_of(profiled, 1, "", " ", "NA", "NULL", 2, "NA")
+    assert (found["missing"], found["missing_written_as"], found["type"]) == (5, {"NA": 2, "NULL": 1}, "whole number")
+    assert column_of(profiled, "", "", "")["type"] == "empty"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "2.0", "1e3", "-7", "+4"], "whole number"),
+        (["1", "2.5", ".5", "1,234.75"], "number"),
+        (["00123", "04567", "99999"], "text"),
+        (["12345678901234567890", "12345678901234567891"], "text"),
+        (["1e999", "5"], "text"),
+        (["inf", "nan", "5x"], "text"),
+        (["yes", "No", "YES"], "yes/no"),
+        (["true", "false"], "yes/no"),
+        (["yes", "no", "maybe"], "text"),
+        (["2024-02-29", "1999-12-31"], "date"),
+        (["31.12.1999", "1.2.2024"], "date"),
+        (["31.12.99", "01.02.24"], "date"),
+        (["5 Jan 2024", "17 Dec 2023"], "date"),
+        (["2024-02-30", "2024-02-31"], "text"),
+        (["2024-02-29T10:00:00Z", "2024-02-29T10:00:00.5+02:00"], "date and time"),
+        (["2024-02-29 10:00", "2024-02-29 23:59"], "date and time"),
+        (["10:00", "23:59"], "text"),
+    ],
+)
+def test_the_type_of_a_column_is_that_of_its_values(profiled: Any, values: list[str], kind: str) -> None:
+    assert column_of(profiled, *values)["type"] == kind
+
+
+def test_a_few_odd_values_do_not_hide_the_numbers(profiled: Any) -> None:
+    found = column_of(profiled, *range(99), "unknown")
+    assert (found["type"], found["readable"], found["max"]) == ("whole number", 99, 98)
+    assert column_of(profiled, *range(80), *("unknown",) * 20)["type"] == "text"
+
+
+def test_the_order_of_day_and_month_comes_from_all_values(profiled: Any) -> None:
+    american = column_of(profiled, "01/02/2024", "03/04/2024", "12/31/2024")
+    assert (american["written_as"], american["max"]) == ("month/day/year", "2024-12-31")
+    assert column_of(profiled, "01/02/2024", "31/12/2024")["written_as"] == "day/month/year"
+
+
+def test_a_small_table_is_measured_exactly(profiled: Any) -> None:
+    chance = invented(7)
+    values = [round(chance.lognormvariate(2, 1), 3) for _ in range(999)]
+    found = column_of(profiled, *values)
+    assert found["exact"]
+    assert found["quantiles_exact"]
+    assert found["distinct"] == len(set(values))
+    assert (found["min"], found["max"]) == (min(values), max(values))
+    assert found["mean"] == pytest.approx(statistics.fmean(values))
+    quartiles = statistics.quantiles(values, n=4, method="inclusive")
+    assert [found["quantiles"][share] for share in ("0.25", "0.5", "0.75")] == pytest.approx(quartiles)
+    assert sum(found["histogram"]["counts"]) == len(values)
+
+
+def test_dates_are_measured_like_numbers(profiled: Any) -> None:
+    found = column_of(profiled, "2024-01-01", "2024-01-03", "2024-01-03", "2024-01-05")
+    assert (found["min"], found["max"], found["mean"]) == ("2024-01-01", "2024-01-05", "2024-01-03")
+    assert found["quantiles"]["0.5"] == "2024-01-03"
+    assert found["histogram"]["counts"] == [1, 0, 2, 0, 1]
+
+
+def test_far_values_do_not_flatten_the_histogram(profiled: Any) -> None:
+    found = column_of(profiled, *range(1000), 10**9)["histogram"]
+    assert found["last_holds_more"]
+    assert sum(found["counts"]) == 1001
+    assert max(found["counts"]) < 100
+
+
+def test_beyond_its_size_a_column_is_estimated(profiled: Any) -> None:
+    chance = invented(3)
+    numbers = [chance.gauss(100, 15) for _ in range(150_000)] + [50.0] * 5_000
+    text = "id,number\n" + "".join(f"K{index},{number:.6f}\n" for index, number in enumerate(numbers))
+    ids, measured = profiled(text)["columns"]
+    assert not ids["exact"]
+    assert ids["distinct"] == pytest.approx(155_000, rel=0.04)
+    assert ids["top"] == []
+    assert measured["top"][0] == {"value": "50.000000", "count": ANY}
+    assert 4_900 < measured["top"][0]["count"] <= 5_000
+    assert measured["mean"] == pytest.approx(statistics.fmean(numbers))
+    assert measured["quantiles"]["0.5"] == pytest.approx(statistics.median(numbers), abs=0.2)
+    assert sum(measured["histogram"]["counts"]) == len(numbers)
+
+
+def test_counts_of_an_estimate_are_too_low_by_a_known_error_at_most() -> None:
+    chance = invented(11)
+    tally, truth = Tally(1_000), Counter[str]()
+    for _ in range(20):
+        values = [f"v{int(chance.paretovariate(0.6))}" for _ in range(5_000)]
+        truth.update(values)
+        tally.add(count(pl.Series(values)))
+    assert not tally.exact
+    assert tally.distinct() == pytest.approx(len(truth), rel=0.04)
+    assert tally.error <= 100_000 / 1_000
+    for value, found in tally.top(20):
+        assert truth[value] - tally.error <= found <= truth[value]
+
+
+def test_quantiles_stay_close_over_many_blocks() -> None:
+    chance = invented(5)
+    spread, everything = Spread(4_000), []
+    for _ in range(100):
+        block = [chance.expovariate(1) for _ in range(3_000)]
+        everything += block
+        spread.add(pl.Series(block), pl.Series([1] * len(block), dtype=pl.UInt64))
+    assert not spread.exact
+    everything.sort()
+    for share in (0.01, 0.5, 0.99):
+        [found] = spread.quantiles([share])
+        rank = sum(value < found for value in everything) / len(everything)
+        assert rank == pytest.approx(share, abs=0.005)

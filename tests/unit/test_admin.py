@@ -1,0 +1,146 @@
+"""What staff see, and the little they can do."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from queueing.line import presence
+from queueing.line.places import Line
+from queueing.models import Entry, EntryEvent
+from queueing.states import Absence, Reason, Status
+from tests.support.visitors import Visitor, staff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/queueing/entry/"
+LINES = "/admin/queueing/entry/lines/"
+Join = Callable[..., Entry]
+
+
+def page_of(entry: Entry) -> str:
+    return f"{LIST}{entry.pk}/change/"
+
+
+def text(visitor: Visitor, path: str) -> str:
+    answer = visitor.client.get(path)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def end(visitor: Visitor, *entries: Entry) -> str:
+    data = {"action": "end", "_selected_action": [entry.pk for entry in entries]}
+    return visitor.client.post(LIST, data, follow=True).content.decode()
+
+
+def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
+    entry = join("a")
+    EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.HELD, detail="closed")
+    entry.start("w1")
+    entry.fail(Reason.ERROR, "It broke.", error_class="builtins.RuntimeError", traceback="secret <detail>")
+    looker = staff("view")
+    assert str(entry.code) in text(looker, LIST)
+    page = text(looker, page_of(entry))
+    places = [page.index(word) for word in ("Joined", "<strong>Held</strong> closed", "<strong>Failed</strong>")]
+    assert places == sorted(places)
+    assert "The task raised an exception" in page
+    assert "secret &lt;detail&gt;" in page
+    assert "a.csv" in page
+
+
+def test_what_staff_end_is_told_as_that(join: Join) -> None:
+    waiting, running = join("a"), join("b")
+    running.start("w")
+    assert "Ended 2 entries." in end(staff("view", "change"), waiting, running)
+    for entry, headline in ((waiting, "Your place was ended"), (running, "Stopped")):
+        entry.refresh_from_db()
+        assert (entry.status, entry.reason) == (Status.CANCELLED, Reason.ENDED)
+        page = text(staff("view"), f"/entry/{entry.code}/")
+        assert headline in page
+        assert "The people who run this site ended it" in page
+        assert "Staff ended it" in text(staff("view"), page_of(entry))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?queue=probe",
+        "?status__exact=waiting",
+        "?reason__exact=lost",
+        "?joined_at__gte=2000-01-01T00:00:00Z",
+        "?q={code}",
+    ],
+)
+def test_the_list_is_filtered(query: str, join: Join) -> None:
+    entry, other = join("a"), join("b")
+    Entry.objects.filter(pk=entry.pk).update(reason=Reason.LOST)
+    Entry.objects.filter(pk=other.pk).update(
+        queue="tables", status=Status.FAILED, joined_at=timezone.now() - timedelta(days=20_000)
+    )
+    listed = text(staff("view"), LIST + query.format(code=entry.code))
+    assert str(entry.code) in listed
+    assert str(other.code) not in listed
+
+
+def test_a_search_for_nonsense_finds_nothing(join: Join) -> None:
+    assert str(join().code) not in text(staff("view"), f"{LIST}?q=nonsense")
+
+
+def test_rows_are_read_only(join: Join) -> None:
+    entry = join()
+    worker = staff("view", "change", "add", "delete")
+    assert worker.client.get(f"{LIST}add/").status_code == 403
+    assert worker.client.get(f"{LIST}{entry.pk}/delete/").status_code == 403
+    assert worker.client.post(page_of(entry), {"status": "failed"}).status_code == 403
+    page = text(worker, page_of(entry))
+    assert 'name="_save"' not in page
+    assert "delete_selected" not in text(worker, LIST)
+    entry.refresh_from_db()
+    assert entry.status == Status.WAITING
+
+
+def test_the_lines_are_shown_as_they_are(join: Join, line: Line) -> None:
+    entries = [join(), join(), join(), join()]
+    presence.close("probe", entries[0].job_id, Absence.CLOSED)
+    entries[1].start("w")
+    line.end_claim("w", entries[1].job_id)
+    Entry.objects.filter(pk=entries[0].pk).update(joined_at=timezone.now() - timedelta(seconds=90.2))
+    page = text(staff("view"), LINES)
+    row = page[page.index(">probe<") :]
+    cells = [cell.split("</td>")[0] for cell in row.split("<td>")[1:10]]
+    assert cells[:4] == ["2", "1", "1", "0"]
+    assert cells[4].split()[0] in {"90", "91"}
+    assert cells[5:] == ["unknown", "0 s", "0 s", "0"]
+    assert 'href="/admin/queueing/entry/?queue=probe&amp;status__exact=waiting"' in page
+    assert LINES in text(staff("view"), LIST)
+
+
+def test_staff_may_end_living_entries(join: Join, line: Line) -> None:
+    living, running, done = join(), join(), join()
+    for entry in (running, done):
+        entry.start("w")
+        line.end_claim("w", entry.job_id)
+    done.succeed({})
+    assert "Ended 2 entries." in end(staff("view", "change"), living, running, done)
+    statuses = dict(Entry.objects.values_list("pk", "status"))
+    assert statuses == {living.pk: Status.CANCELLED, running.pk: Status.CANCELLED, done.pk: Status.SUCCEEDED}
+    assert line.count_entries() == 0
+
+
+def test_who_may_only_look_ends_nothing(join: Join) -> None:
+    entry = join()
+    looker = staff("view")
+    assert 'value="end"' not in text(looker, LIST)
+    end(looker, entry)
+    entry.refresh_from_db()
+    assert entry.is_live
+
+
+@pytest.mark.parametrize("path", [LIST, LINES])
+def test_it_is_for_staff(path: str, join: Join) -> None:
+    join()
+    for visitor in (Visitor(), staff("view", "change", is_staff=False)):
+        answer = visitor.client.get(path)
+        assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={path}")
+    assert staff().client.get(path).status_code == 403

@@ -1,0 +1,158 @@
+"""The queue as a backend of django.tasks."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+from django.tasks import TaskResultStatus, default_task_backend, task_backends
+from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
+from django.tasks.signals import task_enqueued, task_finished, task_started
+
+from queueing import ending, registry
+from queueing.backend import PresenceBackend
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.states import Reason
+from queueing.work import runner
+from tests.support.probe import probe
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+
+def status_of(result: Any) -> TaskResultStatus:
+    status: TaskResultStatus = result.status
+    return status
+
+
+def job_id(result: Any) -> str:
+    return str(result.id).replace("-", "")
+
+
+@pytest.fixture
+def signals() -> Iterator[list[tuple[str, Any]]]:
+    """(signal, status) of every signal that is sent."""
+    seen: list[tuple[str, Any]] = []
+    receivers = []
+    for name, signal in (("enqueued", task_enqueued), ("started", task_started), ("finished", task_finished)):
+
+        def note(sender: Any, task_result: Any, name: str = name, **_: Any) -> None:
+            assert sender is PresenceBackend
+            seen.append((name, task_result.status))
+
+        signal.connect(note)
+        receivers.append((signal, note))
+    yield seen
+    for signal, note in receivers:
+        signal.disconnect(note)
+
+
+def test_an_enqueued_task_waits_in_the_line_runs_and_returns_its_value(
+    line: Line, signals: list[tuple[str, Any]]
+) -> None:
+    result = probe.enqueue(label="hello")
+    assert status_of(result) == TaskResultStatus.READY
+    assert line.ids() == [job_id(result)]
+    runner.run_entry(job_id(result))
+    result.refresh()
+    assert status_of(result) == TaskResultStatus.SUCCESSFUL
+    assert result.return_value == {"label": "hello", "attempt": 1}
+    assert result.attempts == 1
+    assert result.is_finished
+    assert [name for name, _ in signals] == ["enqueued", "started", "finished"]
+    assert probe.get_result(result.id).return_value == result.return_value
+
+
+def test_an_abandoned_entry_is_a_failed_result_that_says_why(signals: list[tuple[str, Any]]) -> None:
+    result = probe.enqueue()
+    Entry.objects.get().abandon(Reason.CLOSED)
+    result.refresh()
+    assert result.status == TaskResultStatus.FAILED
+    assert result.errors[0].exception_class.__name__ == "VisitorAbandoned"
+    assert "CLOSE_GRACE" in result.errors[0].traceback
+    assert "finished" not in [name for name, _ in signals]  # it never ran
+
+
+def test_a_cancelled_entry_is_a_failed_result_that_says_why() -> None:
+    result = probe.enqueue()
+    Entry.objects.get().cancel()
+    result.refresh()
+    assert result.errors[0].exception_class.__name__ == "VisitorCancelled"
+
+
+def test_a_task_that_raised_has_its_error_in_the_result(signals: list[tuple[str, Any]]) -> None:
+    result = probe.enqueue(end="error")
+    runner.run_entry(job_id(result))
+    result.refresh()
+    assert result.status == TaskResultStatus.FAILED
+    assert result.errors[0].exception_class is RuntimeError
+    assert "secret detail" in result.errors[0].traceback
+    with pytest.raises(ValueError, match="failed"):
+        _ = result.return_value
+    assert signals[-1] == ("finished", TaskResultStatus.FAILED)
+
+
+def test_priority_decides_the_place(line: Line) -> None:
+    late = probe.enqueue()
+    first = probe.using(priority=10).enqueue()
+    assert line.ids() == [job_id(first), job_id(late)]
+    assert default_task_backend.supports_priority
+
+
+def test_unknown_results_and_results_of_other_tasks_are_refused() -> None:
+    with pytest.raises(TaskResultDoesNotExist):
+        probe.get_result("no-such-id")
+    with pytest.raises(TaskResultDoesNotExist):
+        probe.get_result("00000000-0000-4000-8000-000000000000")
+    result = probe.enqueue()
+    with pytest.raises(TaskResultMismatch):
+        registry.get_task("tables").task.get_result(result.id)
+
+
+def test_what_the_backend_cannot_do_is_refused() -> None:
+    with pytest.raises(InvalidTask):
+        probe.using(queue_name="nowhere")
+    with pytest.raises(TypeError):
+        probe.enqueue(label=object())  # type: ignore[arg-type]  # the very mistake
+    with pytest.raises(ImproperlyConfigured, match="typo"):
+        PresenceBackend("default", {"OPTIONS": {"typo": True}})
+
+
+def test_a_task_without_a_visitor_needs_no_presence_when_its_backend_says_so(line: Line) -> None:
+    result = probe.using(backend="unattended").enqueue()
+    assert line.client.pttl(f"presence:{job_id(result)}") == -1
+    assert task_backends["unattended"].options == {"needs_presence": False}
+    runner.run_entry(job_id(result))
+    result.refresh()
+    assert status_of(result) == TaskResultStatus.SUCCESSFUL
+    assert not line.client.exists(f"presence:{job_id(result)}")
+
+
+def test_nothing_is_placed_when_the_transaction_rolls_back(line: Line) -> None:
+    def enqueue_and_fail() -> None:
+        with transaction.atomic():
+            probe.enqueue()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        enqueue_and_fail()
+    assert line.count_entries() == 0
+    assert not Entry.objects.exists()
+
+
+def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, Any]]) -> None:
+    result = probe.enqueue(seconds=5)
+    stopper = threading.Timer(0.5, _leave)
+    stopper.start()
+    runner.run_entry(job_id(result))
+    stopper.join()
+    result.refresh()
+    assert result.errors[0].exception_class.__name__ == "VisitorCancelled"
+    assert signals[-1] == ("finished", TaskResultStatus.FAILED)
+
+
+def _leave() -> None:
+    ending.leave(Entry.objects.get())
+    connection.close()

@@ -1,0 +1,89 @@
+"""Joining, and joining again."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+
+from queueing import ending, joining, registry
+from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.states import Status
+from tests.support.files import stored_files
+
+Join = Callable[..., Entry]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+
+def send(content: bytes, *, code: uuid.UUID, visitor: uuid.UUID) -> Entry:
+    return joining.join(
+        registry.get_task("probe"),
+        code=code,
+        visitor=visitor,
+        upload=ContentFile(content, name="a.csv"),
+        content_type="text/csv",
+        options={},
+    )
+
+
+def test_joining_stores_the_input_and_leaving_frees_the_place(join: Join, line: Line) -> None:
+    entry = join("a")
+    with entry.input.open() as stored:
+        assert stored.read() == b"input of a"
+    ending.leave(entry)
+    assert Entry.objects.get().status == Status.CANCELLED
+    assert line.count_entries() == 0
+
+
+def test_the_same_form_sent_twice_is_one_entry(line: Line) -> None:
+    code, visitor = uuid.uuid4(), uuid.uuid4()
+    first = send(b"same", code=code, visitor=visitor)
+    assert send(b"same", code=code, visitor=visitor).pk == first.pk
+    assert send(b"else", code=code, visitor=visitor).pk != first.pk  # the form was reused for another file
+    assert line.count_entries() == 2
+
+
+def test_a_foreign_code_is_never_reused() -> None:
+    entry = send(b"same", code=uuid.uuid4(), visitor=uuid.uuid4())
+    assert send(b"same", code=entry.code, visitor=uuid.uuid4()).code != entry.code
+
+
+def test_refusals_store_nothing(join: Join, settings: Any) -> None:
+    visitor = uuid.uuid4()
+    settings.QUEUEING = {"MAX_LINE": 2}
+    join(visitor=visitor)
+    join(visitor=visitor)
+    rows, files = Entry.objects.count(), stored_files()
+    with pytest.raises(LineFull):
+        join()
+    settings.QUEUEING = {}
+    with pytest.raises(TooManyWaiting):
+        join(visitor=visitor)
+    settings.QUEUEING = {"CLOSED_LINES": "tables, probe"}
+    with pytest.raises(LineClosed):
+        join()
+    assert Entry.objects.count() == rows
+    assert stored_files() == files
+
+
+def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, line: Line) -> None:
+    entry, other = join("again"), join("other")
+    ending.leave(entry)
+    new = joining.join_again(entry, visitor=uuid.uuid4())
+    assert line.ids() == [other.job_id, new.job_id]
+    assert new.kwargs == {"label": "again"}
+    with new.input.open() as stored:
+        assert stored.read() == b"input of again"
+
+
+def test_joining_again_without_the_input_says_so(join: Join) -> None:
+    entry = join()
+    ending.leave(entry)
+    stored = entry.input
+    assert stored.name
+    stored.storage.delete(stored.name)
+    with pytest.raises(UnusableInput, match="no longer stored"):
+        joining.join_again(entry, visitor=uuid.uuid4())

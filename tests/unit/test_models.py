@@ -1,0 +1,143 @@
+"""Rows and their moves: one compare-and-swap each."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from queueing.exceptions import IllegalMove, TooManyWaiting
+from queueing.models import Entry, EntryFile
+from queueing.states import FINAL, LIVE, MOVES, Reason, Status
+
+Join = Callable[..., Entry]
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def test_an_entry_that_started_can_succeed_with_its_result(join: Join) -> None:
+    entry = join()
+    assert entry.start("w1")
+    assert (entry.status, entry.attempt, entry.worker_ids) == (Status.RUNNING, 1, ["w1"])
+    assert entry.succeed({"x": 1})
+    entry.refresh_from_db()
+    assert entry.result == {"x": 1}
+    assert entry.finished_at is not None
+
+
+def test_every_status_has_its_moves() -> None:
+    assert set(MOVES) == set(Status)
+    assert set(Status) == LIVE | FINAL
+    assert all(not MOVES[status] for status in FINAL)
+
+
+def test_only_one_of_two_workers_starts_an_entry(join: Join) -> None:
+    join()
+    mine, yours = Entry.objects.get(), Entry.objects.get()
+    assert mine.start("w1")
+    assert not yours.start("w2")
+
+
+def test_a_first_attempt_starts_in_one_query_and_knows_its_row(join: Join) -> None:
+    entry = join()
+    started = Entry.objects.start_first_attempt(entry.job_id, "w1")
+    assert started is not None
+    assert entry.attempt == 0
+    assert not entry.start("w2")  # it was read before
+    assert (started.status, started.attempt, started.worker_ids) == (Status.RUNNING, 1, ["w1"])
+    stored = Entry.objects.values().get()
+    assert {name: getattr(started, name) for name in stored} == stored
+    assert started.succeed({"x": 1})
+    assert Entry.objects.get().result == {"x": 1}
+
+
+def test_only_a_waiting_first_attempt_starts_in_one_query(join: Join) -> None:
+    retried, running, gone = join(), join(), join()
+    assert retried.start("w1")
+    assert retried.requeue_orphan()
+    assert running.start("w1")
+    gone.delete()
+    before = list(Entry.objects.order_by("id").values())
+    for entry in (retried, running, gone):
+        assert Entry.objects.start_first_attempt(entry.job_id, "w2") is None
+    assert Entry.objects.start_first_attempt("somebody else's", "w2") is None
+    assert list(Entry.objects.order_by("id").values()) == before
+
+
+def test_a_late_attempt_can_write_nothing(join: Join) -> None:
+    entry = join()
+    entry.start("w1")
+    late = Entry.objects.get()
+    entry.requeue_orphan()
+    entry.start("w2")
+    assert not late.renew_lease()
+    assert not late.report(0.5, "late")
+    assert not late.succeed({"late": True}, [EntryFile(entry=late, attempt=1, name="x", content_type="x", size=1)])
+    assert not late.fail(Reason.ERROR)
+    entry.refresh_from_db()
+    assert (entry.status, entry.attempt, entry.worker_ids) == (Status.RUNNING, 2, ["w1", "w2"])
+    assert not entry.files.exists()
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_final_is_final(join: Join, status: str) -> None:
+    entry = join()
+    Entry.objects.update(status=status)
+    for stale in (entry, Entry.objects.get()):
+        assert not stale.start("w")
+        assert not stale.cancel()
+        assert not stale.abandon(Reason.LOST)
+    assert Entry.objects.get().status == status
+
+
+@pytest.mark.parametrize("move", ["succeed", "fail", "requeue_orphan", "fail_orphan", "undo_start", "start again"])
+def test_a_move_that_does_not_exist_is_a_mistake_in_the_code(join: Join, move: str) -> None:
+    """From a live status it raises: False would say that somebody else was first."""
+    entry = join()
+    arguments: dict[str, list[Any]] = {"succeed": [{}], "fail": [Reason.ERROR], "fail_orphan": ["", ""]}
+    if move == "start again":
+        move, arguments = "start", {"start": ["w2"]}
+        assert entry.start("w1")
+    before = Entry.objects.values().get()
+    with pytest.raises(IllegalMove):
+        getattr(entry, move)(*arguments.get(move, []))
+    assert Entry.objects.values().get() == before
+
+
+def test_giving_back_leaves_no_trace_of_the_start(join: Join) -> None:
+    entry = join()
+    entry.start("w1")
+    entry.undo_start()
+    entry.refresh_from_db()
+    assert (entry.status, entry.attempt, entry.worker_ids, entry.started_at) == (Status.WAITING, 0, [], None)
+
+
+def test_a_visitor_holds_so_many_places_and_no_more(join: Join) -> None:
+    visitor = uuid.uuid4()
+    first, _ = join(visitor=visitor), join(visitor=visitor)
+    with pytest.raises(TooManyWaiting):
+        join(visitor=visitor)
+    first.cancel()
+    join(visitor=visitor)
+
+
+def test_the_database_itself_refuses_a_third_place(join: Join) -> None:
+    entry = join(visitor=uuid.uuid4())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Entry.objects.create(queue="probe", task_path="x", visitor=entry.visitor, slot=entry.slot)
+
+
+def test_an_orphan_comes_back_beside_places_taken_meanwhile(join: Join) -> None:
+    visitor = uuid.uuid4()
+    entry = join(visitor=visitor)
+    entry.start("w1")
+    join(visitor=visitor)
+    join(visitor=visitor)
+    assert entry.requeue_orphan()
+
+
+def test_the_score_is_exact_in_a_double() -> None:
+    for number in (1, 2**40 - 1):
+        for priority in (-100, 0, 100):
+            score = Entry(id=number, priority=priority).score
+            assert int(float(score)) == score

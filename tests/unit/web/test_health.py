@@ -1,0 +1,39 @@
+"""Alive and ready."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.connections import forget_connections
+from tests.support.servers import free_port
+from tests.support.visitors import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ready() -> tuple[int, dict[str, bool]]:
+    answer = Visitor().client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+def test_a_site_that_answers_is_alive() -> None:
+    answer = Visitor().client.get("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
+    assert ready() == (503, {"database": True, "redis": True, "keeper": False, "workers": False})
+
+
+def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redis.Redis) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    forget_connections()
+    try:
+        assert Visitor().client.get("/healthz").status_code == 200
+        assert ready() == (503, {"database": True, "redis": False, "keeper": False, "workers": False})
+        settings.METRICS_TOKEN = "token"
+        answer = Visitor().client.get("/metrics", headers={"Authorization": "Bearer token"})
+        assert answer.status_code == 503
+    finally:
+        forget_connections()

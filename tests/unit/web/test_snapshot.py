@@ -1,0 +1,131 @@
+"""What a visitor is told, from the row, the place and the facts."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from queueing.facts import Facts, parse_facts
+from queueing.line.places import Line, Place
+from queueing.models import Entry
+from queueing.states import FINAL, Reason, Status
+from queueing.web import snapshot
+from queueing.web.sentences import ordinal
+from queueing.web.snapshot import JSON_FIELDS, Snapshot
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+BUSY = Facts(workers=2, running=2, busy=2, run_seconds=(60.0,) * 10)
+
+
+def entry(status: Status = Status.WAITING, **values: object) -> Entry:
+    return Entry(id=1, code=uuid.uuid4(), queue="probe", status=status, **values)
+
+
+def told(
+    made: Entry, ahead: int | None = None, held_ahead: int = 0, facts: Facts = BUSY, *, is_claimed: bool = False
+) -> Snapshot:
+    place = Place(ahead, held_ahead) if ahead is not None else None
+    return snapshot.build(made, place, facts, is_claimed=is_claimed)
+
+
+def test_a_waiting_entry_has_its_numbers_and_sentences() -> None:
+    now = told(entry(), 2, 1)
+    assert (now.position, now.ahead, now.held_ahead) == (3, 2, 1)
+    assert now.headline == "3rd in line"
+    assert now.detail == "2 ahead of you, 1 more may return. 2 workers serve this line."
+    assert now.eta_seconds
+    assert now.eta_seconds[0] < 90 < now.eta_seconds[1]
+    assert now.wait.startswith("Expected wait: ")
+    assert now.title == "(3) Probe"
+    assert tuple(now.as_json()) == JSON_FIELDS
+
+
+def test_who_is_next_is_told_so() -> None:
+    now = told(entry(), 0, facts=Facts(workers=1))
+    assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you. 1 worker serves this line.")
+
+
+def test_an_unknown_wait_is_not_guessed() -> None:
+    now = told(entry(), 5, facts=Facts())
+    assert (now.eta_seconds, now.wait) == (None, "The wait is not known yet.")
+
+
+def test_a_line_without_workers_says_so_and_that_it_goes_on() -> None:
+    now = told(entry(), 1, facts=Facts(workers=0))
+    assert now.wait == "No worker is there at the moment. Your place is kept, and the line goes on by itself."
+    assert now.detail == "1 ahead of you."
+
+
+def test_who_was_claimed_is_told_that_the_turn_is_coming_up() -> None:
+    now = told(entry(), is_claimed=True)
+    assert (now.position, now.ahead, now.held_ahead, now.eta_seconds) == (None, None, None, None)
+    assert (now.headline, now.wait, now.detail) == ("Your turn is coming up", "", "A worker is taking it up.")
+
+
+def test_without_a_place_no_turn_is_promised() -> None:
+    now = told(entry())
+    assert (now.position, now.ahead, now.held_ahead, now.eta_seconds) == (None, None, None, None)
+    assert (now.headline, now.detail) == ("Waiting", "Your place is stored; its number will follow.")
+
+
+def test_places_are_told_from_claims(line: Line) -> None:
+    first, second = entry(), entry()
+    first.id, second.id = 1, 2
+    assert snapshot.read(first).headline == "Waiting"  # as after a flush
+    for made in (first, second):
+        line.place(made.job_id, made.score, presence=60)
+    line.claim("w")
+    assert [snapshot.read(made).headline for made in (first, second)] == ["Your turn is coming up", "You are next"]
+
+
+def test_it_never_grows_without_saying_why() -> None:
+    now = told(entry(reason=Reason.ORPHANED), 0)
+    assert "you are back in your place" in now.detail
+
+
+def test_running_says_what_is_done() -> None:
+    assert told(entry(Status.RUNNING, attempt=1)).headline == "Probing…"
+    now = told(entry(Status.RUNNING, attempt=2, progress=0.5, message="Page 2 of 4"))
+    assert (now.headline, now.progress, now.title) == ("Page 2 of 4", 0.5, "50% Probe")
+    assert "began again" in now.detail
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_what_has_ended_waits_for_nothing(status: Status) -> None:
+    now = told(entry(status, finished_at=NOW, progress=0.5))
+    assert (now.position, now.eta_seconds, now.keep_seconds, now.progress, now.wait) == (None, None, None, None, "")
+    assert now.kept_until == NOW + timedelta(hours=1)
+    assert (now.result_url is not None) == (status == Status.SUCCEEDED)
+    assert now.headline
+
+
+@pytest.mark.parametrize("reason", sorted(Reason))
+@pytest.mark.parametrize("status", sorted(Status))
+def test_every_status_and_reason_has_words(status: Status, reason: Reason) -> None:
+    now = told(entry(status, reason=reason), facts=Facts())
+    assert now.headline
+    assert now.title
+    assert now.detail or status == Status.SUCCEEDED
+    assert bool(now.advice) == (status in FINAL - {Status.SUCCEEDED})
+
+
+def test_a_place_may_be_kept_for_longer() -> None:
+    assert told(entry(), 0).keep_seconds == 120
+    assert told(entry(keep_seconds=1800), 0).keep_seconds == 1800
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (21, "21st"), (112, "112th")],
+)
+def test_ordinals_end_as_in_english(number: int, text: str) -> None:
+    assert ordinal(number) == text
+
+
+def test_facts_that_nobody_wrote_are_unknown() -> None:
+    assert parse_facts(None) == Facts()
+    assert parse_facts(None).workers is None
+
+
+def test_facts_of_another_version_do_no_harm() -> None:
+    assert parse_facts(b'{"workers": 3, "mood": "good"}') == Facts(workers=3)

@@ -1,0 +1,460 @@
+"""Pages and forms, as a browser without JavaScript meets them."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from django.db import connection
+
+from queueing import facts
+from queueing.conf import conf
+from queueing.line import clients, keys, presence
+from queueing.line.places import Line
+from queueing.models import Entry, EntryEvent
+from queueing.states import Absence, Reason, Status
+from tests.support.connections import forget_connections
+from tests.support.files import stored_files
+from tests.support.servers import free_port
+from tests.support.visitors import FORM, Visitor, presence_of, staff, upload, url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CONTRACT = {
+    "status",
+    "position",
+    "ahead",
+    "held_ahead",
+    "keep_seconds",
+    "eta_seconds",
+    "progress",
+    "message",
+    "result_url",
+}
+SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
+
+
+@pytest.fixture
+def redis_away(valkey: redis.Redis, settings: Any) -> Iterator[None]:
+    """Nothing answers where Redis should be."""
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    forget_connections()
+    yield
+    forget_connections()
+
+
+def finish(entry: Entry) -> Entry:
+    """As a worker does it."""
+    assert entry.start("w")
+    assert entry.succeed({"label": "ä"})
+    return entry
+
+
+def state(visitor: Visitor, entry: Entry, query: str = "") -> dict[str, Any]:
+    answer: dict[str, Any] = visitor.client.get(url(entry, f"status.json{query}")).json()
+    return answer
+
+
+# Joining
+
+
+def test_sending_the_form_makes_an_entry_and_leads_to_its_page(line: Line) -> None:
+    visitor = Visitor()
+    answer = visitor.send(label="mine")
+    entry = Entry.objects.get()
+    assert (answer.status_code, answer["Location"]) == (303, url(entry))
+    assert (entry.visitor, entry.kwargs, entry.code.version) == (visitor.name, {"label": "mine"}, 4)
+    assert line.ids() == [entry.job_id]
+    page = visitor.client.get(answer["Location"])
+    assert page.status_code == 200
+    assert "You are next" in page.content.decode()
+    assert "no-store" in page["Cache-Control"]
+
+
+def test_the_list_shows_each_line_with_its_length() -> None:
+    Visitor().join()
+    page = Visitor().client.get("/").content.decode()
+    assert "Probe" in page
+    assert "1 in line" in page
+    assert page.count("Nobody in line") == 2
+
+
+def test_an_unknown_task_is_not_found() -> None:
+    for answer in (Visitor().client.get("/join/nothing/"), Visitor().client.post("/join/nothing/")):
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"file": ""}, "This field is required."),
+        ({"file": upload(b"")}, "The submitted file is empty."),
+        ({"file": upload(b"x" * 1001)}, "This file is too large; the limit is 1000 bytes."),
+        ({"seconds": "many"}, "Enter a number."),
+    ],
+)
+def test_a_form_that_cannot_be_used_says_why_and_stores_nothing(
+    values: dict[str, Any], sentence: str, valkey: redis.Redis, settings: Any
+) -> None:
+    settings.QUEUEING = {"MAX_UPLOAD_BYTES": 1000}
+    files = stored_files()
+    answer = Visitor().send(**values)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode().replace("\xa0", " ")
+    assert not Entry.objects.exists()
+    assert stored_files() == files
+    assert valkey.dbsize() == 0
+
+
+def test_the_sample_needs_no_file() -> None:
+    for name in django_settings.QUEUEING_TASKS:
+        visitor = Visitor()
+        answer = visitor.client.post(f"/join/{name}/", {"sample": "1"})
+        assert answer.status_code == 303, answer.content.decode()
+        assert visitor.client.get(answer["Location"]).status_code == 200
+        entry = Entry.objects.get(queue=name)
+        assert entry.input.size > 0
+        assert entry.input_type in {"application/pdf", "text/csv"}
+
+
+def test_one_visitor_holds_so_many_places_and_no_more(line: Line) -> None:
+    visitor = Visitor()
+    visitor.join()
+    visitor.join()
+    files = stored_files()
+    answer = visitor.send()
+    assert (answer.status_code, answer["Retry-After"]) == (429, "30")
+    assert "as many places" in answer.content.decode()
+    assert "It is worth trying again" not in answer.content.decode()  # nobody knows when one of them is done
+    form = visitor.client.get(FORM).content.decode()  # tells it before the file travels
+    assert "as many places" in form
+    assert form.count("disabled") == 2
+    assert (Entry.objects.count(), line.count_entries(), stored_files()) == (2, 2, files)
+    Visitor().join()
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [({"MAX_LINE": 1}, "The line is full."), ({"CLOSED_LINES": "tables, probe"}, "closed for the moment")],
+)
+def test_a_line_that_takes_nobody_says_when_to_come_back(values: dict[str, Any], sentence: str, settings: Any) -> None:
+    Visitor().join()
+    assert "disabled" not in Visitor().client.get(FORM).content.decode()
+    settings.QUEUEING = values
+    files = stored_files()
+    answer = Visitor().send()
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert sentence in answer.content.decode()
+    form = Visitor().client.get(FORM)
+    assert form.status_code == 200
+    assert sentence in form.content.decode()
+    assert form.content.decode().count("disabled") == 2
+    assert Entry.objects.count() == 1
+    assert stored_files() == files
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_without_redis_nobody_joins_and_the_form_is_still_shown() -> None:
+    files = stored_files()
+    answer = Visitor().send()
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert not Entry.objects.exists()
+    assert stored_files() == files
+    assert Visitor().client.get("/").status_code == 200
+    assert Visitor().client.get(FORM).status_code == 200
+
+
+def test_without_redis_an_entry_is_still_shown_and_can_be_left(request: pytest.FixtureRequest) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    request.getfixturevalue("redis_away")
+    page = visitor.client.get(url(entry))
+    assert page.status_code == 200
+    assert "nothing is lost" in page.content.decode()
+    now = state(visitor, entry)
+    assert (now["status"], now["position"], now["eta_seconds"]) == ("waiting", None, None)
+    assert visitor.client.post(url(entry, "leave/")).status_code == 303
+    assert state(visitor, entry)["status"] == "cancelled"
+
+
+def test_a_code_that_is_none_is_replaced() -> None:
+    assert Visitor().join(code="nonsense").code.version == 4
+
+
+def test_a_form_sent_twice_is_one_entry(line: Line) -> None:
+    visitor, code = Visitor(), uuid.uuid4()
+    assert visitor.join(code=code).pk == visitor.join(code=code).pk
+    assert Entry.objects.count() == line.count_entries() == 1
+
+
+def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
+    visitor, code = Visitor(), uuid.uuid4()
+    visitor.client.post(url(visitor.join(), "leave/"))  # the browser has its session
+    together = Barrier(2)
+
+    def send() -> int:
+        try:
+            together.wait(10)
+            return visitor.send(code=code).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [future.result(30) for future in [pool.submit(send), pool.submit(send)]]
+    assert answers == [303, 303]
+    assert Entry.objects.live().count() == line.count_entries() == 1
+
+
+def test_results_are_found_again_by_those_they_were_made_for() -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    assert url(entry) in visitor.client.get("/").content.decode()
+    assert url(entry) not in Visitor().client.get("/").content.decode()
+
+
+def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
+    facts.publish_facts("probe")
+    for path in ("/", FORM):
+        assert "No worker is there at the moment; places are kept." in Visitor().client.get(path).content.decode()
+    clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
+    assert "No worker" not in Visitor().client.get(FORM).content.decode()
+
+
+# The entry
+
+
+@pytest.mark.parametrize("verb", ["goodbye", "leave", "keep", "again"])
+def test_what_changes_something_is_a_post(verb: str) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    answer = visitor.client.get(url(entry, f"{verb}/"))
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+
+
+def test_a_goodbye_holds_the_place_and_the_next_look_is_back_in_it(line: Line) -> None:
+    visitor = Visitor()
+    entry, behind = visitor.join(), Visitor().join()
+    order = line.ids()
+    for _ in range(2):
+        assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
+        assert line.held_ids() == [entry.job_id]
+        assert line.client.hget(line.keys.absence, entry.job_id) == b"closed"
+        assert presence_of(entry) == 0
+    assert line.ids() == [behind.job_id]
+    assert visitor.client.get(url(entry, "status.json")).json()["position"] == 1
+    assert line.ids() == order
+    assert line.held_ids() == []
+
+
+def test_a_goodbye_to_what_has_ended_leaves_nothing_behind(line: Line) -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    assert visitor.client.post(url(entry, "goodbye/")).status_code == 204
+    assert not line.client.exists(keys.GONE.format(job_id=entry.job_id))
+
+
+@pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 3)])
+def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown: int) -> None:
+    entry = Visitor().join()
+    page = staff(*permissions).client.get(url(entry)).content.decode()
+    assert page.count('<form method="post" action="/entry/') == shown
+    assert "/again/" not in page
+
+
+def test_leaving_twice_is_leaving_once(line: Line) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    for _ in range(2):
+        answer = visitor.client.post(url(entry, "leave/"))
+        assert (answer.status_code, answer["Location"]) == (303, url(entry))
+    entry.refresh_from_db()
+    assert (entry.status, entry.reason) == (Status.CANCELLED, Reason.LEFT)
+    assert line.count_entries() == 0
+    assert presence_of(entry) == 0
+    assert "You left the line" in visitor.client.get(url(entry)).content.decode()
+
+
+def test_leaving_what_has_ended_changes_nothing() -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    assert visitor.client.post(url(entry, "leave/")).status_code == 303
+    assert state(visitor, entry)["status"] == "succeeded"
+
+
+def test_keeping_a_place_can_be_said_twice(line: Line) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    for _ in range(2):
+        assert visitor.client.post(url(entry, "keep/")).status_code == 303
+    assert state(visitor, entry)["keep_seconds"] == 1800
+    assert line.client.hget(line.keys.grace, entry.job_id) == b"1800000"
+    assert set(entry.events.values_list("kind", flat=True)) == {EntryEvent.Kind.KEPT}
+    assert "30 minutes" in visitor.client.get(url(entry)).content.decode()
+
+
+def test_again_is_a_new_place_with_the_same_input_and_the_same_one_when_pressed_twice() -> None:
+    visitor = Visitor()
+    first = visitor.join(label="mine", file=upload(b"content"))
+    visitor.client.post(url(first, "leave/"))
+    places = {visitor.client.post(url(first, "again/"))["Location"] for _ in range(2)}
+    second = Entry.objects.live().get()
+    assert places == {url(second)}
+    assert second.kwargs == {"label": "mine"}
+    assert second.code.version == 4
+    with second.input.open() as kept:
+        assert kept.read() == b"content"
+    # When that one is over too, either page leads to a third.
+    visitor.client.post(url(second, "leave/"))
+    visitor.client.post(url(first, "again/"))
+    assert Entry.objects.live().get().pk not in {first.pk, second.pk}
+
+
+def test_again_on_a_living_entry_leads_to_it() -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    assert visitor.client.post(url(entry, "again/"))["Location"] == url(entry)
+    assert Entry.objects.count() == 1
+
+
+def test_again_may_be_refused(settings: Any) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    visitor.client.post(url(entry, "leave/"))
+    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+    answer = visitor.client.post(url(entry, "again/"))
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    settings.QUEUEING = {}
+    entry.input.delete(save=False)
+    answer = visitor.client.post(url(entry, "again/"))
+    assert answer.status_code == 410
+    assert "hand it in again" in answer.content.decode()
+
+
+# The state as JSON
+
+
+def test_the_state_is_the_contract_and_ready_made_sentences() -> None:
+    Visitor().join()
+    visitor = Visitor()
+    now = state(visitor, visitor.join())
+    assert set(now) == CONTRACT | SENTENCES
+    assert {name: now[name] for name in CONTRACT} == {
+        "status": "waiting",
+        "position": 2,
+        "ahead": 1,
+        "held_ahead": 0,
+        "keep_seconds": 120,
+        "eta_seconds": None,
+        "progress": None,
+        "message": "",
+        "result_url": None,
+    }
+
+
+def test_held_entries_are_told_apart_from_those_ahead() -> None:
+    away, visitor = Visitor().join(), Visitor()
+    entry = visitor.join()
+    presence.close("probe", away.job_id, Absence.LOST)
+    now = state(visitor, entry)
+    assert (now["position"], now["ahead"], now["held_ahead"]) == (1, 0, 1)
+    assert "1 more may return" in now["detail"]
+
+
+def test_a_running_entry_tells_its_progress() -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    entry.start("w")
+    entry.report(0.25, "Page 1 of 4")
+    now = state(visitor, entry)
+    assert (now["status"], now["progress"], now["message"]) == ("running", 0.25, "Page 1 of 4")
+    assert (now["position"], now["eta_seconds"], now["keep_seconds"]) == (None, None, 120)
+
+
+def test_an_ended_entry_has_a_result_and_no_clock() -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    now = state(visitor, entry)
+    assert (now["status"], now["result_url"], now["keep_seconds"]) == ("succeeded", url(entry, "result/"), None)
+
+
+def test_the_partial_comes_only_when_the_status_is_another_one() -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    assert "html" not in state(visitor, entry)
+    assert "html" not in state(visitor, entry, "?have=waiting")
+    partial = state(visitor, entry, "?have=running")["html"]
+    assert "You are next" in partial
+    assert "<html" not in partial
+    assert "<form" not in partial
+
+
+@pytest.mark.parametrize("page", ["", "status.json"])
+def test_a_look_by_the_owner_is_a_beat(page: str, line: Line) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    assert line.held_ids() == [entry.job_id]
+    visitor.client.get(url(entry, page))
+    assert conf.PRESENCE_TTL < presence_of(entry) <= conf.POLL_TTL
+    assert line.ids() == [entry.job_id]
+
+
+@pytest.mark.parametrize("page", ["", "status.json"])
+def test_a_look_by_somebody_else_is_none(page: str) -> None:
+    entry = Visitor().join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    assert staff("view").client.get(url(entry, page)).status_code == 200
+    assert Visitor().client.get(url(entry, page)).status_code == 404
+    assert presence_of(entry) == 0
+
+
+def test_who_signs_in_elsewhere_still_owns_the_entry() -> None:
+    visitor = staff(is_staff=False)
+    entry = visitor.join()
+    visitor.client.session.delete()
+    elsewhere = Visitor()
+    assert entry.user
+    elsewhere.client.force_login(entry.user)
+    clients.connection().flushall()
+    assert state(elsewhere, entry)["status"] == "waiting"
+    assert presence_of(entry) > 0
+
+
+def test_an_ended_entry_gets_no_presence() -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    visitor.client.post(url(entry, "leave/"))
+    visitor.client.get(url(entry))
+    assert presence_of(entry) == 0
+
+
+# The result
+
+
+def test_the_result_is_a_file() -> None:
+    visitor = Visitor()
+    entry = finish(visitor.join())
+    answer = visitor.client.get(url(entry, "result/"))
+    assert answer.json() == {"label": "ä"}
+    assert "ä" in answer.content.decode()
+    assert answer["Content-Disposition"] == f'attachment; filename="probe-{entry.code}.json"'
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "private" in answer["Cache-Control"]
+
+
+def test_there_is_no_result_before_the_end() -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    assert visitor.client.get(url(entry, "result/")).status_code == 404
+    entry.start("w")
+    entry.fail(Reason.ERROR, traceback="secret detail")
+    assert visitor.client.get(url(entry, "result/")).status_code == 404
+    answers = [visitor.client.get(url(entry)), visitor.client.get(url(entry, "status.json"))]
+    assert not any("secret detail" in answer.content.decode() for answer in answers)
