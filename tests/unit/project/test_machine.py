@@ -60,7 +60,7 @@ ALL = ["Chromium", "Firefox", "a font"]
 PACKAGES = ["chromium", "firefox-esr", "fonts-dejavu-core"]
 
 
-def test_it_works(bare: Bare, capfd: pytest.CaptureFixture[str]) -> None:
+def test_root_is_told_every_command_and_finds_what_came_with_it(bare: Bare, capfd: pytest.CaptureFixture[str]) -> None:
     """Root: every command is said, then run; what came with it is found."""
     bare.has_apt(then=f"/bin/cp {bare.folder}/apt-get {bare.folder}/chromium")
     assert names(machine.install_missing()) == ["Firefox", "a font"]
