@@ -127,8 +127,9 @@ TEMPLATES = [
 DATABASES = {
     "default": dj_database_url.parse(
         text("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"),
-        conn_max_age=60,
-        conn_health_checks=True,
+        # Under ASGI each request has a thread of its own: a connection that outlives its request is never used again,
+        # and a few pages that poll would take all that the server has.
+        conn_max_age=0,
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -139,6 +140,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # Seconds to wait for a connection; milliseconds for somebody else's lock.
+    DATABASES["default"].setdefault("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+    DATABASES["default"]["OPTIONS"].setdefault("options", "-c lock_timeout=10000")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"
@@ -198,5 +204,11 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"queueing": {"level": text("LOG_LEVEL", default="INFO")}},
+    "loggers": {
+        "queueing": {"level": text("LOG_LEVEL", default="INFO")},
+        # Django's own handler would print each line a second time with DEBUG=1.
+        "django": {"handlers": [], "level": "WARNING"},
+        # It reports every entry that a visitor leaves as an error; each move is logged by "queueing".
+        "django.tasks": {"level": "CRITICAL"},
+    },
 }

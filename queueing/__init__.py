@@ -5,7 +5,7 @@ The way of one entry, module by module; docs/architecture.md draws it:
     web/views.join -> joining.join         the files, the row (models.Entry), and after the commit its place in the line
     web/consumers -> web/lobby             an open page; the web process beats for all of its pages together
     web/lobby -> web/announcer             the line moved: pages whose numbers changed are told the new ones
-    line/presence, line/lua/               who is there: beat, close, look
+    line/presence, line/lua/               who is there: beat, close, inspect
     line/places, line/queue                the line, and the line as an RQ queue that hands out only present entries
     work/worker -> work/runner             claim, fork, the last look, the start
     work/attempt                           the task: its input, its progress, its files

@@ -51,7 +51,6 @@ class EntryAdmin(ReadOnly, Model):
     list_display = ("code", "queue", "status", "reason", "attempt", "joined_at", "started_at", "finished_at")
     list_filter = ("queue", "status", "reason", "joined_at")
     search_fields = ("code",)
-    date_hierarchy = "joined_at"
     ordering = ("-id",)
     list_per_page = 50
     show_full_result_count = False
@@ -65,6 +64,10 @@ class EntryAdmin(ReadOnly, Model):
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
     change_list_template = "admin/queueing/entry/change_list.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        """Without the results: fifty of them may be hundreds of megabytes."""
+        return super().get_queryset(request).defer("args", "result", "traceback")
 
     @admin.display(description="What happened")
     def timeline(self, entry: Entry) -> SafeString:

@@ -15,9 +15,8 @@ from django.tasks.exceptions import TaskResultDoesNotExist
 class PresenceBackend(BaseTaskBackend):
     """Stores each task as an entry; the line decides when it runs.
 
-    OPTIONS: `needs_presence` (default True). An entry enqueued by code has no page. It is present for PRESENCE_TTL
-    seconds and then absent, so it loses its place after LOST_GRACE. With `needs_presence: False` it is always
-    present.
+    OPTIONS: `needs_presence` (default False: nobody has to be there). With True the entry is unseen until code says
+    `joining.look(entry, seconds)`, and from then on an entry like those of visitors.
     """
 
     supports_get_result = True
@@ -32,7 +31,7 @@ class PresenceBackend(BaseTaskBackend):
         from queueing import joining, results
 
         self.validate_task(task)
-        needs_presence = bool(self.options.get("needs_presence", True))
+        needs_presence = bool(self.options.get("needs_presence", False))
         entry = joining.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
         return results.result_of(entry)
 

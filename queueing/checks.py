@@ -35,7 +35,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "queueing.E004",
         lambda c: c.LEASE >= 3,
         "LEASE is shorter than 3 seconds.",
-        "A worker renews it three times in its life, at whole seconds.",
+        "A worker renews it at least three times in its life, at whole seconds.",
     ),
     (
         "queueing.E005",

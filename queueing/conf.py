@@ -19,7 +19,7 @@ class Conf:
     HEARTBEAT_INTERVAL: float = 5  # seconds between two beats of a web process
     PRESENCE_TTL: float = 15  # seconds a presence key lives without a beat; at least three beats
     POLL_TTL: float = 25  # seconds a page view or a poll counts as presence
-    CLOSE_GRACE: float = 10  # seconds a place is kept after the page was closed; a reload is back in 1-3 s
+    CLOSE_GRACE: float = 10  # seconds a place is kept after a goodbye, or before the first look; a reload takes 1-3 s
     LOST_GRACE: float = 120  # seconds a place is kept after the connection was lost
     KEEP_GRACE: float = 1800  # seconds a place is kept for a visitor who asked for it, where the task allows it
 
@@ -32,7 +32,7 @@ class Conf:
 
     # Running
     LEASE: float = 30  # seconds without a sign of life after which a running entry counts as orphaned
-    MAX_ATTEMPTS: int = 2  # starts of one entry, after which a dead worker means failure
+    MAX_ATTEMPTS: int = 2  # starts of one entry; a worker that dies in the last one means failure
     REDIS_PATIENCE: float = 60  # seconds a worker waits for an answer on presence before it runs the task anyway
     DEAF_GRACE: float = 30  # seconds a task may ignore that its visitor has left before it is killed
 

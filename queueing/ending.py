@@ -1,6 +1,6 @@
 """Ending an entry, and bringing it back to its place.
 
-The row moves first, then Redis is told, then the pages. Redis may be away after the row: the keeper makes it good.
+The row moves first, then Redis is told, then the pages. Redis may be away after the row: the keeper repairs it.
 """
 
 import logging
@@ -22,7 +22,7 @@ from queueing.states import Absence, Reason
 
 logger = logging.getLogger("queueing")
 
-ORPHANED_SENTENCE = "The machine working on this stopped unexpectedly, more than once. Your input was kept."
+ORPHANED_SENTENCE = "The machine working on this stopped unexpectedly, more than once."
 
 # Ending
 
@@ -36,12 +36,15 @@ def leave(entry: Entry, reason: Reason = Reason.LEFT) -> None:
 
 
 def drop(queue: str, job_ids: Iterable[str], absence: Absence) -> int:
-    """These entries were held for too long: they are over. Returns the number of rows that moved.
+    """End these entries, which were held or unseen for too long. Returns the number of rows that moved.
 
     Nobody is there to see it, so no hint is sent.
     """
     ids = list(job_ids)
-    dropped = Entry.objects.of_jobs(ids).abandon(Reason(absence))
+    rows = Entry.objects.of_jobs(ids)
+    if absence == Absence.UNSEEN:
+        rows = rows.filter(seen_at=None)  # the keeper gives the others a place: Redis did not hear of their look
+    dropped = rows.abandon(Reason(absence))
     get_line(queue).client.delete(*map(jobs.job_key, ids))
     logger.info("%s: dropped %d entries (%s)", queue, dropped, absence)
     return dropped
@@ -93,12 +96,12 @@ def keep(entry: Entry) -> bool:
 
 
 def release(entry: Entry, worker: str) -> str:
-    """A claim that was not started goes back to its place; with worker "", an orphan.
+    """A claim that was not started goes back to its place. With worker "" there is no claim: its worker has died.
 
     Returns "line", "held", or "" when the claim is not this worker's any more.
     """
     line = get_line(entry.queue)
-    line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
+    line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=entry.needs_nobody)
     return line.release(worker, entry.job_id, entry.score)
 
 

@@ -5,7 +5,7 @@ import uuid
 
 from channels.layers import get_channel_layer
 
-from queueing.line.clients import connection
+from queueing.line.clients import SyncRedis, connection
 
 logger = logging.getLogger("queueing")
 
@@ -18,13 +18,17 @@ def group_name(code: uuid.UUID) -> str:
     return f"entry.{code.hex}"
 
 
-def publish(code: uuid.UUID, event: str = "entry.changed") -> None:
-    """Tell the open pages of an entry that its row has changed, or that one of them was closed. Never raises.
+def publish(code: uuid.UUID, event: str = "entry.changed", client: SyncRedis | None = None) -> bool:
+    """Tell the open pages of an entry that its row has changed, or that one of them was closed.
+
+    Never raises; False when the hint could not be sent.
 
     The layer's own `group_send` would need an event loop and a new connection each time: 2 ms instead of 0.1.
     """
     try:
         message = get_channel_layer().serialize({"type": event})
-        connection().publish(GROUP_CHANNEL.format(group=group_name(code)), message)
+        (client or connection()).publish(GROUP_CHANNEL.format(group=group_name(code)), message)
     except Exception:
         logger.warning("No hint could be sent for entry %s", code, exc_info=True)
+        return False
+    return True

@@ -24,7 +24,7 @@ class LineFull(JoinRefused):
 
 
 class LineClosed(JoinRefused):
-    """This line is closed for the moment. Everybody who is in it keeps the place."""
+    """This line is closed for the moment. Visitors who are in it keep their places."""
 
     retry_after = 300
 
@@ -33,6 +33,12 @@ class RedisAway(JoinRefused):
     """The queue cannot be reached right now, so it takes nobody in."""
 
     retry_after = 10
+
+
+class StorageFull(JoinRefused):
+    """There is no room for your file right now."""
+
+    retry_after = 300
 
 
 class TooManyWaiting(JoinRefused):
@@ -47,12 +53,19 @@ class IllegalMove(QueueingError):
     """An entry cannot move from its status to that one: a mistake in the code that asked for it."""
 
 
+class InsideTransaction(QueueingError):
+    """context.progress() was called inside transaction.atomic(): report progress before or after the transaction."""
+
+
 class TooManyPages(QueueingError):
-    """This entry has as many pages open here as one may have."""
+    """The entry has MAX_PAGES_PER_ENTRY pages open in this process."""
 
 
 class VisitorLeft(QueueingError):
-    """The visitor cancelled, or has been gone for longer than the grace. A task lets this pass through."""
+    """The attempt is no longer wanted. A task lets this exception pass.
+
+    The visitor stopped it or was away for too long, or another attempt has the row.
+    """
 
 
 class UnusableInput(QueueingError):

@@ -1,6 +1,6 @@
-"""The facts of a line: what changes slowly, and what the expected wait is made of.
+"""The facts of a line: slow-changing numbers, from which the expected wait is estimated.
 
-The keeper collects them from the database each 2 s and writes them to Redis; pages only read them there.
+The keeper collects the facts from the database each 2 s and writes them to Redis; pages only read them from Redis.
 """
 
 import json
@@ -18,22 +18,22 @@ from queueing.line.keys import facts_key
 from queueing.line.places import get_line
 from queueing.line.workers import live_workers
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Reason, Status
 
-RECENT_RUNS = 50  # runs that the expected wait is made of
-RECENT_ENDS = 100  # ended entries that the rate of leaving is taken from
+RECENT_RUNS = 50  # runs from which the expected wait is estimated
+RECENT_ENDS = 100  # ended entries from which the rate of leaving is taken
 FACTS_TTL = 30  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What changes slowly in a line. The defaults say that nothing is known."""
+    """The slow-changing numbers of a line. The defaults mean that nothing is known."""
 
     workers: int | None = None  # None: the keeper has written nothing lately
     running: int = 0
     busy: int = 0  # workers of this line that have a task, of whichever line
-    run_seconds: tuple[float, ...] = ()  # how long each of the recent runs kept a worker busy
-    leave_rate: float = 0.0  # how many leave per second and waiting visitor
+    run_seconds: tuple[float, ...] = ()  # the time for which each recent run kept a worker busy
+    leave_rate: float = 0.0  # departures per second and waiting visitor
 
     def wait(self, ahead: int) -> tuple[float, float] | None:
         """Seconds until the start, low and high, for an entry with so many present entries ahead."""
@@ -48,7 +48,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class LineNow:
-    """What anybody may know of a line at this moment."""
+    """The public numbers of a line at this moment."""
 
     queue: str
     present: int  # in the line, and present when last seen
@@ -70,9 +70,9 @@ def line_now(queue: str) -> LineNow:
     return LineNow(queue, present, held, facts.running, facts.workers, facts.wait(present))
 
 
-@lru_cache(maxsize=16)  # a web process reads them each second, and they change each 2 s
+@lru_cache(maxsize=16)  # a web process reads the facts each second, and they change each 2 s
 def parse_facts(written: bytes | None) -> Facts:
-    """The facts as the keeper wrote them. A keeper of another version may know others, which are left out."""
+    """The facts as the keeper wrote them. Facts that only a keeper of another version knows are left out."""
     values = json.loads(written or b"{}")
     known = {field.name: values[field.name] for field in fields(Facts) if field.name in values}
     return Facts(**known | {"run_seconds": tuple(known.get("run_seconds", ()))})
@@ -90,7 +90,9 @@ def collect_facts(queue: str) -> Facts:
     entries = Entry.objects.filter(queue=queue)
     succeeded = entries.filter(status=Status.SUCCEEDED, last_attempted_at__isnull=False).order_by("-finished_at")
     runs = succeeded.values_list("worker_ids", "joined_at", "last_attempted_at", "finished_at")[:RECENT_RUNS]
-    ends = entries.final().order_by("-finished_at").values_list("joined_at", "started_at")[:RECENT_ENDS]
+    # Unseen entries are left out: a form sent without opening the page says nothing about the patience of visitors.
+    came = entries.final().exclude(reason=Reason.UNSEEN)
+    ends = came.order_by("-finished_at").values_list("joined_at", "started_at")[:RECENT_ENDS]
     waits = [(start - joined).total_seconds() for joined, start in ends if start]
     workers = live_workers(queue)
     return Facts(
@@ -105,17 +107,17 @@ def collect_facts(queue: str) -> Facts:
 class Run(NamedTuple):
     """A run of a task, for the expected wait."""
 
-    workers: list[str]  # the last one is that of this run
+    workers: list[str]  # the last worker is that of this run
     joined: datetime
     started: datetime
     finished: datetime
 
 
 def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
-    """How long each of these runs kept a worker from the next visitor: the run, and the usual turnaround after it.
+    """The seconds that each run kept a worker busy: the run, and the usual turnaround after it.
 
     The turnaround (RQ's books, a claim, a fork) shows between two runs of a worker when the second visitor had joined
-    before the first run ended. It is the median of those, because the second visitor may have been absent for a while.
+    before the first run ended. The median counts, because the second visitor may have been absent for a while.
     """
     in_order = sorted(runs, key=lambda run: (run.workers[-1:], run.started))
     gaps = [

@@ -1,12 +1,15 @@
 """Joining a line: from the page (`join`, `join_again`) or from code (`enqueue`).
 
-The row comes first. Its place in Redis follows the commit; if Redis is away then, the keeper makes it good.
+A visitor's entry is unseen until somebody looks at its page (`look`); only then is it in the line.
+
+The row comes first. Its place in Redis follows the commit; if Redis is away then, the keeper repairs it.
 """
 
+import errno
 import logging
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -19,10 +22,11 @@ from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
 from queueing.conf import conf
-from queueing.exceptions import CodeTaken, LineClosed, LineFull, RedisAway, TooManyWaiting, UnusableInput
+from queueing.exceptions import CodeTaken, LineClosed, LineFull, RedisAway, StorageFull, TooManyWaiting, UnusableInput
+from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
-from queueing.models import Entry
+from queueing.models import Entry, input_path
 from queueing.registry import HeavyTask
 from queueing.results import result_of
 
@@ -41,9 +45,8 @@ def join(
 ) -> Entry:
     """A visitor takes a place. Sending the same form twice yields one entry.
 
-    Raises LineClosed, LineFull, RedisAway or TooManyWaiting; then nothing is stored.
+    Raises LineClosed, LineFull, RedisAway, StorageFull or TooManyWaiting; then nothing is stored.
     """
-    check_line(heavy_task.name)
     entry = Entry(
         code=code,
         queue=heavy_task.name,
@@ -51,40 +54,38 @@ def join(
         kwargs=normalize_json(options),
         priority=heavy_task.task.priority,
         visitor=visitor,
-        user=user if user is not None and user.is_authenticated else None,
+        user=_known(user),
     )
-    try:
-        _store(entry, upload, content_type)
-    except CodeTaken:
-        twin = Entry.objects.filter(code=code, visitor=visitor).first()
-        if twin is not None and twin.is_live and _has_input(twin, upload):
-            return twin
-        # The form was used before for another file, or its entry has ended: this is a wish of its own.
-        entry.code = uuid.uuid4()
-        _store(entry, upload, content_type)
-    return entry
+    return _take_place(entry, upload, content_type)
 
 
 def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
-    """A new place at the end of the line, with the same input. Raises as `join`, or UnusableInput if it is gone."""
+    """A new entry with the same input: at the end of the line, or in the old place if our machines lost the first one.
+
+    Raises as `join`, or UnusableInput if the input is gone.
+    """
     try:
         content = entry.input.storage.open(str(entry.input.name)) if entry.input else None
     except FileNotFoundError:
         content = None
     if content is None:
         raise UnusableInput("Your input is no longer stored. Please hand it in again.")
+    new = Entry(
+        code=_next_code(entry),
+        queue=entry.queue,
+        task_path=entry.heavy_task.task.module_path,
+        kwargs=entry.kwargs,
+        priority=entry.heavy_task.task.priority,
+        place=(entry.place or entry.id) if entry.keeps_place_for_successor else None,
+        visitor=visitor,
+        user=_known(user),
+    )
     with content:
         upload = File(content.file, name=entry.input_name)
         upload.size = content.size
-        return join(
-            entry.heavy_task,
-            code=_next_code(entry),
-            visitor=visitor,
-            user=user,
-            upload=upload,
-            content_type=entry.input_type,
-            options=entry.kwargs,
-        )
+        successor = _take_place(new, upload, entry.input_type)
+    Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=successor)
+    return successor
 
 
 def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
@@ -119,26 +120,69 @@ def check_visitor(visitor: uuid.UUID | None) -> None:
         raise TooManyWaiting
 
 
+def look(entry: Entry, seconds: float) -> None:
+    """The owner looks at a live entry, which is present for so many seconds. The first look puts it into the line.
+
+    Raises RedisError; the row knows of the look all the same.
+    """
+    if entry.seen_at is None:
+        entry.see()
+    presence.beat(entry.queue, [entry.job_id], seconds)
+
+
 def place(entry: Entry) -> None:
-    """Put a waiting row into the line. An error is logged; the keeper does it again from the row."""
+    """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
-        get_line(entry.queue).place(
-            entry.job_id, entry.score, presence=conf.PRESENCE_TTL if entry.needs_presence else None
-        )
+        get_line(entry.queue).place(entry.job_id, entry.score, needs_presence=entry.needs_presence)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 
 
+def _take_place(entry: Entry, upload: "File[bytes]", content_type: str) -> Entry:
+    """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
+    check_line(entry.queue)
+    try:
+        _store(entry, upload, content_type)
+    except CodeTaken:
+        twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
+        if twin is not None and twin.is_live and _has_input(twin, upload):
+            return twin
+        # The form was used before for another file, or its entry has ended: this is a wish of its own.
+        entry.code = uuid.uuid4()
+        _store(entry, upload, content_type)
+    return entry
+
+
+def _known(user: Any) -> Any:
+    return user if user is not None and user.is_authenticated else None
+
+
 def _store(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
-    """The input, then the row. Raises CodeTaken or TooManyWaiting; then nothing is stored."""
+    """The input, then the row. Raises CodeTaken, StorageFull or TooManyWaiting; then nothing is stored."""
     entry.input_name = PurePath(upload.name or "input").name[-200:]
     entry.input_type = content_type.replace("\0", "")[:100]
-    entry.input.save(f"input{PurePath(entry.input_name).suffix[:10]}", upload, save=False)
+    # A name of its own: a second form with the same code must not touch the input of the first.
+    name = f"input-{uuid.uuid4().hex[:8]}{PurePath(entry.input_name).suffix[:10]}"
     try:
+        entry.input.save(name, upload, save=False)
         _insert(entry)
-    except BaseException:
-        entry.input.delete(save=False)
+    except OSError as error:
+        _discard_input(entry, name)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            logger.exception("The storage is full")
+            raise StorageFull from error
         raise
+    except BaseException:
+        _discard_input(entry, name)
+        raise
+
+
+def _discard_input(entry: Entry, name: str) -> None:
+    """Delete what was stored of the input, also when the disk was full before its end."""
+    stored = entry.input.name or input_path(entry, name)
+    entry.input.storage.delete(stored)
+    with suppress(OSError):  # a folder of its own, unless the storage has none
+        entry.input.storage.delete(str(PurePath(stored).parent))
 
 
 def _insert(entry: Entry) -> None:

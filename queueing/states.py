@@ -1,6 +1,6 @@
 """The statuses of an entry and the moves between them, as data.
 
-"Present" and "held" are no statuses: they change by the second and live in Redis.
+"Present" and "held" are not statuses: they change by the second and live in Redis.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 
 
 class Status(TextChoices):
-    # In the line; or held: absent, with the place kept until a deadline.
+    # Unseen, in the line, held, or claimed: which one of these is in Redis.
     WAITING = "waiting", "Waiting"
     # A worker holds the lease and is inside the task.
     RUNNING = "running", "Running"
@@ -24,22 +24,25 @@ class Status(TextChoices):
 
 
 class Reason(TextChoices):
-    """Why an entry ended, or went back to waiting. The visitor's sentences are in `web/sentences.py`."""
+    """The cause of an entry's end, or of its return to waiting. The visitor's sentences are in `web/sentences.py`."""
 
     NONE = "", "None"
     LEFT = "left", "The visitor left the line or stopped the task"
     ENDED = "ended", "Staff ended it"
+    UNSEEN = "unseen", "The page was never opened"
     CLOSED = "closed", "The page was closed for longer than CLOSE_GRACE"
     LOST = "lost", "The connection was lost for longer than LOST_GRACE"
     UNUSABLE = "unusable", "The task could not use the input"
     ERROR = "error", "The task raised an exception"
     TIMEOUT = "timeout", "The task ran out of time"
+    CRASHED = "crashed", "The task crashed its process"
     ORPHANED = "orphaned", "The worker died in mid-task"
 
 
 class Absence(StrEnum):
-    """Why a visitor is absent. Each has a grace of its own, and is the Reason of an entry that it ends."""
+    """The kind of an absence. It decides how long the place is kept, and is the Reason of an entry that it ends."""
 
+    UNSEEN = Reason.UNSEEN.value  # the page has never been looked at
     CLOSED = Reason.CLOSED.value  # the page said goodbye
     LOST = Reason.LOST.value  # the connection went away without a goodbye
 

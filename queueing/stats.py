@@ -13,17 +13,17 @@ from queueing.conf import conf
 from queueing.facts import LineNow, line_now
 from queueing.line.workers import live_workers
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Reason, Status
 
 
 @dataclass(frozen=True, slots=True)
 class LineStats(LineNow):
-    """What staff may know of a line."""
+    """The numbers of a line for staff."""
 
-    oldest_wait: float | None  # seconds the longest-waiting entry has been in the line
+    oldest_wait: float | None  # seconds since the join of the oldest waiting entry; unseen entries do not count
     goodput: float  # worker-seconds lately for visitors who were there at the end
-    waste: float  # worker-seconds lately for visitors who were not
-    skipped: int  # entries that left lately before any work was done for them
+    waste: float  # worker-seconds lately for visitors who had left
+    skipped: int  # entries that ended lately before any work was done for them; unseen entries do not count
 
     def as_json(self) -> dict[str, Any]:
         """The numbers by name."""
@@ -39,7 +39,13 @@ def line_stats(queue: str) -> LineStats:
     """The numbers of one line. Raises RedisError."""
     now = line_now(queue)
     entries = Entry.objects.filter(queue=queue)
-    oldest = entries.waiting().order_by("id").values_list("joined_at", flat=True).first()
+    oldest = (
+        entries.waiting()
+        .exclude(needs_presence=True, seen_at=None)
+        .order_by("id")
+        .values_list("joined_at", flat=True)
+        .first()
+    )
     return LineStats(
         **asdict(now) | {"running": entries.running().count(), "workers": len(live_workers(queue))},
         oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
@@ -54,7 +60,9 @@ def _lately(queue: str) -> dict[str, Any]:
     seconds, left = F("finished_at") - F("last_attempted_at"), Q(status__in=(Status.CANCELLED, Status.ABANDONED))
     worked = Sum(seconds, filter=Q(attempt__gt=0) & ~left)
     wasted = Sum(seconds, filter=Q(attempt__gt=0) & left)
-    sums = ended.aggregate(worked=worked, wasted=wasted, skipped=Count("id", filter=Q(attempt=0)))
+    sums = ended.aggregate(
+        worked=worked, wasted=wasted, skipped=Count("id", filter=Q(attempt=0) & ~Q(reason=Reason.UNSEEN))
+    )
     return {
         "goodput": _seconds(sums["worked"]),
         "waste": _seconds(sums["wasted"]),

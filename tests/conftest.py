@@ -16,6 +16,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from queueing import joining, registry
+from queueing.conf import conf
 from queueing.line import clients
 from queueing.line.places import Line, get_line
 from queueing.line.queue import LineQueue, get_queue
@@ -92,9 +93,9 @@ def quick(settings: Any) -> dict[str, float]:
 def join(db: None, django_capture_on_commit_callbacks: Any) -> Callable[..., Entry]:
     """Make an entry as the page does; without a request. Its place follows, as after a commit."""
 
-    def make(label: str = "x", *, visitor: uuid.UUID | None = None, **options: Any) -> Entry:
+    def make(label: str = "x", *, visitor: uuid.UUID | None = None, looked: bool = True, **options: Any) -> Entry:
         with django_capture_on_commit_callbacks(execute=True):
-            return joining.join(
+            entry = joining.join(
                 registry.get_task("probe"),
                 code=uuid.uuid4(),
                 visitor=visitor or uuid.uuid4(),
@@ -102,6 +103,9 @@ def join(db: None, django_capture_on_commit_callbacks: Any) -> Callable[..., Ent
                 content_type="text/csv",
                 options={"label": label} | options,
             )
+        if looked:
+            joining.look(entry, conf.PRESENCE_TTL)
+        return entry
 
     return make
 

@@ -1,6 +1,6 @@
-"""What the tests need of the machine besides Python packages: two browsers, and a font to draw text with.
+"""Programs that the tests need besides Python packages: two browsers, and a font to draw text with.
 
-`install_missing` brings them with apt where that works without a question. Tests that need one of them call `require`.
+`install_missing` installs them with apt where apt asks no question. A test that needs one of them calls `require`.
 """
 
 import os
@@ -19,11 +19,11 @@ FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.lo
 
 @dataclass(frozen=True)
 class Need:
-    """Something that comes with a package of Debian."""
+    """A program or file that a package of Debian brings."""
 
     name: str
     package: str
-    find: Callable[[], str | None]  # its path, or None
+    find: Callable[[], str | None]  # returns the path, or None
 
 
 def _find_program(*names: str) -> str | None:
@@ -46,7 +46,7 @@ NEEDS = (CHROMIUM, FIREFOX, FONT)
 
 
 def require(*needs: Need) -> None:
-    """Skip the running test if one of these is missing. In CI the test fails: nobody would notice that it was lost."""
+    """Skip the running test if one of these needs is missing. In CI it fails, because nobody would notice a skip."""
     if missing := _missing(needs):
         sentence = f"{_names(missing)} missing; on Debian: {_command(missing)}"
         if is_ci():
@@ -59,7 +59,7 @@ def is_ci() -> bool:
 
 
 def install_missing() -> list[Need]:
-    """Install what is missing, if that needs no password. Returns what is missing afterwards."""
+    """Install the missing needs, if no password is asked for. Returns the needs that are missing afterwards."""
     missing = _missing(NEEDS)
     as_root = _prefix_of_root()
     if missing and as_root is not None:
@@ -72,7 +72,7 @@ def install_missing() -> list[Need]:
 
 
 def skipped(missing: Iterable[Need]) -> str:
-    """One line: which tests did not run, why, and how they will."""
+    """One line about the tests that did not run: the reason, and the command that helps."""
     if _is_set("NO_INSTALL"):
         reason = "NO_INSTALL is set"
     elif shutil.which("apt-get") is None:
@@ -97,7 +97,7 @@ def _command(needs: Iterable[Need]) -> str:
 
 
 def _prefix_of_root() -> list[str] | None:
-    """What to put before a command that root has to run. None where apt cannot be used without a password."""
+    """The words before a command that root has to run. None where apt cannot be used without a password."""
     if _is_set("NO_INSTALL") or shutil.which("apt-get") is None:
         return None
     if os.geteuid() == 0:

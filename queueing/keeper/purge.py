@@ -1,6 +1,8 @@
 """Deleting what is stale: old finished entries with their files, and keys and files that belong to no entry."""
 
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -20,6 +22,7 @@ from queueing.states import LIVE
 logger = logging.getLogger("queueing")
 
 BATCH = 500
+SMALL_BATCH = 50  # rows between two looks at the clock; a storage over the network may take 10 ms for each
 FOLDER = "entries"
 # A folder younger than this may belong to a join that is under way: its row comes after its files.
 NEWBORN = timedelta(hours=1)
@@ -43,13 +46,17 @@ def recover_orphans(*, dry_run: bool = False) -> int:
     return ending.settle_orphans()
 
 
-def purge_entries(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]:
-    """Final rows that ended before, with input, results and timeline; counted by status."""
-    stale = Entry.objects.final().filter(finished_at__lt=Now() - older_than).order_by("id")
+def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float = math.inf) -> Counter[str]:
+    """Final rows that ended before, with input, results and timeline; counted by status.
+
+    Stops after the batch in which the monotonic clock reaches `until`.
+    """
+    stale = Entry.objects.final().filter(finished_at__lt=Now() - older_than).order_by("finished_at")
     if dry_run:
         return Counter(f"{status} entries" for status in stale.values_list("status", flat=True))
     counts: Counter[str] = Counter()
-    while batch := list(stale.only("id", "code", "status")[:BATCH]):
+    size = BATCH if until == math.inf else SMALL_BATCH
+    while time.monotonic() < until and (batch := list(stale.only("id", "code", "status")[:size])):
         for entry in batch:
             try:
                 _delete_tree(f"{FOLDER}/{entry.code}")

@@ -4,7 +4,6 @@ import logging
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from itertools import batched
 from typing import cast
 
@@ -24,11 +23,8 @@ BATCH = 2000  # ids in one query
 RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
 # Seconds after a flush before places come back: by then every living page has beaten, and the order holds.
 FLUSH_PAUSE = 2.0
-# Seconds. A younger row may be on its way into the line.
-NEWBORN = 2.0
-
 # The columns that a place is made of.
-PLACE_FIELDS = ("id", "code", "priority", "keep_seconds", "needs_presence", "queue")
+PLACE_FIELDS = ("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue")
 
 
 class Reconciler:
@@ -38,13 +34,25 @@ class Reconciler:
         self.client = client
         self._flushed_at: float | None = None
         self._compared_at: dict[str, float] = {}
+        self._missing: dict[str, frozenset[str]] = {}  # by line: the ids without a place at the last comparison
+        self._server = ""
 
     def watch_for_flush(self) -> None:
-        """Only a flush (or a new, empty Redis) takes the epoch key away."""
+        """Only a flush (or a new, empty Redis) takes the epoch key away. A new server may hold an old copy."""
+        server = str(self.client.info("server")["run_id"])
+        if server != self._server:
+            if self._server:
+                logger.warning("Redis is another server now: rows and places are compared")
+            self._server = server
+            self._compared_at.clear()
         if self.client.set(EPOCH, round(time.time()), nx=True):
-            logger.warning("Redis is empty: places come back in %s s", FLUSH_PAUSE)
+            lost = Entry.objects.waiting().exists()
+            logger.log(
+                logging.WARNING if lost else logging.INFO, "Redis is empty: places come back in %s s", FLUSH_PAUSE
+            )
             self._flushed_at = time.monotonic()
             self._compared_at.clear()
+            self._missing.clear()
         elif self._flushed_at is not None and time.monotonic() - self._flushed_at > 2 * FLUSH_PAUSE:
             self._flushed_at = None
 
@@ -52,37 +60,38 @@ class Reconciler:
         """Compare if it is time to; returns how many places were restored."""
         now = time.monotonic()
         if self._flushed_at is not None and now - self._flushed_at < FLUSH_PAUSE:
+            if line.name not in self._missing:
+                self._missing[line.name] = frozenset(_without_place(line))
             return 0
         interval = CALM_INTERVAL if _numbers_agree(line) else RECONCILE_INTERVAL
         if now - self._compared_at.get(line.name, 0.0) < interval and self._flushed_at is None:
             return 0
         self._compared_at[line.name] = now
-        restored, _ = compare(line)
+        restored, _ = self.compare(line)
         return restored
 
+    def compare(self, line: Line) -> tuple[int, int]:
+        """All rows that wait against all places: how many were restored, and how many removed.
 
-def compare(line: Line) -> tuple[int, int]:
-    """All rows that wait against all places: how many were restored, and how many removed.
-
-    Compares ids only, so that a long line costs little; those that differ are looked at again, row by row.
-    """
-    in_order = _waiting(line).order_by("-priority", "id").values_list("code", flat=True)
-    waiting = [code.hex for code in in_order]
-    placed = line.all_ids()
-    missing = [job_id for job_id in waiting if job_id not in placed]
-    return restore(line, missing), remove_ghosts(line, placed.difference(waiting))
+        Compares ids only, so that a long line costs little; those that differ are looked at again, row by row. A row
+        that is missing for the first time may be on its way into the line, so it is restored at the next comparison.
+        """
+        waiting, placed = _waiting_ids(line), line.all_ids()
+        missing = [job_id for job_id in waiting if job_id not in placed]
+        before, self._missing[line.name] = self._missing.get(line.name, frozenset()), frozenset(missing)
+        again = [job_id for job_id in missing if job_id in before]
+        return restore(line, again), remove_ghosts(line, placed.difference(waiting))
 
 
 def restore(line: Line, job_ids: Sequence[str]) -> int:
-    """Give those of the ids their place back whose row still waits and is not just on its way into the line.
+    """Give those of the ids whose row still waits their place back.
 
     The ids are given in the order of the line, because workers claim meanwhile.
     """
-    newborn = datetime.fromtimestamp(time.time() - NEWBORN, UTC)
     total = 0
     for batch in batched(job_ids, WINDOW):
-        rows = _waiting(line).of_jobs(batch).filter(joined_at__lt=newborn)
-        total += _restore(line, list(rows.order_by("-priority", "id").only(*PLACE_FIELDS)))
+        rows = _waiting(line).of_jobs(batch)
+        total += _restore(line, list(rows.in_order().only(*PLACE_FIELDS)))
     return total
 
 
@@ -93,18 +102,24 @@ def remove_ghosts(line: Line, job_ids: Collection[str]) -> int:
         rows = dict(Entry.objects.of_jobs(batch).values_list("code", "status"))
         for job_id in batch:
             status = rows.get(cast("uuid.UUID", code_of(job_id)))
-            if status not in (None, Status.WAITING) or (status is None and is_entry_job(job_id)):
+            if status == Status.WAITING or (status is None and not is_entry_job(job_id)):
+                continue  # it has joined since the ids were read, or is a foreign job
+            if status == Status.RUNNING:
                 line.remove_place(job_id)
-                removed += 1
+            else:
+                line.remove_but_job(job_id)
+            removed += 1
     if removed:
         logger.warning("%s: removed %d places without a waiting row", line.name, removed)
     return removed
 
 
 def _restore(line: Line, entries: list[Entry]) -> int:
-    for entry in entries:
-        line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=not entry.needs_presence)
-    restored = line.restore([(entry.job_id, entry.score) for entry in entries])
+    seen = [entry for entry in entries if not entry.is_unseen]
+    for entry in seen:
+        line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=entry.needs_nobody)
+    restored = line.restore([(entry.job_id, entry.score) for entry in seen])
+    restored += [entry.job_id for entry in entries if entry.is_unseen and line.place(entry.job_id, entry.score)]
     if restored:
         logger.warning("%s: restored %d places", line.name, len(restored))
         by_id = {entry.job_id: entry for entry in entries}
@@ -112,6 +127,16 @@ def _restore(line: Line, entries: list[Entry]) -> int:
             EntryEvent(entry=by_id[job_id], kind=EntryEvent.Kind.RESTORED) for job_id in restored
         )
     return len(restored)
+
+
+def _waiting_ids(line: Line) -> list[str]:
+    """The job ids of the rows that wait, in the order of the line."""
+    return [code.hex for code in _waiting(line).in_order().values_list("code", flat=True)]
+
+
+def _without_place(line: Line) -> list[str]:
+    placed = line.all_ids()
+    return [job_id for job_id in _waiting_ids(line) if job_id not in placed]
 
 
 def _waiting(line: Line) -> EntryQuerySet:

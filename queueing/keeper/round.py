@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import batched
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +19,13 @@ from queueing import ending, facts
 from queueing.conf import conf
 from queueing.keeper import purge, timeline
 from queueing.keeper.reconcile import Reconciler
-from queueing.line import scripts
+from queueing.line import presence, scripts
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import KEEPER
 from queueing.line.places import Line, get_line
 from queueing.line.scripts import milliseconds
 from queueing.models import Entry
+from queueing.registry import all_tasks
 from queueing.states import Absence, Status
 
 logger = logging.getLogger("queueing")
@@ -32,6 +34,7 @@ WINDOW = 200  # ids that a script looks at in one call; it blocks everybody for 
 BATCH = 2000  # rows in one UPDATE
 FACTS_INTERVAL = 2.0  # seconds
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
+PURGE_BUDGET = 0.5  # seconds that one round may spend on them
 
 
 class Keeper:
@@ -50,23 +53,43 @@ class Keeper:
         """One round over all lines; returns the number of entries that each step moved."""
         counts: Counter[str] = Counter()
         self._watch_for_sleep()
-        self.reconciler.watch_for_flush()
-        for name in settings.QUEUEING_TASKS:
-            line = get_line(name)
-            counts["held"] += _attempt(self.hold, line)
-            counts["dropped"] += _attempt(self.drop, line)
-            counts["claims returned"] += _attempt(self.recover_claims, line)
-            counts["restored"] += _attempt(self.reconciler.reconcile, line)
-            counts["notes written"] += _attempt(timeline.write_notes, line)
-        counts["orphaned"] += _attempt(self.recover_leases)
+        try:
+            self._go_through_lines(counts)
+        finally:  # a Redis that is away or full does not keep the rows from their turn
+            counts["orphaned"] += _guarded(self.recover_leases)
+            counts["purged"] += _guarded(self._purge)
         self._publish_facts()
-        counts["purged"] += _attempt(self._purge)
         self.client.set(KEEPER, 1, px=milliseconds(max(5 * conf.KEEPER_INTERVAL, 5)))
         return counts
 
-    def database_was_lost(self) -> None:
-        """Workers could not renew their leases either: give them the time to do so."""
+    def _go_through_lines(self, counts: Counter[str]) -> None:
+        self.reconciler.watch_for_flush()
+        for name in settings.QUEUEING_TASKS:
+            line = get_line(name)
+            _guarded(self.keep_finishing_present, line)
+            counts["held"] += _guarded(self.hold, line)
+            counts["dropped"] += _guarded(self.drop, line)
+            counts["claims returned"] += _guarded(self.recover_claims, line)
+            counts["restored"] += _guarded(self.reconciler.reconcile, line)
+            counts["notes written"] += _guarded(timeline.write_notes, line)
+
+    def spare_leases(self) -> None:
+        """Leases may be over although their workers live: take none for the time of one renewal."""
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
+
+    def keep_finishing_present(self, line: Line) -> int:
+        """Entries that were started, and whose task finishes anyway, wait for no visitor after a death of ours.
+
+        A page that is open or closes meanwhile gives them an ordinary presence or absence, which is made good here.
+        """
+        heavy_task = all_tasks()[line.name]
+        if heavy_task.stops_on_leave:
+            return 0
+        codes = Entry.objects.waiting().filter(queue=line.name, attempt__gt=0).values_list("code", flat=True)
+        started = [code.hex for code in codes]
+        for batch in batched(started, WINDOW):
+            presence.beat(line.name, batch, conf.RESULT_TTL)
+        return len(started)
 
     def hold(self, line: Line) -> int:
         """Entries whose presence ran out keep the place, but are no longer in the line."""
@@ -79,7 +102,7 @@ class Keeper:
                 return total
 
     def drop(self, line: Line) -> int:
-        """Held entries whose deadline has passed leave for good."""
+        """Held and unseen entries whose deadline has passed leave for good."""
         total = 0
         while overdue := self._take_overdue(line):
             total += sum(ending.drop(line.name, job_ids, absence) for absence, job_ids in overdue.items())
@@ -102,6 +125,7 @@ class Keeper:
 
     def recover_leases(self) -> int:
         """Running entries whose worker gave no sign of life go back to their place, or fail."""
+        self._watch_for_sleep()  # again: a step of this very round may have hung
         if time.monotonic() < self._no_leases_before:
             return 0
         return ending.settle_orphans()
@@ -110,7 +134,7 @@ class Keeper:
         """The machine was suspended, or a step hung for long: the workers' renewals may be as late as this round."""
         now = time.time()
         if now - self._round_at > conf.LEASE / 3:
-            self.database_was_lost()
+            self.spare_leases()
         self._round_at = now
 
     def _take_overdue(self, line: Line) -> dict[Absence, list[str]]:
@@ -133,15 +157,17 @@ class Keeper:
             facts.publish_facts(name)
 
     def _purge(self) -> int:
-        """Results are kept for RESULT_TTL and not much longer."""
+        """Results are kept for RESULT_TTL and not much longer. A long backlog is purged over many rounds."""
         now = time.monotonic()
         if now - self._purged_at < PURGE_INTERVAL:
             return 0
-        self._purged_at = now
-        return purge.purge_entries(timedelta(seconds=conf.RESULT_TTL)).total()
+        purged = purge.purge_entries(timedelta(seconds=conf.RESULT_TTL), until=now + PURGE_BUDGET).total()
+        if time.monotonic() < now + PURGE_BUDGET:
+            self._purged_at = now
+        return purged
 
 
-def _attempt(step: Callable[..., int], *arguments: Any) -> int:
+def _guarded(step: Callable[..., int], *arguments: Any) -> int:
     """A step that fails must not keep the others from their work. An absent Redis or database concerns them all."""
     try:
         return step(*arguments)

@@ -1,15 +1,29 @@
-"""What scripts and horses noted in Redis (held, back, started), into the timelines of the entries."""
+"""Timelines: moves the notes of scripts and horses (held, back, started) from Redis into the database."""
 
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import batched
 from typing import NamedTuple, cast
+
+from django.db import DatabaseError
+from django.db.models import Count
 
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent, code_of
 
 NOTES_A_ROUND = 5000  # lines of timelines written in one round
 BATCH = 2000  # rows in one statement
+MOST_LINES = 60  # in the timeline of one entry
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row whose timeline is written."""
+
+    pk: int
+    lines: int  # in its timeline
 
 
 class Note(NamedTuple):
@@ -22,20 +36,42 @@ class Note(NamedTuple):
 
 
 def write_notes(line: Line) -> int:
-    """Drain the notes of a line into the timelines; returns the number of lines written."""
-    notes = [parse(written) for written in _take_notes(line)]
-    codes = {code for note in notes for job_id in note.job_ids if (code := code_of(job_id))}
-    known: dict[uuid.UUID, int] = {}
-    for batch in batched(codes, BATCH):
-        known.update(Entry.objects.filter(code__in=batch).values_list("code", "pk"))
-    events = [
-        EntryEvent(entry_id=pk, at=note.at, kind=note.kind, detail=note.detail)
-        for note in notes
-        for job_id in note.job_ids
-        if (code := code_of(job_id)) and (pk := known.get(code))
-    ]
+    """Drain the notes of a line into the timelines; returns the number of lines written.
+
+    A timeline takes MOST_LINES lines, because a visitor could go and come back without end.
+    """
+    taken = _take_notes(line)
+    try:
+        return _write(map(parse, taken))
+    except DatabaseError:
+        if taken:
+            line.client.lpush(line.keys.notes, *reversed(taken))  # for the next round
+        raise
+
+
+def _write(parsed: Iterable[Note]) -> int:
+    notes = list(parsed)
+    rows = _rows_of({code for note in notes for job_id in note.job_ids if (code := code_of(job_id))})
+    events = [event for note in notes for job_id in note.job_ids if (event := _take_line(note, rows.get(job_id)))]
     EntryEvent.objects.bulk_create(events, batch_size=BATCH)
     return len(events)
+
+
+def _rows_of(codes: set[uuid.UUID]) -> dict[str, _Row]:
+    """The rows of these codes that still exist, by job id."""
+    found: dict[str, _Row] = {}
+    for batch in batched(codes, BATCH):
+        rows = Entry.objects.filter(code__in=batch).annotate(lines=Count("events")).values_list("code", "pk", "lines")
+        found.update({code.hex: _Row(pk, lines) for code, pk, lines in rows})
+    return found
+
+
+def _take_line(note: Note, row: _Row | None) -> EntryEvent | None:
+    """Take a line of the row's timeline for this note. None: the row is gone, or its timeline is full."""
+    if row is None or row.lines >= MOST_LINES:
+        return None
+    row.lines += 1
+    return EntryEvent(entry_id=row.pk, at=note.at, kind=note.kind, detail=note.detail)
 
 
 def parse(written: bytes) -> Note:

@@ -3,10 +3,10 @@
 keys.py       the names of the keys, with type and life
 clients.py    connections
 scripts.py    the Lua scripts as typed functions; the scripts themselves are in lua/
-presence.py   who has a page open now: beat, close, look
+presence.py   the visitors that have a page open now: beat, close, inspect
 places.py     Line: the places of one queue, in the line, held or claimed
-positions.py  where many entries stand, in few round trips
+positions.py  the places of many entries, in few round trips
 jobs.py       the RQ job of an entry
 queue.py      LineQueue: a Line as an RQ queue
-workers.py    which workers gave a sign of life lately
+workers.py    the workers that gave a heartbeat lately
 """

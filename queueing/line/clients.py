@@ -10,12 +10,13 @@ from typing import Any
 import redis
 import redis.asyncio
 from django.conf import settings
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 # The base of all errors that a caller of Redis may have to catch.
 RedisError = redis.RedisError
-# The client of an event loop.
+# The clients of a thread and of an event loop.
+SyncRedis = redis.Redis
 AsyncRedis = redis.asyncio.Redis
 
 
@@ -35,6 +36,13 @@ def _one_retry() -> dict[str, Any]:
 def connection() -> redis.Redis:
     """This process's client: short timeouts, one retry."""
     return redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry())
+
+
+@cache
+def patient_for(seconds: float) -> redis.Redis:
+    """A client of this process that waits no longer than this for an answer, and does not ask twice."""
+    patience = {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)}
+    return redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | patience)
 
 
 def share_connection(client: redis.Redis) -> None:

@@ -1,11 +1,10 @@
-"""The RQ job of an entry. It has no arguments and its id is the entry's, so a lost job can always be made again."""
+"""The RQ job of an entry. The job has no arguments, and the entry's id, so a lost job can be made again."""
 
 import logging
 from functools import cache
 from typing import Any
 
 import redis
-from redis.client import Pipeline
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job, JobStatus, get_current_job
 from rq.queue import Queue
@@ -19,7 +18,7 @@ logger = logging.getLogger("queueing")
 
 # The function that the job of every entry runs.
 RUNNER = "queueing.work.runner.run"
-# Seconds that RQ keeps a failed job; the row has all that matters.
+# Seconds that RQ keeps a failed job. The row has the error and its traceback.
 FAILURE_TTL = 3600
 # The exception that a task sees when it runs for longer than it may.
 TaskTimeout = JobTimeoutException
@@ -30,19 +29,19 @@ def job_key(job_id: str) -> str:
     return str(Job.key_for(job_id))
 
 
-def save_job(pipe: Pipeline, queue: str, job_id: str) -> None:
-    """Store the job of an entry."""
-    pipe.hset(job_key(job_id), mapping=_job_hash(queue) | {"created_at": utcformat(now()), "description": job_id})
+def job_fields(queue: str, job_id: str) -> dict[str, Any]:
+    """The hash of an entry's job, as RQ stores it."""
+    return _common_fields(queue) | {"created_at": utcformat(now()), "description": job_id}
 
 
 def read_job(client: redis.Redis, job_id: str) -> Job | None:
-    """The job; None when there is no hash, or one that cannot be read.
+    """The job; None when its hash is missing or cannot be read.
 
-    Nothing else is caught: RQ stops an idle worker by an exception that its signal handler raises wherever it is.
+    Every other exception passes: RQ stops an idle worker by an exception that its signal handler raises anywhere.
     """
     try:
         job = Job.fetch(job_id, connection=client, serializer=JSONSerializer)
-        job.func_name  # noqa: B018  # data that cannot be read shows here
+        job.func_name  # noqa: B018  # raises if the data cannot be read
     except NoSuchJobError:
         return None
     except (DeserializationError, ValueError, TypeError, KeyError, AttributeError):
@@ -52,7 +51,7 @@ def read_job(client: redis.Redis, job_id: str) -> Job | None:
 
 
 def is_entry_job(job_id: str) -> bool:
-    """True if the job is an entry's, and not foreign. Without a readable hash it can only be an entry's."""
+    """True if the job is an entry's, and not foreign. A job without a readable hash can only be an entry's."""
     try:
         return bool(Job.fetch(job_id, connection=connection(), serializer=JSONSerializer).func_name == RUNNER)
     except (NoSuchJobError, DeserializationError):
@@ -67,11 +66,11 @@ def current_job_id() -> str:
 
 
 @cache
-def _job_hash(queue: str) -> dict[Any, Any]:
-    """What all jobs of a queue's entries have in common, as RQ stores it.
+def _common_fields(queue: str) -> dict[str, Any]:
+    """The fields that all jobs of a queue's entries have in common, as RQ stores them.
 
-    Made once: making a job with RQ takes as long as all the rest of a place. Without its empty fields the hash stays a
-    listpack in Redis, a third of the size.
+    Cached, because making a job with RQ takes as long as all other steps of a place. Without empty fields the hash
+    stays a listpack in Redis, a third of the size.
     """
     job = Job.create(
         RUNNER,
@@ -79,9 +78,9 @@ def _job_hash(queue: str) -> dict[Any, Any]:
         serializer=JSONSerializer,
         origin=queue,
         status=JobStatus.QUEUED,
-        timeout=Queue.DEFAULT_TIMEOUT,  # the worker sets that of the task when it begins
+        timeout=Queue.DEFAULT_TIMEOUT,  # the worker sets the timeout of the task when the task begins
         result_ttl=0,
         failure_ttl=FAILURE_TTL,
     )
-    stored: dict[Any, Any] = job.to_dict()
+    stored: dict[str, Any] = job.to_dict()
     return {name: value for name, value in stored.items() if value != ""}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 
 from rq import defaults
 
-# string "1": a page of this entry is open now. Lives PRESENCE_TTL or POLL_TTL; without end if nobody has to be there.
+# string "1": a page of this entry is open now. Lives PRESENCE_TTL or POLL_TTL; without end if the entry needs nobody.
 PRESENCE = "presence:{job_id}"
-# string "<ms>:<grace ms>:<absence>": the page of a running entry went away at that moment. Lives GONE_TTL.
+# string "<ms>:<grace ms>:<absence>": the page of a claimed or running entry went away at that moment. Lives GONE_TTL.
 GONE = "gone:{job_id}"
 # string "<ms since the watch began>": web processes are beating. Lives three beats.
 WATCH = "presence:watch"
@@ -17,6 +17,10 @@ WATCH = "presence:watch"
 KEEPER = "queueing:keeper"
 # string "<s>": this Redis has been seen by a keeper. Lives until Redis is emptied.
 EPOCH = "queueing:epoch"
+# string "1": Redis took a write just now. Lives a second.
+WRITABLE = "queueing:writable"
+# string "1": this worker gave a heartbeat. Lives WORKER_TTL.
+WORKER = "queueing:worker:{name}"
 # string, JSON: workers and run times of a queue; the keeper writes them, the pages read them. Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"
 
@@ -25,20 +29,21 @@ FACTS = "rq:line:{queue}:facts"
 class LineKeys:
     """The keys of one line, in the order in which every script takes them (see lua/common.lua)."""
 
-    line: str  # zset id -> score: waits, and was present when last seen
-    held: str  # zset id -> score: absent, and keeps the place
-    due: str  # zset id -> ms: when a held place is dropped
-    absence: str  # hash id -> "closed": the page of that held entry said goodbye; without a field: connection lost
+    line: str  # zset id -> score: entries that were present when last seen
+    held: str  # zset id -> score: absent entries whose place is kept
+    due: str  # zset id -> ms: when a held or unseen place is dropped
+    absence: str  # hash id -> "closed": the page of this held entry said goodbye; no field: connection lost
     grace: str  # hash id -> ms: a longer hold that the visitor asked for
-    claims: str  # hash worker -> "<id>:<score>:<ms>": handed out and not started yet
+    claims: str  # hash worker -> "<id>:<score>:<ms>": entries handed out and not started yet
     version: str  # counter: grows whenever anybody's numbers may have changed
-    wake: str  # capped list: idle workers block on it
+    wake: str  # capped list on which idle workers block
     notes: str  # capped list of "<ms>:<kind>:<detail>:<id> <id> ...": for the timelines, drained by the keeper
     foreign: str  # set of ids: jobs in line, held or claimed that stock RQ pushed and that have no row
-    inbox: str  # RQ's own list: where stock RQ pushes
+    inbox: str  # RQ's own list, to which stock RQ pushes
+    unseen: str  # zset id -> score: entries whose page has not been looked at yet
 
     def in_order(self) -> list[str]:
-        """As the scripts take them."""
+        """The keys in the order in which the scripts take them."""
         return [getattr(self, field.name) for field in fields(self)]
 
 
@@ -60,10 +65,10 @@ def facts_key(queue: str) -> str:
 
 
 def presence_key(job_id: str) -> str:
-    """The key that says that a page of this entry is open."""
+    """The key that lives while a page of this entry is open."""
     return PRESENCE.format(job_id=job_id)
 
 
 def gone_key(job_id: str) -> str:
-    """The key that says since when a running entry has no page."""
+    """The key that holds the moment at which a running entry lost its page."""
     return GONE.format(job_id=job_id)

@@ -1,19 +1,18 @@
-"""The places of one queue in Redis: in the line, held, or claimed.
+"""The places of one queue in Redis: unseen, in the line, held, or claimed.
 
-An entry's score is its place; it comes from the row, and an entry that was held or claimed comes back to the same one.
+An entry's score is its place. The score comes from the row, so a held or claimed entry comes back to the same place.
 
 How an entry goes out of the line:
 
     verb               place      claim                   presence, terms   RQ job   when
     release            comes back ends                    stay              stays    the claim was not started
     end_claim          goes       ends                    stay              stays    the task starts
-    end_stale_claim    goes       ends if it is that one  stay              stays    the claim's row does not wait
+    end_stale_claim    goes       ends if unchanged       stay              stays    the claim's row does not wait
     remove_place       goes       stays                   stay              stays    the row does not wait: a ghost
-    remove_but_job     goes       stays                   go                stays    it has ended after a start
-    remove             goes       stays                   go                goes     it has ended before any start
+    remove_but_job     goes       stays                   go                stays    the entry ended after a start
+    remove             goes       stays                   go                goes     the entry ended before any start
 """
 
-import time
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple, cast
@@ -24,31 +23,31 @@ from redis.client import Pipeline
 from queueing.conf import conf
 from queueing.line import jobs, scripts
 from queueing.line.clients import connection
-from queueing.line.keys import facts_key, gone_key, line_keys, presence_key
+from queueing.line.keys import WRITABLE, facts_key, gone_key, line_keys, presence_key
 from queueing.line.scripts import milliseconds
 
-# Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule it is present, since
-# an absent head has stepped aside before.
+# Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule the head is
+# present, since an absent head has stepped aside before.
 FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 1, 8, 500
 
 
 class Place(NamedTuple):
-    """Where an entry stands: how many entries are ahead of it, present and held."""
+    """The number of entries ahead of an entry, present and held."""
 
     ahead: int
     held_ahead: int
 
 
 class Standing(NamedTuple):
-    """All that a page has to know of one entry in the line."""
+    """The standing of one entry in the line, for its page."""
 
-    place: Place | None  # None when it is not in the line and not held
+    place: Place | None  # None for an unseen or claimed entry, and for an entry without a place
     is_claimed: bool
     facts: bytes | None  # the line's facts, as the keeper wrote them
 
 
 class ClaimResult(NamedTuple):
-    """What a worker's claim brought."""
+    """The result of a worker's claim."""
 
     job_id: str | None  # None: nobody in the line is present
     passed: int  # absent entries that stepped aside
@@ -72,24 +71,23 @@ class Line:
 
     # Coming
 
-    def place(self, job_id: str, score: float, *, presence: float | None, pipeline: Pipeline | None = None) -> None:
-        """Give an entry its job, its place, and its first presence in seconds (None: nobody has to be there)."""
-        pipe = self.client.pipeline() if pipeline is None else pipeline
-        pipe.sadd("rq:queues", self.keys.inbox)
-        jobs.save_job(pipe, self.name, job_id)
-        pipe.zadd(self.keys.line, {job_id: score}, nx=True)
-        pipe.set(presence_key(job_id), 1, px=None if presence is None else milliseconds(presence))
-        self.wake_worker(pipe, job_id)
-        pipe.incr(self.keys.version)
-        if pipeline is None:
-            pipe.execute()
+    def place(self, job_id: str, score: float, *, needs_presence: bool = True) -> str:
+        """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
+
+        The entry is unseen until its first beat, and over if no beat comes within CLOSE_GRACE. Without
+        `needs_presence` the entry is in the line, and no visitor has to be there.
+        """
+        job = jobs.job_fields(self.name, job_id)
+        return scripts.place(
+            self.client, self.keys, job_id, score, job, unseen_ttl=conf.CLOSE_GRACE if needs_presence else None
+        )
 
     def restore(self, places: Sequence[tuple[str, float]]) -> list[str]:
-        """Give rows (job id, score) that lost their place the old one back; returns the ids that had none."""
+        """Give rows (job id, score) the place back that they lost; returns the ids that had no place."""
         return scripts.restore(self.client, self.keys, places)
 
     def set_terms(self, job_id: str, *, keep: float | None, always_present: bool = False) -> None:
-        """What the row says of absences: a longer hold in seconds, or that nobody has to be there."""
+        """Store the row's terms of absence: a longer hold in seconds, or a presence without end."""
         if keep is not None:
             self.client.hset(self.keys.grace, job_id, str(milliseconds(keep)))
         if always_present:
@@ -103,7 +101,7 @@ class Line:
     # Claims
 
     def claim(self, worker: str) -> ClaimResult:
-        """The first present entry, for this worker alone."""
+        """Claim the first present entry for this worker alone."""
         window, total = FIRST_WINDOW, 0
         while claimed := scripts.claim(self.client, self.keys, worker, window=window, grace=conf.LOST_GRACE):
             total += claimed.passed
@@ -129,16 +127,11 @@ class Line:
         return scripts.release(self.client, self.keys, worker, job_id, score, conf.LOST_GRACE)
 
     def end_claim(self, worker: str, job_id: str, *, started: str = "") -> None:
-        """The worker is done with its claim. `started` is what the timeline says of the start."""
-        with self.client.pipeline() as pipe:
-            pipe.hdel(self.keys.claims, worker)
-            self._remove_place(pipe, job_id)
-            if started:
-                pipe.rpush(self.keys.notes, f"{time.time() * 1000:.0f}:started:{started}:{job_id}")
-            pipe.execute()
+        """End this worker's claim and the entry's place. `started` is the timeline's text about the start."""
+        scripts.end_claim(self.client, self.keys, worker, job_id, started)
 
     def end_stale_claim(self, worker: str, job_id: str) -> None:
-        """End the claim of another process. A claim that the worker has made since it was looked at stays."""
+        """End the claim of another process. A later claim of the same worker stays."""
         scripts.end_stale_claim(self.client, self.keys, worker, job_id)
         self.remove_place(job_id)
 
@@ -149,25 +142,26 @@ class Line:
             pipe.execute()
 
     def remove_but_job(self, job_id: str) -> None:
-        """Take away what we keep of an entry. The job stays until RQ has finished its own books."""
+        """Take away the place, terms and presence of an entry. The job stays until RQ has finished its own books."""
         with self.client.pipeline() as pipe:
             self._remove_but_job(pipe, job_id)
             pipe.execute()
 
     def remove(self, job_id: str, pipeline: Pipeline | None = None) -> bool:
-        """Take away all of an entry, its job too. True if it had a place (always False with `pipeline`)."""
+        """Take away all of an entry, with its job. True if the entry had a place (always False with `pipeline`)."""
         pipe = self.client.pipeline() if pipeline is None else pipeline
         self._remove_but_job(pipe, job_id)
         pipe.lrem(self.keys.inbox, 1, job_id)
         pipe.delete(jobs.job_key(job_id))
         if pipeline is not None:
             return False
-        line, held, *_, pushed, _ = pipe.execute()
-        return any((line, held, pushed))
+        line, held, unseen, *_, pushed, _ = pipe.execute()
+        return any((line, held, unseen, pushed))
 
     def _remove_place(self, pipe: Pipeline, job_id: str) -> None:
         pipe.zrem(self.keys.line, job_id)
         pipe.zrem(self.keys.held, job_id)
+        pipe.zrem(self.keys.unseen, job_id)
         pipe.zrem(self.keys.due, job_id)
         pipe.hdel(self.keys.absence, job_id)
         pipe.srem(self.keys.foreign, job_id)
@@ -178,7 +172,7 @@ class Line:
         pipe.hdel(self.keys.grace, job_id)
         pipe.delete(presence_key(job_id), gone_key(job_id))
 
-    # Who is where
+    # Questions
 
     def ids(self) -> list[str]:
         """The ids in the line, in order."""
@@ -189,31 +183,35 @@ class Line:
         return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
 
     def all_ids(self) -> set[str]:
-        """The ids that are in the line, held, or claimed. It is read in steps, so one that moves may be missed."""
+        """The ids that have a place or are claimed. The ids are read in steps, so an entry that moves may be missed."""
         ids = {claim.job_id for claim in self.claims().values()}
-        for key in (self.keys.held, self.keys.line):
+        for key in (self.keys.unseen, self.keys.held, self.keys.line):
             ids.update(job_id.decode() for job_id, _ in self.client.zscan_iter(key, count=1000))
         return ids
 
     def length(self) -> int:
-        """How many are in the line or held: what MAX_LINE limits."""
+        """The number of places, which MAX_LINE limits. Raises RedisError, also when Redis takes no writes."""
         with self.client.pipeline(transaction=False) as pipe:
+            pipe.set(WRITABLE, 1, px=1000)
             pipe.zcard(self.keys.line)
             pipe.zcard(self.keys.held)
-            return sum(pipe.execute())
+            pipe.zcard(self.keys.unseen)
+            _, line, held, unseen = pipe.execute()
+        return int(line + held + unseen)
 
     def count_entries(self) -> int:
-        """How many entries are in the line, held, or claimed. Foreign jobs are not counted."""
+        """The number of entries that have a place or are claimed. Foreign jobs are not counted."""
         with self.client.pipeline(transaction=False) as pipe:
             pipe.zcard(self.keys.line)
             pipe.zcard(self.keys.held)
+            pipe.zcard(self.keys.unseen)
             pipe.hlen(self.keys.claims)
             pipe.scard(self.keys.foreign)
-            line, held, claims, foreign = pipe.execute()
-        return int(line + held + claims - foreign)
+            line, held, unseen, claims, foreign = pipe.execute()
+        return int(line + held + unseen + claims - foreign)
 
     def standing(self, job_id: str, score: float) -> Standing:
-        """Where an entry of this score stands, and the facts of the line; one round trip."""
+        """The standing of the entry of this score, with the facts of the line; one round trip."""
         with self.client.pipeline(transaction=False) as pipe:
             pipe.zscore(self.keys.line, job_id)
             pipe.zscore(self.keys.held, job_id)

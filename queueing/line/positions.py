@@ -1,4 +1,4 @@
-"""Where many entries of one line stand, in few round trips."""
+"""The places of many entries of one line, in few round trips."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

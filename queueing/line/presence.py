@@ -1,10 +1,12 @@
-"""Presence: who has a page open now. Three verbs: beat, close, look.
+"""Presence: the visitors that have a page open now. Three verbs: beat, close, inspect.
 
 Clocks in Redis are Redis' own (TIME). Durations that leave this module are seconds.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+import redis
 
 from queueing.conf import conf
 from queueing.line import scripts
@@ -15,16 +17,17 @@ from queueing.states import Absence
 
 # Seconds that the note on a running entry whose page went is kept: longer than any task may still run.
 GONE_TTL = 24 * 3600
-# Close codes that a page or browser sends on its own: the visitor went. Every other end is a lost connection.
-GOODBYE = frozenset({1000, 1001, 4001})
+# The close code by which a page says goodbye. Every other end is a lost connection: browsers send 1001 also for a tab
+# that the system has killed.
+GOODBYE = 4001
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What Redis knows of one visitor at this moment."""
+class Inspection:
+    """The presence or absence of one visitor at this moment, as Redis knows it."""
 
     present: bool
-    # Seconds since the page went, if it said goodbye or was seen to go; and seconds that it may stay away.
+    # Seconds since the page went, if it said goodbye or was seen to go; and the seconds that the visitor may stay away.
     gone_for: float | None
     grace: float
     absence: Absence
@@ -38,17 +41,17 @@ class Look:
 
 
 def beat(queue: str, job_ids: Iterable[str], ttl: float) -> list[str]:
-    """These entries are present for the next `ttl` seconds; returns the ids that were held and are back."""
+    """Renew the presence of these entries for `ttl` seconds; returns the ids that were held and are back."""
     return scripts.beat(connection(), line_keys(queue), job_ids, ttl)
 
 
 async def beat_async(client: AsyncRedis, queue: str, job_ids: Iterable[str]) -> None:
-    """These entries have an open page: they are present for PRESENCE_TTL. At most 1,000."""
+    """Renew the presence of these entries, each with an open page, for PRESENCE_TTL. At most 1,000."""
     await scripts.beat_async(client, line_keys(queue), job_ids, conf.PRESENCE_TTL)
 
 
 def close(queue: str, job_id: str, absence: Absence) -> None:
-    """The last page of this entry is gone: it is held, or the moment is noted when it runs."""
+    """End the presence of an entry whose last page has gone: hold a waiting one; note the moment for a running one."""
     scripts.close(connection(), line_keys(queue), job_id, absence, grace=grace_of(absence), gone_ttl=GONE_TTL)
 
 
@@ -60,12 +63,12 @@ async def close_async(client: AsyncRedis, queue: str, job_id: str, absence: Abse
 
 def grace_of(absence: Absence) -> float:
     """Seconds that a place is kept in an absence of that kind."""
-    return conf.CLOSE_GRACE if absence == Absence.CLOSED else conf.LOST_GRACE
+    return conf.LOST_GRACE if absence == Absence.LOST else conf.CLOSE_GRACE
 
 
 def absence_of(close_code: int) -> Absence:
-    """What a WebSocket's close code says of the absence that begins."""
-    return Absence.CLOSED if close_code in GOODBYE else Absence.LOST
+    """The kind of the absence that begins with this close code of a WebSocket."""
+    return Absence.CLOSED if close_code == GOODBYE else Absence.LOST
 
 
 def is_present(job_id: str) -> bool:
@@ -73,13 +76,14 @@ def is_present(job_id: str) -> bool:
     return bool(connection().exists(presence_key(job_id)))
 
 
-def look(job_id: str, keep_seconds: float | None) -> Look:
-    """All that Redis knows of a running entry's visitor.
+def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
+    """The inspection of a running entry's visitor.
 
-    If the presence key ran out without a goodbye, the absence begins now: the moment is noted, and the place is kept
-    for LOST_GRACE, or for `keep_seconds` if the visitor asked for more. Raises RedisError.
+    If the presence key ran out without a goodbye, the absence begins now: this call notes the moment, and the place is
+    kept for LOST_GRACE, or for `keep_seconds` if the visitor asked for more. Raises RedisError.
     """
-    with connection().pipeline(transaction=False) as pipe:
+    client = client or connection()
+    with client.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.mget(presence_key(job_id), gone_key(job_id), WATCH)
         (seconds, micros), (present, gone, since) = pipe.execute()
@@ -87,15 +91,15 @@ def look(job_id: str, keep_seconds: float | None) -> Look:
     blind = since is None or now - int(since) < milliseconds(conf.LOST_GRACE)
     if not present and gone is None and not blind:
         grace = milliseconds(max(conf.LOST_GRACE, keep_seconds or 0))
-        connection().set(gone_key(job_id), f"{now}:{grace}:{Absence.LOST}", nx=True, ex=GONE_TTL)
+        client.set(gone_key(job_id), f"{now}:{grace}:{Absence.LOST}", nx=True, ex=GONE_TTL)
     if present or gone is None:
-        return Look(bool(present), None, conf.LOST_GRACE, Absence.LOST, blind)
+        return Inspection(bool(present), None, conf.LOST_GRACE, Absence.LOST, blind)
     at, grace, name = gone.decode().split(":")
-    return Look(False, (now - int(at)) / 1000, int(grace) / 1000, Absence(name), blind)
+    return Inspection(False, (now - int(at)) / 1000, int(grace) / 1000, Absence(name), blind)
 
 
 async def keep_watch(client: AsyncRedis) -> None:
-    """This process is beating for its pages.
+    """Renew the watch: this process is beating for its pages.
 
     The moment in the key stays as it is while web processes keep beating, and begins anew after a gap or a flush.
     """

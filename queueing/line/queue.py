@@ -1,4 +1,4 @@
-"""LineQueue: a Line as an RQ queue. Its waiting list is a sorted set, and it hands out only jobs that are present.
+"""LineQueue: a Line as an RQ queue. Its waiting list is a sorted set, and only jobs of present visitors are handed out.
 
 RQ's own list of the queue is an inbox: stock RQ pushes there (unique enqueue, requeue, dependents, schedules), and
 each claim first moves it into the line.
@@ -22,7 +22,7 @@ from queueing.line import jobs
 from queueing.line.clients import connection
 from queueing.line.places import Line
 
-# Seconds an idle worker blocks at most: so long a push that wakes nobody (stock RQ's Lua) may go unnoticed.
+# Seconds that an idle worker blocks at most. A push that wakes nobody (stock RQ's Lua) may go unnoticed for that long.
 IDLE_WAIT = 5
 
 # Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
@@ -30,7 +30,7 @@ emptied = Signal()
 
 
 class LineQueue(DjangoRQ):
-    """What RQ, its dashboard and its commands ask of a queue, answered by a Line."""
+    """A queue of RQ for its worker, dashboard and commands, answered by a Line."""
 
     # Set by the worker that owns this object: `dequeue_any` is a classmethod and is never told who calls.
     worker_name: str = ""
@@ -53,7 +53,7 @@ class LineQueue(DjangoRQ):
     ) -> tuple[Job, Queue] | None:
         """The next job whose visitor is present, from the first queue that has one.
 
-        Raises DequeueTimeout after `timeout` seconds. With None it looks once, does not wait, and may return None.
+        Raises DequeueTimeout after `timeout` seconds. With None, looks once, does not wait, and may return None.
         """
         ours = cast("list[LineQueue]", list(queues))
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -70,18 +70,17 @@ class LineQueue(DjangoRQ):
             connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
 
     def job_to_run(self, job_id: str) -> Job:
-        """The job of a claimed id; made again when its hash is gone or cannot be read."""
+        """The job of a claimed id. A job whose hash is gone or cannot be read is made again."""
         job = jobs.read_job(self.connection, job_id)
         if job is None:
-            with self.connection.pipeline() as pipe:
-                jobs.save_job(pipe, self.name, job_id)
-                pipe.execute()
+            fields: dict[Any, Any] = jobs.job_fields(self.name, job_id)
+            self.connection.hset(jobs.job_key(job_id), mapping=fields)
             job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
         return job
 
     @property
     def count(self) -> int:
-        """How many wait and were present when last seen. Held entries are not counted."""
+        """The number of jobs in the line: they were present when last seen. Held entries are not counted."""
         with self.connection.pipeline(transaction=False) as pipe:
             pipe.zcard(self.line.keys.line)
             pipe.llen(self.line.keys.inbox)
@@ -94,7 +93,7 @@ class LineQueue(DjangoRQ):
         return [*self.line.ids(), *(job_id.decode() for job_id in pushed)][offset:end]
 
     def get_job_position(self, job_or_id: Job | str) -> int | None:
-        """How many wait ahead; None when the job is not in the line."""
+        """The number of jobs ahead; None when the job is not in the line."""
         return cast("int | None", self.connection.zrank(self.line.keys.line, _id(job_or_id)))
 
     def fetch_job(self, job_id: str) -> Job | None:
@@ -103,11 +102,11 @@ class LineQueue(DjangoRQ):
         return job if job is not None and job.origin == self.name else None
 
     def remove(self, job_or_id: Job | str, pipeline: Pipeline | None = None) -> int:
-        """Take a job out of the line, held, and inbox; returns how many there were (0 with `pipeline`)."""
+        """Take a job out of line, held and inbox; returns the number of jobs removed (0 with `pipeline`)."""
         return int(self.line.remove(_id(job_or_id), pipeline))
 
     def push_job_id(self, job_id: str, pipeline: Pipeline | None = None, at_front: bool = False) -> None:
-        """RQ's way in, for foreign jobs: the inbox, and a call to an idle worker."""
+        """Push a foreign job, as RQ does: into the inbox, with a call to an idle worker."""
         pipe = self.connection.pipeline() if pipeline is None else pipeline
         (pipe.lpush if at_front else pipe.rpush)(self.line.keys.inbox, job_id)
         self.line.wake_worker(pipe, job_id)
@@ -115,7 +114,7 @@ class LineQueue(DjangoRQ):
             pipe.execute()
 
     def empty(self) -> int:
-        """Remove everybody. The rows end first, by `emptied`; otherwise the keeper would bring them back."""
+        """Remove all jobs. Their rows end first, by `emptied`; otherwise the keeper would restore the places."""
         job_ids = [*self.get_job_ids(), *self.line.held_ids()]
         emptied.send(type(self), queue=self.name, job_ids=job_ids)
         for job_id in job_ids:
@@ -123,19 +122,19 @@ class LineQueue(DjangoRQ):
         return len(job_ids)
 
     def delete(self, delete_jobs: bool = True) -> None:
-        """Forget the queue; with `delete_jobs`, everybody in it too."""
+        """Forget the queue; with `delete_jobs`, remove all of its jobs, too."""
         if delete_jobs:
             self.empty()
             self.connection.delete(*self.line.keys.in_order())
         self.connection.srem(self.redis_queues_keys, self.key)
 
     def compact(self) -> None:
-        """Nothing to do: an id without a job is no dead id here, since its job is made again at the claim."""
+        """Do nothing: the claim makes a missing job again, so an id without a job stays in the line."""
 
 
 @cache
 def get_queue(name: str) -> LineQueue:
-    """The RQ queue of that line, on this process's connection. Making one anew for each call costs a connection."""
+    """The RQ queue of that line, on this process's connection. Cached, because each new queue costs a connection."""
     return LineQueue(name, connection=connection(), commit_mode="auto")
 
 

@@ -5,7 +5,7 @@ in the order of LineKeys. Durations are seconds here and milliseconds in the scr
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,28 +21,28 @@ FOLDER = Path(__file__).parent / "lua"
 
 
 class Claimed(NamedTuple):
-    """What one call of the claim script did."""
+    """The result of one call of the claim script."""
 
     job_id: str  # "" when the whole window was absent
     passed: int  # absent entries that stepped aside
 
 
 class Seen(NamedTuple):
-    """What one call of the hold script did."""
+    """The result of one call of the hold script."""
 
     seen: int  # ids looked at; 0 at the end of the line
-    held: int  # those of them that are held now
+    held: int  # ids that are held now, among those looked at
 
 
 class Order(NamedTuple):
     """One window of the line."""
 
     ids: list[str]  # in the line, in order
-    held_scores: list[float]  # of the held, in order
+    held_scores: list[float]  # of the held entries, in order
 
 
 def beat(client: redis.Redis, line: LineKeys, job_ids: Iterable[str], ttl: float) -> list[str]:
-    """These entries are present for `ttl` seconds; returns the ids that were held and are back. At most 1,000."""
+    """Renew the presence of at most 1,000 entries for `ttl` seconds; returns the ids that were held and are back."""
     return _texts(_call(client, "beat", line, milliseconds(ttl), "\n".join(job_ids)))
 
 
@@ -52,7 +52,7 @@ async def beat_async(client: AsyncRedis, line: LineKeys, job_ids: Iterable[str],
 
 
 def close(client: redis.Redis, line: LineKeys, job_id: str, absence: Absence, *, grace: float, gone_ttl: float) -> None:
-    """The last page of this entry is gone: hold it for `grace` seconds, or note the moment when it runs."""
+    """End the presence of an entry: hold a waiting one for `grace` seconds; note the moment for a running one."""
     _call(client, "close", line, job_id, absence.value, milliseconds(grace), milliseconds(gone_ttl))
 
 
@@ -64,7 +64,7 @@ async def close_async(
 
 
 def claim(client: redis.Redis, line: LineKeys, worker: str, *, window: int, grace: float) -> Claimed | None:
-    """The first present entry of the first `window` ids goes to this worker; absent ones before it are held.
+    """Claim the first present entry of the first `window` ids for this worker; absent entries before it are held.
 
     None when the line is empty.
     """
@@ -73,37 +73,55 @@ def claim(client: redis.Redis, line: LineKeys, worker: str, *, window: int, grac
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
-    """A claim (with worker "": an orphan) goes back to its place. Returns "line", "held", or "" (not this worker's)."""
+    """Give a claim (with worker "": an orphan) back to its place: "line", "held", or "" (not this worker's claim)."""
     score_text = "" if score is None else score
     return cast("bytes", _call(client, "release", line, worker, job_id, score_text, milliseconds(grace))).decode()
 
 
+def end_claim(client: redis.Redis, line: LineKeys, worker: str, job_id: str, started: str) -> None:
+    """End this worker's claim and the entry's place. `started` is the timeline's text about the start."""
+    _call(client, "end_claim", line, worker, job_id, started)
+
+
 def end_stale_claim(client: redis.Redis, line: LineKeys, worker: str, job_id: str) -> None:
-    """End this claim, but not a later one of the same worker."""
+    """End this claim, but not a later claim of the same worker."""
     _call(client, "end_stale_claim", line, worker, job_id)
 
 
 def restore(client: redis.Redis, line: LineKeys, places: Sequence[tuple[str, float]]) -> list[str]:
-    """Give these (job id, score) their place back; returns the ids that had none. At most 1,000."""
+    """Give these entries (job id, score) their place back; returns the ids that had no place. At most 1,000."""
     arguments = [value for job_id, score in places for value in (score, job_id)]
     return _texts(_call(client, "restore", line, *arguments)) if arguments else []
 
 
 def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> Seen:
-    """Hold the absent of one window of the line, from rank `first`. The next begins at first + seen - held."""
+    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held."""
     return Seen(*_call(client, "hold", line, first, window, milliseconds(grace)))
 
 
 def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
-    """Take the places of up to `window` held entries whose deadline has passed; returns their ids and absences.
+    """Take the places of up to `window` held or unseen entries whose deadline has passed; returns (id, absence).
 
-    Returns nothing while no web process has been watching for `least_watch` seconds: then nobody may be dropped.
+    Returns nothing until web processes have been watching for `least_watch` seconds: before, nobody may be dropped.
     """
     reply = _call(client, "drop", line, milliseconds(least_watch), window, extra_keys=[WATCH])
     if reply == [b"blind"]:
         return []
     texts = _texts(reply)
     return [(job_id, Absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def place(
+    client: redis.Redis, line: LineKeys, job_id: str, score: float, job: Mapping[str, Any], unseen_ttl: float | None
+) -> str:
+    """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
+
+    Unless its owner has looked already, the entry is unseen, and over after `unseen_ttl` seconds. With None the entry
+    is in the line, with a presence without end.
+    """
+    mode, ttl = ("present", 0) if unseen_ttl is None else ("unseen", milliseconds(unseen_ttl))
+    fields = [part for pair in job.items() for part in pair]
+    return cast("bytes", _call(client, "place", line, job_id, score, mode, ttl, line.inbox, *fields)).decode()
 
 
 async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:
@@ -113,15 +131,15 @@ async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) 
 
 
 def milliseconds(seconds: float) -> int:
-    """A duration as the scripts, and Redis' PX options, take it."""
+    """A duration in the unit of the scripts and of Redis' PX options."""
     return round(seconds * 1000)
 
 
 class Source(NamedTuple):
-    """A script as Redis takes it."""
+    """The text of a script, and its name in Redis."""
 
     text: str
-    sha: str  # the name under which Redis keeps it
+    sha: str  # the name under which Redis keeps the script
 
 
 @cache
@@ -131,7 +149,7 @@ def _source(verb: str) -> Source:
 
 
 def _call(client: redis.Redis, verb: str, line: LineKeys, *arguments: Any, extra_keys: Sequence[str] = ()) -> Any:
-    """Run a script by its name; by its text when Redis has forgotten it."""
+    """Run a script by its name; by its text when Redis has forgotten the name."""
     source, keys = _source(verb), [*line.in_order(), *extra_keys]
     try:
         return client.evalsha(source.sha, len(keys), *keys, *arguments)

@@ -4,7 +4,7 @@ import queueing.models
 
 
 def move_inputs(apps, schema_editor):
-    """What was handed in lay in a row of EntryFile without an attempt; its file stays where it is."""
+    """Move each input from its row of EntryFile, which has no attempt, to the entry; the file stays in place."""
     Entry, EntryFile = apps.get_model("queueing", "Entry"), apps.get_model("queueing", "EntryFile")
     for file in EntryFile.objects.filter(attempt=None).iterator():
         Entry.objects.filter(pk=file.entry_id).update(

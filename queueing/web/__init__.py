@@ -1,11 +1,11 @@
 """The web processes: pages, sockets, and the beat for all open pages.
 
 urls.py, views.py      the pages
-visitor.py             who asks, and what is theirs
+visitor.py             the visitor of a request or a socket, and the visitor's entries
 snapshot.py            one moment of an entry; sentences.py has its words
-routing.py, asgi.py    sockets and the start of the process; origin.py refuses foreign ones
+routing.py, asgi.py    sockets and the start of the process; origin.py refuses foreign sockets
 consumers.py           one open page
 lobby.py               all open pages of this process: presence
-announcer.py           all open pages of this process: their numbers
-health.py, metrics.py  for machines
+announcer.py           all open pages of this process: the numbers of each
+health.py, metrics.py  health checks and metrics, for machines
 """

@@ -1,7 +1,7 @@
 """The Announcer tells the open pages of one web process their numbers, and breaks long silences.
 
-A page is told when its numbers have changed, and then the newest ones: nothing is queued for it. Every frame goes
-through `speak`, so that a page that cannot be reached does not keep the others from their numbers.
+A page gets a frame when its numbers have changed, with the newest numbers: no frames are queued. Every frame goes
+through `speak`, so a page that cannot be reached does not delay the other pages.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from queueing.web import snapshot
 logger = logging.getLogger("queueing")
 
 SILENCE = 10.0  # seconds without a frame after which a page is sent a tick, since it cannot see protocol pings
-BREATH = 100  # frames after which the event loop may do other work: write them, answer pings, let people in
-LOOKS = 100  # rows read at once for pages that lost their place: a line that is emptied must not stop the rest
+BREATH = 100  # frames after which the event loop may do other work: write frames, answer pings, accept sockets
+LOOKS = 100  # rows read together for pages that lost their place: a line that is emptied must not delay the other pages
 
 
 class Socket(Protocol):
-    """What the Lobby and the Announcer ask of a consumer."""
+    """The methods of a consumer that the Lobby and the Announcer call."""
 
     entry: Entry
 
@@ -41,7 +41,7 @@ class Socket(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Seat:
-    """An open page: what it was told, and when it last got a frame."""
+    """An open page: its socket, the numbers that it was last sent, and the time of its last frame."""
 
     socket: Socket
     is_owner: bool
@@ -52,7 +52,7 @@ class Seat:
     ahead: int = -1
     held_ahead: int = -1
     facts: Facts | None = None
-    missed: bool = False  # a hint came, and its row could not be read
+    missed: bool = False  # a hint came, and the row of this page's entry could not be read
 
     def __post_init__(self) -> None:
         self.job_id = self.socket.entry.job_id
@@ -74,26 +74,27 @@ class Announcer:
 
     def __init__(self, client: AsyncRedis) -> None:
         self.client = client
-        self.seats: OrderedDict[Seat, None] = OrderedDict()  # the one that got a frame last is at the end
-        # By queue, the seats whose numbers are not known to be the newest: new ones, those that a hint has spoken to,
-        # and those that had no place.
+        self.seats: OrderedDict[Seat, None] = OrderedDict()  # the seat that got a frame last is at the end
+        # By queue, the seats whose numbers are not known to be the newest: new seats, seats that a hint has spoken to,
+        # and seats that had no place.
         self._untold: dict[str, set[Seat]] = {}
+        self._refreshing: dict[Seat, asyncio.Task[None]] = {}
         self._seen: dict[str, list[bytes | None]] = {}  # by queue: its version and facts at the last tick
 
     def add(self, seat: Seat) -> None:
-        """A page was opened."""
+        """Seat an opened page. It is untold until the next tick."""
         self.seats[seat] = None
         self._untold.setdefault(seat.socket.entry.queue, set()).add(seat)
 
     def remove(self, seat: Seat) -> None:
-        """A page was closed."""
+        """Forget a closed page: no frame goes to it any more."""
         self.seats.pop(seat, None)
         self._untold[seat.socket.entry.queue].discard(seat)
 
     def tell_again(self, seat: Seat, *, missed: bool = False) -> None:
         """A hint spoke to this page, or (`missed`) tried to: the next tick tells its numbers again.
 
-        A hint reads its numbers beside the ticks, so they may be older than those of the last tick.
+        A hint reads numbers beside the ticks, so these numbers may be older than those of the last tick.
         """
         seat.missed, seat.facts = missed, None
         if seat.waits:
@@ -109,26 +110,34 @@ class Announcer:
                 entries = [(seat.job_id, seat.socket.entry.score) for seat in seats]
                 places = await positions.find(self.client, queue, entries)
                 await self._tell(list(zip(seats, places, strict=True)), parse_facts(now[1]), untold)
-            self._seen[queue] = now  # last, so that the next tick makes an error on the way good
+            self._seen[queue] = now  # last: after an error above, the next tick tells these pages again
 
     async def break_silence(self) -> None:
         """Send a frame to each page that got none for SILENCE seconds."""
         before, frames = time.monotonic() - SILENCE, 0
         while self.seats and (seat := next(iter(self.seats))).spoken_at <= before:
-            # A waiting entry has a place, which the tick watches. A running one may have missed the hint of its end.
-            running = seat.socket.entry.status == Status.RUNNING
-            await self.speak(seat, seat.socket.refresh if running else seat.socket.send_tick)
+            await self.speak(seat, seat.socket.send_tick)
+            # A waiting entry has a place, which the tick watches. A running one may have missed the hint of its end:
+            # its row is read again beside the tick, because a database that hangs must not silence the other pages.
+            if seat.socket.entry.status == Status.RUNNING:
+                self._refresh_later(seat)
             frames += 1
             if frames % BREATH == 0:
                 await asyncio.sleep(0)
 
+    def _refresh_later(self, seat: Seat) -> None:
+        if seat in self._refreshing:
+            return  # the last read has not come back yet
+        task = self._refreshing[seat] = asyncio.create_task(self.speak(seat, seat.socket.refresh))
+        task.add_done_callback(lambda _: self._refreshing.pop(seat, None))
+
     async def send_away(self) -> None:
-        """Close all pages; they connect again, to any process."""
+        """Close all sockets of this process; the pages connect again, to any process."""
         for seat in list(self.seats):
             await self.speak(seat, seat.socket.go_elsewhere)
 
     async def speak(self, seat: Seat, say: Callable[..., Awaitable[None]], *what: Any) -> None:
-        """Say something to one page. An error is logged, and costs the others nothing."""
+        """Say something to one page. An error is logged; the other pages are told all the same."""
         if seat not in self.seats:
             return  # the page was closed meanwhile
         seat.spoken_at = time.monotonic()
@@ -142,7 +151,7 @@ class Announcer:
         frames, lost = 0, []
         for seat, place in places:
             if not seat.waits:
-                continue  # it has moved on meanwhile
+                continue  # the entry has moved on meanwhile
             if place is None or seat.missed:
                 lost.append(seat)
             elif seat.update_numbers(place, facts):
@@ -156,9 +165,9 @@ class Announcer:
         await self._look_again(lost, untold)
 
     async def _look_again(self, lost: list[Seat], untold: set[Seat]) -> None:
-        """These pages wait without a place: a hint was lost or missed, or a claim is new. Read their rows again."""
+        """Read the rows of pages that wait without a place: a hint was lost or missed, or a claim is new."""
         for seat in lost:
-            seat.facts = None  # so that its numbers are news when the place comes back
+            seat.facts = None  # so that the numbers are news to the page when the place comes back
             untold.add(seat)
         await asyncio.gather(*(self.speak(seat, seat.socket.refresh) for seat in lost[:LOOKS]))
 

@@ -1,11 +1,11 @@
-"""The socket of an open page. While it lives, the visitor is present; its frames tell where the entry stands."""
+"""The socket of an open page. While the socket lives, the visitor is present; its frames tell the entry's state."""
 
 import asyncio
 import json
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
@@ -27,11 +27,11 @@ from queueing.web.visitor import Visitor
 logger = logging.getLogger("queueing")
 
 TRY_AGAIN_LATER = 4013  # 1013 in the standard; daphne sends no code but 1000 and 3000 to 4999
-# Bytes of a partial that fits into a frame: daphne's limit on messages (16,384) holds for those that it sends, too.
-# The page fetches a longer one, as a poll does.
+# Bytes of a partial that fits into a frame: daphne's limit on messages (16,384) also holds for messages that it sends.
+# The page fetches a longer partial, as a poll does.
 LONGEST_PARTIAL = 12_000
 LOST_CONNECTION = 1006
-TICK = json.dumps({"type": "tick"})
+TICK_FRAME = json.dumps({"type": "tick"})
 
 
 def in_thread[**P, T](function: Callable[P, T]) -> Any:
@@ -46,6 +46,14 @@ class Refuse(AsyncWebsocketConsumer):
         await self.close()
 
 
+class Found(NamedTuple):
+    """The entry of a socket that this visitor may see."""
+
+    entry: Entry
+    is_owner: bool
+    frame: dict[str, Any]  # the first frame: the whole state
+
+
 class EntryConsumer(AsyncWebsocketConsumer):
     """One open page of one entry. Nothing is required of the client."""
 
@@ -58,7 +66,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     looking: asyncio.Lock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        # Channels ends a socket without calling `disconnect` after any error; the seat must be given up all the same.
+        # Give up the seat here: after an error, Channels ends a socket without calling `disconnect`.
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -71,18 +79,18 @@ class EntryConsumer(AsyncWebsocketConsumer):
         # Join the group before reading the row, so that no change in between is missed.
         self.group = group_name(code)
         await get_channel_layer().group_add(self.group, self.channel_name)
-        found = await in_thread(self._find)(code)
+        found: Found | None = await in_thread(self._find)(code)
         if found is None:
             await self._give_up_seat()
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
             return
-        self.entry, is_owner, frame = found
+        self.entry = found.entry
         await self.accept()
         try:
             # Register presence before the first frame: a page that receives a frame resets its back-off. The Lobby
             # speaks at its next tick, so the first frame is the whole state.
-            self.seat = await get_lobby().page_opened(self, is_owner=is_owner)
-            await self._say_state(self.entry, frame)
+            self.seat = await get_lobby().page_opened(self, is_owner=found.is_owner)
+            await self._say_state(found.entry, found.frame)
         except Exception as error:
             known = isinstance(error, (TooManyPages, RedisError))
             logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
@@ -92,32 +100,32 @@ class EntryConsumer(AsyncWebsocketConsumer):
         self.close_code = code
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        """Nothing is expected of the client. It is told so once: a flood must not make this process write as much."""
+        """Answer only the first message with an error: a flood must not make this process write as much."""
         if not self.warned:
             self.warned = True
             await self._say({"type": "error", "message": "This socket only sends."})
 
-    # What the hints call
+    # Handlers of hints
 
     async def entry_changed(self, _event: dict[str, Any]) -> None:
-        """The row may have changed."""
+        """The row may have changed: read it again."""
         try:
             await self.refresh()
         except (DatabaseError, InterfaceError):
-            # The socket stays: it is the visitor's presence. The row is read again at a tick or after a silence.
+            # Keep the socket, because it is the visitor's presence. A tick or a silence reads the row again.
             logger.warning("The row of entry %s could not be read", self.entry.code, exc_info=True)
             if self.seat:
                 get_lobby().announcer.tell_again(self.seat, missed=True)
 
     async def entry_closed(self, _event: dict[str, Any]) -> None:
-        """Another page of this entry was closed."""
+        """Another page of this entry was closed: beat again if its owner has a page here."""
         await get_lobby().page_closed_elsewhere(self.entry)
 
-    # What the Lobby and the Announcer call
+    # Methods that the Lobby and the Announcer call
 
     async def refresh(self) -> None:
         """Read the row again and send the whole state, with the partial when the status changed."""
-        async with self.looking:  # two callers at the same time: what was read last must also be sent last
+        async with self.looking:  # two callers may overlap: the state that was read last must be sent last
             await self._say_state(*await in_thread(self._read)())
         if self.seat:
             get_lobby().announcer.tell_again(self.seat)
@@ -127,8 +135,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
         await self._say({"type": "status", **numbers})
 
     async def send_tick(self) -> None:
-        """Tell the page that the connection lives; it cannot see protocol pings."""
-        await self.send(TICK)
+        """Tell the page that the connection lives: a page cannot see protocol pings."""
+        await self.send(TICK_FRAME)
 
     async def go_elsewhere(self) -> None:
         """Have the page connect again, to another process if there is one."""
@@ -144,11 +152,16 @@ class EntryConsumer(AsyncWebsocketConsumer):
         self.told_status = entry.status
         await self._say(frame)
 
-    def _find(self, code: uuid.UUID) -> tuple[Entry, bool, dict[str, Any]] | None:
-        """The entry, whether this is its owner, and its state; None when it is not this visitor's to see."""
+    def _find(self, code: uuid.UUID) -> Found | None:
+        """The entry with its state; None if this visitor may not see it."""
         visitor = Visitor.of_scope(self.scope)
         entry = visitor.find(code)
-        return (entry, visitor.owns(entry), self._state(entry)) if entry is not None else None
+        if entry is None:
+            return None
+        is_owner = visitor.owns(entry)
+        if is_owner and entry.is_live and entry.seen_at is None:
+            entry.see()  # the beat follows with the seat
+        return Found(entry, is_owner, self._state(entry))
 
     def _read(self) -> tuple[Entry, dict[str, Any]]:
         entry = Entry.objects.without_large_columns().get(pk=self.entry.pk)
@@ -171,12 +184,12 @@ class EntryConsumer(AsyncWebsocketConsumer):
         layer = get_channel_layer()
         try:
             try:
-                # First of all: whatever fails from here on, this process no longer beats for the page.
+                # First, so that this process no longer beats for the page, even if a later step fails.
                 is_last = seat is not None and await get_lobby().page_closed(seat, absence_of(self.close_code))
             finally:
                 await layer.group_discard(group, self.channel_name)
             if is_last:
-                # Another process may still have a page of it; that one then beats again.
+                # Another process may still have a page of this entry; it then beats again.
                 await layer.group_send(group, {"type": "entry.closed"})
         except Exception:
             logger.warning("The end of a page of %s was not noted", group, exc_info=True)

@@ -1,4 +1,4 @@
-"""For machines: alive, ready, metrics."""
+"""Health checks and metrics, for machines: alive, ready, metrics."""
 
 import hmac
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from queueing.line.clients import RedisError, connection
-from queueing.line.keys import KEEPER
+from queueing.line.keys import KEEPER, WRITABLE
 from queueing.line.workers import live_workers
 from queueing.web.metrics import LineCollector
 
@@ -21,7 +21,7 @@ from queueing.web.metrics import LineCollector
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """This process answers."""
+    """Answer 200: this process lives."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
@@ -67,7 +67,8 @@ def _database() -> bool:
 
 
 def _redis() -> bool:
-    return bool(connection().ping())
+    """With a write: a Redis that is full, or a replica, answers and is of no use."""
+    return bool(connection().set(WRITABLE, 1, px=1000))
 
 
 def _keeper() -> bool:

@@ -119,7 +119,7 @@ class Lobby:
         return bool(self._with_page(entry.queue, [entry.job_id]))
 
     def _with_page(self, queue: str, job_ids: Iterable[str]) -> list[str]:
-        """Those of the live entries that have a page of their owner open here."""
+        """The live entries that have a page of their owner open in this process."""
         pages, found = self.seats.get(queue, {}), []
         for job_id in job_ids:
             for seat in pages.get(job_id, ()):
@@ -147,7 +147,7 @@ class Lobby:
         await self.announcer.break_silence()
 
     async def _send_away(self) -> None:
-        """This process could not beat for a whole PRESENCE_TTL: its pages are better off with another one."""
+        """Close all pages, so that they go to a process that can beat: this one could not for a whole PRESENCE_TTL."""
         logger.warning("No beat for %s s: closing %d pages", conf.PRESENCE_TTL, len(self.announcer.seats))
         await self.announcer.send_away()
         self._beaten_at = time.monotonic()

@@ -12,10 +12,10 @@ GAUGES = {
     "held": "Absent entries whose place is kept",
     "running": "Entries being worked on",
     "workers": "Workers that gave a sign of life lately",
-    "oldest_wait": "Seconds the longest-waiting entry has been in the line",
+    "oldest_wait": "Seconds since the join of the oldest waiting entry, of those whose page was looked at",
     "goodput": "Worker-seconds of the last RESULT_TTL for visitors who were there at the end",
-    "waste": "Worker-seconds of the last RESULT_TTL for visitors who were not",
-    "skipped": "Entries of the last RESULT_TTL that left before any work was done for them",
+    "waste": "Worker-seconds of the last RESULT_TTL for visitors who had left",
+    "skipped": "Entries of the last RESULT_TTL that ended before any work, of those whose page was looked at",
 }
 
 

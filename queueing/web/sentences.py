@@ -1,4 +1,8 @@
-"""The sentences that a visitor reads about an entry. Page, socket and poll all show these."""
+"""The sentences that are made from the state of an entry. Page, socket and poll all show these.
+
+Sentences about a failure are written into the row where the failure happens (`work/runner.py`, `ending.py`); sentences
+about a refused join are in `exceptions.py`.
+"""
 
 from queueing import eta
 from queueing.facts import Facts
@@ -16,7 +20,7 @@ NO_MESSAGE = "Something went wrong on our side while working on this. It has bee
 
 
 def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = False) -> str:
-    """What the entry's page says first."""
+    """The first sentence on the entry's page."""
     match entry.status:
         case Status.WAITING:
             if place is None:
@@ -37,7 +41,7 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
 
 
 def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool) -> str:
-    """What that means; for an ended entry, why it ended."""
+    """The sentence below the headline: its meaning; for an ended entry, the reason of the end."""
     match entry.status:
         case Status.WAITING:
             if place is None:
@@ -51,11 +55,13 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
 
 
 def advice(entry: Entry) -> str:
-    """What the visitor can do after an end without a result."""
+    """The next steps that a visitor has after an end without a result."""
     match entry.status:
         case Status.FAILED:
-            if entry.reason == Reason.UNUSABLE:
+            if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
                 return "The same file would end the same way; another one may work."
+            if entry.keeps_place_for_successor:
+                return "Your input is still here, and so is your place: join again, and you are back in it."
             return "Your input is still here: you can join again with it, or start with another file."
         case Status.CANCELLED:
             return "You can join again with the same file; your new place is at the end of the line."
@@ -76,7 +82,7 @@ def wait(entry: Entry, seconds: tuple[float, float] | None, facts: Facts, *, is_
 
 
 def title(entry: Entry, place: Place | None) -> str:
-    """The title of the browser's tab: it begins with what changes."""
+    """The title of the browser's tab. It begins with the part that changes."""
     name = entry.heavy_task.title
     match entry.status:
         case Status.WAITING:
@@ -95,6 +101,17 @@ def ordinal(number: int) -> str:
     return f"{number}{suffix}"
 
 
+def _serving(facts: Facts) -> str:
+    """The workers of the line. A worker may serve several lines, so all workers may be busy with other lines."""
+    workers, elsewhere = facts.workers or 0, max(0, facts.busy - facts.running)
+    if facts.busy < workers or not elsewhere:
+        return f"{workers} {'worker serves' if workers == 1 else 'workers serve'} this line."
+    if workers == 1:
+        return "The worker of this line is busy with another line."
+    which = "all of them" if elsewhere >= workers else f"{elsewhere} of them"
+    return f"All {workers} workers of this line are busy, {which} with other lines."
+
+
 def _why_it_ended(entry: Entry) -> str:
     match entry.status:
         case Status.FAILED:
@@ -107,6 +124,8 @@ def _why_it_ended(entry: Entry) -> str:
             return "Your turn had not come, so nothing was done with your file."
         case Status.ABANDONED:
             what = "The work was stopped" if entry.attempt else "You were passed over"
+            if entry.reason == Reason.UNSEEN:
+                return f"{what}, because this page was not opened in time."
             gone = "this page was closed" if entry.reason == Reason.CLOSED else "the connection to this page was lost"
             return f"{what}, because {gone} for longer than a place is kept."
         case _:
@@ -116,8 +135,6 @@ def _why_it_ended(entry: Entry) -> str:
 def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
     held = f", {place.held_ahead} more may return" if place.held_ahead else ""
-    serving = ""
-    if facts.workers:
-        serving = f" {facts.workers} {'worker serves' if facts.workers == 1 else 'workers serve'} this line."
+    serving = f" {_serving(facts)}" if facts.workers else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
     return f"{ahead}{held}.{serving}{again}"

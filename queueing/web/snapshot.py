@@ -1,4 +1,4 @@
-"""One moment of an entry, as its visitor is told: the same numbers and sentences for page, socket and poll."""
+"""The snapshot of an entry: the numbers and sentences that page, socket and poll all show."""
 
 import json
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from queueing.web import sentences
 class Snapshot(NamedTuple):
     """One moment of an entry. The first block is the contract of status.json, the second ready-made sentences.
 
-    A tuple: thousands of pages are told theirs each second, and a frozen dataclass takes five times as long to make.
+    A tuple, because a process makes thousands of snapshots a second: a frozen dataclass takes five times as long.
     """
 
     status: str
@@ -41,7 +41,7 @@ class Snapshot(NamedTuple):
     kept_until: datetime | None  # for the page only
 
     def as_json(self) -> dict[str, Any]:
-        """All but `kept_until`, by name."""
+        """The fields except `kept_until`, by name."""
         return dict(zip(JSON_FIELDS, self, strict=False))
 
 
@@ -60,7 +60,7 @@ def read(entry: Entry) -> Snapshot:
 
 
 def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:
-    """The snapshot from what is known. Reads nothing."""
+    """The snapshot from row, place and facts. Reads nothing."""
     seconds = facts.wait(place.ahead) if place else None
     return Snapshot(
         status=entry.status,
@@ -83,7 +83,7 @@ def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool =
 
 
 def page_context(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
-    """What the entry's page, and its partial on the socket, are rendered from."""
+    """The context of the entry's page, and of its partial on the socket."""
     done, now = entry.status == Status.SUCCEEDED, now or read(entry)
     return {
         "entry": entry,

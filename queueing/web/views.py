@@ -97,9 +97,10 @@ def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    """The owner closes or leaves a page that has no socket to say so. Twice is once.
+    """The owner closes or leaves a page that has no socket to say so. A repeated goodbye changes nothing.
 
-    After a reload it comes later than the new page, which is then held until it opens a socket or polls.
+    On a reload the old page's goodbye may arrive after the new page was loaded. The entry is then held until the new
+    page opens a socket or polls.
     """
     entry = _entry_or_404(request, code)
     if not Visitor.of_request(request).owns(entry):
@@ -148,7 +149,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @require_GET
 @never_cache
 def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    """What the task returned, as a JSON file."""
+    """The task's return value, as a JSON file."""
     entry = _entry_or_404(request, code)
     if entry.status != Status.SUCCEEDED:
         raise Http404
@@ -193,7 +194,7 @@ def _beat(visitor: Visitor, entry: Entry) -> None:
     """A look by the owner counts as presence, for visitors whose page has no socket."""
     if entry.is_live and visitor.owns(entry):
         with contextlib.suppress(RedisError):  # the page says so; the next look is soon
-            presence.beat(entry.queue, [entry.job_id], conf.POLL_TTL)
+            joining.look(entry, conf.POLL_TTL)
 
 
 def _submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
@@ -239,7 +240,7 @@ def _form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) 
 
 
 def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
-    """Why a join would be refused at this moment: better told before a file has travelled."""
+    """The refusal of a join at this moment: the form shows it before a file has travelled."""
     try:
         joining.check_line(heavy_task.name)
         joining.check_visitor(visitor.name)

@@ -1,6 +1,6 @@
-"""Who asks, and what is theirs. This is the only place that decides who may see an entry.
+"""The visitor of a request or a socket, and the entries that this visitor owns.
 
-An entry is seen by the browser session or user that made it, and by staff with the permission. Nobody else.
+This module alone decides who may see an entry: the browser session or user that made it, and staff with the permission.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from queueing.states import Status
 # The visitor's random name in the browser's session.
 SESSION_KEY = "visitor"
 
-# The permissions by which staff see an entry of others, and leave or keep its place.
+# The permissions by which staff see the entry of a visitor, and end it or keep its place.
 LOOK, CHANGE = "queueing.view_entry", "queueing.change_entry"
 
 SHOWN_RESULTS = 10
@@ -25,7 +25,7 @@ SHOWN_RESULTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A browser session, with the user that is logged in there."""
+    """A browser session, with the user that is logged in to it."""
 
     session: Any
     user: Any
@@ -62,10 +62,10 @@ class Visitor:
         return self.owns(entry) or self.user.has_perm(CHANGE)
 
     def find(self, code: uuid.UUID, permission: str = LOOK) -> Entry | None:
-        """The entry, for its owner and for staff with the permission. Unknown and foreign look alike: None."""
+        """The entry, for its owner and for staff with the permission. None for an unknown and for a foreign entry."""
         # A line that was taken out of the settings has no page any more.
         entry = Entry.objects.without_large_columns().filter(code=code, queue__in=all_tasks()).first()
-        # Asked for unknown entries too: reading the session adds a Vary header, which would tell them apart.
+        # Read the session for an unknown code, too: the read adds a Vary header, which would tell known from unknown.
         is_allowed = self.user.is_active and self.user.has_perm(permission)
         return entry if entry is not None and (self.owns(entry) or is_allowed) else None
 

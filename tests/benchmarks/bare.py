@@ -1,4 +1,4 @@
-"""What our web process is measured against: a socket that is accepted and held, without Django, session and layer."""
+"""The rival of our web process: a socket that is accepted and held, without Django, session and layer."""
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings

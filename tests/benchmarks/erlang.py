@@ -72,7 +72,7 @@ class Person:
 
 
 def play(crowd: Sequence[Person], servers: int) -> list[float | None]:
-    """What the model does with this very crowd: each one's wait, or None for who left before their turn.
+    """The model's outcome for this crowd: each visitor's wait, or None for a visitor who left before the turn.
 
     Exact: in order of arrival, everybody meets the server that is free first, or leaves before.
     """

@@ -37,12 +37,12 @@ def _rows() -> Iterator[Row]:
         by_length[length] = ours
         yield Row(
             f"`joining.join`, {length:,} waiting", "us", ours, "<=", 1.5, "ratio", rival, database="either",
-            meaning="The doors, the input's file, the row, the commit, the job, the place and the presence. The rival "
+            meaning="The look at the line, the file, the row, the commit, the job and the unseen place. The rival "
             "inserts one row and calls stock RQ's `enqueue` on a kept queue; it stores no file.",
         )  # fmt: skip
         yield Row(
             f"`joining.enqueue`, {length:,} waiting", "us", enqueued, "<=", 1.5, "ratio", rival, database="either",
-            meaning="The same without a visitor: the row, the commit, the job, the place and the presence.",
+            meaning="The same without a visitor: the row, the commit, the job and the unseen place.",
         )  # fmt: skip
     yield Row(
         "`joining.join` with 100,000 waiting beside 0", "us", by_length[100_000], "<=", 1.2, "ratio", by_length[0],

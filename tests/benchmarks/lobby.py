@@ -14,6 +14,7 @@ from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.web.lobby import Lobby
 from tests.benchmarks.report import Row
+from tests.support.standing import stand
 
 PAGES = 10_000
 RUNS = 7
@@ -68,7 +69,7 @@ async def _measure() -> tuple[list[float], list[float], list[float], str]:
     line.client.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))
     entries = [Entry(id=number, code=uuid.uuid4(), queue="probe") for number in range(1, PAGES + RUNS + 1)]
     for entry in entries:
-        line.place(entry.job_id, entry.score, presence=600)
+        stand(line, entry.job_id, entry.score, presence=600)
     await asyncio.gather(*(lobby.page_opened(Counter(entry), is_owner=True) for entry in entries[RUNS:]))
     beats = [await _cpu(lobby.pulse) for _ in range(RUNS)]
     await lobby.tick()
@@ -80,7 +81,7 @@ async def _measure() -> tuple[list[float], list[float], list[float], str]:
         Counter.told = 0
         numbers.append(await _cpu(lobby.tick))
         assert Counter.told == PAGES
-    line.place(uuid.uuid4().hex, PAGES * 2, presence=60)  # somebody comes: the line moved, and nobody's number
+    stand(line, uuid.uuid4().hex, PAGES * 2, presence=60)  # somebody comes: the line moved, and nobody's number
     Counter.told = 0
     seconds = await _cpu(lobby.tick)
     await lobby.stop()

@@ -1,4 +1,4 @@
-"""What came of a crowd on one side, and what the model does with the very same one."""
+"""The outcome of a crowd on one side, and of the very same crowd in the model."""
 
 import statistics
 from collections.abc import Sequence

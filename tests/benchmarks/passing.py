@@ -11,6 +11,7 @@ from queueing.line.places import get_line
 from queueing.line.queue import LineQueue, get_queue
 from tests.benchmarks import processes, stock, waiting
 from tests.benchmarks.report import Row
+from tests.support.standing import stand
 
 ABSENT = 50_000
 RUNS = 5
@@ -43,7 +44,7 @@ def _pass() -> float:
     ids = [uuid.uuid4().hex for _ in range(ABSENT)]
     for start in range(0, ABSENT, 5000):
         line.client.zadd(line.keys.line, {ids[n]: n for n in range(start, start + 5000)})
-    line.place("present", ABSENT + 1, presence=60)
+    stand(line, "present", ABSENT + 1, presence=60)
     queue.worker_name = "bench"
     began = time.perf_counter()
     taken = LineQueue.dequeue_any([queue], None, line.client)

@@ -43,6 +43,6 @@ def clear_stamps() -> Path:
 
 
 def stamps(kind: str) -> list[float]:
-    """When a line of that kind ran, in the order of writing."""
+    """The times at which lines of that kind ran, in the order of writing."""
     lines = [line.split() for line in probe.log_path().read_text().splitlines()]
     return [float(at) for name, at in lines if name == kind]

@@ -63,7 +63,7 @@ def _recover() -> tuple[list[float], list[float]]:
 
 
 def _entered(label: str) -> list[float]:
-    """When the task of that label was entered."""
+    """The times at which the task of that label was entered."""
     lines = [line.split() for line in probe.log_path().read_text().splitlines()]
     return [float(at) for name, _, _, at in lines if name == label]
 

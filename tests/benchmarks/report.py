@@ -15,7 +15,7 @@ PACKAGES = ("django", "channels", "channels-redis", "daphne", "rq", "django-rq",
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured: one value of ours for each run, and of the rival's in the same runs, if there is one."""
+    """A measurement: one value of ours for each run, and of the rival's in the same runs, if there is one."""
 
     name: str
     unit: str  # of both: "us", "ms", "/s", "%", "bytes"

@@ -24,6 +24,7 @@ import psutil
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection as database
 from django.test import Client
+from django.utils import timezone
 
 from queueing import ending
 from queueing.facts import Facts
@@ -34,6 +35,7 @@ from queueing.web.visitor import Visitor
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
 from tests.support.servers import free_port
+from tests.support.standing import stand
 
 SOCKETS = 5_000
 STEPS = 5  # of opening them; the memory of each is a value
@@ -150,12 +152,15 @@ def _wait_in_line() -> tuple[list[Entry], str]:
     visitor = Visitor(session, AnonymousUser()).make_name()
     session.save()
     Entry.objects.bulk_create(
-        [Entry(queue="probe", task_path="tests.support.probe.probe", visitor=visitor) for _ in range(SOCKETS)],
+        [
+            Entry(queue="probe", task_path="tests.support.probe.probe", visitor=visitor, seen_at=timezone.now())
+            for _ in range(SOCKETS)
+        ],
         batch_size=500,
     )
     entries, line = list(Entry.objects.order_by("id")), get_line("probe")
     for entry in entries:
-        line.place(entry.job_id, entry.score, presence=600)  # until its page is open, which renews it
+        stand(line, entry.job_id, entry.score, presence=600)  # until its page is open, which renews it
     line.client.set(keys.facts_key("probe"), json.dumps(asdict(FACTS)))  # what a keeper would write
     database.close()
     return entries, f"sessionid={session.session_key}"

@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from rq.queue import Queue
 
 from queueing import joining, registry
+from queueing.conf import conf
 from queueing.line.places import get_line
 from queueing.models import Entry
 from tests.benchmarks import processes, stock, waiting
@@ -86,7 +87,8 @@ def _gaps(join_many: Callable[[], object]) -> list[float]:
 
 
 def _join() -> Entry:
-    return joining.join(
+    """A join, and the first look by the function that the page's view calls."""
+    entry = joining.join(
         registry.get_task(waiting.QUEUE),
         code=uuid.uuid4(),
         visitor=uuid.uuid4(),
@@ -94,6 +96,8 @@ def _join() -> Entry:
         content_type="text/csv",
         options={},
     )
+    joining.look(entry, conf.POLL_TTL)
+    return entry
 
 
 def _stock_join() -> None:

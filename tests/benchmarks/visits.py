@@ -17,6 +17,7 @@ from django.db import connections
 from websockets.asyncio.client import ClientConnection, connect
 
 from queueing import joining, registry
+from queueing.conf import conf
 from queueing.models import Entry
 from queueing.web.visitor import Visitor
 from tests.benchmarks.erlang import Person
@@ -27,7 +28,7 @@ LEAVING = 4001  # what the page's goodbye says
 
 @dataclass(slots=True)
 class Visit:
-    """What one visitor did and saw; clocks are `time.time()`."""
+    """The actions and observations of one visitor; clocks are `time.time()`."""
 
     number: int
     person: Person
@@ -106,7 +107,8 @@ def _note(one: Visit, frame: str | bytes) -> None:
 
 
 def _join(one: Visit, log: Path) -> Entry:
-    return joining.join(
+    """A join, and the first look by the function that the page's view calls."""
+    entry = joining.join(
         replace(registry.get_task("probe"), task=rest_task),
         code=uuid.uuid4(),
         visitor=one.visitor,
@@ -114,3 +116,5 @@ def _join(one: Visit, log: Path) -> Entry:
         content_type="text/csv",
         options={"log": str(log), "number": one.number, "seconds": one.person.service},
     )
+    joining.look(entry, conf.POLL_TTL)
+    return entry

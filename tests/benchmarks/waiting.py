@@ -1,10 +1,12 @@
 """Long lines for the benchmarks: rows, jobs, places and presence, made in bulk."""
 
 from django.db import connection
+from django.utils import timezone
 
 from queueing.line.places import get_line
 from queueing.models import Entry
 from tests.benchmarks.stock import first_and_last
+from tests.support.standing import stand
 
 BATCH = 1000
 QUEUE = "bench"
@@ -16,15 +18,19 @@ def clear() -> None:
     get_line(QUEUE).client.flushall()
 
 
-def make(count: int, presence: float | None = 3600) -> list[Entry]:
+def make(count: int, presence: float = 3600) -> list[Entry]:
     """So many entries in the line, present for that many seconds."""
-    entries = _copies(Entry.objects.create(queue=QUEUE, task_path=first_and_last.module_path), count) if count else []
+    entries = (
+        _copies(Entry.objects.create(queue=QUEUE, task_path=first_and_last.module_path, seen_at=timezone.now()), count)
+        if count
+        else []
+    )
     put(entries, presence)
     return entries
 
 
 def _copies(entry: Entry, count: int) -> list[Entry]:
-    """This entry and others like it, so many in all, copied by the database: 100,000 by Django take half a minute."""
+    """Copy this entry in the database until there are so many: Django would need half a minute for 100,000."""
     table = Entry._meta.db_table
     columns = [field.column for field in Entry._meta.concrete_fields if field.column and not field.primary_key]
     code = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}[connection.vendor]
@@ -35,14 +41,14 @@ def _copies(entry: Entry, count: int) -> list[Entry]:
         while made < count:
             cursor.execute(copy, [entry.pk, min(made, count - made)])
             made += cursor.rowcount
-    return list(Entry.objects.filter(pk__gte=entry.pk).only("code", "priority").order_by("pk"))
+    return list(Entry.objects.filter(pk__gte=entry.pk).only("code", "priority", "place").order_by("pk"))
 
 
-def put(entries: list[Entry], presence: float | None = 3600) -> None:
+def put(entries: list[Entry], presence: float = 3600) -> None:
     """Give rows their places."""
     line = get_line(QUEUE)
     for start in range(0, len(entries), BATCH):
         with line.client.pipeline(transaction=False) as pipe:
             for entry in entries[start : start + BATCH]:
-                line.place(entry.job_id, entry.score, presence=presence, pipeline=pipe)
+                stand(line, entry.job_id, entry.score, presence=presence, pipeline=pipe)
             pipe.execute()

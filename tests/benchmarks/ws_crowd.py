@@ -72,7 +72,7 @@ class Page(asyncio.Protocol):
         return end
 
     def hear(self, text: bytes) -> None:
-        """What the server says; by default it is not listened to."""
+        """Take a message of the server; by default, ignore it."""
 
     def close(self) -> None:
         self._send(CLOSE, GOODBYE)

@@ -1,4 +1,4 @@
-"""What the page does when it is in doubt: sockets that are silent, late answers, servers that send it away."""
+"""A page in doubt about its connection: sockets that are silent, late answers, servers that send it away."""
 
 import time
 from collections.abc import Callable
@@ -33,8 +33,8 @@ def site(deployed: Site, transactional_db: None, settings: Any) -> Site:
 
 
 def notes(line: Line) -> list[str]:
-    moves = map(as_text, line.client.lrange(line.keys.notes, 0, -1))
-    return [move for move in moves if ":held:" in move or ":back:" in move]
+    noted = map(as_text, line.client.lrange(line.keys.notes, 0, -1))
+    return [note for note in noted if ":held:" in note or ":back:" in note]
 
 
 def until(page: Page, condition: Callable[[], Any], patience: float = 10) -> None:

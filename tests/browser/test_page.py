@@ -349,7 +349,7 @@ def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors
 
 
 def test_a_dropped_file_is_sent_with_a_progress_bar(site: Site, visitors: Visitors, proxy: Proxy) -> None:
-    """It can be stopped; and a connection that swallows it is given up in time. A repeat makes no second entry."""
+    """A sending can be stopped; a connection that swallows it is given up in time. A repeat makes no second entry."""
     page = visitors(proxy.url)
     page.clock.install()
     page.goto("/join/probe/")
@@ -537,7 +537,7 @@ def wait_of(page: Page) -> Locator:
 
 
 def tab(page: Page) -> tuple[str, str]:
-    """What a tab in the background shows: its title, and the letters in its icon."""
+    """The signs of a tab in the background: its title, and the letters in its icon."""
     return page.title(), page.evaluate(ICON)
 
 

@@ -1,5 +1,6 @@
 """Presence in a real Chromium: reloads, closed and duplicated tabs, and connections that are lost."""
 
+import contextlib
 import re
 import statistics
 import time
@@ -8,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Error, Locator, Page, Route, expect
 
 from queueing.line import clients, keys
 from queueing.line.places import Line
@@ -178,6 +179,24 @@ def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seco
         wait_for(partial(is_abandoned, entry))
         assert entry.reason == Reason.CLOSED
     assert probe.calls() == ["busy", "stayer", "later"]
+
+
+def test_a_tab_that_the_system_has_killed_is_lost_and_not_closed(
+    busy: Any, arrive: Join, visitors: Visitors, line: Line
+) -> None:
+    """Chromium ends its socket with 1001, as of a closed tab; but no page has said goodbye."""
+    page = visitors()
+    entry = join(page, "killed")
+    behind = arrive("behind")
+    wait_for(partial(has_order, line, [entry.job_id, behind.job_id]))
+    with contextlib.suppress(Error):  # the answer never comes
+        page.goto("chrome://crash", timeout=5_000)
+    wait_for(lambda: line.held_ids() == [entry.job_id])
+    assert line.client.hget(line.keys.absence, entry.job_id) is None  # "closed" would be here
+    back = page.context.new_page()
+    back.goto(f"/entry/{entry.code}/")
+    expect(back.get_by_role("heading", name="You are next")).to_be_visible()
+    wait_for(partial(has_order, line, [entry.job_id, behind.job_id]))
 
 
 def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> None:

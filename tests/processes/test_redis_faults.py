@@ -19,6 +19,7 @@ from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.work import runner
+from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
@@ -101,7 +102,7 @@ def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: Own
         own_valkey.kill()
     assert status_of(entry) == Status.WAITING
     own_valkey.start()
-    Entry.objects.update(joined_at=timezone.now() - timedelta(minutes=1))
+    Entry.objects.update(seen_at=timezone.now())
     keeper = Keeper()
     keeper.round()
     keeper.reconciler._flushed_at = None  # the pause after a flush is over
@@ -166,3 +167,19 @@ def test_a_hanging_redis_during_a_task_does_not_cost_the_lease(
     gate.unlink()
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
     assert probe.calls() == ["hung"]
+
+
+def test_a_redis_that_hangs_keeps_a_task_waiting_once_in_a_while_only(
+    own_valkey: OwnValkey, join: Join, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = join()
+    assert entry.start("w")
+    attempt = Attempt(entry)
+    own_valkey.hang()
+    for _ in range(20):
+        attempt._hinted = attempt._looked = 0
+        attempt.report(0.5, "half")
+    own_valkey.go_on()
+    assert [record.message for record in caplog.records if "No hint could be sent" in record.message] == [
+        f"No hint could be sent for entry {entry.code}"
+    ]

@@ -1,4 +1,4 @@
-"""`make run`, in a copy of the project: everything starts, everything ends, and what is in the way is said."""
+"""`make run`, in a copy of the project: every process starts and ends, and an obstacle is named in a sentence."""
 
 import os
 import shutil
@@ -55,7 +55,7 @@ class Run:
         return self.process.returncode
 
     def left(self) -> list[psutil.Process]:
-        """What runs for this folder."""
+        """The processes that run for this folder."""
         folders = {str(self.folder), str(self.folder / "var" / "valkey")}
         running = psutil.process_iter(["environ"])
         return [process for process in running if (process.info["environ"] or {}).get(MARK) in folders]

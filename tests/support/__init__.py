@@ -1,1 +1,1 @@
-"""What several test modules use: servers, processes, visitors, documents, and waiting for something to be true."""
+"""Helpers that several test modules use: servers, processes, visitors, documents, and waiting for a condition."""

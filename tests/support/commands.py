@@ -6,7 +6,7 @@ from django.core.management import call_command
 
 
 def run_command(*arguments: str) -> str:
-    """What the command printed."""
+    """The output of the command."""
     out = StringIO()
     call_command(*arguments, stdout=out)
     return out.getvalue().strip()

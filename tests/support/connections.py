@@ -1,4 +1,4 @@
-"""This process's connections to Redis."""
+"""Connections of this process to Redis."""
 
 from queueing.line import clients
 from queueing.line.places import get_line
@@ -9,5 +9,6 @@ def forget_connections() -> None:
     """Close the connection; the next one goes where the settings say."""
     clients.connection().close()
     clients.connection.cache_clear()
+    clients.patient_for.cache_clear()
     get_line.cache_clear()
     get_queue.cache_clear()

@@ -1,4 +1,4 @@
-"""What is stored of uploads and results."""
+"""Stored files of uploads and results."""
 
 from pathlib import Path
 

@@ -10,6 +10,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.web.announcer import Seat
 from queueing.web.lobby import Lobby
+from tests.support.standing import stand
 
 
 class Page:
@@ -38,7 +39,7 @@ class Page:
         self.frames.append(frame)
 
     def told(self) -> list[Any]:
-        """What came since the last look."""
+        """The frames that came since the last call."""
         frames, self.frames = self.frames, []
         return frames
 
@@ -46,7 +47,7 @@ class Page:
 def waiting(line: Line, number: int = 1, *, present: bool = True) -> Entry:
     """An entry that waits, as the row says; nothing of it is in the database, which the Lobby never asks."""
     entry = Entry(id=number, code=uuid.uuid4(), queue="probe")
-    line.place(entry.job_id, entry.score, presence=60 if present else 0.001)
+    stand(line, entry.job_id, entry.score, presence=60 if present else 0.001)
     return entry
 
 

@@ -2,11 +2,16 @@
 
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.tasks import task
 
 import queueing.tasks.tables
@@ -36,6 +41,76 @@ def hold(label: str) -> Path:
     return path
 
 
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _die_of(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def _swallow() -> None:
+    with contextlib.suppress(Exception):
+        time.sleep(60)
+
+
+def _leave_behind(**options: Any) -> None:
+    child = subprocess.Popen(["sleep", "600"], **options)
+    log_path().with_name("child").write_text(str(child.pid))
+
+
+def child() -> int:
+    """The pid of the process that the task has left behind."""
+    return int(log_path().with_name("child").read_text())
+
+
+def _double_fork(times: int) -> None:
+    for _ in range(times):
+        if os.fork() == 0:
+            if os.fork() == 0:
+                os._exit(0)
+            os._exit(0)
+        os.wait()
+
+
+def _become_a_daemon() -> None:
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        sys.exit(0)
+    time.sleep(1)
+
+
+def _report_in_transaction(context: Context) -> None:
+    with transaction.atomic():
+        context.progress(1, 2, "inside")
+
+
+# What the task does before it returns.
+ENDS: dict[str, Callable[[Context], object]] = {
+    "unusable": lambda _: _raise(UnusableInput("This input has no corners.")),
+    "error": lambda _: _raise(RuntimeError("secret detail")),
+    "nul": lambda _: _raise(UnusableInput("A NUL\0 in a sentence.")),
+    "exit": lambda _: sys.exit(1),
+    "panic": lambda _: _raise(KeyboardInterrupt()),
+    "die": lambda _: os._exit(3),
+    "swallow": lambda _: _swallow(),
+    "child": lambda _: _leave_behind(),
+    "escaped child": lambda _: _leave_behind(start_new_session=True),
+    "zombies": lambda _: _double_fork(300),
+    "daemon": lambda _: _become_a_daemon(),
+    "transaction": _report_in_transaction,
+    "SIGSEGV": lambda _: _die_of(signal.SIGSEGV),
+    "SIGABRT": lambda _: _die_of(signal.SIGABRT),
+    "SIGBUS": lambda _: _die_of(signal.SIGBUS),
+    "SIGXCPU": lambda _: _die_of(signal.SIGXCPU),
+    "SIGKILL": lambda _: _die_of(signal.SIGKILL),
+}
+
+
 # @task is typed for Django's TaskContext; our backend passes a `registry.Context`, which has more methods.
 @task(queue_name="probe", takes_context=True)  # type: ignore[arg-type]
 def probe(
@@ -50,19 +125,10 @@ def probe(
         if not deaf:
             context.progress(passed, max(seconds, passed * 2), f"Working on {label}")
         time.sleep(0.02)
-    if end == "unusable":
-        raise UnusableInput("This input has no corners.")
-    if end == "error":
-        raise RuntimeError("secret detail")
     if end == "nan":
         return {"label": label, "attempt": float("nan")}
-    if end == "nul":
-        raise UnusableInput("A NUL\0 in a sentence.")
-    if end == "die":
-        os._exit(3)
-    if end == "swallow":
-        with contextlib.suppress(Exception):
-            time.sleep(60)
+    if end:
+        ENDS[end](context)
     context.save_file("answer.txt", f"{label}\n".encode(), "text/plain")
     return {"label": label, "attempt": context.attempt}
 

@@ -107,6 +107,12 @@ OVERRIDES: dict[type, list[Override]] = {
             "test_rqs_own_timeouts_of_a_worker_are_too_long",
         ),
         Override(
+            "register_birth",
+            "a worker counts from its birth on",
+            "test_a_worker_is_counted_from_its_birth_to_its_death",
+            where="worker",
+        ),
+        Override(
             "heartbeat",
             "a worker is counted again after a flush",
             "test_rq_calls_it test_rq_does_not_register_a_worker_again_after_a_flush "
@@ -194,12 +200,12 @@ class Reliance:
 RELIED_UPON = [
     Reliance(
         "rq.job.Job.create",
-        "jobs.save_job stores the hash of such a job for each entry",
+        "jobs.job_fields stores the hash of such a job for each entry",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
         "rq.job.Job.to_dict",
-        "jobs.save_job stores its fields, without the empty ones",
+        "jobs.job_fields stores its fields, without the empty ones",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
@@ -225,7 +231,7 @@ RELIED_UPON = [
     ),
     Reliance(
         "rq.job.JobStatus",
-        "jobs.save_job makes jobs that are queued",
+        "jobs.job_fields makes jobs that are queued",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
@@ -235,7 +241,7 @@ RELIED_UPON = [
     ),
     Reliance(
         "rq.queue.Queue.DEFAULT_TIMEOUT",
-        "jobs.save_job and lease.timeout_of take it when no task says otherwise",
+        "jobs.job_fields and lease.timeout_of take it when no task says otherwise",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
@@ -290,18 +296,13 @@ RELIED_UPON = [
     ),
     Reliance(
         "rq.utils.now",
-        "jobs.save_job notes when a job was made",
+        "jobs.job_fields notes when a job was made",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
     ),
     Reliance(
         "rq.utils.utcformat",
-        "jobs.save_job notes when a job was made",
+        "jobs.job_fields notes when a job was made",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
-    ),
-    Reliance(
-        "rq.utils.utcparse",
-        "workers.live_workers reads a worker's last heartbeat",
-        "test_a_worker_is_counted_from_its_birth_to_its_death",
     ),
     Reliance(
         "rq.worker.Worker.dequeue_job_and_maintain_ttl",
@@ -315,7 +316,7 @@ RELIED_UPON = [
     ),
     Reliance(
         "rq.worker.Worker.register_birth",
-        "workers.live_workers reads what it writes",
+        "PresenceWorker.register_birth adds a heartbeat to it",
         "test_a_worker_is_counted_from_its_birth_to_its_death",
     ),
     Reliance(

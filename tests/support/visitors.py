@@ -32,20 +32,24 @@ class Visitor:
         """Send the form of the probe's line; with a file, unless told otherwise."""
         return self.client.post(FORM, {"file": upload(), "code": uuid.uuid4()} | values)
 
-    def join(self, **values: Any) -> Entry:
+    def join(self, *, looks: bool = True, **values: Any) -> Entry:
+        """Join the line, and look at the entry's page as a browser does."""
         answer = self.send(**values)
         assert answer.status_code == 303, answer.content.decode()
+        if looks:
+            assert self.client.get(answer["Location"]).status_code == 200
         return Entry.objects.get(code=answer["Location"].split("/")[2])
 
     def join_with_sample(self, queue: str) -> Entry:
         """Join a real task's line with the file that its form offers."""
         answer = self.client.post(f"/join/{queue}/", {"sample": "yes", "code": uuid.uuid4()})
         assert answer.status_code == 303, answer.content.decode()
+        assert self.client.get(answer["Location"]).status_code == 200
         return Entry.objects.get(code=answer["Location"].split("/")[2])
 
     @property
     def name(self) -> uuid.UUID:
-        """What entries of this browser have in their `visitor`."""
+        """The value of `visitor` in entries of this browser."""
         return uuid.UUID(self.client.session[SESSION_KEY])
 
     @property

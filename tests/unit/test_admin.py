@@ -1,4 +1,4 @@
-"""What staff see, and the little they can do."""
+"""The admin: the pages that staff see, and the few actions that they have."""
 
 from collections.abc import Callable
 from datetime import timedelta

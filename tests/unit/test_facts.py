@@ -1,4 +1,4 @@
-"""What the expected wait is made of."""
+"""The facts from which the expected wait is estimated."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -73,6 +73,7 @@ def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, l
     entry, other = join("again"), join("other")
     ending.leave(entry)
     new = joining.join_again(entry, visitor=uuid.uuid4())
+    joining.look(new, 60)
     assert line.ids() == [other.job_id, new.job_id]
     assert new.kwargs == {"label": "again"}
     with new.input.open() as stored:

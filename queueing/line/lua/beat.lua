@@ -1,8 +1,9 @@
--- beat: the pages of these entries are open. Held entries are back in the very same place.
+-- beat: the pages of these entries are open. Held entries are back in the very same place, and entries whose page was
+-- not looked at before take theirs.
 -- ARGV    1 ttl of presence in ms
 --         2 job ids (at most 1,000), separated by newlines: packing an argument for each id takes the caller as long as
 --           all the rest of a beat
--- Return  the ids that came back
+-- Return  the ids that were held and are back
 local ids, gone = {}, {}
 for id in string.gmatch(ARGV[2], '[^\n]+') do
   -- SET, not PEXPIRE: a key that a flush took must come back.
@@ -11,21 +12,32 @@ for id in string.gmatch(ARGV[2], '[^\n]+') do
   gone[#gone + 1] = 'gone:' .. id
 end
 redis.call('DEL', unpack(gone))
-local back = {}
-if redis.call('EXISTS', held) == 1 then
-  for i, score in ipairs(redis.call('ZMSCORE', held, unpack(ids))) do
+
+-- Moves those of the ids that are in this place into the line.
+local function take_out(place)
+  local out = {}
+  if redis.call('EXISTS', place) == 0 then
+    return out
+  end
+  for i, score in ipairs(redis.call('ZMSCORE', place, unpack(ids))) do
     if score then
       redis.call('ZADD', line, score, ids[i])
-      back[#back + 1] = ids[i]
+      out[#out + 1] = ids[i]
     end
   end
+  if #out > 0 then
+    redis.call('ZREM', place, unpack(out))
+    redis.call('ZREM', due, unpack(out))
+    numbers_changed()
+    wake_workers(out)
+  end
+  return out
 end
+
+take_out(unseen)
+local back = take_out(held)
 if #back > 0 then
-  redis.call('ZREM', held, unpack(back))
-  redis.call('ZREM', due, unpack(back))
   redis.call('HDEL', absence, unpack(back))
-  numbers_changed()
-  wake_workers(back)
   note(clock(), 'back', '', back)
 end
 return back

@@ -35,13 +35,13 @@ if pushed then
   numbers_changed()
 end
 
-local row = redis.call('ZRANGE', line, 0, window - 1, 'WITHSCORES')
-if #row == 0 then
+local heads = redis.call('ZRANGE', line, 0, window - 1, 'WITHSCORES')
+if #heads == 0 then
   return {}
 end
 local ids, scores = {}, {}
-for i = 1, #row, 2 do
-  ids[#ids + 1], scores[#scores + 1] = row[i], row[i + 1]
+for i = 1, #heads, 2 do
+  ids[#ids + 1], scores[#scores + 1] = heads[i], heads[i + 1]
 end
 local present = presence_of(ids)
 local passed = 0

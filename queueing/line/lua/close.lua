@@ -4,12 +4,12 @@
 --         3 grace in ms
 --         4 ttl of the note on a running entry, in ms
 -- Return  "held"
---         "noted": the entry is claimed or runs; the moment is kept in gone:<id>
---         "was held": nothing changed
+--         "gone": the entry is claimed or runs; the moment is kept in gone:<id>
+--         "was absent": it is held or unseen already, and nothing changed
 local id = ARGV[1]
 redis.call('DEL', 'presence:' .. id)
-if redis.call('ZSCORE', held, id) then
-  return 'was held'
+if redis.call('ZSCORE', held, id) or redis.call('ZSCORE', unseen, id) then
+  return 'was absent'
 end
 local now = clock()
 local score = redis.call('ZSCORE', line, id)
@@ -20,4 +20,4 @@ if score then
 end
 local kept = math.max(ARGV[3], redis.call('HGET', grace, id) or 0)
 redis.call('SET', 'gone:' .. id, string.format('%.0f:%.0f:%s', now, kept, ARGV[2]), 'PX', ARGV[4])
-return 'noted'
+return 'gone'

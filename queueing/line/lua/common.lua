@@ -1,7 +1,8 @@
--- common: the part that all scripts share. The loader puts it in front of each.
+-- common: the part that all scripts share. The loader puts this file in front of each script.
 -- KEYS    the keys of one line, in the order of LineKeys
 local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local unseen = KEYS[12]
 
 -- The clock of Redis in milliseconds. Scripts know no other clock.
 local function clock()
@@ -9,7 +10,7 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Which of these entries have a page open now: a value or false for each id.
+-- The presence of these entries: for each id a value, or false when no page is open.
 local function presence_of(ids)
   local names = {}
   for i, id in ipairs(ids) do
@@ -32,25 +33,33 @@ local function claimed_ids()
   return ids
 end
 
+-- True if an entry is in the line, held, unseen or claimed.
+local function has_place(id, claimed)
+  return claimed[id]
+    or redis.call('ZSCORE', line, id)
+    or redis.call('ZSCORE', held, id)
+    or redis.call('ZSCORE', unseen, id)
+end
+
 -- Tells every page to ask for its numbers again.
 local function numbers_changed()
   redis.call('INCR', version)
 end
 
--- Calls idle workers: these entries can be claimed. The list is capped, because nobody reads it while all are busy.
+-- Calls idle workers: these entries can be claimed. The list is capped, because nobody reads it while all workers are busy.
 local function wake_workers(ids)
   redis.call('RPUSH', wake, unpack(ids))
   redis.call('LTRIM', wake, -64, -1)
 end
 
--- A line for the timelines of these entries. The list is capped for the case that no keeper drains it.
+-- Notes a line for the timelines of these entries. The list is capped for the case that no keeper drains it.
 local function note(now, kind, detail, ids)
   redis.call('RPUSH', notes, string.format('%.0f:%s:%s:', now, kind, detail) .. table.concat(ids, ' '))
   redis.call('LTRIM', notes, -10000, -1)
 end
 
--- Holds entries that are in no place any more, with their scores, from the moment `since` for `usual` milliseconds, or
--- for longer where the visitor asked for it. `why` is the absence: closed or lost.
+-- Holds entries that have no place any more, with their scores. The hold begins at `since` and lasts for `usual`
+-- milliseconds, or for longer where the visitor asked for more. `why` is the absence: closed or lost.
 local function hold_places(ids, scores, since, usual, why, now)
   local longer = redis.call('EXISTS', grace) == 1 and redis.call('HMGET', grace, unpack(ids)) or {}
   local usual_deadline = string.format('%.0f', since + usual)

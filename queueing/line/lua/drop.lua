@@ -1,11 +1,11 @@
--- drop: held entries whose deadline has passed leave the line for good. Those that turn out to be present go back.
--- KEYS    12 the watch, after the line's keys
+-- drop: held and unseen entries whose deadline has passed leave for good. Those that turn out to be present go back.
+-- KEYS    13 the watch, after the line's keys
 -- ARGV    1 least age of the watch in ms
 --         2 at most so many entries (1,000)
 -- Return  {"blind"}: no web process has been watching for long enough, so nobody may be dropped
 --         {id, absence, id, absence, ...}: the dropped
 local now = clock()
-local since = redis.call('GET', KEYS[12])
+local since = redis.call('GET', KEYS[13])
 if not since or now - tonumber(since) < tonumber(ARGV[1]) then
   return { 'blind' }
 end
@@ -16,20 +16,23 @@ end
 local present = presence_of(ids)
 local absences = redis.call('HMGET', absence, unpack(ids))
 local scores = redis.call('ZMSCORE', held, unpack(ids))
+local unseen_scores = redis.call('ZMSCORE', unseen, unpack(ids))
 local dropped, report, back = {}, {}, {}
 for i, id in ipairs(ids) do
-  if not scores[i] then
+  local score = scores[i] or unseen_scores[i]
+  if not score then
     -- A deadline without a place: removed below.
   elseif present[i] then
-    redis.call('ZADD', line, scores[i], id)
+    redis.call('ZADD', line, score, id)
     back[#back + 1] = id
   else
     dropped[#dropped + 1] = id
     report[#report + 1] = id
-    report[#report + 1] = absences[i] or 'lost'
+    report[#report + 1] = unseen_scores[i] and 'unseen' or absences[i] or 'lost'
   end
 end
 redis.call('ZREM', held, unpack(ids))
+redis.call('ZREM', unseen, unpack(ids))
 redis.call('ZREMRANGEBYRANK', due, 0, #ids - 1)
 redis.call('HDEL', absence, unpack(ids))
 if #dropped > 0 then

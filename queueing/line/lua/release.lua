@@ -17,7 +17,7 @@ if worker ~= '' then
     score = string.match(claim, '^[^:]+:([^:]+):')
   end
 end
-if redis.call('ZSCORE', line, id) or redis.call('ZSCORE', held, id) or claimed_ids()[id] then
+if has_place(id, claimed_ids()) then
   return ''
 end
 if redis.call('EXISTS', 'presence:' .. id) == 1 then

@@ -4,7 +4,8 @@
 local claimed, placed = claimed_ids(), {}
 for i = 1, #ARGV, 2 do
   local id = ARGV[i + 1]
-  if not claimed[id] and not redis.call('ZSCORE', held, id) and redis.call('ZADD', line, 'NX', ARGV[i], id) == 1 then
+  if not has_place(id, claimed) then
+    redis.call('ZADD', line, ARGV[i], id)
     placed[#placed + 1] = id
   end
 end

@@ -42,4 +42,4 @@ class Command(BaseCommand):
         except DatabaseError as error:
             logger.warning("keeper: the database is away (%s)", error)
             connection.close()
-            keeper.database_was_lost()
+            keeper.spare_leases()

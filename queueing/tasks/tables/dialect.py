@@ -25,7 +25,7 @@ DECIMAL_POINT = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)\.\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How one table is written."""
+    """The way in which one table is written."""
 
     delimiter: str
     names: list[str]  # one per column, all different, none empty
@@ -101,7 +101,7 @@ def _delimiter(text: str, *, whole: bool) -> str:
 
 
 def _score(rows: list[Row]) -> tuple[float, float, int]:
-    """How well a delimiter fits; compare as a tuple.
+    """The fit of a delimiter; compare as a tuple.
 
     The three parts: share of rows with the usual width, share of cells without another delimiter in them, width.
     The second part decides rows like "1,5;2,5": the semicolon gives two clean numbers, the comma gives "5;2".

@@ -1,1 +1,1 @@
-"""What the browser tests use: the site, ways to it, browsers, and how a page looks."""
+"""Helpers of the browser tests: the site, ways to it, browsers, and the looks of a page."""

@@ -1,4 +1,4 @@
-"""What a browser's console reports as an error."""
+"""Errors that a browser's console reports."""
 
 from playwright.sync_api import ConsoleMessage
 

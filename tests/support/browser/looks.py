@@ -1,4 +1,4 @@
-"""What a page looks like: pictures of it, barriers that axe finds, and whether it fits its window."""
+"""The looks of a page: its pictures, barriers that axe finds, and its fit into the window."""
 
 import json
 from typing import Any
@@ -49,7 +49,7 @@ def look(page: Page, name: str, schemes: tuple[str, ...] = BOTH) -> None:
 
 
 def barriers(page: Page, names: list[str]) -> dict[str, list[str]]:
-    """What axe-core finds, by rule; `names` are its tags or rules."""
+    """The findings of axe-core, by rule; `names` are its tags or rules."""
     found: dict[str, list[str]] = page.evaluate(
         """async (names) => {
             const options = { runOnly: names, resultTypes: ["violations"] };
@@ -65,7 +65,7 @@ def barriers(page: Page, names: list[str]) -> dict[str, list[str]]:
 
 
 def too_wide(page: Page) -> dict[str, list[str]]:
-    """What makes the page scroll sideways."""
+    """The elements that make the page scroll sideways."""
     found: dict[str, list[str]] = page.evaluate(
         """() => {
             const edge = document.documentElement.clientWidth;

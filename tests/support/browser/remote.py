@@ -109,7 +109,7 @@ class Tab:
         return str(self.evaluate(f"document.querySelector('{selector}')?.textContent ?? ''"))
 
     def shown(self) -> tuple[str, str]:
-        """What a tab in the background shows: its title, as the browser has it, and the letters in its icon."""
+        """The signs of a tab in the background: its title, as the browser has it, and the letters in its icon."""
         title = self.remote.call("Target.getTargetInfo", targetId=self.target)["targetInfo"]["title"]
         return title, self.evaluate(ICON)
 

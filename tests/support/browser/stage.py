@@ -11,7 +11,8 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
-from queueing import events, joining
+from queueing import events
+from queueing.conf import conf
 from queueing.line import clients, presence
 from queueing.line.places import get_line
 from queueing.models import Entry, EntryFile
@@ -24,6 +25,7 @@ from queueing.tasks.tables.profile import profile
 from queueing.web.visitor import SESSION_KEY
 from queueing.work.worker import PresenceWorker
 from tests.support.paths import SCAN, TABLE
+from tests.support.standing import stand
 
 TEXTS = ("\n\n".join((OPENING, TREASURER, "\n".join(DECISIONS))), "\n\n".join((LEFT, RIGHT)))
 LONG = 600  # seconds that somebody without a browser counts as present
@@ -51,8 +53,9 @@ class Stage:
             **values,
         )
         entry.input.save("input", ContentFile(b"a,b\n1,2\n"), save=False)
+        entry.seen_at = timezone.now()
         entry.save()
-        joining.place(entry)
+        stand(get_line(queue), entry.job_id, entry.score, presence=conf.PRESENCE_TTL)
         return entry
 
     def others(self, count: int, queue: str = "documents", *, held: bool = False) -> list[Entry]:

@@ -24,6 +24,7 @@ from queueing.models import Entry, EntryEvent
 from queueing.states import Reason, Status
 from tests.support.commands import run_command
 from tests.support.entries import ended
+from tests.support.standing import stand
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,7 +63,7 @@ def mixed(join: Join, line: Line) -> dict[str, Entry]:
     EntryEvent.objects.create(entry=entries["failed"], kind=EntryEvent.Kind.HELD)
     for name in ("running", "orphan"):
         line.remove(entries[name].job_id)
-        line.place(entries[name].job_id, 1, presence=60)
+        stand(line, entries[name].job_id, 1, presence=60)
         assert entries[name].start("w")
         line.end_claim("w", entries[name].job_id)
     Entry.objects.filter(pk=entries["orphan"].pk).update(lease_until=timezone.now() - OLD)

@@ -122,11 +122,11 @@ def test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it(
     assert line.ids() == [other.job_id]
 
 
-def test_leases_are_left_alone_for_one_renewal_after_the_database_was_lost(keeper: Keeper, join: Join) -> None:
+def test_leases_are_left_alone_for_one_renewal_after_the_spare_leases(keeper: Keeper, join: Join) -> None:
     entry = join()
     entry.start("worker")
     Entry.objects.update(lease_until=Now() - timedelta(seconds=1))
-    keeper.database_was_lost()
+    keeper.spare_leases()
     assert keeper.recover_leases() == 0
 
 

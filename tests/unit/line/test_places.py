@@ -10,6 +10,7 @@ from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import Absence
 from tests.support.presence import go, watch_since
+from tests.support.standing import stand
 
 pytestmark = pytest.mark.postgres
 
@@ -26,9 +27,9 @@ def test_present_entries_are_claimed_once_in_the_order_of_joining(line: Line, qu
 
 
 def test_priority_goes_before_order(line: Line) -> None:
-    line.place("a", 5, presence=10)
-    line.place("b", 6 - 2**40, presence=10)
-    line.place("c", 4 + 100 * 2**40, presence=10)
+    stand(line, "a", 5, presence=10)
+    stand(line, "b", 6 - 2**40, presence=10)
+    stand(line, "c", 4 + 100 * 2**40, presence=10)
     assert line.ids() == ["b", "a", "c"]
 
 
@@ -45,7 +46,7 @@ def test_an_absent_head_is_passed_and_keeps_its_place(line: Line, join: Join) ->
 def test_a_long_row_of_absent_entries_is_passed_in_windows(line: Line) -> None:
     for number in range(3000):
         line.client.zadd(line.keys.line, {f"ghost{number}": number})
-    line.place("present", 3001, presence=10)
+    stand(line, "present", 3001, presence=10)
     assert line.claim("w1") == ("present", 3000)
     assert len(line.held_ids()) == 3000
 
@@ -72,12 +73,12 @@ def test_a_goodbye_while_claimed_or_running_leaves_a_note(line: Line, join: Join
     entry = join()
     line.claim("w1")
     presence.close("probe", entry.job_id, Absence.CLOSED)
-    look = presence.look(entry.job_id, None)
+    look = presence.inspect(entry.job_id, None)
     assert not look.present
     assert look.gone_for is not None
     assert look.absence == Absence.CLOSED
     presence.beat("probe", [entry.job_id], 10)
-    assert presence.look(entry.job_id, None).gone_for is None
+    assert presence.inspect(entry.job_id, None).gone_for is None
 
 
 def test_an_absence_without_a_goodbye_begins_at_the_first_look_while_web_processes_watch(
@@ -86,11 +87,11 @@ def test_an_absence_without_a_goodbye_begins_at_the_first_look_while_web_process
     entry = join()
     line.claim("w1")
     go(entry)
-    assert presence.look(entry.job_id, None).blind  # no web process beats, so nobody can know
-    assert presence.look(entry.job_id, None).gone_for is None
+    assert presence.inspect(entry.job_id, None).blind  # no web process beats, so nobody can know
+    assert presence.inspect(entry.job_id, None).gone_for is None
     watch_since(1000)
-    assert presence.look(entry.job_id, keep_seconds=7200).gone_for is None
-    second = presence.look(entry.job_id, keep_seconds=None)
+    assert presence.inspect(entry.job_id, keep_seconds=7200).gone_for is None
+    second = presence.inspect(entry.job_id, keep_seconds=None)
     assert second.gone_for is not None
     assert (second.absence, second.grace, second.is_over) == (Absence.LOST, 7200, False)
 

@@ -5,6 +5,7 @@ import pytest
 from queueing.line import clients, positions, presence
 from queueing.line.places import Line, Place
 from queueing.states import Absence
+from tests.support.standing import stand
 
 
 @pytest.mark.parametrize(("whole_line", "window"), [(1, 5_000), (1, 1), (1_000, 5_000)])
@@ -14,7 +15,7 @@ async def test_both_ways_count_the_present_and_the_held_ahead(
     monkeypatch.setattr(positions, "WHOLE_LINE", whole_line)
     monkeypatch.setattr(positions, "WINDOW", window)
     for job_id, score in (("a", -(2**40)), ("b", 2), ("c", 3), ("d", 4)):
-        line.place(job_id, score, presence=60)
+        stand(line, job_id, score, presence=60)
     for job_id in ("a", "c"):
         presence.close("probe", job_id, Absence.LOST)
     client = clients.async_connection()

@@ -20,7 +20,7 @@ SCALED = ["web", "worker"]
 
 
 def parse(command: list[str]) -> dict[str, Any]:
-    """What a command line means to the program it names; a wrong option ends the test."""
+    """The options of a command line, parsed by the program that it names; a wrong option ends the test."""
     match command:
         case ["python", "-m", "daphne", *arguments]:
             options: argparse.Namespace = CommandLineInterface().parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What the tests need of the machine: brought where that works without a question, told where it does not."""
+"""Programs that the tests need: installed where apt asks no question, named in a sentence elsewhere."""
 
 import os
 import shutil

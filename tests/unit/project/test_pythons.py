@@ -20,7 +20,7 @@ def test_the_project_takes_these_and_no_others() -> None:
 
 
 def test_lint_types_and_lock_are_made_for_the_oldest() -> None:
-    """What only a newer version has is an error of `make check`; packages for the oldest are in the lock."""
+    """A feature of a newer version only is an error of `make check`; packages for the oldest are in the lock."""
     assert PROJECT["tool"]["mypy"]["python_version"] == OLDEST
     assert PROJECT["tool"]["ruff"]["target-version"] == f"py{OLDEST.replace('.', '')}"
     assert "--python-version $(OLDEST)" in MAKEFILE

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import redis
@@ -16,15 +16,14 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 from rq.utils import utcparse
 
-from queueing.line.jobs import FAILURE_TTL, RUNNER, is_entry_job, job_key, read_job, save_job
+from queueing.line.jobs import FAILURE_TTL, RUNNER, is_entry_job, job_fields, job_key, read_job
 from tests.support.stock_rq import enqueue, raised_by
 
 
 def save(client: redis.Redis, job_id: str) -> dict[str, str]:
     """Stores the job of an entry, as a place does; returns its hash, without the data."""
-    with client.pipeline() as pipe:
-        save_job(pipe, "probe", job_id)
-        pipe.execute()
+    fields: dict[Any, Any] = job_fields("probe", job_id)
+    client.hset(job_key(job_id), mapping=fields)
     stored = cast("dict[bytes, bytes]", client.hgetall(job_key(job_id)))
     return {name.decode(): value.decode() for name, value in stored.items() if name != b"data"}
 
@@ -36,10 +35,10 @@ def test_a_saved_job_has_the_fields_that_scripts_and_workers_read(client: redis.
         "rq.job.Job.to_dict has other fields: lua/claim.lua reads `description`, LineQueue.fetch_job `origin`."
     )
     assert (saved["result_ttl"], saved["failure_ttl"]) == ("0", str(FAILURE_TTL)), (
-        "rq.job.Job.create takes other lives: jobs.save_job keeps no job that is done."
+        "rq.job.Job.create takes other lives: jobs.job_fields keeps no job that is done."
     )
     age = datetime.now(UTC) - utcparse(saved["created_at"])
-    assert abs(age) < timedelta(seconds=30), "rq.utils.now or utcformat changed: jobs.save_job writes created_at."
+    assert abs(age) < timedelta(seconds=30), "rq.utils.now or utcformat changed: jobs.job_fields writes created_at."
     read = Job.fetch("a" * 32, connection=client, serializer=JSONSerializer)
     assert (read.func_name, read.origin, read.get_status()) == (RUNNER, "probe", JobStatus.QUEUED)
     assert (read.timeout, read.result_ttl, read.failure_ttl) == (180, 0, FAILURE_TTL)

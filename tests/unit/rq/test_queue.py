@@ -19,6 +19,7 @@ from queueing.line.jobs import job_key
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from tests.support.recording import note_calls
+from tests.support.standing import stand
 from tests.support.stock_rq import enqueue
 
 
@@ -60,7 +61,7 @@ def test_rqs_calls_on_a_queue_reach_our_overrides(way: str, line: Line) -> None:
         pass
 
     calls: list[dict[str, Any]] = []
-    line.place("here", 1, presence=10)
+    stand(line, "here", 1, presence=10)
     note_calls(NotedQueue, ["push_job_id", "count", "get_job_ids", "fetch_job", "remove"], calls.append)
     ASKED[way].does(NotedQueue("probe", connection=line.client, commit_mode="auto"))
     reached = [(call["name"], call["arguments"]) for call in calls if call["event"] == "call"]

@@ -1,5 +1,6 @@
-"""What the Lobby tells its pages, tick by tick: numbers, and a word after a long silence."""
+"""Frames of the Lobby to its pages, tick by tick: numbers, and a tick after a long silence."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -217,4 +218,30 @@ async def test_a_running_page_asks_again_after_a_long_silence(lobby: Lobby, line
     seat = await sit(lobby, page)
     seat.spoken_at -= SILENCE
     await lobby.tick()
-    assert page.told() == ["refresh"]
+    await asyncio.gather(*lobby.announcer._refreshing.values())
+    assert page.told() == ["tick", "refresh"]
+
+
+async def test_a_row_that_cannot_be_read_keeps_no_page_waiting(lobby: Lobby, line: Line) -> None:
+    """A database that hangs: pages whose task runs are read again beside the ticks, and only once at a time."""
+    running, other = waiting(line, 1), waiting(line, 2)
+    running.status = Status.RUNNING
+    hanging, page = Page(running), Page(other)
+    reads, answered = 0, asyncio.Event()
+
+    async def hang() -> None:
+        nonlocal reads
+        reads += 1
+        await answered.wait()
+
+    hanging.refresh = hang  # type: ignore[method-assign]
+    seats = [await sit(lobby, hanging), await sit(lobby, page)]
+    await lobby.tick()  # tells the waiting page its numbers
+    for _ in range(3):
+        for seat in seats:
+            seat.spoken_at -= SILENCE
+        await asyncio.wait_for(lobby.tick(), 2)
+        await asyncio.sleep(0)
+    assert page.told().count("tick") == 3
+    assert (reads, hanging.told()) == (1, ["tick"] * 3)
+    answered.set()

@@ -1,4 +1,4 @@
-"""Which origins may open a socket. What daphne makes of them is in tests/processes/test_sockets.py."""
+"""Origins that may open a socket. Their treatment by daphne is in tests/processes/test_sockets.py."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a visitor is told, from the row, the place and the facts."""
+"""The snapshot that a visitor is told, from the row, the place and the facts."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from queueing.states import FINAL, Reason, Status
 from queueing.web import snapshot
 from queueing.web.sentences import ordinal
 from queueing.web.snapshot import JSON_FIELDS, Snapshot
+from tests.support.standing import stand
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 BUSY = Facts(workers=2, running=2, busy=2, run_seconds=(60.0,) * 10)
@@ -45,6 +46,21 @@ def test_who_is_next_is_told_so() -> None:
     assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you. 1 worker serves this line.")
 
 
+@pytest.mark.parametrize(
+    ("workers", "busy", "running", "sentence"),
+    [
+        (2, 1, 0, "2 workers serve this line."),
+        (2, 2, 2, "2 workers serve this line."),
+        (1, 1, 0, "The worker of this line is busy with another line."),
+        (2, 2, 0, "All 2 workers of this line are busy, all of them with other lines."),
+        (3, 3, 1, "All 3 workers of this line are busy, 2 of them with other lines."),
+    ],
+)
+def test_workers_that_are_busy_elsewhere_are_told(workers: int, busy: int, running: int, sentence: str) -> None:
+    now = told(entry(), 0, facts=Facts(workers=workers, busy=busy, running=running))
+    assert now.detail == f"Nobody is ahead of you. {sentence}"
+
+
 def test_an_unknown_wait_is_not_guessed() -> None:
     now = told(entry(), 5, facts=Facts())
     assert (now.eta_seconds, now.wait) == (None, "The wait is not known yet.")
@@ -73,7 +89,7 @@ def test_places_are_told_from_claims(line: Line) -> None:
     first.id, second.id = 1, 2
     assert snapshot.read(first).headline == "Waiting"  # as after a flush
     for made in (first, second):
-        line.place(made.job_id, made.score, presence=60)
+        stand(line, made.job_id, made.score, presence=60)
     line.claim("w")
     assert [snapshot.read(made).headline for made in (first, second)] == ["Your turn is coming up", "You are next"]
 

@@ -1,4 +1,4 @@
-"""How much a page weighs, and how its files travel."""
+"""The weight of a page, and the transfer of its files."""
 
 import gzip
 import re

@@ -45,7 +45,7 @@ export class Contact {
     this.#visit.voice.say("Connected again.");
   }
 
-  lose(delay = BANNER_AFTER) {
+  startCountdown(delay = BANNER_AFTER) {
     if (this.isLost) return;
     this.#lostAt = now();
     this.#countdown.start(delay, () => this.#countDown());

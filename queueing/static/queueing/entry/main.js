@@ -38,7 +38,7 @@ document.addEventListener("resume", () => visit.wake());
 addEventListener("online", () => visit.wake());
 addEventListener("offline", () => visit.lost(0));
 
-addEventListener("pagehide", () => visit.leave());
+addEventListener("pagehide", () => visit.goAway());
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) visit.comeBack();
 });

@@ -36,7 +36,8 @@ export class Page {
     this.#root.dataset.status = status;
     for (const action of this.#root.querySelectorAll("[data-for]")) {
       const fits = action.dataset.for.split(" ").includes(status);
-      action.hidden = !fits || action.dataset.unless === reason;
+      const unless = action.dataset.unless?.split(" ") ?? [];
+      action.hidden = !fits || unless.includes(reason);
     }
     this.#showLocalTimes();
   }

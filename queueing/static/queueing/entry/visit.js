@@ -64,7 +64,7 @@ export class Visit {
 
   // The page is closed, left or put into the back/forward cache. A socket says goodbye by its close code; without one,
   // a POST does.
-  leave() {
+  goAway() {
     this.#isAway = true;
     const form = this.#root.querySelector("form");
     if (form && !this.connection.isLive && !this.isOver) {
@@ -102,7 +102,7 @@ export class Visit {
   }
 
   lost(bannerAfter) {
-    if (this.isOngoing) this.contact.lose(bannerAfter);
+    if (this.isOngoing) this.contact.startCountdown(bannerAfter);
   }
 
   notify(text) {

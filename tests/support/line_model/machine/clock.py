@@ -27,10 +27,10 @@ class Clock(Stage):
         set_watch(age)
         self.model.watch = age
 
-    @precondition(lambda self: bool(self.model.held()))
+    @precondition(lambda self: bool(self.model.absent()))
     @rule(data=st.data())
     def deadlines_pass(self, data: st.DataObject) -> None:
-        self.end_absences(data.draw(st.lists(st.sampled_from(self.model.held()), unique=True, min_size=1)))
+        self.end_absences(data.draw(st.lists(st.sampled_from(self.model.absent()), unique=True, min_size=1)))
 
     def end_absences(self, members: list[Member]) -> None:
         for member in members:
@@ -58,11 +58,11 @@ class Clock(Stage):
             member.lease_is_over = True
             end_lease(member)
 
-    @precondition(lambda self: self.model.held() or self.model.claims or self.those(lambda member: member.is_running))
+    @precondition(lambda self: self.model.absent() or self.model.claims or self.those(lambda member: member.is_running))
     @rule()
     def much_time_passes(self) -> None:
         """For everybody; present visitors were present all the time."""
-        self.end_absences(self.model.held())
+        self.end_absences(self.model.absent())
         self.age_claims(list(self.model.claims))
         self.end_leases(self.those(lambda member: member.is_running))
 

@@ -17,7 +17,7 @@ MOST_PUSHED = 3
 
 
 def has_place(member: Member) -> bool:
-    return member.is_waiting and member.place in {"line", "held"}
+    return member.is_waiting and member.place in {"unseen", "line", "held"}
 
 
 class Faults(Pages, Rounds):

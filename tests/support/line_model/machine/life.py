@@ -13,12 +13,12 @@ from tests.support.line_model.machine.workers import Workers
 
 
 class LineMachine(Workers, Faults):
-    @initialize(data=st.data(), priorities=st.lists(PRIORITIES, min_size=3, max_size=10), newborn=st.booleans())
-    def begin(self, data: st.DataObject, priorities: list[int], newborn: bool) -> None:
+    @initialize(data=st.data(), priorities=st.lists(PRIORITIES, min_size=3, max_size=10), is_late=st.booleans())
+    def begin(self, data: st.DataObject, priorities: list[int], is_late: bool) -> None:
         self.watch("old")
         for priority in priorities[1:]:
-            self.join(priority=priority, needs_presence=True, newborn=False)
-        self.join(priority=priorities[0], needs_presence=False, newborn=newborn)
+            self.join(priority=priority, needs_presence=True, looks=True, is_late=False)
+        self.join(priority=priorities[0], needs_presence=False, looks=False, is_late=is_late)
         self.life_goes_on(data)
 
     @rule(data=st.data())

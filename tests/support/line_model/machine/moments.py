@@ -45,11 +45,6 @@ def end_lease(member: Member) -> None:
     rows_of(member).update(lease_until=Now() - timedelta(seconds=1))
 
 
-def set_joined(member: Member) -> None:
-    """Long ago; or so late that the keeper takes the place for one that is still on its way."""
-    rows_of(member).update(joined_at=timezone.now() + timedelta(hours=24 if member.is_newborn else -1))
-
-
 def age_result(member: Member) -> None:
     rows_of(member).update(finished_at=timezone.now() - timedelta(seconds=2 * CLOCKS["RESULT_TTL"]))
 

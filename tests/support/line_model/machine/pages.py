@@ -11,7 +11,7 @@ from queueing.line import presence
 from queueing.models import Entry
 from queueing.states import Absence
 from tests.support import probe
-from tests.support.line_model.machine.moments import CLOCKS, lose_presence, rows_of, set_joined
+from tests.support.line_model.machine.moments import CLOCKS, lose_presence, rows_of
 from tests.support.line_model.machine.stage import Stage
 from tests.support.line_model.model.members import Member
 
@@ -24,7 +24,7 @@ def has_open_page(member: Member) -> bool:
 
 
 def is_away(member: Member) -> bool:
-    return member.place == "held" and not member.is_present and member.has_visitor
+    return member.place in {"held", "unseen"} and not member.is_present and member.has_visitor
 
 
 class Pages(Stage):
@@ -34,10 +34,11 @@ class Pages(Stage):
     @rule(
         priority=PRIORITIES,
         needs_presence=st.sampled_from([True, True, True, False]),
-        newborn=st.sampled_from([False, False, True]),
+        looks=st.sampled_from([True, True, True, False]),
+        is_late=st.sampled_from([False, False, True]),
     )
-    def join(self, priority: int, needs_presence: bool, newborn: bool) -> None:
-        """As `joining.enqueue`, with a code that is the same in every run."""
+    def join(self, priority: int, needs_presence: bool, looks: bool, is_late: bool) -> None:
+        """As `joining.enqueue`, with a code that is the same in every run. A late place has not followed yet."""
         entry = Entry(
             code=uuid.UUID(int=self.new_number()),
             queue="probe",
@@ -47,7 +48,10 @@ class Pages(Stage):
         )
         entry.save(force_insert=True)
         joining.place(entry)
-        self.joined(entry, newborn=newborn)
+        member = self.joined(entry, looks=looks and needs_presence)
+        if is_late:
+            self.line.remove_place(member.id)
+            self.model.remove_place(member)
 
     @precondition(lambda self: self.has_room())
     @rule(keeps=st.booleans())
@@ -60,32 +64,23 @@ class Pages(Stage):
             content_type="text/csv",
             options={},
         )
-        member = self.joined(entry, newborn=False)
+        member = self.joined(entry, looks=True)
         if keeps:
             self.keep_place(member)
 
-    def joined(self, entry: Entry, *, newborn: bool) -> Member:
+    def joined(self, entry: Entry, *, looks: bool) -> Member:
         member = Member(
             f"entry{self.made}",
             entry.job_id,
             entry.pk,
             entry.priority,
             needs_presence=entry.needs_presence,
-            is_newborn=newborn,
         )
-        set_joined(member)
         self.model.join(member)
-        if newborn:  # the place has not followed yet
-            self.line.remove_place(member.id)
-            self.model.remove_place(member)
+        if looks:
+            joining.look(entry, CLOCKS["PRESENCE_TTL"])
+            self.model.beat([member])
         return member
-
-    @precondition(lambda self: bool(self.those(lambda member: member.is_newborn)))
-    @rule()
-    def nobody_is_newborn_any_more(self) -> None:
-        for member in self.those(lambda member: member.is_newborn):
-            member.is_newborn = False
-            set_joined(member)
 
     # Presence
 
@@ -100,6 +95,9 @@ class Pages(Stage):
         self.beat_for([self.pick(data, is_away)])
 
     def beat_for(self, members: list[Member]) -> None:
+        for member in members:
+            if not member.is_seen and member.has_row:
+                rows_of(member).get().see()  # every look at a page does that before the beat
         back = self.model.beat(members)
         job_ids = [member.id for member in members]
         assert presence.beat("probe", job_ids, CLOCKS["PRESENCE_TTL"]) == [member.id for member in back]
@@ -147,7 +145,7 @@ class Pages(Stage):
 
     def look_at(self, member: Member) -> None:
         is_present, is_blind, begun = member.is_present, self.model.watch != "old", self.model.look(member)
-        look = presence.look(member.id, rows_of(member).get().keep_seconds)
+        look = presence.inspect(member.id, rows_of(member).get().keep_seconds)
         assert (look.present, look.blind, look.is_over) == (is_present, is_blind, False)
         assert (look.gone_for is None) == (begun is None)
         if begun:

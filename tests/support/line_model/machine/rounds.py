@@ -24,7 +24,7 @@ STEPS_TO_ROUND = 2
 
 
 def is_held_and_present(member: Member) -> bool:
-    return member.place == "held" and member.is_present
+    return member.place in {"held", "unseen"} and member.is_present
 
 
 class Rounds(Clock):
@@ -33,7 +33,7 @@ class Rounds(Clock):
     def keeper_round(self, restarts: bool) -> None:
         """One round. A new keeper does not know of a flush that the old one saw."""
         if restarts:
-            self.keeper = self.new_keeper()
+            self.keeper, self.model.missing = self.new_keeper(), None
             self.model.flush = "" if self.model.flush == "pause" else self.model.flush
         self.since_round = 0
         self._every_step_is_due()
@@ -44,7 +44,7 @@ class Rounds(Clock):
         after = self.see()
         seen.nobody_present_is_dropped(before, after)
         if not self.model.flush:
-            seen.every_waiting_row_has_a_place(after, self.model.members)
+            seen.every_waiting_row_has_a_place(after, missed_once=self.model.missing or set())
         del counts["notes written"]
         assert {name: count for name, count in counts.items() if count} == dict(+expected)
 
@@ -71,7 +71,8 @@ class Rounds(Clock):
         """A presence key without a return to the line: `drop` looks for it."""
         member = self.pick(data, is_away)
         clients.connection().set(keys.presence_key(member.id), 1)
-        member.is_present = True
+        member.is_present = member.is_seen = True
+        rows_of(member).get().see()
         if not in_time:
             self.end_absences([member])
             self.keeper_round(restarts=False)
@@ -80,7 +81,7 @@ class Rounds(Clock):
     @rule()
     def restore_late(self) -> None:
         """As a second keeper that saw no place for anybody a moment ago."""
-        waiting = self.those(lambda member: member.is_waiting)
+        waiting = self.those(lambda member: member.is_waiting and (member.is_seen or not member.needs_presence))
         places = [(member.id, float(rows_of(member).get().score)) for member in waiting]
         assert self.line.restore(places) == [member.id for member in self.model.restore(waiting)]
 

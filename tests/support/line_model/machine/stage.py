@@ -124,14 +124,15 @@ class Stage(RuleBasedStateMachine):
         assert self._names(real.line) == [member.name for member in model.line()]
         assert self._names(real.held) == [member.name for member in model.held()]
         assert get_queue("probe").count == len(model.line()) + len(model.inbox)
+        assert self._names(real.unseen) == [member.name for member in model.unseen()]
         assert real.claims == {worker: claim.member.id for worker, claim in model.claims.items()}
         assert real.present == {member.id for member in model.members if member.is_present}
         assert real.noted == {member.id for member in model.members if member.note}
         assert {job_id: (row.status, row.attempt, row.reason) for job_id, row in real.rows.items()} == {
             member.id: (member.status, member.attempt, member.reason) for member in model.members if member.has_row
         }
-        assert real.deadlines.keys() == set(real.held)
-        for member in model.held():
+        assert real.deadlines.keys() == {*real.held, *real.unseen}
+        for member in model.absent():
             assert member.absence is not None
             seconds = real.deadlines[member.id]
             assert seconds < 0 if member.absence.is_over else abs(seconds - member.absence.seconds) < SLACK

@@ -188,7 +188,7 @@ class Workers(Pages, Rounds):
     # Everything that can come next
 
     def worker_steps(self, worker: Worker) -> list[Step]:
-        """What a worker can do next, and what can happen to it."""
+        """The next steps of a worker, and the accidents that can happen to it."""
         member = worker.hand
         if member is None:
             steps: list[Step] = [partial(self.claim_by, worker, then) for then in ("starts", "waits", "did not hear")]

@@ -12,13 +12,15 @@ class Keeper(Workers):
         """One round; returns the number of members that each step moves."""
         counts: Counter[str] = Counter()
         if self.flush == "unseen":
-            self.flush = "pause"
+            self.flush, self.missing = "pause", None
         counts["held"] = self._hold_absent()
         counts["dropped"] = self._drop()
         counts["claims returned"] = self.recover_claims()
         if self.flush != "pause":
             counts["restored"] = self._restore_lost()
             self._remove_ghosts()
+        elif self.missing is None:
+            self.missing = self._without_place()
         counts["orphaned"] = self.recover_leases()
         counts["purged"] = self.purge_rows()
         return counts
@@ -63,7 +65,7 @@ class Keeper(Workers):
         if self.watch != "old":
             return 0
         dropped = 0
-        for member in self.held():
+        for member in self.absent():
             if member.absence is None or not member.absence.is_over:
                 continue
             if member.is_present:
@@ -77,12 +79,23 @@ class Keeper(Workers):
         return dropped
 
     def _restore_lost(self) -> int:
-        lost = [each for each in self.members if each.is_waiting and not each.is_newborn and not each.place]
+        """A place that is missing for the first time may still be on its way."""
+        before, self.missing = self.missing or set(), self._without_place()
+        lost = [each for each in self.members if each.id in self.missing & before]
         for member in lost:
-            self.set_terms(member)
+            if member.is_seen or not member.needs_presence:
+                self.set_terms(member)
         return len(self.restore(lost))
 
+    def _without_place(self) -> set[str]:
+        return {each.id for each in self.members if each.is_waiting and not each.place}
+
     def _remove_ghosts(self) -> None:
-        for member in [*self.line(), *self.held()]:
-            if not member.is_waiting and not member.is_foreign:
-                self.put(member, "")
+        """The place of a row that is running goes; of one that has ended, all of its keys."""
+        for member in [*self.line(), *self.absent(), *(claim.member for claim in self.claims.values())]:
+            if member.is_foreign or member.is_waiting:
+                continue
+            if member.is_running:
+                self.remove_place(member)
+            else:
+                self.clear(member)

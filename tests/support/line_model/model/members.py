@@ -5,7 +5,7 @@ from typing import Any
 
 # Seconds, so long that nothing runs out by itself in a test, and so far apart that none can be taken for another.
 CLOSE_GRACE, LOST_GRACE, KEEP_GRACE, LEASE = 100_000, 200_000, 400_000, 100_000
-GRACE = {"closed": CLOSE_GRACE, "lost": LOST_GRACE}
+GRACE = {"unseen": CLOSE_GRACE, "closed": CLOSE_GRACE, "lost": LOST_GRACE}
 MAX_ATTEMPTS = 2
 
 FINAL = {"succeeded", "failed", "cancelled", "abandoned"}
@@ -15,7 +15,7 @@ FINAL = {"succeeded", "failed", "cancelled", "abandoned"}
 class Away:
     """An absence that has begun."""
 
-    why: str  # closed or lost
+    why: str  # unseen, closed or lost
     seconds: int  # for which the place is kept
     is_over: bool = False  # these seconds have passed
 
@@ -37,16 +37,16 @@ class Member:
     worker: str = ""  # of the newest attempt
     reason: str = ""
     is_kept: bool = False  # the visitor asked for a longer hold
-    is_newborn: bool = False  # too young for the keeper to miss its place
+    is_seen: bool = False  # the owner has looked at the page
     lease_is_over: bool = False
     is_stale: bool = False  # ended so long ago that the result may be deleted
 
     # Redis
-    place: str = ""  # line, held, claimed, or nowhere
+    place: str = ""  # unseen, line, held, claimed, or nowhere
     rank: tuple[int, int, str] = (0, 0, "")
     is_present: bool = False
     keeps_long: bool = False  # the longer hold is known to Redis, too
-    absence: Away | None = None  # while it is held
+    absence: Away | None = None  # while it is held or unseen
     note: Away | None = None  # an absence that began outside of the line
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:

@@ -10,22 +10,23 @@ class Pages(Places):
     def join(self, member: Member) -> None:
         self.members.append(member)
         member.rank = (-member.priority, member.number, member.id)
-        member.place, member.is_present = "line", True
+        member.is_present = not member.needs_presence
+        self.give_place(member)
 
     def beat(self, members: list[Member]) -> list[Member]:
-        """These pages are open; returns the members that were held and are back."""
+        """Beat for these open pages; returns the members that were held and are back."""
         back = [member for member in members if member.place == "held"]
         for member in members:
-            member.is_present, member.note = True, None
-        for member in back:
-            self.put(member, "line")
+            member.is_present, member.note, member.is_seen = True, None, True
+            if member.place in {"held", "unseen"}:
+                self.put(member, "line")
         return back
 
     def close(self, member: Member, why: str) -> None:
         member.is_present = False
         if member.place == "line":
             self.hold(member, why)
-        elif member.place != "held":
+        elif member.place not in {"held", "unseen"}:
             member.note = self.away(member, why)
 
     def look(self, member: Member) -> Away | None:

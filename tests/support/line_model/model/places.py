@@ -13,6 +13,7 @@ class Places:
     inbox: list[Member] = field(default_factory=list)
     claims: dict[str, Claim] = field(default_factory=dict)  # by worker
     watch: str = ""  # no web process beats; or they beat for a "young" or an "old" time
+    missing: set[str] | None = None  # ids without a place at the keeper's last comparison; None: it has made none
     flush: str = ""  # none lately; or one "unseen" by the keeper; or the "pause" after it
 
     def line(self) -> list[Member]:
@@ -20,6 +21,13 @@ class Places:
 
     def held(self) -> list[Member]:
         return self._at("held")
+
+    def unseen(self) -> list[Member]:
+        return self._at("unseen")
+
+    def absent(self) -> list[Member]:
+        """The members that have a deadline."""
+        return [*self.held(), *self.unseen()]
 
     def _at(self, place: str) -> list[Member]:
         return sorted((member for member in self.members if member.place == place), key=lambda member: member.rank)
@@ -35,11 +43,18 @@ class Places:
         return Away(why, max(GRACE[why], KEEP_GRACE if member.keeps_long else 0))
 
     def restore(self, members: list[Member]) -> list[Member]:
-        """Members without a place are in the line again; returns them."""
+        """Members without a place have it again; returns them. Those that nobody has looked at are unseen."""
         lost = [member for member in members if not member.place]
         for member in lost:
-            self.put(member, "line")
+            self.give_place(member)
         return lost
+
+    def give_place(self, member: Member) -> None:
+        if member.is_seen or not member.needs_presence or member.is_present:
+            self.put(member, "line")
+        else:
+            self.put(member, "unseen")
+            member.absence = Away("unseen", GRACE["unseen"])
 
     def set_terms(self, member: Member) -> None:
         """Redis learns from the row about a longer hold, or that nobody has to be there."""

@@ -133,7 +133,7 @@ def test_a_pdf_that_lies_about_its_pages_is_refused_without_reading_them() -> No
 
 
 def test_a_page_of_any_size_is_taken() -> None:
-    """It is rendered smaller, not refused: see test_documents."""
+    """A large page is rendered smaller, not refused: see test_documents."""
     assert sentences(in_memory(documents.pdf_of_sizes((1_000_000, 1_000_000), (0, 0), (1, 100_000)))) == {}
 
 

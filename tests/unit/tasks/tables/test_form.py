@@ -21,7 +21,7 @@ def form(content: bytes, name: str = "table.csv", **data: str) -> TableForm:
 
 
 def sentence(content: bytes, name: str = "table.csv") -> str:
-    """What the visitor reads about this file; exactly one sentence."""
+    """The one sentence that the visitor reads about this file."""
     checked = form(content, name)
     assert not checked.is_valid()
     [message] = checked.errors["file"]

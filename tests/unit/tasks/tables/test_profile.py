@@ -255,7 +255,7 @@ CELLS = st.text(alphabet='ab ",\n\rü', max_size=12)
 
 @examples(deadline=None)
 @given(st.lists(CELLS, min_size=1, max_size=6), st.integers(1, 3))
-@example(["b,\r\"\""], 2)
+@example(['b,\r""'], 2)
 def test_the_fast_way_reads_what_the_careful_way_reads(tmp_path_factory: Any, lines: list[str], width: int) -> None:
     path = tmp_path_factory.getbasetemp() / "either.csv"
     path.write_bytes("\n".join(lines).encode())

@@ -1,0 +1,16 @@
+-- end_claim: ends the worker's claim and the entry's place.
+-- ARGV    1 worker
+--         2 job id
+--         3 the timeline's text about the start; "": the entry was not started
+local id = ARGV[2]
+redis.call('HDEL', claims, ARGV[1])
+redis.call('ZREM', line, id)
+redis.call('ZREM', held, id)
+redis.call('ZREM', unseen, id)
+redis.call('ZREM', due, id)
+redis.call('HDEL', absence, id)
+redis.call('SREM', foreign, id)
+numbers_changed()
+if ARGV[3] ~= '' then
+  note(clock(), 'started', ARGV[3], { id })
+end

@@ -1,0 +1,26 @@
+-- place: a row that waits gets its job and its place. An entry that has a place already keeps that one.
+-- ARGV    1 job id
+--         2 score
+--         3 "present": nobody has to be there, ever; "unseen": its page has not been looked at yet
+--         4 ttl in ms after which an unseen entry is over
+--         5 the queue's name in RQ's list of queues
+--         6... the fields of the job's hash
+-- Return  "line", "unseen", or "" (it had a place)
+local id, score = ARGV[1], ARGV[2]
+redis.call('SADD', 'rq:queues', ARGV[5])
+redis.call('HSET', 'rq:job:' .. id, unpack(ARGV, 6))
+if ARGV[3] == 'present' then
+  redis.call('SET', 'presence:' .. id, '1')
+end
+if has_place(id, claimed_ids()) then
+  return ''
+end
+if redis.call('EXISTS', 'presence:' .. id) == 0 then
+  redis.call('ZADD', unseen, score, id)
+  redis.call('ZADD', due, clock() + ARGV[4], id)
+  return 'unseen'
+end
+redis.call('ZADD', line, score, id)
+numbers_changed()
+wake_workers({ id })
+return 'line'

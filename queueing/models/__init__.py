@@ -1,0 +1,15 @@
+"""The rows, which are the only truth: entries, the files of their results, and their timelines.
+
+entry.py     Entry, and the verbs that move it
+queryset.py  questions about many entries
+files.py     EntryFile; where inputs and results are stored
+timeline.py  EntryEvent
+moves.py     parts that the verbs share
+"""
+
+from queueing.models.entry import Entry
+from queueing.models.files import EntryFile, file_path, input_path
+from queueing.models.queryset import EntryQuerySet, code_of
+from queueing.models.timeline import EntryEvent
+
+__all__ = ["Entry", "EntryEvent", "EntryFile", "EntryQuerySet", "code_of", "file_path", "input_path"]

@@ -1,0 +1,260 @@
+"""Entries with their input.
+
+A row moves by one compare-and-swap UPDATE per verb. False (or None) from a verb means that another process was first,
+and the caller stops. `attempt` is the fencing token: a worker that lost its entry to a later attempt cannot write.
+"""
+
+import uuid
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
+
+from queueing.exceptions import IllegalMove
+from queueing.models.files import EntryFile, input_path
+from queueing.models.moves import clean, lease_end, log_move, start_values
+from queueing.models.queryset import EntryQuerySet
+from queueing.registry import HeavyTask, all_tasks, get_task
+from queueing.states import FINAL, LIVE, MOVES, Reason, Status
+
+
+class Entry(models.Model):
+    """One visitor's place in a line."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    queue = models.CharField(max_length=100)
+    task_path = models.CharField(max_length=200)
+    args = models.JSONField(default=list)
+    kwargs = models.JSONField(default=dict)
+    # The input under a name of ours; and its name and type as the browser gave them, which are never trusted.
+    input = models.FileField(upload_to=input_path, max_length=300, blank=True)
+    input_name = models.CharField(max_length=200, blank=True)
+    input_type = models.CharField(max_length=100, blank=True)
+    # -100..100 as in django.tasks; higher goes first.
+    priority = models.SmallIntegerField(default=0)
+
+    # The owner: a random name kept in the browser's session, or a user, or nobody (enqueued by code).
+    visitor = models.UUIDField(null=True, blank=True, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    # The number of this place among the visitor's MAX_WAITING_PER_VISITOR, while the entry waits for the first time.
+    slot = models.PositiveSmallIntegerField(null=True, editable=False)
+    needs_presence = models.BooleanField(default=True)
+    # The first look at the entry's page by its owner. An unseen entry is in no line.
+    seen_at = models.DateTimeField(null=True, blank=True)
+    # The place in the line; None: the entry's own id. A successor has the place of the entry that our machines lost.
+    place = models.BigIntegerField(null=True, blank=True, editable=False)
+    # The entry that "Join again" made of this one.
+    followed_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="follows")
+    # Seconds the place is kept in an absence, when the visitor asked for more than the usual.
+    keep_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
+    reason = models.CharField(max_length=10, choices=Reason, default=Reason.NONE, blank=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    last_attempted_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    worker_ids = models.JSONField(default=list, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    progress = models.FloatField(null=True, blank=True)
+    # One sentence for the visitor: what happens now, or why it failed.
+    message = models.CharField(max_length=300, blank=True)
+
+    result = models.JSONField(null=True, blank=True)
+    # For staff, and for the TaskResult of django.tasks.
+    error_class = models.CharField(max_length=200, blank=True)
+    traceback = models.TextField(blank=True)
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "entries"
+        indexes = [
+            # The keeper's round: the waiting rows of a queue, and leases that are over.
+            models.Index(fields=["queue"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
+            models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
+            # How many run in a line: `collect_facts`, each 2 s.
+            models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
+            # The latest ends, and sums over the last hour: `collect_facts`, `line_stats`.
+            models.Index(fields=["queue", "finished_at"], name="entry_finished"),
+            # The latest runs of a line in which most entries end otherwise: `collect_facts`.
+            models.Index(
+                fields=["queue", "finished_at"], condition=models.Q(status=Status.SUCCEEDED), name="entry_succeeded"
+            ),
+            # `purge_entries`, each minute.
+            models.Index(fields=["finished_at"], name="entry_finished_at"),
+        ]
+        constraints = [
+            # Two joins at the same moment cannot both take a visitor's last place.
+            models.UniqueConstraint(
+                fields=["visitor", "slot"], condition=models.Q(status=Status.WAITING), name="entry_slot"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.code}"
+
+    @property
+    def job_id(self) -> str:
+        """The id of this entry's RQ job."""
+        return self.code.hex
+
+    @property
+    def score(self) -> int:
+        """The number that sorts the line: the place within a priority. Exact in a double up to 2**53."""
+        return (self.place or self.id) - self.priority * 2**40
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def is_unseen(self) -> bool:
+        """True if the entry needs presence, and its owner has not looked at its page yet."""
+        return self.needs_presence and self.seen_at is None
+
+    @property
+    def keeps_place_for_successor(self) -> bool:
+        """True if our machines lost this entry, and nobody has joined again with its input and its place yet."""
+        return (
+            self.status == Status.FAILED
+            and self.reason == Reason.ORPHANED
+            and self.place is None
+            and self.followed_by_id is None
+        )
+
+    @property
+    def needs_nobody(self) -> bool:
+        """True if the entry may run without a visitor: code made it, or it was started and its task finishes anyway."""
+        return not self.needs_presence or (self.attempt > 0 and not self.stops_on_leave)
+
+    @property
+    def stops_on_leave(self) -> bool:
+        """True if the entry's task ends when the visitor has been away for too long."""
+        heavy_task = all_tasks().get(self.queue)
+        return self.needs_presence and (heavy_task is None or heavy_task.stops_on_leave)
+
+    @property
+    def heavy_task(self) -> HeavyTask:
+        return get_task(self.queue)
+
+    # Moves. Each is logged once, by `_log_move`.
+
+    def start(self, worker: str) -> bool:
+        """waiting -> running: a worker takes the lease for a new attempt."""
+        values = start_values(worker) | {"attempt": self.attempt + 1, "worker_ids": [*self.worker_ids, worker]}
+        if self.started_at:
+            del values["started_at"]
+        return self._move(values.pop("status"), **values)
+
+    def renew_lease(self) -> bool:
+        """Renew the lease of this attempt. False: the attempt is no longer this worker's to run."""
+        return bool(self._unmoved().update(lease_until=lease_end()))
+
+    def report(self, progress: float, message: str) -> bool:
+        """Write the progress of the running attempt. False: the attempt is no longer this worker's to run."""
+        return bool(self._unmoved().update(progress=progress, message=clean(message)[:300]))
+
+    def succeed(self, result: Any, files: Sequence[EntryFile] = ()) -> bool:
+        """running -> succeeded, with the result's files in the same transaction."""
+        before = dict(self.__dict__)
+        try:
+            # One UPDATE is a transaction of its own.
+            with transaction.atomic() if files else nullcontext():
+                moved = self._finish(Status.SUCCEEDED, Reason.NONE, result=result, progress=1.0, message="")
+                if moved and files:
+                    EntryFile.objects.bulk_create(files)
+        except BaseException:
+            self.__dict__ = before  # the move was rolled back
+            raise
+        return moved
+
+    def fail(self, reason: Reason, message: str = "", *, error_class: str = "", traceback: str = "") -> bool:
+        """running -> failed; the message is for the visitor, the rest for staff."""
+        return self._finish(
+            Status.FAILED,
+            reason,
+            message=clean(message)[:300],
+            error_class=error_class[:200],
+            traceback=clean(traceback),
+        )
+
+    def cancel(self, reason: Reason = Reason.LEFT) -> bool:
+        """waiting or running -> cancelled: by the visitor, or by staff."""
+        return self._finish(Status.CANCELLED, reason)
+
+    def abandon(self, reason: Reason) -> bool:
+        """waiting or running -> abandoned: the visitor was absent for too long."""
+        return self._finish(Status.ABANDONED, reason)
+
+    def requeue_orphan(self, *, overdue: bool = False) -> bool:
+        """running -> waiting, in its old place: the worker of this attempt died.
+
+        With `overdue`, only if the lease is still over: the worker may have renewed it after the caller read the row.
+        """
+        values = {"reason": Reason.ORPHANED, "lease_until": None, "progress": None, "message": ""}
+        return self._move(Status.WAITING, overdue=overdue, **values)
+
+    def fail_orphan(self, message: str, traceback: str, *, overdue: bool = False) -> bool:
+        """running -> failed: the worker of the last attempt died. For `overdue` see `requeue_orphan`."""
+        return self._finish(Status.FAILED, Reason.ORPHANED, overdue=overdue, message=message, traceback=traceback)
+
+    def undo_start(self) -> bool:
+        """running -> waiting as if never started: the visitor left while the start was under way."""
+        return self._move(
+            Status.WAITING,
+            attempt=self.attempt - 1,
+            worker_ids=self.worker_ids[:-1],
+            started_at=self.started_at if self.attempt > 1 else None,
+            lease_until=None,
+        )
+
+    def see(self) -> bool:
+        """Note the first look at the page. False: this look is not the first."""
+        now = timezone.now()
+        seen = bool(Entry.objects.filter(pk=self.pk, seen_at=None).update(seen_at=now))
+        self.seen_at = self.seen_at or now
+        return seen
+
+    def keep(self, seconds: int) -> bool:
+        """Keep the place for longer in an absence."""
+        unkept = Entry.objects.waiting().filter(pk=self.pk, keep_seconds=None)
+        return bool(unkept.update(keep_seconds=seconds))
+
+    def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
+        values |= {"reason": reason, "finished_at": timezone.now(), "lease_until": None, "slot": None}
+        return self._move(status, overdue=overdue, **values)
+
+    def _move(self, to: Status, *, overdue: bool = False, **values: Any) -> bool:
+        """One compare-and-swap from the status and attempt that this object has read.
+
+        On success this object has the new values. False: the entry has ended, or another process moved it first. Raises
+        IllegalMove for a move that is not in MOVES.
+
+        Times shown to people are by this process's clock. Only `lease_until` is by the database's clock, because many
+        processes compare it; the next access reads it from the database.
+        """
+        origin = Status(self.status)
+        if origin in FINAL:
+            return False
+        if to not in MOVES[origin]:
+            raise IllegalMove(f"An entry cannot move from {origin} to {to}.")
+        rows = self._unmoved(origin).lease_over() if overdue else self._unmoved(origin)
+        if not rows.update(status=to, **values):
+            return False
+        for name, value in ({"status": to} | values).items():
+            if isinstance(value, models.expressions.Combinable):
+                self.__dict__.pop(name, None)  # the database made this value
+            else:
+                setattr(self, name, value)
+        log_move(self, origin)
+        return True
+
+    def _unmoved(self, status: Status = Status.RUNNING) -> EntryQuerySet:
+        """This row, if it still has that status and the attempt that this object has read."""
+        return Entry.objects.filter(pk=self.pk, status=status, attempt=self.attempt)

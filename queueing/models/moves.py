@@ -1,0 +1,47 @@
+"""The parts that the verbs that move a row share."""
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from queueing.conf import conf
+from queueing.states import Reason, Status
+
+if TYPE_CHECKING:
+    from queueing.models.entry import Entry
+
+logger = logging.getLogger("queueing")
+
+
+def log_move(entry: "Entry", origin: Status) -> None:
+    status, reason = Status(entry.status), Reason(entry.reason)
+    logger.info("entry %s attempt %s: %s -> %s %s", entry.code, entry.attempt, origin, status, reason)
+
+
+def clean(text: str) -> str:
+    """The text without NUL characters, which PostgreSQL refuses."""
+    return text.replace("\0", "")
+
+
+def start_values(worker: str) -> dict[str, Any]:
+    """The values that the start of a first attempt writes."""
+    now = timezone.now()
+    return {
+        "status": Status.RUNNING,
+        "attempt": 1,
+        "worker_ids": [worker],
+        "started_at": now,
+        "last_attempted_at": now,
+        "lease_until": lease_end(),
+        "progress": None,
+        "message": "",
+        "reason": Reason.NONE,
+        "slot": None,
+    }
+
+
+def lease_end() -> Any:
+    return Now() + timedelta(seconds=conf.LEASE)

@@ -1,0 +1,76 @@
+"""Questions about many entries."""
+
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models.functions import Coalesce, Now
+
+from queueing.models.moves import log_move, start_values
+from queueing.states import FINAL, LIVE, Reason, Status
+
+if TYPE_CHECKING:
+    from queueing.models.entry import Entry
+
+
+def code_of(name: str) -> uuid.UUID | None:
+    """The code in a job id or a URL; None for a text that cannot be an entry's code."""
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        return None
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def waiting(self) -> Self:
+        return self.filter(status=Status.WAITING)
+
+    def running(self) -> Self:
+        return self.filter(status=Status.RUNNING)
+
+    def live(self) -> Self:
+        return self.filter(status__in=LIVE)
+
+    def final(self) -> Self:
+        return self.filter(status__in=FINAL)
+
+    def lease_over(self) -> Self:
+        """Running entries whose worker gave no sign of life, by the database's clock."""
+        return self.running().filter(lease_until__lt=Now())
+
+    def of_jobs(self, job_ids: Iterable[str]) -> Self:
+        """The entries of these jobs. Ids that cannot belong to an entry are passed over."""
+        return self.filter(code__in=[code for job_id in job_ids if (code := code_of(job_id))])
+
+    def of_job(self, job_id: str) -> "Entry | None":
+        return self.of_jobs([job_id]).first()
+
+    def start_first_attempt(self, job_id: str, worker: str) -> "Entry | None":
+        """waiting -> running in one query: `Entry.start` for a row that has not been read yet.
+
+        None when the row must be read after all: the row moved, was tried before, or is gone.
+        """
+        if (code := code_of(job_id)) is None:
+            return None
+        meta = self.model._meta
+        changes = [(meta.get_field(name), None, value) for name, value in start_values(worker).items()]
+        first: Any = self.waiting().filter(code=code, attempt=0)
+        rows = first._update(changes, meta.concrete_fields)  # noqa: SLF001  # UPDATE ... RETURNING has no public name
+        if not rows:
+            return None
+        entry = self.model.from_db(self.db, [field.attname for field in meta.concrete_fields], rows[0])
+        log_move(entry, Status.WAITING)
+        return entry
+
+    def in_order(self) -> Self:
+        """In the order of the line."""
+        return self.order_by("-priority", Coalesce("place", "id"), "id")
+
+    def without_large_columns(self) -> Self:
+        """Defers the large columns. Every open page keeps its entry in memory; this saves 1.5 KB each."""
+        return self.defer("args", "kwargs", "result", "error_class", "traceback")
+
+    def abandon(self, reason: Reason) -> int:
+        """waiting -> abandoned, for the rows that still wait; returns the number of rows that moved."""
+        return self.waiting().update(status=Status.ABANDONED, reason=reason, finished_at=Now(), slot=None)
