@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import ContentFile, File
+from django.db import InterfaceError, OperationalError, connection
 from django.tasks import TaskContext
 
 from queueing import events
-from queueing.exceptions import UnusableInput, VisitorLeft
+from queueing.exceptions import InsideTransaction, UnusableInput, VisitorLeft
 from queueing.line import presence
-from queueing.line.clients import RedisError
+from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
 from queueing.states import Absence
 
@@ -26,7 +27,10 @@ logger = logging.getLogger("queueing")
 REPORT_INTERVAL = 0.5  # seconds between two writes of progress to the row; each shows whether it was cancelled
 HINT_INTERVAL = 1.0  # seconds between two hints to the pages
 LOOK_INTERVAL = 2.0  # seconds between two looks at presence
+TASK_REDIS_TIMEOUT = 0.2  # seconds that a hint or a look may keep the task waiting
+REDIS_PAUSE = 15.0  # seconds without hints and looks after one that got no answer
 
+LONGEST_TYPE = 100  # characters; the column's length
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -35,31 +39,46 @@ class Attempt:
     """A running attempt: what it has told, looked at and stored so far."""
 
     entry: Entry
-    stops_on_leave: bool = True
     files: list[EntryFile] = field(default_factory=list)
     absence: Absence | None = None  # the one that ended the attempt
+    # Transactions that were open around the task when it began: none but in tests.
+    _transactions: int = field(default_factory=lambda: len(connection.atomic_blocks))
     _reported: float = 0.0
     _hinted: float = 0.0
     _looked: float = 0.0
+    _redis_after: float = 0.0  # a Redis that did not answer is left alone until then
     _quarter: int = 0
 
     def report(self, fraction: float, message: str) -> None:
         """Write progress to the row, hint to the pages, and look at presence, each no more often than its interval.
 
-        Raises VisitorLeft when the attempt is no longer wanted.
+        Raises VisitorLeft when the attempt is no longer wanted, and InsideTransaction.
         """
+        self._refuse_transactions()
         now = time.monotonic()
         if now - self._reported >= REPORT_INTERVAL or fraction >= 1:
             self._reported = now
+            self._write(fraction, message)
+        if now < self._redis_after:
+            return
+        if now - self._hinted >= HINT_INTERVAL:
+            self._hinted = now
+            if not events.publish(self.entry.code, client=patient_for(TASK_REDIS_TIMEOUT)):
+                self._redis_after = time.monotonic() + REDIS_PAUSE
+                return
+        if self.entry.stops_on_leave and now - self._looked >= LOOK_INTERVAL:
+            self._looked = now
+            self._check_visitor()
+
+    def _write(self, fraction: float, message: str) -> None:
+        """Progress to the row. A database that is away does not end the task: the next write shows who owns the row."""
+        try:
             if not self.entry.report(fraction, message):
                 raise VisitorLeft
             self._write_quarter(fraction, message)
-        if now - self._hinted >= HINT_INTERVAL:
-            self._hinted = now
-            events.publish(self.entry.code)
-        if self.stops_on_leave and now - self._looked >= LOOK_INTERVAL:
-            self._looked = now
-            self._look()
+        except (OperationalError, InterfaceError):
+            logger.warning("entry %s: progress is not stored, the task goes on", self.entry.code, exc_info=True)
+            connection.close()
 
     def _write_quarter(self, fraction: float, message: str) -> None:
         """The timeline gets a line at 25, 50 and 75 percent, not at each report."""
@@ -69,15 +88,23 @@ class Attempt:
             )
         self._quarter = max(self._quarter, int(fraction * 4))
 
-    def _look(self) -> None:
+    def _check_visitor(self) -> None:
         try:
-            look = presence.look(self.entry.job_id, self.entry.keep_seconds)
+            visitor = presence.inspect(
+                self.entry.job_id, self.entry.keep_seconds, client=patient_for(TASK_REDIS_TIMEOUT)
+            )
         except RedisError:
             logger.warning("entry %s: no look at presence, the task goes on", self.entry.code, exc_info=True)
+            self._redis_after = time.monotonic() + REDIS_PAUSE
             return
-        if look.is_over:
-            self.absence = look.absence
+        if visitor.is_over:
+            self.absence = visitor.absence
             raise VisitorLeft
+
+    def _refuse_transactions(self) -> None:
+        """A transaction of the task would hold the lock of the row until its end: no lease, no Stop, no keeper."""
+        if len(connection.atomic_blocks) > self._transactions:
+            raise InsideTransaction
 
     @contextmanager
     def input_file(self) -> Iterator[Path]:
@@ -97,9 +124,14 @@ class Attempt:
             yield path
 
     def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
-        """Keep a file for the visitor. Raises ValueError for a name that is not plain, or was used before."""
+        """Keep a file for the visitor.
+
+        Raises ValueError for a name that is not plain or was used before, and for a content type that is too long.
+        """
         if not PLAIN_NAME.fullmatch(name) or any(file.name == name for file in self.files):
             raise ValueError(f"{name!r} is no plain name, or was used before")
+        if len(content_type) > LONGEST_TYPE:
+            raise ValueError(f"A content type has at most {LONGEST_TYPE} characters, not {len(content_type)}")
         body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
         file = EntryFile(
             entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size

@@ -1,12 +1,29 @@
-"""The horse: the process that a worker forks for one job. It must end with its worker, or its task would run twice."""
+"""The horse: the process that a worker forks for one job. Start, limits and end of it are here.
+
+It must end with its worker, or its task would run twice; and what the task has started must end with the horse.
+"""
 
 import ctypes
 import os
 import signal
 import sys
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
 
+import psutil
+
+PATIENCE = 3.0  # seconds for the end of what a task has left running
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2): descendants whose parent has died become children of this process
 LIBC = ctypes.CDLL(None, use_errno=True)
+
+# How a horse dies of its task: a limit of CPU seconds, or a fault in native code that works on the input. Every other
+# death (SIGKILL by the system, for example) is the machine's doing, and the entry gets its place back.
+DEATHS_BY_TASK = frozenset(
+    {signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+)
 
 
 def end_with_parent(parent_pid: int) -> None:
@@ -23,3 +40,53 @@ def has_own_group(pid: int) -> bool:
         return os.getpgid(pid) != os.getpgrp()
     except ProcessLookupError:
         return True
+
+
+def died_of_task(status: int | None) -> str:
+    """The name of the signal by which the task has killed its horse, from the exit status of wait(2); else ""."""
+    if status is None or not os.WIFSIGNALED(status):
+        return ""
+    number = os.WTERMSIG(status)
+    return signal.Signals(number).name if number in DEATHS_BY_TASK else ""
+
+
+def adopt_orphans() -> None:
+    """In a worker, once: processes that a task leaves behind become children of this worker, which ends them."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_left_behind(horse_pid: int, children_before: Collection[int]) -> int:
+    """After the end of a horse: kill what its task has left running. Returns how many processes there were.
+
+    First the horse's process group; then the children that this worker has now and had not before the horse. The
+    children of a killed child become this worker's, so it is asked again until there are none.
+    """
+    if horse_pid:  # 0 would be the worker's own group
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(horse_pid, signal.SIGKILL)
+    killed: set[int] = set()
+    deadline = time.monotonic() + PATIENCE
+    while (left := children() - set(children_before)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= left
+        reap(left)
+        time.sleep(0.005)
+    return len(killed)
+
+
+def reap(pids: Iterable[int]) -> None:
+    """Take those of these children that have ended out of the process table."""
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def children() -> set[int]:
+    """The pids of this process's children: one read, where psutil would read the whole process table."""
+    tasks = Path("/proc/self/task")
+    with suppress(OSError):
+        return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+    return {child.pid for child in psutil.Process().children()}

@@ -1,4 +1,4 @@
-"""What a worker does for the entry that its horse is working on: renew the lease, and settle the row afterwards."""
+"""The lease: a worker renews it while its horse works on an entry, and settles the row afterwards."""
 
 import logging
 import time
@@ -13,7 +13,8 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Absence, Reason, Status
-from queueing.work.runner import TIMEOUT_SENTENCE
+from queueing.work import horse
+from queueing.work.runner import CRASHED_SENTENCE, TIMEOUT_SENTENCE
 
 logger = logging.getLogger("queueing")
 
@@ -26,10 +27,10 @@ class Lease:
         self.job_id = job_id
         self._began = time.monotonic()
         self._had_ended = False  # at the last renewal
-        self._ignored_since: float | None = None  # when the task was first seen to ignore an absence that is over
+        self._ignored_since: float | None = None  # since when the task ignores an absence whose grace has passed
 
     def renew(self) -> bool:
-        """A sign of life. False when the horse must end: the row was taken away, or nobody waits for it any more.
+        """Renew the lease. False when the horse must end: the row was taken away, or nobody waits for its result.
 
         Raises DatabaseError.
         """
@@ -37,7 +38,7 @@ class Lease:
         if entry is None:
             return False
         if not entry.is_live:
-            # A horse that has just stored its result is still closing its books: it has until the next renewal.
+            # A horse that has just stored its result is still closing its books: it may live until the next renewal.
             had_ended, self._had_ended = self._had_ended, True
             return not had_ended
         if entry.status == Status.WAITING:
@@ -51,10 +52,10 @@ class Lease:
             ending.finish(entry)
         return False
 
-    def settle(self, line: Line) -> None:
-        """The horse has ended without a result: a row that still runs is an orphan, an unused claim goes back.
+    def settle(self, line: Line, horse_status: int | None = None) -> None:
+        """Settle the row of a horse that ended without a result; give an unused claim back.
 
-        Raises DatabaseError or RedisError; the keeper then does the same, later.
+        Raises DatabaseError or RedisError; the keeper then settles the row later.
         """
         entry = Entry.objects.of_job(self.job_id)
         if entry is None:
@@ -63,32 +64,39 @@ class Lease:
         elif entry.status == Status.WAITING:
             ending.release(entry, self.worker)
         elif entry.status == Status.RUNNING and self._is_ours(entry):
-            self._settle_running(entry)
+            self._settle_running(entry, horse_status)
 
-    def _settle_running(self, entry: Entry) -> None:
-        if time.monotonic() - self._began < timeout_of(entry.queue):
+    def _settle_running(self, entry: Entry, horse_status: int | None) -> None:
+        """Fail the row after a time-out or a crash: a second attempt would end so, too. Else give it back."""
+        if time.monotonic() - self._began >= timeout_of(entry.queue):
+            moved = entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE)
+        elif name := horse.died_of_task(horse_status):
+            moved = entry.fail(
+                Reason.CRASHED, CRASHED_SENTENCE, error_class=name, traceback=f"The horse died of {name}."
+            )
+        else:
             ending.settle_orphan(entry, f"The horse of worker {self.worker} ended without a result.")
-        elif entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE):
+            return
+        if moved:
             ending.finish(entry)
 
     def _is_ours(self, entry: Entry) -> bool:
         return bool(entry.worker_ids) and entry.worker_ids[-1] == self.worker
 
     def _ignored_absence(self, entry: Entry) -> Absence | None:
-        """The absence that is over and that the task has ignored for DEAF_GRACE."""
-        heavy_task = all_tasks().get(entry.queue)
-        if not entry.needs_presence or (heavy_task is not None and not heavy_task.stops_on_leave):
+        """The absence whose grace has passed, if the task has ignored it for DEAF_GRACE."""
+        if not entry.stops_on_leave:
             return None
         try:
-            look = presence.look(entry.job_id, entry.keep_seconds)
+            visitor = presence.inspect(entry.job_id, entry.keep_seconds)
         except RedisError:
             return None
-        if not look.is_over:
+        if not visitor.is_over:
             self._ignored_since = None
             return None
         now = time.monotonic()
         self._ignored_since = self._ignored_since or now
-        return look.absence if now - self._ignored_since >= conf.DEAF_GRACE else None
+        return visitor.absence if now - self._ignored_since >= conf.DEAF_GRACE else None
 
 
 def timeout_of(queue: str) -> int:

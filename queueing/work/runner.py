@@ -1,13 +1,16 @@
-"""What a work horse does with one claimed entry: a last look, the start, the task, the result."""
+"""The job of a work horse, for one claimed entry: the last look, the start, the task, the result."""
 
 import json
 import logging
 import os
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from django.db import DataError, IntegrityError, OperationalError, connection
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
@@ -30,14 +33,15 @@ logger = logging.getLogger("queueing")
 SLOW_START = 1.0
 
 ERROR_SENTENCE = "Something went wrong while working on this. The people who run this site can see the details."
+CRASHED_SENTENCE = "Working on this input crashed the program. The people who run this site can see the details."
 TIMEOUT_SENTENCE = "This took longer than the task may run, and was stopped."
 
 
 def warm_up() -> None:
     """Before the first fork, run the start path once with a made-up entry.
 
-    What it leaves behind (modules, compiled queries, caches) is inherited by every horse. Made anew in each of them, it
-    would take a third of the time from the claim to the first line of the task.
+    Every horse inherits the imported modules, compiled queries and caches. Without the warm-up, each horse would spend
+    a third of the time from the claim to the first line of the task on them.
     """
     for heavy_task in all_tasks().values():
         made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
@@ -50,22 +54,22 @@ def warm_up() -> None:
 
 
 def run() -> None:
-    """The job of every entry. It is given its id only; the rest is read from the row."""
+    """The job of every entry. RQ hands over the job's id only; everything else is read from the row."""
     run_entry(current_job_id())
 
 
 def run_entry(job_id: str) -> None:
     """Start the entry if its visitor is there, and run its task."""
     worker, began = os.environ.get("RQ_WORKER_ID", ""), time.monotonic()
-    entry = _start_at_once(job_id, worker) or _start_from_row(job_id, worker)
+    entry = _start_in_one_query(job_id, worker) or _start_from_row(job_id, worker)
     if entry is None or _gave_back_slow_start(entry, worker, began):
         return
     _end_claim(entry.queue, worker, job_id, started=f"attempt {entry.attempt}, {worker}")
     execute(entry)
 
 
-def _start_at_once(job_id: str, worker: str) -> Entry | None:
-    """The usual case in one query: a first attempt for a visitor who is there. None: look at the row."""
+def _start_in_one_query(job_id: str, worker: str) -> Entry | None:
+    """The usual case in one query: a first attempt for a visitor who is there. None: read the row."""
     try:
         is_there = presence.is_present(job_id)
     except RedisError:
@@ -74,7 +78,7 @@ def _start_at_once(job_id: str, worker: str) -> Entry | None:
 
 
 def _start_from_row(job_id: str, worker: str) -> Entry | None:
-    """Every other case. None: nothing was started, and the claim has ended or gone back."""
+    """Start an entry in every other case. None: nothing was started, and the claim has ended or gone back."""
     entry = Entry.objects.of_job(job_id)
     if entry is None:
         return None  # deleted while it waited; the worker clears the claim
@@ -88,7 +92,7 @@ def _start_from_row(job_id: str, worker: str) -> Entry | None:
 
 
 def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
-    """True if the start took so long that the visitor has left meanwhile: then it is undone."""
+    """True if the start took so long that the visitor has left meanwhile: the start is undone."""
     if time.monotonic() - began <= SLOW_START or _is_wanted(entry):
         return False
     entry.undo_start()
@@ -98,25 +102,11 @@ def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
 
 def execute(entry: Entry) -> None:
     """Run the task of a started entry, and end the row in one fenced step."""
-    heavy_task, number = all_tasks().get(entry.queue), entry.attempt
-    attempt = Attempt(entry, stops_on_leave=entry.needs_presence and (heavy_task is None or heavy_task.stops_on_leave))
+    attempt, number = Attempt(entry), entry.attempt
     events.publish(entry.code)
-    try:
-        value = _call(entry, attempt)
-    except VisitorLeft:
-        # Without an absence, the row was moved by somebody else: cancelled, or taken over by a later attempt.
-        moved = attempt.absence is not None and entry.abandon(Reason(attempt.absence))
-    except UnusableInput as error:
-        moved = entry.fail(Reason.UNUSABLE, str(error), **_for_staff(error))
-    except TaskTimeout as error:
-        moved = entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE, **_for_staff(error))
-    except Exception as error:
-        logger.exception("entry %s failed", entry.code)
-        moved = entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
-    else:
-        moved = _store(entry, value, attempt)
-    if not moved:
-        entry.refresh_from_db()  # the visitor stopped it, a later attempt has it, or a commit's answer was lost
+    moved = _until_stored(entry, _end_of(entry, attempt))
+    if not moved:  # the visitor stopped the entry, a later attempt has it, or a commit's answer was lost
+        _until_stored(entry, entry.refresh_from_db)
     is_ours = entry.attempt == number
     if not (is_ours and entry.status == Status.SUCCEEDED):
         attempt.delete_files()
@@ -124,37 +114,78 @@ def execute(entry: Entry) -> None:
         ending.finish(entry)
 
 
+def _end_of(entry: Entry, attempt: Attempt) -> Callable[[], bool]:
+    """Run the task; returns the move that ends its row."""
+    try:
+        value = _call(entry, attempt)
+    except VisitorLeft:
+        if attempt.absence is None:
+            return lambda: False  # the row was moved by somebody else: cancelled, or taken over by a later attempt
+        return partial(entry.abandon, Reason(attempt.absence))
+    except UnusableInput as error:
+        return partial(entry.fail, Reason.UNUSABLE, str(error), **_for_staff(error))
+    except TaskTimeout as error:
+        return partial(entry.fail, Reason.TIMEOUT, TIMEOUT_SENTENCE, **_for_staff(error))
+    except BaseException as error:  # sys.exit, and libraries whose panics are no Exception, too
+        logger.exception("entry %s failed", entry.code)
+        return partial(entry.fail, Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
+    return partial(_succeed, entry, value, attempt)
+
+
+def _succeed(entry: Entry, value: Any, attempt: Attempt) -> bool:
+    """Write the result into the row. A result that the database refuses is a failure of the task."""
+    try:
+        return entry.succeed(value, attempt.files)
+    except (DataError, IntegrityError) as error:
+        logger.exception("entry %s: the result cannot be stored", entry.code)
+        return entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
+
+
 def _call(entry: Entry, attempt: Attempt) -> Any:
-    """The task's return value, as JSON keeps it. Raises what the task raises, or ImportError when it is gone."""
+    """The task's return value, as JSON keeps it. Raises the task's exception, or ImportError for a missing function."""
     task = task_of(entry)
     result = result_of(entry)
     task_started.send_robust(type(task.get_backend()), task_result=result)
     context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
-    value = normalize_json(task.call(*context, *entry.args, **entry.kwargs))
-    json.dumps(value, allow_nan=False)  # NaN is not JSON: better an error of the task than one of the database
+    with _in_this_process():
+        returned = task.call(*context, *entry.args, **entry.kwargs)
+    value = normalize_json(returned)
+    json.dumps(value, allow_nan=False)  # NaN is not JSON: an error of the task, not of the database
     return value
 
 
-def _store(entry: Entry, value: Any, attempt: Attempt) -> bool:
-    """The result into the row. A database that is away is asked again for half a lease."""
-    give_up = time.monotonic() + conf.LEASE / 2
+@contextmanager
+def _in_this_process() -> Iterator[None]:
+    """End a forked child of the task that returns or raises inside the task: only the horse may end the row."""
+    pid = os.getpid()
+    try:
+        yield
+    except BaseException as error:
+        if os.getpid() != pid:
+            os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
+        raise
+    if os.getpid() != pid:
+        os._exit(0)
+
+
+def _until_stored[T](entry: Entry, write: Callable[[], T]) -> T:
+    """The return value of `write`, repeated while the database is away: the work has been done."""
+    pause = 0.1
     while True:
         try:
-            return entry.succeed(value, attempt.files)
-        except (DataError, IntegrityError) as error:
-            logger.exception("entry %s: the result cannot be stored", entry.code)
-            return entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
-        except OperationalError:
-            if time.monotonic() >= give_up:
-                raise
-            logger.warning("entry %s: the result is not stored yet", entry.code, exc_info=True)
+            return write()
+        except TaskTimeout:
+            pass  # the task is done; its alarm, which rings once, came late
+        except (OperationalError, InterfaceError):
+            logger.warning("entry %s: its end is not stored yet", entry.code, exc_info=True)
             connection.close()
-            time.sleep(1)
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
 
 
 def _is_wanted(entry: Entry) -> bool:
-    """The last look. A Redis that does not answer is asked again for REDIS_PATIENCE; then the task runs."""
-    if not entry.needs_presence:
+    """The last look: True if the visitor is present. If Redis gives no answer for REDIS_PATIENCE, the task runs."""
+    if entry.needs_nobody:
         return True
     give_up = time.monotonic() + conf.REDIS_PATIENCE
     while True:
@@ -162,13 +193,13 @@ def _is_wanted(entry: Entry) -> bool:
             return presence.is_present(entry.job_id)
         except RedisError:
             if time.monotonic() >= give_up:
-                logger.warning("entry %s runs unseen: Redis gave no answer", entry.code)
+                logger.warning("entry %s runs without a last look: Redis gave no answer", entry.code)
                 return True
             time.sleep(1)
 
 
 def _end_claim(queue: str, worker: str, job_id: str, *, started: str = "") -> None:
-    """A claim that stays behind is offered to this worker again, and ends here again."""
+    """End the claim. After an error the claim stays, is offered to this worker again, and ends here again."""
     try:
         get_line(queue).end_claim(worker, job_id, started=started)
     except RedisError:

@@ -1,8 +1,9 @@
-"""The worker: RQ's, with our queues, an allow-list of functions, leases, and RQ's traps mended."""
+"""The worker: RQ's worker with our queues, an allow-list of functions, and leases; RQ's traps are mended."""
 
 import gc
 import os
 import signal
+import time
 from typing import Any, cast
 
 import redis
@@ -21,30 +22,36 @@ from queueing.line import clients
 from queueing.line.jobs import RUNNER
 from queueing.line.keys import presence_key
 from queueing.line.queue import IDLE_WAIT, LineQueue
+from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.work import horse, runner
 from queueing.work.lease import Lease, timeout_of
+
+LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
 
 
 class PresenceWorker(RoundRobinWorker):
     """Serves lines, in turn. Claims only present entries, renews their leases, and never leaves a horse behind."""
 
     queue_class = LineQueue
-    # Functions that may be run. Whoever can write to Redis could name any other one.
+    # Functions that may be run. A program that can write to Redis could name any other function.
     allowed_functions = frozenset({RUNNER})
 
     def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
         # rqworker-pool and rqworker hand over plain queues and pickle, whatever the settings say.
         kwargs |= {"queue_class": LineQueue, "serializer": JSONSerializer}
-        # RQ's first heartbeat would come 30 s after the start; the lease is renewed three times in its life.
-        kwargs["job_monitoring_interval"] = max(1, round(conf.LEASE / 3))
+        # RQ's first heartbeat would come 30 s after the start; the lease is renewed at least three times in its life.
+        kwargs["job_monitoring_interval"] = min(WORKER_HEARTBEAT_INTERVAL, max(1, round(conf.LEASE / 3)))
         super().__init__([_as_line_queue(queue, kwargs.get("connection")) for queue in queues], *args, **kwargs)
         for queue in self.line_queues:
             queue.worker_name = self.name
         self._parent_pid = os.getpid()
-        self._lease: Lease | None = None  # of the entry that the horse is working on
+        self._lease: Lease | None = None  # for the entry that the horse is working on
         self._horse_status: int | None = None
+        self._ended_horse = 0  # pid
+        self._pause = 0.0  # seconds before the next claim, while the database is away
+        self._children_before: set[int] | None = None  # of this worker, before it forked the horse
 
     @property
     def line_queues(self) -> list[LineQueue]:
@@ -52,13 +59,14 @@ class PresenceWorker(RoundRobinWorker):
         return cast("list[LineQueue]", self.queues)
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        """Before the first fork: what every horse would make anew is made here, and inherited."""
+        """Warm up before the first fork, so that horses inherit modules, queries and caches."""
         try:
             runner.warm_up()
         except (DatabaseError, redis.RedisError):
             self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
         finally:
             connections.close_all()  # never open across a fork
+        horse.adopt_orphans()
         gc.freeze()  # a collection in a horse would copy every page of this heap
         super().bootstrap(*args, **kwargs)
 
@@ -66,8 +74,8 @@ class PresenceWorker(RoundRobinWorker):
 
     @property
     def dequeue_timeout(self) -> int:
-        """Seconds between two heartbeats of an idle worker; RQ's own is 405, too long to be counted as alive."""
-        return 15
+        """Seconds between two heartbeats of an idle worker; RQ's own value is 405, too long for a live worker."""
+        return WORKER_HEARTBEAT_INTERVAL
 
     @property
     def connection_timeout(self) -> int:
@@ -75,22 +83,28 @@ class PresenceWorker(RoundRobinWorker):
         return IDLE_WAIT + 10
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """RQ's own, and registers the worker again: RQ does that at birth only, and a flush may have come since."""
+        """RQ's heartbeat. Also registers the worker again: RQ does so at birth only, and Redis may be new."""
         pipe = self.connection.pipeline(transaction=False) if pipeline is None else pipeline
         super().heartbeat(timeout, pipe)
         worker_registration.register(self, pipe)
-        if pipeline is None:  # RQ gives three heartbeats for each job: one round trip each, not three
+        note_heartbeat(pipe, self.name)
+        if pipeline is None:  # RQ gives three heartbeats for each job: each takes one round trip, not three
             pipe.execute()
+
+    def register_birth(self) -> None:
+        """RQ's own registration, and a heartbeat, which RQ leaves out."""
+        super().register_birth()
+        self.heartbeat()
 
     # Running
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Fork a horse for the job, if it is one that may run."""
+        """Fork a horse for the job, if its function is allowed."""
         line = cast("LineQueue", queue).line
         if job.func_name not in self.allowed_functions:
             self._refuse(job, queue)
             return
-        self._lease = None
+        self._lease, self._children_before = None, horse.children()
         if job.func_name == RUNNER:
             job.timeout = timeout_of(line.name)
             self._lease = Lease(self.name, job.id)
@@ -101,7 +115,7 @@ class PresenceWorker(RoundRobinWorker):
         super().execute_job(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """Called in the horse."""
+        """Set up the horse; RQ calls this method in the horse."""
         super().setup_work_horse_signals()
         horse.end_with_parent(self._parent_pid)
 
@@ -111,36 +125,40 @@ class PresenceWorker(RoundRobinWorker):
         super().main_work_horse(job, queue)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Without a horse, and before a new horse has left our process group, RQ would kill this worker with it."""
+        """Kill the horse if it has left this worker's process group; before that, RQ would kill this worker, too."""
         if self.horse_pid and horse.has_own_group(self.horse_pid):
             super().kill_horse(sig)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Three times in a lease: renew it, or end a horse that works for nobody."""
+        """Renew the lease, several times in its life, or end a horse that works for nobody."""
+        if self._children_before is not None:
+            horse.reap(horse.children() - self._children_before - {self.horse_pid})
         if self._lease is not None:
-            self._renew(self._lease)  # first: a Redis that hangs must not cost the lease
+            self._renew(self._lease)  # first, so that a Redis that hangs does not cost the lease
         try:
             super().maintain_heartbeats(job, execution)
         except redis.RedisError:
-            # RQ lets this end the worker, and the job would run twice.
+            # In RQ, this error ends the worker, and the job would run twice.
             self.log.warning("Worker %s: no heartbeat, Redis is away", self.name)
 
     def wait_for_horse(self) -> tuple[Any, Any, Any]:
-        """RQ's own; keeps the exit status."""
+        """RQ's own wait; keeps the exit status, and the pid of the horse, which RQ then sets to 0."""
         pid, self._horse_status, usage = super().wait_for_horse()
+        self._ended_horse = pid or 0
         return pid, self._horse_status, usage
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
         """Wait for the end of the horse, and see that its row is settled."""
-        self._horse_status = None
+        self._horse_status, self._ended_horse = None, 0
         try:
             super().monitor_work_horse(job, queue, execution)
-        finally:  # RQ's own books may fail; the row is settled all the same
+        finally:  # settle the row even if RQ's own books fail
+            self._end_left_behind()
             if self._lease is not None and not self._ended_well(job, cast("LineQueue", queue)):
                 self._settle(self._lease, cast("LineQueue", queue))
 
     def teardown(self) -> None:
-        """A stop between the claim and the start gives the entry back without delay."""
+        """Give a claim back without delay: the worker was stopped between the claim and the start."""
         if not self.is_horse:
             for queue in self.line_queues:
                 try:
@@ -152,7 +170,7 @@ class PresenceWorker(RoundRobinWorker):
         super().teardown()
 
     def _handle_stopped_job(self, job: Job, queue: Queue, execution: Execution) -> None:
-        """RQ's stop command, from its dashboard or by code: the row ends, too."""
+        """End the row after RQ's stop command, from its dashboard or by code."""
         entry = Entry.objects.of_job(job.id) if job.func_name == RUNNER else None
         if entry is not None and entry.cancel(Reason.ENDED):
             ending.finish(entry)
@@ -190,11 +208,23 @@ class PresenceWorker(RoundRobinWorker):
         except redis.RedisError:
             return False
 
+    def _end_left_behind(self) -> None:
+        if self._children_before is None:
+            return
+        if left := horse.end_left_behind(self._ended_horse, self._children_before):
+            self.log.warning("Worker %s: a task left %d processes behind; they were killed", self.name, left)
+
     def _settle(self, lease: Lease, queue: LineQueue) -> None:
         try:
-            lease.settle(queue.line)
-        except (DatabaseError, redis.RedisError):
+            lease.settle(queue.line, self._horse_status)
+            self._pause = 0.0
+        except redis.RedisError:
             self.log.exception("Worker %s: %s is left to the keeper", self.name, lease.job_id)
+        except DatabaseError:
+            # Without a pause, an idle worker would claim the same entry and fork again and again.
+            self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
+            self.log.warning("Worker %s: the database is away; next claim in %d s", self.name, self._pause)
+            time.sleep(self._pause)
         finally:
             connections.close_all()
 
