@@ -16,7 +16,7 @@ VENVS = .venv $(PYTHONS:%=.venv/%)
 PIP = $(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes \
 	--custom-compile-command "make lock"
-# What formats and lints scripts, styles and Lua. The tools come from npm, node and npm from a Python package.
+# The tools that format and lint scripts, styles and Lua come from npm; node and npm come from a Python package.
 NPM = .venv/bin/npm --loglevel=error
 BIOME = .venv/bin/node node_modules/@biomejs/biome/bin/biome
 LUA = .venv/bin/node tools/lua.mjs

@@ -19,10 +19,20 @@ PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): descendants whose parent has died become children of this process
 LIBC = ctypes.CDLL(None, use_errno=True)
 
-# How a horse dies of its task: a limit of CPU seconds, or a fault in native code that works on the input. Every other
-# death (SIGKILL by the system, for example) is the machine's doing, and the entry gets its place back.
+# How a horse dies of its task: a limit of CPU seconds, or a fault in native code that works on the input. A failed
+# check in such code raises SIGABRT, SIGTRAP or SIGILL, according to its compiler. Every other death (SIGKILL by the
+# system, for example) is the machine's doing, and the entry gets its place back.
 DEATHS_BY_TASK = frozenset(
-    {signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+    {
+        signal.SIGXCPU,
+        signal.SIGABRT,
+        signal.SIGTRAP,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGSYS,
+    }
 )
 
 

@@ -21,7 +21,7 @@ def ended(entry: Entry) -> Entry | None:
     return Entry.objects.final().filter(pk=entry.pk).first()
 
 
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGXCPU"])
+@pytest.mark.parametrize("name", probe.CRASHES)
 def test_a_task_that_crashes_its_process_has_failed_and_is_not_run_again(
     processes: Processes, join: Join, name: str
 ) -> None:

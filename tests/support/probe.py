@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,15 @@ def _report_in_transaction(context: Context) -> None:
         context.progress(1, 2, "inside")
 
 
-# What the task does before it returns.
+# Signals by which a task kills its horse.
+CRASHES = ("SIGXCPU", "SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGSYS")
+
+
+def _crash(name: str, _: Context) -> None:
+    _die_of(signal.Signals[name])
+
+
+# Deeds of the task before it returns.
 ENDS: dict[str, Callable[[Context], object]] = {
     "unusable": lambda _: _raise(UnusableInput("This input has no corners.")),
     "error": lambda _: _raise(RuntimeError("secret detail")),
@@ -103,11 +112,8 @@ ENDS: dict[str, Callable[[Context], object]] = {
     "zombies": lambda _: _double_fork(300),
     "daemon": lambda _: _become_a_daemon(),
     "transaction": _report_in_transaction,
-    "SIGSEGV": lambda _: _die_of(signal.SIGSEGV),
-    "SIGABRT": lambda _: _die_of(signal.SIGABRT),
-    "SIGBUS": lambda _: _die_of(signal.SIGBUS),
-    "SIGXCPU": lambda _: _die_of(signal.SIGXCPU),
     "SIGKILL": lambda _: _die_of(signal.SIGKILL),
+    **{name: partial(_crash, name) for name in CRASHES},
 }
 
 

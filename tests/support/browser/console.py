@@ -2,7 +2,7 @@
 
 from playwright.sync_api import ConsoleMessage
 
-# Whatever the content security policy forbids is an error in every browser test, also where the console is silent.
+# A violation of the content security policy is an error in every browser test, also where the console is silent.
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`Content Security Policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
 

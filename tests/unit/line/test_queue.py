@@ -62,7 +62,7 @@ def test_an_id_that_is_held_or_claimed_is_not_placed_twice(line: Line, join: Joi
     assert not presence.is_present(held.job_id)
 
 
-# What RQ asks of a queue
+# The methods that RQ calls on a queue
 
 
 def next_job(queue: LineQueue) -> Job:

@@ -66,7 +66,7 @@ def _with_key(key_of: Callable[[str], str], job_ids: list[str]) -> set[str]:
     return {job_id for job_id, value in zip(job_ids, values, strict=True) if value}
 
 
-# What must be true
+# Invariants
 
 
 def everybody_is_in_one_place(seen: Seen) -> None:
