@@ -125,9 +125,11 @@ def look(entry: Entry, seconds: float) -> None:
 
     Raises RedisError; the row knows of the look all the same.
     """
-    if entry.seen_at is None:
-        entry.see()
-    presence.beat(entry.queue, [entry.job_id], seconds)
+    try:
+        presence.beat(entry.queue, [entry.job_id], seconds)
+    finally:  # the row comes last: an idle worker starts meanwhile
+        if entry.seen_at is None:
+            entry.see()
 
 
 def place(entry: Entry) -> None:

@@ -35,13 +35,14 @@ if pushed then
   numbers_changed()
 end
 
-local heads = redis.call('ZRANGE', line, 0, window - 1, 'WITHSCORES')
-if #heads == 0 then
+-- The window is taken out of the line. What is behind the first present entry goes back.
+local taken = redis.call('ZPOPMIN', line, window)
+if #taken == 0 then
   return {}
 end
 local ids, scores = {}, {}
-for i = 1, #heads, 2 do
-  ids[#ids + 1], scores[#scores + 1] = heads[i], heads[i + 1]
+for i = 1, #taken, 2 do
+  ids[#ids + 1], scores[#scores + 1] = taken[i], taken[i + 1]
 end
 local present = presence_of(ids)
 local passed = 0
@@ -52,14 +53,19 @@ end
 local now = clock()
 if passed > 0 then
   local absent = passed == #ids and ids or { unpack(ids, 1, passed) }
-  redis.call('ZREMRANGEBYRANK', line, 0, passed - 1)
   hold_places(absent, scores, now, ARGV[3], 'lost', now)
 end
 if passed == #ids then
   return { '', passed }
 end
+local behind = {}
+for i = passed + 2, #ids do
+  behind[#behind + 1], behind[#behind + 2] = scores[i], ids[i]
+end
+if #behind > 0 then
+  redis.call('ZADD', line, unpack(behind))
+end
 local id, score = ids[passed + 1], scores[passed + 1]
-redis.call('ZREM', line, id)
 redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, now))
 numbers_changed()
 return { id, passed }
