@@ -142,17 +142,34 @@ def place(entry: Entry) -> None:
 
 def _take_place(entry: Entry, upload: "File[bytes]", content_type: str) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
-    check_line(entry.queue)
     try:
-        _store(entry, upload, content_type)
+        _store_in_reserved_place(entry, upload, content_type)
     except CodeTaken:
         twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
         if twin is not None and twin.is_live and _has_input(twin, upload):
             return twin
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
         entry.code = uuid.uuid4()
-        _store(entry, upload, content_type)
+        _store_in_reserved_place(entry, upload, content_type)
     return entry
+
+
+def _store_in_reserved_place(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
+    """Raises as `join`, or CodeTaken; then nothing is stored and no place is reserved."""
+    if conf.is_closed(entry.queue):
+        raise LineClosed
+    line = get_line(entry.queue)
+    try:
+        if not line.reserve(entry.job_id):
+            raise LineFull
+    except RedisError as error:
+        raise RedisAway from error
+    try:
+        _store(entry, upload, content_type)
+    except BaseException:
+        with suppress(RedisError):
+            line.cancel_reservation(entry.job_id)
+        raise
 
 
 def _known(user: Any) -> Any:

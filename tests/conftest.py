@@ -23,6 +23,7 @@ from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
 from tests.support import probe
 from tests.support.clocks import QUICK
+from tests.support.epochs import begin_epochs
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
@@ -65,6 +66,7 @@ def valkey() -> redis.Redis:
     """The real Valkey of this test run, empty."""
     client = clients.connection()
     client.flushall()
+    begin_epochs(client)
     probe.log_path().unlink(missing_ok=True)
     for hold in probe.log_path().parent.glob("*.hold"):
         hold.unlink()

@@ -9,8 +9,8 @@ from typing import cast
 
 import redis
 
+from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
-from queueing.line.keys import EPOCH
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent, EntryQuerySet, code_of
 from queueing.states import Status
@@ -32,41 +32,50 @@ class Reconciler:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self._flushed_at: float | None = None
+        self._server = ""
+        self._restoring_since: dict[str, float] = {}  # by line, while it has no epoch
         self._compared_at: dict[str, float] = {}
         self._missing: dict[str, frozenset[str]] = {}  # by line: the ids without a place at the last comparison
-        self._server = ""
 
-    def watch_for_flush(self) -> None:
-        """Only a flush (or a new, empty Redis) takes the epoch key away. A new server may hold an old copy."""
-        server = str(self.client.info("server")["run_id"])
-        if server != self._server:
-            if self._server:
-                logger.warning("Redis is another server now: rows and places are compared")
-            self._server = server
-            self._compared_at.clear()
-        if self.client.set(EPOCH, round(time.time()), nx=True):
-            lost = Entry.objects.waiting().exists()
-            logger.log(
-                logging.WARNING if lost else logging.INFO, "Redis is empty: places come back in %s s", FLUSH_PAUSE
-            )
-            self._flushed_at = time.monotonic()
-            self._compared_at.clear()
-            self._missing.clear()
-        elif self._flushed_at is not None and time.monotonic() - self._flushed_at > 2 * FLUSH_PAUSE:
-            self._flushed_at = None
+    def look_at_server(self) -> None:
+        """Once a round: the identity of the server, for `reconcile`."""
+        self._server = epoch.run_id(self.client)
 
     def reconcile(self, line: Line) -> int:
-        """Compare if it is time to; returns how many places were restored."""
+        """Restore after a flush, else compare if it is time to; returns how many places were restored."""
+        if epoch.read_epoch(self.client, line.name) != self._server:
+            return self._restore_all(line)
         now = time.monotonic()
-        if self._flushed_at is not None and now - self._flushed_at < FLUSH_PAUSE:
-            if line.name not in self._missing:
-                self._missing[line.name] = frozenset(_without_place(line))
-            return 0
         interval = CALM_INTERVAL if _numbers_agree(line) else RECONCILE_INTERVAL
-        if now - self._compared_at.get(line.name, 0.0) < interval and self._flushed_at is None:
+        if now - self._compared_at.get(line.name, 0.0) < interval:
             return 0
-        self._compared_at[line.name] = now
+        return self._compare(line)
+
+    def _restore_all(self, line: Line) -> int:
+        """After a flush, or on another server, which may hold an old copy: every row gets its place, then the epoch.
+
+        Workers claim again from then on. Pages beat first, so that the entries that come back are present.
+        """
+        now = time.monotonic()
+        if line.name not in self._restoring_since:
+            epoch.end_epoch(self.client, line.name)
+            missing = self._missing[line.name] = frozenset(_without_place(line))
+            logger.log(
+                logging.WARNING if missing else logging.INFO,
+                "%s: Redis is empty or another server; %d places come back",
+                line.name,
+                len(missing),
+            )
+            self._restoring_since[line.name] = now if missing else 0.0
+        if now - self._restoring_since[line.name] < FLUSH_PAUSE:
+            return 0
+        restored = self._compare(line)
+        epoch.begin_epoch(self.client, line.name, self._server)
+        del self._restoring_since[line.name]
+        return restored
+
+    def _compare(self, line: Line) -> int:
+        self._compared_at[line.name] = time.monotonic()
         restored, _ = self.compare(line)
         return restored
 

@@ -63,7 +63,7 @@ class Keeper:
         return counts
 
     def _go_through_lines(self, counts: Counter[str]) -> None:
-        self.reconciler.watch_for_flush()
+        self.reconciler.look_at_server()
         for name in settings.QUEUEING_TASKS:
             line = get_line(name)
             _guarded(self.keep_finishing_present, line)
@@ -88,7 +88,7 @@ class Keeper:
         codes = Entry.objects.waiting().filter(queue=line.name, attempt__gt=0).values_list("code", flat=True)
         started = [code.hex for code in codes]
         for batch in batched(started, WINDOW):
-            presence.beat(line.name, batch, conf.RESULT_TTL)
+            presence.beat(line.name, batch, conf.POLL_TTL)
         return len(started)
 
     def hold(self, line: Line) -> int:

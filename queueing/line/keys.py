@@ -15,8 +15,6 @@ GONE = "gone:{job_id}"
 WATCH = "presence:watch"
 # string "1": the keeper made a round. Lives a few rounds.
 KEEPER = "queueing:keeper"
-# string "<s>": this Redis has been seen by a keeper. Lives until Redis is emptied.
-EPOCH = "queueing:epoch"
 # string "1": Redis took a write just now. Lives a second.
 WRITABLE = "queueing:writable"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
@@ -41,6 +39,8 @@ class LineKeys:
     foreign: str  # set of ids: jobs in line, held or claimed that stock RQ pushed and that have no row
     inbox: str  # RQ's own list, to which stock RQ pushes
     unseen: str  # zset id -> score: entries whose page has not been looked at yet
+    epoch: str  # string, the run id of a server: on it the keeper has given each row its place; none after a flush
+    reserved: str  # zset id -> ms: joins that are being stored, and when their reservation ends
 
     def in_order(self) -> list[str]:
         """The keys in the order in which the scripts take them."""

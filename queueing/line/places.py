@@ -23,12 +23,14 @@ from redis.client import Pipeline
 from queueing.conf import conf
 from queueing.line import jobs, scripts
 from queueing.line.clients import connection
+from queueing.line.epoch import EpochWait
 from queueing.line.keys import WRITABLE, facts_key, gone_key, line_keys, presence_key
 from queueing.line.scripts import milliseconds
 
 # Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule the head is
 # present, since an absent head has stepped aside before.
 FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 1, 8, 500
+RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
 
 
 class Place(NamedTuple):
@@ -68,8 +70,20 @@ class Line:
         self.name = name
         self.client = client
         self.keys = line_keys(name)
+        self.epoch_wait = EpochWait(name)  # of this process's claims
 
     # Coming
+
+    def reserve(self, job_id: str) -> bool:
+        """Set a place aside for an entry that is about to be stored. False: the line is full.
+
+        `place` or `cancel_reservation` takes the reservation away; otherwise it ends after RESERVATION_TTL.
+        """
+        return scripts.reserve(self.client, self.keys, job_id, most=conf.MAX_LINE, ttl=RESERVATION_TTL)
+
+    def cancel_reservation(self, job_id: str) -> None:
+        """The entry was not stored."""
+        self.client.zrem(self.keys.reserved, job_id)
 
     def place(self, job_id: str, score: float, *, needs_presence: bool = True) -> str:
         """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
@@ -101,12 +115,25 @@ class Line:
     # Claims
 
     def claim(self, worker: str) -> ClaimResult:
-        """Claim the first present entry for this worker alone."""
+        """Claim the first present entry for this worker alone.
+
+        After a flush, a claim waits until the rows have their places back: see `epoch.EpochWait`.
+        """
         window, total = FIRST_WINDOW, 0
-        while claimed := scripts.claim(self.client, self.keys, worker, window=window, grace=conf.LOST_GRACE):
+        while claimed := scripts.claim(
+            self.client,
+            self.keys,
+            worker,
+            window=window,
+            grace=conf.LOST_GRACE,
+            waits_for_epoch=self.epoch_wait.has_patience(),
+        ):
             total += claimed.passed
+            self.epoch_wait.note(has_epoch=claimed.has_epoch)
             if claimed.job_id:
                 return ClaimResult(claimed.job_id, total)
+            if self.epoch_wait.is_on:
+                break
             window = min(window * WINDOW_GROWTH, LARGEST_WINDOW)
         return ClaimResult(None, total)
 

@@ -20,6 +20,7 @@ GONE_TTL = 24 * 3600
 # The close code by which a page says goodbye. Every other end is a lost connection: browsers send 1001 also for a tab
 # that the system has killed.
 GOODBYE = 4001
+NO_KEY = -2  # PTTL's answer; -1 is a presence without end
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def absence_of(close_code: int) -> Absence:
 
 def is_present(job_id: str) -> bool:
     """True if a page is open now. Raises RedisError when Redis does not answer."""
-    return bool(connection().exists(presence_key(job_id)))
+    client = connection()
+    return _believe(client, job_id, client.pttl(presence_key(job_id)))
 
 
 def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
@@ -85,17 +87,31 @@ def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None 
     client = client or connection()
     with client.pipeline(transaction=False) as pipe:
         pipe.time()
-        pipe.mget(presence_key(job_id), gone_key(job_id), WATCH)
-        (seconds, micros), (present, gone, since) = pipe.execute()
+        pipe.pttl(presence_key(job_id))
+        pipe.mget(gone_key(job_id), WATCH)
+        (seconds, micros), ttl, (gone, since) = pipe.execute()
+    present = _believe(client, job_id, ttl)
     now = seconds * 1000 + micros // 1000
     blind = since is None or now - int(since) < milliseconds(conf.LOST_GRACE)
     if not present and gone is None and not blind:
         grace = milliseconds(max(conf.LOST_GRACE, keep_seconds or 0))
         client.set(gone_key(job_id), f"{now}:{grace}:{Absence.LOST}", nx=True, ex=GONE_TTL)
     if present or gone is None:
-        return Inspection(bool(present), None, conf.LOST_GRACE, Absence.LOST, blind)
+        return Inspection(present, None, conf.LOST_GRACE, Absence.LOST, blind)
     at, grace, name = gone.decode().split(":")
     return Inspection(False, (now - int(at)) / 1000, int(grace) / 1000, Absence(name), blind)
+
+
+def _believe(client: redis.Redis, job_id: str, ttl: int) -> bool:
+    """True if a presence key with `ttl` milliseconds left says that a page is open; negative as in PTTL.
+
+    A key that would live for longer than any beat lasts is a relic: the server's clock was put back. It is deleted; a
+    page that is open beats again within seconds.
+    """
+    if ttl > milliseconds(2 * max(conf.PRESENCE_TTL, conf.POLL_TTL)):
+        client.delete(presence_key(job_id))
+        return False
+    return ttl != NO_KEY
 
 
 async def keep_watch(client: AsyncRedis) -> None:

@@ -24,6 +24,8 @@ from queueing.line.places import Line
 
 # Seconds that an idle worker blocks at most. A push that wakes nobody (stock RQ's Lua) may go unnoticed for that long.
 IDLE_WAIT = 5
+# The same while claims wait for an epoch, whose coming wakes nobody.
+EPOCH_WAIT = 1
 
 # Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
 emptied = Signal()
@@ -64,7 +66,8 @@ class LineQueue(DjangoRQ):
                     return queue.job_to_run(job_id), queue
             if deadline is None:
                 return None
-            wait = min(IDLE_WAIT, deadline - time.monotonic())
+            idle_wait = EPOCH_WAIT if any(queue.line.epoch_wait.is_on for queue in ours) else IDLE_WAIT
+            wait = min(idle_wait, deadline - time.monotonic())
             if wait <= 0:
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
             connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))

@@ -23,8 +23,9 @@ FOLDER = Path(__file__).parent / "lua"
 class Claimed(NamedTuple):
     """The result of one call of the claim script."""
 
-    job_id: str  # "" when the whole window was absent
+    job_id: str  # "" when the whole window was absent, or when the claim waits for an epoch
     passed: int  # absent entries that stepped aside
+    has_epoch: bool  # False: since a flush no keeper has given the rows their places back
 
 
 class Seen(NamedTuple):
@@ -63,13 +64,16 @@ async def close_async(
     await _call_async(client, "close", line, job_id, absence.value, milliseconds(grace), milliseconds(gone_ttl))
 
 
-def claim(client: redis.Redis, line: LineKeys, worker: str, *, window: int, grace: float) -> Claimed | None:
+def claim(
+    client: redis.Redis, line: LineKeys, worker: str, *, window: int, grace: float, waits_for_epoch: bool
+) -> Claimed | None:
     """Claim the first present entry of the first `window` ids for this worker; absent entries before it are held.
 
-    None when the line is empty.
+    With `waits_for_epoch`, only foreign jobs are claimed while there is no epoch. None when the line is empty.
     """
-    reply = cast("list[Any]", _call(client, "claim", line, worker, window, milliseconds(grace)))
-    return Claimed(reply[0].decode(), reply[1]) if reply else None
+    arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
+    reply = cast("list[Any]", _call(client, "claim", line, *arguments))
+    return Claimed(reply[0].decode(), reply[1], bool(reply[2])) if reply else None
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
@@ -109,6 +113,11 @@ def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int
         return []
     texts = _texts(reply)
     return [(job_id, Absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def reserve(client: redis.Redis, line: LineKeys, job_id: str, *, most: int, ttl: float) -> bool:
+    """Set a place aside for an entry that is about to be stored. False: the line has `most` places already."""
+    return bool(_call(client, "reserve", line, job_id, most, milliseconds(ttl)))
 
 
 def place(

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from queueing.line.clients import RedisError, connection
+from queueing.line.epoch import read_epoch
 from queueing.line.keys import KEEPER, WRITABLE
 from queueing.line.workers import live_workers
 from queueing.web.metrics import LineCollector
@@ -28,8 +29,15 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database, Redis, the keeper, and a worker for each line."""
-    parts = {"database": _try(_database), "redis": _try(_redis), "keeper": _try(_keeper), "workers": _try(_workers)}
+    """The database, Redis, the keeper, the places after a flush, and a worker for each line."""
+    checks = {
+        "database": _database,
+        "redis": _redis,
+        "keeper": _keeper,
+        "places": _places,
+        "workers": _workers,
+    }
+    parts = {name: _try(check) for name, check in checks.items()}
     return JsonResponse(parts, status=200 if all(parts.values()) else 503)
 
 
@@ -73,6 +81,11 @@ def _redis() -> bool:
 
 def _keeper() -> bool:
     return bool(connection().exists(KEEPER))
+
+
+def _places() -> bool:
+    """False between a flush and the moment at which the keeper has given all rows their places back."""
+    return all(read_epoch(connection(), queue) for queue in settings.QUEUEING_TASKS)
 
 
 def _workers() -> bool:

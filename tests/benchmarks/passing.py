@@ -11,6 +11,7 @@ from queueing.line.places import get_line
 from queueing.line.queue import LineQueue, get_queue
 from tests.benchmarks import processes, stock, waiting
 from tests.benchmarks.report import Row
+from tests.support.epochs import begin_epochs
 from tests.support.standing import stand
 
 ABSENT = 50_000
@@ -41,6 +42,7 @@ def _pass() -> float:
     queue = get_queue(waiting.QUEUE)
     line = queue.line
     line.client.flushall()
+    begin_epochs(line.client)
     ids = [uuid.uuid4().hex for _ in range(ABSENT)]
     for start in range(0, ABSENT, 5000):
         line.client.zadd(line.keys.line, {ids[n]: n for n in range(start, start + 5000)})

@@ -106,7 +106,7 @@ def _stock_join() -> None:
 
 
 def _join_many() -> None:
-    waiting.make(IN_A_ROW)
+    waiting.make(IN_A_ROW, presence=2 * conf.POLL_TTL)  # a start does not believe in a longer one
 
 
 def _stock_join_many() -> None:

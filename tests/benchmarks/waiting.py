@@ -6,6 +6,7 @@ from django.utils import timezone
 from queueing.line.places import get_line
 from queueing.models import Entry
 from tests.benchmarks.stock import first_and_last
+from tests.support.epochs import begin_epochs
 from tests.support.standing import stand
 
 BATCH = 1000
@@ -16,6 +17,7 @@ def clear() -> None:
     """Nobody waits, in the database and in Valkey."""
     Entry.objects.all().delete()
     get_line(QUEUE).client.flushall()
+    begin_epochs(get_line(QUEUE).client)
 
 
 def make(count: int, presence: float = 3600) -> list[Entry]:

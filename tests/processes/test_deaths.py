@@ -5,10 +5,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from queueing.line import presence
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests.support import probe
+from tests.support.presence import stay
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 
@@ -27,7 +27,7 @@ def test_a_task_that_crashes_its_process_has_failed_and_is_not_run_again(
 ) -> None:
     processes.worker()
     entry = join(end=name)
-    presence.beat("probe", [entry.job_id], 600)
+    stay(entry)
     failed = wait_for(lambda: ended(entry))
     assert (failed.status, failed.reason, failed.attempt) == (Status.FAILED, Reason.CRASHED, 1)
     assert failed.error_class == name
@@ -37,7 +37,7 @@ def test_a_task_that_crashes_its_process_has_failed_and_is_not_run_again(
 def test_a_horse_that_the_system_killed_is_run_again(processes: Processes, join: Join) -> None:
     processes.worker()
     entry = join(end="SIGKILL")
-    presence.beat("probe", [entry.job_id], 600)
+    stay(entry)
     failed = wait_for(lambda: ended(entry))
     assert (failed.status, failed.reason, failed.attempt) == (Status.FAILED, Reason.ORPHANED, 2)
 
@@ -46,7 +46,7 @@ def test_a_horse_that_the_system_killed_is_run_again(processes: Processes, join:
 def test_what_a_task_leaves_running_ends_with_it(processes: Processes, join: Join, end: str) -> None:
     worker = processes.worker()
     entry = join(end=end)
-    presence.beat("probe", [entry.job_id], 600)
+    stay(entry)
     done = wait_for(lambda: ended(entry))
     assert done.status == Status.SUCCEEDED
     wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
@@ -58,7 +58,7 @@ def test_many_dead_children_of_a_task_do_not_hold_up_the_worker(processes: Proce
     worker = processes.worker()
     entry, following = join("first", end="zombies"), join("second")
     for each in (entry, following):
-        presence.beat("probe", [each.job_id], 600)
+        stay(each)
     assert wait_for(lambda: ended(entry)).status == Status.SUCCEEDED
     assert wait_for(lambda: ended(following)).status == Status.SUCCEEDED
     wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
@@ -68,6 +68,6 @@ def test_a_process_that_a_task_forks_does_not_end_its_row(processes: Processes, 
     """The textbook way to a daemon ends the process in between by sys.exit, inside the task's own frames."""
     processes.worker()
     entry = join(end="daemon")
-    presence.beat("probe", [entry.job_id], 600)
+    stay(entry)
     done = wait_for(lambda: ended(entry))
     assert (done.status, done.attempt, done.files.count()) == (Status.SUCCEEDED, 1, 1)

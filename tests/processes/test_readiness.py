@@ -18,4 +18,4 @@ def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
     processes.keeper()
     processes.worker("documents", "tables", "probe")
     wait_for(lambda: ready()[0] == 200, 10)
-    assert ready()[1] == {"database": True, "redis": True, "keeper": True, "workers": True}
+    assert ready()[1] == {"database": True, "redis": True, "keeper": True, "places": True, "workers": True}

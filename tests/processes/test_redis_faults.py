@@ -23,6 +23,7 @@ from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
+from tests.support.epochs import end_pause
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
@@ -105,7 +106,7 @@ def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: Own
     Entry.objects.update(seen_at=timezone.now())
     keeper = Keeper()
     keeper.round()
-    keeper.reconciler._flushed_at = None  # the pause after a flush is over
+    end_pause(keeper)
     assert keeper.round()["restored"] == 1
     assert get_line("probe").ids() == [entry.job_id]
 
@@ -114,7 +115,6 @@ def test_leaving_while_redis_is_away_ends_the_row_and_the_keeper_clears_the_plac
     own_valkey: OwnValkey, join: Join
 ) -> None:
     entry = join()
-    Keeper().client.set("queueing:epoch", 1)
     own_valkey.hang()
     ending.leave(entry)
     own_valkey.go_on()

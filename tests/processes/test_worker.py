@@ -171,7 +171,7 @@ def test_a_reload_while_it_runs_changes_nothing(processes: Processes, join: Join
     wait_for(lambda: entered("reloaded"))
     watch_since(1000)
     presence.close("probe", entry.job_id, Absence.CLOSED)
-    presence.beat("probe", [entry.job_id], 600)
+    stay(entry)
     gate.unlink()
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
 

@@ -1,14 +1,16 @@
 """Presence of visitors, moved by data."""
 
+from queueing.conf import conf
 from queueing.line import clients, keys, presence
 from queueing.models import Entry
 from queueing.states import Absence
 
 
 def stay(*entries: Entry) -> None:
-    """Keep the visitors of these entries present for ten minutes, in tests of something else than presence."""
+    """Keep the visitors of these entries present without end, in tests of something else than presence."""
     for entry in entries:
-        presence.beat("probe", [entry.job_id], 600)
+        presence.beat("probe", [entry.job_id], conf.POLL_TTL)
+        clients.connection().persist(keys.presence_key(entry.job_id))
 
 
 def go(entry: Entry, absence: Absence = Absence.LOST) -> None:

@@ -12,6 +12,7 @@ from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Status
+from tests.support.epochs import begin_epochs
 from tests.support.probe import probe
 
 Join = Callable[..., Entry]
@@ -83,4 +84,5 @@ def test_an_unattended_orphan_is_in_the_line_after_a_flush(line: Line, valkey: r
     entry.start("worker")
     valkey.flushall()
     assert ending.settle_orphan(entry, "died")
+    begin_epochs(valkey)
     assert line.claim("w1") == (entry.job_id, 0)

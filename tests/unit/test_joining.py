@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 
 from queueing import ending, joining, registry
 from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
@@ -88,3 +90,30 @@ def test_joining_again_without_the_input_says_so(join: Join) -> None:
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
         joining.join_again(entry, visitor=uuid.uuid4())
+
+
+def test_many_joins_at_the_same_moment_do_not_overfill_the_line(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"MAX_LINE": 5}
+    with ThreadPoolExecutor(24) as pool:
+        joins = [pool.submit(_send_in_thread) for _ in range(24)]
+    refusals = [error for join in joins if (error := join.exception())]
+    assert {type(error) for error in refusals} == {LineFull}
+    assert (len(refusals), Entry.objects.count(), line.length()) == (19, 5, 5)
+
+
+def test_a_refused_join_leaves_its_place_to_others(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"MAX_LINE": 2, "MAX_WAITING_PER_VISITOR": 1}
+    visitor = uuid.uuid4()
+    entry = send(b"1", code=uuid.uuid4(), visitor=visitor)
+    for _ in range(3):
+        with pytest.raises(TooManyWaiting):
+            send(b"2", code=uuid.uuid4(), visitor=visitor)
+        assert send(b"1", code=entry.code, visitor=visitor) == entry  # the same form again
+    assert send(b"3", code=uuid.uuid4(), visitor=uuid.uuid4()).pk
+
+
+def _send_in_thread() -> Entry:
+    try:
+        return send(b"x", code=uuid.uuid4(), visitor=uuid.uuid4())
+    finally:
+        connection.close()

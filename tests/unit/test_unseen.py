@@ -13,6 +13,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests.support import probe
+from tests.support.epochs import end_pause
 from tests.support.presence import watch_since
 from tests.support.visitors import Visitor, url
 
@@ -98,7 +99,7 @@ def test_a_flush_does_not_put_the_unseen_into_the_line(
     unseen, seen = join(looked=False), join()
     valkey.flushall()
     keeper.round()
-    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    end_pause(keeper)
     assert keeper.round()["restored"] == 2
     assert line.ids() + line.held_ids() == [seen.job_id]
     joining.look(unseen, 60)
@@ -202,7 +203,7 @@ def test_a_restored_successor_has_the_old_place(keeper: Keeper, join: Join, line
     joining.look(again, 60)
     valkey.flushall()
     keeper.round()
-    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    end_pause(keeper)
     keeper.round()
     places = [*line.ids(), *line.held_ids()]
     assert places == [again.job_id, other.job_id]

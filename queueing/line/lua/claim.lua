@@ -1,17 +1,20 @@
 -- claim: a worker takes the first present entry. Absent entries ahead of it step aside into held.
 -- One window of the line a call: a script blocks everybody, so a long row of absent entries is passed in several calls.
+-- Without an epoch the rows are still on their way back into the line: only foreign jobs, which have no row, are claimed.
 -- ARGV    1 worker
 --         2 window: how many ids to look at (at most 1,000)
 --         3 grace in ms
--- Return  {id, passed}: claimed
---         {"", passed}: the whole window was absent, call again with a larger one
+--         4 "1": wait for an epoch
+-- Return  {id, passed, epoch}: claimed; epoch is 0 when there is none
+--         {"", passed, epoch}: the whole window was absent, call again with a larger one
+--         {"", 0, 0}: there is no epoch and no foreign job
 --         {}: the line is empty
 local worker, window = ARGV[1], tonumber(ARGV[2])
 
 -- The worker asks again because the reply to its claim was lost: give it the same entry.
 local mine = redis.call('HGET', claims, worker)
 if mine then
-  return { id_of(mine), 0 }
+  return { id_of(mine), 0, 1 }
 end
 
 -- Jobs that stock RQ pushed (requeue, dependents, schedules) go to the end of the line, unless they have a place already.
@@ -35,6 +38,17 @@ if pushed then
   numbers_changed()
 end
 
+-- Puts the ids from this index on back into the line.
+local function put_back(ids, scores, first)
+  local places = {}
+  for i = first, #ids do
+    places[#places + 1], places[#places + 2] = scores[i], ids[i]
+  end
+  if #places > 0 then
+    redis.call('ZADD', line, unpack(places))
+  end
+end
+
 -- The window is taken out of the line. What is behind the first present entry goes back.
 local taken = redis.call('ZPOPMIN', line, window)
 if #taken == 0 then
@@ -44,28 +58,31 @@ local ids, scores = {}, {}
 for i = 1, #taken, 2 do
   ids[#ids + 1], scores[#scores + 1] = taken[i], taken[i + 1]
 end
-local present = presence_of(ids)
-local passed = 0
+local present = redis.call('MGET', epoch, unpack(presence_names(ids)))
+local has_epoch = table.remove(present, 1)
+if not has_epoch and ARGV[4] == '1' then
+  put_back(ids, scores, 1)
+  local first = redis.call('ZINTER', 2, line, foreign, 'WEIGHTS', 1, 0, 'WITHSCORES')
+  if #first == 0 then
+    return { '', 0, 0 }
+  end
+  redis.call('ZREM', line, first[1])
+  ids, scores, present = { first[1] }, { first[2] }, { true }
+end
+
+local passed, now = 0, clock()
 while passed < #ids and not present[passed + 1] do
   passed = passed + 1
 end
-
-local now = clock()
 if passed > 0 then
   local absent = passed == #ids and ids or { unpack(ids, 1, passed) }
   hold_places(absent, scores, now, ARGV[3], 'lost', now)
 end
 if passed == #ids then
-  return { '', passed }
+  return { '', passed, has_epoch and 1 or 0 }
 end
-local behind = {}
-for i = passed + 2, #ids do
-  behind[#behind + 1], behind[#behind + 2] = scores[i], ids[i]
-end
-if #behind > 0 then
-  redis.call('ZADD', line, unpack(behind))
-end
+put_back(ids, scores, passed + 2)
 local id, score = ids[passed + 1], scores[passed + 1]
 redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, now))
 numbers_changed()
-return { id, passed }
+return { id, passed, has_epoch and 1 or 0 }

@@ -2,7 +2,7 @@
 -- KEYS    the keys of one line, in the order of LineKeys
 local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local unseen = KEYS[12]
+local unseen, epoch, reserved = KEYS[12], KEYS[13], KEYS[14]
 
 -- The clock of Redis in milliseconds. Scripts know no other clock.
 local function clock()
@@ -10,13 +10,13 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The presence of these entries: for each id a value, or false when no page is open.
-local function presence_of(ids)
+-- The names of the keys that live while a page of these entries is open.
+local function presence_names(ids)
   local names = {}
   for i, id in ipairs(ids) do
     names[i] = 'presence:' .. id
   end
-  return redis.call('MGET', unpack(names))
+  return names
 end
 
 -- The job id in a claim, "<id>:<score>:<ms>".

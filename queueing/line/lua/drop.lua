@@ -1,11 +1,11 @@
 -- drop: held and unseen entries whose deadline has passed leave for good. Those that turn out to be present go back.
--- KEYS    13 the watch, after the line's keys
+-- KEYS    the watch, after the line's keys
 -- ARGV    1 least age of the watch in ms
 --         2 at most so many entries (1,000)
 -- Return  {"blind"}: no web process has been watching for long enough, so nobody may be dropped
 --         {id, absence, id, absence, ...}: the dropped
 local now = clock()
-local since = redis.call('GET', KEYS[13])
+local since = redis.call('GET', KEYS[#KEYS])
 if not since or now - tonumber(since) < tonumber(ARGV[1]) then
   return { 'blind' }
 end
@@ -13,7 +13,7 @@ local ids = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2
 if #ids == 0 then
   return {}
 end
-local present = presence_of(ids)
+local present = redis.call('MGET', unpack(presence_names(ids)))
 local absences = redis.call('HMGET', absence, unpack(ids))
 local scores = redis.call('ZMSCORE', held, unpack(ids))
 local unseen_scores = redis.call('ZMSCORE', unseen, unpack(ids))

@@ -7,7 +7,7 @@ local ids = redis.call('ZRANGE', line, ARGV[1], ARGV[1] + ARGV[2] - 1)
 if #ids == 0 then
   return { 0, 0 }
 end
-local present, absent = presence_of(ids), {}
+local present, absent = redis.call('MGET', unpack(presence_names(ids))), {}
 for i, id in ipairs(ids) do
   if not present[i] then
     absent[#absent + 1] = id

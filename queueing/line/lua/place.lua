@@ -9,6 +9,7 @@
 local id, score = ARGV[1], ARGV[2]
 redis.call('SADD', 'rq:queues', ARGV[5])
 redis.call('HSET', 'rq:job:' .. id, unpack(ARGV, 6))
+redis.call('ZREM', reserved, id)
 if ARGV[3] == 'present' then
   redis.call('SET', 'presence:' .. id, '1')
 end

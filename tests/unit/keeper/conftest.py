@@ -9,5 +9,4 @@ from queueing.keeper.round import Keeper
 def keeper(db: None) -> Keeper:
     made = Keeper()
     made._no_leases_before = 0
-    made.client.set("queueing:epoch", 1)  # no flush has just happened
     return made

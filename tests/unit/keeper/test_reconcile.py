@@ -10,11 +10,12 @@ from django.utils import timezone
 
 from queueing import ending
 from queueing.keeper.round import Keeper
-from queueing.line import presence
+from queueing.line import epoch, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
 from queueing.states import Status
+from tests.support.epochs import end_pause
 from tests.support.presence import go
 from tests.support.probe import probe
 
@@ -33,13 +34,36 @@ def test_a_flush_loses_nobody_and_no_order(keeper: Keeper, join: Join, line: Lin
     keeper.round()
     valkey.flushall()
     assert keeper.round()["restored"] == 0  # first the pages beat
-    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    end_pause(keeper)
     assert keeper.round()["restored"] == 10
     assert line.ids() == [entry.job_id for entry in entries]
     assert keeper.round()["held"] == 10  # restoring sets no presence
     presence.beat("probe", [entry.job_id for entry in reversed(entries)], 10)
     assert line.ids() == [entry.job_id for entry in entries]
     assert EntryEvent.objects.filter(kind="restored").count() == 10
+
+
+def test_nobody_who_joins_after_a_flush_is_served_before_those_who_were_there(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis
+) -> None:
+    first = join("first")
+    valkey.flushall()
+    newcomer = join("newcomer")
+    assert line.claim("w1") == (None, 0)  # no keeper has seen the flush yet
+    keeper.round()
+    assert line.claim("w1") == (None, 0)
+    presence.beat("probe", [first.job_id], 10)
+    end_pause(keeper)
+    keeper.round()
+    assert line.claim("w1").job_id == first.job_id
+    assert line.claim("w2").job_id == newcomer.job_id
+
+
+def test_a_line_without_rows_has_an_epoch_at_once(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
+    valkey.flushall()
+    keeper.round()
+    entry = join()
+    assert line.claim("w1").job_id == entry.job_id
 
 
 def test_places_come_back_in_the_order_of_the_line(
@@ -62,7 +86,7 @@ def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: 
     entry = Entry.objects.get(code=result.id)
     valkey.flushall()
     keeper.round()
-    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    end_pause(keeper)
     keeper.round()
     assert line.claim("w1") == (entry.job_id, 0)
 
@@ -82,7 +106,7 @@ def test_the_clock_of_the_web_host_does_not_matter(keeper: Keeper, join: Join, l
     Entry.objects.update(joined_at=timezone.now() + timedelta(minutes=5))
     valkey.flushall()
     keeper.round()
-    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    end_pause(keeper)
     assert keeper.round()["restored"] == 1
     assert line.ids() == [entry.job_id]
 
@@ -96,9 +120,10 @@ def test_another_server_with_an_old_copy_is_noticed_although_the_numbers_agree(
     keeper.round()  # rows and places agree: the next comparison would be a minute away
     Entry.objects.filter(pk=ghost.pk).update(status=Status.CANCELLED)
     line.remove_place(lost.job_id)
-    keeper.reconciler._server = "the one before"
-    keeper.round()
-    compare_now(keeper)
+    epoch.begin_epoch(line.client, "probe", "the server before")
+    assert keeper.round()["restored"] == 0
+    assert line.claim("w1").job_id is None
+    end_pause(keeper)
     assert keeper.round()["restored"] == 1
     assert line.ids() == [lost.job_id]
 
@@ -124,7 +149,7 @@ def test_a_longer_hold_outlives_a_flush(
     assert ending.keep(entry)
     valkey.flushall()
     keeper.round()
-    keeper.reconciler._flushed_at -= 3  # type: ignore[operator]
+    end_pause(keeper)
     keeper.round()
     assert line.held_ids() == []
     go(entry)

@@ -122,7 +122,7 @@ def test_emptying_ends_the_rows_so_that_nothing_comes_back(line: Line, queue: Li
 def test_deleting_the_queue_leaves_no_key(queue: LineQueue, join: Join, valkey: redis.Redis) -> None:
     join()
     queue.delete()
-    assert valkey.keys("rq:line:*") == []
+    assert valkey.keys("rq:line:probe*") == []
     assert valkey.smembers("rq:queues") == set()
 
 

@@ -23,7 +23,12 @@ def test_a_site_that_answers_is_alive() -> None:
 
 
 def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
-    assert ready() == (503, {"database": True, "redis": True, "keeper": False, "workers": False})
+    assert ready() == (503, {"database": True, "redis": True, "keeper": False, "places": True, "workers": False})
+
+
+def test_a_site_whose_places_were_not_restored_yet_is_not_ready(valkey: redis.Redis) -> None:
+    valkey.flushall()
+    assert ready()[1]["places"] is False
 
 
 def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redis.Redis) -> None:
@@ -31,7 +36,7 @@ def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redi
     forget_connections()
     try:
         assert Visitor().client.get("/healthz").status_code == 200
-        assert ready() == (503, {"database": True, "redis": False, "keeper": False, "workers": False})
+        assert ready() == (503, {"database": True, "redis": False, "keeper": False, "places": False, "workers": False})
         settings.METRICS_TOKEN = "token"
         answer = Visitor().client.get("/metrics", headers={"Authorization": "Bearer token"})
         assert answer.status_code == 503

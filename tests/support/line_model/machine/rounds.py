@@ -31,16 +31,16 @@ class Rounds(Clock):
     @precondition(lambda self: self.since_round > STEPS_TO_ROUND)
     @rule(restarts=st.sampled_from([False, False, True]))
     def keeper_round(self, restarts: bool) -> None:
-        """One round. A new keeper does not know of a flush that the old one saw."""
+        """One round. A new keeper begins the pause after a flush anew."""
         if restarts:
             self.keeper, self.model.missing = self.new_keeper(), None
-            self.model.flush = "" if self.model.flush == "pause" else self.model.flush
+            self.model.flush = "unseen" if self.model.flush else ""
         self.since_round = 0
         self._every_step_is_due()
         before = self.see()
         counts, expected = self.keeper.round(), self.model.round()
         if self.model.flush == "pause":
-            self.keeper.reconciler._flushed_at = time.monotonic() + 3600  # until `pause_ends`
+            self.keeper.reconciler._restoring_since["probe"] = time.monotonic() + 3600  # until `pause_ends`
         after = self.see()
         seen.nobody_present_is_dropped(before, after)
         if not self.model.flush:
@@ -58,8 +58,8 @@ class Rounds(Clock):
     @precondition(lambda self: self.model.flush == "pause")
     @rule()
     def pause_ends(self) -> None:
-        self.model.flush = ""
-        self.keeper.reconciler._flushed_at = time.monotonic() - reconcile.FLUSH_PAUSE
+        self.model.flush = "over"
+        self.keeper.reconciler._restoring_since["probe"] = time.monotonic() - reconcile.FLUSH_PAUSE
 
     def may_show_up(self) -> bool:
         """A drop whose whole window is present would leave the others to the next round."""

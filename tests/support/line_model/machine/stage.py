@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from queueing.keeper.round import Keeper
-from queueing.line import clients, keys
+from queueing.line import clients
 from queueing.line.places import get_line
 from queueing.line.queue import get_queue
 from queueing.models import Entry
+from tests.support.epochs import begin_epochs
 from tests.support.line_model.machine import seen
 from tests.support.line_model.machine.seen import Seen
 from tests.support.line_model.model import LineModel
@@ -66,7 +67,7 @@ class Stage(RuleBasedStateMachine):
         self.since_round = 0
         self.workers = [self.new_worker() for _ in range(WORKERS)]
         self.keeper = self.new_keeper()
-        clients.connection().set(keys.EPOCH, 1)  # no flush has just happened
+        begin_epochs(clients.connection())
 
     def new_number(self) -> int:
         self.made += 1

@@ -8,6 +8,7 @@ from hypothesis.stateful import precondition, rule
 
 from queueing import ending
 from queueing.line import presence
+from queueing.line.epoch import EpochWait
 from queueing.states import Absence, Reason
 from queueing.work import runner
 from queueing.work.lease import Lease
@@ -33,6 +34,7 @@ class Workers(Pages, Rounds):
         """A worker that did not hear the reply asks again some time later, or dies."""
         has_claim = worker.name in self.model.claims
         expected, passed = self.model.claim(worker.name)
+        self.line.epoch_wait = EpochWait("probe")  # its patience is not over, however slow the machine is
         job_id, really_passed = self.line.claim(worker.name)
         if job_id and not has_claim:
             assert presence.is_present(job_id), "somebody absent was claimed"

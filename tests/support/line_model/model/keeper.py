@@ -11,16 +11,16 @@ class Keeper(Workers):
     def round(self) -> Counter[str]:
         """One round; returns the number of members that each step moves."""
         counts: Counter[str] = Counter()
-        if self.flush == "unseen":
-            self.flush, self.missing = "pause", None
         counts["held"] = self._hold_absent()
         counts["dropped"] = self._drop()
         counts["claims returned"] = self.recover_claims()
+        if self.flush == "unseen":
+            self.missing = self._without_place()
+            self.flush = "pause" if self.missing else "over"
         if self.flush != "pause":
             counts["restored"] = self._restore_lost()
             self._remove_ghosts()
-        elif self.missing is None:
-            self.missing = self._without_place()
+            self.flush = ""
         counts["orphaned"] = self.recover_leases()
         counts["purged"] = self.purge_rows()
         return counts

@@ -12,12 +12,14 @@ class Workers(Places):
         self.inbox.append(member)
 
     def claim(self, worker: str) -> tuple[Member | None, int]:
-        """The first present member, and how many absent ones were passed."""
+        """The first present member, and how many absent ones were passed. After a flush, only foreign jobs."""
         if worker in self.claims:
             return self.claims[worker].member, 0
         self._empty_inbox()
         passed = 0
         for member in self.line():
+            if self.flush and not member.is_foreign:
+                continue
             if member.is_present:
                 self.put(member, "claimed")
                 self.claims[worker] = Claim(member)

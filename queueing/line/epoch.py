@@ -1,0 +1,67 @@
+"""After a flush: claims wait until the rows have their places back, so that nobody who joins meanwhile is served first.
+
+A line has an epoch once the keeper has given each of its waiting rows a place. The epoch is the run id of the server:
+by it the keeper notices a server that has taken over with an old copy.
+"""
+
+import logging
+import time
+from typing import cast
+
+import redis
+from django.conf import settings
+
+from queueing.line.keys import line_keys
+
+logger = logging.getLogger("queueing")
+
+PATIENCE = 10.0  # seconds that the claims of a process wait for an epoch; the keeper may be dead
+
+
+def run_id(client: redis.Redis) -> str:
+    """The identity of the server; each start of a server makes a new one."""
+    return str(client.info("server")["run_id"])
+
+
+def read_epoch(client: redis.Redis, queue: str) -> str:
+    """The epoch of a line; "" after a flush."""
+    return cast("bytes", client.get(line_keys(queue).epoch) or b"").decode()
+
+
+def begin_epoch(client: redis.Redis, queue: str, server: str) -> None:
+    """All waiting rows of the line have a place on this server."""
+    client.set(line_keys(queue).epoch, server)
+
+
+def end_epoch(client: redis.Redis, queue: str) -> None:
+    """The places of the line may be those of another time: claims wait."""
+    client.delete(line_keys(queue).epoch)
+
+
+class EpochWait:
+    """The wait of this process's claims on one line."""
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self._since: float | None = None  # when a claim found no epoch, by the monotonic clock
+
+    @property
+    def is_on(self) -> bool:
+        """True if the last claim found no epoch, and the next one still waits for it."""
+        return self._since is not None and self.has_patience()
+
+    def has_patience(self) -> bool:
+        """False for a line without rows, and when the epoch has been missing for PATIENCE."""
+        if self.queue not in settings.QUEUEING_TASKS:
+            return False
+        return self._since is None or time.monotonic() - self._since < PATIENCE
+
+    def note(self, *, has_epoch: bool) -> None:
+        """A claim has found the epoch, or none."""
+        if has_epoch or self.queue not in settings.QUEUEING_TASKS:
+            self._since = None
+        elif self._since is None:
+            self._since = time.monotonic()
+            logger.warning("%s: claims wait until the keeper has restored the places", self.queue)
+        elif not self.has_patience():
+            logger.warning("%s: no keeper has restored the places; claims go on without", self.queue)

@@ -1,0 +1,30 @@
+"""Epochs of the lines: as if a keeper had just given all rows their places."""
+
+from functools import cache
+
+import redis
+from django.conf import settings
+
+from queueing.keeper.reconcile import FLUSH_PAUSE
+from queueing.keeper.round import Keeper
+from queueing.line import epoch
+from queueing.line.epoch import EpochWait
+from queueing.line.places import get_line
+
+
+def begin_epochs(client: redis.Redis) -> None:
+    """Every line has an epoch, and no claim of this process waits for one."""
+    for queue in settings.QUEUEING_TASKS:
+        epoch.begin_epoch(client, queue, _run_id(client))
+        get_line(queue).epoch_wait = EpochWait(queue)
+
+
+def end_pause(keeper: Keeper) -> None:
+    """The pause after a flush, which this keeper has seen, is over."""
+    for queue in keeper.reconciler._restoring_since:
+        keeper.reconciler._restoring_since[queue] -= FLUSH_PAUSE
+
+
+@cache
+def _run_id(client: redis.Redis) -> str:
+    return epoch.run_id(client)

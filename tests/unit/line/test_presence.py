@@ -1,0 +1,51 @@
+"""Presence by its keys: one that lives for too long says nothing."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from queueing.conf import conf
+from queueing.line import presence
+from queueing.line.keys import presence_key
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.work import runner
+from tests.support.presence import watch_since
+
+Join = Callable[..., Entry]
+
+
+@pytest.fixture
+def relic(join: Join, valkey: redis.Redis) -> Entry:
+    """An entry whose page has gone, and whose key lives on: the clock of the server was put back by five minutes."""
+    entry = join()
+    valkey.expire(presence_key(entry.job_id), round(conf.PRESENCE_TTL + 300))
+    return entry
+
+
+def test_nothing_starts_for_a_key_that_lives_too_long(relic: Entry, line: Line) -> None:
+    assert line.claim("w1").job_id == relic.job_id
+    runner.run_entry(relic.job_id)
+    relic.refresh_from_db()
+    assert (relic.status, relic.attempt) == ("waiting", 0)
+    assert not presence.is_present(relic.job_id)
+
+
+def test_a_task_does_not_go_on_for_a_key_that_lives_too_long(relic: Entry) -> None:
+    watch_since(3600)
+    assert not presence.inspect(relic.job_id, None).present
+    assert presence.inspect(relic.job_id, None).gone_for is not None
+
+
+def test_a_page_that_is_open_is_present_again_with_its_next_beat(relic: Entry) -> None:
+    assert not presence.is_present(relic.job_id)
+    presence.beat("probe", [relic.job_id], conf.PRESENCE_TTL)
+    assert presence.is_present(relic.job_id)
+
+
+def test_a_presence_without_end_is_believed(join: Join, valkey: redis.Redis) -> None:
+    entry = join()
+    valkey.persist(presence_key(entry.job_id))
+    assert presence.is_present(entry.job_id)
+    assert presence.inspect(entry.job_id, None).present
