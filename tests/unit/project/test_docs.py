@@ -135,6 +135,26 @@ def test_files_named_in_the_documents_exist() -> None:
     assert not missing
 
 
+def test_the_way_of_one_entry_is_read_in_ten_minutes() -> None:
+    """Thirty lines a minute. The way in docs/architecture.md names functions that exist."""
+    rows = re.findall(r"^\| \d+ \| (.+?) \|", TEXTS["docs/architecture.md"], re.MULTILINE)
+    module, lines = "", 0
+    for name in re.findall(r"`(.+?)`", " ".join(rows)):
+        path, _, function = name.rpartition(": ")
+        module = path or module
+        lines += len_of(module, function)
+    assert len(rows) == 12
+    assert lines < 300
+
+
+def len_of(module: str, function: str) -> int:
+    """The lines of a function or method of queueing/."""
+    node: Any = ast.parse((ROOT / "queueing" / module).read_text())
+    for name in function.split("."):
+        (node,) = [child for child in node.body if getattr(child, "name", "") == name]
+    return int(node.end_lineno - node.lineno + 1)
+
+
 def test_every_variable_of_the_environment_is_told() -> None:
     source = (ROOT / "config" / "settings.py").read_text()
     read = set(re.findall(r'(?:text|words|number|boolean)\("([A-Z_]+)"', source))
