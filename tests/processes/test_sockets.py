@@ -21,6 +21,7 @@ from queueing.line import clients, keys
 from queueing.line.places import Line, get_line
 from queueing.models import Entry
 from tests.support.clocks import QUICK
+from tests.support.entries import end_is_seen
 from tests.support.processes import Processes
 from tests.support.servers import free_port, start_valkey
 from tests.support.visitors import Visitor, presence_of, staff, url
@@ -129,11 +130,6 @@ def test_nothing_is_promised_to_a_page_that_cannot_be_counted(web: Web, valkey: 
 
 def is_over(frame: dict[str, Any]) -> bool:
     return frame.get("status") == "succeeded"
-
-
-def end_is_seen(entry: Entry) -> bool:
-    entry.refresh_from_db()
-    return entry.end_seen_at is not None
 
 
 def succeed(entry: Entry) -> None:

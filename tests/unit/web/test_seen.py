@@ -14,17 +14,13 @@ from queueing import ending
 from queueing.models import Entry
 from queueing.states import Reason
 from tests.support.connections import forget_connections
+from tests.support.entries import end_is_seen
 from tests.support.servers import free_port
 from tests.support.visitors import Visitor, finished, staff, url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 PAGES = ["", "status.json", "status.json?have=running", "result/", "files/answer.txt"]
-
-
-def is_seen(entry: Entry) -> bool:
-    entry.refresh_from_db()
-    return entry.end_seen_at is not None
 
 
 def read(visitor: Visitor, entry: Entry, page: str = "") -> bytes:
@@ -57,15 +53,15 @@ def read_only_database() -> Iterator[None]:
 def test_a_look_by_the_owner_counts_once(page: str) -> None:
     visitor = Visitor()
     entry = finished(visitor)
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
     read(visitor, entry, page)
-    assert is_seen(entry)
+    assert end_is_seen(entry)
     first = entry.end_seen_at
     with CaptureQueriesContext(connection) as queries:
         for again in PAGES:
             read(visitor, entry, again)
     assert updates(queries) == []
-    assert is_seen(entry)
+    assert end_is_seen(entry)
     assert entry.end_seen_at == first
 
 
@@ -74,7 +70,7 @@ def test_a_look_by_somebody_else_does_not_count(page: str) -> None:
     entry = finished(Visitor())
     read(staff("view", "change"), entry, page)
     assert Visitor().client.get(url(entry, page)).status_code == 404
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
 
 
 def test_the_owner_may_look_from_another_browser() -> None:
@@ -85,7 +81,7 @@ def test_the_owner_may_look_from_another_browser() -> None:
         visitor.client.force_login(user)
     entry = finished(first)
     read(second, entry)
-    assert is_seen(entry)
+    assert end_is_seen(entry)
 
 
 def test_an_answer_without_the_result_is_no_look() -> None:
@@ -94,7 +90,7 @@ def test_an_answer_without_the_result_is_no_look() -> None:
     assert b"Your results" in visitor.client.get("/").getvalue()  # a link to it
     assert visitor.client.get(url(entry, "files/other.txt")).status_code == 404
     visitor.client.post(url(entry, "goodbye/"))
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
 
 
 @pytest.mark.parametrize("move", ["fail", "abandon"])
@@ -104,9 +100,9 @@ def test_an_end_without_a_result_is_seen_too(move: str) -> None:
     entry.start("w")
     assert entry.fail(Reason.UNUSABLE, "No.") if move == "fail" else entry.abandon(Reason.LOST)
     assert visitor.client.get(url(entry, "result/")).status_code == 404
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
     read(visitor, entry)
-    assert is_seen(entry)
+    assert end_is_seen(entry)
 
 
 def test_who_stops_a_task_is_shown_its_end() -> None:
@@ -114,7 +110,7 @@ def test_who_stops_a_task_is_shown_its_end() -> None:
     entry = visitor.join()
     entry.start("w")
     assert visitor.client.post(url(entry, "leave/"), follow=True).status_code == 200
-    assert is_seen(entry)
+    assert end_is_seen(entry)
 
 
 def test_a_live_entry_has_no_end_to_see() -> None:
@@ -127,7 +123,7 @@ def test_a_live_entry_has_no_end_to_see() -> None:
         read(visitor, entry, "status.json")
     assert updates(queries) == []
     assert not entry.see_end()
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
 
 
 def test_a_look_that_read_the_row_before_its_end_does_not_count() -> None:
@@ -138,7 +134,7 @@ def test_a_look_that_read_the_row_before_its_end_does_not_count() -> None:
     earlier = Entry.objects.get()
     assert entry.succeed({})
     assert not earlier.see_end()
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
 
 
 def test_of_two_tabs_the_first_look_counts() -> None:
@@ -147,7 +143,7 @@ def test_of_two_tabs_the_first_look_counts() -> None:
     assert one.see_end()
     first = one.end_seen_at
     assert not other.see_end()
-    assert is_seen(entry)
+    assert end_is_seen(entry)
     assert entry.end_seen_at == first
 
 
@@ -156,7 +152,7 @@ def test_an_entry_whose_page_was_opened_too_late_stays_one_that_nobody_came_for(
     entry = visitor.join(looks=False)
     ending.leave(entry)
     read(visitor, entry)
-    assert is_seen(entry)
+    assert end_is_seen(entry)
     assert entry.seen_at is None
 
 
@@ -169,7 +165,7 @@ def test_a_look_counts_while_redis_is_away(settings: Any) -> None:
         read(visitor, entry)
     finally:
         forget_connections()
-    assert is_seen(entry)
+    assert end_is_seen(entry)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -181,6 +177,6 @@ def test_a_database_that_takes_no_writes_does_not_keep_the_result_back(
     with read_only_database(), caplog.at_level(logging.WARNING):
         read(visitor, entry, page)
     assert "is not noted" in caplog.text
-    assert not is_seen(entry)
+    assert not end_is_seen(entry)
     read(visitor, entry, page)  # the next look is noted
-    assert is_seen(entry)
+    assert end_is_seen(entry)
