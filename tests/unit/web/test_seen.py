@@ -49,12 +49,12 @@ def read_only_database() -> Iterator[None]:
             cursor.execute(off)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_look_by_the_owner_counts_once(page: str) -> None:
+@pytest.mark.parametrize("address", PAGES)
+def test_a_look_by_the_owner_counts_once(address: str) -> None:
     visitor = Visitor()
     entry = finished(visitor)
     assert not end_is_seen(entry)
-    read(visitor, entry, page)
+    read(visitor, entry, address)
     assert end_is_seen(entry)
     first = entry.end_seen_at
     with CaptureQueriesContext(connection) as queries:
@@ -65,11 +65,11 @@ def test_a_look_by_the_owner_counts_once(page: str) -> None:
     assert entry.end_seen_at == first
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_look_by_somebody_else_does_not_count(page: str) -> None:
+@pytest.mark.parametrize("address", PAGES)
+def test_a_look_by_somebody_else_does_not_count(address: str) -> None:
     entry = finished(Visitor())
-    read(staff("view", "change"), entry, page)
-    assert Visitor().client.get(url(entry, page)).status_code == 404
+    read(staff("view", "change"), entry, address)
+    assert Visitor().client.get(url(entry, address)).status_code == 404
     assert not end_is_seen(entry)
 
 
@@ -168,15 +168,15 @@ def test_a_look_counts_while_redis_is_away(settings: Any) -> None:
     assert end_is_seen(entry)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("address", PAGES)
 def test_a_database_that_takes_no_writes_does_not_keep_the_result_back(
-    page: str, caplog: pytest.LogCaptureFixture
+    address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     visitor = Visitor()
     entry = finished(visitor)
     with read_only_database(), caplog.at_level(logging.WARNING):
-        read(visitor, entry, page)
+        read(visitor, entry, address)
     assert "is not noted" in caplog.text
     assert not end_is_seen(entry)
-    read(visitor, entry, page)  # the next look is noted
+    read(visitor, entry, address)  # the next look is noted
     assert end_is_seen(entry)
