@@ -59,7 +59,10 @@ class EntryAdmin(ReadOnly, Model):
     fieldsets = (
         (None, {"fields": ("code", "queue", "task_path", "input_name", "status", "reason", "message", "progress")}),
         ("Timeline", {"fields": ("timeline",)}),
-        ("Times", {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "lease_until")}),
+        (
+            "Times",
+            {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "lease_until")},
+        ),
         ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
@@ -76,6 +79,8 @@ class EntryAdmin(ReadOnly, Model):
         if entry.finished_at:
             reason = entry.get_reason_display() if entry.reason else ""
             moments.append((entry.finished_at, entry.get_status_display(), reason))
+        if entry.end_seen_at:
+            moments.append((entry.end_seen_at, "End seen", "by the owner"))
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 

@@ -39,6 +39,10 @@ class Reason(TextChoices):
     ORPHANED = "orphaned", "The worker died in mid-task"
 
 
+# Failures by this site's program or machines: they tell the visitor nothing about the input. Every other failure does.
+FAILED_BY_US = frozenset({Reason.ERROR, Reason.ORPHANED})
+
+
 class Absence(StrEnum):
     """The kind of an absence. It decides how long the place is kept, and is the Reason of an entry that it ends."""
 

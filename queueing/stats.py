@@ -5,15 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from queueing import goodput
 from queueing.conf import conf
 from queueing.facts import LineNow, line_now
+from queueing.goodput import Waste
 from queueing.line.workers import live_workers
 from queueing.models import Entry
-from queueing.states import Reason, Status
+from queueing.states import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,21 @@ class LineStats(LineNow):
     """The numbers of a line for staff."""
 
     oldest_wait: float | None  # seconds since the join of the oldest waiting entry; unseen entries do not count
-    goodput: float  # worker-seconds lately for visitors who were there at the end
-    waste: float  # worker-seconds lately for visitors who had left
+    # Worker-seconds of runs whose entries ended lately.
+    goodput: float  # their end was seen by the owner
+    not_seen_yet: float  # the owner may still come for the result
+    waste: float  # everything else
+    waste_by_cause: dict[str, float]  # by the values of `goodput.Waste`
     skipped: int  # entries that ended lately before any work was done for them; unseen entries do not count
 
     def as_json(self) -> dict[str, Any]:
         """The numbers by name."""
         return asdict(self)
+
+    @property
+    def causes_of_waste(self) -> list[tuple[str, float]]:
+        """In words, the causes for which there was waste lately, each with its worker-seconds."""
+        return [(Waste(cause).label, seconds) for cause, seconds in self.waste_by_cause.items() if seconds]
 
 
 def all_lines() -> list[LineStats]:
@@ -57,18 +67,6 @@ def _lately(queue: str) -> dict[str, Any]:
     """Sums over the last RESULT_TTL: ended rows are not kept for longer."""
     since = Now() - timedelta(seconds=conf.RESULT_TTL)
     ended = Entry.objects.final().filter(queue=queue, finished_at__gt=since)
-    seconds, left = F("finished_at") - F("last_attempted_at"), Q(status__in=(Status.CANCELLED, Status.ABANDONED))
-    worked = Sum(seconds, filter=Q(attempt__gt=0) & ~left)
-    wasted = Sum(seconds, filter=Q(attempt__gt=0) & left)
-    sums = ended.aggregate(
-        worked=worked, wasted=wasted, skipped=Count("id", filter=Q(attempt=0) & ~Q(reason=Reason.UNSEEN))
-    )
-    return {
-        "goodput": _seconds(sums["worked"]),
-        "waste": _seconds(sums["wasted"]),
-        "skipped": sums["skipped"],
-    }
-
-
-def _seconds(span: timedelta | None) -> float:
-    return span.total_seconds() if span else 0.0
+    skipped = Count("id", filter=Q(attempt=0) & ~Q(reason=Reason.UNSEEN))
+    sums = ended.aggregate(skipped=skipped, **goodput.sums())
+    return {"skipped": sums.pop("skipped")} | goodput.seconds(sums)

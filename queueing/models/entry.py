@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
-from queueing.models.moves import clean, lease_end, log_move, start_values
+from queueing.models.moves import clean, lease_end, log_move, lost_time, note_once, run_time, start_values
 from queueing.models.queryset import EntryQuerySet
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import FINAL, LIVE, MOVES, Reason, Status
@@ -57,6 +57,11 @@ class Entry(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     last_attempted_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # The owner's first look at the end: at the result, or at the sentence that says why there is none.
+    end_seen_at = models.DateTimeField(null=True, blank=True)
+    # How long the attempt that ended the entry ran; and the earlier attempts, which ended with their workers.
+    run_time = models.DurationField(null=True, blank=True)
+    lost_time = models.DurationField(null=True, blank=True)
 
     attempt = models.PositiveSmallIntegerField(default=0)
     worker_ids = models.JSONField(default=list, blank=True)
@@ -198,7 +203,7 @@ class Entry(models.Model):
         With `overdue`, only if the lease is still over: the worker may have renewed it after the caller read the row.
         """
         values = {"reason": Reason.ORPHANED, "lease_until": None, "progress": None, "message": ""}
-        return self._move(Status.WAITING, overdue=overdue, **values)
+        return self._move(Status.WAITING, overdue=overdue, lost_time=lost_time(self), **values)
 
     def fail_orphan(self, message: str, traceback: str, *, overdue: bool = False) -> bool:
         """running -> failed: the worker of the last attempt died. For `overdue` see `requeue_orphan`."""
@@ -216,10 +221,11 @@ class Entry(models.Model):
 
     def see(self) -> bool:
         """Note the first look at the page. False: this look is not the first."""
-        now = timezone.now()
-        seen = bool(Entry.objects.filter(pk=self.pk, seen_at=None).update(seen_at=now))
-        self.seen_at = self.seen_at or now
-        return seen
+        return note_once(self, "seen_at")
+
+    def see_end(self) -> bool:
+        """Note the owner's first look at the end. False: this look is not the first, or the entry is live."""
+        return not self.is_live and note_once(self, "end_seen_at")
 
     def keep(self, seconds: int) -> bool:
         """Keep the place for longer in an absence."""
@@ -227,7 +233,10 @@ class Entry(models.Model):
         return bool(unkept.update(keep_seconds=seconds))
 
     def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
-        values |= {"reason": reason, "finished_at": timezone.now(), "lease_until": None, "slot": None}
+        now = timezone.now()
+        values |= {"reason": reason, "finished_at": now, "lease_until": None, "slot": None}
+        if self.status == Status.RUNNING:
+            values["run_time"] = run_time(self, now)
         return self._move(status, overdue=overdue, **values)
 
     def _move(self, to: Status, *, overdue: bool = False, **values: Any) -> bool:

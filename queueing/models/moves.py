@@ -1,7 +1,7 @@
 """The parts that the verbs that move a row share."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models.functions import Now
@@ -41,6 +41,25 @@ def start_values(worker: str) -> dict[str, Any]:
         "reason": Reason.NONE,
         "slot": None,
     }
+
+
+def run_time(entry: "Entry", until: datetime) -> timedelta:
+    """How long the running attempt has kept its worker busy. Not below zero, because two hosts' clocks may differ."""
+    return max(until - (entry.last_attempted_at or until), timedelta())
+
+
+def lost_time(entry: "Entry") -> timedelta:
+    """The time of all attempts whose workers died, with the running one, whose worker has just been found dead."""
+    return (entry.lost_time or timedelta()) + run_time(entry, timezone.now())
+
+
+def note_once(entry: "Entry", column: str) -> bool:
+    """Write the present time into a column that is empty. False: it was not empty."""
+    now = timezone.now()
+    empty = type(entry).objects.filter(pk=entry.pk, **{column: None})
+    written = bool(empty.update(**{column: now}))
+    setattr(entry, column, getattr(entry, column) or now)
+    return written
 
 
 def lease_end() -> Any:

@@ -161,11 +161,15 @@ class EntryConsumer(AsyncWebsocketConsumer):
         is_owner = visitor.owns(entry)
         if is_owner and entry.is_live and entry.seen_at is None:
             entry.see()  # the beat follows with the seat
-        return Found(entry, is_owner, self._state(entry))
+        frame = self._state(entry)
+        visitor.see_end(entry)
+        return Found(entry, is_owner, frame)
 
     def _read(self) -> tuple[Entry, dict[str, Any]]:
         entry = Entry.objects.without_large_columns().get(pk=self.entry.pk)
-        return entry, self._state(entry)
+        frame = self._state(entry)
+        Visitor.of_scope(self.scope).see_end(entry)
+        return entry, frame
 
     def _state(self, entry: Entry) -> dict[str, Any]:
         now = snapshot.read(entry)

@@ -13,8 +13,8 @@ GAUGES = {
     "running": "Entries being worked on",
     "workers": "Workers that gave a sign of life lately",
     "oldest_wait": "Seconds since the join of the oldest waiting entry, of those whose page was looked at",
-    "goodput": "Worker-seconds of the last RESULT_TTL for visitors who were there at the end",
-    "waste": "Worker-seconds of the last RESULT_TTL for visitors who had left",
+    "goodput": "Worker-seconds of runs that ended in the last RESULT_TTL and whose end was seen by the owner",
+    "not_seen_yet": "Worker-seconds of runs that ended lately and whose owner may still come for the result",
     "skipped": "Entries of the last RESULT_TTL that ended before any work, of those whose page was looked at",
 }
 
@@ -29,3 +29,13 @@ class LineCollector(Collector):
             for line in lines:
                 gauge.add_metric([line.queue], getattr(line, name) or 0)
             yield gauge
+        yield _waste(lines)
+
+
+def _waste(lines: list[stats.LineStats]) -> Metric:
+    text = "Worker-seconds of all other runs that ended in the last RESULT_TTL, by cause"
+    gauge = GaugeMetricFamily("queueing_waste", text, labels=["queue", "cause"])
+    for line in lines:
+        for cause, seconds in line.waste_by_cause.items():
+            gauge.add_metric([line.queue, cause], seconds)
+    return gauge

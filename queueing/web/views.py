@@ -33,11 +33,8 @@ from queueing.web.visitor import CHANGE, LOOK, Visitor
 def home(request: HttpRequest) -> HttpResponse:
     """The tasks with their living lines, and the visitor's own places and results."""
     visitor = Visitor.of_request(request)
-    context = {
-        "lines": [_line_context(task) for task in all_tasks().values()],
-        "mine": visitor.places(),
-        "results": visitor.results(),
-    }
+    lines = [_line_context(task) for task in all_tasks().values()]
+    context = {"lines": lines, "mine": visitor.places(), "results": visitor.results()}
     return render(request, "queueing/home.html", context)
 
 
@@ -79,19 +76,22 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
     _beat(visitor, entry)
     rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
-    return render(request, "queueing/entry.html", snapshot.page_context(entry) | rights)
+    response = render(request, "queueing/entry.html", snapshot.page_context(entry) | rights)
+    visitor.see_end(entry)
+    return response
 
 
 @require_GET
 @never_cache
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
-    entry = _entry_or_404(request, code)
-    _beat(Visitor.of_request(request), entry)
+    entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
+    _beat(visitor, entry)
     context = snapshot.page_context(entry)
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
+    visitor.see_end(entry)
     return JsonResponse(state)
 
 
@@ -153,6 +153,7 @@ def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     entry = _entry_or_404(request, code)
     if entry.status != Status.SUCCEEDED:
         raise Http404
+    Visitor.of_request(request).see_end(entry)
     headers = {"Content-Disposition": f'attachment; filename="{entry.queue}-{entry.code}.json"'}
     return JsonResponse(entry.result, safe=False, json_dumps_params={"ensure_ascii": False}, headers=headers)
 
@@ -168,6 +169,7 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
         content = stored.file.open("rb")
     except FileNotFoundError:
         raise Http404 from None
+    Visitor.of_request(request).see_end(entry)
     response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     # Never changes, and only this visitor may have it.
     response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"

@@ -3,16 +3,20 @@
 This module alone decides who may see an entry: the browser session or user that made it, and staff with the permission.
 """
 
+import logging
 import uuid
 from dataclasses import dataclass
 from typing import Any, Self
 
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 from django.http import HttpRequest
 
 from queueing.models import Entry, EntryQuerySet
 from queueing.registry import all_tasks
 from queueing.states import Status
+
+logger = logging.getLogger("queueing")
 
 # The visitor's random name in the browser's session.
 SESSION_KEY = "visitor"
@@ -60,6 +64,18 @@ class Visitor:
     def may_change(self, entry: Entry) -> bool:
         """True for the owner, and for staff with the permission."""
         return self.owns(entry) or self.user.has_perm(CHANGE)
+
+    def see_end(self, entry: Entry) -> None:
+        """This visitor is told that the entry is over: note it, if it is the owner's first look at the end.
+
+        An error is logged: a row that cannot be written must not keep the result from the visitor.
+        """
+        if entry.is_live or entry.end_seen_at is not None or not self.owns(entry):
+            return
+        try:
+            entry.see_end()
+        except (DatabaseError, InterfaceError):
+            logger.warning("The first look at the end of entry %s is not noted", entry.code, exc_info=True)
 
     def find(self, code: uuid.UUID, permission: str = LOOK) -> Entry | None:
         """The entry, for its owner and for staff with the permission. None for an unknown and for a foreign entry."""

@@ -18,7 +18,7 @@ from queueing.states import Reason, Status
 from tests.support import probe
 from tests.support.browser.patience import LONG_GRACES, pass_deadline
 from tests.support.browser.site import Site, join
-from tests.support.entries import status_of
+from tests.support.entries import end_is_seen, status_of
 from tests.support.probe import entered, hold
 from tests.support.visitors import presence_of
 from tests.support.waiting import wait_for
@@ -97,6 +97,7 @@ def test_a_page_brought_back_in_time_is_live_in_its_old_place(
     expect(page.locator("#connection")).to_be_hidden()
     still_busy.unlink()
     expect(page.locator("#headline")).to_have_text("Here is your result", timeout=30_000)  # pushed, so it is live
+    assert end_is_seen(entry)
     assert probe.calls() == ["busy", "stayer", "wanderer"]
 
 
@@ -109,8 +110,10 @@ def test_back_after_the_grace_the_place_has_passed_and_the_input_is_kept(cache: 
     pass_deadline(line, entry)
     wait_for(lambda: status_of(entry) == Status.ABANDONED)
     assert entry.reason == Reason.CLOSED
+    assert not end_is_seen(entry)
     go_back(page, cache)
     expect(page.locator("#headline")).to_have_text("Your place has passed")
+    assert end_is_seen(entry)
     page.get_by_role("button", name="Join again with the same input").click()
     expect(page.locator("#headline")).to_have_text("You are next")
     new = type(entry).objects.latest("id")

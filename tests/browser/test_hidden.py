@@ -23,7 +23,7 @@ from tests.support.browser.proxy import Proxy
 from tests.support.browser.remote import Remote, Tab, start_chromium
 from tests.support.browser.site import FIRST_POLL, Site
 from tests.support.clocks import QUICK
-from tests.support.entries import status_of
+from tests.support.entries import end_is_seen, status_of
 from tests.support.presence import go, stay, watch_since
 from tests.support.probe import entered, hold
 from tests.support.visitors import Visitor, presence_of, url
@@ -152,6 +152,7 @@ def test_hidden_tabs_stay_present_and_tell_how_it_goes_on(
     for each in (tab, poller, frozen):
         wait_for(partial(shows, each, "✓ Probe", "✓"))
         assert each.evaluate("document.visibilityState") == "hidden"
+    assert all(map(end_is_seen, (entry, polling, cold)))
 
 
 def test_a_frozen_page_that_was_away_is_back_in_place(visit: Visit, proxy: Proxy, refusing: Proxy, line: Line) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from queueing import stats
 from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry
@@ -20,7 +21,7 @@ from tests.support import probe
 from tests.support.browser.patience import LONG_GRACES, pass_deadline
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import FIRST_POLL, Site, join
-from tests.support.entries import status_of
+from tests.support.entries import end_is_seen, status_of
 from tests.support.presence import go, watch_since
 from tests.support.probe import entered, hold
 from tests.support.processes import horse_of, is_dead
@@ -80,6 +81,10 @@ def test_pages_without_sockets_or_javascript_get_progress_and_result(
     for page in pages.values():
         expect(page.locator("#headline")).to_have_text("Here is your result", timeout=30_000)
     assert [status_of(entry) for entry in entries] == [Status.SUCCEEDED] * 3
+    assert all(map(end_is_seen, entries))
+    numbers = stats.line_stats("probe")
+    assert numbers.goodput > 0
+    assert (numbers.not_seen_yet, numbers.waste) == (0, 0)
     assert sorted(probe.calls()) == sorted(pages)
 
 

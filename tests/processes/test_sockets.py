@@ -21,6 +21,7 @@ from queueing.line import clients, keys
 from queueing.line.places import Line, get_line
 from queueing.models import Entry
 from tests.support.clocks import QUICK
+from tests.support.entries import end_is_seen
 from tests.support.processes import Processes
 from tests.support.servers import free_port, start_valkey
 from tests.support.visitors import Visitor, presence_of, staff, url
@@ -122,6 +123,48 @@ def test_nothing_is_promised_to_a_page_that_cannot_be_counted(web: Web, valkey: 
         valkey.config_set("maxmemory", 0)
     assert closed.value.rcvd
     assert closed.value.rcvd.code == 4013
+
+
+# Who has seen the end
+
+
+def is_over(frame: dict[str, Any]) -> bool:
+    return frame.get("status") == "succeeded"
+
+
+def succeed(entry: Entry) -> None:
+    assert entry.succeed({"label": "x"})
+    events.publish(entry.code)
+
+
+def test_the_end_is_seen_by_an_owner_whose_open_page_is_told(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    entry.start("w")
+    with web.open(entry, visitor) as ws:
+        assert read(ws)["status"] == "running"
+        succeed(entry)
+        read_until(ws, is_over)
+        assert end_is_seen(entry)
+
+
+def test_the_end_is_seen_by_an_owner_who_comes_later_and_by_nobody_else(web: Web) -> None:
+    visitor, looker = Visitor(), staff("view")
+    entry = visitor.join()
+    entry.start("w")
+    with web.open(entry, visitor) as ws:
+        read(ws)
+    wait_for(lambda: presence_of(entry) == 0)
+    with web.open(entry, looker) as of_staff:
+        read(of_staff)
+        succeed(entry)
+        read_until(of_staff, is_over)
+    with web.open(entry, looker, "?have=running") as of_staff:
+        assert is_over(read(of_staff))
+    assert not end_is_seen(entry)
+    with web.open(entry, visitor, "?have=running") as ws:
+        assert is_over(read(ws))
+    assert end_is_seen(entry)
 
 
 # Who is refused

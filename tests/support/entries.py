@@ -14,6 +14,12 @@ def status_of(entry: Entry) -> str:
     return entry.status
 
 
+def end_is_seen(entry: Entry) -> bool:
+    """True if the row in the database now says that the owner has seen the end."""
+    entry.refresh_from_db()
+    return entry.end_seen_at is not None
+
+
 def ended(entry: Entry, status: Status, ago: timedelta) -> Entry:
     """Give the row a terminal status, without any of the steps that lead there."""
     Entry.objects.filter(pk=entry.pk).update(status=status, finished_at=timezone.now() - ago, slot=None)

@@ -40,9 +40,14 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     entry.start("w1")
     entry.fail(Reason.ERROR, "It broke.", error_class="builtins.RuntimeError", traceback="secret <detail>")
     looker = staff("view")
+    assert "<strong>End seen</strong>" not in text(looker, page_of(entry))
+    entry.see_end()
     assert str(entry.code) in text(looker, LIST)
     page = text(looker, page_of(entry))
-    places = [page.index(word) for word in ("Joined", "<strong>Held</strong> closed", "<strong>Failed</strong>")]
+    places = [
+        page.index(word)
+        for word in ("Joined", "<strong>Held</strong> closed", "<strong>Failed</strong>", "<strong>End seen</strong>")
+    ]
     assert places == sorted(places)
     assert "The task raised an exception" in page
     assert "secret &lt;detail&gt;" in page
@@ -102,6 +107,11 @@ def test_rows_are_read_only(join: Join) -> None:
 
 def test_the_lines_are_shown_as_they_are(join: Join, line: Line) -> None:
     entries = [join(), join(), join(), join()]
+    for end_seen_at, seconds in ((timezone.now(), 30), (None, 20)):
+        done = join()
+        values = {"status": Status.SUCCEEDED, "end_seen_at": end_seen_at, "run_time": timedelta(seconds=seconds)}
+        Entry.objects.filter(pk=done.pk).update(finished_at=timezone.now(), attempt=1, **values)
+        line.remove(done.job_id)
     presence.close("probe", entries[0].job_id, Absence.CLOSED)
     entries[1].start("w")
     line.end_claim("w", entries[1].job_id)
@@ -111,7 +121,9 @@ def test_the_lines_are_shown_as_they_are(join: Join, line: Line) -> None:
     cells = [cell.split("</td>")[0] for cell in row.split("<td>")[1:10]]
     assert cells[:4] == ["2", "1", "1", "0"]
     assert cells[4].split()[0] in {"90", "91"}
-    assert cells[5:] == ["unknown", "0 s", "0 s", "0"]
+    assert cells[5:] == ["unknown", "30 s<br>not seen yet: 20 s", "0 s", "0"]
+    Entry.objects.filter(status=Status.SUCCEEDED).update(status=Status.CANCELLED)
+    assert ">50 s<br>stopped: 50 s<" in text(staff("view"), LINES)
     assert 'href="/admin/queueing/entry/?queue=probe&amp;status__exact=waiting"' in page
     assert LINES in text(staff("view"), LIST)
 

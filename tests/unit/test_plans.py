@@ -4,9 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import redis
 from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
+from queueing import stats
 from queueing.models import Entry, EntryQuerySet
 from queueing.states import Status
 
@@ -31,6 +34,28 @@ QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
         "entry_finished_at",
     ),
 }
+
+
+def test_the_numbers_for_staff_are_summed_by_indexes(db: None, valkey: redis.Redis) -> None:
+    """The queries as they are sent, with every sum in them."""
+    with CaptureQueriesContext(connection) as queries:
+        stats.line_stats("probe")
+    sent = [query["sql"] for query in queries.captured_queries]
+    assert any("SUM" in sql and "run_time" in sql and "lost_time" in sql for sql in sent)
+    for sql in sent:
+        plan = plan_of(sql)
+        assert "entry_" in plan, plan
+        assert "SCAN queueing_entry" not in plan
+        assert "Seq Scan" not in plan
+
+
+def plan_of(sql: str) -> str:
+    """The plan on a table that is empty, and so would be read whole by PostgreSQL."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{sql}")
+        return "\n".join(str(row) for row in cursor.fetchall())
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -10,7 +10,7 @@ from queueing.stats import LineStats
 
 
 class Command(BaseCommand):
-    help = "Shows each line: present, held, running, oldest wait, expected wait, and lately goodput and waste."
+    help = "Shows each line: present, held, running, oldest wait, expected wait, and lately goodput and waste by cause."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for machines")
@@ -28,5 +28,11 @@ class Command(BaseCommand):
         return (
             f"{line.queue}: {line.present} present, {line.held} held, {line.running} running, "
             f"{line.workers} workers; oldest wait {oldest}, expected wait {eta.sentence(line.wait) or 'unknown'}; "
-            f"lately: goodput {line.goodput:.0f} s, waste {line.waste:.0f} s, {line.skipped} left before their start."
+            f"lately: {_worker_seconds(line)}, {line.skipped} left before their start."
         )
+
+
+def _worker_seconds(line: LineStats) -> str:
+    unseen = f" (and {line.not_seen_yet:.0f} s not seen yet)" if line.not_seen_yet else ""
+    causes = ", ".join(f"{cause} {seconds:.0f} s" for cause, seconds in line.causes_of_waste)
+    return f"goodput {line.goodput:.0f} s{unseen}, waste {line.waste:.0f} s{f' ({causes})' if causes else ''}"

@@ -32,21 +32,27 @@ def test_the_lines_in_words_and_for_machines(join: Join, line: Line) -> None:
     assert "none" in words[0]
     lines: list[dict[str, Any]] = json.loads(run_command("queue_stats", "--json"))
     assert lines[-1].keys() == {
-        *("queue", "present", "held", "running", "wait", "workers", "oldest_wait", "goodput", "waste", "skipped"),
+        *("queue", "present", "held", "running", "wait", "workers", "oldest_wait", "skipped"),
+        *("goodput", "not_seen_yet", "waste", "waste_by_cause"),
     }
     assert (lines[-1]["present"], lines[-1]["held"], lines[-1]["skipped"]) == (2, 1, 1)
 
 
 def test_goodput_and_waste_are_told_apart(join: Join) -> None:
     now = timezone.now()
-    for seconds, status in (
-        (10, Status.SUCCEEDED),
-        (20, Status.FAILED),
-        (40, Status.ABANDONED),
-        (80, Status.CANCELLED),
+    for seconds, status, seen_at in (
+        (10, Status.SUCCEEDED, now),
+        (20, Status.SUCCEEDED, None),
+        (40, Status.ABANDONED, None),
+        (80, Status.CANCELLED, now),
     ):
+        run_time = timedelta(seconds=seconds)
         Entry.objects.filter(pk=join().pk).update(
-            status=status, attempt=1, last_attempted_at=now - timedelta(seconds=seconds), finished_at=now
+            status=status, attempt=1, run_time=run_time, finished_at=now, end_seen_at=seen_at
         )
     numbers = json.loads(run_command("queue_stats", "--json"))[-1]
-    assert (numbers["goodput"], numbers["waste"], numbers["skipped"]) == (30, 120, 0)
+    assert (numbers["goodput"], numbers["not_seen_yet"], numbers["waste"], numbers["skipped"]) == (10, 20, 120, 0)
+    causes = {"never_came": 0, "left": 40, "stopped": 80, "failed": 0, "never_seen": 0}
+    assert numbers["waste_by_cause"] == causes
+    words = "goodput 10 s (and 20 s not seen yet), waste 120 s (left while running 40 s, stopped 80 s), 0 left"
+    assert words in run_command("queue_stats")

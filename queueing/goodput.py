@@ -1,0 +1,73 @@
+"""Goodput: the worker-seconds of runs whose end was seen by their owner. Everything else is waste, by cause.
+
+Every attempt counts once its entry has ended. Each row belongs to one share with its last attempt (`run_time`); its
+earlier attempts (`lost_time`), whose workers died, are always waste.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, Sum, TextChoices
+from django.db.models.functions import Now
+
+from queueing.conf import conf
+from queueing.states import FAILED_BY_US, Status
+
+
+class Waste(TextChoices):
+    """The cause for which the worker-seconds of a run are waste."""
+
+    NEVER_CAME = "never_came", "never came"
+    LEFT = "left", "left while running"
+    STOPPED = "stopped", "stopped"
+    FAILED = "failed", "failed by us"
+    NEVER_SEEN = "never_seen", "result never seen"
+
+
+GOODPUT, NOT_SEEN_YET, LOST = "goodput", "not_seen_yet", "lost"
+
+FAILED = Q(status=Status.FAILED, reason__in=FAILED_BY_US)
+# A result, or a sentence about the input: that it is unusable, takes too long, or crashes the program.
+ANSWERED = Q(status__in=(Status.SUCCEEDED, Status.FAILED)) & ~FAILED
+# Code that made an entry gets the answer from its TaskResult, and has no page to look at.
+SEEN = Q(end_seen_at__isnull=False) | Q(visitor=None)
+CAME = Q(seen_at__isnull=False) | Q(needs_presence=False)
+
+
+def shares() -> dict[str, Q]:
+    """The condition of each share. Every ended row fulfils exactly one of them."""
+    unseen, may_return = ANSWERED & ~SEEN, _ended_within_grace()
+    return {
+        GOODPUT: ANSWERED & SEEN,
+        NOT_SEEN_YET: unseen & CAME & may_return,
+        Waste.NEVER_SEEN: unseen & CAME & ~may_return,
+        Waste.NEVER_CAME: (unseen | Q(status=Status.ABANDONED)) & ~CAME,
+        Waste.LEFT: Q(status=Status.ABANDONED) & CAME,
+        Waste.STOPPED: Q(status=Status.CANCELLED),
+        Waste.FAILED: FAILED,
+    }
+
+
+def sums() -> dict[str, Sum]:
+    """The aggregates over ended rows from which `seconds` makes the numbers."""
+    return {share: Sum("run_time", filter=rows) for share, rows in shares().items()} | {LOST: Sum("lost_time")}
+
+
+def seconds(summed: Mapping[str, timedelta | None]) -> dict[str, Any]:
+    """Worker-seconds: goodput, not seen yet, and waste, all of it and by cause."""
+    worked = {share: span.total_seconds() if span else 0.0 for share, span in summed.items()}
+    waste = {cause.value: worked[cause] for cause in Waste}
+    waste[Waste.FAILED.value] += worked[LOST]
+    return {
+        GOODPUT: worked[GOODPUT],
+        NOT_SEEN_YET: worked[NOT_SEEN_YET],
+        "waste": sum(waste.values()),
+        "waste_by_cause": waste,
+    }
+
+
+def _ended_within_grace() -> Q:
+    """Ended so lately that the owner, if away, would still have the place of a waiting entry."""
+    lost, kept = (Now() - timedelta(seconds=grace) for grace in (conf.LOST_GRACE, conf.KEEP_GRACE))
+    return Q(finished_at__gt=lost) | Q(finished_at__gt=kept, keep_seconds__isnull=False)
