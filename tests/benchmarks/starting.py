@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import redis
 from django.core.files.base import ContentFile
@@ -21,7 +22,10 @@ from queueing.conf import conf
 from queueing.line.places import get_line
 from queueing.models import Entry
 from tests.benchmarks import processes, stock, waiting
+from tests.benchmarks.browser import Browser
 from tests.benchmarks.report import Row
+from tests.support.servers import free_port
+from tests.support.web import is_listening
 
 RUNS = 5
 JOINS = 100  # in each run
@@ -50,6 +54,7 @@ def rows() -> Iterator[Row]:
             row, name="join to the first line of the task, p99", meaning="",
             ours=[_share(run, 99) for run in ours], rival=[_share(run, 99) for run in rival],
         )  # fmt: skip
+        yield from _as_a_browser_sees_it()
         ours, rival = [], []
         for _ in range(RUNS):
             ours.append(_gaps(_join_many))
@@ -61,15 +66,31 @@ def rows() -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _latencies(join: Callable[[], object], joins: int) -> list[float]:
-    """Milliseconds from the call of `join` to the first line, each on an idle worker."""
+def _as_a_browser_sees_it() -> Iterator[Row]:
+    port = free_port()
+    command = ("-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0", "config.asgi:application")
+    with processes.running(command):
+        processes.wait_for(partial(is_listening, port))
+        browser = Browser(port, waiting.QUEUE)
+        _latencies(browser.join, 20)
+        yield Row(
+            "the form's answer to the first line of the task", "ms",
+            [_share(_latencies(browser.join, JOINS), 50) for _ in range(RUNS)], database="either",
+            meaning="As a browser sees it: from the redirect that answers the form, over the page that it opens (the "
+            "first look), to the first line. With a real web process.",
+        )  # fmt: skip
+
+
+def _latencies(join: Callable[[], Any], joins: int) -> list[float]:
+    """Milliseconds to the first line, each on an idle worker: from the call of `join`, or from the time it returns."""
     log = processes.clear_stamps()
     began = []
     for number in range(joins):
         time.sleep(PAUSE)
         processes.wait_for(lambda: _idle_workers() == 2)
-        began.append(time.time())
-        join()
+        called = time.time()
+        answered = join()
+        began.append(answered if isinstance(answered, float) else called)
         processes.wait_for(partial(_has_ended, log, number + 1))
     return [(first - start) * 1000 for first, start in zip(processes.stamps("first"), began, strict=True)]
 

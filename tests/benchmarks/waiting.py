@@ -22,28 +22,29 @@ def clear() -> None:
 
 def make(count: int, presence: float = 3600) -> list[Entry]:
     """So many entries in the line, present for that many seconds."""
-    entries = (
-        _copies(Entry.objects.create(queue=QUEUE, task_path=first_and_last.module_path, seen_at=timezone.now()), count)
-        if count
-        else []
-    )
+    if not count:
+        return []
+    first = Entry.objects.create(queue=QUEUE, task_path=first_and_last.module_path, seen_at=timezone.now())
+    copy(first, count)
+    entries = list(Entry.objects.filter(pk__gte=first.pk).only("code", "priority", "place").order_by("pk"))
     put(entries, presence)
     return entries
 
 
-def _copies(entry: Entry, count: int) -> list[Entry]:
+def copy(entry: Entry, count: int) -> None:
     """Copy this entry in the database until there are so many: Django would need half a minute for 100,000."""
     table = Entry._meta.db_table
     columns = [field.column for field in Entry._meta.concrete_fields if field.column and not field.primary_key]
     code = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}[connection.vendor]
     values = [code if column == "code" else column for column in columns]
-    copy = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE id >= %s LIMIT %s"  # noqa: S608  # names of our own
+    insert = (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE id >= %s LIMIT %s"  # noqa: S608  # names of our own
+    )
     made = 1
     with connection.cursor() as cursor:
         while made < count:
-            cursor.execute(copy, [entry.pk, min(made, count - made)])
+            cursor.execute(insert, [entry.pk, min(made, count - made)])
             made += cursor.rowcount
-    return list(Entry.objects.filter(pk__gte=entry.pk).only("code", "priority", "place").order_by("pk"))
 
 
 def put(entries: list[Entry], presence: float = 3600) -> None:

@@ -15,6 +15,12 @@ from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
 
 
+def is_listening(port: int) -> bool:
+    """True if a server takes connections at this port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Web:
     """A web process, and browsers' sockets to it."""
 
@@ -29,12 +35,8 @@ class Web:
         )
 
     def wait(self) -> "Web":
-        wait_for(self._listens)
+        wait_for(lambda: is_listening(self.port))
         return self
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def open(
         self, entry: Entry, visitor: Visitor | None, query: str = "", **options: Any
