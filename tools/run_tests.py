@@ -51,7 +51,7 @@ def _run(selection: Selection, arguments: tuple[str, ...]) -> int:
     if code or not selection.on_postgres:
         return code
     print("Once more on PostgreSQL, what speaks to the database:", flush=True)
-    return _pytest("-m", f"({selection.markers}) and postgres", TEST_DATABASE="postgres")
+    return _pytest("-m", f"({selection.markers}) and postgres", *_together(selection.at_once), TEST_DATABASE="postgres")
 
 
 def _together(processes: int) -> list[str]:

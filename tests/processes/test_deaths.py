@@ -71,3 +71,4 @@ def test_a_process_that_a_task_forks_does_not_end_its_row(processes: Processes, 
     stay(entry)
     done = wait_for(lambda: ended(entry))
     assert (done.status, done.attempt, done.files.count()) == (Status.SUCCEEDED, 1, 1)
+    wait_for(lambda: "were killed" in processes.logs())  # the daemon has a copy of the horse's connection

