@@ -7,9 +7,9 @@
 local ids, gone = {}, {}
 for id in string.gmatch(ARGV[2], '[^\n]+') do
   -- SET, not PEXPIRE: a key that a flush took must come back.
-  redis.call('SET', 'presence:' .. id, '1', 'PX', ARGV[1])
+  redis.call('SET', PRESENCE .. id, '1', 'PX', ARGV[1])
   ids[#ids + 1] = id
-  gone[#gone + 1] = 'gone:' .. id
+  gone[#gone + 1] = GONE .. id
 end
 redis.call('DEL', unpack(gone))
 

@@ -26,12 +26,12 @@ if pushed then
   local score = tonumber(last[2] or 0)
   for _, id in ipairs(pushed) do
     -- The job of an entry has its own id for a description.
-    local description = redis.call('HGET', 'rq:job:' .. id, 'description')
+    local description = redis.call('HGET', JOB .. id, 'description')
     if description and description ~= id and not claimed[id] and not redis.call('ZSCORE', held, id) then
       score = score + 1
       redis.call('ZADD', line, 'NX', score, id)
       -- Nobody has to be there for a foreign job: its presence has no end, and goes with the claim.
-      redis.call('SET', 'presence:' .. id, '1', 'NX')
+      redis.call('SET', PRESENCE .. id, '1', 'NX')
       redis.call('SADD', foreign, id)
     end
   end

@@ -7,7 +7,7 @@
 --         "gone": the entry is claimed or runs; the moment is kept in gone:<id>
 --         "was absent": it is held or unseen already, and nothing changed
 local id = ARGV[1]
-redis.call('DEL', 'presence:' .. id)
+redis.call('DEL', PRESENCE .. id)
 if redis.call('ZSCORE', held, id) or redis.call('ZSCORE', unseen, id) then
   return 'was absent'
 end
@@ -19,5 +19,5 @@ if score then
   return 'held'
 end
 local kept = math.max(ARGV[3], redis.call('HGET', grace, id) or 0)
-redis.call('SET', 'gone:' .. id, string.format('%.0f:%.0f:%s', now, kept, ARGV[2]), 'PX', ARGV[4])
+redis.call('SET', GONE .. id, string.format('%.0f:%.0f:%s', now, kept, ARGV[2]), 'PX', ARGV[4])
 return 'gone'

@@ -4,6 +4,9 @@ local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unseen, epoch, reserved = KEYS[12], KEYS[13], KEYS[14]
 
+-- The beginnings of the keys of one entry, as in keys.py.
+local PRESENCE, GONE, JOB = 'presence:', 'gone:', 'rq:job:'
+
 -- The clock of Redis in milliseconds. Scripts know no other clock.
 local function clock()
   local time = redis.call('TIME')
@@ -14,7 +17,7 @@ end
 local function presence_names(ids)
   local names = {}
   for i, id in ipairs(ids) do
-    names[i] = 'presence:' .. id
+    names[i] = PRESENCE .. id
   end
   return names
 end

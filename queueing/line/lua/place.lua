@@ -8,15 +8,15 @@
 -- Return  "line", "unseen", or "" (it had a place)
 local id, score = ARGV[1], ARGV[2]
 redis.call('SADD', 'rq:queues', ARGV[5])
-redis.call('HSET', 'rq:job:' .. id, unpack(ARGV, 6))
+redis.call('HSET', JOB .. id, unpack(ARGV, 6))
 redis.call('ZREM', reserved, id)
 if ARGV[3] == 'present' then
-  redis.call('SET', 'presence:' .. id, '1')
+  redis.call('SET', PRESENCE .. id, '1')
 end
 if has_place(id, claimed_ids()) then
   return ''
 end
-if redis.call('EXISTS', 'presence:' .. id) == 0 then
+if redis.call('EXISTS', PRESENCE .. id) == 0 then
   redis.call('ZADD', unseen, score, id)
   redis.call('ZADD', due, clock() + ARGV[4], id)
   return 'unseen'

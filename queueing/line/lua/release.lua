@@ -20,7 +20,7 @@ end
 if has_place(id, claimed_ids()) then
   return ''
 end
-if redis.call('EXISTS', 'presence:' .. id) == 1 then
+if redis.call('EXISTS', PRESENCE .. id) == 1 then
   redis.call('ZADD', line, score, id)
   numbers_changed()
   wake_workers({ id })
@@ -29,7 +29,7 @@ end
 -- The page may have gone while the entry was out of the line: then its absence has begun at that moment.
 local now = clock()
 local since, kept, why = now, ARGV[4], 'lost'
-local gone = redis.call('GET', 'gone:' .. id)
+local gone = redis.call('GET', GONE .. id)
 if gone then
   since, kept, why = string.match(gone, '^(%d+):(%d+):(%a+)$')
 end
