@@ -167,7 +167,7 @@ def test_an_old_answer_does_not_bring_back_what_is_over(site: Site, visitors: Vi
     expect(headline).to_have_text("Here is your result")
 
 
-def test_who_is_sent_away_each_time_comes_back_ever_later(site: Site, visitors: Visitors) -> None:
+def test_a_visitor_who_is_sent_away_each_time_comes_back_ever_later(site: Site, visitors: Visitors) -> None:
     page = visitors()
     tries: list[float] = []
 

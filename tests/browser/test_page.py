@@ -197,7 +197,7 @@ OscillatorNode.prototype.start = function (...when) { notes += 1; return start.a
 """
 
 
-def test_who_asks_is_told_by_a_notification_and_a_sound(site: Site, visitors: Visitors, proxy: Proxy) -> None:
+def test_a_visitor_who_asks_is_told_by_a_notification_and_a_sound(site: Site, visitors: Visitors, proxy: Proxy) -> None:
     page = visitors(proxy.url, permissions=["notifications"])
     page.add_init_script(OBSERVE)
     page.clock.install()

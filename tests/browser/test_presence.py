@@ -146,7 +146,7 @@ def test_a_reload_while_running_goes_on_where_it_was(site: Site, visitors: Visit
 # Tabs
 
 
-def test_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seconds(
+def test_a_visitor_who_closes_the_tab_is_passed_over_and_the_line_moves_up_within_two_seconds(
     busy: Any, arrive: Join, visitors: Visitors, line: Line
 ) -> None:
     leavers, stayer = [visitors() for _ in range(3)], visitors()
@@ -268,7 +268,7 @@ def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
     assert probe.calls() == ["busy", "stayer", "cut"]
 
 
-def test_who_comes_back_after_the_deadline_is_told_so_and_can_join_again(
+def test_a_visitor_who_comes_back_after_the_deadline_is_told_so_and_can_join_again(
     busy: Any, visitors: Visitors, proxy: Proxy, line: Line
 ) -> None:
     page = visitors(proxy.url)

@@ -140,7 +140,7 @@ def test_staff_may_end_living_entries(join: Join, line: Line) -> None:
     assert line.count_entries() == 0
 
 
-def test_who_may_only_look_ends_nothing(join: Join) -> None:
+def test_a_visitor_who_may_only_look_ends_nothing(join: Join) -> None:
     entry = join()
     looker = staff("view")
     assert 'value="end"' not in text(looker, LIST)

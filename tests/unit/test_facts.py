@@ -34,7 +34,7 @@ def test_the_turnaround_is_that_of_one_worker() -> None:
     assert busy_seconds([run(1, 4), run(2, 9, worker="two"), run(5, 6)]) == (4, 2, 8)
 
 
-def test_who_was_away_when_it_was_their_turn_makes_no_turnaround() -> None:
+def test_a_visitor_who_was_away_when_it_was_their_turn_makes_no_turnaround() -> None:
     runs = [run(0, 1), run(2, 3), run(4, 5), run(900, 901)]
     assert busy_seconds(runs) == (2, 2, 2, 2)
 

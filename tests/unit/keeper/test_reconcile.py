@@ -81,7 +81,9 @@ def test_places_come_back_in_the_order_of_the_line(
     assert line.ids()[0] == entries[-1].job_id
 
 
-def test_who_needs_no_presence_has_it_again_after_a_flush(keeper: Keeper, line: Line, valkey: redis.Redis) -> None:
+def test_an_entry_that_needs_no_presence_has_it_again_after_a_flush(
+    keeper: Keeper, line: Line, valkey: redis.Redis
+) -> None:
     result = probe.using(backend="unattended").enqueue()
     entry = Entry.objects.get(code=result.id)
     valkey.flushall()

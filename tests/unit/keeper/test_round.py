@@ -34,7 +34,7 @@ def test_a_round_holds_absent_entries_and_leaves_a_sign_of_life(keeper: Keeper, 
     assert line.client.exists(keys.KEEPER)
 
 
-def test_who_is_held_for_too_long_is_dropped(keeper: Keeper, join: Join, line: Line) -> None:
+def test_an_entry_held_for_too_long_is_dropped(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
     presence.close("probe", entry.job_id, Absence.CLOSED)
     overdue(line, entry)
@@ -59,7 +59,7 @@ def test_nobody_is_dropped_while_the_web_tier_is_away_or_young(keeper: Keeper, j
     assert keeper.round()["dropped"] == 1
 
 
-def test_who_came_back_in_the_last_moment_is_not_dropped(keeper: Keeper, join: Join, line: Line) -> None:
+def test_a_visitor_who_came_back_in_the_last_moment_is_not_dropped(keeper: Keeper, join: Join, line: Line) -> None:
     entry = join()
     presence.close("probe", entry.job_id, Absence.CLOSED)
     overdue(line, entry)

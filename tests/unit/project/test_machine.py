@@ -99,7 +99,7 @@ def test_a_user_without_the_right_to_install(bare: Bare, as_user: None, sudo: st
     assert line.endswith("To run them: apt-get install chromium firefox-esr fonts-dejavu-core")
 
 
-def test_who_wants_nothing_installed(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_installed_when_nothing_may_be(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
     bare.has_apt()
     monkeypatch.setenv("NO_INSTALL", "1")
     missing = machine.install_missing()

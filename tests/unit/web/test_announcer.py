@@ -31,7 +31,7 @@ async def test_numbers_go_only_to_those_whose_numbers_changed(lobby: Lobby, line
     assert [page.told() for page in pages] == [[], [], [(2, 0)]]
 
 
-async def test_who_joins_behind_changes_nobodys_numbers(lobby: Lobby, line: Line) -> None:
+async def test_a_visitor_who_joins_behind_changes_nobodys_numbers(lobby: Lobby, line: Line) -> None:
     page = Page(waiting(line, 1))
     await sit(lobby, page)
     await lobby.tick()
@@ -115,7 +115,7 @@ async def test_it_comes_back_to_its_place_and_is_told(lobby: Lobby, line: Line) 
     assert page.told() == [(1, 0), "refresh", (1, 0)]
 
 
-async def test_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: Line) -> None:
+async def test_a_visitor_who_was_told_by_a_hint_is_told_again(lobby: Lobby, line: Line) -> None:
     """The hint may have been read before the line moved, and said after the tick had told of that."""
     page = Page(waiting(line))
     seat = await sit(lobby, page)

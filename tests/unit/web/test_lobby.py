@@ -82,7 +82,7 @@ async def test_a_running_entry_is_beaten_for(lobby: Lobby, line: Line) -> None:
     assert page.told() == []
 
 
-async def test_who_was_held_is_back_in_the_very_same_place(lobby: Lobby, line: Line) -> None:
+async def test_a_held_entry_is_back_in_the_very_same_place(lobby: Lobby, line: Line) -> None:
     first, second = waiting(line, 1), waiting(line, 2)
     presence.close("probe", first.job_id, Absence.CLOSED)
     assert line.ids() == [second.job_id]
@@ -146,7 +146,7 @@ async def test_a_beat_under_way_does_not_bring_back_who_leaves(lobby: Lobby, lin
     assert line.held_ids() == [entry.job_id]
 
 
-async def test_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
+async def test_a_visitor_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
     lobby: Lobby, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("queueing.web.lobby.BATCH", 1)
@@ -158,7 +158,7 @@ async def test_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
     assert line.held_ids() == [second.job_id]
 
 
-async def test_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
+async def test_a_visitor_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
     lobby: Lobby, line: Line, valkey: redis.Redis
 ) -> None:
     entry = waiting(line)
@@ -174,7 +174,7 @@ async def test_who_is_back_before_the_goodbye_was_passed_on_is_not_held(
     assert not valkey.exists(line.keys.notes)  # not even for a moment
 
 
-async def test_who_comes_while_the_goodbye_is_passed_on_is_present(lobby: Lobby, line: Line) -> None:
+async def test_a_visitor_who_comes_while_the_goodbye_is_passed_on_is_present(lobby: Lobby, line: Line) -> None:
     entry = waiting(line)
     seat = await sit(lobby, Page(entry))
     coming = meanwhile(lobby, "close", lambda: sit(lobby, Page(entry)))

@@ -70,7 +70,7 @@ def test_staff_look_with_the_permission_only() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_who_may_only_look_changes_nothing(verb: str) -> None:
+def test_a_visitor_who_may_only_look_changes_nothing(verb: str) -> None:
     visitor = Visitor()
     entry = visitor.join()
     assert staff("view").client.post(url(entry, verb)).status_code == 404

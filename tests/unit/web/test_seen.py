@@ -105,7 +105,7 @@ def test_an_end_without_a_result_is_seen_too(move: str) -> None:
     assert end_is_seen(entry)
 
 
-def test_who_stops_a_task_is_shown_its_end() -> None:
+def test_a_visitor_who_stops_a_task_is_shown_its_end() -> None:
     visitor = Visitor()
     entry = visitor.join()
     entry.start("w")

@@ -41,7 +41,7 @@ def test_a_waiting_entry_has_its_numbers_and_sentences() -> None:
     assert tuple(now.as_json()) == JSON_FIELDS
 
 
-def test_who_is_next_is_told_so() -> None:
+def test_a_visitor_who_is_next_is_told_so() -> None:
     now = told(entry(), 0, facts=Facts(workers=1))
     assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you. 1 worker serves this line.")
 
@@ -72,7 +72,7 @@ def test_a_line_without_workers_says_so_and_that_it_goes_on() -> None:
     assert now.detail == "1 ahead of you."
 
 
-def test_who_was_claimed_is_told_that_the_turn_is_coming_up() -> None:
+def test_a_visitor_who_was_claimed_is_told_that_the_turn_is_coming_up() -> None:
     now = told(entry(), is_claimed=True)
     assert (now.position, now.ahead, now.held_ahead, now.eta_seconds) == (None, None, None, None)
     assert (now.headline, now.wait, now.detail) == ("Your turn is coming up", "", "A worker is taking it up.")

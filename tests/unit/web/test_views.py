@@ -418,7 +418,7 @@ def test_a_look_by_somebody_else_is_none(page: str) -> None:
     assert presence_of(entry) == 0
 
 
-def test_who_signs_in_elsewhere_still_owns_the_entry() -> None:
+def test_a_visitor_who_signs_in_elsewhere_still_owns_the_entry() -> None:
     visitor = staff(is_staff=False)
     entry = visitor.join()
     visitor.client.session.delete()
