@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import django_rq
 import psutil
+import pytest
 import redis
 from django.conf import settings
 from django.core.management import load_command_class
@@ -20,6 +21,7 @@ from rq.exceptions import DequeueTimeout, StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import DefaultSerializer, JSONSerializer
+from rq.suspension import resume, suspend
 from rq.worker import Worker
 from rq.worker.base import WorkerStatus
 from rq.worker_pool import WorkerPool
@@ -130,8 +132,15 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
 
     worker = PresenceWorker([AskedQueue("probe", connection=client)], connection=client)
     worker.queue_class = AskedQueue
-    assert worker.dequeue_job_and_maintain_ttl(7) is None, "rq.worker.Worker does not pass on that there is nothing."
-    assert len(asked) == 3, "rq.worker.Worker does not ask again after a DequeueTimeout of LineQueue.dequeue_any."
+    assert worker.dequeue_job_and_maintain_ttl(7) is None, "Burst mode does not end when there is no job."
+    assert len(asked) == 3, "A worker does not ask again after a DequeueTimeout of LineQueue.dequeue_any."
+    stock = Worker(["probe"], connection=client)
+    stock.queue_class = AskedQueue
+    answers.append(None)
+    assert stock.dequeue_job_and_maintain_ttl(7) is None
+    assert asked.pop().keys() == asked[0].keys(), (
+        "rq.worker.Worker calls dequeue_any with other arguments: PatientWorker replaces that call."
+    )
     assert asked[0] == {
         "queues": worker.queues,
         "timeout": 7,
@@ -139,12 +148,12 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
         "job_class": Job,
         "serializer": JSONSerializer,
         "death_penalty_class": worker.death_penalty_class,
-    }, "rq.worker.Worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides it."
+    }, "A worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides RQ's."
     queue = worker.line_queues[0]
     job = queue.job_to_run("next")
     answers.append((job, queue))
     assert worker.dequeue_job_and_maintain_ttl(7) == (job, queue), (
-        "rq.worker.Worker does not run the job that LineQueue.dequeue_any gives it."
+        "A worker does not run the job that LineQueue.dequeue_any gives it."
     )
 
 
@@ -186,6 +195,31 @@ def test_a_worker_serves_its_lines_in_turn(client: redis.Redis) -> None:
     assert taken == ["tables-0", "probe-0", "tables-1", "probe-1"], (
         "rq.worker.RoundRobinWorker does not turn its queues: PresenceWorker relies on it."
     )
+
+
+def test_a_worker_that_may_be_idle_for_a_while_ends_then(worker: PresenceWorker) -> None:
+    assert worker.dequeue_job_and_maintain_ttl(5, max_idle_time=1) is None
+
+
+def test_a_suspended_worker_stays_suspended_through_an_outage(
+    worker: PresenceWorker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At RQ's first look Redis is full, at the second the suspension is over."""
+    suspend(client)
+    client.config_set("maxmemory", 1)
+
+    def pause() -> None:
+        client.config_set("maxmemory", 0)
+        resume(client)
+
+    monkeypatch.setattr(worker.outage, "pause", pause)
+    try:
+        worker.check_for_suspension(burst=False)
+        assert client.config_get("maxmemory")["maxmemory"] == "0", (
+            "rq.worker.Worker.check_for_suspension writes nothing now: it need not be asked again."
+        )
+    finally:
+        client.config_set("maxmemory", 0)
 
 
 # --- A worker's signs of life
