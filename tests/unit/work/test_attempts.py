@@ -1,0 +1,64 @@
+"""Two attempts at one entry: the later one has the row, and only its files are kept."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.files.base import ContentFile
+
+from queueing import ending
+from queueing.models import Entry, EntryFile
+from queueing.registry import Context
+from queueing.states import Status
+from queueing.work import runner
+from tests.support import probe
+from tests.support.entries import status_of
+from tests.support.files import stored_files
+from tests.support.presence import stay
+from tests.support.visitors import Visitor, url
+
+Join = Callable[..., Entry]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+
+@pytest.fixture
+def overtaken(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Entry]:
+    """An entry whose first attempt saved files, lost its lease, and ended after the second attempt had succeeded."""
+    visitor = Visitor()
+    entry = visitor.join()
+
+    def be_overtaken(context: Context) -> None:
+        if context.attempt > 1:
+            return
+        context.save_file("early.txt", b"of the first attempt", "text/plain")
+        assert ending.settle_orphan(Entry.objects.get(pk=entry.pk), "The lease ran out.")
+        stay(entry)
+        runner.run_entry(entry.job_id)
+        assert Entry.objects.get(pk=entry.pk).status == Status.SUCCEEDED
+
+    monkeypatch.setitem(probe.ENDS, "overtaken", be_overtaken)
+    Entry.objects.filter(pk=entry.pk).update(kwargs={"label": "x", "end": "overtaken"})
+    runner.run_entry(entry.job_id)
+    return visitor, entry
+
+
+def test_only_the_files_of_the_attempt_that_succeeded_are_listed_served_and_kept(
+    overtaken: tuple[Visitor, Entry],
+) -> None:
+    visitor, entry = overtaken
+    assert (status_of(entry), entry.attempt, entry.result) == (Status.SUCCEEDED, 2, {"label": "x", "attempt": 2})
+    assert [(file.attempt, file.name) for file in entry.files.all()] == [(2, "answer.txt")]
+    answer = visitor.client.get(url(entry, "files/answer.txt"))
+    assert answer.getvalue() == b"x\n"
+    answer.close()
+    assert visitor.client.get(url(entry, "files/early.txt")).status_code == 404
+    kept = [path for path in stored_files() if str(entry.code) in path.parts and path.parent.name.isdigit()]
+    assert [(path.parent.name, path.name) for path in kept] == [("2", "answer.txt")]
+
+
+def test_a_file_of_the_same_name_from_an_older_attempt_is_not_served(overtaken: tuple[Visitor, Entry]) -> None:
+    visitor, entry = overtaken
+    old = EntryFile(entry=entry, attempt=1, name="answer.txt", content_type="text/plain", size=3)
+    old.file.save("answer.txt", ContentFile(b"old"))
+    answer = visitor.client.get(url(entry, "files/answer.txt"))
+    assert (answer.status_code, answer.getvalue()) == (200, b"x\n")
+    answer.close()
