@@ -29,8 +29,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries of a worke
 class Outage:
     """The outage of Redis, if there is one. The log gets one line when it begins and one when it is over."""
 
-    def __init__(self, worker: str, log: logging.Logger) -> None:
-        self._worker, self._log = worker, log
+    def __init__(self, worker: str, client: redis.Redis, log: logging.Logger) -> None:
+        self._worker, self._client, self._log = worker, client, log
         self._since: float | None = None
         self._pause = 0.0
 
@@ -39,6 +39,10 @@ class Outage:
         if self._since is None:
             self._since = time.monotonic()
             self._log.warning("Worker %s: Redis is away, or takes no writes: %s", self._worker, error)
+        if isinstance(error, redis.exceptions.ReadOnlyError):
+            # A replica since a failover. The next connection goes to the server that has the address now.
+            for client in (self._client, clients.connection()):
+                client.connection_pool.disconnect(inuse_connections=False)
 
     def over(self) -> None:
         """Redis has taken a write and answered."""
@@ -66,7 +70,7 @@ class PatientWorker(RoundRobinWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.outage = Outage(self.name, self.log)
+        self.outage = Outage(self.name, self.connection, self.log)
 
     # Waiting for work
 
@@ -132,10 +136,6 @@ class PatientWorker(RoundRobinWorker):
 
     def _wait_for_redis(self, error: redis.RedisError) -> None:
         self.outage.note(error)
-        if isinstance(error, redis.exceptions.ReadOnlyError):
-            # A replica since a failover. The next connection goes to the server that has the address now.
-            for client in (self.connection, clients.connection()):
-                client.connection_pool.disconnect(inuse_connections=False)
         self.outage.pause()
 
     # RQ's books

@@ -165,3 +165,30 @@ def test_a_worker_hears_rqs_commands_after_an_outage(
     wait_for(lambda: own_valkey.client.pubsub_channels("rq:pubsub:*"))
     send_stop_job_command(own_valkey.client, entry.job_id, serializer=JSONSerializer)
     wait_for(lambda: status_of(entry) == Status.CANCELLED)
+
+
+def test_a_worker_follows_the_address_of_redis_after_a_failover(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join
+) -> None:
+    """Its connection leads to the server that has become a replica; a new one leads to the new primary.
+
+    The worker is busy: Valkey closes the connection of an idle one, which is blocked in a command.
+    """
+    primary, address = OwnValkey(), Path(own_valkey.folder) / "address"
+    entry = join("running")
+    stay(entry)
+    gate = hold("running")
+    try:
+        address.symlink_to(own_valkey.socket)
+        on_own_valkey.environment["REDIS_URL"] = f"unix://{address}?db=0"
+        worker = on_own_valkey.worker()
+        wait_for(lambda: entered("running"))
+        own_valkey.begin("replica")
+        address.unlink()
+        address.symlink_to(primary.socket)
+        wait_for(lambda: primary.client.smembers("rq:workers"))
+        gate.unlink()
+        wait_for(lambda: succeeded(entry))
+        assert worker.poll() is None
+    finally:
+        primary.kill()

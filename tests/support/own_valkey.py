@@ -18,6 +18,7 @@ class OwnValkey:
     def __init__(self) -> None:
         self.port = free_port()
         self.folder = tempfile.mkdtemp(dir=FOLDER)
+        self.socket = f"{self.folder}/socket"
         self.start()
         self.client = redis.Redis(port=self.port)
 
@@ -32,7 +33,9 @@ class OwnValkey:
         self.process.wait(10)
 
     def start(self) -> None:
-        self.process: subprocess.Popen[bytes] = start_valkey(self.port, "--dir", self.folder)
+        self.process: subprocess.Popen[bytes] = start_valkey(
+            self.port, "--dir", self.folder, "--unixsocket", self.socket
+        )
 
     def begin(self, fault: str) -> None:
         """Begin a fault: "full", "replica", "loading" or "away"."""
