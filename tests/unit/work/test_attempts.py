@@ -1,9 +1,11 @@
 """Two attempts at one entry: the later one has the row, and only its files are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.tasks.signals import task_finished
 
 from queueing import ending
 from queueing.models import Entry, EntryFile
@@ -20,11 +22,19 @@ Join = Callable[..., Entry]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 
+ends: list[str] = []  # the entries whose end was told to the listeners of django.tasks
+
+
+def note_end(task_result: Any, **_: object) -> None:
+    ends.append(task_result.id)
+
+
 @pytest.fixture
-def overtaken(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Entry]:
+def overtaken(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Visitor, Entry]]:
     """An entry whose first attempt saved files, lost its lease, and ended after the second attempt had succeeded."""
     visitor = Visitor()
     entry = visitor.join()
+    ends.clear()
 
     def be_overtaken(context: Context) -> None:
         if context.attempt > 1:
@@ -36,9 +46,11 @@ def overtaken(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Entry]:
         assert Entry.objects.get(pk=entry.pk).status == Status.SUCCEEDED
 
     monkeypatch.setitem(probe.ENDS, "overtaken", be_overtaken)
+    task_finished.connect(note_end)
     Entry.objects.filter(pk=entry.pk).update(kwargs={"label": "x", "end": "overtaken"})
     runner.run_entry(entry.job_id)
-    return visitor, entry
+    yield visitor, entry
+    task_finished.disconnect(note_end)
 
 
 def test_only_the_files_of_the_attempt_that_succeeded_are_listed_served_and_kept(
@@ -62,3 +74,8 @@ def test_a_file_of_the_same_name_from_an_older_attempt_is_not_served(overtaken: 
     answer = visitor.client.get(url(entry, "files/answer.txt"))
     assert (answer.status_code, answer.getvalue()) == (200, b"x\n")
     answer.close()
+
+
+def test_an_attempt_that_was_overtaken_tells_nobody_of_an_end(overtaken: tuple[Visitor, Entry]) -> None:
+    _, entry = overtaken
+    assert ends == [str(entry.code)]
