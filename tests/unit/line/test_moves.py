@@ -182,6 +182,22 @@ def test_a_longer_hold_counts_for_a_goodbye_while_the_task_runs(join: Join, line
     assert presence.inspect(entry.job_id, None).grace == conf.KEEP_GRACE
 
 
+@pytest.mark.parametrize(("absence", "grace"), [(Absence.CLOSED, conf.CLOSE_GRACE), (Absence.LOST, conf.LOST_GRACE)])
+def test_a_place_is_kept_for_as_long_as_the_cause_of_the_absence_says(
+    join: Join, line: Line, absence: Absence, grace: float
+) -> None:
+    waiting, running = join(), join()
+    presence.close("probe", waiting.job_id, absence)
+    seconds, _ = line.client.time()
+    due = line.client.zscore(line.keys.due, waiting.job_id)
+    assert due is not None
+    assert abs(due / 1000 - seconds - grace) < 5
+    line.claim("w1")
+    presence.close("probe", running.job_id, absence)
+    look = presence.inspect(running.job_id, None)
+    assert (look.absence, look.grace) == (absence, grace)
+
+
 def test_no_absence_is_over_while_nobody_watches(join: Join, line: Line) -> None:
     """The web processes are away or have just come back: a running task goes on."""
     entry = join()
