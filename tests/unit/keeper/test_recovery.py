@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from queueing.keeper import reconcile
 from queueing.keeper.round import Keeper
 from queueing.line import presence
 from queueing.line.places import Line
@@ -32,6 +33,14 @@ def test_a_running_entry_loses_a_left_over_place_and_keeps_its_visitor(keeper: K
     keeper.reconciler.compare(line)
     assert line.ids() == []
     assert presence.is_present(entry.job_id)
+
+
+def test_a_row_that_has_ended_meanwhile_gets_no_place_back(join: Join, line: Line) -> None:
+    entry = join()
+    line.remove_place(entry.job_id)
+    entry.cancel()
+    assert reconcile.restore(line, [entry.job_id]) == 0
+    assert line.ids() == []
 
 
 @pytest.mark.parametrize("cause", ["a keeper that has just started", "a round that hung"])

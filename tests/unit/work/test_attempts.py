@@ -1,4 +1,4 @@
-"""Two attempts at one entry: the later one has the row, and only its files are kept."""
+"""Attempts: what ends one, and that of two the later one has the row, and only its files are kept."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,14 +8,17 @@ from django.core.files.base import ContentFile
 from django.tasks.signals import task_finished
 
 from queueing import ending
+from queueing.exceptions import VisitorLeft
+from queueing.line import clients, keys
 from queueing.models import Entry, EntryFile
 from queueing.registry import Context
-from queueing.states import Status
+from queueing.states import Absence, Status
 from queueing.work import runner
+from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.files import stored_files
-from tests.support.presence import stay
+from tests.support.presence import go, stay, watch_since
 from tests.support.visitors import Visitor, url
 
 Join = Callable[..., Entry]
@@ -79,3 +82,39 @@ def test_a_file_of_the_same_name_from_an_older_attempt_is_not_served(overtaken: 
 def test_an_attempt_that_was_overtaken_tells_nobody_of_an_end(overtaken: tuple[Visitor, Entry]) -> None:
     _, entry = overtaken
     assert ends == [str(entry.code)]
+
+
+# What ends a running attempt
+
+
+@pytest.fixture
+def running(join: Join) -> Attempt:
+    entry = join()
+    assert entry.start("w1")
+    return Attempt(entry)
+
+
+def test_a_stopped_entry_ends_its_task_at_the_next_report(running: Attempt) -> None:
+    ending.leave(Entry.objects.get(pk=running.entry.pk))
+    with pytest.raises(VisitorLeft):
+        running.report(0.5, "half")
+
+
+def be_gone(entry: Entry) -> None:
+    """The visitor has been away for longer than the place is kept."""
+    watch_since(1000)
+    go(entry)
+    clients.connection().set(keys.gone_key(entry.job_id), "1:1:closed")
+
+
+def test_an_absence_that_is_over_ends_the_task(running: Attempt) -> None:
+    be_gone(running.entry)
+    with pytest.raises(VisitorLeft):
+        running.report(0.5, "half")
+    assert running.absence == Absence.CLOSED
+
+
+def test_a_task_that_finishes_anyway_does_not_look_for_its_visitor(running: Attempt) -> None:
+    running.entry.needs_presence = False
+    be_gone(running.entry)
+    running.report(0.5, "half")
