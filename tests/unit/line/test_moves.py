@@ -198,6 +198,14 @@ def test_a_place_is_kept_for_as_long_as_the_cause_of_the_absence_says(
     assert (look.absence, look.grace) == (absence, grace)
 
 
+@pytest.mark.parametrize("absence", [Absence.CLOSED, Absence.LOST])
+def test_an_entry_is_dropped_with_the_cause_of_its_absence(join: Join, line: Line, absence: Absence) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, absence)
+    overdue(line, entry)
+    assert scripts.drop(line.client, line.keys, least_watch=1, window=10) == [(entry.job_id, absence)]
+
+
 def test_no_absence_is_over_while_nobody_watches(join: Join, line: Line) -> None:
     """The web processes are away or have just come back: a running task goes on."""
     entry = join()

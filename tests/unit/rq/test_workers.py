@@ -2,6 +2,7 @@
 
 import inspect
 import subprocess
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -12,6 +13,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.core.management import load_command_class
+from django.db import connection
 from django_rq.workers import get_worker_class
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -29,6 +31,7 @@ from rq.worker_pool import WorkerPool
 from queueing.line import workers
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue, get_queue
+from queueing.work.lease import Lease
 from queueing.work.worker import PresenceWorker
 from tests.support.servers import free_port
 from tests.support.standing import stand
@@ -220,6 +223,18 @@ def test_a_suspended_worker_stays_suspended_through_an_outage(
         )
     finally:
         client.config_set("maxmemory", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_without_a_database_pauses_before_the_next_claim(worker: PresenceWorker) -> None:
+    """Without a pause an idle worker would claim the same entry, and fork, a hundred times a second."""
+    connection.cursor().execute("ALTER TABLE queueing_entry RENAME TO elsewhere")
+    began = time.monotonic()
+    try:
+        worker._settle(Lease(worker.name, "0" * 32), worker.line_queues[0])
+    finally:
+        connection.cursor().execute("ALTER TABLE elsewhere RENAME TO queueing_entry")
+    assert time.monotonic() - began >= 1
 
 
 # --- A worker's signs of life
