@@ -1,6 +1,7 @@
 """Moves between the places: who is called, who keeps a place, and what is left behind."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from rq.job import Job
@@ -24,7 +25,7 @@ Join = Callable[..., Entry]
 
 def called(line: Line) -> list[str]:
     """The ids for which an idle worker was called since the last question."""
-    ids = [job_id.decode() for job_id in line.client.lrange(line.keys.wake, 0, -1)]
+    ids = [job_id.decode() for job_id in cast("list[bytes]", line.client.lrange(line.keys.wake, 0, -1))]
     line.client.delete(line.keys.wake)
     return ids
 
@@ -234,5 +235,5 @@ def test_an_entry_that_is_over_leaves_no_key(join: Join, line: Line, end: str) -
         Keeper().reconciler.compare(line)
         line.client.delete(f"rq:job:{entry.job_id}")  # the job is RQ's, until a purge
     left = {line.keys.version, line.keys.notes, line.keys.wake}
-    assert {key.decode() for key in line.client.keys("rq:line:*")} <= left
+    assert {key.decode() for key in cast("list[bytes]", line.client.keys("rq:line:*"))} <= left
     assert line.client.keys(f"*{entry.job_id}*") == []
