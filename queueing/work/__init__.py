@@ -1,8 +1,10 @@
 """The worker processes: claim a present entry, fork a horse, run the task, store the result.
 
 worker.py   PresenceWorker: RQ's worker with our queues
+outage.py   PatientWorker, its base: RQ's worker, which no outage of Redis ends
 lease.py    what a worker does for the entry that its horse is working on
 horse.py    the forked process that runs one task: it ends with its worker
 runner.py   what a horse does: last look, start, task, result
 attempt.py  one attempt, as the task sees it
+storing.py  the end of an attempt into its row, and a database that refuses it
 """

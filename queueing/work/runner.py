@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
@@ -26,6 +25,7 @@ from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import Reason, Status
 from queueing.work.attempt import Attempt, EntryContext
+from queueing.work.storing import until_stored
 
 logger = logging.getLogger("queueing")
 
@@ -104,9 +104,9 @@ def execute(entry: Entry) -> None:
     """Run the task of a started entry, and end the row in one fenced step."""
     attempt, number = Attempt(entry), entry.attempt
     events.publish(entry.code)
-    moved = _until_stored(entry, _end_of(entry, attempt))
+    moved = _store(entry, _end_of(entry, attempt))
     if not moved:  # the visitor stopped the entry, a later attempt has it, or a commit's answer was lost
-        _until_stored(entry, entry.refresh_from_db)
+        until_stored(entry, entry.refresh_from_db)
     is_ours = entry.attempt == number
     if not (is_ours and entry.status == Status.SUCCEEDED):
         attempt.delete_files()
@@ -129,16 +129,21 @@ def _end_of(entry: Entry, attempt: Attempt) -> Callable[[], bool]:
     except BaseException as error:  # sys.exit, and libraries whose panics are no Exception, too
         logger.exception("entry %s failed", entry.code)
         return partial(entry.fail, Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
-    return partial(_succeed, entry, value, attempt)
+    return partial(entry.succeed, value, attempt.files)
 
 
-def _succeed(entry: Entry, value: Any, attempt: Attempt) -> bool:
-    """Write the result into the row. A result that the database refuses is a failure of the task."""
+def _store(entry: Entry, end: Callable[[], bool]) -> bool:
+    """Make the move that ends the row. An end that the database refuses for good is a failure, and staff read why.
+
+    Raises the database's error if it refuses that failure, too. Then the worker gives the entry back, or the keeper
+    does so when the lease is over; files stay, because the answer to an earlier commit may have been lost.
+    """
     try:
-        return entry.succeed(value, attempt.files)
-    except (DataError, IntegrityError) as error:
-        logger.exception("entry %s: the result cannot be stored", entry.code)
-        return entry.fail(Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
+        return until_stored(entry, end)
+    except Exception as error:
+        logger.exception("entry %s: its end cannot be stored, it ends as failed", entry.code)
+        refusal = _for_staff(error)
+    return until_stored(entry, partial(entry.fail, Reason.ERROR, ERROR_SENTENCE, **refusal))
 
 
 def _call(entry: Entry, attempt: Attempt) -> Any:
@@ -166,21 +171,6 @@ def _in_this_process() -> Iterator[None]:
         raise
     if os.getpid() != pid:
         os._exit(0)
-
-
-def _until_stored[T](entry: Entry, write: Callable[[], T]) -> T:
-    """The return value of `write`, repeated while the database is away: the work has been done."""
-    pause = 0.1
-    while True:
-        try:
-            return write()
-        except TaskTimeout:
-            pass  # the task is done; its alarm, which rings once, came late
-        except (OperationalError, InterfaceError):
-            logger.warning("entry %s: its end is not stored yet", entry.code, exc_info=True)
-            connection.close()
-            time.sleep(pause)
-            pause = min(2 * pause, 5.0)
 
 
 def _is_wanted(entry: Entry) -> bool:

@@ -14,24 +14,25 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
-from rq.worker import RoundRobinWorker
 
 from queueing import ending
 from queueing.conf import conf
 from queueing.line import clients
 from queueing.line.jobs import RUNNER
 from queueing.line.keys import presence_key
+from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue
 from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.work import horse, runner
 from queueing.work.lease import Lease, timeout_of
+from queueing.work.outage import PatientWorker
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
 
 
-class PresenceWorker(RoundRobinWorker):
+class PresenceWorker(PatientWorker):
     """Serves lines, in turn. Claims only present entries, renews their leases, and never leaves a horse behind."""
 
     queue_class = LineQueue
@@ -48,6 +49,7 @@ class PresenceWorker(RoundRobinWorker):
             queue.worker_name = self.name
         self._parent_pid = os.getpid()
         self._lease: Lease | None = None  # for the entry that the horse is working on
+        self._foreign_from: Line | None = None  # the line whose claim is a foreign job
         self._horse_status: int | None = None
         self._ended_horse = 0  # pid
         self._pause = 0.0  # seconds before the next claim, while the database is away
@@ -84,12 +86,10 @@ class PresenceWorker(RoundRobinWorker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """RQ's heartbeat. Also registers the worker again: RQ does so at birth only, and Redis may be new."""
-        pipe = self.connection.pipeline(transaction=False) if pipeline is None else pipeline
-        super().heartbeat(timeout, pipe)
-        worker_registration.register(self, pipe)
-        note_heartbeat(pipe, self.name)
-        if pipeline is None:  # RQ gives three heartbeats for each job: each takes one round trip, not three
-            pipe.execute()
+        super().heartbeat(timeout, pipeline)
+        if pipeline is not None:
+            worker_registration.register(self, pipeline)
+            note_heartbeat(pipeline, self.name)
 
     def register_birth(self) -> None:
         """RQ's own registration, and a heartbeat, which RQ leaves out."""
@@ -100,19 +100,25 @@ class PresenceWorker(RoundRobinWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Fork a horse for the job, if its function is allowed."""
-        line = cast("LineQueue", queue).line
         if job.func_name not in self.allowed_functions:
-            self._refuse(job, queue)
+            with self.outage.survived():  # else the claim stays, and is refused later
+                self._refuse(job, queue)
             return
-        self._lease, self._children_before = None, horse.children()
+        self._lease, self._foreign_from, self._children_before = None, None, horse.children()
         if job.func_name == RUNNER:
-            job.timeout = timeout_of(line.name)
+            job.timeout = timeout_of(queue.name)
             self._lease = Lease(self.name, job.id)
         else:
-            # A foreign job has no row: from here on RQ's own registries look after it.
-            line.end_claim(self.name, job.id)
-            self.connection.delete(presence_key(job.id))
+            self._foreign_from = cast("LineQueue", queue).line
         super().execute_job(job, queue)
+
+    def prepare_execution(self, job: Job) -> Execution:
+        """RQ's own. A foreign job has no row: from here on RQ's registries look after it, and its claim ends."""
+        execution = super().prepare_execution(job)
+        if self._foreign_from is not None:
+            self._foreign_from.end_claim(self.name, job.id)
+            self.connection.delete(presence_key(job.id))
+        return execution
 
     def setup_work_horse_signals(self) -> None:
         """Set up the horse; RQ calls this method in the horse."""
@@ -135,11 +141,7 @@ class PresenceWorker(RoundRobinWorker):
             horse.reap(horse.children() - self._children_before - {self.horse_pid})
         if self._lease is not None:
             self._renew(self._lease)  # first, so that a Redis that hangs does not cost the lease
-        try:
-            super().maintain_heartbeats(job, execution)
-        except redis.RedisError:
-            # In RQ, this error ends the worker, and the job would run twice.
-            self.log.warning("Worker %s: no heartbeat, Redis is away", self.name)
+        super().maintain_heartbeats(job, execution)
 
     def wait_for_horse(self) -> tuple[Any, Any, Any]:
         """RQ's own wait; keeps the exit status, and the pid of the horse, which RQ then sets to 0."""
@@ -165,8 +167,8 @@ class PresenceWorker(RoundRobinWorker):
                     for worker, claim in queue.line.claims().items():
                         if worker == self.name:
                             queue.line.release(worker, claim.job_id, claim.score)
-                except redis.RedisError:
-                    self.log.warning("Worker %s: its claim on %s is left to the keeper", self.name, queue.name)
+                except redis.RedisError as error:
+                    self.outage.note(error)  # the claim is left to the keeper
         super().teardown()
 
     def _handle_stopped_job(self, job: Job, queue: Queue, execution: Execution) -> None:
@@ -218,8 +220,8 @@ class PresenceWorker(RoundRobinWorker):
         try:
             lease.settle(queue.line, self._horse_status)
             self._pause = 0.0
-        except redis.RedisError:
-            self.log.exception("Worker %s: %s is left to the keeper", self.name, lease.job_id)
+        except redis.RedisError as error:
+            self.outage.note(error)  # the claim stays and is given again; the keeper looks after the rest
         except DatabaseError:
             # Without a pause, an idle worker would claim the same entry and fork again and again.
             self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)

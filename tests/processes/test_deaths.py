@@ -1,6 +1,11 @@
-"""The death of a horse, and what a task leaves behind."""
+"""The death of a horse or a worker, and what a task leaves behind."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 import pytest
@@ -8,8 +13,11 @@ import pytest
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from tests.support import probe
+from tests.support.entries import status_of
+from tests.support.paths import ROOT
 from tests.support.presence import stay
-from tests.support.processes import Processes
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes, horse_of, is_dead
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
@@ -72,3 +80,58 @@ def test_a_process_that_a_task_forks_does_not_end_its_row(processes: Processes, 
     done = wait_for(lambda: ended(entry))
     assert (done.status, done.attempt, done.files.count()) == (Status.SUCCEEDED, 1, 1)
     wait_for(lambda: "were killed" in processes.logs())  # the daemon has a copy of the horse's connection
+
+
+def test_the_horse_of_a_killed_worker_ends_before_anybody_takes_its_entry(processes: Processes, join: Join) -> None:
+    """No keeper is there, and the task never reports: only the kernel can end this horse."""
+    entry = join("victim", deaf=True)
+    stay(entry)
+    gate = hold("victim")
+    worker = processes.worker()
+    wait_for(lambda: entered("victim"))
+    horse = horse_of(worker)
+    worker.kill()
+    wait_for(partial(is_dead, horse))
+    assert gate.exists()
+    assert (status_of(entry), entry.attempt) == (Status.RUNNING, 1)
+
+
+IN_A_GROUP = """
+import os, signal, time
+import django
+django.setup()
+import redis
+from django.conf import settings
+from queueing.work import horse
+from queueing.work.worker import PresenceWorker
+worker = PresenceWorker(["probe"], connection=redis.Redis.from_url(settings.REDIS_URL))
+worker._horse_pid = child = os.fork()  # has not left the group of its worker yet
+if child == 0:
+    time.sleep(60)
+    os._exit(0)
+{deed}
+os.kill(child, signal.SIGKILL)
+print("the worker lives", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "worker.kill_horse()",
+        "horse.end_left_behind(0, {child})",
+        "horse.end_left_behind(child, {child})",
+    ],
+)
+def test_a_worker_does_not_kill_its_own_process_group(deed: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", IN_A_GROUP.format(deed=deed)],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        start_new_session=True,  # the group that a fault would kill is its own, not that of the tests
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode != -signal.SIGKILL
+    assert "the worker lives" in process.stdout, process.stderr

@@ -21,6 +21,7 @@ from rq.utils import as_text
 from queueing.line import clients
 from queueing.line.jobs import FAILURE_TTL
 from queueing.line.queue import LineQueue
+from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
 from tests.support.clocks import QUICK
 from tests.support.paths import ROOT
@@ -106,14 +107,16 @@ def test_a_worker_lives_through_its_jobs(life: Life) -> None:
     assert not life.broke_off, f"There is a step that rq.worker.Worker does not take any more: {life.broke_off}"
 
 
-CALLED = [override for override in OVERRIDES[PresenceWorker] if override.where]
+CALLED = {
+    override.name: override for cls in (PatientWorker, PresenceWorker) for override in OVERRIDES[cls] if override.where
+}.values()
 
 
 @pytest.mark.parametrize("override", CALLED, ids=lambda override: override.name)
 def test_rq_calls_it(override: Override, life: Life) -> None:
     assert {call["where"] for call in life.calls(override.name)} == set(override.where.split()), (
         f"RQ does not call Worker.{override.name} in its {override.where} as before: "
-        f"PresenceWorker.{override.name} overrides it, so that {override.why}"
+        f"{override.name} is overridden, so that {override.why}"
     )
 
 

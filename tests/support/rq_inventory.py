@@ -9,6 +9,7 @@ annotations.
 from dataclasses import dataclass
 
 from queueing.line.queue import LineQueue
+from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
 
 # What requirements.in allows, and what every entry below was written for.
@@ -82,6 +83,87 @@ OVERRIDES: dict[type, list[Override]] = {
             "test_stock_rq_takes_the_place_of_an_id_without_a_job",
         ),
     ],
+    PatientWorker: [
+        Override(
+            "__init__",
+            "a worker knows of an outage",
+            "test_django_rq_builds_our_classes_by_setting",
+        ),
+        Override(
+            "bootstrap",
+            "a worker that is started in an outage waits",
+            "test_rq_calls_it processes.test_redis_outages.test_a_worker_that_is_started_in_an_outage_waits",
+            where="worker",
+        ),
+        Override(
+            "check_for_suspension",
+            "an outage does not end a worker or its suspension",
+            "test_rq_calls_it test_a_suspended_worker_stays_suspended_through_an_outage",
+            where="worker",
+        ),
+        Override(
+            "dequeue_job_and_maintain_ttl",
+            "an outage does not end a worker without work",
+            "test_rq_calls_it test_a_worker_asks_our_queue_class_for_its_next_job "
+            "processes.test_redis_outages.test_an_idle_worker_waits_and_goes_on",
+            where="worker",
+        ),
+        Override(
+            "heartbeat",
+            "an outage after a job does not end the worker",
+            "test_rq_calls_it "
+            "processes.test_redis_outages.test_a_task_runs_to_its_end_with_its_lease_and_the_worker_goes_on",
+            where="horse worker",
+        ),
+        Override(
+            "set_state",
+            "an outage does not end a worker whose state changes",
+            "test_rq_calls_it processes.test_redis_outages.test_an_idle_worker_waits_and_goes_on",
+            where="worker",
+        ),
+        Override(
+            "set_shutdown_requested_date",
+            "a stop in an outage does not end the running task",
+            "processes.test_redis_outages.test_a_stop_in_an_outage_lets_the_task_end_first",
+        ),
+        Override(
+            "run_maintenance_tasks",
+            "an outage does not end a worker in its maintenance",
+            "test_rq_calls_it processes.test_redis_outages.test_an_idle_worker_waits_and_goes_on",
+            where="worker",
+        ),
+        Override(
+            "execute_job",
+            "an outage between claim and fork does not end the worker",
+            "test_rq_calls_it processes.test_redis_outages.test_an_outage_between_claim_and_start_costs_no_attempt",
+            where="worker",
+        ),
+        Override(
+            "monitor_work_horse",
+            "an outage at the end of a horse does not end the worker",
+            "test_rq_calls_it "
+            "processes.test_redis_outages.test_a_task_runs_to_its_end_with_its_lease_and_the_worker_goes_on",
+            where="worker",
+        ),
+        Override(
+            "maintain_heartbeats",
+            "an outage does not end a worker whose horse runs",
+            "test_rq_calls_it "
+            "processes.test_redis_outages.test_a_task_runs_to_its_end_with_its_lease_and_the_worker_goes_on",
+            where="worker",
+        ),
+        Override(
+            "teardown",
+            "a worker that is stopped in an outage ends well",
+            "test_rq_calls_it processes.test_redis_outages.test_an_idle_worker_can_be_stopped_in_an_outage",
+            where="worker",
+        ),
+        Override(
+            "_pubsub_exception_handler",
+            "an outage does not end the thread that hears RQ's commands",
+            "processes.test_redis_outages.test_a_worker_hears_rqs_commands_after_an_outage",
+        ),
+    ],
     PresenceWorker: [
         Override(
             "__init__",
@@ -123,6 +205,12 @@ OVERRIDES: dict[type, list[Override]] = {
             "execute_job",
             "only allowed functions are run",
             "test_rq_calls_it processes.test_worker.test_a_function_that_is_not_allowed_is_refused",
+            where="worker",
+        ),
+        Override(
+            "prepare_execution",
+            "the claim of a foreign job ends when RQ's registries look after it",
+            "test_rq_calls_it processes.test_worker.test_stock_rq_on_our_lines_dependents_schedules_and_repeats",
             where="worker",
         ),
         Override(
@@ -198,6 +286,11 @@ class Reliance:
 
 
 RELIED_UPON = [
+    Reliance(
+        "rq.worker.base.WorkerStatus",
+        "PatientWorker says with it that it waits for work",
+        "test_a_worker_is_counted_from_its_birth_to_its_death",
+    ),
     Reliance(
         "rq.job.Job.create",
         "jobs.job_fields stores the hash of such a job for each entry",
@@ -303,11 +396,6 @@ RELIED_UPON = [
         "rq.utils.utcformat",
         "jobs.job_fields notes when a job was made",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
-    ),
-    Reliance(
-        "rq.worker.Worker.dequeue_job_and_maintain_ttl",
-        "it calls LineQueue.dequeue_any, and again after a DequeueTimeout",
-        "test_a_worker_asks_our_queue_class_for_its_next_job",
     ),
     Reliance(
         "rq.worker.RoundRobinWorker.reorder_queues",

@@ -25,11 +25,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_valkey(port: int) -> subprocess.Popen[bytes]:
+def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:
     """A Valkey that answers on this port."""
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", "valkey.log"]
     # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
-    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, *options], cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     client = redis.Redis(port=port)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import connection, transaction
 
 from queueing import ending, joining, registry
 from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
@@ -117,3 +117,28 @@ def _send_in_thread() -> Entry:
         return send(b"x", code=uuid.uuid4(), visitor=uuid.uuid4())
     finally:
         connection.close()
+
+
+def test_a_form_that_is_sent_again_after_the_end_is_a_new_wish() -> None:
+    code, visitor = uuid.uuid4(), uuid.uuid4()
+    first = send(b"same", code=code, visitor=visitor)
+    ending.leave(first)
+    again = send(b"same", code=code, visitor=visitor)
+    assert (again.status, again.pk != first.pk) == (Status.WAITING, True)
+
+
+def test_a_join_that_is_rolled_back_takes_no_place(line: Line) -> None:
+    with transaction.atomic():
+        send(b"same", code=uuid.uuid4(), visitor=uuid.uuid4())
+        transaction.set_rollback(True)
+    assert line.count_entries() == 0
+
+
+def test_an_entry_names_the_first_of_its_successors(join: Join) -> None:
+    entry = join()
+    ending.leave(entry)
+    first = joining.join_again(entry, visitor=uuid.uuid4())
+    ending.leave(first)
+    joining.join_again(entry, visitor=uuid.uuid4())
+    entry.refresh_from_db()
+    assert entry.followed_by == first

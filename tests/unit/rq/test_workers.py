@@ -2,15 +2,18 @@
 
 import inspect
 import subprocess
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
 import django_rq
 import psutil
+import pytest
 import redis
 from django.conf import settings
 from django.core.management import load_command_class
+from django.db import connection
 from django_rq.workers import get_worker_class
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,6 +23,7 @@ from rq.exceptions import DequeueTimeout, StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import DefaultSerializer, JSONSerializer
+from rq.suspension import resume, suspend
 from rq.worker import Worker
 from rq.worker.base import WorkerStatus
 from rq.worker_pool import WorkerPool
@@ -27,6 +31,7 @@ from rq.worker_pool import WorkerPool
 from queueing.line import workers
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue, get_queue
+from queueing.work.lease import Lease
 from queueing.work.worker import PresenceWorker
 from tests.support.servers import free_port
 from tests.support.standing import stand
@@ -130,8 +135,15 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
 
     worker = PresenceWorker([AskedQueue("probe", connection=client)], connection=client)
     worker.queue_class = AskedQueue
-    assert worker.dequeue_job_and_maintain_ttl(7) is None, "rq.worker.Worker does not pass on that there is nothing."
-    assert len(asked) == 3, "rq.worker.Worker does not ask again after a DequeueTimeout of LineQueue.dequeue_any."
+    assert worker.dequeue_job_and_maintain_ttl(7) is None, "Burst mode does not end when there is no job."
+    assert len(asked) == 3, "A worker does not ask again after a DequeueTimeout of LineQueue.dequeue_any."
+    stock = Worker(["probe"], connection=client)
+    stock.queue_class = AskedQueue
+    answers.append(None)
+    assert stock.dequeue_job_and_maintain_ttl(7) is None
+    assert asked.pop().keys() == asked[0].keys(), (
+        "rq.worker.Worker calls dequeue_any with other arguments: PatientWorker replaces that call."
+    )
     assert asked[0] == {
         "queues": worker.queues,
         "timeout": 7,
@@ -139,12 +151,12 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
         "job_class": Job,
         "serializer": JSONSerializer,
         "death_penalty_class": worker.death_penalty_class,
-    }, "rq.worker.Worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides it."
+    }, "A worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides RQ's."
     queue = worker.line_queues[0]
     job = queue.job_to_run("next")
     answers.append((job, queue))
     assert worker.dequeue_job_and_maintain_ttl(7) == (job, queue), (
-        "rq.worker.Worker does not run the job that LineQueue.dequeue_any gives it."
+        "A worker does not run the job that LineQueue.dequeue_any gives it."
     )
 
 
@@ -186,6 +198,43 @@ def test_a_worker_serves_its_lines_in_turn(client: redis.Redis) -> None:
     assert taken == ["tables-0", "probe-0", "tables-1", "probe-1"], (
         "rq.worker.RoundRobinWorker does not turn its queues: PresenceWorker relies on it."
     )
+
+
+def test_a_worker_that_may_be_idle_for_a_while_ends_then(worker: PresenceWorker) -> None:
+    assert worker.dequeue_job_and_maintain_ttl(5, max_idle_time=1) is None
+
+
+def test_a_suspended_worker_stays_suspended_through_an_outage(
+    worker: PresenceWorker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At RQ's first look Redis is full, at the second the suspension is over."""
+    suspend(client)
+    client.config_set("maxmemory", 1)
+
+    def pause() -> None:
+        client.config_set("maxmemory", 0)
+        resume(client)
+
+    monkeypatch.setattr(worker.outage, "pause", pause)
+    try:
+        worker.check_for_suspension(burst=False)
+        assert client.config_get("maxmemory")["maxmemory"] == "0", (
+            "rq.worker.Worker.check_for_suspension writes nothing now: it need not be asked again."
+        )
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_without_a_database_pauses_before_the_next_claim(worker: PresenceWorker) -> None:
+    """Without a pause an idle worker would claim the same entry, and fork, a hundred times a second."""
+    connection.cursor().execute("ALTER TABLE queueing_entry RENAME TO elsewhere")
+    began = time.monotonic()
+    try:
+        worker._settle(Lease(worker.name, "0" * 32), worker.line_queues[0])
+    finally:
+        connection.cursor().execute("ALTER TABLE elsewhere RENAME TO queueing_entry")
+    assert time.monotonic() - began >= 1
 
 
 # --- A worker's signs of life

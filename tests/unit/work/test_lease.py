@@ -1,0 +1,63 @@
+"""The lease: when it is renewed, when the horse must end, and how its row is settled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from queueing.line import clients, keys
+from queueing.line.places import Line
+from queueing.models import Entry
+from queueing.states import Reason, Status
+from queueing.work.lease import Lease, timeout_of
+from tests.support.entries import status_of
+from tests.support.presence import watch_since
+
+Join = Callable[..., Entry]
+pytestmark = pytest.mark.postgres
+
+
+def test_a_worker_neither_renews_nor_settles_the_attempt_of_another(join: Join, line: Line) -> None:
+    """Its own attempt was taken away, and its horse must end; the later attempt goes on."""
+    entry = join()
+    entry.start("w1")
+    lease = Lease("w1", entry.job_id)
+    assert lease.renew()
+    entry.requeue_orphan()
+    entry.start("w2")
+    before = Entry.objects.values().get()
+    assert not lease.renew()
+    lease.settle(line)
+    assert Entry.objects.values().get() == before
+
+
+def test_a_horse_that_has_stored_its_result_may_close_its_books(join: Join) -> None:
+    entry = join()
+    entry.start("w1")
+    lease = Lease("w1", entry.job_id)
+    assert entry.succeed({})
+    assert [lease.renew(), lease.renew()] == [True, False]
+
+
+def test_a_task_that_ignores_an_absence_has_its_grace(join: Join, settings: Any) -> None:
+    entry = join()
+    entry.start("w1")
+    lease = Lease("w1", entry.job_id)
+    watch_since(1000)
+    clients.connection().delete(keys.presence_key(entry.job_id))
+    clients.connection().set(keys.gone_key(entry.job_id), "1:1:closed")
+    settings.QUEUEING = {"DEAF_GRACE": 1000}
+    assert lease.renew()
+    assert status_of(entry) == Status.RUNNING
+    settings.QUEUEING = {"DEAF_GRACE": 0}
+    assert not lease.renew()
+    assert (status_of(entry), entry.reason) == (Status.ABANDONED, Reason.CLOSED)
+
+
+def test_a_horse_that_was_killed_at_its_timeout_has_failed_for_good(join: Join, line: Line) -> None:
+    entry = join()
+    entry.start("w1")
+    lease = Lease("w1", entry.job_id)
+    lease._began -= timeout_of("probe")
+    lease.settle(line, 9)
+    assert (status_of(entry), entry.reason) == (Status.FAILED, Reason.TIMEOUT)
