@@ -1,9 +1,7 @@
 """Faults of Redis: a Valkey of the test's own hangs, dies, and comes back empty."""
 
-import signal
-import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,55 +19,14 @@ from queueing.states import Status
 from queueing.work import runner
 from queueing.work.attempt import Attempt
 from tests.support import probe
-from tests.support.connections import forget_connections
 from tests.support.entries import status_of
+from tests.support.own_valkey import OwnValkey
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
-from tests.support.servers import free_port, start_valkey
 from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
-
-
-class OwnValkey:
-    """A Valkey that can be stopped (it hangs), killed, and started again on the same port, empty."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] = start_valkey(self.port)
-
-    def hang(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def start(self) -> None:
-        self.process = start_valkey(self.port)
-
-
-@pytest.fixture
-def own_valkey(settings: Any, transactional_db: None) -> Iterator[OwnValkey]:
-    made = OwnValkey()
-    forget_connections()
-    settings.REDIS_URL = f"redis://127.0.0.1:{made.port}/0"
-    settings.REDIS_TIMEOUT = 0.3
-    yield made
-    forget_connections()
-    if made.process.poll() is None:
-        made.go_on()
-        made.kill()
-
-
-@pytest.fixture
-def on_own_valkey(own_valkey: OwnValkey, processes: Processes) -> Processes:
-    processes.environment["REDIS_URL"] = f"redis://127.0.0.1:{own_valkey.port}/0"
-    return processes
 
 
 def test_the_last_look_waits_for_redis_and_then_runs_the_task(own_valkey: OwnValkey, join: Join, settings: Any) -> None:
