@@ -1,6 +1,7 @@
 """The web processes: pages, sockets, and the beat for all open pages.
 
 urls.py, views.py      the pages
+middleware.py          the limits of a request
 visitor.py             the visitor of a request or a socket, and the visitor's entries
 snapshot.py            one moment of an entry; sentences.py has its words
 routing.py, asgi.py    sockets and the start of the process; origin.py refuses foreign sockets

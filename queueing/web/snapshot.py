@@ -55,8 +55,14 @@ def read(entry: Entry) -> Snapshot:
     try:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
-        return build(entry, None, Facts())._replace(detail=sentences.REDIS_AWAY)
+        return without_redis(entry)
     return build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+
+
+def without_redis(entry: Entry) -> Snapshot:
+    """The snapshot of a row whose place cannot be seen, because Redis does not answer or takes no writes."""
+    now = build(entry, None, Facts())
+    return now._replace(detail=sentences.REDIS_AWAY) if entry.status == Status.WAITING else now
 
 
 def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:

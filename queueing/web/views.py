@@ -24,6 +24,7 @@ from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
+from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
 # Joining
@@ -77,9 +78,9 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The one page of an entry: waiting, running, ended."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    _beat(visitor, entry)
+    context = snapshot.page_context(entry, _look(visitor, entry))
     rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
-    return render(request, "queueing/entry.html", snapshot.page_context(entry) | rights)
+    return render(request, "queueing/entry.html", context | rights)
 
 
 @require_GET
@@ -87,8 +88,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry = _entry_or_404(request, code)
-    _beat(Visitor.of_request(request), entry)
-    context = snapshot.page_context(entry)
+    context = snapshot.page_context(entry, _look(Visitor.of_request(request), entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -190,11 +190,18 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
     return entry
 
 
-def _beat(visitor: Visitor, entry: Entry) -> None:
-    """A look by the owner counts as presence, for visitors whose page has no socket."""
+def _look(visitor: Visitor, entry: Entry) -> Snapshot:
+    """What a look at the entry shows. The owner's look counts as presence, for pages that have no socket.
+
+    A Redis that does not take the look may still answer questions, from memory that is full or as a replica. Its
+    numbers are not shown: nobody in that line moves.
+    """
     if entry.is_live and visitor.owns(entry):
-        with contextlib.suppress(RedisError):  # the page says so; the next look is soon
+        try:
             joining.look(entry, conf.POLL_TTL)
+        except RedisError:
+            return snapshot.without_redis(entry)
+    return snapshot.read(entry)
 
 
 def _submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
