@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.db import close_old_connections
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -169,6 +170,7 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
     except FileNotFoundError:
         raise Http404 from None
     response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
+    close_old_connections()  # a file may travel for long, and needs no connection to the database
     # Never changes, and only this visitor may have it.
     response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"
     return response
