@@ -193,17 +193,8 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
 
 
 def _look(visitor: Visitor, entry: Entry) -> Snapshot:
-    """What a look at the entry shows. The owner's look counts as presence, for pages that have no socket.
-
-    A Redis that does not take the look may still answer questions, from memory that is full or as a replica. Its
-    numbers are not shown: nobody in that line moves.
-    """
-    if entry.is_live and visitor.owns(entry):
-        try:
-            joining.look(entry, conf.POLL_TTL)
-        except RedisError:
-            return snapshot.without_redis(entry)
-    return snapshot.read(entry)
+    """The state of the entry. A look by the owner counts as presence, for visitors whose page has no socket."""
+    return snapshot.look(entry) if entry.is_live and visitor.owns(entry) else snapshot.read(entry)
 
 
 def _submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
