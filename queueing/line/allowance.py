@@ -72,12 +72,16 @@ class Allowance:
         self.left = seconds
         self._is_admitted = False
 
-    @contextmanager
-    def waiting(self) -> Iterator[float]:
-        """Around each wait for Redis; gives the seconds that it may take. Raises LeftAlone."""
+    def check(self) -> None:
+        """Raises LeftAlone if this request may not wait for Redis, or not any longer."""
         self._is_admitted = self._is_admitted or circuit.admits()
         if not self._is_admitted or self.left <= 0:
             raise LeftAlone
+
+    @contextmanager
+    def waiting(self) -> Iterator[float]:
+        """Around each wait for Redis; gives the seconds that it may take. Raises LeftAlone."""
+        self.check()
         began = time.monotonic()
         try:
             yield self.left
@@ -121,11 +125,25 @@ class LimitedWaits(AbstractConnection):
         connected.settimeout(self.socket_timeout)
         return connected
 
+    def send_packed_command(self, *args: Any, **options: Any) -> None:
+        """Send a command, unless nobody would await its answer."""
+        allowance = _current.get()
+        if allowance is not None:
+            allowance.check()
+        super().send_packed_command(*args, **options)
+
     def read_response(self, *args: Any, **options: Any) -> Any:
         """The answer to a command."""
         allowance = _current.get()
         if allowance is None:
             return super().read_response(*args, **options)
+        try:
+            return self._read_within(allowance, *args, **options)
+        except LeftAlone:
+            self.disconnect()  # a late answer would be taken for that of the next command on this connection
+            raise
+
+    def _read_within(self, allowance: Allowance, *args: Any, **options: Any) -> Any:
         with allowance.waiting() as seconds:
             try:
                 response = super().read_response(*args, **options | {"timeout": seconds})

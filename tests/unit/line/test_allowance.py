@@ -120,3 +120,25 @@ def test_a_connection_has_its_usual_timeout_after_the_request() -> None:
     assert made._sock is not None
     assert made._sock.gettimeout() == made._parser._buffer.socket_timeout == REDIS_TIMEOUT
     connection().connection_pool.release(made)
+
+
+def test_an_answer_that_nobody_awaited_is_not_taken_for_the_next_one(valkey: redis.Redis) -> None:
+    valkey.set("text", "x")
+    pool = connection().connection_pool
+    with allow_waiting(ALLOWANCE) as mine:
+        made = pool.get_connection()
+        made.send_command("ECHO", "late")
+        mine.left = 0  # used up by another answer of the same pipeline
+        with pytest.raises(LeftAlone):
+            made.read_response()
+        made._parser.can_read = lambda *_: False  # the answer has not arrived yet
+        pool.release(made)
+    assert connection().get("text") == b"x"
+
+
+def test_a_command_that_would_not_be_awaited_is_not_sent(valkey: redis.Redis) -> None:
+    connection().ping()  # so that there is an open connection
+    circuit.open()
+    with allow_waiting(ALLOWANCE), pytest.raises(LeftAlone):
+        connection().incr("times")
+    assert valkey.get("times") is None
