@@ -53,6 +53,8 @@ REDIS_URL = text("REDIS_URL", default=f"unix://{VAR_DIR / 'valkey' / 'valkey.soc
 # Seconds until a call to a hanging Redis fails, for web requests, consumers and workers. The value is explicit, because
 # redis-py has different defaults for the two ways of making a client.
 REDIS_TIMEOUT = 2.0
+# Seconds that one web request may wait for Redis, in all of its commands together.
+REDIS_ALLOWANCE = 1.0
 
 RQ: dict[str, Any] = {
     "QUEUE_CLASS": "queueing.line.queue.LineQueue",
@@ -95,6 +97,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "queueing.web.middleware.limit_redis",
+    "queueing.web.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -145,6 +149,8 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
     DATABASES["default"]["OPTIONS"].setdefault("options", "-c lock_timeout=10000")
+# Connections to PostgreSQL that one web process has at most; each request that is under way needs one.
+DATABASE_POOL = 10
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"

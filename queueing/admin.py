@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from queueing import ending, eta, stats
+from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
 
@@ -102,9 +103,13 @@ class EntryAdmin(ReadOnly, Model):
         """The living lines."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        try:
+            numbers = stats.all_lines()
+        except RedisError:
+            numbers = []  # the page says why
         lines = [
             {"line": line, "wait": eta.sentence(line.wait) or "unknown", "entries": self._entries_url(line.queue)}
-            for line in stats.all_lines()
+            for line in numbers
         ]
         context = self.admin_site.each_context(request) | {"title": "Lines", "lines": lines, "opts": self.opts}
         return TemplateResponse(request, "admin/queueing/lines.html", context)

@@ -13,6 +13,8 @@ from django.conf import settings
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
+from queueing.line.allowance import limited
+
 # The base of all errors that a caller of Redis may have to catch.
 RedisError = redis.RedisError
 # The clients of a thread and of an event loop.
@@ -32,10 +34,17 @@ def _one_retry() -> dict[str, Any]:
     return {"retry": Retry(ExponentialBackoff(cap=0.1, base=0.02), retries=1)}
 
 
+def _short_greeting() -> dict[str, Any]:
+    """Leave out the name and version of the driver: each costs a new connection a round trip."""
+    return {"driver_info": None}
+
+
 @cache
 def connection() -> redis.Redis:
-    """This process's client: short timeouts, one retry."""
-    return redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry())
+    """This process's client: short timeouts, one retry; in a web request, the allowance of that request."""
+    client = redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry() | _short_greeting())
+    client.connection_pool.connection_class = limited(client.connection_pool.connection_class)
+    return client
 
 
 @cache
@@ -48,10 +57,9 @@ def patient_for(seconds: float) -> redis.Redis:
 def share_connection(client: redis.Redis) -> None:
     """In a new horse: make its worker's client the only one, with the options of `connection`.
 
-    Each further connection would cost a start more than a millisecond. So would telling Redis the name and version of
-    the driver, which is left out.
+    Each further connection would cost a start more than a millisecond.
     """
-    client.connection_pool.connection_kwargs.update(_timeouts() | _one_retry() | {"driver_info": None})
+    client.connection_pool.connection_kwargs.update(_timeouts() | _one_retry() | _short_greeting())
     connection().connection_pool = client.connection_pool
 
 

@@ -1,6 +1,8 @@
 """The web processes: pages, sockets, and the beat for all open pages.
 
 urls.py, views.py      the pages
+middleware.py          a request while Redis or the database is away
+database.py            the pool of connections to PostgreSQL
 visitor.py             the visitor of a request or a socket, and the visitor's entries
 snapshot.py            one moment of an entry; sentences.py has its words
 routing.py, asgi.py    sockets and the start of the process; origin.py refuses foreign sockets

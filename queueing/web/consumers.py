@@ -11,11 +11,13 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 
 from queueing.events import group_name
 from queueing.exceptions import TooManyPages
+from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.line.presence import absence_of
 from queueing.models import Entry
@@ -35,8 +37,16 @@ TICK_FRAME = json.dumps({"type": "tick"})
 
 
 def in_thread[**P, T](function: Callable[P, T]) -> Any:
-    """Run database work in a thread of its own: in the shared one, a slow query would delay every page."""
-    return database_sync_to_async(function, thread_sensitive=False)
+    """Run a read of row and place in a thread of its own: in the shared one, a slow query would delay every page.
+
+    There are few of these threads. As a request does, each read waits for Redis for REDIS_ALLOWANCE at most.
+    """
+
+    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        with allow_waiting(settings.REDIS_ALLOWANCE):
+            return function(*args, **kwargs)
+
+    return database_sync_to_async(limited, thread_sensitive=False)
 
 
 class Refuse(AsyncWebsocketConsumer):

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from queueing.exceptions import RedisAway
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.keys import KEEPER, WRITABLE
@@ -52,7 +53,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     try:
         text = generate_latest(registry)
     except RedisError:
-        return HttpResponse("Redis is away.\n", content_type="text/plain", status=503)
+        away = HttpResponse("Redis is away.\n", content_type="text/plain", status=503)
+        away["Retry-After"] = str(RedisAway.retry_after)
+        return away
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 

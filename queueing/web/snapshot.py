@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.urls import reverse
 
+from queueing import joining
 from queueing.conf import conf
 from queueing.facts import Facts, parse_facts
 from queueing.line.clients import RedisError
@@ -55,8 +56,27 @@ def read(entry: Entry) -> Snapshot:
     try:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
-        return build(entry, None, Facts())._replace(detail=sentences.REDIS_AWAY)
+        return without_redis(entry)
     return build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+
+
+def look(entry: Entry) -> Snapshot:
+    """As `read`, for the owner of a live entry, who is present from now on for POLL_TTL.
+
+    A Redis that does not take the look may still answer questions: its memory is full, or it is a replica. Its numbers
+    are not shown, because nobody in that line moves.
+    """
+    try:
+        joining.look(entry, conf.POLL_TTL)
+    except RedisError:
+        return without_redis(entry)
+    return read(entry)
+
+
+def without_redis(entry: Entry) -> Snapshot:
+    """The snapshot of a row whose place cannot be seen, because Redis does not answer or takes no writes."""
+    now = build(entry, None, Facts())
+    return now._replace(detail=sentences.REDIS_AWAY) if entry.status == Status.WAITING else now
 
 
 def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:

