@@ -43,9 +43,10 @@ def read_only_database() -> Iterator[None]:
     }[connection.vendor]
     with connection.cursor() as cursor:
         cursor.execute(on)
-        try:
-            yield
-        finally:
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:  # of another connection, if the view gave this one back after the error
             cursor.execute(off)
 
 
