@@ -3,8 +3,8 @@
 Pure functions of numbers: no database, no Redis. The keeper calls `waits` for each line; pages only look up the result.
 
 Method: Monte Carlo simulation of the queue from its present state (S. Asmussen and P. Glynn, "Stochastic Simulation",
-2007, chapters III and X). Each game draws its runs from a bootstrap sample of the recent ones (B. Efron, "Bootstrap
-Methods", Annals of Statistics 7:1, 1979), so the range also holds the error of knowing only so many runs.
+2007, chapters III and X). Each game draws its runs from the recent ones (the bootstrap of B. Efron, Annals of
+Statistics 7:1, 1979), times a factor for the error of their mean: so few runs do not know it well.
 """
 
 import math
@@ -18,9 +18,9 @@ from statistics import fmean, stdev
 from queueing.run_times import Rest, Task
 
 GAMES = 200
-# The quantiles between which a range lies. 87 % is a little more than the 85 % that are meant, because the numbers are
-# some seconds old when they are read.
-LOW, HIGH = 0.065, 0.935
+# The quantiles between which a range lies. They hold 88 % of the games for a range that is meant to hold 85 % of the
+# true waits: the facts are some seconds old when they are read, and few runs do not show the longest ones.
+LOW, HIGH = 0.06, 0.94
 # Entries that are played one by one; with several lines, fewer. Those behind them are played in strides, because a line
 # may have 10,000.
 ONE_BY_ONE = 32
@@ -59,7 +59,8 @@ def waits(queue: str, lines: Mapping[str, LineState], workers: Sequence[Worker])
     if not serving or not lines[queue].runs:
         return []
     table = _Table(queue, lines, crew)
-    games = [_Game(table, random.Random(seed)) for seed in range(GAMES)]  # noqa: S311  # numbers, no secrets
+    chance = random.Random(1)  # noqa: S311  # numbers, no secrets
+    games = [_Game(table, chance) for _ in range(GAMES)]
     # Seconds between two turns of the line: its workers' time for each of its turns, with the other lines' turns.
     pace = sum(game.work for game in games) / sum(game.turns for game in games) / table.servers
     for game in games:
@@ -89,6 +90,11 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
 
 
+def _variation(runs: Sequence[float]) -> float:
+    """The coefficient of variation. Of a single run it is not known: that of exponential runs."""
+    return stdev(runs) / fmean(runs) if len(runs) > 1 else 1.0
+
+
 class _Table:
     """What all games of a forecast have in common."""
 
@@ -99,8 +105,8 @@ class _Table:
         self.others = sorted({name for worker in workers for name in worker.lines} - {queue})
         self.runs = {name: lines[name].runs or self.mine.runs for name in (queue, *self.others)}
         self.rests = [self._rest_of(worker.task) for worker in workers]
-        self.mean = fmean(self.mine.runs)
-        self.variation = stdev(self.mine.runs) / self.mean if len(self.mine.runs) > 1 else 1.0
+        self.variations = {name: _variation(runs) for name, runs in self.runs.items()}
+        self.variation = self.variations[queue]
         self.points = points_up_to(self.mine.waiting)
         most = min(ONE_BY_ONE, TURNS // len(self.runs), self.mine.waiting + 8)
         self.first_points = self.points[: max(1, bisect_right(self.points, most))]
@@ -114,7 +120,11 @@ class _Game:
 
     def __init__(self, table: _Table, chance: random.Random) -> None:
         self.table, self.chance = table, chance
-        self.runs = {name: chance.choices(seconds, k=len(seconds)) for name, seconds in table.runs.items()}
+        # The standard error of the mean of n runs, relative to it, is variation / sqrt(n).
+        self.factors = {
+            name: math.exp(chance.gauss(0, table.variations[name] / math.sqrt(len(runs))))
+            for name, runs in table.runs.items()
+        }
         left = table.mine.left
         self.leaving = table.mine.leave_rate * (chance.gammavariate(left, 1 / left) if left else 1.0)
         self.turns, self.work = 0, 0.0  # of this line, and seconds of its workers
@@ -144,7 +154,8 @@ class _Game:
                 elif not others[name].take(now):
                     continue
                 turns[number] = (step + 1) % len(asked)
-                seconds = chance.choice(self.runs[name])
+                runs = table.runs[name]
+                seconds = self.factors[name] * runs[int(chance.random() * len(runs))]
                 self.work += seconds * (table.queue in asked)
                 heapreplace(free, (now + seconds, number))
                 break
@@ -166,7 +177,7 @@ class _Game:
         workers vary like n times the square of pace and variation (D. Cox, "Renewal Theory", 1962, chapter 6).
         """
         table, leaving = self.table, self.leaving
-        pace *= fmean(self.runs[table.queue]) / table.mean
+        pace *= self.factors[table.queue]
         before, now = table.first_points[-1], self.times[-1]
         for point in table.points[len(table.first_points) :]:
             expected = (point - before) * pace

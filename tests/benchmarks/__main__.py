@@ -22,6 +22,7 @@ PLAN = [
     ("joining", ["sqlite", "postgres"]),
     ("starting", ["sqlite", "postgres"]),
     ("rounds", ["sqlite"]),
+    ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),
     ("crowd", ["sqlite"]),
