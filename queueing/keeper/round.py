@@ -155,7 +155,7 @@ class Keeper:
         if now - self._facts_at < FACTS_INTERVAL:
             return
         self._facts_at = now
-        self.surveyor.publish()
+        _guarded(self.surveyor.publish)
 
     def _purge(self) -> int:
         """Results are kept for RESULT_TTL and not much longer. A long backlog is purged over many rounds."""

@@ -70,9 +70,9 @@ class Surveyor:
         self.client = connection()
         self._made: dict[str, tuple[Any, float]] = {}  # by line: the circumstances and the moment of its last facts
 
-    def publish(self) -> None:
-        """Write the facts of each line, if they may have changed."""
-        survey = Survey()
+    def publish(self) -> int:
+        """Write the facts of each line, if they may have changed; returns the number of lines with new facts."""
+        survey, written = Survey(), 0
         for queue in settings.QUEUEING_TASKS:
             circumstances, now = survey.circumstances(queue), time.monotonic()
             before, made_at = self._made.get(queue, (None, 0.0))
@@ -80,6 +80,8 @@ class Surveyor:
             if is_due or not self.client.expire(facts_key(queue), FACTS_TTL):
                 self._made[queue] = circumstances, now
                 write(queue, survey.facts(queue))
+                written += 1
+        return written
 
 
 def refresh_after(waiting: int) -> float:

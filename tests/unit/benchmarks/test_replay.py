@@ -78,9 +78,11 @@ def test_an_entry_of_a_dead_worker_is_served_again() -> None:
     ("name", "most"), [("one line", 1.0), ("heavy tails", 0.8), ("two lines that share workers", 0.8)]
 )
 def test_the_range_is_right_for_small_crowds(name: str, most: float) -> None:
-    """80 to 90 % are meant. Here some 150 looks count, and those in the same spell of luck are right or wrong together:
-    they are worth some 40 of their own, of which 85 % are 75 to 95 % in two of three draws. The seed is fixed, so this
-    test finds a change of the estimator and no bad luck. `make bench` judges by larger crowds.
+    """80 to 90 % are meant, and larger crowds show them: `make bench`.
+
+    Here some hundred looks count, and those of the same minutes are right or wrong together. If they are worth 40
+    independent ones, the share of right ones is 75 to 95 % in nine of ten draws. The seed is fixed, so a failure is a
+    change of the estimator and not bad luck.
     """
     looks = replay(CROWDS[name].scaled(0.6), seed=1)
     assert len(looks) > 60

@@ -1,5 +1,6 @@
 """The survey of all lines, from which the keeper makes the facts of each."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -189,11 +190,12 @@ def test_facts_are_made_anew_when_something_happens_and_not_each_time(join: Join
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
     entry, surveyor = running(join, seconds=10), Surveyor()
-    surveyor.publish()
+    assert surveyor.publish() == 3  # all lines
     first = published()
     Entry.objects.filter(pk=entry.pk).update(progress=0.9)
-    surveyor.publish()
-    assert published() == first  # too soon
+    surveyor._made = {queue: (before, math.inf) for queue, (before, _) in surveyor._made.items()}  # just now
+    assert surveyor.publish() == 0
+    assert published() == first
     assert running(join, seconds=1, worker="other")
     surveyor.publish()
     assert published().running == 2
