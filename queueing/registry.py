@@ -58,6 +58,7 @@ class HeavyTask:
     timeout: int  # seconds after which the task is ended as failed
     sample: Path | None = None  # a file for "Try it with our sample"
     on_leave: Literal["stop", "finish"] = "stop"  # reaction of a running task when its visitor goes
+    typical_seconds: float | None = None  # of a run; for the expected wait, until the first runs have ended
     may_keep: bool = False  # whether a visitor may ask for KEEP_GRACE
 
     @property

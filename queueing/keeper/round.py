@@ -15,10 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
-from queueing import ending, facts
+from queueing import ending
 from queueing.conf import conf
 from queueing.keeper import purge, timeline
 from queueing.keeper.reconcile import Reconciler
+from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import KEEPER
@@ -32,7 +33,7 @@ logger = logging.getLogger("queueing")
 
 WINDOW = 200  # ids that a script looks at in one call; it blocks everybody for about 1 ms
 BATCH = 2000  # rows in one UPDATE
-FACTS_INTERVAL = 2.0  # seconds
+FACTS_INTERVAL = 2.0  # seconds between two surveys of the lines
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
 PURGE_BUDGET = 0.5  # seconds that one round may spend on them
 
@@ -43,6 +44,7 @@ class Keeper:
     def __init__(self) -> None:
         self.client = connection()
         self.reconciler = Reconciler(self.client)
+        self.surveyor = Surveyor()
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
         self._facts_at = 0.0
@@ -153,8 +155,7 @@ class Keeper:
         if now - self._facts_at < FACTS_INTERVAL:
             return
         self._facts_at = now
-        for name in settings.QUEUEING_TASKS:
-            facts.publish_facts(name)
+        _guarded(self.surveyor.publish)
 
     def _purge(self) -> int:
         """Results are kept for RESULT_TTL and not much longer. A long backlog is purged over many rounds."""

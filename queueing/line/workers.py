@@ -4,8 +4,11 @@ RQ's own keys outlive their workers by minutes, and RQ's heartbeat is a time by 
 a key in Redis with a short life, and counts while this key lives.
 """
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import redis
-from rq import worker_registration
+from rq import suspension, worker_registration
 
 from queueing.line.clients import connection
 from queueing.line.keys import WORKER
@@ -20,14 +23,43 @@ def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
     pipe.set(WORKER.format(name=name), 1, ex=WORKER_TTL)
 
 
+class LiveWorker(NamedTuple):
+    """A worker that gave a heartbeat lately and has not ended."""
+
+    name: str
+    state: str  # RQ's word: "busy", "idle", ...
+    lines: tuple[str, ...]  # the queues that it serves
+
+    @property
+    def is_busy(self) -> bool:
+        return self.state == "busy"
+
+
 def live_workers(queue: str) -> list[str]:
-    """RQ's state ("busy", "idle", ...) of each worker of this queue that gave a heartbeat lately and has not ended."""
-    client = connection()
-    keys = sorted(worker_registration.get_keys(queue=get_queue(queue), connection=client))
-    with client.pipeline(transaction=False) as pipe:
-        for key in keys:
-            pipe.exists(WORKER.format(name=key.removeprefix("rq:worker:")))
-            pipe.hmget(key, "death", "state")
+    """RQ's state ("busy", "idle", ...) of each live worker of this queue."""
+    keys = worker_registration.get_keys(queue=get_queue(queue), connection=connection())
+    return [worker.state for worker in _alive(keys)]
+
+
+def all_workers() -> list[LiveWorker]:
+    """The live workers of all queues."""
+    return _alive(worker_registration.get_keys(connection=connection()))
+
+
+def are_suspended() -> bool:
+    """True if the workers are told to take nothing: by `manage.py rqsuspend`, or by code."""
+    return bool(suspension.is_suspended(connection()))
+
+
+def _alive(keys: Iterable[str]) -> list[LiveWorker]:
+    names = sorted(key.removeprefix("rq:worker:") for key in keys)
+    with connection().pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.exists(WORKER.format(name=name))
+            pipe.hmget(f"rq:worker:{name}", "death", "state", "queues")
         replies = pipe.execute()
-    states = zip(replies[::2], replies[1::2], strict=True)
-    return [(state or b"").decode() for is_alive, (death, state) in states if is_alive and not death]
+    return [
+        LiveWorker(name, (state or b"").decode(), tuple((queues or b"").decode().split(",")))
+        for name, is_alive, (death, state, queues) in zip(names, replies[::2], replies[1::2], strict=True)
+        if is_alive and not death
+    ]

@@ -12,6 +12,7 @@ from queueing.states import Reason, Status
 
 REDIS_AWAY = "The queue cannot be reached for the moment. Your place is stored, and nothing is lost."
 NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
+SUSPENDED = "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
 NO_PLACE = "Your place is stored; its number will follow."
 
@@ -77,6 +78,8 @@ def wait(entry: Entry, seconds: tuple[float, float] | None, facts: Facts, *, is_
         return ""
     if facts.workers == 0:
         return NO_WORKER
+    if facts.suspended:
+        return SUSPENDED
     known = eta.sentence(seconds)
     return f"Expected wait: {known}." if known else "The wait is not known yet."
 

@@ -81,7 +81,7 @@ def without_redis(entry: Entry) -> Snapshot:
 
 def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:
     """The snapshot from row, place and facts. Reads nothing."""
-    seconds = facts.wait(place.ahead) if place else None
+    seconds = facts.wait(place.ahead, place.held_ahead) if place else None
     return Snapshot(
         status=entry.status,
         position=place.ahead + 1 if place else None,

@@ -23,6 +23,7 @@ PLAN = [
     ("starting", ["sqlite", "postgres"]),
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),
+    ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),
     ("crowd", ["sqlite"]),

@@ -18,7 +18,13 @@ from tests.support.standing import stand
 
 PAGES = 10_000
 RUNS = 7
-FACTS = Facts(workers=2, running=2, busy=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_rate=0.001)
+FACTS = Facts(
+    workers=2,
+    running=2,
+    busy=2,
+    returning=0.5,
+    waits=tuple((n * n, 8.0 * n * n, 12.0 * n * n + 20) for n in range(105)),
+)
 
 
 def rows() -> Iterator[Row]:

@@ -44,7 +44,13 @@ REST = 10.0  # seconds of one window at rest: each page is pinged once in it, an
 LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures
 SETTLE = 2.0  # seconds
-FACTS = Facts(workers=2, running=2, busy=2, run_seconds=tuple(20.0 + n % 7 for n in range(50)), leave_rate=0.001)
+FACTS = Facts(
+    workers=2,
+    running=2,
+    busy=2,
+    returning=0.5,
+    waits=tuple((n * n, 8.0 * n * n, 12.0 * n * n + 20) for n in range(105)),
+)
 
 
 def rows() -> Iterator[Row]:

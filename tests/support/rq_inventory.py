@@ -383,6 +383,11 @@ RELIED_UPON = [
         "test_a_worker_is_counted_from_its_birth_to_its_death",
     ),
     Reliance(
+        "rq.suspension.is_suspended",
+        "workers.are_suspended: no wait is promised while the workers take nothing",
+        "test_suspended_workers_are_known",
+    ),
+    Reliance(
         "rq.worker_registration.register",
         "PresenceWorker.heartbeat puts itself on the list again",
         "test_rq_does_not_register_a_worker_again_after_a_flush",

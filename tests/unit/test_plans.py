@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from queueing import stats
+from queueing.keeper import survey
 from queueing.models import Entry, EntryQuerySet
-from queueing.states import Status
 
 pytestmark = pytest.mark.postgres
 
@@ -20,12 +20,9 @@ LONG_AGO = Now() - timedelta(hours=1)
 
 # The reader of each query, the query, and its index.
 QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
-    "facts: running": (PROBE.running, "entry_running_queue"),
-    "facts: latest runs": (
-        lambda: PROBE.filter(status=Status.SUCCEEDED, last_attempted_at__isnull=False).order_by("-finished_at")[:50],
-        "entry_succeeded",
-    ),
-    "facts: latest ends": (lambda: PROBE.final().order_by("-finished_at")[:100], "entry_finished"),
+    "survey: running": (survey.running_rows, "entry_running_queue"),
+    "survey: latest runs": (lambda: survey.latest_runs("probe"), "entry_succeeded"),
+    "survey: latest ends": (lambda: survey.latest_ends("probe"), "entry_finished"),
     "stats: ends lately": (lambda: PROBE.final().filter(finished_at__gt=LONG_AGO), "entry_finished"),
     "keeper: waiting": (PROBE.waiting, "entry_waiting"),
     "keeper: leases": (Entry.objects.lease_over, "entry_running"),

@@ -141,6 +141,7 @@ heavy_task = HeavyTask(
     form=DocumentForm,
     result_template="documents/result.html",
     timeout=900,
+    typical_seconds=30,  # three scanned pages
     sample=Path(__file__).parent / "sample" / "scan.pdf",
     may_keep=True,
 )

@@ -17,7 +17,7 @@ from django.db import connection
 from django_rq.workers import get_worker_class
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import worker_registration
+from rq import suspension, worker_registration
 from rq.defaults import DEFAULT_JOB_MONITORING_INTERVAL
 from rq.exceptions import DequeueTimeout, StopRequested
 from rq.job import Job
@@ -240,6 +240,14 @@ def test_a_worker_without_a_database_pauses_before_the_next_claim(worker: Presen
 # --- A worker's signs of life
 
 
+def test_suspended_workers_are_known(client: redis.Redis) -> None:
+    assert not workers.are_suspended()
+    suspension.suspend(client)
+    assert workers.are_suspended(), "rq.suspension.is_suspended reads another key than suspend: pages promise seconds."
+    suspension.resume(client)
+    assert not workers.are_suspended()
+
+
 def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) -> None:
     stock = PresenceWorker(["probe"], connection=client)
     stock.register_birth()
@@ -254,7 +262,10 @@ def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) ->
     )
     stock.set_state(WorkerStatus.BUSY)
     assert workers.live_workers("probe") == ["busy"], (
-        "rq.worker.Worker.set_state writes another word: facts.collect_facts counts the busy ones."
+        "rq.worker.Worker.set_state writes another word: the keeper's survey counts the busy ones."
+    )
+    assert workers.all_workers() == [(stock.name, "busy", ("probe",))], (
+        "rq.worker.Worker.register_birth writes other queues: the forecast takes the lines of a worker from them."
     )
     stock.register_death()
     assert client.hget(stock.key, "death"), (

@@ -54,7 +54,7 @@ async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: Line, 
     page = Page(waiting(line))
     await sit(lobby, page)
     for workers in (1, 2):
-        valkey.set(keys.facts_key("probe"), f'{{"workers": {workers}, "run_seconds": []}}')
+        valkey.set(keys.facts_key("probe"), f'{{"workers": {workers}, "waits": []}}')
         await lobby.tick()
         await lobby.tick()
         assert page.told() == [(1, 0)]

@@ -1,11 +1,14 @@
 """The snapshot that a visitor is told, from the row, the place and the facts."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from queueing.facts import Facts, parse_facts
+from queueing.keeper import survey
+from queueing.line.keys import facts_key
 from queueing.line.places import Line, Place
 from queueing.models import Entry
 from queueing.states import FINAL, Reason, Status
@@ -15,7 +18,7 @@ from queueing.web.snapshot import JSON_FIELDS, Snapshot
 from tests.support.standing import stand
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-BUSY = Facts(workers=2, running=2, busy=2, run_seconds=(60.0,) * 10)
+BUSY = Facts(workers=2, running=2, busy=2, waits=((0, 10.0, 40.0), (10, 280.0, 380.0)))
 
 
 def entry(status: Status = Status.WAITING, **values: object) -> Entry:
@@ -70,6 +73,17 @@ def test_a_line_without_workers_says_so_and_that_it_goes_on() -> None:
     now = told(entry(), 1, facts=Facts(workers=0))
     assert now.wait == "No worker is there at the moment. Your place is kept, and the line goes on by itself."
     assert now.detail == "1 ahead of you."
+
+
+def test_no_seconds_are_promised_while_the_workers_are_suspended() -> None:
+    now = told(entry(), 0, facts=replace(BUSY, busy=0, suspended=True))
+    assert now.eta_seconds is None
+    assert now.wait == "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
+
+
+def test_held_entries_ahead_count_by_the_share_of_them_that_comes_back() -> None:
+    facts = replace(BUSY, returning=0.5)
+    assert told(entry(), 2, 4, facts).eta_seconds == told(entry(), 4, 0, facts).eta_seconds
 
 
 def test_a_visitor_who_was_claimed_is_told_that_the_turn_is_coming_up() -> None:
@@ -145,3 +159,14 @@ def test_facts_that_nobody_wrote_are_unknown() -> None:
 
 def test_facts_of_another_version_do_no_harm() -> None:
     assert parse_facts(b'{"workers": 3, "mood": "good"}') == Facts(workers=3)
+
+
+def test_facts_of_a_keeper_that_knew_no_forecast_leave_the_wait_unknown() -> None:
+    earlier = b'{"workers": 1, "running": 1, "busy": 1, "run_seconds": [60.0, 61.0, 62.0], "leave_rate": 0.001}'
+    assert parse_facts(earlier) == Facts(workers=1, running=1, busy=1)
+    assert parse_facts(earlier).wait(0) is None
+
+
+def test_facts_are_read_as_they_were_written(line: Line) -> None:
+    survey.write("probe", BUSY)
+    assert parse_facts(line.client.get(facts_key("probe"))) == BUSY

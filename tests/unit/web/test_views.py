@@ -11,8 +11,8 @@ import redis
 from django.conf import settings as django_settings
 from django.db import connection
 
-from queueing import facts
 from queueing.conf import conf
+from queueing.keeper.survey import Surveyor
 from queueing.line import clients, keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
@@ -222,7 +222,7 @@ def test_results_are_found_again_by_those_they_were_made_for() -> None:
 
 
 def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
-    facts.publish_facts("probe")
+    Surveyor().publish()
     for path in ("/", FORM):
         assert "No worker is there at the moment; places are kept." in Visitor().client.get(path).content.decode()
     clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows

@@ -1,0 +1,239 @@
+"""Surveys all lines and their workers, and publishes the facts of each line for its pages."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db.models import Count
+from django.utils import timezone
+
+from queueing import eta, forecast, run_times
+from queueing.facts import FACTS_TTL, Facts
+from queueing.line.clients import connection
+from queueing.line.keys import facts_key
+from queueing.line.places import get_line
+from queueing.line.workers import LiveWorker, all_workers, are_suspended
+from queueing.models import Entry, EntryEvent, EntryQuerySet
+from queueing.registry import get_task
+from queueing.states import Reason, Status
+
+RECENT_RUNS = 100  # runs from which the expected wait is forecast
+RECENT_ENDS = 100  # ended entries from which the rates of leaving, arriving and coming back are taken
+# Facts of a line in which nothing has happened are made anew at this pace, since the work in it goes on. A long line
+# waits longer: each of its pages is sent new numbers then.
+REFRESH = 2.0  # seconds
+PAGES_A_SECOND = 1000
+
+
+class Running(NamedTuple):
+    """A running row."""
+
+    pk: int
+    queue: str
+    workers: list[str]  # the last one is that of this attempt
+    started: datetime
+    progress: float | None
+
+
+class Run(NamedTuple):
+    """A run of a task that has ended."""
+
+    workers: list[str]  # the last worker is that of this run
+    joined: datetime
+    started: datetime
+    finished: datetime
+
+
+RUN_COLUMNS = ("worker_ids", "joined_at", "last_attempted_at", "finished_at")
+
+
+class End(NamedTuple):
+    """An entry that has ended."""
+
+    pk: int
+    joined: datetime
+    started: datetime | None
+    finished: datetime
+
+
+class Surveyor:
+    """Publishes facts, and remembers what they were made of. The memory may be forgotten at any time."""
+
+    def __init__(self) -> None:
+        self.client = connection()
+        self._made: dict[str, tuple[Any, float]] = {}  # by line: the circumstances and the moment of its last facts
+
+    def publish(self) -> int:
+        """Write the facts of each line, if they may have changed; returns the number of lines with new facts."""
+        survey, written = Survey(), 0
+        for queue in settings.QUEUEING_TASKS:
+            circumstances, now = survey.circumstances(queue), time.monotonic()
+            before, made_at = self._made.get(queue, (None, 0.0))
+            is_due = circumstances != before or now - made_at >= refresh_after(survey.waiting(queue))
+            if is_due or not self.client.expire(facts_key(queue), FACTS_TTL):
+                self._made[queue] = circumstances, now
+                write(queue, survey.facts(queue))
+                written += 1
+        return written
+
+
+def refresh_after(waiting: int) -> float:
+    """Seconds after which the facts of a line are made anew although nothing has happened."""
+    return max(REFRESH, waiting / PAGES_A_SECOND)
+
+
+def write(queue: str, facts: Facts) -> None:
+    """Write the facts of a line for its pages."""
+    connection().set(facts_key(queue), json.dumps(asdict(facts), separators=(",", ":")), ex=FACTS_TTL)
+
+
+@dataclass
+class Survey:
+    """All lines and workers at this moment. What is asked twice is read once."""
+
+    at: datetime = field(default_factory=timezone.now)
+    workers: list[LiveWorker] = field(default_factory=all_workers)
+    suspended: bool = field(default_factory=are_suspended)
+    _waiting: dict[str, int] = field(default_factory=dict)
+    _ends: dict[str, list[End]] = field(default_factory=dict)
+    _states: dict[str, forecast.LineState] = field(default_factory=dict)
+
+    @cached_property
+    def running(self) -> list[Running]:
+        """The running rows of all lines."""
+        rows = running_rows().values_list("pk", "queue", "worker_ids", "last_attempted_at", "progress")
+        return [Running._make(row) for row in rows]
+
+    @cached_property
+    def crew(self) -> list[forecast.Worker]:
+        """The workers with their tasks, and their lines in the order of the next turn."""
+        by_worker = {row.workers[-1]: row for row in self.running if row.workers}
+        return [self._member(worker, by_worker.get(worker.name)) for worker in self.workers]
+
+    def waiting(self, queue: str) -> int:
+        """The present entries in the line."""
+        if queue not in self._waiting:
+            line = get_line(queue)
+            self._waiting[queue] = int(line.client.zcard(line.keys.line))
+        return self._waiting[queue]
+
+    def circumstances(self, queue: str) -> Any:
+        """When these are others, so are the facts of the line: its workers and theirs, and what they work on."""
+        related = self._related(queue)
+        workers = [worker for worker in self.workers if related.intersection(worker.lines)]
+        return self.suspended, workers, [(row.pk, row.workers) for row in self.running if row.queue in related]
+
+    def facts(self, queue: str) -> Facts:
+        """The facts of the line."""
+        serving = [worker for worker in self.crew if queue in worker.lines]
+        states = {name: self._state(name) for name in self._related(queue)}
+        return Facts(
+            workers=len(serving),
+            running=sum(row.queue == queue for row in self.running),
+            busy=sum(worker.task is not None for worker in serving),
+            suspended=self.suspended,
+            returning=round(self._return_share(queue), 3),
+            waits=tuple(
+                (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, self.crew)
+            ),
+        )
+
+    def _related(self, queue: str) -> set[str]:
+        """The lines that share workers with this one, directly or through the workers of another one."""
+        related, size = {queue}, 0
+        while len(related) > size:
+            size = len(related)
+            related.update(*(worker.lines for worker in self.workers if related.intersection(worker.lines)))
+        return related & {queue, *settings.QUEUEING_TASKS}
+
+    def _member(self, worker: LiveWorker, row: Running | None) -> forecast.Worker:
+        lines = tuple(name for name in worker.lines if name in settings.QUEUEING_TASKS)
+        if row is None:  # busy without a row: it is about to start an entry, or works on a foreign job
+            return forecast.Worker(lines, run_times.Task(lines[0]) if worker.is_busy and lines else None)
+        turn = lines.index(row.queue) + 1 if row.queue in lines else 0
+        return forecast.Worker(lines[turn:] + lines[:turn], self._task(row))
+
+    def _task(self, row: Running) -> run_times.Task:
+        # The age compares the clocks of two hosts. It moves an estimate, and decides nothing.
+        return run_times.Task(row.queue, max(0.0, (self.at - row.started).total_seconds()), row.progress)
+
+    def _state(self, queue: str) -> forecast.LineState:
+        if queue not in self._states:
+            self._states[queue] = self._read_state(queue)
+        return self._states[queue]
+
+    def _read_state(self, queue: str) -> forecast.LineState:
+        alive = {worker.name for worker in self.workers}
+        running = [row for row in self.running if row.queue == queue]
+        ends = self._ended(queue)
+        waits = [(end.started - end.joined).total_seconds() for end in ends if end.started]
+        seconds = (self.at - ends[-1].finished).total_seconds() if len(ends) > 1 else 0.0
+        return forecast.LineState(
+            waiting=self.waiting(queue),
+            runs=run_times.known_runs(
+                busy_seconds(map(Run._make, latest_runs(queue).values_list(*RUN_COLUMNS))),
+                [self._task(row) for row in running],
+                get_task(queue).typical_seconds,
+            ),
+            arrivals=len(ends) / seconds if seconds > 0 else 0.0,
+            leave_rate=eta.leave_rate(waits, left=len(ends) - len(waits)),
+            left=len(ends) - len(waits),
+            returning=sum(not alive.intersection(row.workers[-1:]) for row in running),
+        )
+
+    def _ended(self, queue: str) -> list[End]:
+        if queue not in self._ends:
+            columns = ("pk", "joined_at", "started_at", "finished_at")
+            self._ends[queue] = [End._make(row) for row in latest_ends(queue).values_list(*columns)]
+        return self._ends[queue]
+
+    def _return_share(self, queue: str) -> float:
+        """The share of the recently held who came back."""
+        held, back = EntryEvent.Kind.HELD, EntryEvent.Kind.BACK
+        ended = [end.pk for end in self._ended(queue)]
+        events = EntryEvent.objects.filter(entry__in=ended, kind__in=(held, back)).order_by()
+        counts = dict(events.values_list("kind").annotate(Count("id")))
+        return eta.return_share(min(counts.get(back, 0), counts.get(held, 0)), counts.get(held, 0))
+
+
+def running_rows() -> EntryQuerySet:
+    """The running rows of all lines, by the index on the line."""
+    return Entry.objects.running().filter(queue__in=list(settings.QUEUEING_TASKS), last_attempted_at__isnull=False)
+
+
+def latest_ends(queue: str) -> EntryQuerySet:
+    """The latest ended entries, by the index on line and end.
+
+    Unseen entries are left out: a form sent without opening the page says nothing about the patience of visitors.
+    """
+    came = Entry.objects.filter(queue=queue).final().exclude(reason=Reason.UNSEEN)
+    return came.order_by("-finished_at")[:RECENT_ENDS]
+
+
+def latest_runs(queue: str) -> EntryQuerySet:
+    """The latest runs that succeeded, by an index of their own: most entries of a line may end otherwise."""
+    succeeded = Entry.objects.filter(queue=queue, status=Status.SUCCEEDED, last_attempted_at__isnull=False)
+    return succeeded.order_by("-finished_at")[:RECENT_RUNS]
+
+
+def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
+    """The seconds that each run kept a worker busy: the run, and the usual turnaround after it.
+
+    The turnaround (RQ's books, a claim, a fork) shows between two runs of a worker when the second visitor had joined
+    before the first run ended. The median counts, because the second visitor may have been absent for a while.
+    """
+    in_order = sorted(runs, key=lambda run: (run.workers[-1:], run.started))
+    gaps = [
+        (following.started - run.finished).total_seconds()
+        for run, following in pairwise(in_order)
+        if run.workers[-1:] == following.workers[-1:] and following.joined < run.finished
+    ]
+    turnaround = max(0.0, median(gaps)) if gaps else 0.0
+    return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)

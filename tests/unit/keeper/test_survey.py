@@ -1,0 +1,251 @@
+"""The survey of all lines, from which the keeper makes the facts of each."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from rq import suspension
+from rq.worker.base import WorkerStatus
+
+from queueing.facts import parse_facts
+from queueing.keeper.survey import Run, Survey, Surveyor, busy_seconds, refresh_after
+from queueing.line import clients
+from queueing.line.keys import WORKER, facts_key
+from queueing.line.places import Line
+from queueing.models import Entry, EntryEvent
+from queueing.states import Reason
+from queueing.work.worker import PresenceWorker
+from tests.support.standing import stand
+
+pytestmark = pytest.mark.postgres
+
+Join = Callable[..., Entry]
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def run(started: float, finished: float, *, joined: float = 0, worker: str = "one") -> Run:
+    return Run([worker], *(NOON + timedelta(seconds=seconds) for seconds in (joined, started, finished)))
+
+
+def born(*lines: str, name: str = "worker") -> PresenceWorker:
+    worker = PresenceWorker(list(lines), name=name, connection=clients.connection())
+    worker.register_birth()
+    return worker
+
+
+def ended(join: Join, *seconds: float) -> None:
+    """Runs of so many seconds that have just ended, after a wait of a minute."""
+    for length in seconds:
+        entry = join()
+        assert entry.start("earlier")
+        assert entry.succeed({})
+        started = Now() - timedelta(seconds=length)
+        times = {"joined_at": started - timedelta(minutes=1), "started_at": started, "last_attempted_at": started}
+        Entry.objects.filter(pk=entry.pk).update(finished_at=Now(), **times)
+
+
+def running(join: Join, *, seconds: float, progress: float | None = None, worker: str = "worker") -> Entry:
+    entry = join()
+    assert entry.start(worker)
+    Entry.objects.filter(pk=entry.pk).update(last_attempted_at=Now() - timedelta(seconds=seconds), progress=progress)
+    return entry
+
+
+# Runs
+
+
+def test_busy_seconds_are_the_turnarounds_of_a_busy_worker() -> None:
+    assert busy_seconds([run(1, 4), run(5, 7), run(8, 12)]) == (4, 3, 5)
+
+
+def test_a_worker_without_work_is_not_busy() -> None:
+    assert busy_seconds([run(1, 4), run(50, 52, joined=50)]) == (3, 2)
+
+
+def test_the_turnaround_is_that_of_one_worker() -> None:
+    assert busy_seconds([run(1, 4), run(2, 9, worker="two"), run(5, 6)]) == (4, 2, 8)
+
+
+def test_a_visitor_who_was_away_when_it_was_their_turn_makes_no_turnaround() -> None:
+    runs = [run(0, 1), run(2, 3), run(4, 5), run(900, 901)]
+    assert busy_seconds(runs) == (2, 2, 2, 2)
+
+
+def test_without_runs_nobody_is_busy() -> None:
+    assert busy_seconds([]) == ()
+
+
+# The facts
+
+
+def test_the_wait_knows_the_age_and_the_progress_of_what_runs(join: Join) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[90.0] * 10)
+    entry = running(join, seconds=30)
+    low, high = Survey().facts("probe").wait(0) or (0, 0)
+    assert 58 < low <= high < 62
+    Entry.objects.filter(pk=entry.pk).update(last_attempted_at=Now() - timedelta(seconds=300), progress=0.5)
+    low, high = Survey().facts("probe").wait(0) or (0, 0)
+    assert low < 300 < high
+
+
+def test_the_wait_knows_the_other_line_of_a_worker(join: Join) -> None:
+    born("probe", "tables").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    running(join, seconds=50)
+    alone = Survey().facts("probe").wait(0) or (0, 0)
+    assert alone[1] < 15
+    tables = join()
+    Entry.objects.filter(pk=tables.pk).update(queue="tables")
+    line = Line("tables", clients.connection())
+    stand(line, tables.job_id, tables.score, presence=60)
+    beside = Survey().facts("probe").wait(0) or (0, 0)
+    assert beside[0] > alone[1] + 1  # it is the turn of "tables", whose typical time is 5 s
+
+
+def test_a_worker_that_is_busy_with_another_line_is_not_free(join: Join) -> None:
+    worker = born("tables", "probe", name="shared")
+    for state, busy in ((WorkerStatus.IDLE, 0), (WorkerStatus.BUSY, 1)):
+        worker.set_state(state)
+        facts = Survey().facts("probe")
+        assert (facts.workers, facts.running, facts.busy) == (1, 0, busy)
+        assert (facts.wait(0) == (0, 2)) == (busy == 0)
+
+
+def test_visitors_who_leave_make_the_wait_shorter(join: Join) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    running(join, seconds=1)
+    stay = Survey().facts("probe").wait(10) or (0, 0)
+    for _ in range(10):
+        assert join().abandon(Reason.CLOSED)
+    assert (Survey().facts("probe").wait(10) or (0, 0))[1] < 0.8 * stay[1]
+
+
+def test_unseen_entries_say_nothing_about_patience(join: Join) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    before = Survey().facts("probe").waits
+    for _ in range(10):
+        assert join(looked=False).abandon(Reason.UNSEEN)
+    assert Survey().facts("probe").waits == before
+
+
+def test_held_entries_count_by_the_share_that_came_back(join: Join) -> None:
+    assert Survey().facts("probe").returning == 0.5
+    for _ in range(8):
+        entry = join()
+        EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.HELD)
+        EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.BACK)
+        assert entry.abandon(Reason.CLOSED)
+    assert Survey().facts("probe").returning > 0.8
+
+
+def test_the_first_visitor_is_told_by_the_progress_of_what_runs(join: Join) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    entry = running(join, seconds=30)
+    assert Survey().facts("probe").wait(0) is None
+    Entry.objects.filter(pk=entry.pk).update(progress=0.5)
+    low, high = Survey().facts("probe").wait(0) or (0, 0)
+    assert low < 30 < high
+
+
+def test_the_entry_of_a_dead_worker_is_expected_back(join: Join) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    running(join, seconds=1)
+    before = Survey().facts("probe").wait(0) or (0, 0)
+    running(join, seconds=1, worker="dead")
+    assert (Survey().facts("probe").wait(0) or (0, 0))[0] > before[1]
+
+
+def test_suspended_workers_promise_nothing(join: Join) -> None:
+    born("probe")
+    assert Survey().facts("probe").wait(0) == (0, 2)
+    suspension.suspend(clients.connection())
+    assert Survey().facts("probe").wait(0) is None
+
+
+def test_a_worker_of_no_line_of_ours_does_no_harm(join: Join) -> None:
+    born("elsewhere", name="stranger").set_state(WorkerStatus.BUSY)
+    born("probe", "elsewhere").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    assert Survey().facts("probe").wait(3)
+    assert Survey().facts("tables").workers == 0
+
+
+# Their publication
+
+
+@pytest.fixture
+def published(line: Line) -> Callable[[], Any]:
+    return lambda: parse_facts(line.client.get(facts_key("probe")))
+
+
+def test_facts_are_made_anew_when_something_happens_and_not_each_time(join: Join, published: Any) -> None:
+    """Pages are sent new numbers whenever the facts are others."""
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    entry, surveyor = running(join, seconds=10), Surveyor()
+    assert surveyor.publish() == 3  # all lines
+    first = published()
+    Entry.objects.filter(pk=entry.pk).update(progress=0.9)
+    surveyor._made = {queue: (before, math.inf) for queue, (before, _) in surveyor._made.items()}  # just now
+    assert surveyor.publish() == 0
+    assert published() == first
+    assert running(join, seconds=1, worker="other")
+    surveyor.publish()
+    assert published().running == 2
+
+
+def test_facts_are_made_anew_after_a_while(join: Join, published: Any) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    entry, surveyor = running(join, seconds=10), Surveyor()
+    surveyor.publish()
+    first = published()
+    Entry.objects.filter(pk=entry.pk).update(progress=0.9)
+    circumstances, made_at = surveyor._made["probe"]
+    surveyor._made["probe"] = circumstances, made_at - refresh_after(0)
+    surveyor.publish()
+    assert published().waits != first.waits
+
+
+def test_a_long_line_is_told_less_often() -> None:
+    assert refresh_after(100) == refresh_after(0)
+    assert refresh_after(10_000) > 2 * refresh_after(0)
+
+
+def test_lost_facts_are_written_again_and_old_ones_live_on(join: Join, line: Line, published: Any) -> None:
+    surveyor = Surveyor()
+    surveyor.publish()
+    line.client.expire(facts_key("probe"), 1)
+    surveyor.publish()
+    assert line.client.ttl(facts_key("probe")) > 10
+    line.client.flushall()
+    born("probe")
+    surveyor.publish()
+    assert published().workers == 1
+
+
+def test_a_worker_that_dies_is_seen_without_delay(join: Join, line: Line, published: Any) -> None:
+    worker, surveyor = born("probe"), Surveyor()
+    surveyor.publish()
+    assert published().workers == 1
+    line.client.delete(WORKER.format(name=worker.name))
+    surveyor.publish()
+    assert published().workers == 0
+
+
+def test_the_facts_of_a_long_line_are_small(join: Join, line: Line) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    with line.client.pipeline() as pipe:
+        for number in range(10_000):
+            pipe.zadd(line.keys.line, {f"{number:032x}": number})
+        pipe.execute()
+    Surveyor().publish()
+    assert line.client.strlen(facts_key("probe")) < 1200
