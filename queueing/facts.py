@@ -40,6 +40,7 @@ class LineNow:
     """The public numbers of a line at this moment."""
 
     queue: str
+    has_epoch: bool  # False: after a flush, places are on their way back, and the numbers below are too small
     present: int  # in the line, and present when last seen
     held: int
     running: int
@@ -53,10 +54,12 @@ def line_now(queue: str) -> LineNow:
     with line.client.pipeline(transaction=False) as pipe:
         pipe.zcard(line.keys.line)
         pipe.zcard(line.keys.held)
-        pipe.get(facts_key(queue))
-        present, held, written = pipe.execute()
+        pipe.mget(facts_key(queue), line.keys.epoch)
+        present, held, (written, epoch) = pipe.execute()
     facts = parse_facts(written)
-    return LineNow(queue, present, held, facts.running, facts.workers, facts.wait(present, held))
+    return LineNow(
+        queue, bool(epoch), present, held, facts.running, facts.workers, facts.wait(present, held) if epoch else None
+    )
 
 
 @lru_cache(maxsize=16)  # a web process reads the facts each second, and they change each 2 s

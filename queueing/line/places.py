@@ -43,7 +43,8 @@ class Place(NamedTuple):
 class Standing(NamedTuple):
     """The standing of one entry in the line, for its page."""
 
-    place: Place | None  # None for an unseen or claimed entry, and for an entry without a place
+    # None for an unseen or claimed entry, for an entry without a place, and for all while the line has no epoch.
+    place: Place | None
     is_claimed: bool
     facts: bytes | None  # the line's facts, as the keeper wrote them
 
@@ -245,9 +246,10 @@ class Line:
             pipe.zcount(self.keys.line, "-inf", f"({score}")
             pipe.zcount(self.keys.held, "-inf", f"({score}")
             pipe.hvals(self.keys.claims)
-            pipe.get(facts_key(self.name))
-            in_line, in_held, ahead, held_ahead, claims, facts = pipe.execute()
-        place = Place(ahead, held_ahead) if in_line is not None or in_held is not None else None
+            pipe.mget(facts_key(self.name), self.keys.epoch)
+            in_line, in_held, ahead, held_ahead, claims, (facts, epoch) = pipe.execute()
+        has_place = in_line is not None or in_held is not None
+        place = Place(ahead, held_ahead) if has_place and epoch else None  # else others ahead are on their way back
         return Standing(place, any(claim.startswith(f"{job_id}:".encode()) for claim in claims), facts)
 
 

@@ -103,12 +103,14 @@ class Announcer:
     async def tell_numbers(self) -> None:
         """Tell each page its numbers if they are new to it. Unless its line moved, only untold pages are looked at."""
         for queue, untold in list(self._untold.items()):
-            now = cast(list[bytes | None], await self.client.mget(line_keys(queue).version, facts_key(queue)))
+            keys = line_keys(queue)
+            now = cast(list[bytes | None], await self.client.mget(keys.version, facts_key(queue), keys.epoch))
             moved = self._seen.get(queue) != now
             seats = [seat for seat in (self.seats if moved else untold) if seat.waits and _queue(seat) == queue]
             if seats:
                 entries = [(seat.job_id, seat.socket.entry.score) for seat in seats]
-                places = await positions.find(self.client, queue, entries)
+                # Without an epoch nobody's place is known: others ahead may be on their way back.
+                places = await positions.find(self.client, queue, entries) if now[2] else [None] * len(entries)
                 await self._tell(list(zip(seats, places, strict=True)), parse_facts(now[1]), untold)
             self._seen[queue] = now  # last: after an error above, the next tick tells these pages again
 

@@ -216,6 +216,8 @@ def _line_context(heavy_task: HeavyTask) -> dict[str, Any]:
     try:
         line = facts.line_now(heavy_task.name)
     except RedisError:
+        line = None
+    if line is None or not line.has_epoch:
         return {"task": heavy_task, "closed": closed, "unknown": True}
     return {
         "task": heavy_task,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from queueing.line import keys, presence
+from queueing.line import epoch, keys, presence
 from queueing.line.places import Line
 from queueing.states import Absence, Status
 from queueing.web.announcer import LOOKS, SILENCE
@@ -48,6 +48,17 @@ async def test_a_line_that_did_not_move_is_not_read(lobby: Lobby, line: Line, va
     valkey.config_resetstat()
     await lobby.tick()
     assert valkey.info("commandstats").keys() <= {"cmdstat_exists", "cmdstat_mget", "cmdstat_config|resetstat"}
+
+
+async def test_no_numbers_are_told_before_the_places_are_back(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:
+    page = Page(waiting(line))
+    await sit(lobby, page)
+    valkey.delete(line.keys.epoch)
+    await lobby.tick()
+    assert page.told() == ["refresh"]
+    epoch.begin_epoch(valkey, "probe", "server")
+    await lobby.tick()
+    assert page.told() == [(1, 0)]
 
 
 async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:

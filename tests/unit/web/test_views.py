@@ -13,7 +13,7 @@ from django.db import connection
 
 from queueing.conf import conf
 from queueing.keeper.survey import Surveyor
-from queueing.line import clients, keys, presence
+from queueing.line import clients, epoch, keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
@@ -461,3 +461,21 @@ def test_there_is_no_result_before_the_end() -> None:
     assert visitor.client.get(url(entry, "result/")).status_code == 404
     answers = [visitor.client.get(url(entry)), visitor.client.get(url(entry, "status.json"))]
     assert not any("secret detail" in answer.content.decode() for answer in answers)
+
+
+# After a flush
+
+
+def test_no_numbers_are_told_before_the_places_are_back(valkey: redis.Redis, line: Line) -> None:
+    """Somebody who joins after a flush is alone in Redis, and yet not first."""
+    visitor = Visitor()
+    visitor.join()
+    valkey.delete(line.keys.epoch)
+    newcomer = Visitor()
+    entry = newcomer.join()
+    assert "The line cannot be seen right now." in newcomer.client.get("/").content.decode()
+    now = state(newcomer, entry)
+    assert (now["position"], now["ahead"], now["eta_seconds"]) == (None, None, None)
+    assert now["detail"] == "Your place is stored; its number will follow."
+    epoch.begin_epoch(valkey, "probe", "server")
+    assert state(newcomer, entry)["ahead"] == 1
