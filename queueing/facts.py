@@ -45,6 +45,7 @@ class LineNow:
     held: int
     running: int
     workers: int | None  # None: the keeper is silent
+    suspended: bool  # RQ's word to all workers: take nothing
     wait: tuple[float, float] | None  # seconds a new visitor would wait, low and high
 
 
@@ -58,7 +59,14 @@ def line_now(queue: str) -> LineNow:
         present, held, (written, epoch) = pipe.execute()
     facts = parse_facts(written)
     return LineNow(
-        queue, bool(epoch), present, held, facts.running, facts.workers, facts.wait(present, held) if epoch else None
+        queue=queue,
+        has_epoch=bool(epoch),
+        present=present,
+        held=held,
+        running=facts.running,
+        workers=facts.workers,
+        suspended=facts.suspended,
+        wait=facts.wait(present, held) if epoch else None,
     )
 
 

@@ -225,6 +225,7 @@ def _line_context(heavy_task: HeavyTask) -> dict[str, Any]:
         "held": line.held,
         "running": line.running,
         "workers": line.workers,
+        "suspended": line.suspended,
         "wait_text": eta.sentence(line.wait),
         "closed": closed,
     }

@@ -12,6 +12,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from queueing.conf import conf
+from queueing.facts import Facts
+from queueing.keeper import survey
 from queueing.keeper.survey import Surveyor
 from queueing.line import clients, epoch, keys, presence
 from queueing.line.places import Line
@@ -225,6 +227,13 @@ def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
     Surveyor().publish()
     for path in ("/", FORM):
         assert "No worker is there at the moment; places are kept." in Visitor().client.get(path).content.decode()
+
+
+def test_a_line_whose_workers_are_paused_says_so_before_anybody_joins() -> None:
+    survey.write("probe", Facts(workers=1, suspended=True))
+    for path in ("/", FORM):
+        page = Visitor().client.get(path).content.decode()
+        assert "The workers are paused at the moment; places are kept." in page
     clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
     assert "No worker" not in Visitor().client.get(FORM).content.decode()
 
