@@ -12,7 +12,6 @@ from django.tasks.signals import task_finished
 
 from queueing import events
 from queueing.conf import conf
-from queueing.line import jobs
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.queue import emptied
@@ -45,7 +44,7 @@ def drop(queue: str, job_ids: Iterable[str], absence: Absence) -> int:
     if absence == Absence.UNSEEN:
         rows = rows.filter(seen_at=None)  # the keeper gives the others a place: Redis did not hear of their look
     dropped = rows.abandon(Reason(absence))
-    get_line(queue).client.delete(*map(jobs.job_key, ids))
+    get_line(queue).delete_jobs(ids)
     logger.info("%s: dropped %d entries (%s)", queue, dropped, absence)
     return dropped
 

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from queueing import eta
-from queueing.line.keys import facts_key
 from queueing.line.places import get_line
 
 FACTS_TTL = 30  # seconds
@@ -51,22 +50,17 @@ class LineNow:
 
 def line_now(queue: str) -> LineNow:
     """The line at this moment; one round trip to Redis. Raises RedisError."""
-    line = get_line(queue)
-    with line.client.pipeline(transaction=False) as pipe:
-        pipe.zcard(line.keys.line)
-        pipe.zcard(line.keys.held)
-        pipe.mget(facts_key(queue), line.keys.epoch)
-        present, held, (written, epoch) = pipe.execute()
-    facts = parse_facts(written)
+    counts = get_line(queue).counts()
+    facts = parse_facts(counts.facts)
     return LineNow(
         queue=queue,
-        has_epoch=bool(epoch),
-        present=present,
-        held=held,
+        has_epoch=counts.has_epoch,
+        present=counts.present,
+        held=counts.held,
         running=facts.running,
         workers=facts.workers,
         suspended=facts.suspended,
-        wait=facts.wait(present, held) if epoch else None,
+        wait=facts.wait(counts.present, counts.held) if counts.has_epoch else None,
     )
 
 

@@ -20,11 +20,9 @@ from queueing.conf import conf
 from queueing.keeper import purge, timeline
 from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.survey import Surveyor
-from queueing.line import presence, scripts
+from queueing.line import presence, scripts, signs
 from queueing.line.clients import RedisError, connection
-from queueing.line.keys import KEEPER
 from queueing.line.places import Line, get_line
-from queueing.line.scripts import milliseconds
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Absence, Status
@@ -61,7 +59,7 @@ class Keeper:
             counts["orphaned"] += _guarded(self.recover_leases)
             counts["purged"] += _guarded(self._purge)
         self._publish_facts()
-        self.client.set(KEEPER, 1, px=milliseconds(max(5 * conf.KEEPER_INTERVAL, 5)))
+        signs.note_round(self.client)
         return counts
 
     def _go_through_lines(self, counts: Counter[str]) -> None:

@@ -49,6 +49,15 @@ class Standing(NamedTuple):
     facts: bytes | None  # the line's facts, as the keeper wrote them
 
 
+class Counts(NamedTuple):
+    """The numbers of a line, for somebody who has no place in it."""
+
+    present: int  # in the line, and present when last seen
+    held: int
+    has_epoch: bool  # False: places are on their way back, and the numbers are too small
+    facts: bytes | None  # the line's facts, as the keeper wrote them
+
+
 class ClaimResult(NamedTuple):
     """The result of a worker's claim."""
 
@@ -186,6 +195,10 @@ class Line:
         line, held, unseen, *_, pushed, _ = pipe.execute()
         return any((line, held, unseen, pushed))
 
+    def delete_jobs(self, job_ids: Sequence[str]) -> None:
+        """Delete the jobs of entries whose places have gone."""
+        self.client.delete(*map(jobs.job_key, job_ids))
+
     def _remove_place(self, pipe: Pipeline, job_id: str) -> None:
         pipe.zrem(self.keys.line, job_id)
         pipe.zrem(self.keys.held, job_id)
@@ -237,6 +250,15 @@ class Line:
             pipe.scard(self.keys.foreign)
             line, held, unseen, claims, foreign = pipe.execute()
         return int(line + held + unseen + claims - foreign)
+
+    def counts(self) -> Counts:
+        """The numbers of the line, with its facts; one round trip."""
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.zcard(self.keys.line)
+            pipe.zcard(self.keys.held)
+            pipe.mget(facts_key(self.name), self.keys.epoch)
+            present, held, (facts, epoch) = pipe.execute()
+        return Counts(present, held, bool(epoch), facts)
 
     def standing(self, job_id: str, score: float) -> Standing:
         """The standing of the entry of this score, with the facts of the line; one round trip."""

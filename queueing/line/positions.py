@@ -3,14 +3,30 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import count
+from typing import NamedTuple, cast
 
 from queueing.line import scripts
 from queueing.line.clients import AsyncRedis
-from queueing.line.keys import LineKeys, line_keys
+from queueing.line.keys import LineKeys, facts_key, line_keys
 from queueing.line.places import Place
 
 WHOLE_LINE = 100  # entries from which one read of the whole line beats a rank for each
 WINDOW = 1000  # ids that one call of the script reads; with as many held it blocks everybody for 0.6 ms
+
+
+class News(NamedTuple):
+    """The news of a line. While they are the same, so are the numbers of all its pages."""
+
+    version: bytes | None
+    facts: bytes | None  # as the keeper wrote them
+    epoch: bytes | None  # None: places are on their way back, and none is known
+
+
+async def read_news(client: AsyncRedis, queue: str) -> News:
+    """The news of a line at this moment."""
+    line = line_keys(queue)
+    values = await client.mget(line.version, facts_key(queue), line.epoch)
+    return News(*cast("list[bytes | None]", values))
 
 
 async def find(client: AsyncRedis, queue: str, entries: Sequence[tuple[str, float]]) -> Iterable[Place | None]:

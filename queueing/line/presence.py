@@ -114,6 +114,11 @@ def _believe(client: redis.Redis, job_id: str, ttl: int) -> bool:
     return ttl != NO_KEY
 
 
+async def is_watched(client: AsyncRedis) -> bool:
+    """False after a flush, and when no web process has been beating."""
+    return bool(await client.exists(WATCH))
+
+
 async def keep_watch(client: AsyncRedis) -> None:
     """Renew the watch: this process is beating for its pages.
 

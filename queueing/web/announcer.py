@@ -10,13 +10,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from queueing.facts import Facts, parse_facts
 from queueing.line import positions
 from queueing.line.clients import AsyncRedis
-from queueing.line.keys import facts_key, line_keys
 from queueing.line.places import Place
+from queueing.line.positions import News
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.web import snapshot
@@ -79,7 +79,7 @@ class Announcer:
         # and seats that had no place.
         self._untold: dict[str, set[Seat]] = {}
         self._refreshing: dict[Seat, asyncio.Task[None]] = {}
-        self._seen: dict[str, list[bytes | None]] = {}  # by queue: its version and facts at the last tick
+        self._seen: dict[str, News] = {}  # by queue, at the last tick
 
     def add(self, seat: Seat) -> None:
         """Seat an opened page. It is untold until the next tick."""
@@ -103,16 +103,15 @@ class Announcer:
     async def tell_numbers(self) -> None:
         """Tell each page its numbers if they are new to it. Unless its line moved, only untold pages are looked at."""
         for queue, untold in list(self._untold.items()):
-            keys = line_keys(queue)
-            now = cast(list[bytes | None], await self.client.mget(keys.version, facts_key(queue), keys.epoch))
-            moved = self._seen.get(queue) != now
+            news = await positions.read_news(self.client, queue)
+            moved = self._seen.get(queue) != news
             seats = [seat for seat in (self.seats if moved else untold) if seat.waits and _queue(seat) == queue]
             if seats:
                 entries = [(seat.job_id, seat.socket.entry.score) for seat in seats]
                 # Without an epoch nobody's place is known: others ahead may be on their way back.
-                places = await positions.find(self.client, queue, entries) if now[2] else [None] * len(entries)
-                await self._tell(list(zip(seats, places, strict=True)), parse_facts(now[1]), untold)
-            self._seen[queue] = now  # last: after an error above, the next tick tells these pages again
+                places = await positions.find(self.client, queue, entries) if news.epoch else [None] * len(entries)
+                await self._tell(list(zip(seats, places, strict=True)), parse_facts(news.facts), untold)
+            self._seen[queue] = news  # last: after an error above, the next tick tells these pages again
 
     async def break_silence(self) -> None:
         """Send a frame to each page that got none for SILENCE seconds."""

@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from queueing.exceptions import RedisAway
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
-from queueing.line.keys import KEEPER, WRITABLE
+from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import live_workers
 from queueing.web.metrics import LineCollector
 
@@ -34,7 +34,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     checks = {
         "database": _database,
         "redis": _redis,
-        "keeper": _keeper,
+        "keeper": is_keeper_alive,
         "places": _places,
         "workers": _workers,
     }
@@ -78,12 +78,7 @@ def _database() -> bool:
 
 
 def _redis() -> bool:
-    """With a write: a Redis that is full, or a replica, answers and is of no use."""
-    return bool(connection().set(WRITABLE, 1, px=1000))
-
-
-def _keeper() -> bool:
-    return bool(connection().exists(KEEPER))
+    return takes_writes(connection())
 
 
 def _places() -> bool:

@@ -16,7 +16,6 @@ from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import presence
 from queueing.line.clients import AsyncRedis, RedisError, async_connection
-from queueing.line.keys import WATCH
 from queueing.models import Entry
 from queueing.states import Absence
 from queueing.web.announcer import Announcer, Seat, Socket
@@ -141,7 +140,7 @@ class Lobby:
         """Beat again after a flush; push the numbers that changed; break long silences."""
         if time.monotonic() - self._beaten_at > conf.PRESENCE_TTL:
             await self._send_away()
-        if not await self.client.exists(WATCH):
+        if not await presence.is_watched(self.client):
             await self.pulse()
         await self.announcer.tell_numbers()
         await self.announcer.break_silence()

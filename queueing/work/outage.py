@@ -21,7 +21,7 @@ from rq.worker import RoundRobinWorker
 from rq.worker.base import WorkerStatus
 
 from queueing.line import clients
-from queueing.line.keys import WRITABLE
+from queueing.line.signs import takes_writes
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries of a worker without work
 
@@ -78,7 +78,7 @@ class PatientWorker(RoundRobinWorker):
         """Wait until Redis takes writes, then RQ's own steps, which write the birth of the worker."""
         while True:
             try:
-                self.connection.set(WRITABLE, 1, px=1000)
+                takes_writes(self.connection)
                 break
             except redis.RedisError as error:
                 self._wait_for_redis(error)
