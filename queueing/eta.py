@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 # Seconds until the start, at most, when a worker is free.
 FREE_WORKER_WAIT = 2.0
@@ -13,8 +14,15 @@ RETURNS_GUESSED = 4
 type Waits = Sequence[tuple[float, float, float]]
 
 
-def look_up(waits: Waits, ahead: float) -> tuple[float, float] | None:
-    """The range of seconds until the start, low and high, interpolated; None if nothing is forecast.
+class Wait(NamedTuple):
+    """An expected wait: the range of seconds until the start."""
+
+    low: float
+    high: float
+
+
+def look_up(waits: Waits, ahead: float) -> Wait | None:
+    """The wait with so many entries ahead, interpolated; None if nothing is forecast.
 
     A line may have grown since the forecast: behind its last point, the wait grows as it does before it.
     """
@@ -23,11 +31,11 @@ def look_up(waits: Waits, ahead: float) -> tuple[float, float] | None:
     above = min(max(bisect_right(waits, ahead, key=_ahead), 1), len(waits) - 1)
     if above == 0:
         _, low, high = waits[0]
-        return low, max(FREE_WORKER_WAIT, high)
+        return Wait(low, max(FREE_WORKER_WAIT, high))
     first, low, high = waits[above - 1]
     last, last_low, last_high = waits[above]
     share = (ahead - first) / (last - first)
-    return low + share * (last_low - low), max(FREE_WORKER_WAIT, high + share * (last_high - high))
+    return Wait(low + share * (last_low - low), max(FREE_WORKER_WAIT, high + share * (last_high - high)))
 
 
 def _ahead(point: tuple[float, float, float]) -> float:
@@ -54,7 +62,7 @@ def leave_rate(waits: Sequence[float], left: int) -> float:
     return math.log1p(left / len(waits)) * len(waits) / total if total > 0 else 0.0
 
 
-def sentence(wait: tuple[float, float] | None) -> str:
+def sentence(wait: Wait | None) -> str:
     """The range in words: "about 2 to 4 minutes". Empty if the wait is unknown."""
     if wait is None:
         return ""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from queueing import eta
+from queueing.eta import Wait
 from queueing.line.places import get_line
 
 FACTS_TTL = 30  # seconds
@@ -25,12 +26,12 @@ class Facts:
     returning: float = 0.0  # the share of held visitors who come back
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`
 
-    def wait(self, ahead: int, held_ahead: int = 0) -> tuple[float, float] | None:
-        """Seconds until the start, low and high, for an entry with so many entries ahead; None if unknown."""
+    def wait(self, ahead: int, held_ahead: int = 0) -> Wait | None:
+        """The expected wait of an entry with so many entries ahead; None if unknown."""
         if not self.workers or self.suspended:
             return None
         if ahead + self.busy < self.workers:
-            return 0.0, eta.FREE_WORKER_WAIT
+            return Wait(0.0, eta.FREE_WORKER_WAIT)
         return eta.look_up(self.waits, ahead + self.returning * held_ahead)
 
 
@@ -45,7 +46,7 @@ class LineNow:
     running: int
     workers: int | None  # None: the keeper is silent
     suspended: bool  # RQ's word to all workers: take nothing
-    wait: tuple[float, float] | None  # seconds a new visitor would wait, low and high
+    wait: Wait | None  # of a new visitor
 
 
 def line_now(queue: str) -> LineNow:

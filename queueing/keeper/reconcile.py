@@ -12,6 +12,7 @@ import redis
 from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
 from queueing.line.places import Line
+from queueing.line.scripts import Ranked
 from queueing.models import Entry, EntryEvent, EntryQuerySet, code_of
 from queueing.states import Status
 
@@ -127,7 +128,7 @@ def _restore(line: Line, entries: list[Entry]) -> int:
     seen = [entry for entry in entries if not entry.is_unseen]
     for entry in seen:
         line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=entry.needs_nobody)
-    restored = line.restore([(entry.job_id, entry.score) for entry in seen])
+    restored = line.restore([Ranked(entry.job_id, entry.score) for entry in seen])
     restored += [entry.job_id for entry in entries if entry.is_unseen and line.place(entry.job_id, entry.score)]
     if restored:
         logger.warning("%s: restored %d places", line.name, len(restored))

@@ -25,7 +25,7 @@ from queueing.line import jobs, scripts
 from queueing.line.clients import connection
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import WRITABLE, facts_key, gone_key, line_keys, presence_key
-from queueing.line.scripts import milliseconds
+from queueing.line.scripts import Ranked, milliseconds
 
 # Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule the head is
 # present, since an absent head has stepped aside before.
@@ -106,7 +106,7 @@ class Line:
             self.client, self.keys, job_id, score, job, unseen_ttl=conf.CLOSE_GRACE if needs_presence else None
         )
 
-    def restore(self, places: Sequence[tuple[str, float]]) -> list[str]:
+    def restore(self, places: Sequence[Ranked]) -> list[str]:
         """Give rows (job id, score) the place back that they lost; returns the ids that had no place."""
         return scripts.restore(self.client, self.keys, places)
 

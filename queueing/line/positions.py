@@ -9,6 +9,7 @@ from queueing.line import scripts
 from queueing.line.clients import AsyncRedis
 from queueing.line.keys import LineKeys, facts_key, line_keys
 from queueing.line.places import Place
+from queueing.line.scripts import Ranked
 
 WHOLE_LINE = 100  # entries from which one read of the whole line beats a rank for each
 WINDOW = 1000  # ids that one call of the script reads; with as many held it blocks everybody for 0.6 ms
@@ -29,13 +30,13 @@ async def read_news(client: AsyncRedis, queue: str) -> News:
     return News(*cast("list[bytes | None]", values))
 
 
-async def find(client: AsyncRedis, queue: str, entries: Sequence[tuple[str, float]]) -> Iterable[Place | None]:
+async def find(client: AsyncRedis, queue: str, entries: Sequence[Ranked]) -> Iterable[Place | None]:
     """The place of each (job id, score); None for an entry that has none (claimed, running, over)."""
     look = _rank_each if len(entries) < WHOLE_LINE else _read_line
     return await look(client, line_keys(queue), entries)
 
 
-async def _rank_each(client: AsyncRedis, line: LineKeys, entries: Sequence[tuple[str, float]]) -> list[Place | None]:
+async def _rank_each(client: AsyncRedis, line: LineKeys, entries: Sequence[Ranked]) -> list[Place | None]:
     async with client.pipeline(transaction=False) as pipe:
         for job_id, score in entries:
             pipe.zrank(line.line, job_id)
@@ -47,7 +48,7 @@ async def _rank_each(client: AsyncRedis, line: LineKeys, entries: Sequence[tuple
     ]
 
 
-async def _read_line(client: AsyncRedis, line: LineKeys, entries: Sequence[tuple[str, float]]) -> list[Place | None]:
+async def _read_line(client: AsyncRedis, line: LineKeys, entries: Sequence[Ranked]) -> list[Place | None]:
     ids, held_scores = list[str](), list[float]()
     for first in count(step=WINDOW):
         window = await scripts.order(client, line, first=first, window=WINDOW)

@@ -35,6 +35,13 @@ class Seen(NamedTuple):
     held: int  # ids that are held now, among those looked at
 
 
+class Ranked(NamedTuple):
+    """An entry with the score that sorts it."""
+
+    job_id: str
+    score: float
+
+
 class Order(NamedTuple):
     """One window of the line."""
 
@@ -92,7 +99,7 @@ def end_stale_claim(client: redis.Redis, line: LineKeys, worker: str, job_id: st
     _call(client, "end_stale_claim", line, worker, job_id)
 
 
-def restore(client: redis.Redis, line: LineKeys, places: Sequence[tuple[str, float]]) -> list[str]:
+def restore(client: redis.Redis, line: LineKeys, places: Sequence[Ranked]) -> list[str]:
     """Give these entries (job id, score) their place back; returns the ids that had no place. At most 1,000."""
     arguments = [value for job_id, score in places for value in (score, job_id)]
     return _texts(_call(client, "restore", line, *arguments)) if arguments else []

@@ -17,6 +17,7 @@ from queueing.line import positions
 from queueing.line.clients import AsyncRedis
 from queueing.line.places import Place
 from queueing.line.positions import News
+from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.web import snapshot
@@ -107,7 +108,7 @@ class Announcer:
             moved = self._seen.get(queue) != news
             seats = [seat for seat in (self.seats if moved else untold) if seat.waits and _queue(seat) == queue]
             if seats:
-                entries = [(seat.job_id, seat.socket.entry.score) for seat in seats]
+                entries = [Ranked(seat.job_id, seat.socket.entry.score) for seat in seats]
                 # Without an epoch nobody's place is known: others ahead may be on their way back.
                 places = await positions.find(self.client, queue, entries) if news.epoch else [None] * len(entries)
                 await self._tell(list(zip(seats, places, strict=True)), parse_facts(news.facts), untold)

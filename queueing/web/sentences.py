@@ -5,6 +5,7 @@ about a refused join are in `exceptions.py`.
 """
 
 from queueing import eta
+from queueing.eta import Wait
 from queueing.facts import Facts
 from queueing.line.places import Place
 from queueing.models import Entry
@@ -72,7 +73,7 @@ def advice(entry: Entry) -> str:
             return ""
 
 
-def wait(entry: Entry, seconds: tuple[float, float] | None, facts: Facts, *, is_claimed: bool) -> str:
+def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) -> str:
     """The expected wait, from its range in seconds."""
     if entry.status != Status.WAITING or is_claimed:
         return ""

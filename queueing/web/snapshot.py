@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from queueing import joining
 from queueing.conf import conf
+from queueing.eta import Wait
 from queueing.facts import Facts, parse_facts
 from queueing.line.clients import RedisError
 from queueing.line.places import Place, get_line
@@ -27,7 +28,7 @@ class Snapshot(NamedTuple):
     ahead: int | None
     held_ahead: int | None
     keep_seconds: float | None  # how long the place is kept in an absence that begins now
-    eta_seconds: tuple[float, float] | None
+    eta_seconds: Wait | None
     progress: float | None
     message: str
     result_url: str | None
@@ -88,7 +89,7 @@ def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool =
         ahead=place.ahead if place else None,
         held_ahead=place.held_ahead if place else None,
         keep_seconds=max(conf.LOST_GRACE, entry.keep_seconds or 0) if entry.is_live else None,
-        eta_seconds=(round(seconds[0], 1), round(seconds[1], 1)) if seconds else None,
+        eta_seconds=Wait(round(seconds.low, 1), round(seconds.high, 1)) if seconds else None,
         progress=entry.progress if entry.status == Status.RUNNING else None,
         message=entry.message,
         result_url=reverse("queueing:result", args=[entry.code]) if entry.status == Status.SUCCEEDED else None,

@@ -11,6 +11,7 @@ from typing import Any
 from queueing.facts import Facts
 from queueing.line import keys, positions
 from queueing.line.places import get_line
+from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.web.lobby import Lobby
 from tests.benchmarks.report import Row
@@ -80,7 +81,7 @@ async def _measure() -> tuple[list[float], list[float], list[float], str]:
     beats = [await _cpu(lobby.pulse) for _ in range(RUNS)]
     await lobby.tick()
     numbers, found = [], []
-    asked = [(entry.job_id, float(entry.score)) for entry in entries[RUNS:]]
+    asked = [Ranked(entry.job_id, entry.score) for entry in entries[RUNS:]]
     for entry in entries[:RUNS]:
         line.remove_but_job(entry.job_id)
         found.append(await _cpu(lambda: positions.find(lobby.client, "probe", asked)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queueing.eta import leave_rate, look_up, return_share, sentence
+from queueing.eta import Wait, leave_rate, look_up, return_share, sentence
 
 WAITS = ((0, 1.0, 30.0), (1, 20.0, 70.0), (4, 110.0, 210.0))
 
@@ -74,4 +74,4 @@ def test_the_share_of_those_who_come_back_is_one_half_until_some_have_been_held(
     ],
 )
 def test_the_range_in_words(low: float, high: float, text: str) -> None:
-    assert sentence((low, high)) == text
+    assert sentence(Wait(low, high)) == text

@@ -13,6 +13,7 @@ from queueing.conf import conf
 from queueing.keeper.round import Keeper
 from queueing.line import keys, presence, scripts
 from queueing.line.places import Line
+from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.states import Absence
 from tests.support.presence import go, watch_since
@@ -55,7 +56,7 @@ def test_an_idle_worker_is_called_when_a_claim_goes_back_or_a_place_is_restored(
     line.release("w1", entry.job_id)
     assert called(line) == [entry.job_id]
     line.remove_place(entry.job_id)
-    line.restore([(entry.job_id, entry.score)])
+    line.restore([Ranked(entry.job_id, entry.score)])
     assert called(line) == [entry.job_id]
 
 
@@ -99,7 +100,7 @@ def test_every_move_tells_the_pages_that_numbers_changed(join: Join, line: Line,
         "close": lambda: presence.close("probe", entry.job_id, Absence.LOST),
         "beat": lambda: presence.beat("probe", [entry.job_id], 10),
         "release": lambda: line.release("w1", entry.job_id),
-        "restore": lambda: line.restore([(entry.job_id, entry.score)]),
+        "restore": lambda: line.restore([Ranked(entry.job_id, entry.score)]),
         "remove": lambda: line.remove(entry.job_id),
         "drop": lambda: scripts.drop(line.client, line.keys, least_watch=1, window=10),
     }[move]()

@@ -7,6 +7,7 @@ import pytest
 from queueing.line import keys, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
+from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.states import Absence
 from tests.support.presence import go, watch_since
@@ -139,7 +140,7 @@ def test_restoring_passes_over_held_and_claimed_entries_and_keeps_the_order(line
     line.claim("w1")
     presence.close("probe", held.job_id, Absence.CLOSED)
     line.client.zrem(line.keys.line, lost.job_id)
-    places = [(entry.job_id, float(entry.score)) for entry in (claimed, held, lost)]
+    places = [Ranked(entry.job_id, entry.score) for entry in (claimed, held, lost)]
     assert line.restore(places) == [lost.job_id]
     assert line.ids() == [lost.job_id, last.job_id]
 

@@ -4,6 +4,7 @@ import pytest
 
 from queueing.line import clients, positions, presence
 from queueing.line.places import Line, Place
+from queueing.line.scripts import Ranked
 from queueing.states import Absence
 from tests.support.standing import stand
 
@@ -19,7 +20,7 @@ async def test_both_ways_count_the_present_and_the_held_ahead(
     for job_id in ("a", "c"):
         presence.close("probe", job_id, Absence.LOST)
     client = clients.async_connection()
-    asked = [("d", 4), ("b", 2), ("c", 3), ("nobody", 5)]
+    asked = [Ranked("d", 4), Ranked("b", 2), Ranked("c", 3), Ranked("nobody", 5)]
     assert list(await positions.find(client, "probe", asked)) == [Place(1, 2), Place(0, 1), None, None]
     await client.aclose()
 
@@ -30,5 +31,5 @@ async def test_nobody_has_a_place_in_an_empty_line(
 ) -> None:
     monkeypatch.setattr(positions, "WHOLE_LINE", whole_line)
     client = clients.async_connection()
-    assert list(await positions.find(client, "probe", [("a", 1)])) == [None]
+    assert list(await positions.find(client, "probe", [Ranked("a", 1)])) == [None]
     await client.aclose()

@@ -11,6 +11,7 @@ from hypothesis.stateful import precondition, rule
 from queueing import ending
 from queueing.keeper import purge, reconcile
 from queueing.line import clients, keys
+from queueing.line.scripts import Ranked
 from tests.support.line_model.machine import seen
 from tests.support.line_model.machine.clock import Clock
 from tests.support.line_model.machine.moments import CLOCKS, rows_of
@@ -82,7 +83,7 @@ class Rounds(Clock):
     def restore_late(self) -> None:
         """As a second keeper that saw no place for anybody a moment ago."""
         waiting = self.those(lambda member: member.is_waiting and (member.is_seen or not member.needs_presence))
-        places = [(member.id, float(rows_of(member).get().score)) for member in waiting]
+        places = [Ranked(member.id, rows_of(member).get().score) for member in waiting]
         assert self.line.restore(places) == [member.id for member in self.model.restore(waiting)]
 
     @precondition(lambda self: bool(self.those(lambda member: member.is_waiting)))
