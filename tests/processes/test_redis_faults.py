@@ -60,6 +60,7 @@ def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: Own
         own_valkey.kill()
     assert status_of(entry) == Status.WAITING
     own_valkey.start()
+    own_valkey.client.flushall()
     Entry.objects.update(seen_at=timezone.now())
     keeper = Keeper()
     keeper.round()

@@ -17,6 +17,7 @@ class Fault(NamedTuple):
     end: Callable[[], Any]
     answers: bool  # True if Redis still answers questions
     takes_writes: bool
+    has_places: bool = True  # False: they are on their way back
     is_steady: bool = True  # False: some answers come in time, and others do not
 
 
@@ -45,7 +46,7 @@ def faults(valkey: OwnValkey, proxy: Proxy) -> dict[str, Fault]:
         "without replicas": Fault(
             set_to("min-replicas-to-write", 1), set_to("min-replicas-to-write", 0), answers=True, takes_writes=False
         ),
-        "flushed": Fault(client.flushall, lambda: None, answers=True, takes_writes=True),
+        "flushed": Fault(client.flushall, valkey.begin_epochs, answers=True, takes_writes=True, has_places=False),
     }
 
 

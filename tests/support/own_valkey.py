@@ -38,7 +38,7 @@ class OwnValkey:
         self.process: subprocess.Popen[bytes] = start_valkey(
             self.port, "--dir", self.folder, "--unixsocket", self.socket
         )
-        self._begin_epochs()
+        self.begin_epochs()
 
     def begin(self, fault: str) -> None:
         """Begin a fault: "full", "replica", "loading" or "away"."""
@@ -63,7 +63,7 @@ class OwnValkey:
         else:
             self.start()
 
-    def _begin_epochs(self) -> None:
+    def begin_epochs(self) -> None:
         """As if a keeper had been there."""
         with redis.Redis(port=self.port) as client:
             for queue in settings.QUEUEING_TASKS:
