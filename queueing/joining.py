@@ -144,10 +144,12 @@ def _take_place(entry: Entry, upload: "File[bytes]", content_type: str) -> Entry
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
         _store_in_reserved_place(entry, upload, content_type)
-    except CodeTaken:
+    except (CodeTaken, LineFull) as refusal:
         twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
         if twin is not None and twin.is_live and _has_input(twin, upload):
             return twin
+        if isinstance(refusal, LineFull):
+            raise
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
         entry.code = uuid.uuid4()
         _store_in_reserved_place(entry, upload, content_type)

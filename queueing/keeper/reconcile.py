@@ -44,13 +44,18 @@ class Reconciler:
 
     def reconcile(self, line: Line) -> int:
         """Restore after a flush, else compare if it is time to; returns how many places were restored."""
-        if epoch.read_epoch(self.client, line.name) != self._server:
+        if self.is_restoring(line):
             return self._restore_all(line)
+        self._restoring_since.pop(line.name, None)  # another keeper has restored it
         now = time.monotonic()
         interval = CALM_INTERVAL if _numbers_agree(line) else RECONCILE_INTERVAL
         if now - self._compared_at.get(line.name, 0.0) < interval:
             return 0
         return self._compare(line)
+
+    def is_restoring(self, line: Line) -> bool:
+        """True from a flush or failover until every waiting row has a place on this server."""
+        return epoch.read_epoch(self.client, line.name) != self._server
 
     def _restore_all(self, line: Line) -> int:
         """After a flush, or on another server, which may hold an old copy: every row gets its place, then the epoch.
@@ -60,7 +65,7 @@ class Reconciler:
         now = time.monotonic()
         if line.name not in self._restoring_since:
             epoch.end_epoch(self.client, line.name)
-            missing = self._missing[line.name] = frozenset(_without_place(line))
+            missing = _without_place(line)
             logger.log(
                 logging.WARNING if missing else logging.INFO,
                 "%s: Redis is empty or another server; %d places come back",
@@ -70,6 +75,7 @@ class Reconciler:
             self._restoring_since[line.name] = now if missing else 0.0
         if now - self._restoring_since[line.name] < FLUSH_PAUSE:
             return 0
+        self._missing[line.name] = frozenset(_without_place(line))  # whatever is missing now comes back
         restored = self._compare(line)
         epoch.begin_epoch(self.client, line.name, self._server)
         del self._restoring_since[line.name]

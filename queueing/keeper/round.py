@@ -32,6 +32,7 @@ logger = logging.getLogger("queueing")
 WINDOW = 200  # ids that a script looks at in one call; it blocks everybody for about 1 ms
 BATCH = 2000  # rows in one UPDATE
 FACTS_INTERVAL = 2.0  # seconds between two surveys of the lines
+DROP_BUDGET = 0.5  # seconds that a line may spend in one round on those who leave for good
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
 PURGE_BUDGET = 0.5  # seconds that one round may spend on them
 
@@ -64,14 +65,24 @@ class Keeper:
 
     def _go_through_lines(self, counts: Counter[str]) -> None:
         self.reconciler.look_at_server()
+        failed: DatabaseError | None = None
         for name in settings.QUEUEING_TASKS:
-            line = get_line(name)
-            _guarded(self.keep_finishing_present, line)
+            try:
+                self._go_through(get_line(name), counts)
+            except DatabaseError as error:  # a lock in one line does not keep the others waiting
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _go_through(self, line: Line, counts: Counter[str]) -> None:
+        _guarded(self.keep_finishing_present, line)
+        # Absences in an old copy of the places, and in the first seconds after a flush, are none of the visitors'.
+        if not self.reconciler.is_restoring(line):
             counts["held"] += _guarded(self.hold, line)
             counts["dropped"] += _guarded(self.drop, line)
-            counts["claims returned"] += _guarded(self.recover_claims, line)
-            counts["restored"] += _guarded(self.reconciler.reconcile, line)
-            counts["notes written"] += _guarded(timeline.write_notes, line)
+        counts["claims returned"] += _guarded(self.recover_claims, line)
+        counts["restored"] += _guarded(self.reconciler.reconcile, line)
+        counts["notes written"] += _guarded(timeline.write_notes, line)
 
     def spare_leases(self) -> None:
         """Leases may be over although their workers live: take none for the time of one renewal."""
@@ -102,9 +113,9 @@ class Keeper:
                 return total
 
     def drop(self, line: Line) -> int:
-        """Held and unseen entries whose deadline has passed leave for good."""
-        total = 0
-        while overdue := self._take_overdue(line):
+        """Held and unseen entries whose deadline has passed leave for good; very many of them in several rounds."""
+        total, until = 0, time.monotonic() + DROP_BUDGET
+        while time.monotonic() < until and (overdue := self._take_overdue(line)):
             total += sum(ending.drop(line.name, job_ids, absence) for absence, job_ids in overdue.items())
         return total
 

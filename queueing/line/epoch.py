@@ -44,6 +44,7 @@ class EpochWait:
     def __init__(self, queue: str) -> None:
         self.queue = queue
         self._since: float | None = None  # when a claim found no epoch, by the monotonic clock
+        self._has_ended = False  # without an epoch
 
     @property
     def is_on(self) -> bool:
@@ -59,9 +60,10 @@ class EpochWait:
     def note(self, *, has_epoch: bool) -> None:
         """A claim has found the epoch, or none."""
         if has_epoch or self.queue not in settings.QUEUEING_TASKS:
-            self._since = None
+            self._since, self._has_ended = None, False
         elif self._since is None:
             self._since = time.monotonic()
             logger.warning("%s: claims wait until the keeper has restored the places", self.queue)
-        elif not self.has_patience():
+        elif not self.has_patience() and not self._has_ended:
+            self._has_ended = True
             logger.warning("%s: no keeper has restored the places; claims go on without", self.queue)

@@ -76,7 +76,8 @@ def claim(
 ) -> Claimed | None:
     """Claim the first present entry of the first `window` ids for this worker; absent entries before it are held.
 
-    With `waits_for_epoch`, only foreign jobs are claimed while there is no epoch. None when the line is empty.
+    With `waits_for_epoch`, only foreign jobs are claimed while there is no epoch. None when the line is empty, or the
+    workers are suspended.
     """
     arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
     reply = cast("list[Any]", _call(client, "claim", line, *arguments))

@@ -62,11 +62,12 @@ class Seat:
     def waits(self) -> bool:
         return self.socket.entry.status == Status.WAITING
 
-    def update_numbers(self, place: Place, facts: Facts) -> bool:
+    def update_numbers(self, place: Place | None, facts: Facts) -> bool:
         """True if these numbers differ from what the page was last sent; remembers them."""
-        if self.ahead == place.ahead and self.held_ahead == place.held_ahead and self.facts == facts:
+        ahead, held_ahead = place or (-1, -1)
+        if self.ahead == ahead and self.held_ahead == held_ahead and self.facts == facts:
             return False
-        self.ahead, self.held_ahead, self.facts = place.ahead, place.held_ahead, facts
+        self.ahead, self.held_ahead, self.facts = ahead, held_ahead, facts
         return True
 
 
@@ -109,9 +110,9 @@ class Announcer:
             seats = [seat for seat in (self.seats if moved else untold) if seat.waits and _queue(seat) == queue]
             if seats:
                 entries = [Ranked(seat.job_id, seat.socket.entry.score) for seat in seats]
-                # Without an epoch nobody's place is known: others ahead may be on their way back.
                 places = await positions.find(self.client, queue, entries) if news.epoch else [None] * len(entries)
-                await self._tell(list(zip(seats, places, strict=True)), parse_facts(news.facts), untold)
+                told = list(zip(seats, places, strict=True))
+                await self._tell(told, parse_facts(news.facts), untold, are_known=news.epoch is not None)
             self._seen[queue] = news  # last: after an error above, the next tick tells these pages again
 
     async def break_silence(self) -> None:
@@ -149,12 +150,15 @@ class Announcer:
         except Exception:
             logger.warning("A page of entry %s could not be told", seat.socket.entry.code, exc_info=True)
 
-    async def _tell(self, places: list[tuple[Seat, Place | None]], facts: Facts, untold: set[Seat]) -> None:
+    async def _tell(
+        self, places: list[tuple[Seat, Place | None]], facts: Facts, untold: set[Seat], *, are_known: bool
+    ) -> None:
+        """Tell the pages their numbers. Without an epoch no place is known (`are_known`), and the pages are told so."""
         frames, lost = 0, []
         for seat, place in places:
             if not seat.waits:
                 continue  # the entry has moved on meanwhile
-            if place is None or seat.missed:
+            if seat.missed or (place is None and are_known):
                 lost.append(seat)
             elif seat.update_numbers(place, facts):
                 untold.discard(seat)

@@ -16,7 +16,7 @@ from queueing.exceptions import RedisAway
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.signs import is_keeper_alive, takes_writes
-from queueing.line.workers import live_workers
+from queueing.line.workers import are_suspended, live_workers
 from queueing.web.metrics import LineCollector
 
 
@@ -87,4 +87,4 @@ def _places() -> bool:
 
 
 def _workers() -> bool:
-    return all(live_workers(queue) for queue in settings.QUEUEING_TASKS)
+    return not are_suspended() and all(live_workers(queue) for queue in settings.QUEUEING_TASKS)

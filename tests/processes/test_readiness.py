@@ -1,7 +1,9 @@
 """A site with all of its processes is ready."""
 
 import pytest
+from rq import suspension
 
+from queueing.line import clients
 from tests.support.processes import Processes
 from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
@@ -19,3 +21,7 @@ def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
     processes.worker("documents", "tables", "probe")
     wait_for(lambda: ready()[0] == 200, 10)
     assert ready()[1] == {"database": True, "redis": True, "keeper": True, "places": True, "workers": True}
+    suspension.suspend(clients.connection())
+    assert (ready()[0], ready()[1]["workers"]) == (503, False)
+    suspension.resume(clients.connection())
+    assert ready()[0] == 200

@@ -101,6 +101,15 @@ def test_many_joins_at_the_same_moment_do_not_overfill_the_line(line: Line, sett
     assert (len(refusals), Entry.objects.count(), line.length()) == (19, 5, 5)
 
 
+def test_the_same_form_sent_twice_into_a_line_that_is_full_is_one_entry(settings: Any) -> None:
+    settings.QUEUEING = {"MAX_LINE": 1}
+    code, visitor = uuid.uuid4(), uuid.uuid4()
+    entry = send(b"same", code=code, visitor=visitor)
+    assert send(b"same", code=code, visitor=visitor) == entry
+    with pytest.raises(LineFull):
+        send(b"else", code=code, visitor=visitor)
+
+
 def test_a_refused_join_leaves_its_place_to_others(line: Line, settings: Any) -> None:
     settings.QUEUEING = {"MAX_LINE": 2, "MAX_WAITING_PER_VISITOR": 1}
     visitor = uuid.uuid4()

@@ -8,7 +8,7 @@
 -- Return  {id, passed, epoch}: claimed; epoch is 0 when there is none
 --         {"", passed, epoch}: the whole window was absent, call again with a larger one
 --         {"", 0, 0}: there is no epoch and no foreign job
---         {}: the line is empty
+--         {}: the line is empty, or the workers are suspended
 local worker, window = ARGV[1], tonumber(ARGV[2])
 
 -- The worker asks again because the reply to its claim was lost: give it the same entry.
@@ -58,8 +58,13 @@ local ids, scores = {}, {}
 for i = 1, #taken, 2 do
   ids[#ids + 1], scores[#scores + 1] = taken[i], taken[i + 1]
 end
-local present = redis.call('MGET', epoch, unpack(presence_names(ids)))
-local has_epoch = table.remove(present, 1)
+-- Epoch, RQ's word to all workers to take nothing, and presence by one command.
+local told = redis.call('MGET', epoch, 'rq:suspended', unpack(presence_names(ids)))
+local has_epoch, present = told[1], { unpack(told, 3) }
+if told[2] then
+  put_back(ids, scores, 1)
+  return {}
+end
 if not has_epoch and ARGV[4] == '1' then
   put_back(ids, scores, 1)
   local first = redis.call('ZINTER', 2, line, foreign, 'WEIGHTS', 1, 0, 'WITHSCORES')

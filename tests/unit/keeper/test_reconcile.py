@@ -16,7 +16,7 @@ from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
 from queueing.states import Status
 from tests.support.epochs import end_pause
-from tests.support.presence import go
+from tests.support.presence import go, watch_since
 from tests.support.probe import probe
 
 pytestmark = pytest.mark.postgres
@@ -57,6 +57,41 @@ def test_nobody_who_joins_after_a_flush_is_served_before_those_who_were_there(
     keeper.round()
     assert line.claim("w1").job_id == first.job_id
     assert line.claim("w2").job_id == newcomer.job_id
+
+
+def test_two_keepers_and_two_flushes_keep_the_order(join: Join, line: Line, valkey: redis.Redis) -> None:
+    """The one that did not restore must not take the pause after the second flush for over."""
+    keepers = Keeper(), Keeper()
+    first = join("first")
+    for number in range(2):
+        valkey.flushall()
+        newcomer = join(f"newcomer {number}")
+        for keeper in keepers:
+            keeper.round()
+        assert line.claim("w1") == (None, 0)
+        presence.beat("probe", [first.job_id], 10)
+        for keeper in keepers:
+            end_pause(keeper)
+            keeper.round()
+        assert line.ids()[0] == first.job_id
+        ending.leave(newcomer)
+
+
+def test_nobody_is_dropped_by_an_old_copy(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
+    """In the copy somebody who is back is still held, for too long."""
+    entry = join()
+    go(entry)
+    keeper.round()
+    assert line.held_ids() == [entry.job_id]
+    watch_since(10_000)
+    valkey.zadd(line.keys.due, {entry.job_id: 1})
+    epoch.begin_epoch(valkey, "probe", "the server before")
+    assert keeper.round()["dropped"] == 0
+    presence.beat("probe", [entry.job_id], 10)
+    end_pause(keeper)
+    keeper.round()
+    keeper.round()
+    assert line.ids() == [entry.job_id]
 
 
 def test_a_line_without_rows_has_an_epoch_at_once(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+import redis
+from rq import suspension
 
 from queueing.line import keys, presence
 from queueing.line.places import Line
@@ -147,3 +149,13 @@ def test_restoring_passes_over_held_and_claimed_entries_and_keeps_the_order(line
 
 def test_no_script_takes_a_key_of_another_line() -> None:
     assert set(keys.line_keys("a").in_order()).isdisjoint(keys.line_keys("b").in_order())
+
+
+def test_nothing_is_claimed_while_the_workers_are_suspended(join: Join, line: Line, valkey: redis.Redis) -> None:
+    """RQ asks before a worker begins to wait for work; this one waits already."""
+    entry = join()
+    suspension.suspend(valkey)
+    assert line.claim("w1") == (None, 0)
+    assert line.ids() == [entry.job_id]
+    suspension.resume(valkey)
+    assert line.claim("w1").job_id == entry.job_id

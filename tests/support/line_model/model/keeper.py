@@ -11,12 +11,15 @@ class Keeper(Workers):
     def round(self) -> Counter[str]:
         """One round; returns the number of members that each step moves."""
         counts: Counter[str] = Counter()
-        counts["held"] = self._hold_absent()
-        counts["dropped"] = self._drop()
+        if not self.flush:
+            counts["held"] = self._hold_absent()
+            counts["dropped"] = self._drop()
         counts["claims returned"] = self.recover_claims()
         if self.flush == "unseen":
             self.missing = self._without_place()
             self.flush = "pause" if self.missing else "over"
+        if self.flush == "over":
+            self.missing = self._without_place()
         if self.flush != "pause":
             counts["restored"] = self._restore_lost()
             self._remove_ghosts()
