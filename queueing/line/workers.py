@@ -47,7 +47,7 @@ def all_workers() -> list[LiveWorker]:
 
 
 def are_suspended() -> bool:
-    """True if the workers are told to take nothing: by `manage.py rqsuspend`, or by code."""
+    """True if the workers are told to take nothing: by `rq suspend`, or by code."""
     return bool(suspension.is_suspended(connection()))
 
 

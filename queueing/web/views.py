@@ -36,8 +36,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """The tasks with their living lines, and the visitor's own places and results."""
     visitor = Visitor.of_request(request)
     lines = [_line_context(task) for task in all_tasks().values()]
-    context = {"lines": lines, "mine": visitor.places(), "results": visitor.results()}
-    return render(request, "queueing/home.html", context)
+    mine = {"mine": visitor.places(), "results": visitor.results()}
+    return render(request, "queueing/home.html", {"lines": lines, "close_seconds": round(conf.CLOSE_GRACE)} | mine)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -296,7 +296,8 @@ def test_a_worker_is_counted_again_after_a_flush(processes: Processes, join: Joi
     assert len(workers.live_workers("probe")) == 1
     line.client.flushall()
     assert workers.live_workers("probe") == []
+    wait_for(lambda: [worker.lines for worker in workers.all_workers()] == [("probe",)])  # although it is idle
+    assert len(workers.live_workers("probe")) == 1
     entry = join("after")
     stay(entry)
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
-    wait_for(lambda: len(workers.live_workers("probe")) == 1)

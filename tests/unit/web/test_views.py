@@ -216,6 +216,14 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
     assert Entry.objects.live().count() == line.count_entries() == 1
 
 
+def test_the_first_page_says_how_long_a_place_is_kept() -> None:
+    visitor = Visitor()
+    sentence = "A place is kept for 10 seconds after its last page was closed."
+    assert sentence not in visitor.client.get("/").content.decode()
+    visitor.join()
+    assert sentence in visitor.client.get("/").content.decode()
+
+
 def test_results_are_found_again_by_those_they_were_made_for() -> None:
     visitor = Visitor()
     entry = finish(visitor.join())
