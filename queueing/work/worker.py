@@ -85,7 +85,7 @@ class PresenceWorker(PatientWorker):
         return IDLE_WAIT + 10
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """RQ's heartbeat. Also registers the worker again, with its queues: RQ does so at birth, and Redis may be new."""
+        """RQ's heartbeat. Also registers worker and queues again: RQ does so at birth only, and Redis may be new."""
         super().heartbeat(timeout, pipeline)
         if pipeline is not None:
             pipeline.hset(self.key, "queues", ",".join(self.queue_names()))
