@@ -12,9 +12,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from queueing import ending, eta, stats
+from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
+
+END_ALLOWANCE = 30.0  # seconds that the end of many entries may wait for Redis
 
 
 class ReadOnly:
@@ -88,8 +91,9 @@ class EntryAdmin(ReadOnly, Model):
     @admin.action(description="End the selected entries (cancel)", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
         live = [entry for entry in queryset if entry.is_live]
-        for entry in live:
-            ending.leave(entry, Reason.ENDED)
+        with allow_waiting(END_ALLOWANCE):
+            for entry in live:
+                ending.leave(entry, Reason.ENDED)
         messages.success(request, f"Ended {len(live)} {'entry' if len(live) == 1 else 'entries'}.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from django.core.files.base import File
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from django.tasks import Task
 from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
@@ -129,7 +129,15 @@ def look(entry: Entry, seconds: float) -> None:
         presence.beat(entry.queue, [entry.job_id], seconds)
     finally:  # the row comes last: an idle worker starts meanwhile
         if entry.seen_at is None:
-            entry.see()
+            _note_look(entry)
+
+
+def _note_look(entry: Entry) -> None:
+    """A database that takes no writes does not keep the page back: the next look is noted."""
+    try:
+        entry.see()
+    except (DatabaseError, InterfaceError):
+        logger.warning("The first look at entry %s is not noted", entry.code, exc_info=True)
 
 
 def place(entry: Entry) -> None:

@@ -63,8 +63,8 @@ class Reconciler:
         Workers claim again from then on. Pages beat first, so that the entries that come back are present.
         """
         now = time.monotonic()
-        if line.name not in self._restoring_since:
-            epoch.end_epoch(self.client, line.name)
+        if line.name not in self._restoring_since or not epoch.is_being_restored(self.client, line.name):
+            epoch.begin_restoring(self.client, line.name)
             missing = _without_place(line)
             logger.log(
                 logging.WARNING if missing else logging.INFO,
@@ -77,8 +77,8 @@ class Reconciler:
             return 0
         self._missing[line.name] = frozenset(_without_place(line))  # whatever is missing now comes back
         restored = self._compare(line)
-        epoch.begin_epoch(self.client, line.name, self._server)
-        del self._restoring_since[line.name]
+        if epoch.begin_epoch(self.client, line.name, self._server):
+            del self._restoring_since[line.name]
         return restored
 
     def _compare(self, line: Line) -> int:

@@ -1,7 +1,8 @@
 """The allowance: the seconds that one web request may wait for Redis, in all of its commands together.
 
-A Redis that uses up a request's allowance is left alone for PAUSE by all requests of the process, so that the next
-requests do not wait for it, too. Workers, the keeper and commands have no allowance: for them nothing changes.
+A Redis that does not answer within a request's allowance is left alone for PAUSE by all requests of the process, so
+that the next requests do not wait for it, too. Workers, the keeper and commands have no allowance: for them nothing
+changes.
 """
 
 import logging
@@ -82,12 +83,17 @@ class Allowance:
     def waiting(self) -> Iterator[float]:
         """Around each wait for Redis; gives the seconds that it may take. Raises LeftAlone."""
         self.check()
-        began = time.monotonic()
+        began, answered = time.monotonic(), False
         try:
             yield self.left
+            answered = True
+        except redis.ResponseError:
+            answered = True  # a refusal is an answer
+            raise
         finally:
             self.left -= time.monotonic() - began
-            if self.left <= 0:
+            # A Redis that answers slowly is this request's loss alone.
+            if self.left <= 0 and not answered:
                 circuit.open()
 
 

@@ -11,6 +11,7 @@ from typing import cast
 import redis
 from django.conf import settings
 
+from queueing.line import scripts
 from queueing.line.keys import line_keys
 
 logger = logging.getLogger("queueing")
@@ -28,14 +29,21 @@ def read_epoch(client: redis.Redis, queue: str) -> str:
     return cast("bytes", client.get(line_keys(queue).epoch) or b"").decode()
 
 
-def begin_epoch(client: redis.Redis, queue: str, server: str) -> None:
-    """All waiting rows of the line have a place on this server."""
-    client.set(line_keys(queue).epoch, server)
+def begin_restoring(client: redis.Redis, queue: str) -> None:
+    """End the epoch: the places may be those of another time, and claims wait. A flush takes this mark away."""
+    keys = line_keys(queue)
+    client.set(keys.restoring, 1)
+    client.delete(keys.epoch)
 
 
-def end_epoch(client: redis.Redis, queue: str) -> None:
-    """The places of the line may be those of another time: claims wait."""
-    client.delete(line_keys(queue).epoch)
+def is_being_restored(client: redis.Redis, queue: str) -> bool:
+    """True if Redis was not emptied since a keeper began to restore the places."""
+    return bool(client.exists(line_keys(queue).restoring))
+
+
+def begin_epoch(client: redis.Redis, queue: str, server: str) -> bool:
+    """All waiting rows of the line have a place on this server. False: it was emptied meanwhile."""
+    return scripts.begin_epoch(client, line_keys(queue), server)
 
 
 class EpochWait:

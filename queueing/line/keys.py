@@ -40,6 +40,7 @@ class LineKeys:
     inbox: str  # RQ's own list, to which stock RQ pushes
     unseen: str  # zset id -> score: entries whose page has not been looked at yet
     epoch: str  # string, the run id of a server: on it the keeper has given each row its place; none after a flush
+    restoring: str  # string: a keeper has begun to give the rows their places back, on this server
     reserved: str  # zset id -> ms: joins that are being stored, and when their reservation ends
 
     def in_order(self) -> list[str]:

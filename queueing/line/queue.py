@@ -55,7 +55,8 @@ class LineQueue(DjangoRQ):
     ) -> tuple[Job, Queue] | None:
         """The next job whose visitor is present, from the first queue that has one.
 
-        Raises DequeueTimeout after `timeout` seconds. With None, looks once, does not wait, and may return None.
+        Raises DequeueTimeout after `timeout` seconds. With None, looks once and may return None, and waits for nothing
+        but an epoch.
         """
         ours = cast("list[LineQueue]", list(queues))
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -64,10 +65,11 @@ class LineQueue(DjangoRQ):
                 job_id, _ = queue.line.claim(queue.worker_name)
                 if job_id:
                     return queue.job_to_run(job_id), queue
-            if deadline is None:
+            must_wait = any(queue.line.epoch_wait.is_on for queue in ours)
+            if deadline is None and not must_wait:
                 return None
-            idle_wait = EPOCH_WAIT if any(queue.line.epoch_wait.is_on for queue in ours) else IDLE_WAIT
-            wait = min(idle_wait, deadline - time.monotonic())
+            idle_wait = EPOCH_WAIT if must_wait else IDLE_WAIT
+            wait = idle_wait if deadline is None else min(idle_wait, deadline - time.monotonic())
             if wait <= 0:
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
             connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))

@@ -123,6 +123,11 @@ def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int
     return [(job_id, Absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
 
 
+def begin_epoch(client: redis.Redis, line: LineKeys, server: str) -> bool:
+    """Begin an epoch of the line. False: Redis was emptied since the keeper began to restore the places."""
+    return bool(_call(client, "begin_epoch", line, server))
+
+
 def reserve(client: redis.Redis, line: LineKeys, job_id: str, *, most: int, ttl: float) -> bool:
     """Set a place aside for an entry that is about to be stored. False: the line has `most` places already."""
     return bool(_call(client, "reserve", line, job_id, most, milliseconds(ttl)))

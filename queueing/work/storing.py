@@ -44,6 +44,7 @@ BY_SQLSTATE = {
     "57P04": Trouble.LASTING,  # database dropped
     "58": Trouble.AWAY,  # system error: an I/O error of the server
     "0A": Trouble.LASTING,  # feature not supported
+    "25006": Trouble.AWAY,  # read-only transaction: a standby after a failover, or a managed server with a full disk
     "22": Trouble.LASTING,  # data exception: a value out of range
     "23": Trouble.LASTING,  # integrity constraint violation
     "3D": Trouble.LASTING,  # no such database

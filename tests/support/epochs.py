@@ -9,14 +9,20 @@ from queueing.keeper.reconcile import FLUSH_PAUSE
 from queueing.keeper.round import Keeper
 from queueing.line import epoch
 from queueing.line.epoch import EpochWait
+from queueing.line.keys import line_keys
 from queueing.line.places import get_line
 
 
 def begin_epochs(client: redis.Redis) -> None:
     """Every line has an epoch, and no claim of this process waits for one."""
     for queue in settings.QUEUEING_TASKS:
-        epoch.begin_epoch(client, queue, _run_id(client))
+        set_epoch(client, queue, _run_id(client))
         get_line(queue).epoch_wait = EpochWait(queue)
+
+
+def set_epoch(client: redis.Redis, queue: str, server: str) -> None:
+    """As if a keeper had given the rows of this line their places, on that server."""
+    client.set(line_keys(queue).epoch, server)
 
 
 def end_pause(keeper: Keeper) -> None:

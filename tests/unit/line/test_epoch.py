@@ -10,6 +10,7 @@ from queueing.line import epoch
 from queueing.line.places import Line, get_line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
+from tests.support.epochs import set_epoch
 from tests.support.standing import stand
 
 Join = Callable[..., Entry]
@@ -23,7 +24,7 @@ def test_a_claim_without_an_epoch_changes_nothing(join: Join, line: Line, valkey
     assert line.epoch_wait.is_on
     assert valkey.zrange(line.keys.line, 0, -1, withscores=True) == before
     assert line.claims() == {}
-    epoch.begin_epoch(valkey, "probe", "server")
+    set_epoch(valkey, "probe", "server")
     assert line.claim("w1").job_id == entries[0].job_id
     assert not line.epoch_wait.is_on
 
@@ -49,7 +50,7 @@ def test_claims_go_on_without_an_epoch_when_patience_is_over(
     assert line.claim("w1").job_id == entry.job_id
     assert line.claim("w2").job_id == second.job_id
     assert caplog.text.count("claims go on without") == 1
-    epoch.begin_epoch(valkey, "probe", "server")
+    set_epoch(valkey, "probe", "server")
     join("third")
     line.claim("w3")
     valkey.delete(line.keys.epoch)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import redis
 
-from queueing.line import epoch, keys, presence
+from queueing.line import keys, presence
 from queueing.line.places import Line
 from queueing.states import Absence, Status
 from queueing.web.announcer import LOOKS, SILENCE
 from queueing.web.lobby import Lobby
+from tests.support.epochs import set_epoch
 from tests.support.lobby import Page, sit, waiting
 
 # Numbers
@@ -57,7 +58,7 @@ async def test_no_numbers_are_told_before_the_places_are_back(lobby: Lobby, line
     await lobby.tick()
     await lobby.tick()
     assert page.told() == [(None, None)]
-    epoch.begin_epoch(valkey, "probe", "server")
+    set_epoch(valkey, "probe", "server")
     await lobby.tick()
     assert page.told() == [(1, 0)]
 

@@ -15,11 +15,12 @@ from queueing.conf import conf
 from queueing.facts import Facts
 from queueing.keeper import survey
 from queueing.keeper.survey import Surveyor
-from queueing.line import clients, epoch, keys, presence
+from queueing.line import clients, keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
 from tests.support.connections import forget_connections
+from tests.support.epochs import set_epoch
 from tests.support.files import stored_files
 from tests.support.servers import free_port
 from tests.support.visitors import FORM, Visitor, presence_of, staff, upload, url
@@ -494,5 +495,5 @@ def test_no_numbers_are_told_before_the_places_are_back(valkey: redis.Redis, lin
     now = state(newcomer, entry)
     assert (now["position"], now["ahead"], now["eta_seconds"]) == (None, None, None)
     assert now["detail"] == "Your place is stored; its number will follow."
-    epoch.begin_epoch(valkey, "probe", "server")
+    set_epoch(valkey, "probe", "server")
     assert state(newcomer, entry)["ahead"] == 1

@@ -119,7 +119,7 @@ def test_a_result_that_is_refused_for_good_is_a_failure_that_staff_can_read(
 
 @pytest.mark.parametrize(
     "refused",
-    [on_postgres("PERFORM pg_sleep(60)", "statement_timeout"), on_postgres(error_with("25006"), "read-only")],
+    [on_postgres("PERFORM pg_sleep(60)", "statement_timeout")],
     indirect=True,
 )
 def test_a_result_that_is_refused_each_time_is_a_failure_after_a_lease(
@@ -154,13 +154,14 @@ def test_an_end_for_which_sqlite_has_no_room_is_a_failure_after_a_lease(
     assert caplog.text.count(NOT_YET) >= 2
 
 
+@sqlite_only
 def test_a_database_that_has_become_read_only_ends_the_attempt_after_a_lease_and_loudly(
     join: Join, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing can be written into the row, so the horse ends; the lease brings the entry back."""
     settings.QUEUEING = {"LEASE": 0.5}
     entry = join(end="read-only")
-    fault = each_connection("-c default_transaction_read_only=on" if IS_POSTGRES else "PRAGMA query_only = 1")
+    fault = each_connection("PRAGMA query_only = 1")
     monkeypatch.setitem(probe.ENDS, "read-only", lambda _: fault.__enter__())
     with pytest.raises(DatabaseError, match=r"read-?only"):
         runner.run_entry(entry.job_id)
@@ -177,6 +178,7 @@ def test_a_database_that_has_become_read_only_ends_the_attempt_after_a_lease_and
     [
         on_postgres("IF nextval('tries') < 4 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF", "away"),
         on_postgres(f"IF nextval('tries') < 4 THEN {error_with('53100')}; END IF", "disk full"),
+        on_postgres(f"IF nextval('tries') < 4 THEN {error_with('25006')}; END IF", "read-only"),
     ],
     indirect=True,
 )
