@@ -137,9 +137,9 @@ class Survey:
         return Facts(
             workers=len(serving),
             running=sum(row.queue == queue for row in self.running),
-            busy=sum(worker.task is not None for worker in serving),
+            busy=sum(worker.run is not None for worker in serving),
             suspended=self.suspended,
-            returning=round(self._return_share(queue), 3),
+            return_share=round(self._return_share(queue), 3),
             waits=tuple(
                 (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, self.crew)
             ),
@@ -156,13 +156,13 @@ class Survey:
     def _member(self, worker: LiveWorker, row: Running | None) -> forecast.Worker:
         lines = tuple(name for name in worker.lines if name in settings.QUEUEING_TASKS)
         if row is None:  # busy without a row: it is about to start an entry, or works on a foreign job
-            return forecast.Worker(lines, run_times.Task(lines[0]) if worker.is_busy and lines else None)
+            return forecast.Worker(lines, run_times.OngoingRun(lines[0]) if worker.is_busy and lines else None)
         turn = lines.index(row.queue) + 1 if row.queue in lines else 0
-        return forecast.Worker(lines[turn:] + lines[:turn], self._task(row))
+        return forecast.Worker(lines[turn:] + lines[:turn], self._ongoing(row))
 
-    def _task(self, row: Running) -> run_times.Task:
+    def _ongoing(self, row: Running) -> run_times.OngoingRun:
         # The age compares the clocks of two hosts. It moves an estimate, and decides nothing.
-        return run_times.Task(row.queue, max(0.0, (self.at - row.started).total_seconds()), row.progress)
+        return run_times.OngoingRun(row.queue, max(0.0, (self.at - row.started).total_seconds()), row.progress)
 
     def _state(self, queue: str) -> forecast.LineState:
         if queue not in self._states:
@@ -179,7 +179,7 @@ class Survey:
             waiting=self.waiting(queue),
             runs=run_times.known_runs(
                 busy_seconds(map(Run._make, latest_runs(queue).values_list(*RUN_COLUMNS))),
-                [self._task(row) for row in running],
+                [self._ongoing(row) for row in running],
                 get_task(queue).typical_seconds,
             ),
             arrivals=len(ends) / seconds if seconds > 0 else 0.0,

@@ -135,13 +135,13 @@ def test_unseen_entries_say_nothing_about_patience(join: Join) -> None:
 
 
 def test_held_entries_count_by_the_share_that_came_back(join: Join) -> None:
-    assert Survey().facts("probe").returning == 0.5
+    assert Survey().facts("probe").return_share == 0.5
     for _ in range(8):
         entry = join()
         EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.HELD)
         EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.BACK)
         assert entry.abandon(Reason.CLOSED)
-    assert Survey().facts("probe").returning > 0.8
+    assert Survey().facts("probe").return_share > 0.8
 
 
 def test_the_first_visitor_is_told_by_the_progress_of_what_runs(join: Join) -> None:

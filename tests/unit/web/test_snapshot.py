@@ -82,7 +82,7 @@ def test_no_seconds_are_promised_while_the_workers_are_suspended() -> None:
 
 
 def test_held_entries_ahead_count_by_the_share_of_them_that_comes_back() -> None:
-    facts = replace(BUSY, returning=0.5)
+    facts = replace(BUSY, return_share=0.5)
     assert told(entry(), 2, 4, facts).eta_seconds == told(entry(), 4, 0, facts).eta_seconds
 
 
