@@ -2,30 +2,24 @@
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
-from statistics import median
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count
 from django.utils import timezone
 
 from queueing import eta, forecast, run_times
 from queueing.facts import FACTS_TTL, Facts
+from queueing.keeper import recent
 from queueing.line.clients import connection
 from queueing.line.keys import facts_key
 from queueing.line.places import get_line
 from queueing.line.workers import LiveWorker, all_workers, are_suspended
-from queueing.models import Entry, EntryEvent, EntryQuerySet
+from queueing.models import Entry, EntryQuerySet
 from queueing.registry import get_task
-from queueing.states import Reason, Status
 
-RECENT_RUNS = 100  # runs from which the expected wait is forecast
-RECENT_ENDS = 100  # ended entries from which the rates of leaving, arriving and coming back are taken
 # Facts of a line in which nothing has happened are made anew at this pace, since the work in it goes on. A long line
 # waits longer: each of its pages is sent new numbers then.
 REFRESH = 2.0  # seconds
@@ -40,27 +34,6 @@ class Running(NamedTuple):
     workers: list[str]  # the last one is that of this attempt
     started: datetime
     progress: float | None
-
-
-class Run(NamedTuple):
-    """A run of a task that has ended."""
-
-    workers: list[str]  # the last worker is that of this run
-    joined: datetime
-    started: datetime
-    finished: datetime
-
-
-RUN_COLUMNS = ("worker_ids", "joined_at", "last_attempted_at", "finished_at")
-
-
-class End(NamedTuple):
-    """An entry that has ended."""
-
-    pk: int
-    joined: datetime
-    started: datetime | None
-    finished: datetime
 
 
 class Surveyor:
@@ -102,7 +75,7 @@ class Survey:
     workers: list[LiveWorker] = field(default_factory=all_workers)
     suspended: bool = field(default_factory=are_suspended)
     _waiting: dict[str, int] = field(default_factory=dict)
-    _ends: dict[str, list[End]] = field(default_factory=dict)
+    _ends: dict[str, list[recent.End]] = field(default_factory=dict)
     _states: dict[str, forecast.LineState] = field(default_factory=dict)
 
     @cached_property
@@ -125,7 +98,9 @@ class Survey:
         return self._waiting[queue]
 
     def circumstances(self, queue: str) -> Any:
-        """When these are others, so are the facts of the line: its workers and theirs, and what they work on."""
+        """The inputs whose change makes new facts: the suspension, the workers of this and related lines, and their
+        running rows.
+        """
         related = self._related(queue)
         workers = [worker for worker in self.workers if related.intersection(worker.lines)]
         return self.suspended, workers, [(row.pk, row.workers) for row in self.running if row.queue in related]
@@ -139,7 +114,7 @@ class Survey:
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
             suspended=self.suspended,
-            return_share=round(self._return_share(queue), 3),
+            return_share=round(recent.return_share(self._ended(queue)), 3),
             waits=tuple(
                 (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, self.crew)
             ),
@@ -178,7 +153,7 @@ class Survey:
         return forecast.LineState(
             waiting=self.waiting(queue),
             runs=run_times.known_runs(
-                busy_seconds(map(Run._make, latest_runs(queue).values_list(*RUN_COLUMNS))),
+                recent.busy_seconds(recent.runs(queue)),
                 [self._ongoing(row) for row in running],
                 get_task(queue).typical_seconds,
             ),
@@ -188,52 +163,12 @@ class Survey:
             returning=sum(not alive.intersection(row.workers[-1:]) for row in running),
         )
 
-    def _ended(self, queue: str) -> list[End]:
+    def _ended(self, queue: str) -> list[recent.End]:
         if queue not in self._ends:
-            columns = ("pk", "joined_at", "started_at", "finished_at")
-            self._ends[queue] = [End._make(row) for row in latest_ends(queue).values_list(*columns)]
+            self._ends[queue] = recent.ends(queue)
         return self._ends[queue]
-
-    def _return_share(self, queue: str) -> float:
-        """The share of the recently held who came back."""
-        held, back = EntryEvent.Kind.HELD, EntryEvent.Kind.BACK
-        ended = [end.pk for end in self._ended(queue)]
-        events = EntryEvent.objects.filter(entry__in=ended, kind__in=(held, back)).order_by()
-        counts = dict(events.values_list("kind").annotate(Count("id")))
-        return eta.return_share(min(counts.get(back, 0), counts.get(held, 0)), counts.get(held, 0))
 
 
 def running_rows() -> EntryQuerySet:
     """The running rows of all lines, by the index on the line."""
     return Entry.objects.running().filter(queue__in=list(settings.QUEUEING_TASKS), last_attempted_at__isnull=False)
-
-
-def latest_ends(queue: str) -> EntryQuerySet:
-    """The latest ended entries, by the index on line and end.
-
-    Unseen entries are left out: a form sent without opening the page says nothing about the patience of visitors.
-    """
-    came = Entry.objects.filter(queue=queue).final().exclude(reason=Reason.UNSEEN)
-    return came.order_by("-finished_at")[:RECENT_ENDS]
-
-
-def latest_runs(queue: str) -> EntryQuerySet:
-    """The latest runs that succeeded, by an index of their own: most entries of a line may end otherwise."""
-    succeeded = Entry.objects.filter(queue=queue, status=Status.SUCCEEDED, last_attempted_at__isnull=False)
-    return succeeded.order_by("-finished_at")[:RECENT_RUNS]
-
-
-def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
-    """The seconds that each run kept a worker busy: the run, and the usual turnaround after it.
-
-    The turnaround (RQ's books, a claim, a fork) shows between two runs of a worker when the second visitor had joined
-    before the first run ended. The median counts, because the second visitor may have been absent for a while.
-    """
-    in_order = sorted(runs, key=lambda run: (run.workers[-1:], run.started))
-    gaps = [
-        (following.started - run.finished).total_seconds()
-        for run, following in pairwise(in_order)
-        if run.workers[-1:] == following.workers[-1:] and following.joined < run.finished
-    ]
-    turnaround = max(0.0, median(gaps)) if gaps else 0.0
-    return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)

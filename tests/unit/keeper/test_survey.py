@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from rq import suspension
 from rq.worker.base import WorkerStatus
 
 from queueing.facts import parse_facts
-from queueing.keeper.survey import Run, Survey, Surveyor, busy_seconds, refresh_after
+from queueing.keeper.survey import Survey, Surveyor, refresh_after
 from queueing.line import clients
 from queueing.line.keys import WORKER, facts_key
 from queueing.line.places import Line
@@ -23,11 +23,6 @@ from tests.support.standing import stand
 pytestmark = pytest.mark.postgres
 
 Join = Callable[..., Entry]
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def run(started: float, finished: float, *, joined: float = 0, worker: str = "one") -> Run:
-    return Run([worker], *(NOON + timedelta(seconds=seconds) for seconds in (joined, started, finished)))
 
 
 def born(*lines: str, name: str = "worker") -> PresenceWorker:
@@ -52,30 +47,6 @@ def running(join: Join, *, seconds: float, progress: float | None = None, worker
     assert entry.start(worker)
     Entry.objects.filter(pk=entry.pk).update(last_attempted_at=Now() - timedelta(seconds=seconds), progress=progress)
     return entry
-
-
-# Runs
-
-
-def test_busy_seconds_are_the_turnarounds_of_a_busy_worker() -> None:
-    assert busy_seconds([run(1, 4), run(5, 7), run(8, 12)]) == (4, 3, 5)
-
-
-def test_a_worker_without_work_is_not_busy() -> None:
-    assert busy_seconds([run(1, 4), run(50, 52, joined=50)]) == (3, 2)
-
-
-def test_the_turnaround_is_that_of_one_worker() -> None:
-    assert busy_seconds([run(1, 4), run(2, 9, worker="two"), run(5, 6)]) == (4, 2, 8)
-
-
-def test_a_visitor_who_was_away_when_it_was_their_turn_makes_no_turnaround() -> None:
-    runs = [run(0, 1), run(2, 3), run(4, 5), run(900, 901)]
-    assert busy_seconds(runs) == (2, 2, 2, 2)
-
-
-def test_without_runs_nobody_is_busy() -> None:
-    assert busy_seconds([]) == ()
 
 
 # The facts
