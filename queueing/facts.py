@@ -22,6 +22,7 @@ class Facts:
     workers: int | None = None  # None: the keeper has written nothing lately
     running: int = 0
     busy: int = 0  # workers of this line that have a task, of whichever line
+    busy_elsewhere: int = 0  # of these, the workers whose task is of another line
     suspended: bool = False  # RQ's word to all workers: take nothing
     return_share: float = 0.0  # the share of held visitors who come back
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`

@@ -24,6 +24,8 @@ from queueing.registry import get_task
 # waits longer: each of its pages is sent new numbers then.
 REFRESH = 2.0  # seconds
 PAGES_A_SECOND = 1000
+# One survey makes facts for so long, and ends the line that it has begun. The keeper has other work in its round.
+BUDGET = 0.5  # seconds
 
 
 class Running(NamedTuple):
@@ -39,22 +41,30 @@ class Running(NamedTuple):
 class Surveyor:
     """Publishes facts, and remembers what they were made of. The memory may be forgotten at any time."""
 
-    def __init__(self) -> None:
-        self.client = connection()
+    def __init__(self, budget: float = BUDGET) -> None:
+        self.client, self.budget = connection(), budget
         self._made: dict[str, tuple[Any, float]] = {}  # by line: the circumstances and the moment of its last facts
 
     def publish(self) -> int:
-        """Write the facts of each line, if they may have changed; returns the number of lines with new facts."""
-        survey, written = Survey(), 0
-        for queue in settings.QUEUEING_TASKS:
+        """Write the facts of each line, if they may have changed; returns the number of lines with new facts.
+
+        When the budget is used up, the other lines keep their facts until the next survey, which begins with them.
+        """
+        end, written, survey = time.monotonic() + self.budget, 0, Survey()
+        for queue in sorted(settings.QUEUEING_TASKS, key=self._made_at):
+            is_lost = not self.client.expire(facts_key(queue), FACTS_TTL)
+            if written and time.monotonic() >= end:
+                continue
             circumstances, now = survey.circumstances(queue), time.monotonic()
             before, made_at = self._made.get(queue, (None, 0.0))
-            is_due = circumstances != before or now - made_at >= refresh_after(survey.waiting(queue))
-            if is_due or not self.client.expire(facts_key(queue), FACTS_TTL):
+            if is_lost or circumstances != before or now - made_at >= refresh_after(survey.waiting(queue)):
                 self._made[queue] = circumstances, now
                 write(queue, survey.facts(queue))
                 written += 1
         return written
+
+    def _made_at(self, queue: str) -> float:
+        return self._made[queue][1] if queue in self._made else 0.0
 
 
 def refresh_after(waiting: int) -> float:
@@ -103,16 +113,19 @@ class Survey:
         """
         related = self._related(queue)
         workers = [worker for worker in self.workers if related.intersection(worker.lines)]
-        return self.suspended, workers, [(row.pk, row.workers) for row in self.running if row.queue in related]
+        rows = [(row.pk, row.workers) for row in self.running if row.queue in related]
+        return self.suspended, workers, sorted(rows)  # PostgreSQL returns a renewed row elsewhere in the order
 
     def facts(self, queue: str) -> Facts:
         """The facts of the line."""
         serving = [worker for worker in self.crew if queue in worker.lines]
+        elsewhere = {row.workers[-1] for row in self.running if row.queue != queue and row.workers}
         states = {name: self._state(name) for name in self._related(queue)}
         return Facts(
             workers=len(serving),
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
+            busy_elsewhere=sum(worker.name in elsewhere for worker in self.workers if queue in worker.lines),
             suspended=self.suspended,
             return_share=round(recent.return_share(self._ended(queue)), 3),
             waits=tuple(

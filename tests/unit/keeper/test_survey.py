@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.models.functions import Now
 from rq import suspension
 from rq.worker.base import WorkerStatus
@@ -86,6 +87,19 @@ def test_a_worker_that_is_busy_with_another_line_is_not_free(join: Join) -> None
         assert (facts.wait(0) == (0, 2)) == (busy == 0)
 
 
+def test_workers_that_are_busy_with_another_line_are_counted_and_dead_ones_are_not(join: Join) -> None:
+    for name in ("here", "there", "rowless"):
+        born("tables", "probe", name=name).set_state(WorkerStatus.BUSY)
+    born("tables", name="stranger").set_state(WorkerStatus.BUSY)
+    running(join, seconds=1, worker="here")
+    running(join, seconds=1, worker="dead")
+    for worker in ("there", "stranger", "gone"):
+        entry = running(join, seconds=1, worker=worker)
+        Entry.objects.filter(pk=entry.pk).update(queue="tables")
+    facts = Survey().facts("probe")
+    assert (facts.workers, facts.busy, facts.running, facts.busy_elsewhere) == (3, 3, 2, 1)
+
+
 def test_visitors_who_leave_make_the_wait_shorter(join: Join) -> None:
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
@@ -160,7 +174,7 @@ def test_facts_are_made_anew_when_something_happens_and_not_each_time(join: Join
     """Pages are sent new numbers whenever the facts are others."""
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
-    entry, surveyor = running(join, seconds=10), Surveyor()
+    entry, surveyor = running(join, seconds=10), Surveyor(budget=math.inf)
     assert surveyor.publish() == 3  # all lines
     first = published()
     Entry.objects.filter(pk=entry.pk).update(progress=0.9)
@@ -172,10 +186,31 @@ def test_facts_are_made_anew_when_something_happens_and_not_each_time(join: Join
     assert published().running == 2
 
 
+def test_a_renewed_lease_is_no_news(join: Join) -> None:
+    """PostgreSQL returns a row that was written elsewhere in the order."""
+    entries = [running(join, seconds=10, worker=name) for name in ("one", "two", "three")]
+    before = Survey().circumstances("probe")
+    for entry in entries:
+        assert entry.renew_lease()
+        assert Survey().circumstances("probe") == before
+
+
+def test_lines_for_which_no_time_is_left_have_their_turn_in_the_next_round(db: None, line: Line) -> None:
+    born("probe")
+    surveyor, keys = Surveyor(budget=0), [facts_key(queue) for queue in settings.QUEUEING_TASKS]
+    for number in range(1, len(keys) + 1):
+        assert surveyor.publish() == 1
+        assert line.client.exists(*keys) == number
+    born("probe", "tables", name="another")  # news for two lines
+    line.client.expire(keys[0], 1)
+    assert [surveyor.publish() for _ in range(2)] == [1, 1]
+    assert all(line.client.ttl(key) > 10 for key in keys)
+
+
 def test_facts_are_made_anew_after_a_while(join: Join, published: Any) -> None:
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
-    entry, surveyor = running(join, seconds=10), Surveyor()
+    entry, surveyor = running(join, seconds=10), Surveyor(budget=math.inf)
     surveyor.publish()
     first = published()
     Entry.objects.filter(pk=entry.pk).update(progress=0.9)
@@ -191,7 +226,7 @@ def test_a_long_line_is_told_less_often() -> None:
 
 
 def test_lost_facts_are_written_again_and_old_ones_live_on(join: Join, line: Line, published: Any) -> None:
-    surveyor = Surveyor()
+    surveyor = Surveyor(budget=math.inf)
     surveyor.publish()
     line.client.expire(facts_key("probe"), 1)
     surveyor.publish()
@@ -203,7 +238,7 @@ def test_lost_facts_are_written_again_and_old_ones_live_on(join: Join, line: Lin
 
 
 def test_a_worker_that_dies_is_seen_without_delay(join: Join, line: Line, published: Any) -> None:
-    worker, surveyor = born("probe"), Surveyor()
+    worker, surveyor = born("probe"), Surveyor(budget=math.inf)
     surveyor.publish()
     assert published().workers == 1
     line.client.delete(WORKER.format(name=worker.name))
@@ -218,5 +253,5 @@ def test_the_facts_of_a_long_line_are_small(join: Join, line: Line) -> None:
         for number in range(10_000):
             pipe.zadd(line.keys.line, {f"{number:032x}": number})
         pipe.execute()
-    Surveyor().publish()
+    Surveyor(budget=math.inf).publish()
     assert line.client.strlen(facts_key("probe")) < 1200
