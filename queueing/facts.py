@@ -22,8 +22,9 @@ class Facts:
     workers: int | None = None  # None: the keeper has written nothing lately
     running: int = 0
     busy: int = 0  # workers of this line that have a task, of whichever line
+    busy_elsewhere: int = 0  # of these, the workers whose task is of another line
     suspended: bool = False  # RQ's word to all workers: take nothing
-    returning: float = 0.0  # the share of held visitors who come back
+    return_share: float = 0.0  # the share of held visitors who come back
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`
 
     def wait(self, ahead: int, held_ahead: int = 0) -> Wait | None:
@@ -32,7 +33,7 @@ class Facts:
             return None
         if ahead + self.busy < self.workers:
             return Wait(0.0, eta.FREE_WORKER_WAIT)
-        return eta.look_up(self.waits, ahead + self.returning * held_ahead)
+        return eta.look_up(self.waits, ahead + self.return_share * held_ahead)
 
 
 @dataclass(frozen=True, slots=True)

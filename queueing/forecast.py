@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from statistics import fmean, stdev
 
-from queueing.run_times import Rest, Task
+from queueing.run_times import OngoingRun, Rest
 
 GAMES = 200
 # The quantiles between which a range lies. They hold 88 % of the games for a range that is meant to hold 85 % of the
@@ -24,8 +24,10 @@ LOW, HIGH = 0.06, 0.94
 # Entries that are played one by one; with several lines, fewer. Those behind them are played in strides, because a line
 # may have 10,000.
 ONE_BY_ONE = 32
-TURNS = 64  # of all lines, while these are played
+# Turns of all lines in a game, at most. Half of them is for workers that ask many other lines first.
+TURNS = 128
 STRIDE = 1.33
+POISSON = 5  # events from which on their number is drawn from the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Worker:
     """A live worker."""
 
     lines: tuple[str, ...]  # in the order of its next turn
-    task: Task | None = None  # None: idle
+    run: OngoingRun | None = None  # None: idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,7 @@ def waits(queue: str, lines: Mapping[str, LineState], workers: Sequence[Worker])
     table = _Table(queue, lines, crew)
     chance = random.Random(1)  # noqa: S311  # numbers, no secrets
     games = [_Game(table, chance) for _ in range(GAMES)]
-    # Seconds between two turns of the line: its workers' time for each of its turns, with the other lines' turns.
-    pace = sum(game.work for game in games) / sum(game.turns for game in games) / table.servers
+    pace = _pace(table, games)
     for game in games:
         game.play_in_strides(pace)
     return [
@@ -70,6 +71,14 @@ def waits(queue: str, lines: Mapping[str, LineState], workers: Sequence[Worker])
         for number, ahead in enumerate(table.points)
         if (times := sorted(game.times[number] for game in games))
     ]
+
+
+def _pace(table: "_Table", games: Sequence["_Game"]) -> float:
+    """The seconds between two turns of the line."""
+    if own_turns := sum(game.own_turns for game in games):
+        # Worker-seconds of all turns, divided by this line's turns and by its workers.
+        return sum(game.work for game in games) / own_turns / table.servers
+    return table.cycle / table.servers
 
 
 def points_up_to(waiting: int) -> list[int]:
@@ -95,24 +104,61 @@ def _variation(runs: Sequence[float]) -> float:
     return stdev(runs) / fmean(runs) if len(runs) > 1 else 1.0
 
 
+def _has_work(state: LineState) -> bool:
+    return state.waiting + state.returning > 0 or state.arrivals > 0
+
+
+def _poisson(chance: random.Random, mean: float) -> int:
+    """A number of events; of many by the normal distribution, so that they cost no more than a few."""
+    if mean > POISSON:
+        return max(0, round(chance.gauss(mean, math.sqrt(mean))))
+    number, left = -1, mean
+    while left >= 0:
+        left -= chance.expovariate(1.0)
+        number += 1
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Helper:
+    """A worker of other lines alone. It takes their entries by a rate: its turns are not played."""
+
+    lines: frozenset[str]  # those with work
+    rest: Rest | None
+    rate: float  # turns per second in each of these lines
+    mean: float  # seconds of a run
+
+
 class _Table:
     """What all games of a forecast have in common."""
 
     def __init__(self, queue: str, lines: Mapping[str, LineState], workers: Sequence[Worker]) -> None:
         self.queue, self.lines, self.mine = queue, lines, lines[queue]
-        self.asked = [worker.lines for worker in workers]
-        self.servers = sum(queue in asked for asked in self.asked)
-        self.others = sorted({name for worker in workers for name in worker.lines} - {queue})
-        self.runs = {name: lines[name].runs or self.mine.runs for name in (queue, *self.others)}
-        self.rests = [self._rest_of(worker.task) for worker in workers]
+        names = sorted({name for worker in workers for name in worker.lines} | {queue})
+        self.runs = {name: lines[name].runs or self.mine.runs for name in names}
+        self.means = {name: fmean(self.runs[name]) for name in names if name == queue or _has_work(lines[name])}
         self.variations = {name: _variation(runs) for name, runs in self.runs.items()}
         self.variation = self.variations[queue]
+        serving = [worker for worker in workers if queue in worker.lines]
+        self.asked = [worker.lines for worker in serving]
+        self.servers = len(serving)
+        self.rests = [self._rest_of(worker.run) for worker in serving]
+        self.others = sorted({name for asked in self.asked for name in asked} - {queue})
+        self.cycle = sum(mean for name, mean in self.means.items() if name in {queue, *self.others})
+        self.helpers = [self._helper(worker) for worker in workers if queue not in worker.lines]
         self.points = points_up_to(self.mine.waiting)
-        most = min(ONE_BY_ONE, TURNS // len(self.runs), self.mine.waiting + 8)
+        most = min(ONE_BY_ONE, TURNS // (2 * len(self.others) + 2), self.mine.waiting + 8)
         self.first_points = self.points[: max(1, bisect_right(self.points, most))]
 
-    def _rest_of(self, task: Task | None) -> Rest | None:
-        return Rest(task, self.runs.get(task.line, self.mine.runs)) if task else None
+    def _helper(self, worker: Worker) -> _Helper:
+        lines = [name for name in worker.lines if name in self.means]
+        cycle = sum(self.means[name] for name in lines)
+        return _Helper(
+            frozenset(lines), self._rest_of(worker.run), 1 / cycle if cycle else 0.0, cycle / max(1, len(lines))
+        )
+
+    def _rest_of(self, run: OngoingRun | None) -> Rest | None:
+        return Rest(run, self.runs.get(run.line, self.mine.runs)) if run else None
 
 
 class _Game:
@@ -127,47 +173,50 @@ class _Game:
         }
         left = table.mine.left
         self.leaving = table.mine.leave_rate * (chance.gammavariate(left, 1 / left) if left else 1.0)
-        self.turns, self.work = 0, 0.0  # of this line, and seconds of its workers
-        starts = self._play_one_by_one(table.mine.returning + table.first_points[-1])
-        self.times = [starts[point + table.mine.returning] for point in table.first_points]
+        self.turns = self.own_turns = 0  # of all lines, and of this one
+        self.work = 0.0  # seconds of the workers in these turns
+        self.starts: list[float] = []
+        self.now = self._play_one_by_one(table.mine.returning + table.first_points[-1])
+        numbers = [point + table.mine.returning for point in table.first_points]
+        self.times = [self.starts[number] for number in numbers if number < len(self.starts)]
 
-    def _play_one_by_one(self, last: int) -> list[float]:
-        """The moments of the first turns: those of visitors with 0 ... `last` entries ahead.
+    def _play_one_by_one(self, last: int) -> float:
+        """Play the first turns, those of visitors with 0 ... `last` entries ahead; returns the moment of the last one.
 
-        A worker that is free asks its lines in turn, as RQ's RoundRobinWorker does.
+        A worker that is free asks its lines in turn, as RQ's RoundRobinWorker does. When the turns are used up before,
+        the moment is that of the next turn.
         """
         table, chance = self.table, self.chance
-        others = {name: _Other(table.lines[name], chance) for name in table.others}
-        turns = [0] * len(table.asked)
+        helpers = [(helper, helper.rest.draw(chance) if helper.rest else 0.0) for helper in table.helpers]
+        others = {name: _Other(name, table.lines[name], helpers, chance) for name in table.others}
+        following = [0] * len(table.asked)
         free = [(rest.draw(chance) if rest else 0.0, number) for number, rest in enumerate(table.rests)]
         heapify(free)
-        starts: list[float] = []
-        while True:
+        while self.turns < TURNS:
             now, number = free[0]
-            asked, first = table.asked[number], turns[number]
+            asked, first = table.asked[number], following[number]
             for step in range(first, first + len(asked)):
                 name = asked[step % len(asked)]
-                if name == table.queue:
-                    self._take(starts, now, last)
-                    if len(starts) > last:
-                        return starts
-                elif not others[name].take(now):
-                    continue
-                turns[number] = (step + 1) % len(asked)
-                runs = table.runs[name]
-                seconds = self.factors[name] * runs[int(chance.random() * len(runs))]
-                self.work += seconds * (table.queue in asked)
-                heapreplace(free, (now + seconds, number))
-                break
-            else:
-                heapreplace(free, (min(others[name].next_arrival for name in asked), number))
+                if name == table.queue or others[name].take(now):
+                    break
+            following[number] = (step + 1) % len(asked)
+            seconds = self.factors[name] * chance.choice(table.runs[name])
+            self.turns += 1
+            self.work += seconds
+            heapreplace(free, (now + seconds, number))
+            if name == table.queue:
+                self._take(now, last)
+                if len(self.starts) > last:
+                    return now
+        return free[0][0]
 
-    def _take(self, starts: list[float], now: float, last: int) -> None:
+    def _take(self, now: float, last: int) -> None:
         """A turn of this line. An entry is still there at the moment t with the probability exp(-leaving t)."""
+        starts = self.starts
         starts.append(now)
         while len(starts) <= last and self.leaving and self.chance.random() > math.exp(-self.leaving * now):
             starts.append(now)
-        self.turns += 1
+        self.own_turns += 1
 
     def play_in_strides(self, pace: float) -> None:
         """The later turns. `pace` is that of all games; this one's differs as its runs do.
@@ -178,8 +227,8 @@ class _Game:
         """
         table, leaving = self.table, self.leaving
         pace *= self.factors[table.queue]
-        before, now = table.first_points[-1], self.times[-1]
-        for point in table.points[len(table.first_points) :]:
+        before, now = len(self.starts) - 1 - table.mine.returning, self.now
+        for point in table.points[len(self.times) :]:
             expected = (point - before) * pace
             if leaving:
                 expected = math.log1p(leaving * expected * math.exp(-leaving * now)) / leaving
@@ -189,23 +238,41 @@ class _Game:
 
 
 class _Other:
-    """Another line in a game: its entries, and those who are still to come."""
+    """Another line in a game: its entries, those who are still to come, and the workers of other lines alone."""
 
-    def __init__(self, state: LineState, chance: random.Random) -> None:
+    def __init__(
+        self, name: str, state: LineState, helpers: Sequence[tuple[_Helper, float]], chance: random.Random
+    ) -> None:
         self.state, self.chance = state, chance
         self.waiting = state.waiting + state.returning
-        self.next_arrival = self._after(0.0)
+        self.at, self.rate = 0.0, 0.0  # of the helpers that are free
+        busy = [(free_at, helper.rate, helper.mean) for helper, free_at in helpers if name in helper.lines]
+        self.busy = sorted(busy, reverse=True)
 
     def take(self, now: float) -> bool:
         """True if a present entry was there to be taken."""
-        while self.next_arrival <= now:
-            self.waiting += 1
-            self.next_arrival = self._after(self.next_arrival)
-        while self.waiting:
-            self.waiting -= 1
-            if self.chance.random() <= math.exp(-self.state.leave_rate * now):
-                return True
-        return False
+        present = math.exp(-self.state.leave_rate * now)
+        self._go_on(now, present)
+        if not self.waiting:
+            return False
+        if present < 1:  # the number of absent ones before the first present one
+            absent = math.log(1 - self.chance.random()) / math.log1p(-present) if present else math.inf
+            self.waiting -= int(min(self.waiting, absent))
+        if not self.waiting:
+            return False
+        self.waiting -= 1
+        return True
 
-    def _after(self, now: float) -> float:
-        return now + self.chance.expovariate(self.state.arrivals) if self.state.arrivals > 0 else math.inf
+    def _go_on(self, now: float, present: float) -> None:
+        """Add the arrivals since the last turn, and take off what the helpers took, from their first free moment on."""
+        came = self.state.arrivals * (now - self.at)
+        taken = self.rate * (now - self.at)
+        while self.busy and self.busy[-1][0] <= now:
+            free_at, rate, mean = self.busy.pop()
+            taken += rate * (now - free_at + mean)
+            self.rate += rate
+        self.at = now
+        self.waiting += _poisson(self.chance, came) if came else 0
+        if taken and self.waiting:
+            taken = min(taken / present, self.waiting) if present else self.waiting
+            self.waiting -= min(self.waiting, _poisson(self.chance, taken))

@@ -23,15 +23,15 @@ SHORTEST_RUN = 0.001  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A task that a worker is busy with."""
+class OngoingRun:
+    """A run that keeps a worker busy at this moment."""
 
     line: str
     age: float = 0.0  # seconds since its start
     progress: float | None = None  # 0..1
 
 
-def known_runs(finished: Sequence[float], running: Sequence[Task], typical: float | None) -> tuple[float, ...]:
+def known_runs(finished: Sequence[float], running: Sequence[OngoingRun], typical: float | None) -> tuple[float, ...]:
     """The times that runs keep a worker busy, in seconds; () if nothing is known.
 
     `finished` are the times of recent runs. While there are fewer than PRIOR_RUNS, quantiles of a log-normal prior
@@ -43,9 +43,9 @@ def known_runs(finished: Sequence[float], running: Sequence[Task], typical: floa
     if missing <= 0:
         return runs
     projected = [
-        task.age / task.progress
-        for task in running
-        if task.progress and task.progress >= LEAST_PROGRESS and task.age >= SHORTEST_RUN
+        run.age / run.progress
+        for run in running
+        if run.progress and run.progress >= LEAST_PROGRESS and run.age >= SHORTEST_RUN
     ]
     suggested = [math.log(seconds) for seconds in (*runs, *projected)]
     if not typical and not suggested:
@@ -56,7 +56,7 @@ def known_runs(finished: Sequence[float], running: Sequence[Task], typical: floa
 
 
 class Rest:
-    """The seconds until the end of a task that has been running for a while: T - a, given T > a and its progress.
+    """The seconds until the end of a run that has been going on for a while: T - a, given T > a and its progress.
 
     With progress: the logarithm of T is normal for the line's runs, and so is that of the time a / p that the progress
     suggests. Their product is normal, too (A. Gelman et al., "Bayesian Data Analysis", 3rd edition, section 2.5).
@@ -64,10 +64,10 @@ class Rest:
     A run that has outlived the line's runs is not like them: then its progress alone counts, or its age.
     """
 
-    def __init__(self, task: Task, runs: Sequence[float]) -> None:
-        self.age = max(task.age, SHORTEST_RUN)
+    def __init__(self, run: OngoingRun, runs: Sequence[float]) -> None:
+        self.age = max(run.age, SHORTEST_RUN)
         self.survivors = [seconds for seconds in runs if seconds > self.age]
-        hint = _hint(self.age, task.progress)
+        hint = _hint(self.age, run.progress)
         self.normal = likely = _fit(runs)
         if hint:
             self.survivors.clear()

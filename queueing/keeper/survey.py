@@ -2,34 +2,30 @@
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
-from statistics import median
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count
 from django.utils import timezone
 
 from queueing import eta, forecast, run_times
 from queueing.facts import FACTS_TTL, Facts
+from queueing.keeper import recent
 from queueing.line.clients import connection
 from queueing.line.keys import facts_key
 from queueing.line.places import get_line
 from queueing.line.workers import LiveWorker, all_workers, are_suspended
-from queueing.models import Entry, EntryEvent, EntryQuerySet
+from queueing.models import Entry, EntryQuerySet
 from queueing.registry import get_task
-from queueing.states import Reason, Status
 
-RECENT_RUNS = 100  # runs from which the expected wait is forecast
-RECENT_ENDS = 100  # ended entries from which the rates of leaving, arriving and coming back are taken
 # Facts of a line in which nothing has happened are made anew at this pace, since the work in it goes on. A long line
 # waits longer: each of its pages is sent new numbers then.
 REFRESH = 2.0  # seconds
 PAGES_A_SECOND = 1000
+# One survey makes facts for so long, and ends the line that it has begun. The keeper has other work in its round.
+BUDGET = 0.5  # seconds
 
 
 class Running(NamedTuple):
@@ -42,46 +38,33 @@ class Running(NamedTuple):
     progress: float | None
 
 
-class Run(NamedTuple):
-    """A run of a task that has ended."""
-
-    workers: list[str]  # the last worker is that of this run
-    joined: datetime
-    started: datetime
-    finished: datetime
-
-
-RUN_COLUMNS = ("worker_ids", "joined_at", "last_attempted_at", "finished_at")
-
-
-class End(NamedTuple):
-    """An entry that has ended."""
-
-    pk: int
-    joined: datetime
-    started: datetime | None
-    finished: datetime
-
-
 class Surveyor:
     """Publishes facts, and remembers what they were made of. The memory may be forgotten at any time."""
 
-    def __init__(self) -> None:
-        self.client = connection()
+    def __init__(self, budget: float = BUDGET) -> None:
+        self.client, self.budget = connection(), budget
         self._made: dict[str, tuple[Any, float]] = {}  # by line: the circumstances and the moment of its last facts
 
     def publish(self) -> int:
-        """Write the facts of each line, if they may have changed; returns the number of lines with new facts."""
-        survey, written = Survey(), 0
-        for queue in settings.QUEUEING_TASKS:
+        """Write the facts of each line, if they may have changed; returns the number of lines with new facts.
+
+        When the budget is used up, the other lines keep their facts until the next survey, which begins with them.
+        """
+        end, written, survey = time.monotonic() + self.budget, 0, Survey()
+        for queue in sorted(settings.QUEUEING_TASKS, key=self._made_at):
+            is_lost = not self.client.expire(facts_key(queue), FACTS_TTL)
+            if written and time.monotonic() >= end:
+                continue
             circumstances, now = survey.circumstances(queue), time.monotonic()
             before, made_at = self._made.get(queue, (None, 0.0))
-            is_due = circumstances != before or now - made_at >= refresh_after(survey.waiting(queue))
-            if is_due or not self.client.expire(facts_key(queue), FACTS_TTL):
+            if is_lost or circumstances != before or now - made_at >= refresh_after(survey.waiting(queue)):
                 self._made[queue] = circumstances, now
                 write(queue, survey.facts(queue))
                 written += 1
         return written
+
+    def _made_at(self, queue: str) -> float:
+        return self._made[queue][1] if queue in self._made else 0.0
 
 
 def refresh_after(waiting: int) -> float:
@@ -102,7 +85,7 @@ class Survey:
     workers: list[LiveWorker] = field(default_factory=all_workers)
     suspended: bool = field(default_factory=are_suspended)
     _waiting: dict[str, int] = field(default_factory=dict)
-    _ends: dict[str, list[End]] = field(default_factory=dict)
+    _ends: dict[str, list[recent.End]] = field(default_factory=dict)
     _states: dict[str, forecast.LineState] = field(default_factory=dict)
 
     @cached_property
@@ -125,21 +108,26 @@ class Survey:
         return self._waiting[queue]
 
     def circumstances(self, queue: str) -> Any:
-        """When these are others, so are the facts of the line: its workers and theirs, and what they work on."""
+        """The inputs whose change makes new facts: the suspension, the workers of this and related lines, and their
+        running rows.
+        """
         related = self._related(queue)
         workers = [worker for worker in self.workers if related.intersection(worker.lines)]
-        return self.suspended, workers, [(row.pk, row.workers) for row in self.running if row.queue in related]
+        rows = [(row.pk, row.workers) for row in self.running if row.queue in related]
+        return self.suspended, workers, sorted(rows)  # PostgreSQL returns a renewed row elsewhere in the order
 
     def facts(self, queue: str) -> Facts:
         """The facts of the line."""
         serving = [worker for worker in self.crew if queue in worker.lines]
+        elsewhere = {row.workers[-1] for row in self.running if row.queue != queue and row.workers}
         states = {name: self._state(name) for name in self._related(queue)}
         return Facts(
             workers=len(serving),
             running=sum(row.queue == queue for row in self.running),
-            busy=sum(worker.task is not None for worker in serving),
+            busy=sum(worker.run is not None for worker in serving),
+            busy_elsewhere=sum(worker.name in elsewhere for worker in self.workers if queue in worker.lines),
             suspended=self.suspended,
-            returning=round(self._return_share(queue), 3),
+            return_share=round(recent.return_share(self._ended(queue)), 3),
             waits=tuple(
                 (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, self.crew)
             ),
@@ -156,13 +144,13 @@ class Survey:
     def _member(self, worker: LiveWorker, row: Running | None) -> forecast.Worker:
         lines = tuple(name for name in worker.lines if name in settings.QUEUEING_TASKS)
         if row is None:  # busy without a row: it is about to start an entry, or works on a foreign job
-            return forecast.Worker(lines, run_times.Task(lines[0]) if worker.is_busy and lines else None)
+            return forecast.Worker(lines, run_times.OngoingRun(lines[0]) if worker.is_busy and lines else None)
         turn = lines.index(row.queue) + 1 if row.queue in lines else 0
-        return forecast.Worker(lines[turn:] + lines[:turn], self._task(row))
+        return forecast.Worker(lines[turn:] + lines[:turn], self._ongoing(row))
 
-    def _task(self, row: Running) -> run_times.Task:
+    def _ongoing(self, row: Running) -> run_times.OngoingRun:
         # The age compares the clocks of two hosts. It moves an estimate, and decides nothing.
-        return run_times.Task(row.queue, max(0.0, (self.at - row.started).total_seconds()), row.progress)
+        return run_times.OngoingRun(row.queue, max(0.0, (self.at - row.started).total_seconds()), row.progress)
 
     def _state(self, queue: str) -> forecast.LineState:
         if queue not in self._states:
@@ -178,8 +166,8 @@ class Survey:
         return forecast.LineState(
             waiting=self.waiting(queue),
             runs=run_times.known_runs(
-                busy_seconds(map(Run._make, latest_runs(queue).values_list(*RUN_COLUMNS))),
-                [self._task(row) for row in running],
+                recent.busy_seconds(recent.runs(queue)),
+                [self._ongoing(row) for row in running],
                 get_task(queue).typical_seconds,
             ),
             arrivals=len(ends) / seconds if seconds > 0 else 0.0,
@@ -188,52 +176,12 @@ class Survey:
             returning=sum(not alive.intersection(row.workers[-1:]) for row in running),
         )
 
-    def _ended(self, queue: str) -> list[End]:
+    def _ended(self, queue: str) -> list[recent.End]:
         if queue not in self._ends:
-            columns = ("pk", "joined_at", "started_at", "finished_at")
-            self._ends[queue] = [End._make(row) for row in latest_ends(queue).values_list(*columns)]
+            self._ends[queue] = recent.ends(queue)
         return self._ends[queue]
-
-    def _return_share(self, queue: str) -> float:
-        """The share of the recently held who came back."""
-        held, back = EntryEvent.Kind.HELD, EntryEvent.Kind.BACK
-        ended = [end.pk for end in self._ended(queue)]
-        events = EntryEvent.objects.filter(entry__in=ended, kind__in=(held, back)).order_by()
-        counts = dict(events.values_list("kind").annotate(Count("id")))
-        return eta.return_share(min(counts.get(back, 0), counts.get(held, 0)), counts.get(held, 0))
 
 
 def running_rows() -> EntryQuerySet:
     """The running rows of all lines, by the index on the line."""
     return Entry.objects.running().filter(queue__in=list(settings.QUEUEING_TASKS), last_attempted_at__isnull=False)
-
-
-def latest_ends(queue: str) -> EntryQuerySet:
-    """The latest ended entries, by the index on line and end.
-
-    Unseen entries are left out: a form sent without opening the page says nothing about the patience of visitors.
-    """
-    came = Entry.objects.filter(queue=queue).final().exclude(reason=Reason.UNSEEN)
-    return came.order_by("-finished_at")[:RECENT_ENDS]
-
-
-def latest_runs(queue: str) -> EntryQuerySet:
-    """The latest runs that succeeded, by an index of their own: most entries of a line may end otherwise."""
-    succeeded = Entry.objects.filter(queue=queue, status=Status.SUCCEEDED, last_attempted_at__isnull=False)
-    return succeeded.order_by("-finished_at")[:RECENT_RUNS]
-
-
-def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
-    """The seconds that each run kept a worker busy: the run, and the usual turnaround after it.
-
-    The turnaround (RQ's books, a claim, a fork) shows between two runs of a worker when the second visitor had joined
-    before the first run ended. The median counts, because the second visitor may have been absent for a while.
-    """
-    in_order = sorted(runs, key=lambda run: (run.workers[-1:], run.started))
-    gaps = [
-        (following.started - run.finished).total_seconds()
-        for run, following in pairwise(in_order)
-        if run.workers[-1:] == following.workers[-1:] and following.joined < run.finished
-    ]
-    turnaround = max(0.0, median(gaps)) if gaps else 0.0
-    return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)

@@ -107,7 +107,7 @@ def ordinal(number: int) -> str:
 
 def _serving(facts: Facts) -> str:
     """The workers of the line. A worker may serve several lines, so all workers may be busy with other lines."""
-    workers, elsewhere = facts.workers or 0, max(0, facts.busy - facts.running)
+    workers, elsewhere = facts.workers or 0, facts.busy_elsewhere
     if facts.busy < workers or not elsewhere:
         return f"{workers} {'worker serves' if workers == 1 else 'workers serve'} this line."
     if workers == 1:

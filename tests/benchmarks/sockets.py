@@ -48,7 +48,7 @@ FACTS = Facts(
     workers=2,
     running=2,
     busy=2,
-    returning=0.5,
+    return_share=0.5,
     waits=tuple((n * n, 8.0 * n * n, 12.0 * n * n + 20) for n in range(105)),
 )
 

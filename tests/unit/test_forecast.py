@@ -1,6 +1,11 @@
 """The forecast of a line's waits: pure numbers."""
 
+import math
+import random
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -8,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queueing import eta
-from queueing.forecast import LineState, Worker, points_up_to, waits
-from queueing.run_times import Task, known_runs
+from queueing.forecast import TURNS, LineState, Worker, _Game, _Table, points_up_to, waits
+from queueing.run_times import OngoingRun, known_runs
 
 EVEN = (60.0,) * 20
 # Runs from 30 to 90 s.
@@ -17,7 +22,7 @@ UNEVEN = tuple(30.0 + 3 * number for number in range(21))
 
 
 def busy(age: float = 0.0, progress: float | None = None, *, line: str = "one", lines: tuple[str, ...] = ()) -> Worker:
-    return Worker(lines or ("one",), Task(line, age, progress))
+    return Worker(lines or ("one",), OngoingRun(line, age, progress))
 
 
 def wait(
@@ -130,8 +135,8 @@ def test_the_first_visitor_of_all_is_told_by_the_typical_time_of_the_task() -> N
 
 def test_the_first_visitor_of_all_is_told_by_the_progress_of_what_runs() -> None:
     assert known_runs((), (), None) == ()
-    assert known_runs((), [Task("one", 30, 0.0), Task("one", 30, None)], None) == ()
-    runs = known_runs((), [Task("one", 30, 0.5)], None)
+    assert known_runs((), [OngoingRun("one", 30, 0.0), OngoingRun("one", 30, None)], None) == ()
+    runs = known_runs((), [OngoingRun("one", 30, 0.5)], None)
     assert min(runs) < 60 < max(runs)
     low, high = wait(0, busy(30, 0.5), runs=runs)
     assert low < 30 < high
@@ -173,7 +178,7 @@ def test_behind_the_entries_that_are_played_one_by_one_it_goes_on_as_before() ->
     assert (low + high) / 2 == pytest.approx(expected, rel=0.05)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)  # a loaded machine may be slow
 @given(
     waiting=st.integers(0, 3000),
     workers=st.lists(st.sampled_from([busy(), busy(9, 0.5), busy(line="two"), Worker(("two", "one"))]), min_size=1),
@@ -187,3 +192,85 @@ def test_it_never_shrinks_with_the_line(waiting: int, workers: list[Worker], run
     assert all(0 <= low <= high for low, high in zip(lows, highs, strict=True))
     assert lows == sorted(lows)
     assert highs == sorted(highs)
+
+
+# The work of a forecast
+
+
+class TooManyCallsError(Exception):
+    pass
+
+
+def assert_calls(act: Callable[[], object], *, most: int) -> None:
+    """Stop `act` when it has made so many calls of functions: draws, turns, sums. They are work, however fast."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+        if calls > most:
+            raise TooManyCallsError
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+
+
+def test_quick_runs_of_another_line_do_not_prolong_a_forecast() -> None:
+    """While the shared worker works for an hour, the worker of the other line alone has 7,200 turns."""
+    shared = Worker(("one", "two"), OngoingRun("one", 0))
+    states = {
+        "one": LineState(waiting=9, runs=(3600.0,) * 20),
+        "two": LineState(waiting=10_000, runs=(0.5,) * 20, arrivals=2.0),
+    }
+    crew = [shared, Worker(("two",))]
+    assert_calls(lambda: waits("one", states, crew), most=500_000)
+    found = eta.look_up(waits("one", states, crew), 0)
+    assert found is not None
+    assert 3000 < found[0] <= found[1] < 4200
+
+
+HOUR, MILLISECOND = (3600.0,) * 20, (0.001,) * 20
+LINES = tuple(f"line {number}" for number in range(20))
+
+
+@pytest.mark.parametrize("leave_rate", [0.0, 0.5])
+@pytest.mark.parametrize("runs", [HOUR, MILLISECOND])
+@pytest.mark.parametrize("served", [[LINES], [LINES[:2], LINES[1:]], [LINES[:1], LINES[1:], LINES]])
+def test_the_work_of_a_forecast_is_bounded(
+    served: list[tuple[str, ...]], runs: tuple[float, ...], leave_rate: float
+) -> None:
+    """20 lines of 10,000 on 100 workers, with rests of an hour and runs of a millisecond."""
+    usual = LineState(waiting=10_000, runs=MILLISECOND, arrivals=1000.0, leave_rate=leave_rate, left=9, returning=50)
+    states = dict.fromkeys(LINES, usual) | {LINES[0]: replace(usual, runs=runs)}
+    rest = OngoingRun(LINES[0], 1800, 0.3)
+    crew = [Worker(served[number % len(served)], rest if number % 2 else None) for number in range(100)]
+    table = _Table(LINES[0], states, crew)
+    games = [_Game(table, random.Random(seed)) for seed in range(50)]  # noqa: S311  # numbers, no secrets
+    assert max(game.turns for game in games) <= TURNS
+    assert_calls(lambda: waits(LINES[0], states, crew), most=1_000_000)
+    curve = waits(LINES[0], states, crew)
+    assert [low for _, low, _ in curve] == sorted(low for _, low, _ in curve)
+    assert all(0 <= low <= high < math.inf for _, low, high in curve)
+
+
+def test_when_the_turns_are_used_up_it_goes_on_as_before() -> None:
+    """40 entries of dead workers and 40 ahead, on a worker that asks four lines: 320 turns of a minute."""
+    lines = ("two", "three", "four", "one")
+    usual = LineState(waiting=1000, runs=EVEN)
+    states = dict.fromkeys(lines, usual) | {"one": replace(usual, waiting=50, returning=40)}
+    found = eta.look_up(waits("one", states, [Worker(lines)]), 40)
+    assert found is not None
+    assert sum(found) / 2 == pytest.approx(80 * 4 * 60, rel=0.05)
+
+
+def test_workers_of_other_lines_leave_the_shared_one_what_they_cannot_do() -> None:
+    """Six entries a minute come to the other line, and its own worker serves one of them."""
+    shared, own = busy(lines=("two", "one")), busy(line="two", lines=("two",))
+    both = wait(9, shared, own, two={"waiting": 20, "arrivals": 0.1})
+    assert sum(both) == pytest.approx(sum(wait(9, shared, two={"waiting": 1000})), rel=0.1)
+    rare = wait(9, shared, own, two={"waiting": 0, "arrivals": 1 / 600})
+    assert sum(rare) == pytest.approx(sum(wait(9, shared, two={"waiting": 0})), rel=0.15)

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from queueing import stats
-from queueing.keeper import survey
+from queueing.keeper import recent, survey
 from queueing.models import Entry, EntryQuerySet
 
 pytestmark = pytest.mark.postgres
@@ -21,8 +21,8 @@ LONG_AGO = Now() - timedelta(hours=1)
 # The reader of each query, the query, and its index.
 QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
     "survey: running": (survey.running_rows, "entry_running_queue"),
-    "survey: latest runs": (lambda: survey.latest_runs("probe"), "entry_succeeded"),
-    "survey: latest ends": (lambda: survey.latest_ends("probe"), "entry_finished"),
+    "recent: latest runs": (lambda: recent.latest_runs("probe"), "entry_succeeded"),
+    "recent: latest ends": (lambda: recent.latest_ends("probe"), "entry_finished"),
     "stats: ends lately": (lambda: PROBE.final().filter(finished_at__gt=LONG_AGO), "entry_finished"),
     "keeper: waiting": (PROBE.waiting, "entry_waiting"),
     "keeper: leases": (Entry.objects.lease_over, "entry_running"),

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from queueing.keeper.survey import RECENT_ENDS, RECENT_RUNS
+from queueing.keeper.recent import RECENT_ENDS, RECENT_RUNS
 from tests.benchmarks.replay.crowds import Kind
 
 type Range = tuple[float, float]

@@ -20,7 +20,7 @@ class Published:
 
     states: Mapping[str, forecast.LineState]
     crew: Sequence[forecast.Worker]
-    returning: Mapping[str, float]
+    return_shares: Mapping[str, float]
     _facts: dict[str, Facts] = field(default_factory=dict)
 
     def facts(self, queue: str) -> Facts:
@@ -29,8 +29,8 @@ class Published:
             serving = [worker for worker in self.crew if queue in worker.lines]
             self._facts[queue] = Facts(
                 workers=len(serving),
-                busy=sum(worker.task is not None for worker in serving),
-                returning=self.returning[queue],
+                busy=sum(worker.run is not None for worker in serving),
+                return_share=self.return_shares[queue],
                 waits=tuple(forecast.waits(queue, self.states, self.crew)),
             )
         return self._facts[queue]
@@ -70,14 +70,14 @@ class Board:
 
     def _member(self, worker: Worker, now: float) -> forecast.Worker:
         lines = worker.lines[worker.turn :] + worker.lines[: worker.turn]
-        return forecast.Worker(lines, _task(worker.run, now) if worker.run else None)
+        return forecast.Worker(lines, _ongoing(worker.run, now) if worker.run else None)
 
     def _state(self, line: Line, now: float) -> forecast.LineState:
         running = [run for run in self.runs if run.person.line is line]
         waits, left = _ends(line)
         return forecast.LineState(
             waiting=len(line.present),
-            runs=run_times.known_runs(line.runs, [_task(run, now) for run in running], line.kind.typical),
+            runs=run_times.known_runs(line.runs, [_ongoing(run, now) for run in running], line.kind.typical),
             arrivals=len(line.ends) / max(now - line.ends[0][0], 1.0) if len(line.ends) > 1 else 0.0,
             leave_rate=eta.leave_rate(waits, left=left),
             left=left,
@@ -95,8 +95,8 @@ class Board:
         }
 
 
-def _task(run: Run, now: float) -> run_times.Task:
-    return run_times.Task(run.person.line.name, now - run.started, run.progress(now))
+def _ongoing(run: Run, now: float) -> run_times.OngoingRun:
+    return run_times.OngoingRun(run.person.line.name, now - run.started, run.progress(now))
 
 
 def _ends(line: Line) -> tuple[list[float], int]:

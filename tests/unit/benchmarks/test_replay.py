@@ -45,12 +45,15 @@ def test_the_turn_of_a_visitor_who_left_is_known() -> None:
 
 
 def test_a_shared_worker_takes_its_lines_in_turn() -> None:
-    crowd = Crowd({"a": replace(EVEN, size=2), "b": replace(EVEN, size=2)}, [("a", "b")], warm_up=0)
-    game = Replay(crowd, seed=1)
+    """Two entries come to each line at the same moment."""
+    kind = replace(EVEN, size=0)
+    game = Replay(Crowd({"a": kind, "b": kind}, [("a", "b")], warm_up=0), seed=1)
+    for name in ("a", "a", "b", "b"):
+        game._after(0.0, game._arrival(game.lines[name], 0, 60.0))
+        game.unfinished += 1
     game.play()
-    ends = {name: [moment for moment, _ in line.ends] for name, line in game.lines.items()}
-    order = sorted((moment, name) for name, moments in ends.items() for moment in moments)
-    assert [name for _, name in order] in (["a", "b", "a", "b"], ["b", "a", "b", "a"], ["a", "a", "b", "b"])
+    ends = sorted((moment, name) for name, line in game.lines.items() for moment, _ in line.ends)
+    assert ends == [(60, "a"), (120, "b"), (180, "a"), (240, "b")]
 
 
 def test_the_interval_score_is_the_width_and_the_weighted_miss() -> None:

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.models.functions import Now
 from rq import suspension
 from rq.worker.base import WorkerStatus
 
 from queueing.facts import parse_facts
-from queueing.keeper.survey import Run, Survey, Surveyor, busy_seconds, refresh_after
+from queueing.keeper.survey import Survey, Surveyor, refresh_after
 from queueing.line import clients
 from queueing.line.keys import WORKER, facts_key
 from queueing.line.places import Line
@@ -23,11 +24,6 @@ from tests.support.standing import stand
 pytestmark = pytest.mark.postgres
 
 Join = Callable[..., Entry]
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def run(started: float, finished: float, *, joined: float = 0, worker: str = "one") -> Run:
-    return Run([worker], *(NOON + timedelta(seconds=seconds) for seconds in (joined, started, finished)))
 
 
 def born(*lines: str, name: str = "worker") -> PresenceWorker:
@@ -52,30 +48,6 @@ def running(join: Join, *, seconds: float, progress: float | None = None, worker
     assert entry.start(worker)
     Entry.objects.filter(pk=entry.pk).update(last_attempted_at=Now() - timedelta(seconds=seconds), progress=progress)
     return entry
-
-
-# Runs
-
-
-def test_busy_seconds_are_the_turnarounds_of_a_busy_worker() -> None:
-    assert busy_seconds([run(1, 4), run(5, 7), run(8, 12)]) == (4, 3, 5)
-
-
-def test_a_worker_without_work_is_not_busy() -> None:
-    assert busy_seconds([run(1, 4), run(50, 52, joined=50)]) == (3, 2)
-
-
-def test_the_turnaround_is_that_of_one_worker() -> None:
-    assert busy_seconds([run(1, 4), run(2, 9, worker="two"), run(5, 6)]) == (4, 2, 8)
-
-
-def test_a_visitor_who_was_away_when_it_was_their_turn_makes_no_turnaround() -> None:
-    runs = [run(0, 1), run(2, 3), run(4, 5), run(900, 901)]
-    assert busy_seconds(runs) == (2, 2, 2, 2)
-
-
-def test_without_runs_nobody_is_busy() -> None:
-    assert busy_seconds([]) == ()
 
 
 # The facts
@@ -115,6 +87,19 @@ def test_a_worker_that_is_busy_with_another_line_is_not_free(join: Join) -> None
         assert (facts.wait(0) == (0, 2)) == (busy == 0)
 
 
+def test_workers_that_are_busy_with_another_line_are_counted_and_dead_ones_are_not(join: Join) -> None:
+    for name in ("here", "there", "rowless"):
+        born("tables", "probe", name=name).set_state(WorkerStatus.BUSY)
+    born("tables", name="stranger").set_state(WorkerStatus.BUSY)
+    running(join, seconds=1, worker="here")
+    running(join, seconds=1, worker="dead")
+    for worker in ("there", "stranger", "gone"):
+        entry = running(join, seconds=1, worker=worker)
+        Entry.objects.filter(pk=entry.pk).update(queue="tables")
+    facts = Survey().facts("probe")
+    assert (facts.workers, facts.busy, facts.running, facts.busy_elsewhere) == (3, 3, 2, 1)
+
+
 def test_visitors_who_leave_make_the_wait_shorter(join: Join) -> None:
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
@@ -135,13 +120,13 @@ def test_unseen_entries_say_nothing_about_patience(join: Join) -> None:
 
 
 def test_held_entries_count_by_the_share_that_came_back(join: Join) -> None:
-    assert Survey().facts("probe").returning == 0.5
+    assert Survey().facts("probe").return_share == 0.5
     for _ in range(8):
         entry = join()
         EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.HELD)
         EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.BACK)
         assert entry.abandon(Reason.CLOSED)
-    assert Survey().facts("probe").returning > 0.8
+    assert Survey().facts("probe").return_share > 0.8
 
 
 def test_the_first_visitor_is_told_by_the_progress_of_what_runs(join: Join) -> None:
@@ -189,7 +174,7 @@ def test_facts_are_made_anew_when_something_happens_and_not_each_time(join: Join
     """Pages are sent new numbers whenever the facts are others."""
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
-    entry, surveyor = running(join, seconds=10), Surveyor()
+    entry, surveyor = running(join, seconds=10), Surveyor(budget=math.inf)
     assert surveyor.publish() == 3  # all lines
     first = published()
     Entry.objects.filter(pk=entry.pk).update(progress=0.9)
@@ -201,10 +186,31 @@ def test_facts_are_made_anew_when_something_happens_and_not_each_time(join: Join
     assert published().running == 2
 
 
+def test_a_renewed_lease_is_no_news(join: Join) -> None:
+    """PostgreSQL returns a row that was written elsewhere in the order."""
+    entries = [running(join, seconds=10, worker=name) for name in ("one", "two", "three")]
+    before = Survey().circumstances("probe")
+    for entry in entries:
+        assert entry.renew_lease()
+        assert Survey().circumstances("probe") == before
+
+
+def test_lines_for_which_no_time_is_left_have_their_turn_in_the_next_round(db: None, line: Line) -> None:
+    born("probe")
+    surveyor, keys = Surveyor(budget=0), [facts_key(queue) for queue in settings.QUEUEING_TASKS]
+    for number in range(1, len(keys) + 1):
+        assert surveyor.publish() == 1
+        assert line.client.exists(*keys) == number
+    born("probe", "tables", name="another")  # news for two lines
+    line.client.expire(keys[0], 1)
+    assert [surveyor.publish() for _ in range(2)] == [1, 1]
+    assert all(line.client.ttl(key) > 10 for key in keys)
+
+
 def test_facts_are_made_anew_after_a_while(join: Join, published: Any) -> None:
     born("probe").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)
-    entry, surveyor = running(join, seconds=10), Surveyor()
+    entry, surveyor = running(join, seconds=10), Surveyor(budget=math.inf)
     surveyor.publish()
     first = published()
     Entry.objects.filter(pk=entry.pk).update(progress=0.9)
@@ -220,7 +226,7 @@ def test_a_long_line_is_told_less_often() -> None:
 
 
 def test_lost_facts_are_written_again_and_old_ones_live_on(join: Join, line: Line, published: Any) -> None:
-    surveyor = Surveyor()
+    surveyor = Surveyor(budget=math.inf)
     surveyor.publish()
     line.client.expire(facts_key("probe"), 1)
     surveyor.publish()
@@ -232,7 +238,7 @@ def test_lost_facts_are_written_again_and_old_ones_live_on(join: Join, line: Lin
 
 
 def test_a_worker_that_dies_is_seen_without_delay(join: Join, line: Line, published: Any) -> None:
-    worker, surveyor = born("probe"), Surveyor()
+    worker, surveyor = born("probe"), Surveyor(budget=math.inf)
     surveyor.publish()
     assert published().workers == 1
     line.client.delete(WORKER.format(name=worker.name))
@@ -247,5 +253,5 @@ def test_the_facts_of_a_long_line_are_small(join: Join, line: Line) -> None:
         for number in range(10_000):
             pipe.zadd(line.keys.line, {f"{number:032x}": number})
         pipe.execute()
-    Surveyor().publish()
+    Surveyor(budget=math.inf).publish()
     assert line.client.strlen(facts_key("probe")) < 1200

@@ -50,17 +50,17 @@ def test_a_visitor_who_is_next_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "busy", "running", "sentence"),
+    ("workers", "busy", "elsewhere", "sentence"),
     [
-        (2, 1, 0, "2 workers serve this line."),
-        (2, 2, 2, "2 workers serve this line."),
-        (1, 1, 0, "The worker of this line is busy with another line."),
-        (2, 2, 0, "All 2 workers of this line are busy, all of them with other lines."),
-        (3, 3, 1, "All 3 workers of this line are busy, 2 of them with other lines."),
+        (2, 1, 1, "2 workers serve this line."),
+        (2, 2, 0, "2 workers serve this line."),
+        (1, 1, 1, "The worker of this line is busy with another line."),
+        (2, 2, 2, "All 2 workers of this line are busy, all of them with other lines."),
+        (3, 3, 2, "All 3 workers of this line are busy, 2 of them with other lines."),
     ],
 )
-def test_workers_that_are_busy_elsewhere_are_told(workers: int, busy: int, running: int, sentence: str) -> None:
-    now = told(entry(), 0, facts=Facts(workers=workers, busy=busy, running=running))
+def test_workers_that_are_busy_elsewhere_are_told(workers: int, busy: int, elsewhere: int, sentence: str) -> None:
+    now = told(entry(), 0, facts=Facts(workers=workers, running=1, busy=busy, busy_elsewhere=elsewhere))
     assert now.detail == f"Nobody is ahead of you. {sentence}"
 
 
@@ -82,7 +82,7 @@ def test_no_seconds_are_promised_while_the_workers_are_suspended() -> None:
 
 
 def test_held_entries_ahead_count_by_the_share_of_them_that_comes_back() -> None:
-    facts = replace(BUSY, returning=0.5)
+    facts = replace(BUSY, return_share=0.5)
     assert told(entry(), 2, 4, facts).eta_seconds == told(entry(), 4, 0, facts).eta_seconds
 
 
@@ -159,6 +159,12 @@ def test_facts_that_nobody_wrote_are_unknown() -> None:
 
 def test_facts_of_another_version_do_no_harm() -> None:
     assert parse_facts(b'{"workers": 3, "mood": "good"}') == Facts(workers=3)
+
+
+def test_facts_of_a_keeper_that_counted_no_workers_elsewhere_are_read(line: Line) -> None:
+    earlier = parse_facts(b'{"workers": 2, "running": 0, "busy": 2, "suspended": false, "returning": 0.5, "waits": []}')
+    assert earlier == Facts(workers=2, busy=2)
+    assert told(entry(), 0, facts=earlier).detail == "Nobody is ahead of you. 2 workers serve this line."
 
 
 def test_facts_of_a_keeper_that_knew_no_forecast_leave_the_wait_unknown() -> None:

@@ -1,5 +1,6 @@
 """Pages and forms, as a browser without JavaScript meets them."""
 
+import math
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -233,7 +234,7 @@ def test_results_are_found_again_by_those_they_were_made_for() -> None:
 
 
 def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
-    Surveyor().publish()
+    Surveyor(budget=math.inf).publish()
     for path in ("/", FORM):
         assert "No worker is there at the moment; places are kept." in Visitor().client.get(path).content.decode()
 
