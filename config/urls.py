@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+handler500 = "queueing.web.middleware.server_error"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("queueing.web.urls")),

@@ -25,7 +25,7 @@ class Waste(TextChoices):
     NEVER_SEEN = "never_seen", "result never seen"
 
 
-GOODPUT, NOT_SEEN_YET, LOST = "goodput", "not_seen_yet", "lost"
+GOODPUT, NOT_SEEN_YET, DEAD_ATTEMPTS = "goodput", "not_seen_yet", "dead_attempts"
 
 FAILED = Q(status=Status.FAILED, reason__in=FAILED_BY_US)
 # A result, or a sentence about the input: that it is unusable, takes too long, or crashes the program.
@@ -51,14 +51,15 @@ def shares() -> dict[str, Q]:
 
 def sums() -> dict[str, Sum]:
     """The aggregates over ended rows from which `seconds` makes the numbers."""
-    return {share: Sum("run_time", filter=rows) for share, rows in shares().items()} | {LOST: Sum("lost_time")}
+    last_attempts = {share: Sum("run_time", filter=rows) for share, rows in shares().items()}
+    return last_attempts | {DEAD_ATTEMPTS: Sum("lost_time")}
 
 
 def seconds(summed: Mapping[str, timedelta | None]) -> dict[str, Any]:
     """Worker-seconds: goodput, not seen yet, and waste, all of it and by cause."""
     worked = {share: span.total_seconds() if span else 0.0 for share, span in summed.items()}
     waste = {cause.value: worked[cause] for cause in Waste}
-    waste[Waste.FAILED.value] += worked[LOST]
+    waste[Waste.FAILED.value] += worked[DEAD_ATTEMPTS]
     return {
         GOODPUT: worked[GOODPUT],
         NOT_SEEN_YET: worked[NOT_SEEN_YET],
@@ -68,6 +69,6 @@ def seconds(summed: Mapping[str, timedelta | None]) -> dict[str, Any]:
 
 
 def _ended_within_grace() -> Q:
-    """Ended so lately that the owner, if away, would still have the place of a waiting entry."""
+    """Ended less than one hold ago (LOST_GRACE, or KEEP_GRACE if asked for), so the owner may still come back."""
     lost, kept = (Now() - timedelta(seconds=grace) for grace in (conf.LOST_GRACE, conf.KEEP_GRACE))
     return Q(finished_at__gt=lost) | Q(finished_at__gt=kept, keep_seconds__isnull=False)

@@ -3,7 +3,7 @@
 "Present" and "held" are not statuses: they change by the second and live in Redis.
 """
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from django.db.models import TextChoices
 
@@ -39,8 +39,23 @@ class Reason(TextChoices):
     ORPHANED = "orphaned", "The worker died in mid-task"
 
 
-# Failures by this site's program or machines: they tell the visitor nothing about the input. Every other failure does.
-FAILED_BY_US = frozenset({Reason.ERROR, Reason.ORPHANED})
+class Blame(Enum):
+    """The cause of a failure."""
+
+    INPUT = auto()  # one attempt; the visitor learns something about the input
+    PROGRAM = auto()  # one attempt; the visitor learns nothing
+    MACHINE = auto()  # MAX_ATTEMPTS attempts; then "Join again" gives the old place
+
+
+# The blame for each failure. How a run comes to its reason is in `work/blame.py`.
+BLAME = {
+    Reason.UNUSABLE: Blame.INPUT,
+    Reason.TIMEOUT: Blame.INPUT,
+    Reason.CRASHED: Blame.INPUT,
+    Reason.ERROR: Blame.PROGRAM,
+    Reason.ORPHANED: Blame.MACHINE,
+}
+FAILED_BY_US = frozenset(reason for reason, blame in BLAME.items() if blame != Blame.INPUT)
 
 
 class Absence(StrEnum):

@@ -19,7 +19,8 @@ KEEPER = "queueing:keeper"
 WRITABLE = "queueing:writable"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
-# string, JSON: workers and run times of a queue; the keeper writes them, the pages read them. Lives FACTS_TTL.
+# string, JSON: the workers of a queue and the forecast of its waits (`Facts`). The keeper writes them, pages read them.
+# Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"
 
 

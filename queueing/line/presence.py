@@ -75,7 +75,7 @@ def absence_of(close_code: int) -> Absence:
 def is_present(job_id: str) -> bool:
     """True if a page is open now. Raises RedisError when Redis does not answer."""
     client = connection()
-    return _believe(client, job_id, client.pttl(presence_key(job_id)))
+    return _is_open(client, job_id, client.pttl(presence_key(job_id)))
 
 
 def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
@@ -90,7 +90,7 @@ def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None 
         pipe.pttl(presence_key(job_id))
         pipe.mget(gone_key(job_id), WATCH)
         (seconds, micros), ttl, (gone, since) = pipe.execute()
-    present = _believe(client, job_id, ttl)
+    present = _is_open(client, job_id, ttl)
     now = seconds * 1000 + micros // 1000
     blind = since is None or now - int(since) < milliseconds(conf.LOST_GRACE)
     if not present and gone is None and not blind:
@@ -102,7 +102,7 @@ def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None 
     return Inspection(False, (now - int(at)) / 1000, int(grace) / 1000, Absence(name), blind)
 
 
-def _believe(client: redis.Redis, job_id: str, ttl: int) -> bool:
+def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:
     """True if a presence key with `ttl` milliseconds left says that a page is open; negative as in PTTL.
 
     A key that would live for longer than any beat lasts is a relic: the server's clock was put back. It is deleted; a

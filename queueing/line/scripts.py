@@ -28,7 +28,7 @@ class Claimed(NamedTuple):
     has_epoch: bool  # False: since a flush no keeper has given the rows their places back
 
 
-class Seen(NamedTuple):
+class HoldStep(NamedTuple):
     """The result of one call of the hold script."""
 
     seen: int  # ids looked at; 0 at the end of the line
@@ -106,9 +106,9 @@ def restore(client: redis.Redis, line: LineKeys, places: Sequence[Ranked]) -> li
     return _texts(_call(client, "restore", line, *arguments)) if arguments else []
 
 
-def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> Seen:
+def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> HoldStep:
     """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held."""
-    return Seen(*_call(client, "hold", line, first, window, milliseconds(grace)))
+    return HoldStep(*_call(client, "hold", line, first, window, milliseconds(grace)))
 
 
 def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:

@@ -15,7 +15,8 @@ from queueing.line.keys import WORKER
 from queueing.line.queue import get_queue
 
 WORKER_HEARTBEAT_INTERVAL = 5  # seconds between two heartbeats of a worker, idle or busy
-WORKER_TTL = 16  # seconds after the last heartbeat; longer than Redis may hang without a word on missing workers
+# Seconds after the last heartbeat. A hang of Redis shorter than this does not make workers look missing.
+WORKER_TTL = 16
 
 
 def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:

@@ -5,6 +5,7 @@ queryset.py  questions about many entries
 files.py     EntryFile; where inputs and results are stored
 timeline.py  EntryEvent
 moves.py     parts that the verbs share
+trouble.py   the errors of the database
 """
 
 from queueing.models.entry import Entry

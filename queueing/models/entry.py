@@ -18,7 +18,7 @@ from queueing.models.files import EntryFile, input_path
 from queueing.models.moves import clean, lease_end, log_move, lost_time, note_once, run_time, start_values
 from queueing.models.queryset import EntryQuerySet
 from queueing.registry import HeavyTask, all_tasks, get_task
-from queueing.states import FINAL, LIVE, MOVES, Reason, Status
+from queueing.states import BLAME, FINAL, LIVE, MOVES, Blame, Reason, Status
 
 
 class Entry(models.Model):
@@ -83,11 +83,11 @@ class Entry(models.Model):
             # The keeper's round: the waiting rows of a queue, and leases that are over.
             models.Index(fields=["queue"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
             models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
-            # How many run in a line: `collect_facts`, each 2 s.
+            # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
             models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
-            # The latest ends, and sums over the last hour: `collect_facts`, `line_stats`.
+            # The latest ends (`latest_ends` of the survey), and sums over the last hour (`line_stats`).
             models.Index(fields=["queue", "finished_at"], name="entry_finished"),
-            # The latest runs of a line in which most entries end otherwise: `collect_facts`.
+            # The latest runs of a line in which most entries end otherwise (`latest_runs` of the survey).
             models.Index(
                 fields=["queue", "finished_at"], condition=models.Q(status=Status.SUCCEEDED), name="entry_succeeded"
             ),
@@ -128,7 +128,7 @@ class Entry(models.Model):
         """True if our machines lost this entry, and nobody has joined again with its input and its place yet."""
         return (
             self.status == Status.FAILED
-            and self.reason == Reason.ORPHANED
+            and BLAME.get(Reason(self.reason)) == Blame.MACHINE
             and self.place is None
             and self.followed_by_id is None
         )

@@ -12,7 +12,6 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 
 from queueing.events import group_name
@@ -21,6 +20,7 @@ from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.line.presence import absence_of
 from queueing.models import Entry
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web import snapshot
 from queueing.web.announcer import Seat
 from queueing.web.lobby import get_lobby
@@ -121,7 +121,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         """The row may have changed: read it again."""
         try:
             await self.refresh()
-        except (DatabaseError, InterfaceError):
+        except DATABASE_ERRORS:
             # Keep the socket, because it is the visitor's presence. A tick or a silence reads the row again.
             logger.warning("The row of entry %s could not be read", self.entry.code, exc_info=True)
             if self.seat:
@@ -158,9 +158,12 @@ class EntryConsumer(AsyncWebsocketConsumer):
         await self.send(json.dumps(frame))
 
     async def _say_state(self, entry: Entry, frame: dict[str, Any]) -> None:
+        """Send the whole state. An end counts as seen behind its frame: a page that is sent away is told nothing."""
         self.entry = entry
         self.told_status = entry.status
         await self._say(frame)
+        if not entry.is_live:
+            await in_thread(Visitor.of_scope(self.scope).see_end)(entry)
 
     def _find(self, code: uuid.UUID) -> Found | None:
         """The entry with its state; None if this visitor may not see it."""
@@ -171,15 +174,11 @@ class EntryConsumer(AsyncWebsocketConsumer):
         is_owner = visitor.owns(entry)
         if is_owner and entry.is_live and entry.seen_at is None:
             entry.see()  # the beat follows with the seat
-        frame = self._state(entry)
-        visitor.see_end(entry)
-        return Found(entry, is_owner, frame)
+        return Found(entry, is_owner, self._state(entry))
 
     def _read(self) -> tuple[Entry, dict[str, Any]]:
         entry = Entry.objects.without_large_columns().get(pk=self.entry.pk)
-        frame = self._state(entry)
-        Visitor.of_scope(self.scope).see_end(entry)
-        return entry, frame
+        return entry, self._state(entry)
 
     def _state(self, entry: Entry) -> dict[str, Any]:
         now = snapshot.read(entry)

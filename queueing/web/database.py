@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection as database
 
 # Seconds that a request waits for a connection. Then its answer is 503.
-PATIENCE = 1.0
+POOL_PATIENCE = 1.0
 # Seconds in which the server has to answer on a connection from the pool.
 CHECK_TIMEOUT = 0.5
 
@@ -24,7 +24,7 @@ def use_pool() -> None:
         database.settings_dict["OPTIONS"]["pool"] = {
             "min_size": 1,
             "max_size": settings.DATABASE_POOL,
-            "timeout": PATIENCE,
+            "timeout": POOL_PATIENCE,
             "check": check,
             # A connection that cannot be made is tried again when the next request needs one. With psycopg's pauses,
             # which grow to minutes, the site would stay away for as long after the database is back.

@@ -4,7 +4,6 @@ import hmac
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.db import connection as database
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -17,6 +16,7 @@ from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import are_suspended, live_workers
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web.metrics import LineCollector
 
 
@@ -67,7 +67,7 @@ def _has_token(request: HttpRequest) -> bool:
 def _try(check: Callable[[], bool]) -> bool:
     try:
         return check()
-    except (DatabaseError, RedisError):
+    except (*DATABASE_ERRORS, RedisError):
         return False
 
 

@@ -1,14 +1,16 @@
-"""Middleware: what a request does when Redis or the database is away."""
+"""Middleware, and the page for errors: what a request does when Redis or the database is away."""
 
 import logging
+import sys
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.views import defaults
 
 from queueing.line.allowance import allow_waiting
+from queueing.models.trouble import Trouble, trouble_of
 
 logger = logging.getLogger("queueing")
 
@@ -28,7 +30,7 @@ def limit_redis(view: View) -> View:
 
 
 class DatabaseAway:
-    """Answers 503 when the database is away, or has no connection left for this request."""
+    """Answers 503 when the database is away from a view, or has no connection left for it."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -38,7 +40,20 @@ class DatabaseAway:
 
     def process_exception(self, _request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django calls this with an exception of the view."""
-        if not isinstance(exception, OperationalError | InterfaceError):
-            return None
-        logger.warning("The database is away: %s", exception, exc_info=exception)
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_AFTER)})
+        return _unavailable(exception) if trouble_of(exception) == Trouble.AWAY else None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: the answer to an error that no middleware has answered, such as one of a middleware itself.
+
+    The session is written after the view, so its error never comes to `DatabaseAway`.
+    """
+    error = sys.exception()
+    if isinstance(error, Exception) and trouble_of(error) == Trouble.AWAY:
+        return _unavailable(error)
+    return defaults.server_error(request)
+
+
+def _unavailable(error: Exception) -> HttpResponse:
+    logger.warning("The database is away: %s", error, exc_info=error)
+    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_AFTER)})

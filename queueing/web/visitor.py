@@ -8,11 +8,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Self
 
-from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 from django.http import HttpRequest
 
 from queueing.models import Entry, EntryQuerySet
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
 from queueing.states import Status
 
@@ -74,7 +74,7 @@ class Visitor:
             return
         try:
             entry.see_end()
-        except (DatabaseError, InterfaceError):
+        except DATABASE_ERRORS:
             logger.warning("The first look at the end of entry %s is not noted", entry.code, exc_info=True)
 
     def find(self, code: uuid.UUID, permission: str = LOOK) -> Entry | None:

@@ -6,5 +6,6 @@ lease.py    what a worker does for the entry that its horse is working on
 horse.py    the forked process that runs one task: it ends with its worker
 runner.py   what a horse does: last look, start, task, result
 attempt.py  one attempt, as the task sees it
+blame.py    the reasons of runs without a result: the input, the program, or the machine
 storing.py  the end of an attempt into its row, and a database that refuses it
 """

@@ -14,26 +14,10 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE = 3.0  # seconds for the end of what a task has left running
+KILL_PATIENCE = 3.0  # seconds that a worker waits for the end of the processes that it has killed
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): descendants whose parent has died become children of this process
 LIBC = ctypes.CDLL(None, use_errno=True)
-
-# How a horse dies of its task: a limit of CPU seconds, or a fault in native code that works on the input. A failed
-# check in such code raises SIGABRT, SIGTRAP or SIGILL, according to its compiler. Every other death (SIGKILL by the
-# system, for example) is the machine's doing, and the entry gets its place back.
-DEATHS_BY_TASK = frozenset(
-    {
-        signal.SIGXCPU,
-        signal.SIGABRT,
-        signal.SIGTRAP,
-        signal.SIGILL,
-        signal.SIGSEGV,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGSYS,
-    }
-)
 
 
 def end_with_parent(parent_pid: int) -> None:
@@ -52,14 +36,6 @@ def has_own_group(pid: int) -> bool:
         return True
 
 
-def died_of_task(status: int | None) -> str:
-    """The name of the signal by which the task has killed its horse, from the exit status of wait(2); else ""."""
-    if status is None or not os.WIFSIGNALED(status):
-        return ""
-    number = os.WTERMSIG(status)
-    return signal.Signals(number).name if number in DEATHS_BY_TASK else ""
-
-
 def adopt_orphans() -> None:
     """In a worker, once: processes that a task leaves behind become children of this worker, which ends them."""
     if sys.platform == "linux":
@@ -76,7 +52,7 @@ def end_left_behind(horse_pid: int, children_before: Collection[int]) -> int:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(horse_pid, signal.SIGKILL)
     killed: set[int] = set()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + KILL_PATIENCE
     while (left := children() - set(children_before)) and time.monotonic() < deadline:
         for pid in left:
             with suppress(ProcessLookupError):

@@ -13,8 +13,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Absence, Reason, Status
-from queueing.work import horse
-from queueing.work.runner import CRASHED_SENTENCE, TIMEOUT_SENTENCE
+from queueing.work import blame
 
 logger = logging.getLogger("queueing")
 
@@ -32,7 +31,7 @@ class Lease:
     def renew(self) -> bool:
         """Renew the lease. False when the horse must end: the row was taken away, or nobody waits for its result.
 
-        Raises DatabaseError.
+        Raises DATABASE_ERRORS.
         """
         entry = Entry.objects.of_job(self.job_id)
         if entry is None:
@@ -55,7 +54,7 @@ class Lease:
     def settle(self, line: Line, horse_status: int | None = None) -> None:
         """Settle the row of a horse that ended without a result; give an unused claim back.
 
-        Raises DatabaseError or RedisError; the keeper then settles the row later.
+        Raises DATABASE_ERRORS or RedisError; the keeper then settles the row later.
         """
         entry = Entry.objects.of_job(self.job_id)
         if entry is None:
@@ -67,17 +66,12 @@ class Lease:
             self._settle_running(entry, horse_status)
 
     def _settle_running(self, entry: Entry, horse_status: int | None) -> None:
-        """Fail the row after a time-out or a crash: a second attempt would end so, too. Else give it back."""
-        if time.monotonic() - self._began >= timeout_of(entry.queue):
-            moved = entry.fail(Reason.TIMEOUT, TIMEOUT_SENTENCE)
-        elif name := horse.died_of_task(horse_status):
-            moved = entry.fail(
-                Reason.CRASHED, CRASHED_SENTENCE, error_class=name, traceback=f"The horse died of {name}."
-            )
-        else:
+        """Fail the row where the input is to blame: a second attempt would end so, too. Else give it back."""
+        timed_out = time.monotonic() - self._began >= timeout_of(entry.queue)
+        verdict = blame.of_death(horse_status, timed_out=timed_out)
+        if verdict is None:
             ending.settle_orphan(entry, f"The horse of worker {self.worker} ended without a result.")
-            return
-        if moved:
+        elif verdict.fail(entry):
             ending.finish(entry)
 
     def _is_ours(self, entry: Entry) -> bool:

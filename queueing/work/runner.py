@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,15 +14,16 @@ from django.utils.json import normalize_json
 
 from queueing import ending, events
 from queueing.conf import conf
-from queueing.exceptions import UnusableInput, VisitorLeft
+from queueing.exceptions import VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError
-from queueing.line.jobs import TaskTimeout, current_job_id
+from queueing.line.jobs import current_job_id
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
-from queueing.states import Reason, Status
+from queueing.states import FAILED_BY_US, Reason, Status
+from queueing.work import blame
 from queueing.work.attempt import Attempt, EntryContext
 from queueing.work.storing import until_stored
 
@@ -31,10 +31,6 @@ logger = logging.getLogger("queueing")
 
 # A start that took longer than this many seconds is worth another look at presence.
 SLOW_START = 1.0
-
-ERROR_SENTENCE = "Something went wrong while working on this. The people who run this site can see the details."
-CRASHED_SENTENCE = "Working on this input crashed the program. The people who run this site can see the details."
-TIMEOUT_SENTENCE = "This took longer than the task may run, and was stopped."
 
 
 def warm_up() -> None:
@@ -104,7 +100,8 @@ def execute(entry: Entry) -> None:
     """Run the task of a started entry, and end the row in one fenced step."""
     attempt, number = Attempt(entry), entry.attempt
     events.publish(entry.code)
-    moved = _store(entry, _end_of(entry, attempt))
+    end = _end_of(entry, attempt)
+    moved = _store(entry, end)
     if not moved:  # the visitor stopped the entry, a later attempt has it, or a commit's answer was lost
         until_stored(entry, entry.refresh_from_db)
     is_ours = entry.attempt == number
@@ -122,13 +119,11 @@ def _end_of(entry: Entry, attempt: Attempt) -> Callable[[], bool]:
         if attempt.absence is None:
             return lambda: False  # the row was moved by somebody else: cancelled, or taken over by a later attempt
         return partial(entry.abandon, Reason(attempt.absence))
-    except UnusableInput as error:
-        return partial(entry.fail, Reason.UNUSABLE, str(error), **_for_staff(error))
-    except TaskTimeout as error:
-        return partial(entry.fail, Reason.TIMEOUT, TIMEOUT_SENTENCE, **_for_staff(error))
     except BaseException as error:  # sys.exit, and libraries whose panics are no Exception, too
-        logger.exception("entry %s failed", entry.code)
-        return partial(entry.fail, Reason.ERROR, ERROR_SENTENCE, **_for_staff(error))
+        verdict = blame.of_exception(error)
+        if verdict.reason in FAILED_BY_US:
+            logger.exception("entry %s failed", entry.code)
+        return partial(verdict.fail, entry)
     return partial(entry.succeed, value, attempt.files)
 
 
@@ -142,8 +137,8 @@ def _store(entry: Entry, end: Callable[[], bool]) -> bool:
         return until_stored(entry, end)
     except Exception as error:
         logger.exception("entry %s: its end cannot be stored, it ends as failed", entry.code)
-        refusal = _for_staff(error)
-    return until_stored(entry, partial(entry.fail, Reason.ERROR, ERROR_SENTENCE, **refusal))
+        verdict = blame.of_exception(error)
+    return until_stored(entry, partial(verdict.fail, entry))
 
 
 def _call(entry: Entry, attempt: Attempt) -> Any:
@@ -194,11 +189,3 @@ def _end_claim(queue: str, worker: str, job_id: str, *, started: str = "") -> No
         get_line(queue).end_claim(worker, job_id, started=started)
     except RedisError:
         logger.warning("the claim of job %s is still there", job_id, exc_info=True)
-
-
-def _for_staff(error: BaseException) -> dict[str, Any]:
-    kind = type(error)
-    return {
-        "error_class": f"{kind.__module__}.{kind.__qualname__}",
-        "traceback": "".join(traceback.format_exception(error)),
-    }

@@ -7,7 +7,7 @@ import time
 from typing import Any, cast
 
 import redis
-from django.db import DatabaseError, connections
+from django.db import connections
 from redis.client import Pipeline
 from rq import worker_registration
 from rq.executions import Execution
@@ -24,6 +24,7 @@ from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue
 from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
 from queueing.work import horse, runner
 from queueing.work.lease import Lease, timeout_of
@@ -64,7 +65,7 @@ class PresenceWorker(PatientWorker):
         """Warm up before the first fork, so that horses inherit modules, queries and caches."""
         try:
             runner.warm_up()
-        except (DatabaseError, redis.RedisError):
+        except (*DATABASE_ERRORS, redis.RedisError):
             self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
         finally:
             connections.close_all()  # never open across a fork
@@ -191,7 +192,7 @@ class PresenceWorker(PatientWorker):
         try:
             if not lease.renew():
                 self.kill_horse()
-        except DatabaseError:
+        except DATABASE_ERRORS:
             self.log.warning("Worker %s: the lease of %s was not renewed", self.name, lease.job_id, exc_info=True)
         finally:
             connections.close_all()  # never open across a fork
@@ -223,7 +224,7 @@ class PresenceWorker(PatientWorker):
             self._pause = 0.0
         except redis.RedisError as error:
             self.outage.note(error)  # the claim stays and is given again; the keeper looks after the rest
-        except DatabaseError:
+        except DATABASE_ERRORS:
             # Without a pause, an idle worker would claim the same entry and fork again and again.
             self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
             self.log.warning("Worker %s: the database is away; next claim in %d s", self.name, self._pause)

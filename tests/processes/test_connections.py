@@ -28,8 +28,9 @@ pytestmark = [
     ),
 ]
 
-# Seconds that a request may take beside its waits for the database, which are 1 s (PATIENCE) or twice 0.5 s at most:
-# many times what it needs. Before, it waited for as long as the database hung, or failed at the first blink.
+# Seconds that a request may take beside its waits for the database: many times what it needs. These waits are 1 s
+# (POOL_PATIENCE) or twice 0.5 s at most. Before, it waited for as long as the database hung, or failed at the first
+# blink.
 WORK = 3.0
 
 

@@ -145,7 +145,7 @@ def test_the_end_is_seen_by_an_owner_whose_open_page_is_told(web: Web) -> None:
         assert read(ws)["status"] == "running"
         succeed(entry)
         read_until(ws, is_over)
-        assert end_is_seen(entry)
+        wait_for(lambda: end_is_seen(entry))  # behind the frame
 
 
 def test_the_end_is_seen_by_an_owner_who_comes_later_and_by_nobody_else(web: Web) -> None:
@@ -164,7 +164,21 @@ def test_the_end_is_seen_by_an_owner_who_comes_later_and_by_nobody_else(web: Web
     assert not end_is_seen(entry)
     with web.open(entry, visitor, "?have=running") as ws:
         assert is_over(read(ws))
-    assert end_is_seen(entry)
+    wait_for(lambda: end_is_seen(entry))
+
+
+def test_the_end_is_not_seen_by_a_page_that_is_sent_away(web: Web) -> None:
+    """Staff have all pages of the entry that this process keeps."""
+    visitor, looker = Visitor(), staff("view")
+    entry = visitor.join()
+    entry.start("w")
+    assert entry.succeed({"label": "x"})
+    with ExitStack() as pages:
+        for _ in range(MAX_PAGES):
+            read(pages.enter_context(web.open(entry, looker, "?have=running")))
+        with web.open(entry, visitor, "?have=running") as ws, pytest.raises(ConnectionClosed):
+            read(ws)
+    assert not end_is_seen(entry)
 
 
 # Who is refused

@@ -105,6 +105,7 @@ ENDS: dict[str, Callable[[Context], object]] = {
     "nul": lambda _: _raise(UnusableInput("A NUL\0 in a sentence.")),
     "exit": lambda _: sys.exit(1),
     "panic": lambda _: _raise(KeyboardInterrupt()),
+    "memory": lambda _: bytearray(2**62),
     "die": lambda _: os._exit(3),
     "swallow": lambda _: _swallow(),
     "child": lambda _: _leave_behind(),

@@ -5,11 +5,12 @@ import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
+from queueing.models.trouble import DATABASE_ERRORS
 
 
 class Command(BaseCommand):
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             keeper.round()
         except RedisError as error:
             logger.warning("keeper: Redis is away (%s)", error)
-        except DatabaseError as error:
+        except DATABASE_ERRORS as error:
             logger.warning("keeper: the database is away (%s)", error)
             connection.close()
             keeper.spare_leases()

@@ -55,6 +55,49 @@ def test_a_join_of_a_new_visitor_ends_the_same_way_and_keeps_nothing() -> None:
     assert not default_storage.exists(f"entries/{code}")
 
 
+@pytest.fixture
+def _no_files(entry: Entry) -> Iterator[None]:
+    """A table is missing, as after a migration that was forgotten."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE queueing_entryfile RENAME TO elsewhere")
+        yield
+        cursor.execute("ALTER TABLE elsewhere RENAME TO queueing_entryfile")
+
+
+@pytest.mark.usefixtures("_no_files")
+def test_a_table_that_is_missing_is_an_error_of_ours_with_a_traceback(
+    visitor: Visitor, entry: Entry, caplog: pytest.LogCaptureFixture
+) -> None:
+    visitor.client.raise_request_exception = False
+    answer = visitor.client.get(url(entry, "files/answer.txt"))
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.content.decode()
+    assert "away" not in caplog.text
+    assert "elsewhere" in caplog.text or "queueing_entryfile" in caplog.text
+
+
+@pytest.fixture
+def _sessions_locked() -> Iterator[None]:
+    """To write a session takes a lock that somebody else has."""
+    other = connection.copy()
+    with other.cursor() as theirs, connection.cursor() as ours:
+        theirs.execute("BEGIN; LOCK TABLE django_session")
+        ours.execute("SET lock_timeout = 50")
+        yield
+        theirs.execute("ROLLBACK")
+    other.close()
+    connection.close()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole database")
+@pytest.mark.usefixtures("_sessions_locked")
+def test_a_database_that_is_away_after_the_view_is_told_the_same_way() -> None:
+    """Django writes a new visitor's session when the view has returned."""
+    answer = Visitor(raise_request_exception=False).send()
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5")
+    assert "The site cannot reach its database" in answer.content.decode()
+
+
 def test_a_file_travels_without_a_connection_to_the_database(visitor: Visitor) -> None:
     entry = finished(visitor)
     answer = visitor.client.get(url(entry, "files/answer.txt"))

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import InterfaceError
 
+from queueing.web import health
 from tests.support.connections import forget_connections
 from tests.support.servers import free_port
 from tests.support.visitors import Visitor
@@ -24,6 +26,17 @@ def test_a_site_that_answers_is_alive() -> None:
 
 def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
     assert ready() == (503, {"database": True, "redis": True, "keeper": False, "places": True, "workers": False})
+
+
+def test_a_connection_that_was_closed_underneath_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django's InterfaceError is no DatabaseError."""
+
+    def broken() -> bool:
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(health, "_database", broken)
+    status, parts = ready()
+    assert (status, parts["database"], parts["redis"]) == (503, False, True)
 
 
 def test_a_site_whose_places_were_not_restored_yet_is_not_ready(valkey: redis.Redis) -> None:

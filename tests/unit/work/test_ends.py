@@ -1,16 +1,16 @@
 """The end of a task: whatever it raises, and a database that is away meanwhile."""
 
-import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 
+from queueing.goodput import GOODPUT, shares
 from queueing.line.places import Line
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
-from queueing.work import horse, runner
+from queueing.work import runner
 from queueing.work.attempt import Attempt
 
 pytestmark = pytest.mark.postgres
@@ -41,6 +41,19 @@ def test_whatever_a_task_raises_ends_it_once(run: Callable[..., Entry], end: str
     assert (entry.status, entry.reason, entry.attempt) == (Status.FAILED, Reason.ERROR, 1)
     assert entry.error_class == f"builtins.{error}"
     assert error in entry.traceback
+
+
+def test_input_that_takes_too_much_memory_is_to_blame_itself(run: Callable[..., Entry]) -> None:
+    """One attempt and no old place; its worker-seconds are no failure of ours."""
+    entry = run(end="memory")
+    assert (entry.status, entry.reason, entry.attempt) == (Status.FAILED, Reason.CRASHED, 1)
+    assert not entry.keeps_place_for_successor
+    assert "more memory than there is" in entry.message
+    assert entry.error_class == "builtins.MemoryError"
+    assert "MemoryError" in entry.traceback
+    entry.see_end()
+    entry.refresh_from_db()
+    assert Entry.objects.filter(shares()[GOODPUT]).get() == entry
 
 
 def test_progress_inside_a_transaction_is_a_clear_error(run: Callable[..., Entry]) -> None:
@@ -109,11 +122,3 @@ def test_a_content_type_that_the_database_would_refuse_is_an_error_of_the_task(j
     entry.start("w")
     with pytest.raises(ValueError, match="at most 100 characters"):
         Attempt(entry).save_file("a.txt", b"a", "text/" + "x" * 100)
-
-
-def test_the_signals_of_a_task_are_told_from_those_of_a_machine() -> None:
-    assert horse.died_of_task(signal.SIGSEGV) == "SIGSEGV"
-    assert horse.died_of_task(signal.SIGSEGV | 0x80) == "SIGSEGV"  # with a core dump
-    assert horse.died_of_task(signal.SIGKILL) == ""
-    assert horse.died_of_task(3 << 8) == ""  # exited with 3
-    assert horse.died_of_task(None) == ""

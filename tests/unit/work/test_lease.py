@@ -1,15 +1,19 @@
 """The lease: when it is renewed, when the horse must end, and how its row is settled."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
+from django.db import InterfaceError, connections
 
 from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.work.lease import Lease, timeout_of
+from queueing.work.worker import PresenceWorker
 from tests.support.entries import status_of
 from tests.support.presence import watch_since
 
@@ -52,6 +56,24 @@ def test_a_task_that_ignores_an_absence_has_its_grace(join: Join, settings: Any)
     settings.QUEUEING = {"DEAF_GRACE": 0}
     assert not lease.renew()
     assert (status_of(entry), entry.reason) == (Status.ABANDONED, Reason.CLOSED)
+
+
+def test_a_connection_that_was_closed_underneath_ends_no_worker(
+    valkey: redis.Redis, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django's InterfaceError is no DatabaseError. The worker keeps its horse, and pauses before the next claim."""
+
+    def broken(*_: object) -> bool:
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(Entry.objects, "of_job", broken)
+    monkeypatch.setattr(connections, "close_all", lambda: None)  # the test's own transaction lives in one
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    worker = PresenceWorker(["probe"], name="w1", connection=valkey)
+    lease = Lease("w1", "job")
+    worker._renew(lease)
+    worker._settle(lease, worker.line_queues[0])
+    assert worker._pause == 1.0
 
 
 def test_a_horse_that_was_killed_at_its_timeout_has_failed_for_good(join: Join, line: Line) -> None:

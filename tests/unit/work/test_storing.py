@@ -17,7 +17,7 @@ from queueing import ending
 from queueing.line.jobs import TaskTimeout
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from queueing.work import runner
+from queueing.work import blame, runner
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.files import stored_files
@@ -110,7 +110,7 @@ def test_a_result_that_is_refused_for_good_is_a_failure_that_staff_can_read(
     entry = join()
     runner.run_entry(entry.job_id)
     assert (status_of(entry), entry.reason, entry.attempt) == (Status.FAILED, Reason.ERROR, 1)
-    assert entry.message == runner.ERROR_SENTENCE
+    assert entry.message == blame.ERROR_SENTENCE
     assert entry.error_class.startswith("django.db.utils.")
     assert "Traceback" in entry.traceback
     assert (results_of(entry), probe.calls()) == ([], ["x"])

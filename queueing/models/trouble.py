@@ -1,0 +1,67 @@
+"""The errors of the database, and what a repetition does to them. Web and work both read these tables."""
+
+from enum import Enum, auto
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+# All errors of the database: Django's InterfaceError is no DatabaseError.
+DATABASE_ERRORS = (DatabaseError, InterfaceError)
+
+
+class Trouble(Enum):
+    """The kinds of errors of a database, by what a repetition does to them."""
+
+    # The database is away, busy, or short of room. It passes.
+    AWAY = auto()
+    # It may pass, or come each time: a read-only SQLite file, or a statement that takes too long.
+    STUCK = auto()
+    # It comes each time: the schema, the rights, or the value.
+    LASTING = auto()
+
+
+# By SQLSTATE, whole or its class of two characters: https://www.postgresql.org/docs/current/errcodes-appendix.html
+BY_SQLSTATE = {
+    "08": Trouble.AWAY,  # connection exception
+    "40": Trouble.AWAY,  # transaction rollback: serialization failure, deadlock
+    "53": Trouble.AWAY,  # insufficient resources: disk full, out of memory, too many connections
+    "55P03": Trouble.AWAY,  # lock not available: lock_timeout
+    "57": Trouble.AWAY,  # operator intervention: shutdown, crash, cannot connect now
+    "57014": Trouble.STUCK,  # query canceled: statement_timeout
+    "57P04": Trouble.LASTING,  # database dropped
+    "58": Trouble.AWAY,  # system error: an I/O error of the server
+    "0A": Trouble.LASTING,  # feature not supported
+    "25006": Trouble.AWAY,  # read-only transaction: a standby after a failover, or a managed server with a full disk
+    "22": Trouble.LASTING,  # data exception: a value out of range
+    "23": Trouble.LASTING,  # integrity constraint violation
+    "3D": Trouble.LASTING,  # no such database
+    "3F": Trouble.LASTING,  # no such schema
+    "42": Trouble.LASTING,  # no such table or column, permission denied
+    "54": Trouble.LASTING,  # program limit exceeded: statement too complex, value too large
+}
+
+# By primary result code: https://www.sqlite.org/rescode.html
+BY_SQLITE_CODE = {
+    1: Trouble.LASTING,  # SQLITE_ERROR: no such table or column
+    5: Trouble.AWAY,  # SQLITE_BUSY
+    6: Trouble.AWAY,  # SQLITE_LOCKED
+    11: Trouble.LASTING,  # SQLITE_CORRUPT
+    14: Trouble.AWAY,  # SQLITE_CANTOPEN
+    15: Trouble.AWAY,  # SQLITE_PROTOCOL: locking
+    18: Trouble.LASTING,  # SQLITE_TOOBIG
+    19: Trouble.LASTING,  # SQLITE_CONSTRAINT
+    20: Trouble.LASTING,  # SQLITE_MISMATCH
+    26: Trouble.LASTING,  # SQLITE_NOTADB
+}
+
+
+def trouble_of(error: Exception) -> Trouble:
+    """The kind of an error that a query raised. Codes that are in neither table count as stuck."""
+    cause = error.__cause__  # Django raises its own error from the driver's
+    if not isinstance(error, DATABASE_ERRORS):
+        return Trouble.LASTING
+    if sqlstate := getattr(cause, "sqlstate", None):
+        return BY_SQLSTATE.get(sqlstate) or BY_SQLSTATE.get(sqlstate[:2], Trouble.STUCK)
+    if code := getattr(cause, "sqlite_errorcode", None):
+        return BY_SQLITE_CODE.get(code & 0xFF, Trouble.STUCK)
+    # Without a connection psycopg has no SQLSTATE. Other errors without a code are Django's own, about the query.
+    return Trouble.AWAY if isinstance(error, (OperationalError, InterfaceError)) else Trouble.LASTING

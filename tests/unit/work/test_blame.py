@@ -1,0 +1,35 @@
+"""The blame for a run without a result."""
+
+import signal
+
+import pytest
+
+from queueing.states import BLAME, Blame, Reason
+from queueing.work import blame
+
+
+@pytest.mark.parametrize("core_dump", [0, 0x80])
+@pytest.mark.parametrize("number", sorted(blame.BY_SIGNAL))
+def test_a_signal_of_the_task_is_the_fault_of_its_input(number: signal.Signals, core_dump: int) -> None:
+    verdict = blame.of_death(number | core_dump, timed_out=False)
+    assert verdict
+    assert (verdict.reason, verdict.error_class) == (Reason.CRASHED, number.name)
+
+
+@pytest.mark.parametrize("status", [signal.SIGKILL, signal.SIGTERM, 40, 3 << 8, 0, None])
+def test_any_other_death_is_the_fault_of_the_machine(status: int | None) -> None:
+    """A signal of the system, one without a name, an exit of the process itself, and a status that nobody knows."""
+    assert blame.of_death(status, timed_out=False) is None
+
+
+def test_the_kill_at_the_timeout_is_the_fault_of_the_input() -> None:
+    verdict = blame.of_death(signal.SIGKILL, timed_out=True)
+    assert verdict
+    assert verdict.reason == Reason.TIMEOUT
+
+
+def test_each_verdict_has_a_reason_with_its_blame() -> None:
+    verdicts = [*blame.BY_EXCEPTION.values(), *blame.BY_SIGNAL.values()]
+    assert {verdict.reason for verdict in verdicts} == {
+        reason for reason, cause in BLAME.items() if cause != Blame.MACHINE
+    }
