@@ -49,6 +49,10 @@ class LineState:
     left: int = 0  # leavers from which that rate is known
     returning: int = 0  # running entries of dead workers: they come back to their places
 
+    @property
+    def has_work(self) -> bool:
+        return self.waiting + self.returning > 0 or self.arrivals > 0
+
 
 def waits(queue: str, lines: Mapping[str, LineState], workers: Sequence[Worker]) -> list[tuple[int, float, float]]:
     """The expected waits of a line: (entries ahead, seconds at least, seconds at most), by growing numbers ahead.
@@ -77,8 +81,8 @@ def _pace(table: "_Table", games: Sequence["_Game"]) -> float:
     """The seconds between two turns of the line."""
     if own_turns := sum(game.own_turns for game in games):
         # Worker-seconds of all turns, divided by this line's turns and by its workers.
-        return sum(game.work for game in games) / own_turns / table.servers
-    return table.cycle / table.servers
+        return sum(game.work for game in games) / own_turns / len(table.asked)
+    return table.cycle / len(table.asked)  # no turn of this line was played: one run of each line for it
 
 
 def points_up_to(waiting: int) -> list[int]:
@@ -104,10 +108,6 @@ def _variation(runs: Sequence[float]) -> float:
     return stdev(runs) / fmean(runs) if len(runs) > 1 else 1.0
 
 
-def _has_work(state: LineState) -> bool:
-    return state.waiting + state.returning > 0 or state.arrivals > 0
-
-
 def _poisson(chance: random.Random, mean: float) -> int:
     """A number of events; of many by the normal distribution, so that they cost no more than a few."""
     if mean > POISSON:
@@ -121,11 +121,10 @@ def _poisson(chance: random.Random, mean: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Helper:
-    """A worker of other lines alone. It takes their entries by a rate: its turns are not played."""
+    """A worker of other lines alone. It takes their entries at a rate: playing its turns would cost too much."""
 
     lines: frozenset[str]  # those with work
     rest: Rest | None
-    rate: float  # turns per second in each of these lines
     mean: float  # seconds of a run
 
 
@@ -136,12 +135,10 @@ class _Table:
         self.queue, self.lines, self.mine = queue, lines, lines[queue]
         names = sorted({name for worker in workers for name in worker.lines} | {queue})
         self.runs = {name: lines[name].runs or self.mine.runs for name in names}
-        self.means = {name: fmean(self.runs[name]) for name in names if name == queue or _has_work(lines[name])}
+        self.means = {name: fmean(self.runs[name]) for name in names if name == queue or lines[name].has_work}
         self.variations = {name: _variation(runs) for name, runs in self.runs.items()}
-        self.variation = self.variations[queue]
         serving = [worker for worker in workers if queue in worker.lines]
         self.asked = [worker.lines for worker in serving]
-        self.servers = len(serving)
         self.rests = [self._rest_of(worker.run) for worker in serving]
         self.others = sorted({name for asked in self.asked for name in asked} - {queue})
         self.cycle = sum(mean for name, mean in self.means.items() if name in {queue, *self.others})
@@ -152,10 +149,8 @@ class _Table:
 
     def _helper(self, worker: Worker) -> _Helper:
         lines = [name for name in worker.lines if name in self.means]
-        cycle = sum(self.means[name] for name in lines)
-        return _Helper(
-            frozenset(lines), self._rest_of(worker.run), 1 / cycle if cycle else 0.0, cycle / max(1, len(lines))
-        )
+        mean = fmean(self.means[name] for name in lines) if lines else math.inf
+        return _Helper(frozenset(lines), self._rest_of(worker.run), mean)
 
     def _rest_of(self, run: OngoingRun | None) -> Rest | None:
         return Rest(run, self.runs.get(run.line, self.mine.runs)) if run else None
@@ -177,8 +172,8 @@ class _Game:
         self.work = 0.0  # seconds of the workers in these turns
         self.starts: list[float] = []
         self.now = self._play_one_by_one(table.mine.returning + table.first_points[-1])
-        numbers = [point + table.mine.returning for point in table.first_points]
-        self.times = [self.starts[number] for number in numbers if number < len(self.starts)]
+        starts = self.starts[table.mine.returning :]
+        self.times = [starts[point] for point in table.first_points if point < len(starts)]
 
     def _play_one_by_one(self, last: int) -> float:
         """Play the first turns, those of visitors with 0 ... `last` entries ahead; returns the moment of the last one.
@@ -212,10 +207,9 @@ class _Game:
 
     def _take(self, now: float, last: int) -> None:
         """A turn of this line. An entry is still there at the moment t with the probability exp(-leaving t)."""
-        starts = self.starts
-        starts.append(now)
-        while len(starts) <= last and self.leaving and self.chance.random() > math.exp(-self.leaving * now):
-            starts.append(now)
+        self.starts.append(now)
+        while len(self.starts) <= last and self.leaving and self.chance.random() > math.exp(-self.leaving * now):
+            self.starts.append(now)
         self.own_turns += 1
 
     def play_in_strides(self, pace: float) -> None:
@@ -232,7 +226,7 @@ class _Game:
             expected = (point - before) * pace
             if leaving:
                 expected = math.log1p(leaving * expected * math.exp(-leaving * now)) / leaving
-            now += max(0.0, self.chance.gauss(expected, table.variation * math.sqrt(expected * pace)))
+            now += max(0.0, self.chance.gauss(expected, table.variations[table.queue] * math.sqrt(expected * pace)))
             self.times.append(now)
             before = point
 
@@ -246,31 +240,28 @@ class _Other:
         self.state, self.chance = state, chance
         self.waiting = state.waiting + state.returning
         self.at, self.rate = 0.0, 0.0  # of the helpers that are free
-        busy = [(free_at, helper.rate, helper.mean) for helper, free_at in helpers if name in helper.lines]
-        self.busy = sorted(busy, reverse=True)
+        mine = [(free_at, helper.mean, len(helper.lines)) for helper, free_at in helpers if name in helper.lines]
+        self.busy = sorted(mine, reverse=True)
 
     def take(self, now: float) -> bool:
         """True if a present entry was there to be taken."""
         present = math.exp(-self.state.leave_rate * now)
         self._go_on(now, present)
-        if not self.waiting:
-            return False
-        if present < 1:  # the number of absent ones before the first present one
+        if self.waiting and present < 1:  # the number of absent ones before the first present one
             absent = math.log(1 - self.chance.random()) / math.log1p(-present) if present else math.inf
             self.waiting -= int(min(self.waiting, absent))
-        if not self.waiting:
-            return False
-        self.waiting -= 1
-        return True
+        taken = self.waiting > 0
+        self.waiting -= taken
+        return taken
 
     def _go_on(self, now: float, present: float) -> None:
         """Add the arrivals since the last turn, and take off what the helpers took, from their first free moment on."""
         came = self.state.arrivals * (now - self.at)
         taken = self.rate * (now - self.at)
         while self.busy and self.busy[-1][0] <= now:
-            free_at, rate, mean = self.busy.pop()
-            taken += rate * (now - free_at + mean)
-            self.rate += rate
+            free_at, mean, lines = self.busy.pop()
+            taken += (1 + (now - free_at) / mean) / lines  # its first turn is without delay
+            self.rate += 1 / mean / lines
         self.at = now
         self.waiting += _poisson(self.chance, came) if came else 0
         if taken and self.waiting:

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db.models import Count
 
@@ -26,7 +27,9 @@ class Run(NamedTuple):
 
 
 RUN_COLUMNS = ("worker_ids", "joined_at", "last_attempted_at", "finished_at")
-END_COLUMNS = ("pk", "joined_at", "started_at", "finished_at")
+END_COLUMNS = ("pk", "joined_at", "started_at", "finished_at", "visitor")
+# A visitor who left earlier says nothing about the patience of those who wait: seconds, and a share of the usual run.
+LEAST_STAY, LEAST_STAY_SHARE = 10.0, 0.5
 
 
 class End(NamedTuple):
@@ -36,6 +39,7 @@ class End(NamedTuple):
     joined: datetime
     started: datetime | None
     finished: datetime
+    visitor: UUID | None
 
 
 def runs(queue: str) -> list[Run]:
@@ -77,6 +81,16 @@ def busy_seconds(runs: Iterable[Run]) -> tuple[float, ...]:
     ]
     turnaround = max(0.0, median(gaps)) if gaps else 0.0
     return tuple((run.finished - run.started).total_seconds() + turnaround for run in in_order)
+
+
+def leavers(ended: Iterable[End], run_seconds: Sequence[float]) -> int:
+    """The visitors among these who left the line after they had waited for a while, each once.
+
+    So a browser that joins and leaves again and again does not tell everybody that the line empties by itself.
+    """
+    least = min(LEAST_STAY, LEAST_STAY_SHARE * median(run_seconds)) if run_seconds else LEAST_STAY
+    gone = (end for end in ended if end.started is None)
+    return len({end.visitor for end in gone if (end.finished - end.joined).total_seconds() >= least})
 
 
 def return_share(ended: Sequence[End]) -> float:

@@ -16,7 +16,7 @@ from queueing.keeper import recent
 from queueing.line.clients import connection
 from queueing.line.keys import facts_key
 from queueing.line.places import get_line
-from queueing.line.workers import LiveWorker, all_workers, are_suspended
+from queueing.line.workers import LiveWorker, all_workers, are_suspended, is_counting
 from queueing.models import Entry, EntryQuerySet
 from queueing.registry import get_task
 
@@ -84,6 +84,7 @@ class Survey:
     at: datetime = field(default_factory=timezone.now)
     workers: list[LiveWorker] = field(default_factory=all_workers)
     suspended: bool = field(default_factory=are_suspended)
+    is_counting: bool = field(default_factory=is_counting)  # after a flush: not all workers have come back yet
     _waiting: dict[str, int] = field(default_factory=dict)
     _ends: dict[str, list[recent.End]] = field(default_factory=dict)
     _states: dict[str, forecast.LineState] = field(default_factory=dict)
@@ -114,7 +115,8 @@ class Survey:
         related = self._related(queue)
         workers = [worker for worker in self.workers if related.intersection(worker.lines)]
         rows = [(row.pk, row.workers) for row in self.running if row.queue in related]
-        return self.suspended, workers, sorted(rows)  # PostgreSQL returns a renewed row elsewhere in the order
+        # Sorted, because PostgreSQL returns a renewed row elsewhere in the order.
+        return self.suspended, self.is_counting, workers, sorted(rows)
 
     def facts(self, queue: str) -> Facts:
         """The facts of the line."""
@@ -122,7 +124,7 @@ class Survey:
         elsewhere = {row.workers[-1] for row in self.running if row.queue != queue and row.workers}
         states = {name: self._state(name) for name in self._related(queue)}
         return Facts(
-            workers=len(serving),
+            workers=len(serving) or (None if self.is_counting else 0),
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
             busy_elsewhere=sum(worker.name in elsewhere for worker in self.workers if queue in worker.lines),
@@ -162,17 +164,19 @@ class Survey:
         running = [row for row in self.running if row.queue == queue]
         ends = self._ended(queue)
         waits = [(end.started - end.joined).total_seconds() for end in ends if end.started]
+        busy = recent.busy_seconds(recent.runs(queue))
+        left = recent.leavers(ends, busy)
         seconds = (self.at - ends[-1].finished).total_seconds() if len(ends) > 1 else 0.0
         return forecast.LineState(
             waiting=self.waiting(queue),
             runs=run_times.known_runs(
-                recent.busy_seconds(recent.runs(queue)),
+                busy,
                 [self._ongoing(row) for row in running],
                 get_task(queue).typical_seconds,
             ),
-            arrivals=len(ends) / seconds if seconds > 0 else 0.0,
-            leave_rate=eta.leave_rate(waits, left=len(ends) - len(waits)),
-            left=len(ends) - len(waits),
+            arrivals=(len(waits) + left) / seconds if seconds > 0 else 0.0,
+            leave_rate=eta.leave_rate(waits, left=left),
+            left=left,
             returning=sum(not alive.intersection(row.workers[-1:]) for row in running),
         )
 

@@ -12,10 +12,11 @@ import redis
 from django.conf import settings
 
 from queueing.line import scripts
-from queueing.line.keys import line_keys
+from queueing.line.keys import COUNTING, line_keys
 
 logger = logging.getLogger("queueing")
 
+COUNTING_TTL = 8  # seconds; longer than a worker's heartbeat takes to come
 PATIENCE = 10.0  # seconds that the claims of a process wait for an epoch; the keeper may be dead
 
 
@@ -33,6 +34,7 @@ def begin_restoring(client: redis.Redis, queue: str) -> None:
     """End the epoch: the places may be those of another time, and claims wait. A flush takes this mark away."""
     keys = line_keys(queue)
     client.set(keys.restoring, 1)
+    client.set(COUNTING, 1, ex=COUNTING_TTL)
     client.delete(keys.epoch)
 
 

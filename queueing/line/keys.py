@@ -19,6 +19,8 @@ KEEPER = "queueing:keeper"
 WRITABLE = "queueing:writable"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
+# string "1": Redis was emptied, and workers may not have given a heartbeat since. Lives COUNTING_TTL.
+COUNTING = "queueing:counting"
 # string, JSON: the workers of a queue and the forecast of its waits (`Facts`). The keeper writes them, pages read them.
 # Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"

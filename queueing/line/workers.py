@@ -11,7 +11,7 @@ import redis
 from rq import suspension, worker_registration
 
 from queueing.line.clients import connection
-from queueing.line.keys import WORKER
+from queueing.line.keys import COUNTING, WORKER
 from queueing.line.queue import get_queue
 
 WORKER_HEARTBEAT_INTERVAL = 5  # seconds between two heartbeats of a worker, idle or busy
@@ -22,6 +22,11 @@ WORKER_TTL = 16
 def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
     """Renew the key by which this worker counts as alive."""
     pipe.set(WORKER.format(name=name), 1, ex=WORKER_TTL)
+
+
+def is_counting() -> bool:
+    """True for a while after a flush: living workers give their next heartbeat, and are not missing."""
+    return bool(connection().exists(COUNTING))
 
 
 class LiveWorker(NamedTuple):

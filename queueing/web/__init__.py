@@ -1,6 +1,6 @@
 """The web processes: pages, sockets, and the beat for all open pages.
 
-urls.py, views.py      the pages
+urls.py, views.py      the pages; joining_pages.py has the parts around a join
 middleware.py          a request while Redis or the database is away
 database.py            the pool of connections to PostgreSQL
 visitor.py             the visitor of a request or a socket, and the visitor's entries

@@ -89,10 +89,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
         # Join the group before reading the row, so that no change in between is missed.
         self.group = group_name(code)
         await get_channel_layer().group_add(self.group, self.channel_name)
-        found: Found | None = await in_thread(self._find)(code)
+        found = await self._find_or_close(code)
         if found is None:
-            await self._give_up_seat()
-            await self.close()  # before accept: the server answers 403, for unknown and foreign alike
             return
         self.entry = found.entry
         await self.accept()
@@ -105,6 +103,21 @@ class EntryConsumer(AsyncWebsocketConsumer):
             known = isinstance(error, (TooManyPages, RedisError))
             logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
             await self.close(TRY_AGAIN_LATER)
+
+    async def _find_or_close(self, code: uuid.UUID) -> Found | None:
+        """The entry, or None for one that this visitor may not see, and while the database is away."""
+        try:
+            found: Found | None = await in_thread(self._find)(code)
+        except DATABASE_ERRORS as error:
+            logger.warning("The page of entry %s is sent away: %s", code, error)
+            await self._give_up_seat()
+            await self.accept()  # without it the browser would get a 500
+            await self.close(TRY_AGAIN_LATER)
+            return None
+        if found is None:
+            await self._give_up_seat()
+            await self.close()  # before accept: the server answers 403, for unknown and foreign alike
+        return found
 
     async def disconnect(self, code: int) -> None:
         self.close_code = code

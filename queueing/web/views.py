@@ -1,12 +1,10 @@
 """The pages. Every change is a POST; `Visitor` decides who may see an entry."""
 
 import contextlib
-import json
-import mimetypes
 import uuid
 from typing import Any
 
-from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.core.files.uploadedfile import UploadedFile
 from django.db import close_old_connections
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,16 +13,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from queueing import ending, eta, events, facts, joining
+from queueing import ending, events, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, TooManyWaiting, UnknownTask, UnusableInput
-from queueing.forms import EntryForm
+from queueing.exceptions import JoinRefused, UnknownTask, UnusableInput
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
-from queueing.registry import HeavyTask, all_tasks, get_task
+from queueing.registry import all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
+from queueing.web.joining_pages import form_context, line_context, refused, submitted
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -35,7 +33,7 @@ from queueing.web.visitor import CHANGE, LOOK, Visitor
 def home(request: HttpRequest) -> HttpResponse:
     """The tasks with their living lines, and the visitor's own places and results."""
     visitor = Visitor.of_request(request)
-    lines = [_line_context(task) for task in all_tasks().values()]
+    lines = [line_context(task) for task in all_tasks().values()]
     mine = {"mine": visitor.places(), "results": visitor.results()}
     return render(request, "queueing/home.html", {"lines": lines, "close_seconds": round(conf.CLOSE_GRACE)} | mine)
 
@@ -48,10 +46,10 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
         heavy_task = get_task(name)
     except UnknownTask:
         raise Http404 from None
-    form = heavy_task.form(*_submitted(request, heavy_task))
+    form = heavy_task.form(*submitted(request, heavy_task))
     if not form.is_valid():
         status = 422 if form.is_bound else 200
-        return render(request, "queueing/join.html", _form_context(request, heavy_task, form), status=status)
+        return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
     upload: UploadedFile[Any] = form.cleaned_data["file"]
     try:
         entry = joining.join(
@@ -64,7 +62,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
             options=form.options(),
         )
     except JoinRefused as refusal:
-        return _refused(request, heavy_task, refusal)
+        return refused(request, heavy_task, refusal)
     return _see_other(entry)
 
 
@@ -141,7 +139,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     try:
         return _see_other(joining.join_again(entry, visitor=visitor.make_name(), user=request.user))
     except JoinRefused as refusal:
-        return _refused(request, entry.heavy_task, refusal)
+        return refused(request, entry.heavy_task, refusal)
     except UnusableInput as error:
         context = {"task": entry.heavy_task, "refusal": error}
         return render(request, "queueing/refused.html", context, status=410)
@@ -197,73 +195,6 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
 def _look(visitor: Visitor, entry: Entry) -> Snapshot:
     """The state of the entry. A look by the owner counts as presence, for visitors whose page has no socket."""
     return snapshot.look(entry) if entry.is_live and visitor.owns(entry) else snapshot.read(entry)
-
-
-def _submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
-    """The form's data and files; the sample stands in for a file when its button was pressed."""
-    if request.method != "POST":
-        return ()
-    sample = heavy_task.sample
-    if "sample" not in request.POST or sample is None:
-        return request.POST, request.FILES
-    content_type, _ = mimetypes.guess_type(sample.name)
-    return request.POST, {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
-
-
-def _line_context(heavy_task: HeavyTask) -> dict[str, Any]:
-    """The living line of a task, as the first page and the form show it."""
-    closed = conf.is_closed(heavy_task.name)
-    try:
-        line = facts.line_now(heavy_task.name)
-    except RedisError:
-        line = None
-    if line is None or not line.has_epoch:
-        return {"task": heavy_task, "closed": closed, "unknown": True}
-    return {
-        "task": heavy_task,
-        "present": line.present,
-        "held": line.held,
-        "running": line.running,
-        "workers": line.workers,
-        "suspended": line.suspended,
-        "wait_text": eta.sentence(line.wait),
-        "closed": closed,
-    }
-
-
-def _form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> dict[str, Any]:
-    heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
-    context = {
-        "task": heavy_task,
-        "form": form,
-        "line": _line_context(heavy_task),
-        "max_bytes": form.max_bytes(),
-        "refused_heads": json.dumps(heads),
-    }
-    visitor = Visitor.of_request(request)
-    return context | _refusal_context(visitor, _obstacle(visitor, heavy_task))
-
-
-def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
-    """The refusal of a join at this moment: the form shows it before a file has travelled."""
-    try:
-        joining.check_line(heavy_task.name)
-        joining.check_visitor(visitor.name)
-    except JoinRefused as refusal:
-        return refusal
-    return None
-
-
-def _refusal_context(visitor: Visitor, refusal: JoinRefused | None) -> dict[str, Any]:
-    return {"refusal": refusal, "mine": visitor.places() if isinstance(refusal, TooManyWaiting) else []}
-
-
-def _refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -> HttpResponse:
-    context = {"task": heavy_task} | _refusal_context(Visitor.of_request(request), refusal)
-    status = 429 if isinstance(refusal, TooManyWaiting) else 503
-    response = render(request, "queueing/refused.html", context, status=status)
-    response["Retry-After"] = str(refusal.retry_after)
-    return response
 
 
 def _see_other(entry: Entry) -> HttpResponse:

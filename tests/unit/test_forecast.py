@@ -171,7 +171,7 @@ def test_the_same_line_has_the_same_forecast() -> None:
 def test_behind_the_entries_that_are_played_one_by_one_it_goes_on_as_before() -> None:
     """500 runs of 60 s on two workers, and 300 with leavers: the sum of 1 / (c/m + j L), by W. Whitt, 1999."""
     low, high = wait(500, busy(), busy(), runs=EVEN, one={"waiting": 500})
-    assert (low + high) / 2 == pytest.approx(500 * 30, rel=0.05)
+    assert (low + high) / 2 == pytest.approx(500 * 30, rel=0.01)
     rate = 1 / 3600
     expected = sum(1 / (2 / 60 + number * rate) for number in range(300))
     low, high = wait(300, busy(), busy(), runs=EVEN, one={"waiting": 300, "leave_rate": rate, "left": 1000})

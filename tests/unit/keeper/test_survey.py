@@ -1,11 +1,13 @@
 """The survey of all lines, from which the keeper makes the facts of each."""
 
 import math
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
 from django.db.models.functions import Now
 from rq import suspension
@@ -13,8 +15,8 @@ from rq.worker.base import WorkerStatus
 
 from queueing.facts import parse_facts
 from queueing.keeper.survey import Survey, Surveyor, refresh_after
-from queueing.line import clients
-from queueing.line.keys import WORKER, facts_key
+from queueing.line import clients, epoch
+from queueing.line.keys import COUNTING, WORKER, facts_key
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Reason
@@ -107,7 +109,29 @@ def test_visitors_who_leave_make_the_wait_shorter(join: Join) -> None:
     stay = Survey().facts("probe").wait(10) or (0, 0)
     for _ in range(10):
         assert join().abandon(Reason.CLOSED)
+    Entry.objects.filter(reason=Reason.CLOSED).update(joined_at=Now() - timedelta(seconds=30))
     assert (Survey().facts("probe").wait(10) or (0, 0))[1] < 0.8 * stay[1]
+
+
+def test_one_browser_that_comes_and_goes_changes_nobodys_wait(join: Join) -> None:
+    born("probe").set_state(WorkerStatus.BUSY)
+    ended(join, *[60.0] * 10)
+    before = Survey().facts("probe").wait(20)
+    visitor = uuid.uuid4()
+    for _ in range(30):
+        join(visitor=visitor).abandon(Reason.CLOSED)
+    assert Survey().facts("probe").wait(20) == before
+    Entry.objects.filter(visitor=visitor).update(joined_at=Now() - timedelta(seconds=30))
+    often = Survey().facts("probe").wait(20) or (0, 0)
+    Entry.objects.filter(visitor=visitor).exclude(pk=Entry.objects.filter(visitor=visitor)[:1].get().pk).delete()
+    assert often == pytest.approx(Survey().facts("probe").wait(20), rel=0.1)
+
+
+def test_workers_are_not_missed_before_they_can_have_come_back(join: Join, valkey: redis.Redis) -> None:
+    epoch.begin_restoring(valkey, "probe")
+    assert Survey().facts("probe").workers is None
+    valkey.delete(COUNTING)
+    assert Survey().facts("probe").workers == 0
 
 
 def test_unseen_entries_say_nothing_about_patience(join: Join) -> None:
