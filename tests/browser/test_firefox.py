@@ -25,6 +25,8 @@ from tests.support.visitors import Visitor, url
 from tests.support.waiting import wait_for
 from tools import machine
 
+pytestmark = pytest.mark.slow  # the same as in Chromium, once more
+
 
 class FirefoxPage:
     """A tab, in a profile and session of the visitor's own."""

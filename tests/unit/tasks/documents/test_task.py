@@ -151,7 +151,9 @@ def test_the_text_of_the_pdf_is_invisible(sample: Reading) -> None:
 # What people hand in
 
 
-@pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.parametrize(
+    "turn", [pytest.param(90, marks=pytest.mark.slow), 180, pytest.param(270, marks=pytest.mark.slow)]
+)
 def test_a_page_may_lie_on_any_side(turn: int, read: Read) -> None:
     [page] = read(documents.saved(documents.drawn().rotate(turn, expand=True), "PNG")).result["pages"]
     assert page["text"].splitlines() == list(documents.WORDS)
