@@ -33,6 +33,10 @@ def main(module: str, output: str | None) -> None:
     client = clients.connection()
     client.config_set("slowlog-log-slower-than", 500)  # microseconds
     client.config_set("slowlog-max-len", 100_000)
+    # Imported here: settings are read by it.
+    from tests.support.epochs import begin_epochs
+
+    begin_epochs(client)
     try:
         rows = list(import_module(f"tests.benchmarks.{module}").rows())
         rows = [replace(row, database=database) if row.database else row for row in rows]
