@@ -129,7 +129,7 @@ class _Helper:
 
 
 class _Table:
-    """What all games of a forecast have in common."""
+    """The data that all games of a forecast share."""
 
     def __init__(self, queue: str, lines: Mapping[str, LineState], workers: Sequence[Worker]) -> None:
         self.queue, self.lines, self.mine = queue, lines, lines[queue]

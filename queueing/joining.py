@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from django.core.files.base import File
-from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
+from django.db import IntegrityError, transaction
 from django.tasks import Task
 from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
@@ -27,6 +27,7 @@ from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.models import Entry, input_path
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
 
@@ -136,7 +137,7 @@ def _note_look(entry: Entry) -> None:
     """A database that takes no writes does not keep the page back: the next look is noted."""
     try:
         entry.see()
-    except (DatabaseError, InterfaceError):
+    except DATABASE_ERRORS:
         logger.warning("The first look at entry %s is not noted", entry.code, exc_info=True)
 
 

@@ -97,7 +97,7 @@ def _fit(runs: Sequence[float]) -> NormalDist:
 
 
 def _hint(age: float, progress: float | None) -> NormalDist | None:
-    """What the progress says of the logarithm of a run's time; None if it says nothing."""
+    """The logarithm of a run's time, as the progress suggests it; None if it suggests nothing."""
     if progress is None or progress < LEAST_PROGRESS:
         return None
     share = min(progress, 1.0)

@@ -13,7 +13,6 @@ from itertools import batched
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from queueing import ending
 from queueing.conf import conf
@@ -24,6 +23,7 @@ from queueing.line import presence, scripts, signs
 from queueing.line.clients import RedisError, connection
 from queueing.line.places import Line, get_line
 from queueing.models import Entry
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
 from queueing.states import Absence, Status
 
@@ -65,11 +65,11 @@ class Keeper:
 
     def _go_through_lines(self, counts: Counter[str]) -> None:
         self.reconciler.look_at_server()
-        failed: DatabaseError | None = None
+        failed: Exception | None = None
         for name in settings.QUEUEING_TASKS:
             try:
                 self._go_through(get_line(name), counts)
-            except DatabaseError as error:  # a lock in one line does not keep the others waiting
+            except DATABASE_ERRORS as error:  # a lock in one line does not keep the others waiting
                 failed = error
         if failed is not None:
             raise failed
@@ -181,7 +181,7 @@ def _guarded(step: Callable[..., int], *arguments: Any) -> int:
     """A step that fails must not keep the others from their work. An absent Redis or database concerns them all."""
     try:
         return step(*arguments)
-    except (RedisError, DatabaseError):
+    except (RedisError, *DATABASE_ERRORS):
         raise
     except Exception:
         logger.exception("keeper: a step failed")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import NamedTuple, cast
 
-from django.db import DatabaseError
 from django.db.models import Count
 
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent, code_of
+from queueing.models.trouble import DATABASE_ERRORS
 
 NOTES_A_ROUND = 5000  # lines of timelines written in one round
 BATCH = 2000  # rows in one statement
@@ -43,7 +43,7 @@ def write_notes(line: Line) -> int:
     taken = _take_notes(line)
     try:
         return _write(map(parse, taken))
-    except DatabaseError:
+    except DATABASE_ERRORS:
         if taken:
             line.client.lpush(line.keys.notes, *reversed(taken))  # for the next round
         raise

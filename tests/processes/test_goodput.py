@@ -1,4 +1,4 @@
-"""What real workers' time was good for: a horse that dies, a result that is seen, and the waste between."""
+"""The worth of real workers' time: a horse that dies, a result that is seen, and the waste between."""
 
 from collections.abc import Callable
 

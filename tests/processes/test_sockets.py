@@ -125,7 +125,7 @@ def test_nothing_is_promised_to_a_page_that_cannot_be_counted(web: Web, valkey: 
     assert closed.value.rcvd.code == 4013
 
 
-# Who has seen the end
+# The first look at the end
 
 
 def is_over(frame: dict[str, Any]) -> bool:

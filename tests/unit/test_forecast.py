@@ -116,7 +116,7 @@ def test_a_worker_of_another_line_takes_work_off_the_shared_one() -> None:
     assert helped[1] < alone[1]
 
 
-# What is not known
+# Unknown waits
 
 
 def test_without_workers_or_runs_nothing_is_forecast() -> None:

@@ -24,7 +24,7 @@ def settle(entry: Entry) -> None:
 
 @pytest.fixture
 def pages(valkey: redis.Redis) -> Iterator[redis.client.PubSub]:
-    """What the web processes hear."""
+    """The hints that the web processes hear."""
     heard = valkey.pubsub(ignore_subscribe_messages=True)
     heard.psubscribe(events.GROUP_CHANNEL.format(group="entry.*"))
     heard.get_message(timeout=5)

@@ -50,7 +50,7 @@ class Run:
     died: bool = False
 
     def progress(self, now: float) -> float | None:
-        """What the row says at that moment."""
+        """The row's state at that moment."""
         if not self.person.line.kind.progress:
             return None
         share = min(1.0, (now - self.started) / max(self.person.service, 1e-9))

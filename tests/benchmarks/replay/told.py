@@ -1,4 +1,4 @@
-"""What the keeper publishes in a replay, and what a page shows from it."""
+"""The facts that the keeper publishes in a replay, and the wait that a page shows from them."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ RIVALS_RUNS = 50  # runs from which the rival estimates
 
 @dataclass(frozen=True)
 class Published:
-    """What was known of all lines at one moment. Forecasts are made when somebody looks: most are never read."""
+    """The knowledge of all lines at one moment. Forecasts are made when somebody looks: most are never read."""
 
     states: Mapping[str, forecast.LineState]
     crew: Sequence[forecast.Worker]
@@ -60,7 +60,7 @@ class Board:
         )
 
     def look(self, person: Person, now: float) -> Look:
-        """What this visitor's page shows."""
+        """The wait on this visitor's page."""
         line = person.line
         ahead = bisect_left(line.present, person.place, key=by_place)
         held_ahead = bisect_left(line.held, person.place, key=by_place)

@@ -1,4 +1,4 @@
-"""What the keeper leaves alone: running entries with an old claim or place, and leases that may still be renewed."""
+"""Rows that the keeper leaves alone: running entries with an old claim or place, and leases that may be renewed."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -84,7 +84,7 @@ def test_an_attempt_that_was_overtaken_tells_nobody_of_an_end(overtaken: tuple[V
     assert ends == [str(entry.code)]
 
 
-# What ends a running attempt
+# Ends of a running attempt
 
 
 @pytest.fixture
