@@ -36,6 +36,10 @@ ALLOWED_HOSTS = words("ALLOWED_HOSTS", default="localhost 127.0.0.1 [::1]" if DE
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 PORT = number("PORT", default=8000)
 METRICS_TOKEN = text("METRICS_TOKEN")
+# The proxies in front (10.0.0.2, 172.16.0.0/12), and the header in which they send the address of the client.
+# They must overwrite this header, never pass on the visitor's. From everybody else it is ignored.
+TRUSTED_PROXIES = words("TRUSTED_PROXIES")
+CLIENT_ADDRESS_HEADER = text("CLIENT_ADDRESS_HEADER", default="X-Real-IP")
 
 # --- The lines, one per heavy task. The key is the name of the queue, and part of the URL. The value is a module with a
 # `heavy_task`. TASKS, RQ_QUEUES and the workers' default queues are made from this dict.

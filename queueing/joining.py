@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -34,12 +35,25 @@ from queueing.results import result_of
 logger = logging.getLogger("queueing")
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The visitor that makes an entry: the name in the browser's session, the user, and the network."""
+
+    visitor: uuid.UUID
+    user: Any = None  # may be an anonymous one
+    address: str = ""  # a key of `web/address.py`; empty: no limits by address
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of the row that name the owner."""
+        known = self.user if self.user is not None and self.user.is_authenticated else None
+        return {"visitor": self.visitor, "user": known, "address": self.address}
+
+
 def join(
     heavy_task: HeavyTask,
     *,
     code: uuid.UUID,
-    visitor: uuid.UUID,
-    user: Any = None,
+    owner: Owner,
     upload: "File[bytes]",
     content_type: str,
     options: dict[str, Any],
@@ -54,13 +68,12 @@ def join(
         task_path=heavy_task.task.module_path,
         kwargs=normalize_json(options),
         priority=heavy_task.task.priority,
-        visitor=visitor,
-        user=_known(user),
+        **owner.columns(),
     )
     return _take_place(entry, upload, content_type)
 
 
-def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
+def join_again(entry: Entry, owner: Owner) -> Entry:
     """A new entry with the same input: at the end of the line, or in the old place if our machines lost the first one.
 
     Raises as `join`, or UnusableInput if the input is gone.
@@ -78,8 +91,7 @@ def join_again(entry: Entry, *, visitor: uuid.UUID, user: Any = None) -> Entry:
         kwargs=entry.kwargs,
         priority=entry.heavy_task.task.priority,
         place=(entry.place or entry.id) if entry.keeps_place_for_successor else None,
-        visitor=visitor,
-        user=_known(user),
+        **owner.columns(),
     )
     with content:
         upload = File(content.file, name=entry.input_name)
@@ -183,13 +195,10 @@ def _store_in_reserved_place(entry: Entry, upload: "File[bytes]", content_type: 
         raise
 
 
-def _known(user: Any) -> Any:
-    return user if user is not None and user.is_authenticated else None
-
-
 def _store(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
     """The input, then the row. Raises CodeTaken, StorageFull or TooManyWaiting; then nothing is stored."""
     entry.input_name = PurePath(upload.name or "input").name[-200:]
+    entry.input_size = upload.size or 0
     entry.input_type = content_type.replace("\0", "")[:100]
     # A name of its own: a second form with the same code must not touch the input of the first.
     name = f"input-{uuid.uuid4().hex[:8]}{PurePath(entry.input_name).suffix[:10]}"

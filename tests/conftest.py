@@ -100,7 +100,7 @@ def join(db: None, django_capture_on_commit_callbacks: Any) -> Callable[..., Ent
             entry = joining.join(
                 registry.get_task("probe"),
                 code=uuid.uuid4(),
-                visitor=visitor or uuid.uuid4(),
+                owner=joining.Owner(visitor or uuid.uuid4()),
                 upload=ContentFile(b"input of " + label.encode(), name=f"{label}.csv"),
                 content_type="text/csv",
                 options={"label": label} | options,

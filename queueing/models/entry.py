@@ -33,12 +33,15 @@ class Entry(models.Model):
     input = models.FileField(upload_to=input_path, max_length=300, blank=True)
     input_name = models.CharField(max_length=200, blank=True)
     input_type = models.CharField(max_length=100, blank=True)
+    input_size = models.PositiveBigIntegerField(default=0, editable=False)  # bytes
     # -100..100 as in django.tasks; higher goes first.
     priority = models.SmallIntegerField(default=0)
 
     # The owner: a random name kept in the browser's session, or a user, or nobody (enqueued by code).
     visitor = models.UUIDField(null=True, blank=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    # The network that the visitor came from at joining, as a keyed digest; empty for none. See `web/address.py`.
+    address = models.CharField(max_length=16, blank=True, editable=False)
     # The number of this place among the visitor's MAX_WAITING_PER_VISITOR, while the entry waits for the first time.
     slot = models.PositiveSmallIntegerField(null=True, editable=False)
     needs_presence = models.BooleanField(default=True)

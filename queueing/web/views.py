@@ -55,8 +55,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
         entry = joining.join(
             heavy_task,
             code=form.cleaned_data["code"],
-            visitor=Visitor.of_request(request).make_name(),
-            user=request.user,
+            owner=Visitor.of_request(request).as_owner(),
             upload=upload,
             content_type=upload.content_type or "application/octet-stream",
             options=form.options(),
@@ -137,7 +136,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     if entry.is_live:
         return _see_other(entry)
     try:
-        return _see_other(joining.join_again(entry, visitor=visitor.make_name(), user=request.user))
+        return _see_other(joining.join_again(entry, visitor.as_owner()))
     except JoinRefused as refusal:
         return refused(request, entry.heavy_task, refusal)
     except UnusableInput as error:

@@ -11,10 +11,12 @@ from typing import Any, Self
 from django.db.models import Q
 from django.http import HttpRequest
 
+from queueing.joining import Owner
 from queueing.models import Entry, EntryQuerySet
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
 from queueing.states import Status
+from queueing.web.address import address_of_request, address_of_scope, network_key
 
 logger = logging.getLogger("queueing")
 
@@ -33,16 +35,17 @@ class Visitor:
 
     session: Any
     user: Any
+    address: str = ""  # a key of the network; see `network_key`
 
     @classmethod
     def of_request(cls, request: HttpRequest) -> Self:
         """The visitor of a page."""
-        return cls(request.session, request.user)
+        return cls(request.session, request.user, network_key(address_of_request(request)))
 
     @classmethod
     def of_scope(cls, scope: Any) -> Self:
         """The visitor of a socket."""
-        return cls(scope["session"], scope["user"])
+        return cls(scope["session"], scope["user"], network_key(address_of_scope(scope)))
 
     @property
     def name(self) -> uuid.UUID | None:
@@ -53,6 +56,10 @@ class Visitor:
     def make_name(self) -> uuid.UUID:
         """The visitor's name; a new browser gets one."""
         return uuid.UUID(self.session.setdefault(SESSION_KEY, uuid.uuid4().hex))
+
+    def as_owner(self) -> Owner:
+        """The owner of an entry that this visitor is about to make; a new browser gets a name."""
+        return Owner(self.make_name(), self.user, self.address)
 
     def owns(self, entry: Entry) -> bool:
         """True if this browser or user made the entry. Only an owner's page counts as presence."""

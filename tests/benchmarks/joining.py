@@ -63,7 +63,7 @@ def _join() -> Entry:
     return joining.join(
         registry.get_task(waiting.QUEUE),
         code=uuid.uuid4(),
-        visitor=uuid.uuid4(),
+        owner=joining.Owner(uuid.uuid4()),
         upload=ContentFile(CONTENT, name="a.csv"),
         content_type="text/csv",
         options={},

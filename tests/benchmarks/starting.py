@@ -112,7 +112,7 @@ def _join() -> Entry:
     entry = joining.join(
         registry.get_task(waiting.QUEUE),
         code=uuid.uuid4(),
-        visitor=uuid.uuid4(),
+        owner=joining.Owner(uuid.uuid4()),
         upload=ContentFile(b"a,b\n1,2\n", name="a.csv"),
         content_type="text/csv",
         options={},

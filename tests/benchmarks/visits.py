@@ -111,7 +111,7 @@ def _join(one: Visit, log: Path) -> Entry:
     entry = joining.join(
         replace(registry.get_task("probe"), task=rest_task),
         code=uuid.uuid4(),
-        visitor=one.visitor,
+        owner=joining.Owner(one.visitor),
         upload=ContentFile(b"nothing", name="nothing.csv"),
         content_type="text/csv",
         options={"log": str(log), "number": one.number, "seconds": one.person.service},

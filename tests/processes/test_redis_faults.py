@@ -52,7 +52,7 @@ def test_redis_dying_between_the_row_and_the_place_loses_nothing(own_valkey: Own
         entry = joining.join(
             registry.get_task("probe"),
             code=uuid.uuid4(),
-            visitor=uuid.uuid4(),
+            owner=joining.Owner(uuid.uuid4()),
             upload=ContentFile(b"a,b\n", name="a.csv"),
             content_type="text/csv",
             options={},

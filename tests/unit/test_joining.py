@@ -24,7 +24,7 @@ def send(content: bytes, *, code: uuid.UUID, visitor: uuid.UUID) -> Entry:
     return joining.join(
         registry.get_task("probe"),
         code=code,
-        visitor=visitor,
+        owner=joining.Owner(visitor),
         upload=ContentFile(content, name="a.csv"),
         content_type="text/csv",
         options={},
@@ -74,7 +74,7 @@ def test_refusals_store_nothing(join: Join, settings: Any) -> None:
 def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, line: Line) -> None:
     entry, other = join("again"), join("other")
     ending.leave(entry)
-    new = joining.join_again(entry, visitor=uuid.uuid4())
+    new = joining.join_again(entry, joining.Owner(uuid.uuid4()))
     joining.look(new, 60)
     assert line.ids() == [other.job_id, new.job_id]
     assert new.kwargs == {"label": "again"}
@@ -89,7 +89,7 @@ def test_joining_again_without_the_input_says_so(join: Join) -> None:
     assert stored.name
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
-        joining.join_again(entry, visitor=uuid.uuid4())
+        joining.join_again(entry, joining.Owner(uuid.uuid4()))
 
 
 def test_many_joins_at_the_same_moment_do_not_overfill_the_line(line: Line, settings: Any) -> None:
@@ -146,8 +146,8 @@ def test_a_join_that_is_rolled_back_takes_no_place(line: Line) -> None:
 def test_an_entry_names_the_first_of_its_successors(join: Join) -> None:
     entry = join()
     ending.leave(entry)
-    first = joining.join_again(entry, visitor=uuid.uuid4())
+    first = joining.join_again(entry, joining.Owner(uuid.uuid4()))
     ending.leave(first)
-    joining.join_again(entry, visitor=uuid.uuid4())
+    joining.join_again(entry, joining.Owner(uuid.uuid4()))
     entry.refresh_from_db()
     assert entry.followed_by == first

@@ -128,7 +128,7 @@ def test_a_full_disk_takes_nobody_in_and_keeps_no_part_of_a_file(
         joining.join(
             registry.get_task("probe"),
             code=code,
-            visitor=uuid.uuid4(),
+            owner=joining.Owner(uuid.uuid4()),
             upload=ContentFile(b"the beginning and the end", name="a.csv"),
             content_type="text/csv",
             options={},
@@ -147,7 +147,7 @@ def test_a_second_form_on_a_full_disk_leaves_the_input_of_the_first_alone(
         return joining.join(
             registry.get_task("probe"),
             code=code,
-            visitor=visitor,
+            owner=joining.Owner(visitor),
             upload=ContentFile(b"the same file", name="a.csv"),
             content_type="text/csv",
             options={},

@@ -59,7 +59,7 @@ class Pages(Stage):
         entry = joining.join(
             registry.get_task("probe"),
             code=uuid.UUID(int=self.new_number()),
-            visitor=uuid.uuid4(),
+            owner=joining.Owner(uuid.uuid4()),
             upload=ContentFile(b"input", name="input.csv"),
             content_type="text/csv",
             options={},

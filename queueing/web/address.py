@@ -1,0 +1,73 @@
+"""The address that a visitor comes from, for limits that a new cookie cannot reset.
+
+Behind a proxy the address is in a header. The header counts only when the connection comes from a trusted proxy:
+everybody else could write any address into it.
+"""
+
+import ipaddress
+import logging
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+logger = logging.getLogger("queueing")
+
+IPV6_NETWORK = 64  # bits: the smallest network that a provider gives to one household
+KEY_LENGTH = 16  # hexadecimal digits: 64 bits
+
+
+def address_of_request(request: HttpRequest) -> str:
+    """The client's IP address; empty if the server knows none (a Unix socket)."""
+    header = f"HTTP_{settings.CLIENT_ADDRESS_HEADER.upper().replace('-', '_')}"
+    return _client(request.META.get("REMOTE_ADDR") or "", request.META.get(header) or "")
+
+
+def address_of_scope(scope: Any) -> str:
+    """The client's IP address of an ASGI scope; empty if the server knows none."""
+    name = settings.CLIENT_ADDRESS_HEADER.lower().encode()
+    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return _client((scope.get("client") or [""])[0] or "", ",".join(values))
+
+
+def network_key(address: str) -> str:
+    """A keyed digest of the address's network: one IPv4 address, or an IPv6 network of 64 bits. Empty for no address.
+
+    Rows and Redis keep this digest, so that neither tells who was here.
+    """
+    ip = _parsed(address)
+    if ip is None:
+        return ""
+    network = ipaddress.ip_network((ip, IPV6_NETWORK if ip.version == 6 else 32), strict=False)
+    return salted_hmac("queueing.web.address", str(network), algorithm="sha256").hexdigest()[:KEY_LENGTH]
+
+
+def _client(peer: str, forwarded: str) -> str:
+    """The address in the header if the peer is a trusted proxy, else the peer's. A proxy sends exactly one address."""
+    if forwarded and _is_trusted(peer):
+        if (ip := _parsed(forwarded.strip())) is not None:
+            return str(ip)
+        logger.warning("The proxy %s sent %.80r in %s", peer, forwarded, settings.CLIENT_ADDRESS_HEADER)
+    ip = _parsed(peer)
+    return "" if ip is None else str(ip)
+
+
+def _is_trusted(peer: str) -> bool:
+    ip = _parsed(peer)
+    return ip is not None and any(ip in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+
+
+@lru_cache
+def _networks(names: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(name, strict=False) for name in names]
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address; an IPv4 address inside of an IPv6 address (`::ffff:192.0.2.1`) as IPv4. None for other texts."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return (ip.ipv4_mapped or ip) if ip.version == 6 else ip

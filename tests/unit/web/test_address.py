@@ -1,0 +1,59 @@
+"""The client's address: from the connection, or from the header of a trusted proxy."""
+
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from queueing.web.address import address_of_request, address_of_scope, network_key
+
+PROXY = "10.0.0.2"
+
+
+@pytest.fixture(autouse=True)
+def _proxies(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = [PROXY, "172.16.0.0/12", "fd00::/8"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "header", "address"),
+    [
+        ("192.0.2.1", "", "192.0.2.1"),
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # a visitor who writes the header
+        (PROXY, "198.51.100.7", "198.51.100.7"),
+        ("172.20.1.9", " 198.51.100.7 ", "198.51.100.7"),
+        ("fd00::1", "2001:db8::1", "2001:db8::1"),
+        ("::ffff:10.0.0.2", "198.51.100.7", "198.51.100.7"),  # a socket that listens on both versions
+        (PROXY, "198.51.100.7, 192.0.2.1", PROXY),  # a proxy that appends instead of overwriting
+        (PROXY, "unknown", PROXY),
+        (PROXY, "", PROXY),
+        ("", "198.51.100.7", ""),  # a Unix socket
+        ("testserver", "", ""),
+    ],
+)
+def test_the_header_counts_only_from_a_trusted_proxy(peer: str, header: str, address: str) -> None:
+    headers = {"X-Real-IP": header} if header else {}
+    request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=peer)
+    scope = {"client": [peer, 1] if peer else None, "headers": [(b"x-real-ip", header.encode())] if header else []}
+    assert address_of_request(request) == address
+    assert address_of_scope(scope) == address
+
+
+def test_the_name_of_the_header_is_a_setting(settings: Any) -> None:
+    settings.CLIENT_ADDRESS_HEADER = "CF-Connecting-IP"
+    request = RequestFactory().get("/", headers={"CF-Connecting-IP": "192.0.2.1"}, REMOTE_ADDR=PROXY)
+    assert address_of_request(request) == "192.0.2.1"
+
+
+def test_two_headers_in_one_request_are_none() -> None:
+    scope = {"client": [PROXY, 1], "headers": [(b"x-real-ip", b"192.0.2.1"), (b"x-real-ip", b"192.0.2.2")]}
+    assert address_of_scope(scope) == PROXY
+
+
+def test_a_key_names_a_network_and_tells_no_address() -> None:
+    assert network_key("192.0.2.1") != network_key("192.0.2.2")
+    assert network_key("2001:db8:1:2::1") == network_key("2001:db8:1:2:ffff::9")
+    assert network_key("2001:db8:1:2::1") != network_key("2001:db8:1:3::1")
+    assert network_key("::ffff:192.0.2.1") == network_key("192.0.2.1")
+    assert network_key("") == ""
+    assert len(network_key("192.0.2.1")) == 16
