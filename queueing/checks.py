@@ -68,7 +68,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
     ),
     (
-        "queueing.E010",
+        "queueing.E040",
         lambda c: c.CHECKERS >= 1 and c.CHECK_SECONDS >= 1 and c.CHECK_MEMORY >= 64 * 1024**2,
         "CHECKERS is below 1, CHECK_SECONDS below 1 second, or CHECK_MEMORY below 64 MiB.",
         "No file could be looked into, so nobody could join.",
@@ -103,7 +103,7 @@ def check_forms(**_: Any) -> list[CheckMessage]:
         Error(
             f"{name_of(task.form)}, the form of {task.name!r}, cannot be imported by its name.",
             hint="Put the class at the top of a module: its files are checked in a process of their own.",
-            id="queueing.E011",
+            id="queueing.E041",
         )
         for task in all_tasks().values()
         if not _is_importable(task.form)

@@ -98,10 +98,8 @@ class Checkers:
         with self._changed:
             self._forms.add(form)
             start = self._start_values()
-        while (checker := self._next_idle()) and not (checker.start == start and checker.is_alive):
-            checker.end()
         try:
-            checker = checker or self._starter.submit(Checker, start).result()
+            checker = self._next_idle(start) or self._starter.submit(self._next_or_new, start).result()
             checker.wait_until_ready()
         except (OSError, NotStarted) as error:
             logger.exception("No checker could be started")
@@ -109,9 +107,20 @@ class Checkers:
         self._tell_once(checker)
         return checker
 
-    def _next_idle(self) -> Checker | None:
-        with self._changed:
-            return self._idle.pop() if self._idle else None
+    def _next_idle(self, start: Message) -> Checker | None:
+        """An idle checker that was started in this way; ends others, and those that have died."""
+        while True:
+            with self._changed:
+                if not self._idle:
+                    return None
+                checker = self._idle.pop()
+            if checker.start == start and checker.is_alive:
+                return checker
+            checker.end()
+
+    def _next_or_new(self, start: Message) -> Checker:
+        """In the starter, so that a checker which is being started in advance is taken, and no second one started."""
+        return self._next_idle(start) or Checker(start)
 
     def _give_back(self, checker: Checker, answer: Message) -> bool:
         """Keep the checker for the next check, or end it. True if it is kept."""
@@ -124,7 +133,7 @@ class Checkers:
         return True
 
     def _start_next(self, start: Message) -> None:
-        """Start a checker in advance, unless there are enough."""
+        """In the starter: start a checker in advance, unless there are enough."""
         with self._changed:
             if len(self._idle) + self._busy >= conf.CHECKERS:
                 return
