@@ -1,15 +1,19 @@
 """System checks: what must hold between settings, so that a wrong value is found at start."""
 
 from collections.abc import Callable
+from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from queueing.checking.pool import name_of
 from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
+from queueing.registry import all_tasks
 
 # id, what must hold, message, hint
 RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
@@ -63,6 +67,12 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "A duration is not above zero.",
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
     ),
+    (
+        "queueing.E040",
+        lambda c: c.CHECKERS >= 1 and c.CHECK_SECONDS >= 1 and c.CHECK_MEMORY >= 64 * 1024**2,
+        "CHECKERS is below 1, CHECK_SECONDS below 1 second, or CHECK_MEMORY below 64 MiB.",
+        "No file could be looked into, so nobody could join.",
+    ),
 ]
 
 
@@ -84,6 +94,28 @@ def check_prefix(**_: Any) -> list[CheckMessage]:
     return [
         Error("RQ_KEY_PREFIX is set.", hint="The scripts of the line read RQ's keys: unset it.", id="queueing.E009")
     ]
+
+
+@register("queueing")
+def check_forms(**_: Any) -> list[CheckMessage]:
+    """A checker imports the form of a heavy task by its name."""
+    return [
+        Error(
+            f"{name_of(task.form)}, the form of {task.name!r}, cannot be imported by its name.",
+            hint="Put the class at the top of a module: its files are checked in a process of their own.",
+            id="queueing.E041",
+        )
+        for task in all_tasks().values()
+        if not _is_importable(task.form)
+    ]
+
+
+def _is_importable(form: type) -> bool:
+    module, _, path = name_of(form).partition(":")
+    try:
+        return module != "__main__" and attrgetter(path)(import_module(module)) is form
+    except (ImportError, AttributeError):
+        return False
 
 
 @register("queueing", deploy=True)

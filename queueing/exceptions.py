@@ -41,6 +41,12 @@ class StorageFull(JoinRefused):
     retry_after = 300
 
 
+class Busy(JoinRefused):
+    """Many files are being looked into right now."""
+
+    retry_after = 10
+
+
 class TooManyWaiting(JoinRefused):
     """You already have as many places in line as one visitor may hold."""
 
@@ -70,6 +76,10 @@ class VisitorLeft(QueueingError):
 
 class UnusableInput(QueueingError):
     """The input cannot be used. Raise it with one sentence that tells the visitor why."""
+
+
+class CheckBroken(QueueingError):
+    """A checker cannot import a form."""
 
 
 class UnknownTask(QueueingError):

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
+from queueing.checking.pool import checkers
 from queueing.conf import conf
 
 HEAD = 4096  # bytes at the beginning of a file that are matched against `refused_heads`
@@ -54,8 +55,9 @@ class EntryForm(forms.Form):
         upload.seek(0)
         if sentence := self.refusal_of(upload.read(HEAD)):
             raise ValidationError(sentence, code="other_format")
-        upload.seek(0)
-        self.check_file(upload)
+        if type(self).check_file is not EntryForm.check_file:
+            upload.seek(0)
+            checkers.check(type(self), upload)
         upload.seek(0)
         return upload
 
@@ -70,7 +72,12 @@ class EntryForm(forms.Form):
         return conf.MAX_UPLOAD_BYTES
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
-        """Check the content; override in the task's form. Raises ValidationError with a sentence for the visitor."""
+        """Check the content; override in the task's form. Raises ValidationError with a sentence for the visitor.
+
+        It runs in a checker, a child process with little time and memory (CHECK_SECONDS, CHECK_MEMORY) and no access to
+        database, Redis, network and disk. `self` is a form without data there, and `upload` is all that the check sees.
+        The child imports this class by its name, so the class has to be at the top of a module.
+        """
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments for the task: all fields except the code and the file."""

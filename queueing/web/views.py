@@ -47,11 +47,11 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
     except UnknownTask:
         raise Http404 from None
     form = heavy_task.form(*submitted(request, heavy_task))
-    if not form.is_valid():
-        status = 422 if form.is_bound else 200
-        return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
-    upload: UploadedFile[Any] = form.cleaned_data["file"]
     try:
+        if not form.is_valid():
+            status = 422 if form.is_bound else 200
+            return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
+        upload: UploadedFile[Any] = form.cleaned_data["file"]
         entry = joining.join(
             heavy_task,
             code=form.cleaned_data["code"],

@@ -4,6 +4,7 @@
     conf.py             its settings
     form.py             the upload form; refuses files that cannot be read before anything is stored
     source.py           recognises the input by its content and opens it
+    scanning.py         limits on what a file has many of, before a library reads it
     pdf.py              PDF files as page pictures, with PDFium
     pictures.py         picture files as page pictures, with Pillow
     engine.py           a page picture -> lines of text, with rapidocr
