@@ -63,6 +63,16 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "A duration is not above zero.",
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
     ),
+    (
+        "queueing.E020",
+        lambda c: (
+            c.TASK_MEMORY_BYTES >= 64 * 1024**2
+            and min(c.TASK_CPU_SECONDS, c.TASK_DISK_BYTES) >= 1
+            and c.TASK_PROCESSES >= 0
+        ),
+        "TASK_MEMORY_BYTES is below 64 MiB, or another limit of a task is too small.",
+        "TASK_CPU_SECONDS and TASK_DISK_BYTES must be at least 1; TASK_PROCESSES may be 0.",
+    ),
 ]
 
 

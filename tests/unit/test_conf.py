@@ -21,6 +21,7 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E006": {"MAX_ATTEMPTS": 0},
     "queueing.E007": {"POLL_TTL": 10},
     "queueing.E008": {"KEEPER_INTERVAL": 0},
+    "queueing.E020": {"TASK_MEMORY_BYTES": 1000},
 }
 
 
