@@ -112,14 +112,19 @@ class PresenceWorker(PatientWorker):
                 self._refuse(job, queue)
             return
         self._lease, self._guard, self._foreign_from, self._children_before = None, None, None, horse.children()
-        if job.func_name != RUNNER:
+        if job.func_name == RUNNER:
+            job.timeout = timeout_of(queue.name)
+            self._lease = Lease(self.name, job.id)
+            self._execute_guarded(job, queue)
+        else:
             self._foreign_from = cast("LineQueue", queue).line
             super().execute_job(job, queue)
-            return
-        job.timeout = timeout_of(queue.name)
-        self._lease = Lease(self.name, job.id)
+
+    def _execute_guarded(self, job: Job, queue: Queue) -> None:
+        assert self._lease is not None
+        limits, before = limits_of(queue.name), self._children_before or ()
         try:
-            self._guard = Guard(limits_of(queue.name), timeout=job.timeout, children_before=self._children_before)
+            self._guard = Guard(limits, timeout=timeout_of(queue.name), children_before=before)
         except OSError as error:
             self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
             self._settle(self._lease, cast("LineQueue", queue))  # back to its place

@@ -16,7 +16,7 @@ def computing_time(seconds: int) -> Iterator[None]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     wanted = math.ceil(used.ru_utime + used.ru_stime + seconds)
     others = [limit for limit in (before, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_CPU, (min(wanted, *others), hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (min([wanted, *others]), hard))
     try:
         yield
     finally:
