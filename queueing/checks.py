@@ -73,6 +73,16 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "CHECKERS is below 1, CHECK_SECONDS below 1 second, or CHECK_MEMORY below 64 MiB.",
         "No file could be looked into, so nobody could join.",
     ),
+    (
+        "queueing.E020",
+        lambda c: (
+            c.TASK_MEMORY_BYTES >= 64 * 1024**2
+            and min(c.TASK_CPU_SECONDS, c.TASK_DISK_BYTES) >= 1
+            and c.TASK_PROCESSES >= 0
+        ),
+        "TASK_MEMORY_BYTES is below 64 MiB, or another limit of a task is too small.",
+        "TASK_CPU_SECONDS and TASK_DISK_BYTES must be at least 1; TASK_PROCESSES may be 0.",
+    ),
 ]
 
 

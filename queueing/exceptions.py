@@ -63,6 +63,10 @@ class InsideTransaction(QueueingError):
     """context.progress() was called inside transaction.atomic(): report progress before or after the transaction."""
 
 
+class FilesTooLarge(QueueingError):
+    """The files of this attempt are together larger than its task may save."""
+
+
 class TooManyPages(QueueingError):
     """The entry has MAX_PAGES_PER_ENTRY pages open in this process."""
 

@@ -14,6 +14,7 @@ from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Absence, Reason, Status
 from queueing.work import blame
+from queueing.work.guard import Guard
 
 logger = logging.getLogger("queueing")
 
@@ -51,7 +52,7 @@ class Lease:
             ending.finish(entry)
         return False
 
-    def settle(self, line: Line, horse_status: int | None = None) -> None:
+    def settle(self, line: Line, horse_status: int | None = None, guard: Guard | None = None) -> None:
         """Settle the row of a horse that ended without a result; give an unused claim back.
 
         Raises DATABASE_ERRORS or RedisError; the keeper then settles the row later.
@@ -63,12 +64,17 @@ class Lease:
         elif entry.status == Status.WAITING:
             ending.release(entry, self.worker)
         elif entry.status == Status.RUNNING and self._is_ours(entry):
-            self._settle_running(entry, horse_status)
+            self._settle_running(entry, horse_status, guard)
 
-    def _settle_running(self, entry: Entry, horse_status: int | None) -> None:
+    def _settle_running(self, entry: Entry, horse_status: int | None, guard: Guard | None) -> None:
         """Fail the row where the input is to blame: a second attempt would end so, too. Else give it back."""
         timed_out = time.monotonic() - self._began >= timeout_of(entry.queue)
-        verdict = blame.of_death(horse_status, timed_out=timed_out)
+        verdict = blame.of_death(
+            horse_status,
+            timed_out=timed_out,
+            broken=guard.broken if guard else None,
+            short_of_memory=guard is not None and guard.short_of_memory,
+        )
         if verdict is None:
             ending.settle_orphan(entry, f"The horse of worker {self.worker} ended without a result.")
         elif verdict.fail(entry):

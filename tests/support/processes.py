@@ -22,6 +22,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.running: list[subprocess.Popen[bytes]] = []
+        self.prefix: list[str] = []  # a command before each command, as setpriv
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": _current_database_url(),
@@ -35,7 +36,7 @@ class Processes:
     def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{len(self.running)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *command],
+                [*self.prefix, sys.executable, *command],
                 cwd=ROOT,
                 env=self.environment | environment,
                 stdout=log,

@@ -242,13 +242,14 @@ OVERRIDES: dict[type, list[Override]] = {
         ),
         Override(
             "main_work_horse",
-            "a horse has one connection for RQ and the runner",
+            "a horse has one connection for RQ and the runner, its limits, and its temporary folder",
             "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts",
             where="horse",
         ),
         Override(
             "wait_for_horse",
-            "the row of a horse that ended well is not read again, and the wait is broken off to renew a lease",
+            "the row of a horse that ended well is not read again, the wait is broken off to renew a lease, and the "
+            "worker kills a horse that is over its time or a limit",
             "test_rq_calls_it test_a_horse_that_ends_is_told_with_its_status "
             "test_rq_looks_after_a_running_job_at_each_interval",
             where="worker",
@@ -264,6 +265,12 @@ OVERRIDES: dict[type, list[Override]] = {
             "_handle_stopped_job",
             "RQ's stop command ends the row",
             "test_rq_calls_it processes.test_worker.test_rqs_stop_command_ends_the_entry",
+            where="worker",
+        ),
+        Override(
+            "run_maintenance_tasks",
+            "the temporary folders of workers that were killed are deleted",
+            "test_rq_calls_it processes.test_limits.test_the_folder_of_a_killed_worker_is_deleted_by_another_one",
             where="worker",
         ),
         Override(

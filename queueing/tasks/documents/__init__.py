@@ -11,6 +11,7 @@
     layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py
     searchable.py       page pictures and lines of text -> a searchable PDF
     page.py             the types that these modules share
+    budget.py           the computing time for one page
 
 engine.py imports rapidocr, onnxruntime and OpenCV inside its functions, so a process loads them when it reads its first
 page. A web process never does.
