@@ -1,32 +1,39 @@
 """Django settings. This is the only module that reads the environment."""
 
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from config.env import boolean, number, prefixed, text, words
+from config.strength import is_any_host, refuse, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # holds all files that a running site writes; git-ignored
-VAR_DIR.mkdir(exist_ok=True)
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+# Uploads lie beside the code, which Python finds by this folder: nothing in var/ can be imported as a module.
+sys.modules[VAR_DIR.name] = None  # type: ignore[assignment]  # Python's own way to say so
 
 DEBUG = boolean("DEBUG", default=False)
 
 
 def _secret_key() -> str:
     """The key from the environment. For development: a random one, kept in var/ from the first start on."""
+    if boolean("WITHOUT_SECRET_KEY", default=False):  # workers and the keeper sign nothing: a key of this process
+        return secrets.token_urlsafe(50)
     if key := text("SECRET_KEY"):
+        if not DEBUG and (weakness := weakness_of_key(key)):
+            refuse(f"SECRET_KEY {weakness}: set a long random text, as `openssl rand -hex 32` prints it.")
         return key
     if not DEBUG:
-        raise ImproperlyConfigured("Set SECRET_KEY in the environment, or DEBUG=1 for development.")
+        refuse("Set SECRET_KEY in the environment, or DEBUG=1 for development.")
     path = VAR_DIR / "secret_key"
     if not path.exists():
+        path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(50))
-        path.chmod(0o600)
     return path.read_text()
 
 
@@ -34,6 +41,10 @@ SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", default="localhost 127.0.0.1 [::1]" if DEBUG else "")
 # Full origins (https://queue.example). Forms and WebSockets both trust these.
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+if not DEBUG:
+    for name, patterns in (("ALLOWED_HOSTS", ALLOWED_HOSTS), ("CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS)):
+        for pattern in filter(is_any_host, patterns):
+            refuse(f"{name} has {pattern!r}, which are other people's hosts, too: name those of the site.")
 PORT = number("PORT", default=8000)
 METRICS_TOKEN = text("METRICS_TOKEN")
 # The proxies in front (10.0.0.2, 172.16.0.0/12), and the header in which they send the address of the client.
@@ -78,7 +89,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "queueing.line.hints.HintLayer",
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": REDIS_TIMEOUT}]},
     }
 }
@@ -174,6 +185,9 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+# Inputs, results and static files are for the user of the site's processes alone.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 # Bytes; a larger upload is written to a temporary file instead of memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

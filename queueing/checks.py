@@ -1,8 +1,10 @@
 """System checks: what must hold between settings, so that a wrong value is found at start."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -94,6 +96,32 @@ def check_relations(**_: Any) -> list[CheckMessage]:
         return [Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E000")]
+
+
+@register("queueing")
+def check_media_root(**_: Any) -> list[CheckMessage]:
+    """Whoever can name a module to Python must not be able to name an upload."""
+    folder = Path(settings.MEDIA_ROOT).resolve()
+    places = {Path(place or ".").resolve() for place in sys.path}
+    if not any(_is_reached(folder, place) for place in places):
+        return []
+    return [
+        Error(
+            f"Python can import what lies in MEDIA_ROOT ({folder}).",
+            hint="Choose a folder outside of sys.path: uploads must never be modules.",
+            id="queueing.E010",
+        )
+    ]
+
+
+def _is_reached(folder: Path, place: Path) -> bool:
+    """True if an import finds modules in the folder, from this place of `sys.path`."""
+    if not folder.is_relative_to(place):
+        return False
+    names = folder.relative_to(place).parts
+    # None: settings keep Python from importing anything below that name.
+    is_kept_out = bool(names) and names[0] in sys.modules and sys.modules[names[0]] is None
+    return not is_kept_out and not any("." in name for name in names)
 
 
 @register("queueing")

@@ -6,6 +6,7 @@ import uuid
 from channels.layers import get_channel_layer
 
 from queueing.line.clients import SyncRedis, connection
+from queueing.line.hints import LOOK_AGAIN
 
 logger = logging.getLogger("queueing")
 
@@ -18,7 +19,7 @@ def group_name(code: uuid.UUID) -> str:
     return f"entry.{code.hex}"
 
 
-def publish(code: uuid.UUID, event: str = "entry.changed", client: SyncRedis | None = None) -> bool:
+def publish(code: uuid.UUID, event: str = LOOK_AGAIN, client: SyncRedis | None = None) -> bool:
     """Tell the open pages of an entry that its row has changed, or that one of them was closed.
 
     Never raises; False when the hint could not be sent.

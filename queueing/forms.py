@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
@@ -14,6 +15,8 @@ from queueing.checking.pool import checkers
 from queueing.conf import conf
 
 HEAD = 4096  # bytes at the beginning of a file that are matched against `refused_heads`
+
+UNKNOWN = ".bin"  # the ending of a file that no pattern recognises
 
 
 class CodeField(forms.UUIDField):
@@ -44,6 +47,9 @@ class EntryForm(forms.Form):
     # with dotall and without case.
     refused_heads: ClassVar[Sequence[tuple[bytes, str]]] = ()
 
+    # Patterns for the beginning of a file, each with the ending of the name under which the file is stored.
+    stored_endings: ClassVar[Sequence[tuple[bytes, str]]] = ()
+
     def clean_code(self) -> uuid.UUID:
         return self.cleaned_data.get("code") or uuid.uuid4()
 
@@ -66,6 +72,14 @@ class EntryForm(forms.Form):
         """The sentence for a file that begins with these bytes; empty if it is not refused."""
         found = (why for pattern, why in cls.refused_heads if re.match(pattern, head, re.DOTALL | re.IGNORECASE))
         return next(found, "")
+
+    @classmethod
+    def ending_of(cls, upload: "File[bytes]") -> str:
+        """The ending of the stored name, by the content: the visitor must not choose how a program takes the file."""
+        upload.seek(0)
+        head = upload.read(HEAD)
+        upload.seek(0)
+        return next((ending for pattern, ending in cls.stored_endings if re.match(pattern, head, re.DOTALL)), UNKNOWN)
 
     def max_bytes(self) -> int:
         """The size of the largest file accepted, in bytes."""

@@ -201,7 +201,7 @@ def _store(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
     entry.input_size = upload.size or 0
     entry.input_type = content_type.replace("\0", "")[:100]
     # A name of its own: a second form with the same code must not touch the input of the first.
-    name = f"input-{uuid.uuid4().hex[:8]}{PurePath(entry.input_name).suffix[:10]}"
+    name = f"input-{uuid.uuid4().hex[:8]}{entry.heavy_task.form.ending_of(upload)}"
     try:
         entry.input.save(name, upload, save=False)
         _insert(entry)

@@ -4,6 +4,7 @@ round.py      the round: hold, drop, recover, and the steps below
 reconcile.py  rows against places: after a flush, or when one was lost
 survey.py     lines and workers, from which the facts of each line are made
 recent.py     the latest runs and ends of a line, with the turnaround of its workers
+mend.py       keys in Redis that somebody else has written
 timeline.py   what scripts and horses noted, into the timelines
 purge.py      deletes what is over, and what belongs to nobody
 """

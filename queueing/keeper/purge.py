@@ -98,7 +98,8 @@ def purge_folders(*, dry_run: bool = False) -> int:
 
 def _job_ids(*, prefix: str) -> Iterator[tuple[str, ...]]:
     """The ids of all keys with this prefix that look like an entry's, in batches."""
-    names = (key.decode().removeprefix(prefix) for key in connection().scan_iter(match=f"{prefix}*", count=1000))
+    keys = connection().scan_iter(match=f"{prefix}*", count=1000)
+    names = (key.decode(errors="replace").removeprefix(prefix) for key in keys)
     return batched([name for name in names if code_of(name) and len(name) == 32], BATCH)
 
 

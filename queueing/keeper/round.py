@@ -17,6 +17,7 @@ from django.conf import settings
 from queueing import ending
 from queueing.conf import conf
 from queueing.keeper import purge, timeline
+from queueing.keeper.mend import mend
 from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts, signs
@@ -65,6 +66,7 @@ class Keeper:
 
     def _go_through_lines(self, counts: Counter[str]) -> None:
         self.reconciler.look_at_server()
+        _guarded(mend, self.client)
         failed: Exception | None = None
         for name in settings.QUEUEING_TASKS:
             try:

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 from django.db.models import Count
 
 from queueing.line.places import Line
+from queueing.line.tampering import reports, shorten
 from queueing.models import Entry, EntryEvent, code_of
 from queueing.models.trouble import DATABASE_ERRORS
 
@@ -42,7 +43,7 @@ def write_notes(line: Line) -> int:
     """
     taken = _take_notes(line)
     try:
-        return _write(map(parse, taken))
+        return _write(note for written in taken if (note := parse(written)))
     except DATABASE_ERRORS:
         if taken:
             line.client.lpush(line.keys.notes, *reversed(taken))  # for the next round
@@ -74,11 +75,16 @@ def _take_line(note: Note, row: _Row | None) -> EntryEvent | None:
     return EntryEvent(entry_id=row.pk, at=note.at, kind=note.kind, detail=note.detail)
 
 
-def parse(written: bytes) -> Note:
-    """A note as the scripts write it: "<ms>:<kind>:<detail>:<id> <id> ..."."""
-    ms, kind, rest = written.decode().split(":", 2)
-    detail, _, job_ids = rest.rpartition(":")
-    return Note(datetime.fromtimestamp(int(ms) / 1000, UTC), kind, detail[:200], job_ids.split())
+def parse(written: bytes) -> Note | None:
+    """A note as the scripts write it: "<ms>:<kind>:<detail>:<id> <id> ...". None for what they never write."""
+    try:
+        ms, kind, rest = written.decode().split(":", 2)
+        detail, _, job_ids = rest.rpartition(":")
+        at = datetime.fromtimestamp(int(ms) / 1000, UTC)
+        return Note(at, EntryEvent.Kind(kind), detail.replace("\0", "")[:200], job_ids.split())
+    except (ValueError, OverflowError, OSError):
+        reports.add("the note %s is none of a timeline", shorten(written))
+        return None
 
 
 def _take_notes(line: Line) -> list[bytes]:

@@ -8,6 +8,8 @@ presence.py   the visitors that have a page open now: beat, close, inspect
 places.py     Line: the places of one queue, in the line, held or claimed
 positions.py  the places of many entries, in few round trips
 jobs.py       the RQ job of an entry
+hints.py      the messages to open pages, as Channels' layer
+tampering.py  reports of what somebody else has written to Redis
 queue.py      LineQueue: a Line as an RQ queue
 workers.py    the workers that gave a heartbeat lately
 """

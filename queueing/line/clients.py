@@ -4,6 +4,7 @@ redis-py retries 0 or 10 times, and waits for an answer for ever or 5 s, dependi
 are given explicitly, the same for all clients.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,20 @@ RedisError = redis.RedisError
 # The clients of a thread and of an event loop.
 SyncRedis = redis.Redis
 AsyncRedis = redis.asyncio.Redis
+
+
+def is_wrong_type(error: redis.RedisError) -> bool:
+    """True if a key holds another type than the command is for. Only another program can have written it."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def raise_all_but_wrong_types(replies: Iterable[Any]) -> None:
+    """Raise the first error among the replies of a pipeline, unless it is about a key of another type."""
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError) and is_wrong_type(reply):
+            continue
+        if isinstance(reply, Exception):
+            raise reply
 
 
 def _timeouts() -> dict[str, Any]:

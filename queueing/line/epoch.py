@@ -27,7 +27,7 @@ def run_id(client: redis.Redis) -> str:
 
 def read_epoch(client: redis.Redis, queue: str) -> str:
     """The epoch of a line; "" after a flush."""
-    return cast("bytes", client.get(line_keys(queue).epoch) or b"").decode()
+    return scripts.as_text(cast("bytes", client.get(line_keys(queue).epoch) or b""))
 
 
 def begin_restoring(client: redis.Redis, queue: str) -> None:

@@ -13,6 +13,7 @@ How an entry goes out of the line:
     remove             goes       stays                   go                goes     the entry ended before any start
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple, cast
@@ -26,11 +27,14 @@ from queueing.line.clients import connection
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import WRITABLE, facts_key, gone_key, line_keys, presence_key
 from queueing.line.scripts import Ranked, milliseconds
+from queueing.line.tampering import reports, shorten
 
 # Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule the head is
 # present, since an absent head has stepped aside before.
 FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 1, 8, 500
 RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
+# A claim as the claim script writes it: "<id>:<score>:<ms>".
+CLAIM = re.compile(rb"([A-Za-z0-9_-]+):(-?[0-9.]+(?:e[+-]?\d{1,3})?):(\d{1,15})")
 
 
 class Place(NamedTuple):
@@ -153,8 +157,13 @@ class Line:
         now = seconds * 1000 + micros / 1000
         claims = {}
         for worker, claim in cast("dict[bytes, bytes]", self.client.hgetall(self.keys.claims)).items():
-            job_id, score, at = claim.decode().split(":")
-            claims[worker.decode()] = Claim(job_id, float(score), (now - float(at)) / 1000)
+            parts = CLAIM.fullmatch(claim)
+            if parts is None:
+                self.client.hdel(self.keys.claims, worker)
+                reports.add("%s: the claim %s is none", self.name, shorten(claim))
+                continue
+            job_id, score, at = parts.groups()
+            claims[scripts.as_text(worker)] = Claim(job_id.decode(), float(score), (now - float(at)) / 1000)
         return claims
 
     # Going; see the table above
@@ -217,17 +226,23 @@ class Line:
 
     def ids(self) -> list[str]:
         """The ids in the line, in order."""
-        return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.line, 0, -1))]
+        return [scripts.as_text(job_id) for job_id in cast("list[bytes]", self.client.zrange(self.keys.line, 0, -1))]
 
     def held_ids(self) -> list[str]:
         """The ids that are held, in order."""
-        return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
+        return [scripts.as_text(job_id) for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
 
     def all_ids(self) -> set[str]:
         """The ids that have a place or are claimed. The ids are read in steps, so an entry that moves may be missed."""
         ids = {claim.job_id for claim in self.claims().values()}
         for key in (self.keys.unseen, self.keys.held, self.keys.line):
-            ids.update(job_id.decode() for job_id, _ in self.client.zscan_iter(key, count=1000))
+            found = [job_id for job_id, _ in self.client.zscan_iter(key, count=1000)]
+            texts = dict(zip(map(scripts.as_text, found), found, strict=True))
+            strays = [job_id for text, job_id in texts.items() if not jobs.is_job_id(text)]
+            if strays:  # not by this project, and no name by which anything else could remove them
+                self.client.zrem(key, *strays)
+                reports.add("%s: the id %s in %s is no job's", self.name, shorten(strays[0]), key)
+            ids.update(text for text in texts if jobs.is_job_id(text))
         return ids
 
     def length(self) -> int:

@@ -3,6 +3,7 @@
 Clocks in Redis are Redis' own (TIME). Durations that leave this module are seconds.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ GONE_TTL = 24 * 3600
 # that the system has killed.
 GOODBYE = 4001
 NO_KEY = -2  # PTTL's answer; -1 is a presence without end
+# The moment at which the page of a running entry went, as the close script and `inspect` write it.
+NOTE = re.compile(rb"(\d{1,15}):(\d{1,15}):([a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +95,16 @@ def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None 
         (seconds, micros), ttl, (gone, since) = pipe.execute()
     present = _is_open(client, job_id, ttl)
     now = seconds * 1000 + micros // 1000
-    blind = since is None or now - int(since) < milliseconds(conf.LOST_GRACE)
+    blind = since is None or not since.isdigit() or now - int(since) < milliseconds(conf.LOST_GRACE)
     if not present and gone is None and not blind:
         grace = milliseconds(max(conf.LOST_GRACE, keep_seconds or 0))
         client.set(gone_key(job_id), f"{now}:{grace}:{Absence.LOST}", nx=True, ex=GONE_TTL)
-    if present or gone is None:
+    noted = NOTE.fullmatch(gone or b"")
+    if present or noted is None:
         return Inspection(present, None, conf.LOST_GRACE, Absence.LOST, blind)
-    at, grace, name = gone.decode().split(":")
-    return Inspection(False, (now - int(at)) / 1000, int(grace) / 1000, Absence(name), blind)
+    at, may_stay, name = noted.groups()
+    absence = scripts.as_absence(name.decode())
+    return Inspection(False, (now - int(at)) / 1000, int(may_stay) / 1000, absence, blind)
 
 
 def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:

@@ -81,7 +81,7 @@ def claim(
     """
     arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
     reply = cast("list[Any]", _call(client, "claim", line, *arguments))
-    return Claimed(reply[0].decode(), reply[1], bool(reply[2])) if reply else None
+    return Claimed(as_text(reply[0]), reply[1], bool(reply[2])) if reply else None
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
@@ -120,7 +120,7 @@ def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int
     if reply == [b"blind"]:
         return []
     texts = _texts(reply)
-    return [(job_id, Absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
+    return [(job_id, as_absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def begin_epoch(client: redis.Redis, line: LineKeys, server: str) -> bool:
@@ -149,7 +149,12 @@ def place(
 async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:
     """One window of the whole line, from rank `first`."""
     ids, scores = cast("list[bytes]", await _call_async(client, "order", line, first, window))
-    return Order(ids.decode().split(), [float(score) for score in scores.split()])
+    return Order(as_text(ids).split("\n") if ids else [], [float(score) for score in scores.split()])
+
+
+def as_absence(name: str) -> Absence:
+    """The absence of that name; any other text counts as a lost connection."""
+    return Absence(name) if name in Absence else Absence.LOST
 
 
 def milliseconds(seconds: float) -> int:
@@ -187,5 +192,10 @@ async def _call_async(client: AsyncRedis, verb: str, line: LineKeys, *arguments:
         return await client.eval(source.text, len(keys), *keys, *arguments)
 
 
+def as_text(value: bytes) -> str:
+    """A text from Redis. What is not UTF-8 was not written by this project, and is nobody's id or name."""
+    return value.decode(errors="replace")
+
+
 def _texts(values: Iterable[bytes]) -> list[str]:
-    return [value.decode() for value in values]
+    return [as_text(value) for value in values]

@@ -18,10 +18,11 @@ from rq.serializers import JSONSerializer
 from queueing import ending
 from queueing.conf import conf
 from queueing.line import clients
-from queueing.line.jobs import RUNNER
+from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue
+from queueing.line.tampering import shorten
 from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
@@ -45,7 +46,7 @@ class PresenceWorker(PatientWorker):
 
     def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
         # rqworker-pool and rqworker hand over plain queues and pickle, whatever the settings say.
-        kwargs |= {"queue_class": LineQueue, "serializer": JSONSerializer}
+        kwargs |= {"queue_class": LineQueue, "job_class": LineJob, "serializer": JSONSerializer}
         # RQ's first heartbeat would come 30 s after the start; the lease is renewed at least three times in its life.
         kwargs["job_monitoring_interval"] = min(WORKER_HEARTBEAT_INTERVAL, max(1, round(conf.LEASE / 3)))
         super().__init__([_as_line_queue(queue, kwargs.get("connection")) for queue in queues], *args, **kwargs)
@@ -218,9 +219,9 @@ class PresenceWorker(PatientWorker):
 
     def _refuse(self, job: Job, queue: Queue) -> None:
         cast("LineQueue", queue).line.end_claim(self.name, job.id)
-        message = f"{job.func_name} is not one of this worker's allowed_functions"
+        message = f"{shorten(job.func_name)} is not one of this worker's allowed_functions"
         self.log.error("Worker %s: job %s refused, %s", self.name, job.id, message)
-        self.handle_job_failure(job, queue, exc_string=message)
+        self.handle_job_failure(refused_job(job, queue.name), queue, exc_string=message)
 
     def _renew(self, lease: Lease) -> None:
         try:

@@ -12,6 +12,7 @@ import psutil
 from django.db import connection
 
 from queueing.line import clients, keys
+from tests.support import acl
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
 
@@ -34,11 +35,14 @@ class Processes:
         self.environment |= {f"QUEUEING_{name}": str(value) for name, value in values.items()}
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        variables = self.environment | environment
+        if acl.IS_ON and variables["REDIS_URL"].startswith("redis://127.0.0.1:"):
+            variables["REDIS_URL"] = acl.signed_in(variables["REDIS_URL"], acl.user_of(command))
         with (self.folder / f"{len(self.running)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [*self.prefix, sys.executable, *command],
                 cwd=ROOT,
-                env=self.environment | environment,
+                env=variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -1,5 +1,7 @@
 """Settings: names, types, and what must hold between them."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +90,31 @@ def test_another_prefix_of_rqs_keys_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert checks.check_prefix() == []
     monkeypatch.setattr("rq.defaults.RQ_KEY_PREFIX", "other")
     assert [message.id for message in checks.check_prefix()] == ["queueing.E009"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "place", "is_refused"),
+    [
+        ("site/media", "site", True),
+        ("site", "site", True),
+        ("site/inner/media", "site", True),
+        ("site/media.d/media", "site", False),  # a dot is no part of a module's name
+        ("media", "site", False),
+        ("site/kept_out/media", "site", False),
+    ],
+)
+def test_uploads_where_python_imports_from_are_refused(
+    folder: str, place: str, is_refused: bool, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [str(tmp_path / place)])
+    monkeypatch.setitem(sys.modules, "kept_out", None)
+    settings.MEDIA_ROOT = str(tmp_path / folder)
+    assert [message.id for message in checks.check_media_root()] == ["queueing.E010"] * is_refused
+
+
+def test_the_folder_of_the_shipped_site_is_not_refused(settings: Any) -> None:
+    settings.MEDIA_ROOT = str(settings.VAR_DIR / "media")
+    assert checks.check_media_root() == []
 
 
 def test_a_redis_that_evicts_is_warned_of(valkey: redis.Redis) -> None:

@@ -13,7 +13,7 @@ local worker, window = ARGV[1], tonumber(ARGV[2])
 
 -- The worker asks again because the reply to its claim was lost: give it the same entry.
 local mine = redis.call('HGET', claims, worker)
-if mine then
+if mine and id_of(mine) ~= '' then
   return { id_of(mine), 0, 1 }
 end
 

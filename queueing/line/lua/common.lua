@@ -24,7 +24,7 @@ end
 
 -- The job id in a claim, "<id>:<score>:<ms>".
 local function id_of(claim)
-  return string.match(claim, '^[^:]+')
+  return string.match(claim, '^[^:]+') or ''
 end
 
 -- A table with a field for each claimed job id.
@@ -71,7 +71,7 @@ local function hold_places(ids, scores, since, usual, why, now)
     places[2 * i - 1], places[2 * i] = scores[i], id
     deadlines[2 * i - 1], deadlines[2 * i] = usual_deadline, id
     if longer[i] then
-      deadlines[2 * i - 1] = since + math.max(usual, longer[i])
+      deadlines[2 * i - 1] = since + math.max(usual, tonumber(longer[i]) or 0)
     end
     if why == 'closed' then
       redis.call('HSET', absence, id, why)

@@ -27,6 +27,12 @@ SIGNATURES = {
 KILOBYTE = 1024
 # A pattern that matches the beginning of a file of any other format. It has to work in JavaScript too: see `EntryForm`.
 NO_SIGNATURE = rb"(?!%b|.{0,%d}%%PDF-)" % (b"|".join(map(re.escape, SIGNATURES)), KILOBYTE - len(b"%PDF-"))
+# The endings under which documents are stored, by the patterns of their beginnings.
+ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WEBP": ".webp"}
+STORED_ENDINGS = (
+    *((re.escape(signature), ENDINGS[kind]) for signature, kind in SIGNATURES.items()),
+    (rb".{0,%d}%%PDF-" % (KILOBYTE - len(b"%PDF-")), ".pdf"),
+)
 NO_DOCUMENT = "This is not a PDF, PNG, JPEG, TIFF or WebP file."
 
 
