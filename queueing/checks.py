@@ -1,6 +1,7 @@
 """System checks: what must hold between settings, so that a wrong value is found at start."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
+
+# The settings of `budget.py`.
+BUDGETS = [field.name for field in fields(Conf) if field.name.startswith(("MAX_BYTES", "MAX_ENTRIES", "MIN_FREE"))]
 
 # id, what must hold, message, hint
 RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
@@ -58,10 +62,23 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
     (
         "queueing.E008",
         lambda c: (
-            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0 and min(c.REDIS_PATIENCE, c.DEAF_GRACE) >= 0
+            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0
+            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.INPUT_TTL) >= 0
         ),
         "A duration is not above zero.",
-        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
+        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be. The others may be 0.",
+    ),
+    (
+        "queueing.E020",
+        lambda c: c.INPUT_TTL <= c.RESULT_TTL,
+        "INPUT_TTL is longer than RESULT_TTL.",
+        "The input is deleted with the entry at the latest.",
+    ),
+    (
+        "queueing.E021",
+        lambda c: min(getattr(c, name) for name in BUDGETS) >= 0,
+        "A budget is below zero.",
+        f"0 means no limit: {', '.join(BUDGETS)}.",
     ),
 ]
 
