@@ -74,7 +74,7 @@ class NetworkStoresTooMuch(StoresTooMuch):
 
 
 class TooManyWaiting(JoinRefused):
-    """You already have as many places as one visitor may hold, those that are being worked on included."""
+    """You already have as many places in line as one visitor may hold."""
 
     status = 429
 

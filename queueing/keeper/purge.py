@@ -36,9 +36,6 @@ def purge_stale(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]
     counts.update(purge_entries(older_than, dry_run=dry_run))
     counts["keys without a row"] = purge_keys(dry_run=dry_run)
     counts["folders without a row"] = purge_folders(dry_run=dry_run)
-    if not dry_run:
-        expire_inputs()
-        purge_sessions()
     return counts
 
 

@@ -35,7 +35,7 @@ def delete(page: Page) -> None:
 
 def test_a_deletion_in_one_tab_is_seen_in_the_other_one_at_once(site: Site, visitors: Visitors) -> None:
     page = visitors()
-    entry = Stage(page.context, site.url).running("probe", input_name="mine.csv")
+    entry = Stage(page.context, site.url).running("probe")
     other = page.context.new_page()
     for tab in (page, other):
         tab.goto(f"/entry/{entry.code}/")
@@ -46,7 +46,7 @@ def test_a_deletion_in_one_tab_is_seen_in_the_other_one_at_once(site: Site, visi
     delete(page)
     expect(other.locator("#headline")).to_have_text("Deleted")
     for tab in (page, other):
-        expect(tab.get_by_text("mine.csv")).to_have_count(0)
+        expect(tab.get_by_text(entry.input_name)).to_have_count(0)
         expect(tab.get_by_text("Delete now…")).to_have_count(0)
         expect(tab).to_have_title("Deleted · Probe")
     assert Entry.objects.get().erased_at is not None
