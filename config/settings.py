@@ -208,7 +208,9 @@ SECURE_CSP = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+# A visitor's session has the name that the entries belong to. It is renewed at each join, and a line is a matter of
+# hours; the keeper deletes expired sessions.
+SESSION_COOKIE_AGE = 3 * 24 * 3600
 CSRF_FAILURE_VIEW = "queueing.web.views.csrf_failure"
 if not DEBUG:
     # The proxy in front terminates TLS. It must set this header itself, never pass on the visitor's.

@@ -17,6 +17,11 @@ from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
 
+TIMES = (
+    *("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
+    *("lease_until", "input_until"),
+)
+MOST_EVENTS = 200  # lines of a timeline; the keeper writes fewer, see `keeper/timeline.py`
 END_ALLOWANCE = 30.0  # seconds that the end of many entries may wait for Redis
 
 
@@ -63,10 +68,7 @@ class EntryAdmin(ReadOnly, Model):
     fieldsets = (
         (None, {"fields": ("code", "queue", "task_path", "input_name", "status", "reason", "message", "progress")}),
         ("Timeline", {"fields": ("timeline",)}),
-        (
-            "Times",
-            {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "lease_until")},
-        ),
+        ("Times", {"fields": TIMES}),
         ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
@@ -79,12 +81,14 @@ class EntryAdmin(ReadOnly, Model):
     @admin.display(description="What happened")
     def timeline(self, entry: Entry) -> SafeString:
         moments = [(entry.joined_at, "Joined", "")]
-        moments += [(event.at, event.get_kind_display(), event.detail) for event in entry.events.all()]
+        moments += [(event.at, event.get_kind_display(), event.words) for event in entry.events.all()[:MOST_EVENTS]]
         if entry.finished_at:
             reason = entry.get_reason_display() if entry.reason else ""
             moments.append((entry.finished_at, entry.get_status_display(), reason))
         if entry.end_seen_at:
             moments.append((entry.end_seen_at, "End seen", "by the owner"))
+        if entry.erased_at:
+            moments.append((entry.erased_at, "Deleted", "name, options, input, result and errors"))
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 

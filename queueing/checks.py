@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -16,6 +17,9 @@ from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
 from queueing.registry import all_tasks
+
+# The settings of `budget.py`.
+BUDGETS = [field.name for field in fields(Conf) if field.name.startswith(("MAX_BYTES", "MAX_ENTRIES", "MIN_FREE"))]
 
 # id, what must hold, message, hint
 RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
@@ -64,10 +68,23 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
     (
         "queueing.E008",
         lambda c: (
-            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0 and min(c.REDIS_PATIENCE, c.DEAF_GRACE) >= 0
+            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0
+            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.INPUT_TTL) >= 0
         ),
         "A duration is not above zero.",
-        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
+        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be. The others may be 0.",
+    ),
+    (
+        "queueing.E020",
+        lambda c: c.INPUT_TTL <= c.RESULT_TTL,
+        "INPUT_TTL is longer than RESULT_TTL.",
+        "The input is deleted with the entry at the latest.",
+    ),
+    (
+        "queueing.E021",
+        lambda c: min(getattr(c, name) for name in BUDGETS) >= 0,
+        "A budget is below zero.",
+        f"0 means no limit: {', '.join(BUDGETS)}.",
     ),
     (
         "queueing.E040",
@@ -76,7 +93,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "No file could be looked into, so nobody could join.",
     ),
     (
-        "queueing.E020",
+        "queueing.E030",
         lambda c: (
             c.TASK_MEMORY_BYTES >= 64 * 1024**2
             and min(c.TASK_CPU_SECONDS, c.TASK_DISK_BYTES) >= 1

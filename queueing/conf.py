@@ -26,7 +26,7 @@ class Conf:
     # The line
     KEEPER_INTERVAL: float = 1  # seconds between two rounds of the keeper
     MAX_LINE: int = 10_000  # entries that may wait in one line
-    MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time
+    MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time, those being worked on included
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
     CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
 
@@ -44,6 +44,18 @@ class Conf:
 
     # Keeping
     RESULT_TTL: float = 3600  # seconds a result and its files are kept
+    INPUT_TTL: float = 600  # seconds an input is kept after the end, for "Join again"; not longer than RESULT_TTL
+    # Budgets of inputs and results' files, and of rows until they are deleted; 0: no limit
+    MAX_BYTES_PER_VISITOR: int = 1024**3  # bytes that one visitor may have stored
+    MAX_BYTES_PER_ADDRESS: int = 4 * 1024**3  # bytes that one network may have stored
+    MAX_BYTES_PER_LINE: int = 20 * 1024**3  # bytes that one line may have stored
+    MAX_BYTES: int = 40 * 1024**3  # bytes that all lines may have stored
+    MAX_ENTRIES_PER_VISITOR: int = 200  # entries of one visitor, from the join until RESULT_TTL after the end
+    MAX_ENTRIES_PER_ADDRESS: int = 2_000  # entries of one network
+    MAX_ENTRIES_PER_LINE: int = 200_000  # entries of one line
+    MAX_ENTRIES: int = 400_000  # entries of all lines
+    MIN_FREE_DISK: int = 1024**3  # bytes that must stay free on the disk of MEDIA_ROOT; below, nobody joins
+    MIN_FREE_INODES: int = 10_000  # files that the disk of MEDIA_ROOT must have room for; below, nobody joins
 
     # Input
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise

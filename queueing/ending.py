@@ -10,7 +10,7 @@ from itertools import batched
 from django.dispatch import receiver
 from django.tasks.signals import task_finished
 
-from queueing import events
+from queueing import events, inputs
 from queueing.conf import conf
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
@@ -76,6 +76,25 @@ def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
     for batch in batched(job_ids, 500):
         for entry in Entry.objects.of_jobs(batch).waiting():
             entry.cancel(Reason.ENDED)
+
+
+def erase(entry: Entry) -> bool:
+    """Delete the content of an ended entry: its name, options, result, files, errors, and its right to the input.
+
+    A bare row stays for the books: status, reason, times, line. False: the entry is live, or this was done before; a
+    repetition finishes what an interrupted one has left.
+    """
+    if entry.is_live:
+        return False
+    erased = bool(Entry.objects.filter(pk=entry.pk).erase())
+    entry.files.all().delete()
+    entry.events.filter(kind=EntryEvent.Kind.PROGRESS).update(detail="")
+    inputs.release([entry.pk])
+    inputs.delete_folder(entry.code)
+    if erased:
+        logger.info("entry %s: its content is deleted", entry.code)
+        events.publish(entry.code)
+    return erased
 
 
 # Coming back

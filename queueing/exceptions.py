@@ -15,6 +15,8 @@ class JoinRefused(QueueingError):
     """The line takes nobody right now."""
 
     retry_after = 30  # seconds, for the Retry-After header
+    status = 503  # of the answer
+    entries_sentence = ""  # where a budget of entries is used up, not one of bytes
 
 
 class LineFull(JoinRefused):
@@ -36,7 +38,7 @@ class RedisAway(JoinRefused):
 
 
 class StorageFull(JoinRefused):
-    """There is no room for your file right now."""
+    """The storage is full: there is no room for your file right now."""
 
     retry_after = 300
 
@@ -47,8 +49,40 @@ class Busy(JoinRefused):
     retry_after = 10
 
 
+class LowOnDisk(StorageFull):
+    """The storage is full: there is no room for another file right now."""
+
+
+class LineStoresTooMuch(StorageFull):
+    """The storage is full: this line has as much stored as it may."""
+
+    entries_sentence = "This line keeps as many entries as it may. Room comes back as they are deleted."
+
+
+class SiteStoresTooMuch(StorageFull):
+    """The storage is full: this site has as much stored as it may."""
+
+    entries_sentence = "This site keeps as many entries as it may. Room comes back as they are deleted."
+
+
+class StoresTooMuch(JoinRefused):
+    """You have as much stored here as one visitor may. Delete what you no longer need, or wait until it is deleted."""
+
+    retry_after = 300
+    status = 429
+    entries_sentence = "You have as many entries here as one visitor may. Each is deleted some time after its end."
+
+
+class NetworkStoresTooMuch(StoresTooMuch):
+    """Your network has as much stored here as one may. Delete what you no longer need, or wait until it is deleted."""
+
+    entries_sentence = "Your network has as many entries here as one may. Each is deleted some time after its end."
+
+
 class TooManyWaiting(JoinRefused):
     """You already have as many places in line as one visitor may hold."""
+
+    status = 429
 
 
 class CodeTaken(QueueingError):

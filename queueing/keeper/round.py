@@ -5,6 +5,7 @@ compare-and-swap.
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from queueing import ending
+from queueing import budget, ending
 from queueing.conf import conf
 from queueing.keeper import purge, timeline
 from queueing.keeper.mend import mend
@@ -36,6 +37,8 @@ FACTS_INTERVAL = 2.0  # seconds between two surveys of the lines
 DROP_BUDGET = 0.5  # seconds that a line may spend in one round on those who leave for good
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
 PURGE_BUDGET = 0.5  # seconds that one round may spend on them
+INPUTS_INTERVAL = 5.0  # seconds between two deletions of inputs past INPUT_TTL
+SESSIONS_INTERVAL = 3600.0  # seconds between two deletions of expired sessions
 
 
 class Keeper:
@@ -49,6 +52,7 @@ class Keeper:
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
         self._facts_at = 0.0
         self._purged_at = 0.0
+        self._inputs_at = self._sessions_at = self._totals_at = -math.inf
         self._round_at = time.time()
 
     def round(self) -> Counter[str]:
@@ -60,7 +64,10 @@ class Keeper:
         finally:  # a Redis that is away or full does not keep the rows from their turn
             counts["orphaned"] += _guarded(self.recover_leases)
             counts["purged"] += _guarded(self._purge)
+            counts["inputs deleted"] += _guarded(self._expire_inputs)
+            counts["sessions deleted"] += _guarded(self._purge_sessions)
         self._publish_facts()
+        _guarded(self._publish_totals)
         signs.note_round(self.client)
         return counts
 
@@ -167,6 +174,33 @@ class Keeper:
             return
         self._facts_at = now
         _guarded(self.surveyor.publish)
+
+    def _publish_totals(self) -> int:
+        now = time.monotonic()
+        if now - self._totals_at < budget.TOTALS_INTERVAL:
+            return 0
+        self._totals_at = now
+        return len(budget.publish_totals().lines)
+
+    def _expire_inputs(self) -> int:
+        """As `_purge`, for the inputs of ended entries."""
+        now = time.monotonic()
+        if now - self._inputs_at < INPUTS_INTERVAL:
+            return 0
+        expired = purge.expire_inputs(until=now + PURGE_BUDGET)
+        if time.monotonic() < now + PURGE_BUDGET:
+            self._inputs_at = now
+        return expired
+
+    def _purge_sessions(self) -> int:
+        """As `_purge`, for sessions. Django deletes none by itself."""
+        now = time.monotonic()
+        if now - self._sessions_at < SESSIONS_INTERVAL:
+            return 0
+        purged = purge.purge_sessions(until=now + PURGE_BUDGET)
+        if time.monotonic() < now + PURGE_BUDGET:
+            self._sessions_at = now
+        return purged
 
     def _purge(self) -> int:
         """Results are kept for RESULT_TTL and not much longer. A long backlog is purged over many rounds."""

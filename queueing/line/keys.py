@@ -17,6 +17,8 @@ WATCH = "presence:watch"
 KEEPER = "queueing:keeper"
 # string "1": Redis took a write just now. Lives a second.
 WRITABLE = "queueing:writable"
+# string, JSON: the bytes and entries that each line has (`budget.Totals`). Lives TOTALS_TTL.
+STORED = "queueing:stored"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
 # string "1": Redis was emptied, and workers may not have given a heartbeat since. Lives COUNTING_TTL.

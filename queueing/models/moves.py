@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger("queueing")
 
 
+# The content of a row, as it is after `EntryQuerySet.erase`.
+BARE: dict[str, Any] = {
+    "args": [],
+    "kwargs": {},
+    "input_name": "",
+    "input_type": "",
+    "message": "",
+    "result": None,
+    "files_size": 0,
+    "error_class": "",
+    "traceback": "",
+}
+
+
 def log_move(entry: "Entry", origin: Status) -> None:
     status, reason = Status(entry.status), Reason(entry.reason)
     logger.info("entry %s attempt %s: %s -> %s %s", entry.code, entry.attempt, origin, status, reason)
@@ -39,7 +53,6 @@ def start_values(worker: str) -> dict[str, Any]:
         "progress": None,
         "message": "",
         "reason": Reason.NONE,
-        "slot": None,
     }
 
 
@@ -64,3 +77,8 @@ def note_once(entry: "Entry", column: str) -> bool:
 
 def lease_end() -> Any:
     return Now() + timedelta(seconds=conf.LEASE)
+
+
+def input_end() -> Any:
+    """The time until which the input of an entry that ends now is kept, by the database's clock."""
+    return Now() + timedelta(seconds=conf.INPUT_TTL)

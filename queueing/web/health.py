@@ -11,13 +11,14 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from queueing import budget
 from queueing.exceptions import RedisAway
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import are_suspended, live_workers
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.web.metrics import LineCollector
+from queueing.web.metrics import LineCollector, StorageCollector
 
 
 @require_safe
@@ -30,13 +31,14 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database, Redis, the keeper, the places after a flush, and a worker for each line."""
+    """The database, Redis, the keeper, the places after a flush, a worker for each line, and room on the disk."""
     checks = {
         "database": _database,
         "redis": _redis,
         "keeper": is_keeper_alive,
         "places": _places,
         "workers": _workers,
+        "storage": budget.has_room,
     }
     parts = {name: _try(check) for name, check in checks.items()}
     return JsonResponse(parts, status=200 if all(parts.values()) else 503)
@@ -50,6 +52,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         raise Http404
     registry = CollectorRegistry()
     registry.register(LineCollector())
+    registry.register(StorageCollector())
     try:
         text = generate_latest(registry)
     except RedisError:
@@ -67,7 +70,7 @@ def _has_token(request: HttpRequest) -> bool:
 def _try(check: Callable[[], bool]) -> bool:
     try:
         return check()
-    except (*DATABASE_ERRORS, RedisError):
+    except (*DATABASE_ERRORS, RedisError, OSError):
         return False
 
 

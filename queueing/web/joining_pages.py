@@ -4,17 +4,21 @@ import json
 import mimetypes
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from queueing import eta, facts, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, TooManyWaiting
+from queueing.exceptions import JoinRefused, StoresTooMuch, TooManyWaiting
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
 from queueing.registry import HeavyTask
 from queueing.web.visitor import Visitor
+
+# Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
+AROUND_FILE = 10_000
 
 
 def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
@@ -66,10 +70,22 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
 def refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -> HttpResponse:
     """The answer to a join that is refused."""
     context = {"task": heavy_task} | _refusal_context(Visitor.of_request(request), refusal)
-    status = 429 if isinstance(refusal, TooManyWaiting) else 503
-    response = render(request, "queueing/refused.html", context, status=status)
+    response = render(request, "queueing/refused.html", context, status=refusal.status)
     response["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused | None:
+    """The refusal of a large form by its length, before it is parsed and its file is written a second time."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    length = int(declared) if declared.isdecimal() else 0
+    if request.method != "POST" or length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+        return None
+    try:
+        joining.check_storage(heavy_task, Visitor.of_request(request).as_guest(), length - AROUND_FILE)
+    except JoinRefused as refusal:
+        return refusal
+    return None
 
 
 def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
@@ -77,10 +93,14 @@ def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
     try:
         joining.check_line(heavy_task.name)
         joining.check_visitor(visitor.name)
+        joining.check_storage(heavy_task, visitor.as_guest(), 1)
     except JoinRefused as refusal:
         return refusal
     return None
 
 
 def _refusal_context(visitor: Visitor, refusal: JoinRefused | None) -> dict[str, Any]:
-    return {"refusal": refusal, "mine": visitor.places() if isinstance(refusal, TooManyWaiting) else []}
+    """The refusal, with the entries by which the visitor can make room: places to leave, or content to delete."""
+    mine = visitor.places() if isinstance(refusal, TooManyWaiting) else []
+    stored = visitor.stored() if isinstance(refusal, StoresTooMuch) else []
+    return {"refusal": refusal, "mine": mine, "stored": stored}

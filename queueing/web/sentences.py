@@ -4,6 +4,8 @@ Sentences about a failure are written into the row where the failure happens (`w
 about a refused join are in `exceptions.py`.
 """
 
+from math import ceil
+
 from queueing import eta
 from queueing.eta import Wait
 from queueing.facts import Facts
@@ -18,6 +20,7 @@ SUSPENDED = "The workers are paused at the moment. Your place is kept, and the l
 NO_PLACE = "Your place is stored; its number will follow."
 
 # A failure that came without a sentence for the visitor.
+DELETED = "Its file, its result and all else that was in it are deleted. When it ended and how is kept for a while."
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
 
@@ -30,6 +33,12 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
             return "You are next" if place.ahead == 0 else f"{ordinal(place.ahead + 1)} in line"
         case Status.RUNNING:
             return entry.message or f"{entry.heavy_task.verb}…"
+        case _:
+            return "Deleted" if entry.erased_at else _headline_of_end(entry)
+
+
+def _headline_of_end(entry: Entry) -> str:
+    match entry.status:
         case Status.SUCCEEDED:
             return "Here is your result"
         case Status.FAILED:
@@ -56,8 +65,12 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
             return _why_it_ended(entry)
 
 
-def advice(entry: Entry) -> str:
+def advice(entry: Entry, *, has_input: bool) -> str:
     """The next steps that a visitor has after an end without a result."""
+    if entry.erased_at:
+        return ""
+    if entry.may_join_again and not has_input:
+        return "Your input is deleted by now. You can start again with a file."
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
@@ -93,10 +106,17 @@ def title(entry: Entry, place: Place | None) -> str:
             return f"({place.ahead + 1}) {name}" if place else name
         case Status.RUNNING:
             return f"{entry.progress:.0%} {name}" if entry.progress else name
-        case Status.SUCCEEDED:
+        case Status.SUCCEEDED if entry.has_result:
             return f"✓ {name}"
         case _:
             return f"{headline(entry)} · {name}"
+
+
+def how_long(seconds: float | None) -> str:
+    """A duration in words, as entry/again.js writes it: minutes, and seconds below a minute and a half."""
+    if seconds is None:
+        return ""
+    return f"{ceil(seconds / 60)} minutes" if seconds > 90 else f"{ceil(seconds)} seconds"
 
 
 def ordinal(number: int) -> str:
@@ -117,6 +137,8 @@ def _serving(facts: Facts) -> str:
 
 
 def _why_it_ended(entry: Entry) -> str:
+    if entry.erased_at:
+        return DELETED
     match entry.status:
         case Status.FAILED:
             return entry.message or NO_MESSAGE

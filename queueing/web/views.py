@@ -10,7 +10,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import requires_csrf_token
+from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from queueing import ending, events, joining
@@ -19,10 +19,10 @@ from queueing.exceptions import JoinRefused, UnknownTask, UnusableInput
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
-from queueing.registry import all_tasks, get_task
+from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
-from queueing.web.joining_pages import form_context, line_context, refused, submitted
+from queueing.web.joining_pages import form_context, line_context, refusal_of_body, refused, submitted
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -40,12 +40,20 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@csrf_exempt  # `_join` asks for the token, behind a look at the length: Django looks for it by parsing the whole form
 def join(request: HttpRequest, name: str) -> HttpResponse:
     """A task's form; a valid one leads to the entry."""
     try:
         heavy_task = get_task(name)
     except UnknownTask:
         raise Http404 from None
+    if refusal := refusal_of_body(request, heavy_task):
+        return refused(request, heavy_task, refusal)
+    return _join(request, heavy_task)
+
+
+@csrf_protect
+def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = heavy_task.form(*submitted(request, heavy_task))
     try:
         if not form.is_valid():
@@ -144,12 +152,20 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         return render(request, "queueing/refused.html", context, status=410)
 
 
+@require_POST
+def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """Delete the content of an ended entry now. Pressed twice it changes nothing."""
+    entry = _entry_or_404(request, code, CHANGE)
+    ending.erase(entry)
+    return _see_other(entry)
+
+
 @require_GET
 @never_cache
 def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The task's return value, as a JSON file."""
     entry = _entry_or_404(request, code)
-    if entry.status != Status.SUCCEEDED:
+    if entry.status != Status.SUCCEEDED or entry.erased_at:
         raise Http404
     Visitor.of_request(request).see_end(entry)
     headers = {"Content-Disposition": f'attachment; filename="{entry.queue}-{entry.code}.json"'}

@@ -4,6 +4,7 @@ This module alone decides who may see an entry: the browser session or user that
 """
 
 import logging
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,6 +23,8 @@ logger = logging.getLogger("queueing")
 
 # The visitor's random name in the browser's session.
 SESSION_KEY = "visitor"
+# The hour of the join at which the session was last written, in hours since 1970.
+RENEWED_KEY = "renewed"
 
 # The permissions by which staff see the entry of a visitor, and end it or keep its place.
 LOOK, CHANGE = "queueing.view_entry", "queueing.change_entry"
@@ -54,12 +57,19 @@ class Visitor:
         return uuid.UUID(name) if name else None
 
     def make_name(self) -> uuid.UUID:
-        """The visitor's name; a new browser gets one."""
+        """The visitor's name; a new browser gets one. The session lives for SESSION_COOKIE_AGE after the last join."""
+        hour = int(time.time() // 3600)
+        if self.session.get(RENEWED_KEY) != hour:
+            self.session[RENEWED_KEY] = hour  # a change, so the session is written with a new end
         return uuid.UUID(self.session.setdefault(SESSION_KEY, uuid.uuid4().hex))
 
     def as_owner(self) -> Owner:
         """The owner of an entry that this visitor is about to make; a new browser gets a name."""
         return Owner(self.make_name(), self.user, self.address)
+
+    def as_guest(self) -> Owner:
+        """The owner as `as_owner`, for a question: a browser without a name gets none."""
+        return Owner(self.name, self.user, self.address)
 
     def owns(self, entry: Entry) -> bool:
         """True if this browser or user made the entry. Only an owner's page counts as presence."""
@@ -98,7 +108,12 @@ class Visitor:
 
     def results(self) -> list[Entry]:
         """The visitor's latest results that are still kept, newest first."""
-        return list(self._own().filter(status=Status.SUCCEEDED).order_by("-finished_at")[:SHOWN_RESULTS])
+        kept = self._own().filter(status=Status.SUCCEEDED, erased_at=None)
+        return list(kept.order_by("-finished_at")[:SHOWN_RESULTS])
+
+    def stored(self) -> list[Entry]:
+        """The visitor's latest ended entries that can be deleted, newest first."""
+        return list(self._own().final().filter(erased_at=None).order_by("-finished_at")[:SHOWN_RESULTS])
 
     def _own(self) -> EntryQuerySet:
         own = Q(visitor=name) if (name := self.name) else Q(pk=None)

@@ -5,7 +5,7 @@ import time
 
 from rq.queue import Queue
 
-from queueing import ending
+from queueing import ending, inputs
 from queueing.conf import conf
 from queueing.line import presence
 from queueing.line.clients import RedisError
@@ -63,8 +63,10 @@ class Lease:
             line.remove_but_job(self.job_id)
         elif entry.status == Status.WAITING:
             ending.release(entry, self.worker)
-        elif entry.status == Status.RUNNING and self._is_ours(entry):
-            self._settle_running(entry, horse_status, guard)
+        elif entry.status != Status.SUCCEEDED and self._is_ours(entry):
+            if entry.status == Status.RUNNING:
+                self._settle_running(entry, horse_status, guard)
+            inputs.delete_attempt(entry)  # a horse that was killed has left its files
 
     def _settle_running(self, entry: Entry, horse_status: int | None, guard: Guard | None) -> None:
         """Fail the row where the input is to blame: a second attempt would end so, too. Else give it back."""

@@ -24,7 +24,7 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E007": {"POLL_TTL": 10},
     "queueing.E008": {"KEEPER_INTERVAL": 0},
     "queueing.E040": {"CHECK_SECONDS": 0.5},
-    "queueing.E020": {"TASK_MEMORY_BYTES": 1000},
+    "queueing.E030": {"TASK_MEMORY_BYTES": 1000},
 }
 
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from queueing.keeper.round import Keeper
+from queueing.keeper.round import SESSIONS_INTERVAL, Keeper
 from queueing.line import keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry
@@ -155,6 +157,21 @@ def test_results_past_their_time_are_purged(keeper: Keeper, join: Join) -> None:
     assert keeper.round()["purged"] == 1
     assert not stored.storage.exists(stored.name)
     assert not Entry.objects.exists()
+
+
+def test_expired_sessions_are_deleted_once_an_hour(keeper: Keeper) -> None:
+    over, kept = SessionStore(), SessionStore()
+    for session, seconds in ((over, -1), (kept, 60)):
+        session["visitor"] = "x"
+        session.set_expiry(seconds)
+        session.create()
+    Session.objects.filter(pk=over.session_key).update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert keeper.round()["sessions deleted"] == 1
+    assert list(Session.objects.values_list("pk", flat=True)) == [kept.session_key]
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert keeper.round()["sessions deleted"] == 0
+    keeper._sessions_at -= SESSIONS_INTERVAL
+    assert keeper.round()["sessions deleted"] == 1
 
 
 def test_a_step_that_fails_does_not_stop_the_others(keeper: Keeper, join: Join, line: Line) -> None:

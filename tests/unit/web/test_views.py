@@ -40,6 +40,7 @@ CONTRACT = {
     "result_url",
 }
 SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
+OF_AN_END = {"again_seconds", "deleted"}
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_form_that_cannot_be_used_says_why_and_stores_nothing(
     assert sentence in answer.content.decode().replace("\xa0", " ")
     assert not Entry.objects.exists()
     assert stored_files() == files
-    assert set(valkey.keys()) - known <= {keys.WRITABLE.encode()}
+    assert set(valkey.keys()) - known <= {keys.WRITABLE.encode(), keys.STORED.encode()}
 
 
 def test_the_sample_needs_no_file() -> None:
@@ -281,7 +282,7 @@ def test_a_goodbye_to_what_has_ended_leaves_nothing_behind(line: Line) -> None:
     assert not line.client.exists(keys.GONE.format(job_id=entry.job_id))
 
 
-@pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 3)])
+@pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 4)])
 def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown: int) -> None:
     entry = Visitor().join()
     page = staff(*permissions).client.get(url(entry)).content.decode()
@@ -366,7 +367,7 @@ def test_the_state_is_the_contract_and_ready_made_sentences() -> None:
     Visitor().join()
     visitor = Visitor()
     now = state(visitor, visitor.join())
-    assert set(now) == CONTRACT | SENTENCES
+    assert set(now) == CONTRACT | SENTENCES | OF_AN_END
     assert {name: now[name] for name in CONTRACT} == {
         "status": "waiting",
         "position": 2,

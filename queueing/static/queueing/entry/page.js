@@ -31,13 +31,11 @@ export class Page {
     bar.nextElementSibling.textContent = percent;
   }
 
-  #replacePart({ html, status, reason }) {
+  #replacePart({ html, status }) {
     this.#part.innerHTML = html;
     this.#root.dataset.status = status;
     for (const action of this.#root.querySelectorAll("[data-for]")) {
-      const fits = action.dataset.for.split(" ").includes(status);
-      const unless = action.dataset.unless?.split(" ") ?? [];
-      action.hidden = !fits || unless.includes(reason);
+      action.hidden = !action.dataset.for.split(" ").includes(status);
     }
     this.#showLocalTimes();
   }

@@ -60,6 +60,12 @@ export class Polling {
     else this.soon();
   }
 
+  // One question about an entry that is over. Without an answer the page stays as it is.
+  async askOnce() {
+    const state = await this.#fetch(TIMEOUT).catch(() => null);
+    if (state) this.#visit.answered(state);
+  }
+
   async #fetch(timeout) {
     const signal = AbortSignal.timeout(timeout);
     const answer = await fetch(this.#visit.statusAddress, { cache: "no-store", signal });
