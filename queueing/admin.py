@@ -67,7 +67,10 @@ class EntryAdmin(ReadOnly, Model):
             "Times",
             {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "lease_until")},
         ),
-        ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
+        (
+            "Details",
+            {"fields": ("attempt", "worker_ids", "priority", "behind", "needs_presence", "keep_seconds", "kwargs")},
+        ),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
     change_list_template = "admin/queueing/entry/change_list.html"

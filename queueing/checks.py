@@ -58,10 +58,28 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
     (
         "queueing.E008",
         lambda c: (
-            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0 and min(c.REDIS_PATIENCE, c.DEAF_GRACE) >= 0
+            min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0
+            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.MIN_PRESENCE) >= 0
         ),
         "A duration is not above zero.",
-        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
+        "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; the patience and graces may be 0.",
+    ),
+    (
+        "queueing.E010",
+        lambda c: (
+            min(c.ADDRESS_BURST, c.ADDRESS_UNSEEN, c.ADDRESS_IN_ORDER, c.BRAKE_JOINS) >= 1
+            and c.ADDRESS_RATE > 0
+            and 0 < c.ADDRESS_SHARE <= 1
+            and 0 < c.HELD_WEIGHT <= 1
+        ),
+        "A limit of one address lets nobody in, or a share is not between 0 and 1.",
+        "To lift a limit, set a large number; ADDRESS_SHARE and HELD_WEIGHT may be 1.",
+    ),
+    (
+        "queueing.E011",
+        lambda c: c.BRAKE in {"on", "off", "auto"} and 1 <= c.BRAKE_BITS <= 28,
+        "BRAKE is not on, off or auto, or BRAKE_BITS is not between 1 and 28.",
+        "Each bit doubles the work of a browser: 20 bits take one or two seconds, 28 bits minutes.",
     ),
 ]
 

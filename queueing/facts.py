@@ -11,6 +11,8 @@ from typing import Any
 from queueing import eta
 from queueing.eta import Wait
 from queueing.line.places import get_line
+from queueing.models.moves import end_of_priority
+from queueing.registry import get_task
 
 FACTS_TTL = 30  # seconds
 
@@ -52,7 +54,7 @@ class LineNow:
 
 def line_now(queue: str) -> LineNow:
     """The line at this moment; one round trip to Redis. Raises RedisError."""
-    counts = get_line(queue).counts()
+    counts = get_line(queue).counts(end_of_priority(get_task(queue).task.priority))
     facts = parse_facts(counts.facts)
     return LineNow(
         queue=queue,
@@ -62,7 +64,7 @@ def line_now(queue: str) -> LineNow:
         running=facts.running,
         workers=facts.workers,
         suspended=facts.suspended,
-        wait=facts.wait(counts.present, counts.held) if counts.has_epoch else None,
+        wait=facts.wait(*counts.ahead) if counts.has_epoch else None,
     )
 
 

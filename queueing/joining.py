@@ -22,8 +22,21 @@ from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
+from queueing import crowding
 from queueing.conf import conf
-from queueing.exceptions import CodeTaken, LineClosed, LineFull, RedisAway, StorageFull, TooManyWaiting, UnusableInput
+from queueing.exceptions import (
+    CodeTaken,
+    FormUsed,
+    JoinRefused,
+    LineClosed,
+    LineFull,
+    StorageFull,
+    TooManyFromNetwork,
+    TooManyJoins,
+    TooManyUnseen,
+    TooManyWaiting,
+    UnusableInput,
+)
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
@@ -57,10 +70,13 @@ def join(
     upload: "File[bytes]",
     content_type: str,
     options: dict[str, Any],
+    is_once: bool = False,
 ) -> Entry:
     """A visitor takes a place. Sending the same form twice yields one entry.
 
-    Raises LineClosed, LineFull, RedisAway, StorageFull or TooManyWaiting; then nothing is stored.
+    With `is_once` the code is good for one entry only: sending it with another file is refused.
+
+    Raises JoinRefused; then nothing is stored.
     """
     entry = Entry(
         code=code,
@@ -70,7 +86,7 @@ def join(
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
-    return _take_place(entry, upload, content_type)
+    return _take_place(entry, upload, content_type, is_once=is_once)
 
 
 def join_again(entry: Entry, owner: Owner) -> Entry:
@@ -89,8 +105,7 @@ def join_again(entry: Entry, owner: Owner) -> Entry:
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
         kwargs=entry.kwargs,
-        priority=entry.heavy_task.task.priority,
-        place=(entry.place or entry.id) if entry.keeps_place_for_successor else None,
+        **_old_rank(entry),
         **owner.columns(),
     )
     with content:
@@ -115,16 +130,14 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
     return entry
 
 
-def check_line(queue: str) -> None:
-    """Raises LineClosed, LineFull or RedisAway when the line takes nobody in."""
+def check_line(queue: str, address: str = "") -> bool:
+    """Raises LineClosed, LineFull, RedisAway, or a refusal of this address, when a join would be refused now.
+
+    True if a new place of this address would be behind those of the others.
+    """
     if conf.is_closed(queue):
         raise LineClosed
-    try:
-        length = get_line(queue).length()
-    except RedisError as error:
-        raise RedisAway from error
-    if length >= conf.MAX_LINE:
-        raise LineFull
+    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address))
 
 
 def check_visitor(visitor: uuid.UUID | None) -> None:
@@ -156,21 +169,24 @@ def _note_look(entry: Entry) -> None:
 def place(entry: Entry) -> None:
     """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
-        get_line(entry.queue).place(entry.job_id, entry.score, needs_presence=entry.needs_presence)
+        line = get_line(entry.queue)
+        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 
 
-def _take_place(entry: Entry, upload: "File[bytes]", content_type: str) -> Entry:
+def _take_place(entry: Entry, upload: "File[bytes]", content_type: str, *, is_once: bool = False) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
         _store_in_reserved_place(entry, upload, content_type)
-    except (CodeTaken, LineFull) as refusal:
+    except (CodeTaken, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork) as refusal:
         twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
         if twin is not None and twin.is_live and _has_input(twin, upload):
             return twin
-        if isinstance(refusal, LineFull):
+        if isinstance(refusal, JoinRefused):
             raise
+        if is_once:
+            raise FormUsed from None
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
         entry.code = uuid.uuid4()
         _store_in_reserved_place(entry, upload, content_type)
@@ -181,17 +197,13 @@ def _store_in_reserved_place(entry: Entry, upload: "File[bytes]", content_type: 
     """Raises as `join`, or CodeTaken; then nothing is stored and no place is reserved."""
     if conf.is_closed(entry.queue):
         raise LineClosed
-    line = get_line(entry.queue)
+    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address)
     try:
-        if not line.reserve(entry.job_id):
-            raise LineFull
-    except RedisError as error:
-        raise RedisAway from error
-    try:
+        crowding.find_rank(entry, reservation)
         _store(entry, upload, content_type)
     except BaseException:
         with suppress(RedisError):
-            line.cancel_reservation(entry.job_id)
+            get_line(entry.queue).cancel_reservation(entry.job_id)
         raise
 
 
@@ -267,6 +279,13 @@ def _after_commit(entry: Entry) -> None:
     place(entry)
     result = result_of(entry)
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
+
+
+def _old_rank(entry: Entry) -> dict[str, Any]:
+    """The columns that give a successor the old place, if our machines lost the entry; else those of a new place."""
+    if entry.keeps_place_for_successor:
+        return {"place": entry.place or entry.id, "priority": entry.priority, "behind": entry.behind}
+    return {"priority": entry.heavy_task.task.priority}
 
 
 def _next_code(entry: Entry) -> uuid.UUID:

@@ -15,7 +15,16 @@ from django.utils import timezone
 
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
-from queueing.models.moves import clean, lease_end, log_move, lost_time, note_once, run_time, start_values
+from queueing.models.moves import (
+    PRIORITY_STEP,
+    clean,
+    lease_end,
+    log_move,
+    lost_time,
+    note_once,
+    run_time,
+    start_values,
+)
 from queueing.models.queryset import EntryQuerySet
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import BLAME, FINAL, LIVE, MOVES, Blame, Reason, Status
@@ -36,6 +45,8 @@ class Entry(models.Model):
     input_size = models.PositiveBigIntegerField(default=0, editable=False)  # bytes
     # -100..100 as in django.tasks; higher goes first.
     priority = models.SmallIntegerField(default=0)
+    # True: has the lowest priority, because many places in the line were of the same address. See `crowding.py`.
+    behind = models.BooleanField(default=False, db_default=False, editable=False)
 
     # The owner: a random name kept in the browser's session, or a user, or nobody (enqueued by code).
     visitor = models.UUIDField(null=True, blank=True, db_index=True)
@@ -83,8 +94,8 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         indexes = [
-            # The keeper's round: the waiting rows of a queue, and leases that are over.
-            models.Index(fields=["queue"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
+            # The keeper's round: the waiting rows of a queue, and leases that are over. With the address: `crowding`.
+            models.Index(fields=["queue", "address"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
             models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
             # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
             models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
@@ -115,7 +126,7 @@ class Entry(models.Model):
     @property
     def score(self) -> int:
         """The number that sorts the line: the place within a priority. Exact in a double up to 2**53."""
-        return (self.place or self.id) - self.priority * 2**40
+        return (self.place or self.id) - self.priority * PRIORITY_STEP
 
     @property
     def is_live(self) -> bool:

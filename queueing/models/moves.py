@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("queueing")
 
+# The distance between the scores of two priorities, far above any id; and the lowest priority of django.tasks.
+PRIORITY_STEP, LAST = 2**40, -100
+
+
+def end_of_priority(priority: int) -> int:
+    """The score behind all entries of this priority, those to come included."""
+    return (1 - priority) * PRIORITY_STEP
+
 
 def log_move(entry: "Entry", origin: Status) -> None:
     status, reason = Status(entry.status), Reason(entry.reason)

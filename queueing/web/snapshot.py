@@ -40,10 +40,12 @@ class Snapshot(NamedTuple):
     title: str
     reason: str
 
-    kept_until: datetime | None  # for the page only
+    # For the page only.
+    kept_until: datetime | None
+    keep_after: float  # seconds until the visitor may ask to keep the place
 
     def as_json(self) -> dict[str, Any]:
-        """The fields except `kept_until`, by name."""
+        """The fields but those for the page only, by name."""
         return dict(zip(JSON_FIELDS, self, strict=False))
 
 
@@ -58,7 +60,8 @@ def read(entry: Entry) -> Snapshot:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
         return without_redis(entry)
-    return build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    now = build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    return now._replace(keep_after=max(0.0, conf.MIN_PRESENCE - standing.present_for))
 
 
 def look(entry: Entry) -> Snapshot:
@@ -82,7 +85,7 @@ def without_redis(entry: Entry) -> Snapshot:
 
 def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:
     """The snapshot from row, place and facts. Reads nothing."""
-    seconds = facts.wait(place.ahead, place.held_ahead) if place else None
+    seconds = facts.wait(place.ahead, place.held_ahead) if place and not entry.behind else None
     return Snapshot(
         status=entry.status,
         position=place.ahead + 1 if place else None,
@@ -100,6 +103,7 @@ def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool =
         title=sentences.title(entry, place),
         reason=entry.reason,
         kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,
+        keep_after=conf.MIN_PRESENCE,
     )
 
 

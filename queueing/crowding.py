@@ -1,0 +1,61 @@
+"""The places of one address in a line: how many it may have, and when they are behind those of the others.
+
+A new cookie costs nothing, an address does. An address may be a whole school, so nothing is refused that one needs:
+
+1. Joins at once and in a minute, and places whose page nobody looked at, are counted in Redis with the reservation.
+2. In a line with more than ADDRESS_IN_ORDER entries, the waiting rows of the address are counted. Beyond that number,
+   its new places have the lowest priority. Shorter lines cost no query: no address can have as many there.
+
+The priority is in the row, so such a place is restored like any other, and nobody's place moves later.
+"""
+
+from queueing.conf import conf
+from queueing.exceptions import JoinRefused, LineFull, RedisAway, TooManyFromNetwork, TooManyJoins, TooManyUnseen
+from queueing.line.clients import RedisError
+from queueing.line.places import get_line
+from queueing.line.reserving import Reservation
+from queueing.models import Entry
+from queueing.models.moves import LAST
+from queueing.models.queryset import code_of
+
+REFUSALS: dict[str, type[JoinRefused]] = {"full": LineFull, "joins": TooManyJoins, "unseen": TooManyUnseen}
+
+
+def reserve(queue: str, job_id: str, address: str) -> Reservation:
+    """Set a place aside; with job id "" only look. Raises LineFull, RedisAway, TooManyJoins or TooManyUnseen."""
+    try:
+        reservation = get_line(queue).reserve(job_id, address)
+    except RedisError as error:
+        raise RedisAway from error
+    if reservation.refusal:
+        # What Redis counts is over at its deadline, and gone with the keeper's next round.
+        seconds = reservation.seconds + conf.KEEPER_INTERVAL if reservation.refusal == "unseen" else reservation.seconds
+        raise REFUSALS[reservation.refusal](seconds or None)
+    return reservation
+
+
+def find_rank(entry: Entry, reservation: Reservation) -> None:
+    """Put a new entry behind the others if its address has many places in a crowded line.
+
+    A place that was taken over from another entry stays what it is. Raises TooManyFromNetwork.
+    """
+    if entry.place is None and is_behind(entry.queue, entry.address, reservation):
+        entry.behind, entry.priority = True, LAST
+
+
+def is_behind(queue: str, address: str, reservation: Reservation) -> bool:
+    """True if a new place of this address is behind those of the others. Raises TooManyFromNetwork.
+
+    Each join counts those of its address that were reserved before it: the rows, and the joins that are being stored.
+    So of joins at the same moment no more than ADDRESS_IN_ORDER are in order.
+    """
+    if not address or reservation.entries <= conf.ADDRESS_IN_ORDER:
+        return False
+    most = round(conf.MAX_LINE * conf.ADDRESS_SHARE)
+    limit = most if reservation.entries > most else conf.ADDRESS_IN_ORDER
+    under_way = [code_of(job_id) for job_id in reservation.under_way]
+    rows = Entry.objects.waiting().of_address(queue, address).exclude(code__in=under_way)
+    places = rows[:limit].count() + len(under_way)
+    if places >= most:
+        raise TooManyFromNetwork
+    return places >= conf.ADDRESS_IN_ORDER
