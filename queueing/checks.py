@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
@@ -92,6 +93,16 @@ def check_relations(**_: Any) -> list[CheckMessage]:
         return [Error(message, hint=hint, id=id_) for id_, holds, message, hint in RELATIONS if not holds(conf)]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E000")]
+
+
+@register("queueing")
+def check_brake(**_: Any) -> list[CheckMessage]:
+    """A class that cannot be imported would be found only when the brake is put on."""
+    try:
+        import_string(conf.BRAKE_CHECK)
+    except ImportError as error:
+        return [Error(f"BRAKE_CHECK: {error}", hint="Name a class as in queueing/web/brake.py.", id="queueing.E012")]
+    return []
 
 
 @register("queueing")

@@ -9,14 +9,19 @@ A new cookie costs nothing, an address does. An address may be a whole school, s
 The priority is in the row, so such a place is restored like any other, and nobody's place moves later.
 """
 
+import logging
+import uuid
+from collections.abc import Sequence
+
 from queueing.conf import conf
 from queueing.exceptions import JoinRefused, LineFull, RedisAway, TooManyFromNetwork, TooManyJoins, TooManyUnseen
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.reserving import Reservation
-from queueing.models import Entry
+from queueing.models import Entry, EntryQuerySet
 from queueing.models.moves import LAST
-from queueing.models.queryset import code_of
+
+logger = logging.getLogger("queueing")
 
 REFUSALS: dict[str, type[JoinRefused]] = {"full": LineFull, "joins": TooManyJoins, "unseen": TooManyUnseen}
 
@@ -31,6 +36,8 @@ def reserve(queue: str, job_id: str, address: str) -> Reservation:
         # What Redis counts is over at its deadline, and gone with the keeper's next round.
         seconds = reservation.seconds + conf.KEEPER_INTERVAL if reservation.refusal == "unseen" else reservation.seconds
         raise REFUSALS[reservation.refusal](seconds or None)
+    if conf.BRAKE == "auto" and reservation.joins == conf.BRAKE_JOINS:
+        logger.warning("%s: %d joins in a minute; its form asks for a check for a while", queue, reservation.joins)
     return reservation
 
 
@@ -53,9 +60,13 @@ def is_behind(queue: str, address: str, reservation: Reservation) -> bool:
         return False
     most = round(conf.MAX_LINE * conf.ADDRESS_SHARE)
     limit = most if reservation.entries > most else conf.ADDRESS_IN_ORDER
-    under_way = [code_of(job_id) for job_id in reservation.under_way]
-    rows = Entry.objects.waiting().of_address(queue, address).exclude(code__in=under_way)
-    places = rows[:limit].count() + len(under_way)
+    under_way = [uuid.UUID(job_id) for job_id in reservation.under_way]
+    places = places_of(queue, address, under_way)[:limit].count() + len(under_way)
     if places >= most:
         raise TooManyFromNetwork
     return places >= conf.ADDRESS_IN_ORDER
+
+
+def places_of(queue: str, address: str, under_way: Sequence[uuid.UUID]) -> EntryQuerySet:
+    """The rows of this address that wait in the line, without the joins that are being stored."""
+    return Entry.objects.waiting().filter(queue=queue, address=address).exclude(code__in=under_way)

@@ -239,7 +239,7 @@ class Line:
             pipe.zcard(self.keys.held)
             pipe.zcard(self.keys.unseen)
             line, held, unseen = pipe.execute()
-        return math.ceil(line + unseen + held * conf.HELD_WEIGHT)
+        return math.ceil(float(line + unseen + held * conf.HELD_WEIGHT))
 
     def count_entries(self) -> int:
         """The number of entries that have a place or are claimed. Foreign jobs are not counted."""

@@ -35,10 +35,6 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def final(self) -> Self:
         return self.filter(status__in=FINAL)
 
-    def of_address(self, queue: str, address: str) -> Self:
-        """The entries of one line whose visitors joined from this network."""
-        return self.filter(queue=queue, address=address)
-
     def lease_over(self) -> Self:
         """Running entries whose worker gave no sign of life, by the database's clock."""
         return self.running().filter(lease_until__lt=Now())

@@ -193,9 +193,9 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
 
 
 def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
-    """The page of an entry, with the sentence of a refusal above it."""
+    """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
     visitor = Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
+    context = snapshot.page_context(entry, None if refusal else _look(visitor, entry))
     rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry), "refusal": refusal}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     visitor.see_end(entry)

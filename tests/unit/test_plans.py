@@ -1,6 +1,7 @@
 """Queries that run each second or minute find their rows by an index, however many entries have ended."""
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from queueing import stats
+from queueing import crowding, stats
 from queueing.keeper import recent, survey
 from queueing.models import Entry, EntryQuerySet
 
@@ -26,6 +27,10 @@ QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
     "recent: latest ends": (lambda: recent.latest_ends("probe"), "entry_finished"),
     "stats: ends lately": (lambda: PROBE.final().filter(finished_at__gt=LONG_AGO), "entry_finished"),
     "keeper: waiting": (PROBE.waiting, "entry_waiting"),
+    "crowding: places of an address": (
+        lambda: crowding.places_of("probe", "a" * 16, [uuid.uuid4()])[:40],
+        "entry_waiting",
+    ),
     "keeper: leases": (Entry.objects.lease_over, "entry_running"),
     "keeper: purge": (
         lambda: Entry.objects.final().filter(finished_at__lt=LONG_AGO).order_by("finished_at")[:50],

@@ -5,6 +5,8 @@
 --           all the rest of a beat
 -- Return  the ids that were held and are back
 local ids, gone, now = {}, {}, clock()
+-- A Redis that is full refuses this, but not PEXPIRE: nobody is present on a Redis that takes no writes.
+redis.call('SET', 'queueing:writable', '1', 'PX', 1000)
 for id in string.gmatch(ARGV[2], '[^\n]+') do
   -- The key holds the moment since when a page has been open without a gap. One that ran out, or that a flush took, is
   -- made anew.
