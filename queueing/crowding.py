@@ -4,7 +4,8 @@ A new cookie costs nothing, an address does. An address may be a whole school, s
 
 1. Joins at once and in a minute, and places whose page nobody looked at, are counted in Redis with the reservation.
 2. In a line with more than ADDRESS_IN_ORDER entries, the waiting rows of the address are counted. Beyond that number,
-   its new places have the lowest priority. Shorter lines cost no query: no address can have as many there.
+   its new places have the lowest priority; beyond ADDRESS_SHARE of MAX_LINE it gets none. Shorter lines cost no query:
+   no address can have as many places there.
 
 The priority is in the row, so such a place is restored like any other, and nobody's place moves later.
 """
@@ -56,9 +57,9 @@ def is_behind(queue: str, address: str, reservation: Reservation) -> bool:
     Each join counts those of its address that were reserved before it: the rows, and the joins that are being stored.
     So of joins at the same moment no more than ADDRESS_IN_ORDER are in order.
     """
-    if not address or reservation.entries <= conf.ADDRESS_IN_ORDER:
+    most = max(1, round(conf.MAX_LINE * conf.ADDRESS_SHARE))
+    if not address or reservation.entries <= min(conf.ADDRESS_IN_ORDER, most):
         return False
-    most = round(conf.MAX_LINE * conf.ADDRESS_SHARE)
     limit = most if reservation.entries > most else conf.ADDRESS_IN_ORDER
     under_way = [uuid.UUID(job_id) for job_id in reservation.under_way]
     places = places_of(queue, address, under_way)[:limit].count() + len(under_way)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from queueing import facts, joining, registry
 from queueing.eta import Wait
-from queueing.exceptions import TooManyFromNetwork, TooManyJoins, TooManyUnseen
+from queueing.exceptions import TooManyFromNetwork
 from queueing.facts import Facts
 from queueing.keeper.reconcile import restore
 from queueing.keeper.survey import write
@@ -125,6 +125,14 @@ def test_one_address_never_has_more_than_its_share_of_the_line(line: Line, setti
     send(SCHOOL)
 
 
+def test_one_address_cannot_fill_a_short_line(settings: Any) -> None:
+    """As shipped, but for a line that is shorter than the places that an address has in order."""
+    settings.QUEUEING = {"MAX_LINE": 30}
+    taken = [is_taken(FLOOD) for _ in range(40)]
+    assert taken == [True] * 15 + [False] * 25
+    send(SCHOOL)
+
+
 def test_a_quiet_line_asks_the_database_nothing_more(join: Join) -> None:
     """As shipped, up to the 40 places of one address."""
     for number in range(40):
@@ -202,13 +210,17 @@ def send(address: str) -> Entry:
     )
 
 
+def is_taken(address: str) -> bool:
+    try:
+        send(address)
+    except TooManyFromNetwork:
+        return False
+    return True
+
+
 def send_in_thread(address: str) -> bool:
     """True if the join was taken."""
     try:
-        send(address)
-    except (TooManyFromNetwork, TooManyJoins, TooManyUnseen):
-        return False
-    else:
-        return True
+        return is_taken(address)
     finally:
         connection.close()

@@ -31,8 +31,9 @@ export class Brake {
   // stays: by it, a form that is sent twice makes one entry.
   renew(page) {
     const life = 1000 * (this.#challenge?.dataset.life ?? 0);
-    if (performance.now() - this.#since < life * 0.8) return;
-    this.#form.part("brake").replaceWith(page.querySelector("[data-brake]"));
+    const fresh = page.querySelector("[data-brake]"); // not there on an error page
+    if (!fresh || performance.now() - this.#since < life * 0.8) return;
+    this.#form.part("brake").replaceWith(fresh);
     this.#since = performance.now();
   }
 
