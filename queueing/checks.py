@@ -100,6 +100,8 @@ def check_brake(**_: Any) -> list[CheckMessage]:
     """A class that cannot be imported would be found only when the brake is put on."""
     try:
         import_string(conf.BRAKE_CHECK)
+    except ImproperlyConfigured:
+        return []  # of another setting: `check_relations` says which
     except ImportError as error:
         return [Error(f"BRAKE_CHECK: {error}", hint="Name a class as in queueing/web/brake.py.", id="queueing.E012")]
     return []

@@ -23,7 +23,7 @@ class Reservation(NamedTuple):
     refusal: str  # "", or the limit that is reached: "full", "joins" or "unseen"
     seconds: float  # until this limit is not reached any more, as far as Redis can know
     entries: int = 0  # in the line, this one and held ones too
-    joins: int = 0  # of this line in this minute
+    joins: int = 0  # of this line in this minute; 0 unless BRAKE is auto
     under_way: tuple[str, ...] = ()  # other joins of the address that are being stored
 
 

@@ -16,7 +16,7 @@
 --         9 unseen places of the address
 -- Return  {refusal, ms, entries, joins, id, id, ...}
 --         refusal: "", or the limit that is reached (full | joins | unseen); ms: until it is not reached any more
---         entries: in the line, held ones too; joins: of this line in this minute
+--         entries: in the line, held ones too; joins: of this line in this minute, if they are counted
 --         ids: other joins of the address that are being stored
 local joins_key, brake, from, on_time_key = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
 local id, most, now = ARGV[1], tonumber(ARGV[2]), clock()
@@ -83,12 +83,12 @@ if from then
 end
 
 local joins = 0
-if not looks then
+if not looks and tonumber(ARGV[5]) > 0 then
   joins = redis.call('INCR', joins_key)
   if joins == 1 then
     redis.call('PEXPIRE', joins_key, 60000)
   end
-  if tonumber(ARGV[5]) > 0 and joins >= tonumber(ARGV[5]) then
+  if joins >= tonumber(ARGV[5]) then
     redis.call('SET', brake, '1', 'PX', ARGV[6])
   end
 end
