@@ -95,7 +95,8 @@ def test_a_brake_that_comes_while_the_form_is_open_takes_one_more_press(
 def test_without_javascript_the_form_says_what_it_needs(site: Site, visitors: Visitors) -> None:
     page = visitors(java_script_enabled=False)
     page.goto("/join/probe/")
-    expect(page.get_by_text("This calculation needs JavaScript.")).to_be_visible()
+    expect(page.locator("noscript p")).to_be_visible()
+    expect(page.locator("noscript p")).to_contain_text("This calculation needs JavaScript.")
     page.locator("input[type=file]").set_input_files(FILE)
     button(page).click()
     expect(page.get_by_text("which needs JavaScript. Please join again.")).to_be_visible()
