@@ -69,7 +69,10 @@ class EntryAdmin(ReadOnly, Model):
         (None, {"fields": ("code", "queue", "task_path", "input_name", "status", "reason", "message", "progress")}),
         ("Timeline", {"fields": ("timeline",)}),
         ("Times", {"fields": TIMES}),
-        ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
+        (
+            "Details",
+            {"fields": ("attempt", "worker_ids", "priority", "behind", "needs_presence", "keep_seconds", "kwargs")},
+        ),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
     change_list_template = "admin/queueing/entry/change_list.html"

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from queueing.checking.pool import name_of
 from queueing.conf import Conf, check_all, conf
@@ -69,7 +70,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "queueing.E008",
         lambda c: (
             min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0
-            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.INPUT_TTL) >= 0
+            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.INPUT_TTL, c.MIN_PRESENCE) >= 0
         ),
         "A duration is not above zero.",
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be. The others may be 0.",
@@ -101,6 +102,23 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         ),
         "TASK_MEMORY_BYTES is below 64 MiB, or another limit of a task is too small.",
         "TASK_CPU_SECONDS and TASK_DISK_BYTES must be at least 1; TASK_PROCESSES may be 0.",
+    ),
+    (
+        "queueing.E050",
+        lambda c: (
+            min(c.ADDRESS_BURST, c.ADDRESS_UNSEEN, c.ADDRESS_IN_ORDER, c.BRAKE_JOINS) >= 1
+            and c.ADDRESS_RATE > 0
+            and 0 < c.ADDRESS_SHARE <= 1
+            and 0 < c.HELD_WEIGHT <= 1
+        ),
+        "A limit of one address lets nobody in, or a share is not between 0 and 1.",
+        "To lift a limit, set a large number; ADDRESS_SHARE and HELD_WEIGHT may be 1.",
+    ),
+    (
+        "queueing.E051",
+        lambda c: c.BRAKE in {"on", "off", "auto"} and 1 <= c.BRAKE_BITS <= 28,
+        "BRAKE is not on, off or auto, or BRAKE_BITS is not between 1 and 28.",
+        "Each bit doubles the work of a browser: 20 bits take one or two seconds, 28 bits minutes.",
     ),
 ]
 
@@ -139,6 +157,18 @@ def _is_reached(folder: Path, place: Path) -> bool:
     # None: settings keep Python from importing anything below that name.
     is_kept_out = bool(names) and names[0] in sys.modules and sys.modules[names[0]] is None
     return not is_kept_out and not any("." in name for name in names)
+
+
+@register("queueing")
+def check_brake(**_: Any) -> list[CheckMessage]:
+    """A class that cannot be imported would be found only when the brake is put on."""
+    try:
+        import_string(conf.BRAKE_CHECK)
+    except ImproperlyConfigured:
+        return []  # of another setting: `check_relations` says which
+    except ImportError as error:
+        return [Error(f"BRAKE_CHECK: {error}", hint="Name a class as in queueing/web/brake.py.", id="queueing.E052")]
+    return []
 
 
 @register("queueing")

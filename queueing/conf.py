@@ -22,13 +22,28 @@ class Conf:
     CLOSE_GRACE: float = 10  # seconds a place is kept after a goodbye, or before the first look; a reload takes 1-3 s
     LOST_GRACE: float = 120  # seconds a place is kept after the connection was lost
     KEEP_GRACE: float = 1800  # seconds a place is kept for a visitor who asked for it, where the task allows it
+    MIN_PRESENCE: float = 30  # seconds a page is open before its visitor may ask for that; a single look lasts POLL_TTL
 
     # The line
     KEEPER_INTERVAL: float = 1  # seconds between two rounds of the keeper
     MAX_LINE: int = 10_000  # entries that may wait in one line
+    HELD_WEIGHT: float = 0.25  # of a held entry among them
     MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time, those being worked on included
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
     CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
+
+    # One address, which may be a school or a whole provider
+    ADDRESS_BURST: int = 60  # joins at once, over all lines
+    ADDRESS_RATE: float = 20  # joins a minute after that
+    ADDRESS_UNSEEN: int = 40  # places in one line whose page was not looked at yet
+    ADDRESS_IN_ORDER: int = 40  # places in one line in the order of joining; further ones are behind the others
+    ADDRESS_SHARE: float = 0.5  # of MAX_LINE
+
+    # The brake of the form
+    BRAKE: str = "off"  # on, off, or auto: on by itself while a line is flooded
+    BRAKE_JOINS: int = 120  # joins of one line in a minute that put it on
+    BRAKE_BITS: int = 20  # zero bits of a proof of work; each more doubles the work
+    BRAKE_CHECK: str = "queueing.web.brake.ProofOfWork"  # the class of the check; another one may ask a captcha
 
     # Running
     LEASE: float = 30  # seconds without a sign of life after which a running entry counts as orphaned

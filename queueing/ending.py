@@ -5,6 +5,7 @@ The row moves first, then Redis is told, then the pages. Redis may be away after
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import batched
 
 from django.dispatch import receiver
@@ -12,6 +13,8 @@ from django.tasks.signals import task_finished
 
 from queueing import events, inputs
 from queueing.conf import conf
+from queueing.exceptions import KeepRefused
+from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.queue import emptied
@@ -98,6 +101,19 @@ def erase(entry: Entry) -> bool:
 
 
 # Coming back
+
+
+def check_keep(entry: Entry) -> None:
+    """Raises KeepRefused unless the entry's page has been open for MIN_PRESENCE without a gap.
+
+    A page counts as open for POLL_TTL after one look. A place that is kept for KEEP_GRACE has to cost more than that.
+    """
+    if not conf.MIN_PRESENCE or not entry.is_live:
+        return
+    with suppress(RedisError):  # nobody is dropped meanwhile, so the wish does no harm
+        if presence.present_for(entry.job_id) < conf.MIN_PRESENCE:
+            seconds = round(conf.MIN_PRESENCE)
+            raise KeepRefused(f"Your place can be kept once this page has been open for {seconds} seconds.")
 
 
 def keep(entry: Entry) -> bool:

@@ -1,7 +1,9 @@
 """The exceptions of this package. An exception without a message of its own shows its docstring.
 
-A visitor reads the docstrings of JoinRefused and its subclasses.
+A visitor reads the docstrings of JoinRefused and its subclasses, and of KeepRefused.
 """
+
+import math
 
 
 class QueueingError(Exception):
@@ -14,9 +16,14 @@ class QueueingError(Exception):
 class JoinRefused(QueueingError):
     """The line takes nobody right now."""
 
-    retry_after = 30  # seconds, for the Retry-After header
+    retry_after = 30  # whole seconds, for the Retry-After header
     status = 503  # of the answer
     entries_sentence = ""  # where a budget of entries is used up, not one of bytes
+
+    def __init__(self, sentence: str = "", *, seconds: float | None = None) -> None:
+        super().__init__(sentence)
+        if seconds is not None:
+            self.retry_after = max(1, math.ceil(seconds))
 
 
 class LineFull(JoinRefused):
@@ -83,6 +90,40 @@ class TooManyWaiting(JoinRefused):
     """You already have as many places in line as one visitor may hold."""
 
     status = 429
+
+
+class TooManyJoins(JoinRefused):
+    """Many have joined from your network just now."""
+
+    status = 429
+
+
+class TooManyUnseen(JoinRefused):
+    """Many places have been taken from your network without a look at their pages. Opening these pages helps, too."""
+
+    status = 429
+
+
+class TooManyFromNetwork(JoinRefused):
+    """Your network has as many places in this line as one network may hold."""
+
+    retry_after = 60
+    status = 429
+
+
+class FormUsed(JoinRefused):
+    """This form has been used already, and each one counts once."""
+
+    retry_after = 0
+    status = 409
+
+
+class CheckFailed(QueueingError):
+    """The check that the form asks for was not passed."""
+
+
+class KeepRefused(QueueingError):
+    """The place cannot be kept yet."""
 
 
 class CodeTaken(QueueingError):

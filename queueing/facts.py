@@ -13,6 +13,8 @@ from queueing import eta
 from queueing.eta import Wait
 from queueing.line.places import get_line
 from queueing.line.tampering import reports, shorten
+from queueing.models.moves import end_of_priority
+from queueing.registry import get_task
 
 FACTS_TTL = 30  # seconds
 LONGEST_FACTS = 256 * 1024  # bytes; a forecast for MAX_LINE entries takes a few thousand
@@ -56,7 +58,7 @@ class LineNow:
 
 def line_now(queue: str) -> LineNow:
     """The line at this moment; one round trip to Redis. Raises RedisError."""
-    counts = get_line(queue).counts()
+    counts = get_line(queue).counts(end_of_priority(get_task(queue).task.priority))
     facts = parse_facts(counts.facts)
     return LineNow(
         queue=queue,
@@ -66,7 +68,7 @@ def line_now(queue: str) -> LineNow:
         running=facts.running,
         workers=facts.workers,
         suspended=facts.suspended,
-        wait=facts.wait(counts.present, counts.held) if counts.has_epoch else None,
+        wait=facts.wait(*counts.ahead) if counts.has_epoch else None,
     )
 
 

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
+from django.forms.utils import ErrorDict
 from django.template.defaultfilters import filesizeformat
 
 from queueing.checking.pool import checkers
@@ -50,8 +51,20 @@ class EntryForm(forms.Form):
     # Patterns for the beginning of a file, each with the ending of the name under which the file is stored.
     stored_endings: ClassVar[Sequence[tuple[bytes, str]]] = ()
 
+    # Set by the brake: the sentence of a check that was not passed; or the code that a passed check is good for, once.
+    problem: str = ""
+    once: uuid.UUID | None = None
+
+    def full_clean(self) -> None:
+        """Without the check of the brake, nothing that was sent is looked at."""
+        if self.problem:
+            self._errors, self.cleaned_data = ErrorDict(), {}
+            self.add_error(None, self.problem)
+        else:
+            super().full_clean()
+
     def clean_code(self) -> uuid.UUID:
-        return self.cleaned_data.get("code") or uuid.uuid4()
+        return self.once or self.cleaned_data.get("code") or uuid.uuid4()
 
     def clean_file(self) -> "UploadedFile[Any]":
         upload: UploadedFile[Any] = self.cleaned_data["file"]

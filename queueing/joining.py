@@ -20,10 +20,12 @@ from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
-from queueing import budget
+from queueing import budget, crowding
 from queueing.conf import conf
 from queueing.exceptions import (
     CodeTaken,
+    FormUsed,
+    JoinRefused,
     LineClosed,
     LineFull,
     LineStoresTooMuch,
@@ -31,6 +33,9 @@ from queueing.exceptions import (
     RedisAway,
     SiteStoresTooMuch,
     StoresTooMuch,
+    TooManyFromNetwork,
+    TooManyJoins,
+    TooManyUnseen,
     TooManyWaiting,
 )
 from queueing.inputs import Kept, Upload
@@ -70,10 +75,13 @@ def join(
     upload: "File[bytes]",
     content_type: str,
     options: dict[str, Any],
+    is_once: bool = False,
 ) -> Entry:
     """A visitor takes a place. Sending the same form twice yields one entry.
 
-    Raises LineClosed, LineFull, RedisAway, StorageFull, StoresTooMuch or TooManyWaiting; then nothing is stored.
+    With `is_once` the code is good for one entry only: sending it with another file is refused.
+
+    Raises JoinRefused; then nothing is stored.
     """
     entry = Entry(
         code=code,
@@ -83,7 +91,7 @@ def join(
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
-    return _take_place(entry, Upload(upload, content_type))
+    return _take_place(entry, Upload(upload, content_type), is_once=is_once)
 
 
 def join_again(entry: Entry, owner: Owner) -> Entry:
@@ -96,8 +104,7 @@ def join_again(entry: Entry, owner: Owner) -> Entry:
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
         kwargs=entry.kwargs,
-        priority=entry.heavy_task.task.priority,
-        place=(entry.place or entry.id) if entry.keeps_place_for_successor else None,
+        **_old_rank(entry),
         **owner.columns(),
     )
     successor = _take_place(new, Kept(entry))
@@ -119,16 +126,14 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
     return entry
 
 
-def check_line(queue: str) -> None:
-    """Raises LineClosed, LineFull or RedisAway when the line takes nobody in."""
+def check_line(queue: str, address: str = "") -> bool:
+    """Raises LineClosed, LineFull, RedisAway, or a refusal of this address, when a join would be refused now.
+
+    True if a new place of this address would be behind those of the others.
+    """
     if conf.is_closed(queue):
         raise LineClosed
-    try:
-        length = get_line(queue).length()
-    except RedisError as error:
-        raise RedisAway from error
-    if length >= conf.MAX_LINE:
-        raise LineFull
+    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address))
 
 
 def check_visitor(visitor: uuid.UUID | None) -> None:
@@ -160,7 +165,8 @@ def _note_look(entry: Entry) -> None:
 def place(entry: Entry) -> None:
     """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
-        get_line(entry.queue).place(entry.job_id, entry.score, needs_presence=entry.needs_presence)
+        line = get_line(entry.queue)
+        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 
@@ -170,16 +176,18 @@ def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
     _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
 
 
-def _take_place(entry: Entry, content: Upload | Kept) -> Entry:
+def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
         _store_in_reserved_place(entry, content)
-    except (CodeTaken, LineFull, *SPENT) as refusal:
+    except (CodeTaken, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, *SPENT) as refusal:
         twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
         if twin is not None and twin.is_live and content.is_input_of(twin):
             return twin
-        if not isinstance(refusal, CodeTaken):
+        if isinstance(refusal, JoinRefused):
             raise
+        if is_once:
+            raise FormUsed from None
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
         entry.code = uuid.uuid4()
         _store_in_reserved_place(entry, content)
@@ -191,18 +199,14 @@ def _store_in_reserved_place(entry: Entry, content: Upload | Kept) -> None:
     if conf.is_closed(entry.queue):
         raise LineClosed
     _check_budgets(entry, content.size)
-    line = get_line(entry.queue)
+    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address)
     try:
-        if not line.reserve(entry.job_id):
-            raise LineFull
-    except RedisError as error:
-        raise RedisAway from error
-    try:
+        crowding.find_rank(entry, reservation)
         with content.given_to(entry):
             _insert(entry)
     except BaseException:
         with suppress(RedisError):
-            line.cancel_reservation(entry.job_id)
+            get_line(entry.queue).cancel_reservation(entry.job_id)
         raise
 
 
@@ -256,6 +260,13 @@ def _after_commit(entry: Entry) -> None:
     place(entry)
     result = result_of(entry)
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
+
+
+def _old_rank(entry: Entry) -> dict[str, Any]:
+    """The columns that give a successor the old place, if our machines lost the entry; else those of a new place."""
+    if entry.keeps_place_for_successor:
+        return {"place": entry.place or entry.id, "priority": entry.priority, "behind": entry.behind}
+    return {"priority": entry.heavy_task.task.priority}
 
 
 def _next_code(entry: Entry) -> uuid.UUID:

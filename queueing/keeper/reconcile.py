@@ -25,7 +25,9 @@ RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
 # Seconds after a flush before places come back: by then every living page has beaten, and the order holds.
 FLUSH_PAUSE = 2.0
 # The columns that a place is made of.
-PLACE_FIELDS = ("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue")
+PLACE_FIELDS = (
+    *("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue", "address"),
+)
 
 
 class Reconciler:
@@ -135,7 +137,8 @@ def _restore(line: Line, entries: list[Entry]) -> int:
     for entry in seen:
         line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=entry.needs_nobody)
     restored = line.restore([Ranked(entry.job_id, entry.score) for entry in seen])
-    restored += [entry.job_id for entry in entries if entry.is_unseen and line.place(entry.job_id, entry.score)]
+    unseen = (entry for entry in entries if entry.is_unseen)
+    restored += [e.job_id for e in unseen if line.place(e.job_id, e.score, address=e.address)]
     if restored:
         logger.warning("%s: restored %d places", line.name, len(restored))
         by_id = {entry.job_id: entry for entry in entries}

@@ -5,6 +5,7 @@ clients.py    connections
 allowance.py  the seconds that a web request may wait for Redis, and the circuit that spares the next requests
 scripts.py    the Lua scripts as typed functions; the scripts themselves are in lua/
 presence.py   the visitors that have a page open now: beat, close, inspect
+reserving.py  the limits of a join: the length of the line, and one address
 places.py     Line: the places of one queue, in the line, held or claimed
 positions.py  the places of many entries, in few round trips
 jobs.py       the RQ job of an entry

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 
 from rq import defaults
 
-# string "1": a page of this entry is open now. Lives PRESENCE_TTL or POLL_TTL; without end if the entry needs nobody.
+# string "<ms>": a page of this entry is open now, and one has been since that moment. Lives PRESENCE_TTL or POLL_TTL;
+# without end, and as "1", if the entry needs nobody.
 PRESENCE = "presence:{job_id}"
 # string "<ms>:<grace ms>:<absence>": the page of a claimed or running entry went away at that moment. Lives GONE_TTL.
 GONE = "gone:{job_id}"
@@ -26,6 +27,15 @@ COUNTING = "queueing:counting"
 # string, JSON: the workers of a queue and the forecast of its waits (`Facts`). The keeper writes them, pages read them.
 # Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"
+# zset id -> ms: joins of one address that are being stored, and places whose page was not looked at; with the moment
+# when they are over. Those that were looked at are taken out at the address's next join. Lives an hour.
+FROM = "rq:line:{queue}:from:{address}"
+# string "<ms>": when the next join of an address would be on time; it may be early by a burst. Lives until then.
+ON_TIME = "joins:{address}"
+# counter: joins of a line in a minute that began with the first of them. Lives a minute.
+JOINS = "rq:line:{queue}:joins"
+# string "1": the line takes joins with a check only, since there were too many in a minute. Lives BRAKE_TTL.
+BRAKE = "rq:line:{queue}:brake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,26 @@ def line_keys(queue: str) -> LineKeys:
 def facts_key(queue: str) -> str:
     """The key of the facts of that queue."""
     return FACTS.format(queue=queue)
+
+
+def from_key(queue: str, address: str) -> str:
+    """The key of the joins and unseen places of an address in that queue."""
+    return FROM.format(queue=queue, address=address)
+
+
+def on_time_key(address: str) -> str:
+    """The key that limits the joins of an address, over all lines."""
+    return ON_TIME.format(address=address)
+
+
+def joins_key(queue: str) -> str:
+    """The key that counts the joins of that queue in this minute."""
+    return JOINS.format(queue=queue)
+
+
+def brake_key(queue: str) -> str:
+    """The key that lives while the line takes joins with a check only."""
+    return BRAKE.format(queue=queue)
 
 
 def presence_key(job_id: str) -> str:

@@ -81,6 +81,15 @@ def is_present(job_id: str) -> bool:
     return _is_open(client, job_id, client.pttl(presence_key(job_id)))
 
 
+def present_for(job_id: str) -> float:
+    """Seconds that a page has been open without a gap; 0 for an absent visitor. Raises RedisError."""
+    with connection().pipeline(transaction=False) as pipe:
+        pipe.get(presence_key(job_id))
+        pipe.time()
+        since, (seconds, micros) = pipe.execute()
+    return max(0.0, seconds + micros / 1e6 - int(since) / 1000) if since else 0.0
+
+
 def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
     """The inspection of a running entry's visitor.
 

@@ -128,22 +128,29 @@ def begin_epoch(client: redis.Redis, line: LineKeys, server: str) -> bool:
     return bool(_call(client, "begin_epoch", line, server))
 
 
-def reserve(client: redis.Redis, line: LineKeys, job_id: str, *, most: int, ttl: float) -> bool:
-    """Set a place aside for an entry that is about to be stored. False: the line has `most` places already."""
-    return bool(_call(client, "reserve", line, job_id, most, milliseconds(ttl)))
+def reserve(client: redis.Redis, line: LineKeys, *arguments: Any, extra_keys: Sequence[str]) -> list[Any]:
+    """The reply of the reserve script; `reserving.py` knows what it means."""
+    return cast("list[Any]", _call(client, "reserve", line, *arguments, extra_keys=extra_keys))
 
 
 def place(
-    client: redis.Redis, line: LineKeys, job_id: str, score: float, job: Mapping[str, Any], unseen_ttl: float | None
+    client: redis.Redis,
+    line: LineKeys,
+    place: Ranked,
+    job: Mapping[str, Any],
+    unseen_ttl: float | None,
+    from_key: str | None = None,
 ) -> str:
     """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
 
     Unless its owner has looked already, the entry is unseen, and over after `unseen_ttl` seconds. With None the entry
-    is in the line, with a presence without end.
+    is in the line, with a presence without end. An unseen entry counts for the address of `from_key`.
     """
     mode, ttl = ("present", 0) if unseen_ttl is None else ("unseen", milliseconds(unseen_ttl))
     fields = [part for pair in job.items() for part in pair]
-    return cast("bytes", _call(client, "place", line, job_id, score, mode, ttl, line.inbox, *fields)).decode()
+    arguments = (*place, mode, ttl, line.inbox, *fields)
+    reply = _call(client, "place", line, *arguments, extra_keys=[from_key] if from_key else [])
+    return cast("bytes", reply).decode()
 
 
 async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:

@@ -16,7 +16,17 @@ from django.utils import timezone
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
 from queueing.models.indexes import CONSTRAINTS, INDEXES
-from queueing.models.moves import clean, input_end, lease_end, log_move, lost_time, note_once, run_time, start_values
+from queueing.models.moves import (
+    PRIORITY_STEP,
+    clean,
+    input_end,
+    lease_end,
+    log_move,
+    lost_time,
+    note_once,
+    run_time,
+    start_values,
+)
 from queueing.models.queryset import EntryQuerySet
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import BLAME, FINAL, LIVE, MOVES, Blame, Reason, Status
@@ -40,6 +50,8 @@ class Entry(models.Model):
     input_until = models.DateTimeField(null=True, blank=True, editable=False)
     # -100..100 as in django.tasks; higher goes first.
     priority = models.SmallIntegerField(default=0)
+    # True: has the lowest priority, because many places in the line were of the same address. See `crowding.py`.
+    behind = models.BooleanField(default=False, db_default=False, editable=False)
 
     # The owner: a random name kept in the browser's session, or a user, or nobody (enqueued by code).
     visitor = models.UUIDField(null=True, blank=True, db_index=True)
@@ -103,7 +115,7 @@ class Entry(models.Model):
     @property
     def score(self) -> int:
         """The number that sorts the line: the place within a priority. Exact in a double up to 2**53."""
-        return (self.place or self.id) - self.priority * 2**40
+        return (self.place or self.id) - self.priority * PRIORITY_STEP
 
     @property
     def is_live(self) -> bool:

@@ -5,8 +5,8 @@ from django.db import models
 from queueing.states import Status
 
 INDEXES = [
-    # The keeper's round: the waiting rows of a queue, and leases that are over.
-    models.Index(fields=["queue"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
+    # The keeper's round: the waiting rows of a queue, and leases that are over. With the address: `crowding`.
+    models.Index(fields=["queue", "address"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
     models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
     # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
     models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
@@ -30,7 +30,7 @@ INDEXES = [
     ),
 ]
 
-CONSTRAINTS = [
+CONSTRAINTS: list[models.BaseConstraint] = [
     # Two joins at the same moment cannot both take a visitor's last place. A place that runs counts, too.
     models.UniqueConstraint(
         fields=["visitor", "slot"],

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("queueing")
 
+# The distance between the scores of two priorities, far above any id; and the lowest priority of django.tasks.
+PRIORITY_STEP, LAST = 2**40, -100
+
+
+def end_of_priority(priority: int) -> int:
+    """The score behind all entries of this priority, those to come included."""
+    return (1 - priority) * PRIORITY_STEP
+
 
 # The content of a row, as it is after `EntryQuerySet.erase`.
 BARE: dict[str, Any] = {

@@ -11,10 +11,11 @@ from django.shortcuts import render
 
 from queueing import eta, facts, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, StoresTooMuch, TooManyWaiting
+from queueing.exceptions import CheckFailed, JoinRefused, StoresTooMuch, TooManyWaiting
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
 from queueing.registry import HeavyTask
+from queueing.web import brake
 from queueing.web.visitor import Visitor
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
@@ -42,29 +43,46 @@ def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
     }
 
 
-def submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
-    """The form's data and files; the sample stands in for a file when its button was pressed."""
+def submitted(request: HttpRequest, heavy_task: HeavyTask) -> EntryForm:
+    """The task's form, with what was sent; the sample stands in for a file when its button was pressed.
+
+    The brake comes first: a form without its check is not looked into.
+    """
     if request.method != "POST":
-        return ()
+        return heavy_task.form()
+    form = heavy_task.form(request.POST, _files(request, heavy_task))
+    try:
+        form.once = brake.verify(request, heavy_task.name)
+    except CheckFailed as error:
+        form.problem = str(error)
+    return form
+
+
+def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:
     sample = heavy_task.sample
     if "sample" not in request.POST or sample is None:
-        return request.POST, request.FILES
+        return request.FILES
     content_type, _ = mimetypes.guess_type(sample.name)
-    return request.POST, {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
+    return {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
 
 
 def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> dict[str, Any]:
     """The page of a form: its line, its limits, and what stands in the way of a join."""
     heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
-    context = {
+    visitor, refusal, behind = Visitor.of_request(request), None, False
+    try:  # shown before a file has travelled
+        behind = joining.check_line(heavy_task.name, visitor.address)
+        joining.check_visitor(visitor.name)
+    except JoinRefused as error:
+        refusal = error
+    return {
         "task": heavy_task,
         "form": form,
-        "line": line_context(heavy_task),
+        "line": line_context(heavy_task) | {"behind": behind},
         "max_bytes": form.max_bytes(),
         "refused_heads": json.dumps(heads),
-    }
-    visitor = Visitor.of_request(request)
-    return context | _refusal_context(visitor, _obstacle(visitor, heavy_task))
+        "brake": brake.markup(request, heavy_task.name),
+    } | _refusal_context(visitor, refusal)
 
 
 def refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -> HttpResponse:
@@ -83,17 +101,6 @@ def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused 
         return None
     try:
         joining.check_storage(heavy_task, Visitor.of_request(request).as_guest(), length - AROUND_FILE)
-    except JoinRefused as refusal:
-        return refusal
-    return None
-
-
-def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
-    """The refusal of a join at this moment: the form shows it before a file has travelled."""
-    try:
-        joining.check_line(heavy_task.name)
-        joining.check_visitor(visitor.name)
-        joining.check_storage(heavy_task, visitor.as_guest(), 1)
     except JoinRefused as refusal:
         return refusal
     return None

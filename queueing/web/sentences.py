@@ -16,6 +16,9 @@ from queueing.states import Reason, Status
 REDIS_AWAY = "The queue cannot be reached for the moment. Your place is stored, and nothing is lost."
 NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
 SUSPENDED = "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
+# The priority of the place is the lowest. Whoever joins later may be served first, so a wait would be a promise.
+BEHIND = "Many places in this line are from your network, so this one is behind the others'."
+BEHIND_WAIT = "Others who join later may be served first, so the wait is not known."
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
 NO_PLACE = "Your place is stored; its number will follow."
 
@@ -94,6 +97,8 @@ def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) 
         return NO_WORKER
     if facts.suspended:
         return SUSPENDED
+    if entry.behind:
+        return BEHIND_WAIT
     known = eta.sentence(seconds)
     return f"Expected wait: {known}." if known else "The wait is not known yet."
 
@@ -163,4 +168,5 @@ def _where(entry: Entry, place: Place, facts: Facts) -> str:
     held = f", {place.held_ahead} more may return" if place.held_ahead else ""
     serving = f" {_serving(facts)}" if facts.workers else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
-    return f"{ahead}{held}.{serving}{again}"
+    behind = f" {BEHIND}" if entry.behind else ""
+    return f"{ahead}{held}.{serving}{behind}{again}"

@@ -43,10 +43,12 @@ class Snapshot(NamedTuple):
     again_seconds: float | None  # how long "Join again" works from now on; None: it does not
     deleted: bool  # the content was deleted
 
-    kept_until: datetime | None  # for the page only
+    # For the page only.
+    kept_until: datetime | None
+    keep_after: float  # seconds until the visitor may ask to keep the place
 
     def as_json(self) -> dict[str, Any]:
-        """The fields except `kept_until`, by name."""
+        """The fields but those for the page only, by name."""
         return dict(zip(JSON_FIELDS, self, strict=False))
 
 
@@ -61,7 +63,8 @@ def read(entry: Entry) -> Snapshot:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
         return without_redis(entry)
-    return build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    now = build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    return now._replace(keep_after=max(0.0, conf.MIN_PRESENCE - standing.present_for))
 
 
 def look(entry: Entry) -> Snapshot:
@@ -92,7 +95,7 @@ def build(
     again_seconds: float | None = None,
 ) -> Snapshot:
     """The snapshot from row, place and facts. Reads nothing."""
-    seconds = facts.wait(place.ahead, place.held_ahead) if place else None
+    seconds = facts.wait(place.ahead, place.held_ahead) if place and not entry.behind else None
     return Snapshot(
         status=entry.status,
         position=place.ahead + 1 if place else None,
@@ -112,6 +115,7 @@ def build(
         again_seconds=again_seconds,
         deleted=entry.erased_at is not None,
         kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,
+        keep_after=conf.MIN_PRESENCE,
     )
 
 

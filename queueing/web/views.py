@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from queueing import ending, events, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, UnknownTask, UnusableInput
+from queueing.exceptions import JoinRefused, KeepRefused, UnknownTask, UnusableInput
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
@@ -54,7 +54,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 
 @csrf_protect
 def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
-    form = heavy_task.form(*submitted(request, heavy_task))
+    form = submitted(request, heavy_task)
     try:
         if not form.is_valid():
             status = 422 if form.is_bound else 200
@@ -67,6 +67,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
             upload=upload,
             content_type=upload.content_type or "application/octet-stream",
             options=form.options(),
+            is_once=form.once is not None,
         )
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
@@ -80,12 +81,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
 @never_cache
 def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The one page of an entry: waiting, running, ended."""
-    entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
-    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
-    response = render(request, "queueing/entry.html", context | rights)
-    visitor.see_end(entry)
-    return response
+    return _page(request, _entry_or_404(request, code))
 
 
 @require_GET
@@ -131,6 +127,11 @@ def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Keep the place for longer in an absence."""
     entry = _entry_or_404(request, code, CHANGE)
+    try:
+        if Visitor.of_request(request).owns(entry):  # staff may keep the place of a visitor who is not there
+            ending.check_keep(entry)
+    except KeepRefused as refusal:  # the page again, because it keeps the visitor present
+        return _page(request, entry, refusal)
     ending.keep(entry)
     return _see_other(entry)
 
@@ -205,6 +206,16 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
     if entry is None:
         raise Http404
     return entry
+
+
+def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
+    """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
+    visitor = Visitor.of_request(request)
+    context = snapshot.page_context(entry, None if refusal else _look(visitor, entry))
+    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry), "refusal": refusal}
+    response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
+    visitor.see_end(entry)
+    return response
 
 
 def _look(visitor: Visitor, entry: Entry) -> Snapshot:

@@ -25,6 +25,8 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E008": {"KEEPER_INTERVAL": 0},
     "queueing.E040": {"CHECK_SECONDS": 0.5},
     "queueing.E030": {"TASK_MEMORY_BYTES": 1000},
+    "queueing.E050": {"ADDRESS_RATE": 0},
+    "queueing.E051": {"BRAKE": "perhaps"},
 }
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from queueing import budget, inputs, stats
+from queueing import budget, crowding, inputs, stats
 from queueing.keeper import recent, survey
 from queueing.models import Entry, EntryQuerySet
 
@@ -28,6 +28,10 @@ QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
     "recent: latest ends": (lambda: recent.latest_ends("probe"), "entry_finished"),
     "stats: ends lately": (lambda: PROBE.final().filter(finished_at__gt=LONG_AGO), "entry_finished"),
     "keeper: waiting": (PROBE.waiting, "entry_waiting"),
+    "crowding: places of an address": (
+        lambda: crowding.places_of("probe", "a" * 16, [uuid.uuid4()])[:40],
+        "entry_waiting",
+    ),
     "keeper: leases": (Entry.objects.lease_over, "entry_running"),
     "inputs: others that name one": (lambda: inputs.naming(["entries/x/input"]), "entry_input"),
     "keeper: inputs": (lambda: Entry.objects.inputs_over().order_by("input_until")[:50], "entry_input_until"),

@@ -310,7 +310,8 @@ def test_leaving_what_has_ended_changes_nothing() -> None:
     assert state(visitor, entry)["status"] == "succeeded"
 
 
-def test_keeping_a_place_can_be_said_twice(line: Line) -> None:
+def test_keeping_a_place_can_be_said_twice(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"MIN_PRESENCE": 0}
     visitor = Visitor()
     entry = visitor.join()
     for _ in range(2):
