@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
+from queueing.registry import all_tasks
+from queueing.web.bodies import COPIES, SLACK
 
 # id, what must hold, message, hint
 RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
@@ -63,6 +65,15 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "A duration is not above zero.",
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
     ),
+    (
+        "queueing.E030",
+        lambda c: (
+            min(c.HEADER_SECONDS, c.KEEP_ALIVE_SECONDS, c.STALL_SECONDS, c.TRANSFER_SECONDS) > 0
+            and min(c.MIN_RATE, c.MAX_CONNECTIONS_PER_ADDRESS) >= 1
+        ),
+        "A limit of connections is not above zero.",
+        "Raise the one that is 0, or leave it out.",
+    ),
 ]
 
 
@@ -83,6 +94,21 @@ def check_prefix(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error("RQ_KEY_PREFIX is set.", hint="The scripts of the line read RQ's keys: unset it.", id="queueing.E009")
+    ]
+
+
+@register("queueing")
+def check_uploads(**_: Any) -> list[CheckMessage]:
+    """The largest file of each form must find room."""
+    needed = {name: COPIES * (task.form().max_bytes() + SLACK) for name, task in all_tasks().items()}
+    return [
+        Error(
+            f"UPLOADS_BYTES has no room for the largest file of {name!r}.",
+            hint=f"It must be at least {size:,}: a file and a copy of it.",
+            id="queueing.E031",
+        )
+        for name, size in needed.items()
+        if size > conf.UPLOADS_BYTES
     ]
 
 
