@@ -16,7 +16,7 @@ from queueing.models import Entry, EntryFile
 from queueing.web.guards import guards
 from tests.support.clocks import QUICK
 from tests.support.processes import Processes
-from tests.support.raw import CSRF, Raw
+from tests.support.raw import CSRF, Raw, form
 from tests.support.visitors import Visitor, url
 from tests.support.waiting import wait_for
 from tests.support.web import Web
@@ -231,7 +231,7 @@ print(worst)
 
 
 def test_nothing_of_it_keeps_the_site_from_answering(web: Web, raw: Callable[..., Raw]) -> None:
-    seconds = 8
+    seconds, (head, _, content_type) = 8, form()
     measuring = subprocess.Popen([sys.executable, "-c", MEASURE, str(web.port), str(seconds)], stdout=subprocess.PIPE)
     until = time.monotonic() + seconds
     for _ in range(300):
@@ -239,10 +239,12 @@ def test_nothing_of_it_keeps_the_site_from_answering(web: Web, raw: Callable[...
     slow = [raw("127.0.0.5").ask("POST", "/join/probe/", Cookie=CSRF, Content_Length=str(MB)) for _ in range(20)]
     while time.monotonic() < until:
         for _ in range(4):
+            client = raw("127.0.0.6").ask("POST", "/healthz", Content_Type=content_type, Content_Length=str(100 * MB))
             with contextlib.suppress(OSError):
-                client = raw("127.0.0.6").ask("POST", "/healthz", Content_Length=str(100 * MB))
-                client.send(bytes(8 * MB))
-                client.socket.close()
+                client.send(head)
+                for _ in range(100):
+                    client.send(b"x" * MB)
+            client.socket.close()
         for client in slow:
             with contextlib.suppress(OSError):
                 client.send(b"x")
