@@ -64,6 +64,14 @@ class Raw:
     def answer(self, seconds: float = 20) -> Answer:
         return Answer.parse(self.read(seconds))
 
+    def status(self, seconds: float = 10) -> int:
+        """The status of the next answer; the connection may stay open."""
+        self.socket.settimeout(seconds)
+        data = b""
+        while b"\r\n\r\n" not in data and (part := self.socket.recv(4096)):
+            data += part
+        return Answer.parse(data).status
+
     def drip(self, piece: bytes, every: float, seconds: float) -> float:
         """Send the piece again and again until the server hangs up or answers; returns the seconds that it took."""
         began = time.monotonic()
