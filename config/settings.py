@@ -112,6 +112,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "queueing.web.middleware.guard",
     "queueing.web.middleware.limit_redis",
     "queueing.web.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
@@ -218,7 +219,7 @@ if not DEBUG:
     SECURE_SSL_REDIRECT = boolean("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = boolean("SECURE_COOKIES", default=True)
-    SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", default=30 * 24 * 3600)
+    SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
     # Off by default: browsers then require HTTPS for every subdomain, for as long as SECURE_HSTS_SECONDS or the preload
     # list say. Only the owner of the domain can decide that.
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = boolean("SECURE_HSTS_PRELOAD", default=False)

@@ -18,6 +18,7 @@ from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
 from queueing.registry import all_tasks
+from queueing.web.bodies import COPIES, SLACK
 
 # The settings of `budget.py`.
 BUDGETS = [field.name for field in fields(Conf) if field.name.startswith(("MAX_BYTES", "MAX_ENTRIES", "MIN_FREE"))]
@@ -120,6 +121,15 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "BRAKE is not on, off or auto, or BRAKE_BITS is not between 1 and 28.",
         "Each bit doubles the work of a browser: 20 bits take one or two seconds, 28 bits minutes.",
     ),
+    (
+        "queueing.E060",
+        lambda c: (
+            min(c.HEADER_SECONDS, c.KEEP_ALIVE_SECONDS, c.STALL_SECONDS, c.TRANSFER_SECONDS) > 0
+            and min(c.MIN_RATE, c.MAX_CONNECTIONS_PER_ADDRESS) >= 1
+        ),
+        "A limit of connections is not above zero.",
+        "Raise the one that is 0, or leave it out.",
+    ),
 ]
 
 
@@ -201,6 +211,25 @@ def _is_importable(form: type) -> bool:
         return module != "__main__" and attrgetter(path)(import_module(module)) is form
     except (ImportError, AttributeError):
         return False
+
+
+@register("queueing")
+def check_uploads(**_: Any) -> list[CheckMessage]:
+    """The largest file of each form must find room."""
+    try:
+        check_all(settings.QUEUEING)
+    except ImproperlyConfigured:
+        return []  # see `check_relations`
+    needed = {name: COPIES * (task.form().max_bytes() + SLACK) for name, task in all_tasks().items()}
+    return [
+        Error(
+            f"UPLOADS_BYTES has no room for the largest file of {name!r}.",
+            hint=f"It must be at least {size:,}: a file and a copy of it.",
+            id="queueing.E061",
+        )
+        for name, size in needed.items()
+        if size > conf.UPLOADS_BYTES
+    ]
 
 
 @register("queueing", deploy=True)

@@ -72,6 +72,15 @@ class Conf:
     MIN_FREE_DISK: int = 1024**3  # bytes that must stay free on the disk of MEDIA_ROOT; below, nobody joins
     MIN_FREE_INODES: int = 10_000  # files that the disk of MEDIA_ROOT must have room for; below, nobody joins
 
+    # Connections and bodies, in each web process
+    HEADER_SECONDS: float = 15  # seconds until the headers of a request have arrived
+    KEEP_ALIVE_SECONDS: float = 60  # seconds a connection stays open between two requests
+    STALL_SECONDS: float = 30  # seconds in which a body or an answer must move by MIN_RATE
+    MIN_RATE: int = 8 * 1024  # bytes a second that a body or an answer moves at least
+    TRANSFER_SECONDS: float = 7200  # seconds a body or an answer takes at most; 500 MiB at 1 Mbit/s take 4200
+    UPLOADS_BYTES: int = 4 * 1024**3  # bytes that all uploads under way may hold in the temporary folder
+    MAX_CONNECTIONS_PER_ADDRESS: int = 500  # connections of one address that is no proxy; sockets aside
+
     # Input
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise
     CHECKERS: int = 2  # child processes of a web process that look into uploads at the same time

@@ -6,15 +6,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from queueing import eta, facts, joining
 from queueing.conf import conf
-from queueing.exceptions import CheckFailed, JoinRefused, StoresTooMuch, TooManyWaiting
+from queueing.exceptions import CheckFailed, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
-from queueing.registry import HeavyTask
+from queueing.registry import HeavyTask, get_task
 from queueing.web import brake
 from queueing.web.visitor import Visitor
 
@@ -64,6 +64,14 @@ def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:
         return request.FILES
     content_type, _ = mimetypes.guess_type(sample.name)
     return {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
+
+
+def limit_of_form(name: str) -> int:
+    """Bytes of the largest file that this task's form takes. Raises Http404 for a task that is not there."""
+    try:
+        return get_task(name).form().max_bytes()
+    except UnknownTask:
+        raise Http404 from None
 
 
 def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> dict[str, Any]:

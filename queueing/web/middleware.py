@@ -11,12 +11,28 @@ from django.views import defaults
 
 from queueing.line.allowance import allow_waiting
 from queueing.models.trouble import Trouble, trouble_of
+from queueing.web.guards import guards
 
 logger = logging.getLogger("queueing")
 
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER = 5  # seconds
+
+
+def guard(view: View) -> View:
+    """Every answer gets the headers of `guards`, unless it has them: a static file, a redirect, an error as well.
+
+    The first middleware of all: an error of another one is an answer only here.
+    """
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        response = view(request)
+        for name, value in guards().items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return guarded
 
 
 def limit_redis(view: View) -> View:

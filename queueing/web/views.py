@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import close_old_connections
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
@@ -22,7 +22,9 @@ from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
-from queueing.web.joining_pages import form_context, line_context, refusal_of_body, refused, submitted
+from queueing.web.bodies import takes_file
+from queueing.web.download import Download
+from queueing.web.joining_pages import form_context, limit_of_form, line_context, refusal_of_body, refused, submitted
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -30,6 +32,7 @@ from queueing.web.visitor import CHANGE, LOOK, Visitor
 
 
 @require_safe
+@never_cache
 def home(request: HttpRequest) -> HttpResponse:
     """The tasks with their living lines, and the visitor's own places and results."""
     visitor = Visitor.of_request(request)
@@ -40,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@takes_file(limit_of_form)
 @csrf_exempt  # `_join` asks for the token, behind a look at the length: Django looks for it by parsing the whole form
 def join(request: HttpRequest, name: str) -> HttpResponse:
     """A task's form; a valid one leads to the entry."""
@@ -174,7 +178,8 @@ def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
+@never_cache
+def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
     """A file of the result, as an attachment."""
     entry = _entry_or_404(request, code)
     if "\0" in name:  # in no name, and an error in PostgreSQL
@@ -185,10 +190,8 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
     except FileNotFoundError:
         raise Http404 from None
     Visitor.of_request(request).see_end(entry)
-    response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
+    response = Download(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     close_old_connections()  # a file may travel for long, and needs no connection to the database
-    # Never changes, and only this visitor may have it.
-    response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"
     return response
 
 

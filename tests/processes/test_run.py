@@ -101,7 +101,7 @@ def run(folder: Path, port: int) -> Iterator[Run]:
 def test_make_run_starts_every_process_and_ctrl_c_ends_them_all(run: Run) -> None:
     run.wait_until_ready()
     commands = "\n".join(" ".join(process.cmdline()) for process in run.left())
-    for part in ("daphne", "rqworker-pool", "manage.py keeper", "valkey-server"):
+    for part in ("config.serve", "rqworker-pool", "manage.py keeper", "valkey-server"):
         assert part in commands
     assert run.send(signal.SIGINT) == 130
     assert run.left() == []

@@ -27,6 +27,7 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E030": {"TASK_MEMORY_BYTES": 1000},
     "queueing.E050": {"ADDRESS_RATE": 0},
     "queueing.E051": {"BRAKE": "perhaps"},
+    "queueing.E060": {"STALL_SECONDS": 0},
 }
 
 
@@ -86,6 +87,15 @@ def test_each_relation_has_a_failing_case() -> None:
 def test_a_duration_below_zero_is_found(name: str, settings: Any) -> None:
     settings.QUEUEING = {name: -1}
     assert "queueing.E008" in found()
+
+
+def test_a_form_whose_file_would_find_no_room_is_named(settings: Any) -> None:
+    settings.QUEUEING = {"UPLOADS_BYTES": 2**30}
+    assert found() == []
+    settings.QUEUEING = {"UPLOADS_BYTES": 900 * 2**20}
+    messages = run_checks(tags=["queueing"])
+    assert [message.id for message in messages] == ["queueing.E061"]
+    assert "'tables'" in messages[0].msg
 
 
 def test_another_prefix_of_rqs_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

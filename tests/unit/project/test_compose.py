@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from daphne.cli import CommandLineInterface
 from django.core.management import get_commands, load_command_class
 
 from queueing.line.keys import KEEPER
+from queueing.web.command_line import CommandLine
 from tests.support.paths import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -23,8 +23,9 @@ SCALED = ["web", "worker"]
 def parse(command: list[str]) -> dict[str, Any]:
     """The options of a command line, parsed by the program that it names; a wrong option ends the test."""
     match command:
-        case ["python", "-m", "daphne", *arguments]:
-            options: argparse.Namespace = CommandLineInterface().parser.parse_args(arguments)
+        case ["python", "-m", "config.serve", *arguments]:
+            line = CommandLine()
+            options: argparse.Namespace = line.parser.parse_args(line.with_endpoint(arguments))
             return vars(options)
         case ["python", "manage.py", name, *arguments]:
             program = load_command_class(get_commands()[name], name)
