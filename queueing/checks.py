@@ -63,6 +63,20 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "A duration is not above zero.",
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be; REDIS_PATIENCE and DEAF_GRACE may be 0.",
     ),
+    (
+        "queueing.E010",
+        lambda c: min(c.MAX_PAGES_PER_VISITOR, c.MAX_PAGES_PER_ADDRESS) >= 1,
+        "MAX_PAGES_PER_VISITOR and MAX_PAGES_PER_ADDRESS must be at least 1.",
+        "With 0, no page has a socket: all of them poll, which costs more.",
+    ),
+    (
+        "queueing.E011",
+        lambda c: (
+            c.SIGN_IN_ATTEMPTS >= 1 and min(c.SIGN_IN_AGE, c.SIGN_IN_IDLE, c.SIGN_IN_PAUSE, c.RIGHTS_INTERVAL) > 0
+        ),
+        "A limit on signing in, or RIGHTS_INTERVAL, is not above zero.",
+        "Nobody could sign in, or the rights of open pages would be asked without a pause.",
+    ),
 ]
 
 

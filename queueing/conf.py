@@ -28,6 +28,8 @@ class Conf:
     MAX_LINE: int = 10_000  # entries that may wait in one line
     MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
+    MAX_PAGES_PER_VISITOR: int = 60  # sockets of one browser that a web process keeps, those that are connecting too
+    MAX_PAGES_PER_ADDRESS: int = 200  # the same for one client address (IPv6: one network of 64 bits)
     CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
 
     # Running
@@ -38,6 +40,13 @@ class Conf:
 
     # Keeping
     RESULT_TTL: float = 3600  # seconds a result and its files are kept
+
+    # Signing in, for staff
+    SIGN_IN_AGE: float = 28_800  # seconds after which staff have to sign in again
+    SIGN_IN_IDLE: float = 3_600  # seconds without a page opened by hand after which staff have to sign in again
+    SIGN_IN_ATTEMPTS: int = 5  # for one name from one address in SIGN_IN_PAUSE; 4 times as many for one address
+    SIGN_IN_PAUSE: float = 900  # seconds in which attempts to sign in are counted
+    RIGHTS_INTERVAL: float = 30  # seconds between two looks at whether the visitors of open pages may still see them
 
     # Input
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise

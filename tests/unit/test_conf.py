@@ -21,6 +21,8 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E006": {"MAX_ATTEMPTS": 0},
     "queueing.E007": {"POLL_TTL": 10},
     "queueing.E008": {"KEEPER_INTERVAL": 0},
+    "queueing.E010": {"MAX_PAGES_PER_ADDRESS": 0},
+    "queueing.E011": {"SIGN_IN_ATTEMPTS": 0},
 }
 
 

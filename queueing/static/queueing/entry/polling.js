@@ -38,6 +38,19 @@ export class Polling {
     this.ask();
   }
 
+  // The entry is over, and has no socket: its visitor may have deleted it in another tab.
+  async lookAgain() {
+    if (since(this.#askedAt) < INTERVAL) return;
+    this.#askedAt = now();
+    const { state } = this.#visit;
+    try {
+      const answer = await this.#fetch(TIMEOUT);
+      if (["headline", "detail", "result_url"].some((name) => answer[name] !== state[name])) this.#reload();
+    } catch {
+      // Without contact, what the page shows is the best that there is.
+    }
+  }
+
   async ask() {
     this.stop();
     if (!this.isNeeded || this.#isAsking) return;
@@ -68,7 +81,8 @@ export class Polling {
     return answer.json();
   }
 
-  // The entry has been deleted, and the server has a page that says so. Nothing goes on here until that page is there.
+  // The entry has been deleted, or is not the visitor's to see any more, and the server has a page that says so. Nothing
+  // goes on here until that page is there.
   #reload() {
     location.reload();
     return new Promise(() => {});

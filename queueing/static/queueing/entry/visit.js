@@ -10,12 +10,14 @@ import { Tab } from "./tab.js";
 import { Voice } from "./voice.js";
 
 const LIVE = ["waiting", "running"];
+const RIGHT_IS_OVER = 4003; // close code: the server says by a poll what has happened
 const POLL_AFTER = 4_000; // milliseconds without a socket
 const SPEAK_EVERY = 10_000; // milliseconds, at most, for numbers that change all the time
 
 export class Visit {
   #root;
   #isAway = false; // between pagehide and pageshow
+  #isFinished = false; // the server closed the socket behind the end of the entry
 
   constructor(root) {
     this.#root = root;
@@ -30,7 +32,7 @@ export class Visit {
     this.notifier = tellMe && new Notifier(tellMe, document.getElementById("told"));
   }
 
-  // An entry that is over never changes again.
+  // An entry that is over moves no more. It may still be deleted.
   get isOver() {
     return !LIVE.includes(this.state.status);
   }
@@ -56,7 +58,8 @@ export class Visit {
 
   // The visitor looks at the page, or the network has changed: now a new attempt may succeed.
   wake() {
-    if (!this.isOngoing) return;
+    if (this.isOver) return this.polling.lookAgain();
+    if (this.#isAway) return;
     if (this.connection.isLive && !this.contact.isLost) return this.connection.hurry();
     if (this.contact.isLost) this.polling.soon(0);
     this.connection.reopen();
@@ -76,7 +79,7 @@ export class Visit {
   // The page comes back from the back/forward cache, as it was left.
   comeBack() {
     this.#isAway = false;
-    if (this.isOver) return;
+    if (this.isOver) return this.polling.lookAgain();
     this.state.keep_seconds = 0; // after a goodbye another, shorter time counts, and it may have passed
     this.lost();
     this.#connect();
@@ -93,12 +96,21 @@ export class Visit {
   answered(state) {
     this.#heard();
     this.#apply(state);
+    if (this.#isFinished && this.isOngoing) this.connection.open(); // a proxy closed the socket, not the server
+    this.#isFinished = false;
   }
 
   // A socket that never delivered tells nothing about the server: the poll that follows finds out.
-  dropped({ delivered, failures }) {
+  dropped({ code, delivered, failures }) {
     if (delivered) this.lost();
-    this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+    if (code === RIGHT_IS_OVER) this.polling.soon(0);
+    else this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+  }
+
+  // The entry is over, and the frame that said so was without the page's new part: a poll brings it.
+  finished() {
+    this.#isFinished = true;
+    this.polling.askForPart();
   }
 
   lost(bannerAfter) {
