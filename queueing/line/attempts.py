@@ -28,14 +28,18 @@ def seconds_left(digest: str) -> float:
     return max(1000, int(connection().pttl(ATTEMPTS.format(digest=digest)))) / 1000
 
 
-def forgive(digests: Iterable[str], known: str) -> None:
-    """An attempt had the right password: take it from the counts, and remember the pair of name and address."""
+def take_back(digests: Iterable[str]) -> None:
+    """An attempt does not count after all. Raises RedisError."""
     with connection().pipeline() as pipeline:
         for digest in digests:
             _start(digest, pipeline)  # a count that ran out meanwhile must not stay for ever, as -1
             pipeline.decr(ATTEMPTS.format(digest=digest))
-        pipeline.set(KNOWN.format(digest=known), 1, ex=KNOWN_TTL)
         pipeline.execute()
+
+
+def remember(digest: str) -> None:
+    """This name has signed in from this address. Raises RedisError."""
+    connection().set(KNOWN.format(digest=digest), 1, ex=KNOWN_TTL)
 
 
 def is_known(digest: str) -> bool:

@@ -99,7 +99,8 @@ class RequestLines(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """False for a line that is left out."""
         request = getattr(record, "request", None)
-        if not isinstance(request, HttpRequest) or getattr(record, "status_code", 500) >= 500:
+        is_fault = record.exc_info is not None and getattr(record, "status_code", 500) >= 500
+        if not isinstance(request, HttpRequest) or is_fault:
             return True
         address = address_of_request(request)
         if not _strangers.admits((record.name, network_key(address))):

@@ -7,7 +7,7 @@ hash when there were too many. Names that exist and names that do not are counte
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from django.conf import settings
@@ -71,6 +71,8 @@ class Attempt:
             salted_hmac("queueing.web.sign_in", key, algorithm="sha256").hexdigest()[:32]
             for key in (f"both {network} {name.casefold()}", f"name {name.casefold()}", f"address {network}")
         )
+        self._counted: list[str] = []
+        self._is_known = False
 
     def begin(self) -> None:
         """Count the attempt. Raises TooManyAttempts.
@@ -80,40 +82,56 @@ class Attempt:
         try:
             self._count(self._of_address, conf.SIGN_IN_ATTEMPTS * FOR_ADDRESS)
             self._count(self._pair, conf.SIGN_IN_ATTEMPTS)
-            if not attempts.is_known(self._pair):
+            self._is_known = attempts.is_known(self._pair)
+            if not self._is_known:
                 self._count(self._of_name, conf.SIGN_IN_ATTEMPTS * FOR_NAME)
         except RedisError as error:
             audit.refused(f"A sign-in is not counted ({type(error).__name__})", self.address)
 
     @contextmanager
     def hash(self) -> Iterator[None]:
-        """One password at a time, so that the pages of this process go on. Raises SignInRefused."""
-        if not _waiting.acquire(blocking=False):
-            self._refuse(SignInRefused())
-        try:
-            if not _hashing.acquire(timeout=PATIENCE):
+        """One password at a time, so that the pages of this process go on. Raises SignInRefused.
+
+        A name that has signed in from this address before does not queue behind a crowd of strangers.
+        """
+        place = nullcontext(True) if self._is_known else _taken(_waiting)
+        with place as has_place, _taken(_hashing, PATIENCE if has_place else 0) as has_turn:
+            if not has_turn:
+                self._take_back()
                 self._refuse(SignInRefused())
-            try:
-                yield
-            finally:
-                _hashing.release()
-        finally:
-            _waiting.release()
+            yield
 
     def succeed(self) -> None:
         """The password was right, so the attempt does not count."""
-        try:
-            attempts.forgive([self._of_address, self._pair], known=self._pair)
-        except RedisError as error:
-            audit.refused(f"A sign-in is still counted ({type(error).__name__})", self.address)
+        self._take_back()
+        with suppress(RedisError):
+            attempts.remember(self._pair)
 
     def _count(self, digest: str, limit: int) -> None:
         if attempts.count(digest) > limit:
             self._refuse(TooManyAttempts(round(attempts.seconds_left(digest))))
+        self._counted.append(digest)
+
+    def _take_back(self) -> None:
+        try:
+            attempts.take_back(self._counted)
+        except RedisError as error:
+            audit.refused(f"A sign-in is still counted ({type(error).__name__})", self.address)
 
     def _refuse(self, refusal: SignInRefused) -> None:
         audit.refused("A sign-in is refused:", self.address, name=self.name)
         raise refusal
+
+
+@contextmanager
+def _taken(lock: "threading.Lock | threading.Semaphore", seconds: float = 0) -> Iterator[bool]:
+    """Holds the lock inside. False if it could not be had in time."""
+    taken = lock.acquire(timeout=seconds) if seconds else lock.acquire(blocking=False)
+    try:
+        yield taken
+    finally:
+        if taken:
+            lock.release()
 
 
 class SignIn(AuthenticationMiddleware):

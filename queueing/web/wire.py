@@ -1,7 +1,8 @@
 """The wires under the sockets of daphne: a client that floods the server, or does not read, is cut off.
 
 daphne reads whatever a client sends, control frames too, and keeps in memory whatever a client does not take: it has
-neither a limit nor back-pressure, and a client that sends a byte now and then is never pinged. uvicorn has both.
+neither a limit nor back-pressure, and a client that sends a byte now and then is never pinged. Other ASGI servers make
+the sender wait instead, which is no better: one client that does not read would keep the Announcer from all the others.
 """
 
 import time

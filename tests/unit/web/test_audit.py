@@ -176,12 +176,14 @@ def test_refused_pages_are_told_with_their_address_and_without_names_of_files(co
     assert line == (f"Not Found: GET '/entry/<uuid:code>/files/<str:name>' from {ADDRESS}")
 
 
-def test_a_flood_of_refused_pages_is_bounded(console: list[str]) -> None:
-    client = Client(REMOTE_ADDR=ADDRESS)
+def test_a_flood_of_refused_pages_is_bounded(console: list[str], settings: Any) -> None:
+    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+    client, visitor = Client(REMOTE_ADDR=ADDRESS), Visitor()
     for number in range(50):
         client.get(f"/nothing/{number}")
         client.get("/", headers={"Host": "evil.example"})
-    assert 0 < len(console) <= 20
+        visitor.send()  # 503
+    assert 0 < len(console) <= 30
     assert not any("Traceback" in line for line in console)
 
 

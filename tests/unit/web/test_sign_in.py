@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from django.test import Client
 from queueing.exceptions import TooManyAttempts
 from queueing.line import clients
 from queueing.line.keys import ATTEMPTS
-from queueing.web.sign_in import SIGNED_IN_AT, USED_AT, WAITING, Attempt
+from queueing.web.sign_in import SIGNED_IN_AT, USED_AT, WAITING, Attempt, _hashing, _waiting
 from tests.support.connections import forget_connections
 from tests.support.servers import free_port
 from tests.support.visitors import Visitor, staff, url
@@ -84,7 +85,7 @@ def test_an_address_that_tries_many_names_is_refused() -> None:
 def test_a_name_that_many_addresses_try_is_refused_but_not_where_it_has_signed_in_before() -> None:
     assert sign_in(password=RIGHT, address=THERE).status_code == 302
     answers = [sign_in(address=f"203.0.113.{number}").status_code for number in range(60)]
-    assert answers == [200] * 49 + [429] * 11
+    assert answers == [200] * 50 + [429] * 10
     assert sign_in(password=RIGHT, address=HERE).status_code == 429
     assert sign_in(password=RIGHT, address=THERE).status_code == 302
 
@@ -163,6 +164,21 @@ def test_passwords_take_turns_and_a_crowd_is_turned_away(crowd: type[Crowd]) -> 
     assert refused
     assert {answer.status_code for answer in answers} == {200, 503}
     assert all(int(answer["Retry-After"]) > 0 for answer in refused)
+    counts = [int(clients.connection().get(key) or 0) for key in clients.connection().keys("queueing:attempts:*")]
+    assert sum(counts) == 3 * (len(answers) - len(refused))  # whoever was turned away has lost no attempt
+
+
+def test_a_name_that_has_signed_in_here_does_not_queue_behind_strangers() -> None:
+    assert sign_in(password=RIGHT).status_code == 302
+    strangers = [_waiting.acquire(blocking=False) for _ in range(WAITING)]
+    _hashing.acquire()
+    try:
+        assert sign_in(password=RIGHT, address=THERE).status_code == 503
+        Timer(0.2, _hashing.release).start()
+        assert sign_in(password=RIGHT).status_code == 302
+    finally:
+        for _ in strangers:
+            _waiting.release()
 
 
 # Passwords
