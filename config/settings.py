@@ -121,7 +121,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "queueing.web.sign_in.SignIn",  # Django's AuthenticationMiddleware, with an end of each sign-in
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -210,8 +210,16 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
 # A visitor's session has the name that the entries belong to. It is renewed at each join, and a line is a matter of
-# hours; the keeper deletes expired sessions.
+# hours; the keeper deletes expired sessions. A sign-in of staff ends sooner, by QUEUEING_SIGN_IN_AGE.
 SESSION_COOKIE_AGE = 3 * 24 * 3600
+SESSION_ENGINE = "queueing.web.sessions"
+AUTHENTICATION_BACKENDS = ["queueing.web.sign_in.SignInBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
 CSRF_FAILURE_VIEW = "queueing.web.views.csrf_failure"
 if not DEBUG:
     # The proxy in front terminates TLS. It must set this header itself, never pass on the visitor's.
@@ -219,6 +227,9 @@ if not DEBUG:
     SECURE_SSL_REDIRECT = boolean("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = boolean("SECURE_COOKIES", default=True)
+    if SESSION_COOKIE_SECURE:
+        # With this prefix, browsers take the cookies from this very host only: no site beside it can plant one.
+        SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
     SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
     # Off by default: browsers then require HTTPS for every subdomain, for as long as SECURE_HSTS_SECONDS or the preload
     # list say. Only the owner of the domain can decide that.
@@ -229,7 +240,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Django's lines on refused requests: with the client's address, and not without a bound.
+    "filters": {"requests": {"()": "queueing.web.audit.RequestLines"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["requests"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "queueing": {"level": text("LOG_LEVEL", default="INFO")},

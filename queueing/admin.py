@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE as CHANGED
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +18,11 @@ from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
+from queueing.web import audit, rights, sign_in  # the other two listen to signals of users, in every process
+from queueing.web.address import address_of_request
+from queueing.web.visitor import CHANGE, LOOK, may
+
+__all__ = ["rights", "sign_in"]
 
 TIMES = (
     *("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
@@ -52,7 +59,7 @@ class FileInline(ReadOnly, Inline):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The permission for the entry covers the names of its files."""
-        return request.user.has_perm("queueing.view_entry")
+        return may(request.user, LOOK)
 
 
 @admin.register(Entry)
@@ -100,11 +107,31 @@ class EntryAdmin(ReadOnly, Model):
         live = [entry for entry in queryset if entry.is_live]
         with allow_waiting(END_ALLOWANCE):
             for entry in live:
+                audit.staff_moves(request.user, address_of_request(request), "end", entry.code)
                 ending.leave(entry, Reason.ENDED)
+        assert request.user.pk
+        LogEntry.objects.log_actions(request.user.pk, live, CHANGED, "Ended.")
         messages.success(request, f"Ended {len(live)} {'entry' if len(live) == 1 else 'entries'}.")
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for the entry's page: the permission to change alone opens nothing."""
+        return may(request.user, LOOK)
+
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("queueing.change_entry")
+        return may(request.user, CHANGE)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list. Who looks at it is logged."""
+        if self.has_view_permission(request):
+            audit.staff_looks(request.user, address_of_request(request), "admin")
+        return super().changelist_view(request, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Entry | None:
+        """The entry of a page. Who looks at it is logged."""
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None and self.has_view_permission(request):
+            audit.staff_looks(request.user, address_of_request(request), "admin", entry.code)
+        return entry
 
     def get_urls(self) -> list[URLPattern]:
         lines = path("lines/", self.admin_site.admin_view(self.lines_view), name="queueing_lines")

@@ -130,6 +130,20 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "A limit of connections is not above zero.",
         "Raise the one that is 0, or leave it out.",
     ),
+    (
+        "queueing.E070",
+        lambda c: min(c.MAX_PAGES_PER_VISITOR, c.MAX_PAGES_PER_ADDRESS) >= 1,
+        "MAX_PAGES_PER_VISITOR and MAX_PAGES_PER_ADDRESS must be at least 1.",
+        "With 0, no page has a socket: all of them poll, which costs more.",
+    ),
+    (
+        "queueing.E071",
+        lambda c: (
+            c.SIGN_IN_ATTEMPTS >= 1 and min(c.SIGN_IN_AGE, c.SIGN_IN_IDLE, c.SIGN_IN_PAUSE, c.RIGHTS_INTERVAL) > 0
+        ),
+        "A limit on signing in, or RIGHTS_INTERVAL, is not above zero.",
+        "Nobody could sign in, or the rights of open pages would be asked without a pause.",
+    ),
 ]
 
 

@@ -30,6 +30,8 @@ class Conf:
     HELD_WEIGHT: float = 0.25  # of a held entry among them
     MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time, those being worked on included
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
+    MAX_PAGES_PER_VISITOR: int = 60  # sockets of one browser that a web process keeps, those that are connecting too
+    MAX_PAGES_PER_ADDRESS: int = 200  # the same for one client address (IPv6: one network of 64 bits)
     CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
 
     # One address, which may be a school or a whole provider
@@ -80,6 +82,13 @@ class Conf:
     TRANSFER_SECONDS: float = 7200  # seconds a body or an answer takes at most; 500 MiB at 1 Mbit/s take 4200
     UPLOADS_BYTES: int = 4 * 1024**3  # bytes that all uploads under way may hold in the temporary folder
     MAX_CONNECTIONS_PER_ADDRESS: int = 500  # connections of one address that is no proxy; sockets aside
+
+    # Signing in, for staff
+    SIGN_IN_AGE: float = 28_800  # seconds after which staff have to sign in again
+    SIGN_IN_IDLE: float = 3_600  # seconds without a page opened by hand after which staff have to sign in again
+    SIGN_IN_ATTEMPTS: int = 5  # for one name from one address in SIGN_IN_PAUSE; 4 times as many for one address
+    SIGN_IN_PAUSE: float = 900  # seconds in which attempts to sign in are counted
+    RIGHTS_INTERVAL: float = 30  # seconds between two looks at whether the visitors of open pages may still see them
 
     # Input
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise

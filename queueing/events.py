@@ -19,6 +19,10 @@ def group_name(code: uuid.UUID) -> str:
     return f"entry.{code.hex}"
 
 
+# The group of the pages of all users who are signed in.
+RIGHTS_GROUP = "rights"
+
+
 def publish(code: uuid.UUID, event: str = LOOK_AGAIN, client: SyncRedis | None = None) -> bool:
     """Tell the open pages of an entry that its row has changed, or that one of them was closed.
 
@@ -26,10 +30,19 @@ def publish(code: uuid.UUID, event: str = LOOK_AGAIN, client: SyncRedis | None =
 
     The layer's own `group_send` would need an event loop and a new connection each time: 2 ms instead of 0.1.
     """
+    return _send(group_name(code), {"type": event}, client or connection(), f"for entry {code}")
+
+
+def publish_rights(user_id: str | None) -> bool:
+    """Tell the open pages of this user that a right may be over; None: the pages of all users. Never raises."""
+    message = {"type": "rights.changed", "user": user_id}
+    return _send(RIGHTS_GROUP, message, connection(), f"on the rights of user {user_id}")
+
+
+def _send(group: str, message: dict[str, str | None], client: SyncRedis, what: str) -> bool:
     try:
-        message = get_channel_layer().serialize({"type": event})
-        (client or connection()).publish(GROUP_CHANNEL.format(group=group_name(code)), message)
+        client.publish(GROUP_CHANNEL.format(group=group), get_channel_layer().serialize(message))
     except Exception:
-        logger.warning("No hint could be sent for entry %s", code, exc_info=True)
+        logger.warning("No hint could be sent %s", what, exc_info=True)
         return False
     return True

@@ -146,6 +146,20 @@ class TooManyPages(QueueingError):
     """The entry has MAX_PAGES_PER_ENTRY pages open in this process."""
 
 
+class SignInRefused(QueueingError):
+    """Signing in is not possible right now."""
+
+    retry_after = 5  # seconds, for the Retry-After header
+
+
+class TooManyAttempts(SignInRefused):
+    """There were too many attempts to sign in."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class VisitorLeft(QueueingError):
     """The attempt is no longer wanted. A task lets this exception pass.
 

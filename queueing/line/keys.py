@@ -22,6 +22,10 @@ WRITABLE = "queueing:writable"
 STORED = "queueing:stored"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
+# counter: attempts to sign in, by a digest of a name, an address, or both. Lives SIGN_IN_PAUSE.
+ATTEMPTS = "queueing:attempts:{digest}"
+# string "1": this name has signed in from this address (a digest of both). Lives KNOWN_TTL.
+KNOWN = "queueing:known:{digest}"
 # string "1": Redis was emptied, and workers may not have given a heartbeat since. Lives COUNTING_TTL.
 COUNTING = "queueing:counting"
 # string, JSON: the workers of a queue and the forecast of its waits (`Facts`). The keeper writes them, pages read them.

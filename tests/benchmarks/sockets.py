@@ -44,6 +44,9 @@ REST = 10.0  # seconds of one window at rest: each page is pinged once in it, an
 LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures
 SETTLE = 2.0  # seconds
+# As in production, but for TLS; and all of these pages are of one visitor at one address.
+LIMITS = {"QUEUEING_MAX_PAGES_PER_VISITOR": "1000000", "QUEUEING_MAX_PAGES_PER_ADDRESS": "1000000"}
+DEPLOYED = LIMITS | {"DEBUG": "0", "SECURE_COOKIES": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
 FACTS = Facts(
     workers=2,
     running=2,
@@ -183,7 +186,7 @@ def _daphne(application: str) -> Iterator[tuple[psutil.Process, int]]:
         options = {"--" + name.replace("_", "-"): str(value) for name, value in DEFAULTS.items()}
         del options["--application"]
         command = ["-m", "daphne", "--endpoint", endpoint, *chain.from_iterable(options.items()), application]
-    environment = os.environ | {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+    environment = os.environ | DEPLOYED
     process = subprocess.Popen([sys.executable, *command, "-v", "0"], env=environment, stdout=subprocess.DEVNULL)
     try:
         while True:

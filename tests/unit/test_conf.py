@@ -28,6 +28,8 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E050": {"ADDRESS_RATE": 0},
     "queueing.E051": {"BRAKE": "perhaps"},
     "queueing.E060": {"STALL_SECONDS": 0},
+    "queueing.E070": {"MAX_PAGES_PER_ADDRESS": 0},
+    "queueing.E071": {"SIGN_IN_ATTEMPTS": 0},
 }
 
 

@@ -11,6 +11,7 @@ import { Tab } from "./tab.js";
 import { Voice } from "./voice.js";
 
 const LIVE = ["waiting", "running"];
+const RIGHT_IS_OVER = 4003; // close code: the server says by a poll what has happened
 const POLL_AFTER = 4_000; // milliseconds without a socket
 const DELETED = "deleted"; // key of localStorage; its changes reach the browser's other tabs
 const SPEAK_EVERY = 10_000; // milliseconds, at most, for numbers that change all the time
@@ -18,6 +19,7 @@ const SPEAK_EVERY = 10_000; // milliseconds, at most, for numbers that change al
 export class Visit {
   #root;
   #isAway = false; // between pagehide and pageshow
+  #isFinished = false; // the server closed the socket behind the end of the entry
 
   constructor(root) {
     this.#root = root;
@@ -109,12 +111,21 @@ export class Visit {
   answered(state) {
     this.#heard();
     this.#apply(state);
+    if (this.#isFinished && this.isOngoing) this.connection.open(); // a proxy closed the socket, not the server
+    this.#isFinished = false;
   }
 
   // A socket that never delivered tells nothing about the server: the poll that follows finds out.
-  dropped({ delivered, failures }) {
+  dropped({ code, delivered, failures }) {
     if (delivered) this.lost();
-    this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+    if (code === RIGHT_IS_OVER) this.polling.soon(0);
+    else this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+  }
+
+  // The entry is over, and the frame that said so was without the page's new part: a poll brings it.
+  finished() {
+    this.#isFinished = true;
+    this.polling.askForPart();
   }
 
   lost(bannerAfter) {
