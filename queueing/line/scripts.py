@@ -107,9 +107,15 @@ def restore(client: redis.Redis, line: LineKeys, places: Sequence[Ranked]) -> li
     return _texts(_call(client, "restore", line, *arguments)) if arguments else []
 
 
-def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> HoldStep:
-    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held."""
-    return HoldStep(*_call(client, "hold", line, first, window, milliseconds(grace)))
+def hold(
+    client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float, longest_presence: float = 0.0
+) -> HoldStep:
+    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held.
+
+    With `longest_presence`, entries whose presence would live for more seconds count as absent, and lose it.
+    """
+    arguments = first, window, milliseconds(grace), milliseconds(longest_presence)
+    return HoldStep(*_call(client, "hold", line, *arguments))
 
 
 def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
