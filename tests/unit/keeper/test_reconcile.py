@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from queueing import ending, joining
+from queueing import ending
 from queueing.keeper.round import Keeper
 from queueing.line import epoch, presence
 from queueing.line.places import Line
@@ -102,13 +102,12 @@ def test_newcomers_are_told_from_the_place_and_not_from_the_priority(
     Entry.objects.filter(pk=polls.pk).update(priority=priority)
     valkey.flushall()
     keeper.round()
-    presence.beat("probe", [last.job_id], 10)
     end_pause(keeper)
     keeper.round()
     newcomer = join("newcomer")
     valkey.zadd(line.keys.line, {newcomer.job_id: newcomer.score - priority * 2**40})
     assert line.claim("w1").job_id is None
-    presence.beat("probe", [polls.job_id], 10)
+    presence.beat("probe", [last.job_id, polls.job_id], 10)
     claimed = [line.claim(f"w{number}").job_id for number in range(3)]
     assert claimed == [polls.job_id, newcomer.job_id, last.job_id]
 
@@ -133,18 +132,16 @@ def test_a_foreign_job_does_not_wait_with_the_newcomers(polling: Three, line: Li
     assert line.ids() == [newcomer.job_id]
 
 
-def test_newcomers_go_on_when_the_keeper_dies_after_a_flush(polling: Three, line: Line, valkey: redis.Redis) -> None:
+@pytest.mark.usefixtures("polling")
+def test_newcomers_go_on_when_the_keeper_dies_after_a_flush(join: Join, line: Line, valkey: redis.Redis) -> None:
     """It sees one more flush, and dies before it has restored the places."""
-    _, _, newcomer = polling
     valkey.flushall()
     Keeper().round()
-    joining.place(newcomer)
-    presence.beat("probe", [newcomer.job_id], 10)
+    late = join("late")
     assert line.claim("w1").job_id is None
     assert line.epoch_wait._since is not None
     line.epoch_wait._since -= epoch.PATIENCE
-    valkey.delete(line.keys.newest)  # as old as the patience
-    assert line.claim("w1").job_id == newcomer.job_id
+    assert line.claim("w1").job_id == late.job_id
 
 
 def test_two_keepers_and_two_flushes_keep_the_order(join: Join, line: Line, valkey: redis.Redis) -> None:
