@@ -8,7 +8,7 @@ from itertools import batched
 from typing import cast
 
 import redis
-from django.db.models import Max
+from django.db.models import BigIntegerField, Max
 from django.db.models.functions import Coalesce
 
 from queueing.line import epoch
@@ -28,6 +28,8 @@ RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
 FLUSH_PAUSE = 2.0
 # The columns that a place is made of.
 PLACE_FIELDS = ("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue")
+
+PLACE = Coalesce("place", "id", output_field=BigIntegerField())  # as in `Entry.score`
 
 
 class Reconciler:
@@ -162,7 +164,7 @@ def _without_place(line: Line) -> list[str]:
 def _last_place(line: Line, job_ids: Collection[str]) -> int:
     """The last of the places of these rows."""
     batches = (_waiting(line).of_jobs(batch) for batch in batched(job_ids, BATCH))
-    places = [rows.aggregate(last=Max(Coalesce("place", "id")))["last"] or 0 for rows in batches]
+    places = [rows.aggregate(last=Max(PLACE))["last"] or 0 for rows in batches]
     return max(places)
 
 

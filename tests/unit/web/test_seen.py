@@ -79,7 +79,9 @@ def test_a_head_request_is_no_look(address: str) -> None:
     """A program that checks a link is not told the end."""
     visitor = Visitor()
     entry = finished(visitor)
-    assert visitor.client.head(url(entry, address)).status_code == 200
+    answer = visitor.client.head(url(entry, address))
+    answer.close()
+    assert answer.status_code == 200
     assert not end_is_seen(entry)
     waiting = visitor.join(looks=False)
     assert visitor.client.head(url(waiting)).status_code == 200
