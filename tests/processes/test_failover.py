@@ -1,5 +1,6 @@
 """A failover of Redis: the server that a connection leads to is a replica now, and its address is another server's."""
 
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def test_web_and_keeper_go_on_with_the_new_primary(
     own_valkey: OwnValkey, primary: OwnValkey, address: Path, fail_over: Callable[[], None], processes: Processes
 ) -> None:
     processes.environment["REDIS_URL"] = f"unix://{address}?db=0"
-    Web(processes).wait()
+    web = Web(processes).wait()
+    urllib.request.urlopen(f"http://127.0.0.1:{web.port}/healthz").close()  # the watch begins with the first request
     processes.keeper()
     wait_for(lambda: own_valkey.client.exists(keys.WATCH))
     fail_over()
