@@ -5,7 +5,6 @@ with it for ever. So after one such refusal, each connection of this process is 
 new one leads to the server that has the address now.
 """
 
-from functools import cache
 from typing import Any
 
 import redis
@@ -69,13 +68,11 @@ class AsyncFollowing(redis.asyncio.connection.AbstractConnection):
             raise
 
 
-@cache
 def following(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """The class of connection (TCP, TLS or Unix socket) that follows."""
     return type(f"Following{kind.__name__}", (Following, kind), {})
 
 
-@cache
 def async_following(kind: type[AsyncConnection]) -> type[AsyncConnection]:
     """As `following`, for an event loop."""
     return type(f"Following{kind.__name__}", (AsyncFollowing, kind), {})
