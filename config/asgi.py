@@ -10,7 +10,7 @@ django_application = get_asgi_application()  # must come first: it sets up Djang
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 
-from queueing.web.asgi import LobbyStarter, collect_less  # noqa: E402
+from queueing.web.asgi import LobbyStarter, SendAway, collect_less  # noqa: E402
 from queueing.web.body_limits import BodyLimits  # noqa: E402
 from queueing.web.database import use_pool  # noqa: E402
 from queueing.web.origin import SameOrigin, refuse_malformed_origins  # noqa: E402
@@ -25,7 +25,7 @@ application = LobbyStarter(
     ProtocolTypeRouter(
         {
             "http": BodyLimits(django_application),
-            "websocket": SameOrigin(CookieMiddleware(Turnstile(websockets))),
+            "websocket": SameOrigin(SendAway(CookieMiddleware(Turnstile(websockets)))),
         }
     )
 )

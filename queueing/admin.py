@@ -1,5 +1,6 @@
 """The admin: entries with their timelines, and the living lines. Workers own the rows, so here they are read-only."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -25,7 +26,7 @@ from queueing.web.visitor import CHANGE, LOOK, may
 __all__ = ["rights", "sign_in"]
 
 TIMES = (
-    *("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
+    *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
     *("lease_until", "input_until"),
 )
 MOST_EVENTS = 200  # lines of a timeline; the keeper writes fewer, see `keeper/timeline.py`
@@ -76,10 +77,8 @@ class EntryAdmin(ReadOnly, Model):
         (None, {"fields": ("code", "queue", "task_path", "input_name", "status", "reason", "message", "progress")}),
         ("Timeline", {"fields": ("timeline",)}),
         ("Times", {"fields": TIMES}),
-        (
-            "Details",
-            {"fields": ("attempt", "worker_ids", "priority", "behind", "needs_presence", "keep_seconds", "kwargs")},
-        ),
+        ("Place", {"fields": ("place", "priority", "behind", "needs_presence", "keep_seconds", "followed_by")}),
+        ("Details", {"fields": ("attempt", "worker_ids", "kwargs")}),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
     change_list_template = "admin/queueing/entry/change_list.html"
@@ -88,9 +87,15 @@ class EntryAdmin(ReadOnly, Model):
         """Without the results: fifty of them may be hundreds of megabytes."""
         return super().get_queryset(request).defer("args", "result", "traceback")
 
+    @admin.display(description="First look")
+    def first_look(self, entry: Entry) -> datetime | None:
+        return entry.seen_at
+
     @admin.display(description="What happened")
     def timeline(self, entry: Entry) -> SafeString:
         moments = [(entry.joined_at, "Joined", "")]
+        if entry.seen_at:
+            moments.append((entry.seen_at, "First look", "by the owner"))
         moments += [(event.at, event.get_kind_display(), event.words) for event in entry.events.all()[:MOST_EVENTS]]
         if entry.finished_at:
             reason = entry.get_reason_display() if entry.reason else ""
@@ -99,6 +104,8 @@ class EntryAdmin(ReadOnly, Model):
             moments.append((entry.end_seen_at, "End seen", "by the owner"))
         if entry.erased_at:
             moments.append((entry.erased_at, "Deleted", "name, options, input, result and errors"))
+        if (successor := entry.followed_by) is not None:
+            moments.append((successor.joined_at, "Joined again", f"as {successor.code}, in this place"))
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 

@@ -122,10 +122,15 @@ def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:
     A key that would live for longer than any beat lasts is a relic: the server's clock was put back. It is deleted; a
     page that is open beats again within seconds.
     """
-    if ttl > milliseconds(2 * max(conf.PRESENCE_TTL, conf.POLL_TTL)):
+    if ttl > milliseconds(longest_presence()):
         client.delete(presence_key(job_id))
         return False
     return ttl != NO_KEY
+
+
+def longest_presence() -> float:
+    """Seconds that no presence with an end can live: see `_is_open`."""
+    return 2 * max(conf.PRESENCE_TTL, conf.POLL_TTL)
 
 
 async def is_watched(client: AsyncRedis) -> bool:

@@ -93,7 +93,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
+    context = snapshot.page_context(entry, _look(request, visitor, entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -189,7 +189,7 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
         content = stored.file.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    Visitor.of_request(request).see_end(entry)
+    _see_end(request, Visitor.of_request(request), entry)
     response = Download(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     close_old_connections()  # a file may travel for long, and needs no connection to the database
     return response
@@ -214,16 +214,27 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
 def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
     """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
     visitor = Visitor.of_request(request)
-    context = snapshot.page_context(entry, None if refusal else _look(visitor, entry))
+    context = snapshot.page_context(entry, None if refusal else _look(request, visitor, entry))
     rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry), "refusal": refusal}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
-    visitor.see_end(entry)
+    _see_end(request, visitor, entry)
     return response
 
 
-def _look(visitor: Visitor, entry: Entry) -> Snapshot:
+def _look(request: HttpRequest, visitor: Visitor, entry: Entry) -> Snapshot:
     """The state of the entry. A look by the owner counts as presence, for visitors whose page has no socket."""
-    return snapshot.look(entry) if entry.is_live and visitor.owns(entry) else snapshot.read(entry)
+    is_look = entry.is_live and _shows_page(request) and visitor.owns(entry)
+    return snapshot.look(entry) if is_look else snapshot.read(entry)
+
+
+def _see_end(request: HttpRequest, visitor: Visitor, entry: Entry) -> None:
+    if _shows_page(request):
+        visitor.see_end(entry)
+
+
+def _shows_page(request: HttpRequest) -> bool:
+    """False for HEAD: its answer is empty, so it is no look."""
+    return request.method != "HEAD"
 
 
 def _see_other(entry: Entry) -> HttpResponse:
