@@ -21,9 +21,9 @@ if redis.call('EXISTS', PRESENCE .. id) == 0 then
   redis.call('ZADD', unseen, score, id)
   local over = clock() + ARGV[4]
   redis.call('ZADD', due, over, id)
-  if KEYS[16] then
-    redis.call('ZADD', KEYS[16], over, id)
-    redis.call('PEXPIRE', KEYS[16], 3600000)
+  if KEYS[17] then
+    redis.call('ZADD', KEYS[17], over, id)
+    redis.call('PEXPIRE', KEYS[17], 3600000)
   end
   return 'unseen'
 end

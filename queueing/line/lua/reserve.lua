@@ -18,7 +18,7 @@
 --         refusal: "", or the limit that is reached (full | joins | unseen); ms: until it is not reached any more
 --         entries: in the line, held ones too; joins: of this line in this minute, if they are counted
 --         ids: other joins of the address that are being stored
-local joins_key, brake, from, on_time_key = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local joins_key, brake, from, on_time_key = KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local id, most, now = ARGV[1], tonumber(ARGV[2]), clock()
 local looks = id == ''
 -- The first command is a write, since a Redis that is full refuses it, but not after another write of the same script.
