@@ -45,6 +45,7 @@ class LineKeys:
     epoch: str  # string, the run id of a server: on it the keeper has given each row its place; none after a flush
     restoring: str  # string: a keeper has begun to give the rows their places back, on this server
     reserved: str  # zset id -> ms: joins that are being stored, and when their reservation ends
+    newest: str  # string: the last of the places that a flush took; later ones are newcomers. Lives PATIENCE
 
     def in_order(self) -> list[str]:
         """The keys in the order in which the scripts take them."""

@@ -130,6 +130,7 @@ class Line:
         After a flush, a claim waits until the rows have their places back: see `epoch.EpochWait`.
         """
         window, total = FIRST_WINDOW, 0
+        self.epoch_wait.newcomers_wait = False
         while claimed := scripts.claim(
             self.client,
             self.keys,
@@ -139,7 +140,7 @@ class Line:
             waits_for_epoch=self.epoch_wait.has_patience(),
         ):
             total += claimed.passed
-            self.epoch_wait.note(has_epoch=claimed.has_epoch)
+            self.epoch_wait.note(has_epoch=claimed.has_epoch, newcomers_wait=claimed.newcomers_wait)
             if claimed.job_id:
                 return ClaimResult(claimed.job_id, total)
             if self.epoch_wait.is_on:

@@ -24,7 +24,7 @@ from queueing.line.places import Line
 
 # Seconds that an idle worker blocks at most. A push that wakes nobody (stock RQ's Lua) may go unnoticed for that long.
 IDLE_WAIT = 5
-# The same while claims wait for an epoch, whose coming wakes nobody.
+# The same while claims wait for an epoch, or newcomers for those ahead of them: the end of that wakes nobody.
 EPOCH_WAIT = 1
 
 # Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
@@ -56,7 +56,7 @@ class LineQueue(DjangoRQ):
         """The next job whose visitor is present, from the first queue that has one.
 
         Raises DequeueTimeout after `timeout` seconds. With None, looks once and may return None, and waits for nothing
-        but an epoch.
+        but an epoch and newcomers.
         """
         ours = cast("list[LineQueue]", list(queues))
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -2,7 +2,7 @@
 -- KEYS    the keys of one line, in the order of LineKeys
 local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local unseen, epoch, restoring, reserved = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local unseen, epoch, restoring, reserved, newest = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 
 -- The beginnings of the keys of one entry, as in keys.py.
 local PRESENCE, GONE, JOB = 'presence:', 'gone:', 'rq:job:'
