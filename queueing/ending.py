@@ -4,6 +4,8 @@ The row moves first, then Redis is told, then the pages. Redis may be away after
 """
 
 import logging
+import math
+import time
 from collections.abc import Iterable
 from itertools import batched
 
@@ -124,6 +126,14 @@ def settle_orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
     return moved
 
 
-def settle_orphans() -> int:
-    """All running entries whose worker gave no sign of life; returns the number that moved."""
-    return sum(settle_orphan(entry, "The lease ran out.", overdue=True) for entry in Entry.objects.lease_over())
+def settle_orphans(*, until: float = math.inf) -> int:
+    """The running entries whose worker gave no sign of life, longest ago first; returns the number that moved.
+
+    Stops after the entry in which the monotonic clock reaches `until`.
+    """
+    moved = 0
+    for entry in Entry.objects.lease_over().order_by("lease_until"):
+        moved += settle_orphan(entry, "The lease ran out.", overdue=True)
+        if time.monotonic() >= until:
+            break
+    return moved

@@ -17,6 +17,7 @@ from django.conf import settings
 from queueing import ending
 from queueing.conf import conf
 from queueing.keeper import purge, timeline
+from queueing.keeper.holding import WINDOW, Holder
 from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts, signs
@@ -29,10 +30,11 @@ from queueing.states import Absence, Status
 
 logger = logging.getLogger("queueing")
 
-WINDOW = 200  # ids that a script looks at in one call; it blocks everybody for about 1 ms
 BATCH = 2000  # rows in one UPDATE
 FACTS_INTERVAL = 2.0  # seconds between two surveys of the lines
-DROP_BUDGET = 0.5  # seconds that a line may spend in one round on those who leave for good
+# Seconds that a line may spend in one round on those who are absent, and on those who leave for good.
+HOLD_BUDGET, DROP_BUDGET = 0.5, 0.5
+SETTLE_BUDGET = 0.5  # seconds that one round may spend on the entries of dead workers
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
 PURGE_BUDGET = 0.5  # seconds that one round may spend on them
 
@@ -46,6 +48,7 @@ class Keeper:
         self.surveyor = Surveyor()
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
+        self._holders: dict[str, Holder] = {}  # by line
         self._facts_at = 0.0
         self._purged_at = 0.0
         self._round_at = time.time()
@@ -104,13 +107,8 @@ class Keeper:
 
     def hold(self, line: Line) -> int:
         """Entries whose presence ran out keep the place, but are no longer in the line."""
-        rank, total = 0, 0
-        while True:
-            seen, held = scripts.hold(self.client, line.keys, first=rank, window=WINDOW, grace=conf.LOST_GRACE)
-            total += held
-            rank += seen - held
-            if seen < WINDOW:
-                return total
+        holder = self._holders.setdefault(line.name, Holder(line.keys))
+        return holder.go_on(self.client, until=time.monotonic() + HOLD_BUDGET)
 
     def drop(self, line: Line) -> int:
         """Held and unseen entries whose deadline has passed leave for good; very many of them in several rounds."""
@@ -139,7 +137,7 @@ class Keeper:
         self._watch_for_sleep()  # again: a step of this very round may have hung
         if time.monotonic() < self._no_leases_before:
             return 0
-        return ending.settle_orphans()
+        return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET)
 
     def _watch_for_sleep(self) -> None:
         """The machine was suspended, or a step hung for long: the workers' renewals may be as late as this round."""

@@ -20,6 +20,8 @@ GONE_TTL = 24 * 3600
 # The close code by which a page says goodbye. Every other end is a lost connection: browsers send 1001 also for a tab
 # that the system has killed.
 GOODBYE = 4001
+# Seconds for which code may say at once that somebody is there: see `joining.look`.
+LONGEST_LOOK = 120.0
 NO_KEY = -2  # PTTL's answer; -1 is a presence without end
 
 
@@ -108,10 +110,15 @@ def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:
     A key that would live for longer than any beat lasts is a relic: the server's clock was put back. It is deleted; a
     page that is open beats again within seconds.
     """
-    if ttl > milliseconds(2 * max(conf.PRESENCE_TTL, conf.POLL_TTL)):
+    if ttl > milliseconds(longest_presence()):
         client.delete(presence_key(job_id))
         return False
     return ttl != NO_KEY
+
+
+def longest_presence() -> float:
+    """Seconds that no presence with an end can live: see `_is_open`."""
+    return max(2 * conf.PRESENCE_TTL, 2 * conf.POLL_TTL, LONGEST_LOOK)
 
 
 async def is_watched(client: AsyncRedis) -> bool:

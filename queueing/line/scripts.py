@@ -23,9 +23,10 @@ FOLDER = Path(__file__).parent / "lua"
 class Claimed(NamedTuple):
     """The result of one call of the claim script."""
 
-    job_id: str  # "" when the whole window was absent, or when the claim waits for an epoch
+    job_id: str  # "" when the whole window was absent, or when the claim waits
     passed: int  # absent entries that stepped aside
     has_epoch: bool  # False: since a flush no keeper has given the rows their places back
+    newcomers_wait: bool  # those who joined since a flush wait for somebody ahead of them who is away
 
 
 class HoldStep(NamedTuple):
@@ -81,7 +82,7 @@ def claim(
     """
     arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
     reply = cast("list[Any]", _call(client, "claim", line, *arguments))
-    return Claimed(reply[0].decode(), reply[1], bool(reply[2])) if reply else None
+    return Claimed(reply[0].decode(), reply[1], reply[2] > 0, reply[2] > 1) if reply else None
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
@@ -106,9 +107,15 @@ def restore(client: redis.Redis, line: LineKeys, places: Sequence[Ranked]) -> li
     return _texts(_call(client, "restore", line, *arguments)) if arguments else []
 
 
-def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> HoldStep:
-    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held."""
-    return HoldStep(*_call(client, "hold", line, first, window, milliseconds(grace)))
+def hold(
+    client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float, longest_presence: float = 0.0
+) -> HoldStep:
+    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held.
+
+    With `longest_presence`, entries whose presence would live for more seconds count as absent, and lose it.
+    """
+    arguments = first, window, milliseconds(grace), milliseconds(longest_presence)
+    return HoldStep(*_call(client, "hold", line, *arguments))
 
 
 def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
