@@ -3,6 +3,7 @@
 keys.py       the names of the keys, with type and life
 clients.py    connections
 allowance.py  the seconds that a web request may wait for Redis, and the circuit that spares the next requests
+failover.py   connections that leave a server which has become a replica
 scripts.py    the Lua scripts as typed functions; the scripts themselves are in lua/
 presence.py   the visitors that have a page open now: beat, close, inspect
 places.py     Line: the places of one queue, in the line, held or claimed

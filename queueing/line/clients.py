@@ -14,6 +14,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from queueing.line.allowance import limited
+from queueing.line.failover import async_following, following
 
 # The base of all errors that a caller of Redis may have to catch.
 RedisError = redis.RedisError
@@ -43,7 +44,8 @@ def _short_greeting() -> dict[str, Any]:
 def connection() -> redis.Redis:
     """This process's client: short timeouts, one retry; in a web request, the allowance of that request."""
     client = redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry() | _short_greeting())
-    client.connection_pool.connection_class = limited(client.connection_pool.connection_class)
+    pool = client.connection_pool
+    pool.connection_class = following(limited(pool.connection_class))
     return client
 
 
@@ -68,4 +70,5 @@ def async_connection() -> AsyncRedis:
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         settings.REDIS_URL, max_connections=20, timeout=settings.REDIS_TIMEOUT, **_timeouts()
     )
+    pool.connection_class = async_following(pool.connection_class)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool
