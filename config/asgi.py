@@ -10,7 +10,7 @@ django_application = get_asgi_application()  # must come first: it sets up Djang
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from queueing.web.asgi import LobbyStarter, collect_less  # noqa: E402
+from queueing.web.asgi import LobbyStarter, SendAway, collect_less  # noqa: E402
 from queueing.web.database import use_pool  # noqa: E402
 from queueing.web.origin import SameOrigin, refuse_malformed_origins  # noqa: E402
 from queueing.web.routing import websockets  # noqa: E402
@@ -18,6 +18,6 @@ from queueing.web.routing import websockets  # noqa: E402
 use_pool()
 refuse_malformed_origins()
 application = LobbyStarter(
-    ProtocolTypeRouter({"http": django_application, "websocket": SameOrigin(AuthMiddlewareStack(websockets))})
+    ProtocolTypeRouter({"http": django_application, "websocket": SameOrigin(SendAway(AuthMiddlewareStack(websockets)))})
 )
 collect_less()

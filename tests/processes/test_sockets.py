@@ -286,6 +286,35 @@ def test_only_the_first_of_many_frames_is_answered(web: Web) -> None:
         assert [frame["type"] for frame in frames].count("error") == 1
 
 
+@pytest.fixture
+def entry_table(transactional_db: None) -> Iterator[Callable[[str, str], None]]:
+    """Renames the table of entries."""
+
+    def rename(before: str, after: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {before} RENAME TO {after}")
+
+    yield rename
+    if "elsewhere" in connection.introspection.table_names():
+        rename("elsewhere", "queueing_entry")
+
+
+def test_a_socket_whose_entry_cannot_be_read_is_sent_away(
+    web: Web, line: Line, entry_table: Callable[[str, str], None]
+) -> None:
+    """A 403 would say that the entry is not this visitor's."""
+    visitor = Visitor()
+    entry = visitor.join()
+    entry_table("queueing_entry", "elsewhere")
+    with web.open(entry, visitor) as ws, pytest.raises(ConnectionClosed) as closed:
+        read(ws)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4013
+    entry_table("elsewhere", "queueing_entry")
+    with web.open(entry, visitor) as ws:
+        assert read(ws)["status"] == "waiting"
+
+
 def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
