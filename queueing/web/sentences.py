@@ -11,7 +11,8 @@ from queueing.line.places import Place
 from queueing.models import Entry
 from queueing.states import Reason, Status
 
-REDIS_AWAY = "The queue cannot be reached for the moment. Your place is stored, and nothing is lost."
+REDIS_AWAY = "The line cannot be seen right now; your place is kept."
+REDIS_AWAY_DETAIL = "The queue cannot be reached for the moment. This page goes on by itself when it can."
 NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
 SUSPENDED = "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
@@ -105,15 +106,19 @@ def ordinal(number: int) -> str:
     return f"{number}{suffix}"
 
 
-def _serving(facts: Facts) -> str:
+def _serving(facts: Facts, *, is_next: bool) -> str:
     """The workers of the line. A worker may serve several lines, so all workers may be busy with other lines."""
     workers, elsewhere = facts.workers or 0, facts.busy_elsewhere
     if facts.busy < workers or not elsewhere:
         return f"{workers} {'worker serves' if workers == 1 else 'workers serve'} this line."
-    if workers == 1:
-        return "The worker of this line is busy with another line."
-    which = "all of them" if elsewhere >= workers else f"{elsewhere} of them"
-    return f"All {workers} workers of this line are busy, {which} with other lines."
+    every = {1: "The worker of this line is", 2: "Both workers of this line are"}.get(
+        workers, f"All {workers} workers of this line are"
+    )
+    others = "another line" if elsewhere == 1 else "other lines"
+    if elsewhere < workers:
+        return f"{every} busy, {'one' if elsewhere == 1 else elsewhere} of them with {others}."
+    then = f" You are next when {'it' if workers == 1 else 'one'} is free for this line." if is_next else ""
+    return f"{every} busy with {others}.{then}"
 
 
 def _why_it_ended(entry: Entry) -> str:
@@ -139,6 +144,6 @@ def _why_it_ended(entry: Entry) -> str:
 def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
     held = f", {place.held_ahead} more may return" if place.held_ahead else ""
-    serving = f" {_serving(facts)}" if facts.workers else ""
+    serving = f" {_serving(facts, is_next=place.ahead == 0)}" if facts.workers else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
     return f"{ahead}{held}.{serving}{again}"

@@ -77,7 +77,9 @@ def look(entry: Entry) -> Snapshot:
 def without_redis(entry: Entry) -> Snapshot:
     """The snapshot of a row whose place cannot be seen, because Redis does not answer or takes no writes."""
     now = build(entry, None, Facts())
-    return now._replace(detail=sentences.REDIS_AWAY) if entry.status == Status.WAITING else now
+    if entry.status != Status.WAITING:
+        return now
+    return now._replace(wait=sentences.REDIS_AWAY, detail=sentences.REDIS_AWAY_DETAIL)
 
 
 def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:
