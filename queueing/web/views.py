@@ -73,10 +73,10 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The one page of an entry: waiting, running, ended."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
+    context = snapshot.page_context(entry, _look(request, visitor, entry))
     rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
     response = render(request, "queueing/entry.html", context | rights)
-    visitor.see_end(entry)
+    _see_end(request, visitor, entry)
     return response
 
 
@@ -85,7 +85,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
+    context = snapshot.page_context(entry, _look(request, visitor, entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -167,7 +167,7 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
         content = stored.file.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    Visitor.of_request(request).see_end(entry)
+    _see_end(request, Visitor.of_request(request), entry)
     response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     close_old_connections()  # a file may travel for long, and needs no connection to the database
     # Never changes, and only this visitor may have it.
@@ -191,9 +191,20 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
     return entry
 
 
-def _look(visitor: Visitor, entry: Entry) -> Snapshot:
+def _look(request: HttpRequest, visitor: Visitor, entry: Entry) -> Snapshot:
     """The state of the entry. A look by the owner counts as presence, for visitors whose page has no socket."""
-    return snapshot.look(entry) if entry.is_live and visitor.owns(entry) else snapshot.read(entry)
+    is_look = entry.is_live and _shows_page(request) and visitor.owns(entry)
+    return snapshot.look(entry) if is_look else snapshot.read(entry)
+
+
+def _see_end(request: HttpRequest, visitor: Visitor, entry: Entry) -> None:
+    if _shows_page(request):
+        visitor.see_end(entry)
+
+
+def _shows_page(request: HttpRequest) -> bool:
+    """False for HEAD: its answer is empty, so it is no look."""
+    return request.method != "HEAD"
 
 
 def _see_other(entry: Entry) -> HttpResponse:
