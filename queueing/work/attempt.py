@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import ContentFile, File
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.tasks import TaskContext
 
 from queueing import events
@@ -20,6 +20,7 @@ from queueing.exceptions import InsideTransaction, UnusableInput, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Absence
 
 logger = logging.getLogger("queueing")
@@ -71,12 +72,12 @@ class Attempt:
             self._check_visitor()
 
     def _write(self, fraction: float, message: str) -> None:
-        """Progress to the row. A database that is away does not end the task: the next write shows who owns the row."""
+        """Progress to the row. A database that refuses it ends no task: the next write shows who owns the row."""
         try:
             if not self.entry.report(fraction, message):
                 raise VisitorLeft
             self._write_quarter(fraction, message)
-        except (OperationalError, InterfaceError):
+        except DATABASE_ERRORS:
             logger.warning("entry %s: progress is not stored, the task goes on", self.entry.code, exc_info=True)
             connection.close()
 
