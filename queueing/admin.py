@@ -1,5 +1,6 @@
 """The admin: entries with their timelines, and the living lines. Workers own the rows, so here they are read-only."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -65,9 +66,15 @@ class EntryAdmin(ReadOnly, Model):
         ("Timeline", {"fields": ("timeline",)}),
         (
             "Times",
-            {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "lease_until")},
+            {
+                "fields": (
+                    *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at"),
+                    "lease_until",
+                )
+            },
         ),
-        ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
+        ("Place", {"fields": ("place", "priority", "needs_presence", "keep_seconds", "followed_by")}),
+        ("Details", {"fields": ("attempt", "worker_ids", "kwargs")}),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
     change_list_template = "admin/queueing/entry/change_list.html"
@@ -76,15 +83,23 @@ class EntryAdmin(ReadOnly, Model):
         """Without the results: fifty of them may be hundreds of megabytes."""
         return super().get_queryset(request).defer("args", "result", "traceback")
 
+    @admin.display(description="First look")
+    def first_look(self, entry: Entry) -> datetime | None:
+        return entry.seen_at
+
     @admin.display(description="What happened")
     def timeline(self, entry: Entry) -> SafeString:
         moments = [(entry.joined_at, "Joined", "")]
+        if entry.seen_at:
+            moments.append((entry.seen_at, "First look", "by the owner"))
         moments += [(event.at, event.get_kind_display(), event.detail) for event in entry.events.all()]
         if entry.finished_at:
             reason = entry.get_reason_display() if entry.reason else ""
             moments.append((entry.finished_at, entry.get_status_display(), reason))
         if entry.end_seen_at:
             moments.append((entry.end_seen_at, "End seen", "by the owner"))
+        if (successor := entry.followed_by) is not None:
+            moments.append((successor.joined_at, "Joined again", f"as {successor.code}, in this place"))
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 
