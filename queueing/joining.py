@@ -145,8 +145,10 @@ def check_visitor(visitor: uuid.UUID | None) -> None:
 def look(entry: Entry, seconds: float) -> None:
     """The owner looks at a live entry, which is present for so many seconds. The first look puts it into the line.
 
-    Raises RedisError; the row knows of the look all the same.
+    Raises RedisError; the row knows of the look all the same. Raises ValueError for more seconds than a presence lasts.
     """
+    if seconds > presence.longest_presence():
+        raise ValueError(f"A look counts for at most {presence.longest_presence():.0f} s")
     try:
         presence.beat(entry.queue, [entry.job_id], seconds)
     finally:  # the row comes last: an idle worker starts meanwhile

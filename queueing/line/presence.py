@@ -21,6 +21,8 @@ GONE_TTL = 24 * 3600
 # The close code by which a page says goodbye. Every other end is a lost connection: browsers send 1001 also for a tab
 # that the system has killed.
 GOODBYE = 4001
+# Seconds for which code may say at once that somebody is there: see `joining.look`.
+LONGEST_LOOK = 120.0
 NO_KEY = -2  # PTTL's answer; -1 is a presence without end
 # The moment at which the page of a running entry went, as the close script and `inspect` write it.
 NOTE = re.compile(rb"(\d{1,15}):(\d{1,15}):([a-z]+)")
@@ -130,7 +132,7 @@ def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:
 
 def longest_presence() -> float:
     """Seconds that no presence with an end can live: see `_is_open`."""
-    return 2 * max(conf.PRESENCE_TTL, conf.POLL_TTL)
+    return max(2 * conf.PRESENCE_TTL, 2 * conf.POLL_TTL, LONGEST_LOOK)
 
 
 async def is_watched(client: AsyncRedis) -> bool:

@@ -119,7 +119,7 @@ def test_a_worker_goes_on_when_newcomers_have_waited_long_enough(
     _, beats, newcomer = polling
     queue.worker_name = "w1"
     assert line.claim("w2").job_id == beats.job_id
-    valkey.pexpire(line.keys.newest, 200)
+    valkey.pexpire(line.keys.newest, 1000)
     job, _ = queue.dequeue_any([queue], None, valkey) or (None, None)
     assert job is not None
     assert job.id == newcomer.job_id

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from queueing import joining
 from queueing.conf import conf
 from queueing.keeper import holding
 from queueing.keeper.round import Keeper
@@ -65,6 +66,17 @@ def test_a_page_that_is_open_is_present_again_with_its_next_beat(relic: Entry) -
     assert not presence.is_present(relic.job_id)
     presence.beat("probe", [relic.job_id], conf.PRESENCE_TTL)
     assert presence.is_present(relic.job_id)
+
+
+def test_a_long_look_by_code_is_believed(join: Join, line: Line) -> None:
+    """As in the README's example."""
+    entry = join(looked=False)
+    joining.look(entry, 60)
+    assert Keeper().hold(line) == 0
+    assert presence.is_present(entry.job_id)
+    assert presence.inspect(entry.job_id, None).present
+    with pytest.raises(ValueError, match="at most 120 s"):
+        joining.look(entry, 3600)
 
 
 def test_a_presence_without_end_is_believed(join: Join, valkey: redis.Redis) -> None:

@@ -184,7 +184,7 @@ def test_without_redis_an_entry_is_still_shown_and_can_be_left(request: pytest.F
     request.getfixturevalue("redis_away")
     page = visitor.client.get(url(entry))
     assert page.status_code == 200
-    assert "nothing is lost" in page.content.decode()
+    assert "The line cannot be seen right now; your place is kept." in page.content.decode()
     now = state(visitor, entry)
     assert (now["status"], now["position"], now["eta_seconds"]) == ("waiting", None, None)
     assert visitor.client.post(url(entry, "leave/")).status_code == 303
