@@ -140,7 +140,7 @@ def test_uploads_that_would_wait_for_too_long_are_told_to_come_back(processes: P
 def test_the_end_of_a_web_process_is_the_end_of_its_checkers(
     end: signal.Signals, seconds: str, processes: Processes
 ) -> None:
-    """One is idle, and one is busy in native code, where it hears of nothing. SIGTERM waits for its budget to be over."""
+    """One is idle, and one is busy in native code, where it hears of nothing. SIGTERM waits for its budget to end."""
     web = site(processes, CHECK_SECONDS=seconds)
     poster = Poster(web.port, "deeds")
     with ThreadPoolExecutor(2) as threads:
