@@ -94,7 +94,7 @@ class Conf:
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise
     CHECKERS: int = 2  # child processes of a web process that look into uploads at the same time
     CHECK_SECONDS: float = 10  # seconds of a look into one file, and of the wait for a free checker
-    CHECK_MEMORY: int = 512 * 1024**2  # bytes that a look into one file may take
+    CHECK_MEMORY: int = 256 * 1024**2  # bytes that a look into one file may take
 
     def is_closed(self, queue: str) -> bool:
         """True if this line takes nobody in."""

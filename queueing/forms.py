@@ -74,7 +74,7 @@ class EntryForm(forms.Form):
         upload.seek(0)
         if sentence := self.refusal_of(upload.read(HEAD)):
             raise ValidationError(sentence, code="other_format")
-        if type(self).check_file is not EntryForm.check_file:
+        if self.has_check():
             upload.seek(0)
             checkers.check(type(self), upload)
         upload.seek(0)
@@ -105,6 +105,11 @@ class EntryForm(forms.Form):
         database, Redis, network and disk. `self` is a form without data there, and `upload` is all that the check sees.
         The child imports this class by its name, so the class has to be at the top of a module.
         """
+
+    @classmethod
+    def has_check(cls) -> bool:
+        """True if this form looks into its files."""
+        return cls.check_file is not EntryForm.check_file
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments for the task: all fields except the code and the file."""

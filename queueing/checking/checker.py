@@ -58,7 +58,7 @@ class Checker:
         if self.taken is not None:
             return
         try:
-            ready = receive(self._socket, self.born + START_SECONDS)
+            ready = receive(self._socket, time.monotonic() + START_SECONDS)
             self.taken = frozenset(map(str, ready["taken"]))
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise NotStarted(f"A checker did not start: {self._end_of_dying()}.") from error

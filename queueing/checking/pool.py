@@ -46,10 +46,15 @@ class Checkers:
         self._changed = Condition()
         self._busy = 0
         self._idle: list[Checker] = []
-        self._forms: set[str] = set()  # that were asked for so far: each checker imports all of them
+        self._forms: set[str] = set()  # each checker imports all of them when it starts
         # The kernel ends a checker with the thread that started it, so one thread starts them all, and stays.
         self._starter = ThreadPoolExecutor(1, "checkers")
         self._has_told = False
+
+    def know(self, form: type) -> None:
+        """Have checkers import this form when they start. One that is not known becomes so at its first check."""
+        with self._changed:
+            self._forms.add(name_of(form))
 
     def check(self, form: type, upload: "UploadedFile[Any]") -> None:
         """Have a checker call this form's `check_file`.

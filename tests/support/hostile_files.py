@@ -172,7 +172,7 @@ def _packed_xref(size: int) -> bytes:
     """A table of objects that unpacks to a thousand times the size of the file."""
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(bytes(MIB)) for _ in range(min(1000, size // 1100))) + packer.flush()
-    table = b"<</Type/XRef/W[1 4 2]/Size 100000000/Root 1 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(packed)
+    table = b"<</Type/XRef/W[1 4 2]/Size 4000000/Root 1 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(packed)
     body = b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
     return body + b"3 0 obj\n" + table + packed + b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF" % len(body)
 
