@@ -54,7 +54,7 @@ class Conf:
     DEAF_GRACE: float = 30  # seconds a task may ignore that its visitor has left before it is killed
 
     # The limits of one run, unless the task says otherwise
-    TASK_MEMORY_BYTES: int = 2 * 1024**3  # bytes of memory, beside what a horse inherits from its worker
+    TASK_MEMORY_BYTES: int = 1536 * 1024**2  # bytes of memory, beside what a horse inherits from its worker
     TASK_CPU_SECONDS: int = 1800  # seconds of computing, of all threads together
     TASK_DISK_BYTES: int = 2 * 1024**3  # bytes of the temporary folder, and of the saved files
     TASK_PROCESSES: int = 16  # processes that a task has running at one time, beside its own
