@@ -4,13 +4,20 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from redis.exceptions import NoPermissionError
+from rq import suspension
 
-from queueing.line import hints, keys
+from queueing.keeper import mend
+from queueing.line import epoch, hints, keys, presence, scripts
 from queueing.line.keys import LineKeys, line_keys
+from queueing.line.places import Line
+from queueing.line.scripts import Ranked
+from queueing.states import Absence
+from queueing.work.worker import PresenceWorker
 from tests.support import acl
 from tests.support.servers import free_port, start_valkey
 
@@ -120,3 +127,66 @@ def test_the_channel_layer_takes_an_address_with_a_password(port: int) -> None:
 def test_the_users_file_has_one_user_a_line(tmp_path: Path) -> None:
     assert [rule.split()[1] for rule in acl.rules()] == ["default", *USERS]
     assert all(">${" not in rule for rule in acl.rules())
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_every_process_may_run_all_scripts_of_the_line(user: str, port: int, settings: Any) -> None:
+    signed_in = client(port, user)
+    line = Line("probe", signed_in)
+    jobs = [f"{user}{number}" for number in range(4)]
+    for job_id, score in zip(jobs, (1.0, 2.0, 3.0, 4.0), strict=True):
+        assert line.reserve(job_id)
+        assert line.place(job_id, score) == "unseen"
+    scripts.beat(signed_in, line.keys, jobs[:3], 60)
+    signed_in.set(line.keys.epoch, "here")
+    assert line.claim("w").job_id == jobs[0]
+    assert [claim.job_id for claim in line.claims().values()] == [jobs[0]]
+    line.end_claim("w", jobs[0], started="attempt 1")
+    assert line.claim("w").job_id == jobs[1]
+    assert line.release("w", jobs[1]) == "line"
+    scripts.close(signed_in, line.keys, jobs[1], Absence.CLOSED, grace=0, gone_ttl=60)
+    scripts.hold(signed_in, line.keys, first=0, window=10, grace=10)
+    signed_in.set(keys.WATCH, 1)
+    assert (jobs[1], Absence.CLOSED) in scripts.drop(signed_in, line.keys, least_watch=1, window=10)
+    line.restore([Ranked(jobs[1], 2)])
+    epoch.begin_restoring(signed_in, "probe")
+    assert epoch.begin_epoch(signed_in, "probe", "here")
+    presence.inspect(jobs[1], None, signed_in)
+    line.standing(jobs[1], 2)
+    line.counts()
+    for job_id in line.all_ids():
+        line.remove(job_id)
+    line.delete_jobs(jobs)
+
+
+def test_a_worker_may_do_what_rq_does(port: int) -> None:
+    """A worker's life, with a foreign job that it refuses, one that fails, and RQ's maintenance."""
+    worker = PresenceWorker(["probe"], name="signed-in", connection=client(port, "worker"))
+    worker.register_birth()
+    queue = worker.line_queues[0]
+    queue.enqueue("tests.support.foreign.note", "x", job_id="refused")
+    queue.enqueue("tests.support.foreign.note", "x", job_id="started", unique=True)
+    found = worker.dequeue_job_and_maintain_ttl(None)
+    assert found is not None
+    worker.execute_job(*found)
+    assert worker.connection.hget("rq:job:refused", "status") == b"failed"
+    job = queue.job_to_run("started")
+    execution = worker.prepare_execution(job)
+    worker.maintain_heartbeats(job, execution)
+    worker.handle_job_failure(job, queue, exc_string="failed", execution=execution)
+    worker.run_maintenance_tasks()
+    assert worker.last_cleaned_at is not None
+    suspension.suspend(worker.connection)
+    suspension.resume(worker.connection)
+    worker.teardown()
+    assert worker.outage._since is None
+
+
+def test_the_keeper_may_mend(port: int, settings: Any) -> None:
+    admin = client(port, "worker")
+    for key in ("rq:wip:probe", "rq:workers", line_keys("probe").line, line_keys("probe").version):
+        admin.delete(key)
+        admin.set(key, "rubbish")
+    assert mend.mend(client(port, "keeper")) == 4
+    assert epoch.run_id(client(port, "keeper"))
+    assert list(client(port, "keeper").scan_iter(match="presence:*")) is not None
