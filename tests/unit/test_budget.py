@@ -164,13 +164,17 @@ def test_the_keeper_sums_the_lines(valkey: redis.Redis) -> None:
     assert metrics.get("/metrics").status_code == 404
 
 
-def test_many_rows_behind_the_sums_are_summed_by_a_join(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_behind_the_sums_are_added_by_a_join(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "MANY", 2)
+    budget.publish_totals()
     for _ in range(5):
         send()
     totals = budget.read_totals()
     assert totals is not None
-    assert totals.last_id > 0
+    assert totals.of("probe") == budget.Used(3 * SIZE, 3)
+    assert 0 < valkey.ttl(keys.STORED) <= budget.TOTALS_TTL
+    assert budget.used(Entry(queue="probe"))[2:] == (budget.Used(5 * SIZE, 5),) * 2
+    assert budget.publish_totals().of("probe") == budget.Used(5 * SIZE, 5)
 
 
 # The disk
