@@ -29,7 +29,10 @@ from queueing.models import Entry, EntryQuerySet
 
 TOTALS_INTERVAL = 10.0  # seconds between two sums of the keeper
 TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
-MANY = 1000  # rows behind the sums, of which a join makes new ones
+MANY = 100  # rows behind the sums, which a join then moves forward: reading one more row costs 0.5 us
+
+
+BYTES = Sum(F("input_size") + F("files_size"))
 
 
 class Used(NamedTuple):
@@ -101,14 +104,16 @@ def used(entry: Entry) -> tuple[Used, Used, Used, Used]:
         sums = [int(value) for value in cursor.fetchone()]
     visitor, network, line, site = (Used(*sums[at : at + 2]) for at in (0, 2, 4, 6))
     if site.entries > MANY:
-        publish_totals()
+        move_totals(totals)
     return visitor, network, totals.of(entry.queue) + line, totals.of_all() + site
 
 
 def parameters(entry: Entry, last_id: int) -> dict[str, Any]:
-    """The parameters of USED. An unknown visitor or network is NULL there, which equals nothing."""
+    """The parameters of USED. A visitor or network that is unknown or unlimited is NULL there: it equals nothing."""
     visitor = Entry._meta.get_field("visitor").get_db_prep_value(entry.visitor, database)
-    return {"visitor": visitor, "address": entry.address or None, "queue": entry.queue, "last_id": last_id}
+    is_limited = conf.MAX_BYTES_PER_ADDRESS or conf.MAX_ENTRIES_PER_ADDRESS
+    address = entry.address or None if is_limited else None
+    return {"visitor": visitor, "address": address, "queue": entry.queue, "last_id": last_id}
 
 
 # The sums of the lines
@@ -129,12 +134,26 @@ def publish_totals() -> Totals:
     A row that is inserted meanwhile may count twice until the next time; one whose commit is under way, not at all.
     """
     last_id = Entry.objects.aggregate(last=Max("id"))["last"] or 0
-    stored = stored_rows().values("queue").annotate(bytes=Sum(F("input_size") + F("files_size")))
+    stored = stored_rows().values("queue").annotate(bytes=BYTES)
     sizes = {row["queue"]: int(row["bytes"]) for row in stored.order_by()}
     counts = Entry.objects.values("queue").annotate(rows=Count("id")).order_by()
     totals = Totals(last_id, {row["queue"]: Used(sizes.get(row["queue"], 0), row["rows"]) for row in counts})
     connection().set(STORED, json.dumps(asdict(totals)), ex=TOTALS_TTL)
     return totals
+
+
+def move_totals(totals: Totals) -> None:
+    """Add the rows behind the sums to them, until the keeper makes new ones, which also know what was deleted."""
+    behind = (
+        Entry.objects.filter(pk__gt=totals.last_id)
+        .values("queue")
+        .annotate(bytes=BYTES, rows=Count("id"), last=Max("id"))
+    )
+    last_id, lines = totals.last_id, dict(totals.lines)
+    for row in behind.order_by():
+        lines[row["queue"]] = totals.of(row["queue"]) + Used(int(row["bytes"]), row["rows"])
+        last_id = max(last_id, row["last"])
+    connection().set(STORED, json.dumps(asdict(Totals(last_id, lines))), xx=True, keepttl=True)
 
 
 def stored_rows() -> EntryQuerySet:

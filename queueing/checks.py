@@ -78,12 +78,6 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
     ),
     (
         "queueing.E020",
-        lambda c: c.INPUT_TTL <= c.RESULT_TTL,
-        "INPUT_TTL is longer than RESULT_TTL.",
-        "The input is deleted with the entry at the latest.",
-    ),
-    (
-        "queueing.E021",
         lambda c: min(getattr(c, name) for name in BUDGETS) >= 0,
         "A budget is below zero.",
         f"0 means no limit: {', '.join(BUDGETS)}.",

@@ -89,4 +89,4 @@ def lease_end() -> Any:
 
 def input_end() -> Any:
     """The time until which the input of an entry that ends now is kept, by the database's clock."""
-    return Now() + timedelta(seconds=conf.INPUT_TTL)
+    return Now() + timedelta(seconds=min(conf.INPUT_TTL, conf.RESULT_TTL))

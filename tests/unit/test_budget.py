@@ -1,5 +1,6 @@
 """Budgets of stored bytes and entries, and the floor of the disk."""
 
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from queueing.keeper.round import Keeper
 from queueing.line import keys
 from queueing.models import Entry, EntryFile
 from tests.support.files import stored_files
-from tests.support.visitors import FORM, Visitor, upload, url
+from tests.support.visitors import FORM, Visitor, staff, upload, url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -160,17 +161,26 @@ def test_the_keeper_sums_the_lines(valkey: redis.Redis) -> None:
     valkey.delete(keys.STORED)
     Keeper().round()
     assert budget.read_totals() == budget.Totals(Entry.objects.get().pk, {"probe": budget.Used(SIZE, 1)})
-    metrics = Client(headers={"Authorization": "Bearer x"})
-    assert metrics.get("/metrics").status_code == 404
+    metrics = staff("view").client.get("/metrics").content.decode()
+    assert f'queueing_stored_bytes{{queue="probe"}} {SIZE}.0' in metrics
+    assert 'queueing_stored_entries{queue="probe"} 1.0' in metrics
+    assert 'queueing_stored_bytes{queue="tables"} 0.0' in metrics
+    room = re.search(r"^queueing_free_disk_bytes ([\d.e+]+)$", metrics, re.MULTILINE)
+    assert room
+    assert float(room[1]) > 0
 
 
-def test_many_rows_behind_the_sums_are_summed_by_a_join(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_behind_the_sums_are_added_by_a_join(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "MANY", 2)
+    budget.publish_totals()
     for _ in range(5):
         send()
     totals = budget.read_totals()
     assert totals is not None
-    assert totals.last_id > 0
+    assert totals.of("probe") == budget.Used(3 * SIZE, 3)
+    assert 0 < valkey.ttl(keys.STORED) <= budget.TOTALS_TTL
+    assert budget.used(Entry(queue="probe"))[2:] == (budget.Used(5 * SIZE, 5),) * 2
+    assert budget.publish_totals().of("probe") == budget.Used(5 * SIZE, 5)
 
 
 # The disk

@@ -30,6 +30,7 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E060": {"STALL_SECONDS": 0},
     "queueing.E070": {"MAX_PAGES_PER_ADDRESS": 0},
     "queueing.E071": {"SIGN_IN_ATTEMPTS": 0},
+    "queueing.E020": {"MAX_BYTES": -1},
 }
 
 
@@ -85,7 +86,7 @@ def test_each_relation_has_a_failing_case() -> None:
     assert {id_ for id_, *_ in RELATIONS} == FAILING.keys()
 
 
-@pytest.mark.parametrize("name", ["RESULT_TTL", "REDIS_PATIENCE", "DEAF_GRACE", "HEARTBEAT_INTERVAL"])
+@pytest.mark.parametrize("name", ["RESULT_TTL", "REDIS_PATIENCE", "DEAF_GRACE", "HEARTBEAT_INTERVAL", "INPUT_TTL"])
 def test_a_duration_below_zero_is_found(name: str, settings: Any) -> None:
     settings.QUEUEING = {name: -1}
     assert "queueing.E008" in found()

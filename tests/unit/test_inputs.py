@@ -124,6 +124,11 @@ def test_an_input_goes_minutes_after_the_end_and_not_before(join: Join, settings
     assert {entry.status for entry in (first, second)} == {Status.CANCELLED}
 
 
+def test_an_input_goes_with_its_row_at_the_latest(join: Join, settings: Any) -> None:
+    settings.QUEUEING = {"RESULT_TTL": 20}
+    assert (inputs.seconds_left(left(join)) or 0) <= 20
+
+
 @pytest.mark.parametrize("end", ["succeed", "fail", "abandon", "drop"])
 def test_every_end_sets_the_time_of_the_input(join: Join, end: str) -> None:
     entry = join()
