@@ -23,7 +23,7 @@ if redis.call('EXISTS', PRESENCE .. id) == 0 then
   redis.call('ZADD', due, over, id)
   if KEYS[16] then
     redis.call('ZADD', KEYS[16], over, id)
-    redis.call('PEXPIRE', KEYS[16], 3600000)
+    redis.call('PEXPIRE', KEYS[16], 600000)
   end
   return 'unseen'
 end

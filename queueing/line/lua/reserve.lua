@@ -78,7 +78,7 @@ if from then
     local next_on_time = on_time + interval
     redis.call('SET', on_time_key, string.format('%.3f', next_on_time), 'PX', math.ceil(next_on_time - now))
     redis.call('ZADD', from, 'NX', now + ARGV[4], id)
-    redis.call('PEXPIRE', from, 3600000)
+    redis.call('PEXPIRE', from, 600000)
   end
 end
 
