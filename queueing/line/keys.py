@@ -32,7 +32,7 @@ COUNTING = "queueing:counting"
 # Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"
 # zset id -> ms: joins of one address that are being stored, and places whose page was not looked at; with the moment
-# when they are over. Those that were looked at are taken out at the address's next join. Lives an hour.
+# when they are over. Those that were looked at are taken out at the address's next join. Lives ten minutes.
 FROM = "rq:line:{queue}:from:{address}"
 # string "<ms>": when the next join of an address would be on time; it may be early by a burst. Lives until then.
 ON_TIME = "joins:{address}"

@@ -40,6 +40,7 @@ def fault(request: pytest.FixtureRequest, own_valkey: OwnValkey, settings: Any) 
     """A fault that a test may begin and end."""
     settings.REDIS_TIMEOUT = 2.0  # as shipped
     settings.REDIS_ALLOWANCE = ALLOWANCE
+    settings.QUEUEING = {"MIN_PRESENCE": 0}  # these visitors have just come
     proxy = Proxy(own_valkey.port)
     if "slow" in request.param:
         settings.REDIS_URL = f"redis://{proxy.url.removeprefix('http://')}/0"

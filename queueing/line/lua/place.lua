@@ -23,7 +23,7 @@ if redis.call('EXISTS', PRESENCE .. id) == 0 then
   redis.call('ZADD', due, over, id)
   if KEYS[17] then
     redis.call('ZADD', KEYS[17], over, id)
-    redis.call('PEXPIRE', KEYS[17], 3600000)
+    redis.call('PEXPIRE', KEYS[17], 600000)
   end
   return 'unseen'
 end

@@ -55,22 +55,24 @@ if from then
     return refuse('joins', early)
   end
   -- The places that were looked at meanwhile, or have ended, are forgotten here: no other script knows addresses.
-  local ids, over = redis.call('ZRANGE', from, 0, -1), {}
-  if #ids > 0 then
-    local not_seen, not_stored =
-      redis.call('ZMSCORE', unseen, unpack(ids)), redis.call('ZMSCORE', reserved, unpack(ids))
-    for i, other in ipairs(ids) do
+  local ids, left = redis.call('ZRANGE', from, 0, -1), 0
+  for first = 1, #ids, 1000 do
+    local some, over = { unpack(ids, first, math.min(first + 999, #ids)) }, {}
+    local not_seen = redis.call('ZMSCORE', unseen, unpack(some))
+    local not_stored = redis.call('ZMSCORE', reserved, unpack(some))
+    for i, other in ipairs(some) do
       if not not_seen[i] and not not_stored[i] then
         over[#over + 1] = other
       elseif not not_seen[i] and other ~= id then
         under_way[#under_way + 1] = other
       end
     end
+    if #over > 0 then
+      redis.call('ZREM', from, unpack(over))
+    end
+    left = left + #some - #over
   end
-  if #over > 0 then
-    redis.call('ZREM', from, unpack(over))
-  end
-  if #ids - #over >= tonumber(ARGV[9]) then
+  if left >= tonumber(ARGV[9]) then
     local first = redis.call('ZRANGE', from, 0, 0, 'WITHSCORES')
     return refuse('unseen', math.max(first[2] - now, 0))
   end
@@ -78,7 +80,7 @@ if from then
     local next_on_time = on_time + interval
     redis.call('SET', on_time_key, string.format('%.3f', next_on_time), 'PX', math.ceil(next_on_time - now))
     redis.call('ZADD', from, 'NX', now + ARGV[4], id)
-    redis.call('PEXPIRE', from, 3600000)
+    redis.call('PEXPIRE', from, 600000)
   end
 end
 

@@ -100,6 +100,17 @@ def test_places_without_a_look_are_few_and_a_look_makes_room(line: Line, setting
     assert refusals(line, HERE, 2) == ["", "unseen"]
 
 
+def test_a_limit_that_is_lifted_stays_lifted(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    """More places than one command of a script takes."""
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 1_000_000, "MAX_LINE": 1_000_000}
+    for key in (line.keys.unseen, keys.from_key("probe", HERE)):
+        valkey.zadd(key, {str(number): number for number in range(20_000)})
+    assert ask(line).refusal == ""
+    valkey.delete(line.keys.unseen)
+    assert ask(line).refusal == ""
+    assert valkey.zcard(keys.from_key("probe", HERE)) == 2
+
+
 def test_a_join_that_was_not_stored_makes_room(line: Line, settings: Any) -> None:
     settings.QUEUEING = {"ADDRESS_UNSEEN": 1}
     line.reserve("1", HERE)
