@@ -153,7 +153,7 @@ def test_every_process_may_run_all_scripts_of_the_line(user: str, port: int, set
     assert epoch.begin_epoch(signed_in, "probe", "here")
     presence.inspect(jobs[1], None, signed_in)
     line.standing(jobs[1], 2)
-    line.counts()
+    line.counts(0)
     for job_id in line.all_ids():
         line.remove(job_id)
     line.delete_jobs(jobs)
