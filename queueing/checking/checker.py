@@ -67,15 +67,15 @@ class Checker:
         """Does this form take this file? {"died": why} if the checker gave no answer in time; then it has ended."""
         question = {"form": form, "name": upload.name, "type": upload.content_type}
         self.checks += 1
-        try:
-            with descriptor_of(upload) as descriptor:
+        with descriptor_of(upload) as descriptor:
+            try:
                 send(self._socket, question, descriptor)
-            return receive(self._socket, time.monotonic() + seconds)
-        except TimeoutError:
-            self.end()
-            return {"died": f"no answer within {seconds:g} s"}
-        except (OSError, ValueError):
-            return {"died": self._end_of_dying()}
+                return receive(self._socket, time.monotonic() + seconds)
+            except TimeoutError:
+                self.end()
+                return {"died": f"no answer within {seconds:g} s"}
+            except (OSError, ValueError):
+                return {"died": self._end_of_dying()}
 
     def end(self) -> None:
         """End the process, whatever it does."""

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,8 +132,8 @@ def test_limits_are_beyond_what_the_process_has_already() -> None:
 def test_computing_time_can_be_given_again() -> None:
     def spin(seconds: float) -> object:
         sandbox.limit(cpu=1)
-        began = os.times().user
-        while os.times().user - began < seconds:
+        began = time.process_time()
+        while time.process_time() - began < seconds:
             pass
         return "done"
 
