@@ -1,7 +1,7 @@
 """A seccomp filter (seccomp(2)): system calls that the kernel refuses to this process and its children from now on.
 
 The filter is a list of calls that are refused; every other call passes. A call that is refused gets EPERM, so that a
-library sees an error and goes on. Where the processor is not in CALLS, nothing is filtered.
+library sees an error and goes on. On a processor that is not in MACHINES, nothing is filtered.
 """
 
 import ctypes
@@ -11,10 +11,12 @@ import platform
 import struct
 from collections.abc import Iterator
 
-# The processor (linux/audit.h), the number of seccomp(2), and the numbers of the calls in the order of NAMES.
+# The code of the processor (linux/audit.h) and the number of seccomp(2).
 MACHINES = {"x86_64": (0xC000003E, 317), "aarch64": (0xC00000B7, 277)}
-# Refused with PROCESSES: the number on x86_64 and on aarch64; None: the processor has no such call.
-PROCESS_CALLS: dict[str, tuple[int | None, int | None]] = {
+type Calls = dict[str, tuple[int | None, int | None]]
+
+# Refused with processes: the number on x86_64 and on aarch64; None: the processor has no such call.
+PROCESS_CALLS: Calls = {
     "fork": (57, None),
     "vfork": (58, None),
     "execve": (59, 221),
@@ -35,7 +37,7 @@ OWN_CALLS = {"kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131)}
 ZERO_CALLS = {"prlimit64": (302, 261)}
 CLONE, CLONE3 = (56, 220), (435, 435)
 CLONE_THREAD = 0x10000
-SOCKET_CALLS = {
+SOCKET_CALLS: Calls = {
     "socket": (41, 198),
     "connect": (42, 203),
     "bind": (49, 200),
@@ -44,7 +46,7 @@ SOCKET_CALLS = {
     "accept4": (288, 242),
 }
 # Refused with either: they reach around the other rules, or are a large surface that no task needs.
-STRANGE_CALLS = {
+STRANGE_CALLS: Calls = {
     "io_uring_setup": (425, 425),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
@@ -83,7 +85,7 @@ def _steps(machine: str, *, sockets: bool, processes: bool) -> Iterator[Step]:
     yield from [(LOAD, 0, 0, MACHINE_AT), (IF_EQUAL, 1, 0, code), _refuse(), (LOAD, 0, 0, NUMBER_AT)]
     if machine == "x86_64":
         yield from [(IF_AT_LEAST, 0, 1, X32), _refuse()]
-    groups = [STRANGE_CALLS, SOCKET_CALLS if sockets else {}, PROCESS_CALLS if processes else {}]
+    groups: list[Calls] = [STRANGE_CALLS, SOCKET_CALLS if sockets else {}, PROCESS_CALLS if processes else {}]
     for numbers in (pair for group in groups for pair in group.values()):
         if (number := numbers[column]) is not None:
             yield from [(IF_EQUAL, 0, 1, number), _refuse()]
