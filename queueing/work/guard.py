@@ -82,7 +82,8 @@ class Guard:
 
     def note_end(self, usage: Any) -> None:
         """The horse has ended. `usage` is that of wait4(2), and knows the peak since the last look."""
-        self._peak = max(self._peak, usage.ru_maxrss * KILOBYTE - self._inherited.get("VmRSS", 0))
+        if self._inherited:  # on Linux, where the unit is known
+            self._peak = max(self._peak, usage.ru_maxrss * KILOBYTE - self._inherited["VmRSS"])
 
     @property
     def short_of_memory(self) -> bool:
