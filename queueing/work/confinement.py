@@ -25,7 +25,7 @@ from queueing.registry import all_tasks
 from queueing.work import horse
 from queueing.work.guard import Guard
 from queueing.work.horse import LIBC
-from queueing.work.limits import set_limits
+from queueing.work.limits import prepare_worker, set_limits
 
 logger = logging.getLogger("queueing")
 
@@ -39,6 +39,7 @@ _guard: Guard | None = None  # the worker's, in its horse; None in every other p
 
 def prepare(worker: str) -> None:
     """In a worker, before its first fork. The log gets a line for each rule that this machine cannot keep."""
+    prepare_worker()
     forget_keys()
     for rule in missing():
         logger.warning("Worker %s: this machine keeps no rule for %s of a task", worker, rule)
@@ -69,7 +70,7 @@ def begin(guard: Guard) -> None:
     _guard = guard
     folder = str(guard.scratch.path)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
-    set_limits(guard.limits)
+    set_limits(guard.limits, inherited=guard.inherited_data)
 
 
 def enter(entry: Entry) -> None:

@@ -18,7 +18,7 @@ from queueing.conf import conf
 from queueing.registry import all_tasks
 
 CPU_GRACE = 5  # seconds between SIGXCPU, which tells its reason, and the kernel's SIGKILL
-OOM_SCORE = 500  # of a horse, where other processes have 0: the system out of memory kills horses first
+OOM_SCORE = 500  # of a worker and its horses, where other processes have 0; of these, the kernel takes the largest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,21 @@ def _first(of_task: int | None, usual: int) -> int:
     return usual if of_task is None else of_task
 
 
-def set_limits(limits: Limits) -> None:
-    """In a new horse: the limits that the kernel keeps. Processes that the task starts inherit them."""
+def prepare_worker() -> None:
+    """In a worker, before its first fork: no dumps of memory, and horses go first when the system is out of it."""
     _lower(resource.RLIMIT_CORE, 0)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def set_limits(limits: Limits, *, inherited: int) -> None:
+    """In a new horse: the limits that the kernel keeps. Processes that the task starts inherit them.
+
+    `inherited` is the bytes of data that the worker had at the fork: private memory that can be written.
+    """
     _lower(resource.RLIMIT_CPU, limits.cpu, grace=CPU_GRACE)
     if sys.platform == "linux":
-        _lower(resource.RLIMIT_DATA, _data_in_use() + limits.memory)
-        with suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+        _lower(resource.RLIMIT_DATA, inherited + limits.memory)
 
 
 def _lower(kind: int, value: int, *, grace: int = 0) -> None:
@@ -62,9 +69,3 @@ def _lower(kind: int, value: int, *, grace: int = 0) -> None:
     bounds = [(value, soft), (value + grace, hard)]
     wanted_soft, wanted_hard = (new if old == resource.RLIM_INFINITY else min(new, old) for new, old in bounds)
     resource.setrlimit(kind, (wanted_soft, wanted_hard))
-
-
-def _data_in_use() -> int:
-    """Bytes that count for RLIMIT_DATA already: private memory that can be written, touched or not."""
-    pages = int(Path("/proc/self/statm").read_text().split()[5])
-    return pages * resource.getpagesize()

@@ -117,7 +117,7 @@ from queueing.tasks.tables.profile import profile
 from queueing.work.limits import Limits, set_limits
 path = pathlib.Path(sys.argv[1])
 path.write_bytes({table})
-set_limits(Limits(memory=1024 * 2**20, cpu=120, disk=0, processes=0))
+set_limits(Limits(memory=1024 * 2**20, cpu=120, disk=0, processes=0), inherited=0)
 try:
     profile(path, header="auto", progress=lambda *_: None)
 except UnusableInput as error:

@@ -31,9 +31,11 @@ def test_a_task_has_its_own_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 INHERITED = """
+from queueing.work.guard import Guard
 from queueing.work.limits import Limits, set_limits
 held = b"x" * 300_000_000  # as a warm worker has
-set_limits(Limits(memory=200_000_000, cpu=60, disk=1, processes=0))
+with Guard(Limits(memory=200_000_000, cpu=60, disk=1, processes=0), timeout=60, children_before=()) as guard:
+    set_limits(guard.limits, inherited=guard.inherited_data)
 more = b"x" * 150_000_000
 try:
     b"x" * 150_000_000
