@@ -105,7 +105,7 @@ class Channel(HTTPChannel):
             return
         self.header_lines = 0
         if self._transferDecoder is not None and self.length != 0:
-            verdict = bodies.judge(self._scope())
+            verdict = self._judged()
             if isinstance(verdict, Refusal):
                 self.refuse(verdict)
                 return
@@ -137,6 +137,11 @@ class Channel(HTTPChannel):
     def requestDone(self, request: Any) -> None:
         self._begin(Phase.HEADERS if self._dataBuffer else Phase.IDLE)
         super().requestDone(request)
+
+    def become_socket(self) -> None:
+        """The connection is a WebSocket now; this object stays as its producer. Its request takes 2 KB."""
+        self.factory.forget(self)
+        self.requests.clear()
 
     # The answer
 
@@ -183,10 +188,9 @@ class Channel(HTTPChannel):
         """Answer, and close: the client gets a moment to read it, and nothing more is kept of what it sends."""
         if self.phase is Phase.CLOSING:
             return
-        scribe.note(refusal, self._scope(), self._size())
-        self.permit, permit = None, self.permit
-        if permit is not None:
-            permit.ticket.release()
+        size = self.taken if self.length is None else self.length
+        scribe.note(refusal, self._scope(), size)
+        self._release()
         if self.requests and self.requests[-1].content is not None:
             self.requests[-1].content.close()
         is_head = getattr(self, "_command", b"") == b"HEAD"
@@ -241,9 +245,12 @@ class Channel(HTTPChannel):
             logger.exception("The temporary folder takes nothing")
             self.refuse(refusals.NO_ROOM)
 
-    def _size(self) -> int | None:
-        """The length of the body, as far as it is known."""
-        return self.length if self.length is not None else self.taken
+    def _judged(self) -> Permit | Refusal:
+        try:
+            return bodies.judge(self._scope())
+        except Exception:
+            logger.exception("A body could not be judged")
+            return refusals.BROKEN
 
     def _scope(self) -> dict[str, Any]:
         """The ASGI scope of the request whose headers are read, as far as the rules need it."""

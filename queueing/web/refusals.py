@@ -63,6 +63,7 @@ NOT_ALLOWED_HOST = Refusal(400, "400.html")
 FOREIGN = Refusal(403, "403_csrf.html")
 NOT_FOUND = Refusal(404, "404.html")
 TOO_SLOW = Refusal(408, "408.html")
+BROKEN = Refusal(500, "500.html")
 NO_ROOM = Refusal(503, "503_uploads.html", headers=(("Retry-After", "60"),))
 
 

@@ -32,8 +32,7 @@ class Request(WebRequest):
         self.body, self.content = self.content, BytesIO()
         done = super().process()
         if self.transport is None:  # the connection is a WebSocket now
-            channel.factory.forget(channel)
-            self.body = None
+            channel.become_socket()
         return done
 
     def basic_error(self, status: int, _status_text: bytes, _body: Any) -> None:

@@ -1,6 +1,7 @@
 """daphne with limits: its server and factory, made of the connections of `channel.py`."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Iterator
@@ -17,6 +18,8 @@ from queueing.web.channel import Channel
 from queueing.web.guards import guards
 from queueing.web.origin import App
 from queueing.web.request import Request
+
+logger = logging.getLogger("queueing")
 
 CHECK = 1.0  # seconds between two looks at the deadlines of all connections
 PIECE = 256 * 1024  # bytes of a body that are read at a time
@@ -60,11 +63,15 @@ class Factory(HTTPFactory):
                 del self.by_address[channel.address]
 
     def check(self) -> None:
-        """End every connection that has waited too long."""
+        """End every connection that has waited too long. An error with one of them must not end the looking."""
+        self._clock.callLater(CHECK, self.check)
         now = time.monotonic()
         for channel in list(self.channels):
-            channel.check(now)
-        self._clock.callLater(CHECK, self.check)
+            try:
+                channel.check(now)
+            except Exception:
+                logger.exception("A connection could not be looked at")
+                channel.abort()
 
     def _counted(self, addr: Any) -> str:
         """A key of the peer's network; empty for a proxy, which limits its own clients, and for a Unix socket."""

@@ -19,17 +19,19 @@ class Room:
 
     def __init__(self, size: Callable[[], int]) -> None:
         self.size = size
-        self.held: Counter[str] = Counter()  # bytes by address; the empty one stands for all unknown ones
+        self.total = 0  # bytes that are held
+        self.held: Counter[str] = Counter()  # the same by address; the empty one stands for all unknown ones
 
     def reserve(self, address: str, size: int) -> "Ticket | None":
         """Room for one more body of this address. None if there is not enough."""
         size = max(size, LEAST)
         mine = self.held[address]
-        if self.held.total() + size > self.size():
+        if self.total + size > self.size():
             return None
         if address and mine and mine + size > self.size() // SHARE:
             return None
         self.held[address] += size
+        self.total += size
         return Ticket(self, address, size)
 
 
@@ -43,6 +45,7 @@ class Ticket:
         """Give the room back."""
         held = self.room.held
         held[self.address] -= self.size
+        self.room.total -= self.size
         if not held[self.address]:
             del held[self.address]
         self.size = 0

@@ -1,6 +1,7 @@
 """Connections to a real web process that say little, read little, or talk nonsense: each ends soon."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 import time
@@ -171,6 +172,18 @@ def test_an_open_socket_is_no_connection_of_that_count(web: Web) -> None:
         assert ws.recv(timeout=10)
         time.sleep(4)  # longer than any limit of a request
         assert ws.ping().wait(5)
+
+
+def test_a_proxy_may_come_by_a_unix_socket(processes: Processes, tmp_path: Path) -> None:
+    address = tmp_path / "web.sock"
+    processes.start("-m", "config.serve", "-v", "0", "--unix-socket", str(address))
+    wait_for(address.exists)
+    for method, length, status in ((b"GET", 0, 200), (b"POST", 9, 405)):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(address))
+            client.sendall(b"%s /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % (method, length))
+            client.settimeout(10)
+            assert client.recv(4096).startswith(b"HTTP/1.1 %d" % status)
 
 
 # Answers

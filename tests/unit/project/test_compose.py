@@ -11,6 +11,8 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from queueing.line.keys import KEEPER
+from queueing.registry import get_task
+from queueing.web.bodies import SLACK, SMALL
 from queueing.web.command_line import CommandLine
 from tests.support.paths import ROOT
 
@@ -18,6 +20,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 SCALED = ["web", "worker"]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def parse(command: list[str]) -> dict[str, Any]:
@@ -62,6 +65,23 @@ def test_a_container_runs_what_make_run_runs(name: str) -> None:
 def test_the_web_server_listens_to_other_containers_with_a_long_backlog() -> None:
     assert parse(SERVICES["web"]["command"])["socket_strings"] == ["tcp:port=8000:interface=0.0.0.0:backlog=2048"]
     assert "web 8000" in COMPOSE["configs"]["caddyfile"]["content"]
+
+
+def test_the_proxy_takes_the_bodies_that_the_web_containers_take() -> None:
+    caddyfile = COMPOSE["configs"]["caddyfile"]["content"]
+    sizes = dict(re.findall(r"request_body @(\w+) \{\s*max_size (\d+)MiB", caddyfile))
+    expected = {name: (get_task(name).form().max_bytes() + SLACK) // 1024**2 for name in ("documents", "tables")}
+    assert {name: int(size) for name, size in sizes.items()} == expected
+    assert f"max_size {SMALL // 1024}KiB" in caddyfile
+    nginx = re.findall(r"location = /join/(\w+)/ \{ client_max_body_size (\d+)m;", OPERATIONS)
+    assert {name: int(size) for name, size in nginx} == expected
+    assert f"client_max_body_size {SMALL // 1024}k;" in OPERATIONS
+
+
+def test_the_proxy_tells_the_address_and_is_believed() -> None:
+    assert "header_up X-Real-IP {remote_host}" in COMPOSE["configs"]["caddyfile"]["content"]
+    networks = SERVICES["web"]["environment"]["TRUSTED_PROXIES"]
+    assert "172.16.0.0/12" in networks
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"migrate"}))

@@ -30,8 +30,9 @@ def scope(path: str = "/join/probe/", method: str = "POST", **headers: str) -> d
 
 @pytest.fixture(autouse=True)
 def free_room() -> None:
-    uploads.large.held.clear()
-    uploads.small.held.clear()
+    for room in (uploads.large, uploads.small):
+        room.held.clear()
+        room.total = 0
 
 
 def status(verdict: Permit | Refusal) -> int:
@@ -130,6 +131,7 @@ def test_all_together_hold_no_more_than_there_is() -> None:
         assert ticket is not None
         ticket.release()
     assert not all_of_it.held
+    assert all_of_it.total == 0
 
 
 def test_without_an_address_only_the_whole_counts() -> None:
@@ -146,7 +148,7 @@ def test_the_copies_of_a_body_count(settings: Any) -> None:
 def test_chunks_count_as_the_longest_body(settings: Any) -> None:
     settings.QUEUEING = {"UPLOADS_BYTES": 100 * MB, "MAX_UPLOAD_BYTES": 48 * MB}
     assert judge(scope(content_length="", transfer_encoding="chunked")) != NO_ROOM
-    assert uploads.large.held.total() == bodies.COPIES * (48 * MB + SLACK)
+    assert uploads.large.total == bodies.COPIES * (48 * MB + SLACK)
 
 
 # Pace

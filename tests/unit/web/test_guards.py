@@ -1,6 +1,8 @@
 """The headers of every answer: what a browser may do with it, and who may keep it."""
 
-import uuid
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,8 @@ from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from queueing.models import Entry
-from queueing.web.guards import PRIVATE, guards
+from queueing.web.guards import guards
+from tests.support.paths import ROOT
 from tests.support.visitors import Visitor, finished, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,7 +120,9 @@ def test_a_file_of_a_result_is_kept_by_nobody() -> None:
     answer.close()
 
 
-def test_a_view_may_have_a_policy_of_its_own() -> None:
-    assert guards()["Cache-Control"] == PRIVATE
-    answer = Visitor().client.get(f"/entry/{uuid.uuid4()}/")
-    assert answer.headers["Cache-Control"] != PRIVATE or answer.status_code == 404
+def test_browsers_keep_to_https_for_a_year(settings: Any) -> None:
+    code = "import config.settings as s; print(s.SECURE_HSTS_SECONDS)"
+    environment = os.environ | {"DEBUG": "0", "SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "queue.example"}
+    shown = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, check=True)
+    settings.SECURE_HSTS_SECONDS = int(shown.stdout)
+    assert Visitor().client.get("/", secure=True)["Strict-Transport-Security"] == "max-age=31536000"
