@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Page, Route, WebSocket, expect
 
 from queueing import ending, events
 from queueing.models import Entry
@@ -34,12 +34,6 @@ def sockets_of(page: Page) -> list[WebSocket]:
     return found
 
 
-def watch_fetches(page: Page) -> list[str]:
-    found: list[str] = []
-    page.on("request", lambda request: found.append(request.url) if "status.json" in request.url else None)
-    return found
-
-
 def test_the_socket_ends_with_the_entry_and_no_other_is_opened(site: Site, visitors: Visitors) -> None:
     page = visitors()
     sockets = sockets_of(page)
@@ -60,17 +54,22 @@ def test_an_end_that_is_too_long_for_a_frame_comes_by_a_poll_and_no_socket_follo
     site: Site, visitors: Visitors
 ) -> None:
     page = visitors()
-    sockets, polls = sockets_of(page), watch_fetches(page)
+    held: list[Route] = []
+    sockets = sockets_of(page)
+    page.route("**/status.json*", lambda route: held.append(route))  # noqa: PLW0108  # Playwright marks the function
     entry = Stage(page.context, site.url).running()
-    page.goto(f"/entry/{entry.code}/")
-    expect(page.locator("progress")).to_be_visible()
-    page.wait_for_timeout(500)
+    with page.expect_websocket() as socket:
+        page.goto(f"/entry/{entry.code}/")
+    socket.value.wait_for_event("framereceived")
     assert entry.succeed(LONG_RESULT)
     events.publish(entry.code)
-    expect(page.locator("#headline")).to_have_text("Here is your result")
-    page.wait_for_timeout(1_500)
+    socket.value.wait_for_event("close")
+    page.wait_for_timeout(2_500)  # longer than the first pauses of the back-off, and than a banner waits
     assert len(sockets) == 1
-    assert polls
+    expect(page.locator("#connection")).to_be_hidden()
+    held[-1].continue_()
+    expect(page.locator("#headline")).to_have_text("Here is your result")
+    assert len(sockets) == 1
 
 
 def test_an_entry_that_is_deleted_in_another_tab_is_gone_when_the_visitor_looks(site: Site, visitors: Visitors) -> None:

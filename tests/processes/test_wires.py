@@ -4,8 +4,9 @@ import base64
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psutil
@@ -135,16 +136,19 @@ def test_a_client_that_does_not_read_is_cut_off(web: Web) -> None:
     visitor = Visitor()
     entry = visitor.join()
     raw = handshake(web, entry, visitor, buffer=2_048, segment=536)
-    told = 0
+    said_at = time.monotonic()
 
     def is_cut() -> bool:
-        nonlocal told
+        nonlocal said_at
         for _ in range(100):
             events.publish(entry.code)
-            told += 1
+        if time.monotonic() > said_at + 2 and is_connected(web, raw):
+            with suppress(OSError):
+                raw.send(frame(0x1, b"here"))
+            said_at = time.monotonic()
         return not is_connected(web, raw)
 
-    wait_for(is_cut, 60)
+    wait_for(is_cut, 90)
     raw.close()
     with web.open(entry, visitor) as ws:
         assert json.loads(ws.recv(timeout=10))["status"] == "waiting"
