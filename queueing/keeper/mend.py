@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 
 from queueing.line import epoch
+from queueing.line.clients import raise_all_but_wrong_types
 from queueing.line.keys import COUNTING, KEEPER, WATCH, WRITABLE, facts_key, line_keys
 from queueing.line.tampering import reports, shorten
 
@@ -51,6 +52,7 @@ LINE_TYPES = {
     "restoring": "string",
     "reserved": "zset",
 }
+LONGEST_STRING = 256 * 1024  # bytes; the facts are the longest, with a few thousand
 WORKER = "rq:worker:"
 
 
@@ -72,13 +74,19 @@ def _mend_line(client: redis.Redis, queue: str) -> int:
 
 
 def _delete_others(client: redis.Redis, types: Mapping[str, str]) -> list[str]:
-    """Delete those of the keys that are of another type."""
+    """Delete those of the keys that are of another type, and strings that are too long to be read each second."""
     with client.pipeline(transaction=False) as pipe:
         for key in types:
             pipe.type(key)
-        found = cast("list[bytes]", pipe.execute())
-    others = [key for key, kind in zip(types, found, strict=True) if kind.decode() not in {types[key], "none"}]
-    _delete(client, others, "is of another type")
+            pipe.strlen(key)
+        replies = pipe.execute(raise_on_error=False)
+    raise_all_but_wrong_types(replies)
+    others = [
+        key
+        for key, kind, length in zip(types, replies[::2], replies[1::2], strict=True)
+        if kind.decode() not in {types[key], "none"} or (types[key] == "string" and length > LONGEST_STRING)
+    ]
+    _delete(client, others, "is of another type, or too long")
     return others
 
 

@@ -150,6 +150,7 @@ def _common_fields(queue: str) -> dict[str, Any]:
 def _new_job(queue: str, client: redis.Redis, **options: Any) -> LineJob:
     job = LineJob.create(
         RUNNER,
+        args=[],
         connection=client,
         serializer=JSONSerializer,
         origin=queue,

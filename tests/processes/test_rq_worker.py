@@ -187,7 +187,7 @@ def test_a_job_that_was_stopped_is_kept_as_stopped(life: Life) -> None:
         "rq.command.send_stop_job_command stops a job otherwise: PresenceWorker ends the row, RQ keeps the job."
     )
     given = [call["arguments"] for call in life.calls("_handle_stopped_job")]
-    assert given == [{"job": "Job", "queue": "LineQueue", "execution": "Execution"}], (
+    assert given == [{"job": "LineJob", "queue": "LineQueue", "execution": "Execution"}], (
         "rq.worker.Worker._handle_stopped_job gets something else: PresenceWorker overrides it to end the row."
     )
 
