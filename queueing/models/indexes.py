@@ -30,7 +30,7 @@ INDEXES = [
     ),
 ]
 
-CONSTRAINTS = [
+CONSTRAINTS: list[models.BaseConstraint] = [
     # Two joins at the same moment cannot both take a visitor's last place. A place that runs counts, too.
     models.UniqueConstraint(
         fields=["visitor", "slot"],

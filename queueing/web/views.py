@@ -59,17 +59,20 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
         status = 422 if form.is_bound else 200
         return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
     upload: UploadedFile[Any] = form.cleaned_data["file"]
+    visitor = Visitor.of_request(request)
+    owner = visitor.as_owner()
     try:
         entry = joining.join(
             heavy_task,
             code=form.cleaned_data["code"],
-            owner=Visitor.of_request(request).as_owner(),
+            owner=owner,
             upload=upload,
             content_type=upload.content_type or "application/octet-stream",
             options=form.options(),
         )
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
+    visitor.remember(owner)
     return _see_other(entry)
 
 
@@ -143,13 +146,16 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         raise Http404  # a new place would be the staff member's, with the visitor's input
     if entry.is_live:
         return _see_other(entry)
+    owner = visitor.as_owner()
     try:
-        return _see_other(joining.join_again(entry, visitor.as_owner()))
+        successor = joining.join_again(entry, owner)
     except JoinRefused as refusal:
         return refused(request, entry.heavy_task, refusal)
     except UnusableInput as error:
         context = {"task": entry.heavy_task, "refusal": error}
         return render(request, "queueing/refused.html", context, status=410)
+    visitor.remember(owner)
+    return _see_other(successor)
 
 
 @require_POST
