@@ -17,7 +17,7 @@ from queueing.models.trouble import DATABASE_ERRORS
 NOTES_A_ROUND = 5000  # lines of timelines written in one round
 BATCH = 2000  # rows in one statement
 MOST_LINES = 60  # in the timeline of one entry, about comings and goings; and as many about all else
-# The kinds of lines that a visitor can make as many of as he likes.
+# The kinds of lines whose number the visitor decides.
 COMINGS = frozenset({EntryEvent.Kind.HELD, EntryEvent.Kind.BACK})
 
 

@@ -104,7 +104,7 @@ def refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -
 def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused | None:
     """The refusal of a large form by its length, before it is parsed and its file is written a second time."""
     declared = request.META.get("CONTENT_LENGTH") or ""
-    length = int(declared) if declared.isdecimal() else 0
+    length = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
     if request.method != "POST" or length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
         return None
     try:

@@ -59,6 +59,9 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 @csrf_protect
 def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = submitted(request, heavy_task)
+    visitor = Visitor.of_request(request)
+    owner = visitor.as_owner()
+    close_old_connections()  # the look into the file may wait for a checker, and needs no connection to the database
     try:
         if not form.is_valid():
             status = 422 if form.is_bound else 200
@@ -67,7 +70,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
         entry = joining.join(
             heavy_task,
             code=form.cleaned_data["code"],
-            owner=Visitor.of_request(request).as_owner(),
+            owner=owner,
             upload=upload,
             content_type=upload.content_type or "application/octet-stream",
             options=form.options(),
@@ -75,6 +78,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
         )
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
+    visitor.remember(owner)
     return _see_other(entry)
 
 
@@ -148,13 +152,16 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         raise Http404  # a new place would be the staff member's, with the visitor's input
     if entry.is_live:
         return _see_other(entry)
+    owner = visitor.as_owner()
     try:
-        return _see_other(joining.join_again(entry, visitor.as_owner()))
+        successor = joining.join_again(entry, owner)
     except JoinRefused as refusal:
         return refused(request, entry.heavy_task, refusal)
     except UnusableInput as error:
         context = {"task": entry.heavy_task, "refusal": error}
         return render(request, "queueing/refused.html", context, status=410)
+    visitor.remember(owner)
+    return _see_other(successor)
 
 
 @require_POST

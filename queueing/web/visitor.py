@@ -71,24 +71,23 @@ class Visitor:
         name = self.session.get(SESSION_KEY)
         return uuid.UUID(name) if name else None
 
-    def make_name(self) -> uuid.UUID:
-        """The visitor's name; a new browser gets one. The session lives for SESSION_COOKIE_AGE after the last join.
-
-        A session that had no name gets a new key with it: its cookie may have been planted by another site of this
-        domain, whose owner would then see the visitor's entries.
-        """
-        if self.name is None:
-            if self.session.session_key is not None:
-                self.session.cycle_key()
-            self.session[SESSION_KEY] = uuid.uuid4().hex
-        hour = int(time.time() // 3600)
-        if self.session.get(RENEWED_KEY) != hour:
-            self.session[RENEWED_KEY] = hour  # a change, so the session is written with a new end
-        return uuid.UUID(self.session[SESSION_KEY])
-
     def as_owner(self) -> Owner:
-        """The owner of an entry that this visitor is about to make; a new browser gets a name."""
-        return Owner(self.make_name(), self.user, self.address)
+        """The owner of an entry that this visitor is about to make. A new browser's name is kept by `remember`."""
+        return Owner(self.name or uuid.uuid4(), self.user, self.address)
+
+    def remember(self, owner: Owner) -> None:
+        """The join succeeded: keep the name in the session, which lives for SESSION_COOKIE_AGE after the last join.
+
+        A join that is refused makes no session, because a visitor could have any number of them refused. A session that
+        had no name gets a new key with it: its cookie may have been planted by another site of this domain, whose owner
+        would then see the visitor's entries.
+        """
+        if self.name is None and self.session.session_key is not None:
+            self.session.cycle_key()
+        hour = int(time.time() // 3600)
+        if (self.name, self.session.get(RENEWED_KEY)) != (owner.visitor, hour):
+            self.session[RENEWED_KEY] = hour  # a change, so the session is written with a new end
+            self.session[SESSION_KEY] = str(owner.visitor)
 
     def as_guest(self) -> Owner:
         """The owner as `as_owner`, for a question: a browser without a name gets none."""

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +28,7 @@ from django.utils import timezone
 
 from queueing import ending
 from queueing.facts import Facts
+from queueing.joining import Owner
 from queueing.line import keys
 from queueing.line.places import get_line
 from queueing.models import Entry
@@ -158,7 +160,8 @@ async def _measure() -> tuple[Measured, Measured]:
 def _wait_in_line() -> tuple[list[Entry], str]:
     """As many waiting entries, in order, of one visitor; and the cookie of that visitor's session."""
     session = Client().session
-    visitor = Visitor(session, AnonymousUser()).make_name()
+    visitor = uuid.uuid4()
+    Visitor(session, AnonymousUser()).remember(Owner(visitor))
     session.save()
     Entry.objects.bulk_create(
         [

@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from queueing import joining, registry
 from queueing.conf import conf
+from queueing.joining import Owner
 from queueing.models import Entry
 from queueing.web.visitor import Visitor
 from tests.benchmarks.erlang import Person
@@ -55,7 +56,8 @@ def visit(crowd: Sequence[Person], port: int, log: Path) -> list[Visit]:
 def _new_visit(number: int, person: Person) -> Visit:
     """A browser that has been here before: it has a session."""
     session = SessionStore()
-    visitor = Visitor(session, AnonymousUser()).make_name()
+    visitor = uuid.uuid4()
+    Visitor(session, AnonymousUser()).remember(Owner(visitor))
     session.save()
     return Visit(number, person, visitor, f"sessionid={session.session_key}")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
@@ -256,6 +257,10 @@ def test_cookies_do_not_reset_the_budget_of_the_address(settings: Any) -> None:
     answer = Visitor().send(file=upload(b"x" * SIZE))
     assert answer.status_code == 429
     assert "Your network has as much stored here" in answer.content.decode()
+    sessions = Session.objects.count()
+    for _ in range(5):
+        assert Visitor().send(file=upload(b"x" * SIZE)).status_code == 429
+    assert Session.objects.count() == sessions  # a refused join leaves none
     elsewhere = Visitor(REMOTE_ADDR="192.0.2.7")
     elsewhere.join(file=upload(b"x" * SIZE))
 

@@ -4,13 +4,16 @@ import math
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
 from django.db import connection
+from django.utils import timezone
 
 from queueing.conf import conf
 from queueing.facts import Facts
@@ -359,6 +362,23 @@ def test_again_may_be_refused(settings: Any) -> None:
     answer = visitor.client.post(url(entry, "again/"))
     assert answer.status_code == 410
     assert "hand it in again" in answer.content.decode()
+
+
+def test_a_join_in_another_hour_renews_the_session() -> None:
+    visitor = Visitor()
+    visitor.join()
+    name, row = visitor.name, Session.objects.filter(pk=visitor.client.session.session_key)
+    kept = row.get().session_data
+    visitor.join()
+    assert row.get().session_data == kept  # in the same hour it is not written again
+    session = visitor.client.session
+    session["renewed"] -= 1
+    session.save()
+    row.update(expire_date=timezone.now() + timedelta(minutes=1))
+    Entry.objects.update(status=Status.CANCELLED)
+    visitor.join()
+    assert row.get().expire_date > timezone.now() + timedelta(days=2)
+    assert visitor.name == name
 
 
 # The state as JSON
