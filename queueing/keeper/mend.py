@@ -51,6 +51,7 @@ LINE_TYPES = {
     "epoch": "string",
     "restoring": "string",
     "reserved": "zset",
+    "newest": "string",
 }
 LONGEST_STRING = 256 * 1024  # bytes; the facts are the longest, with a few thousand
 WORKER = "rq:worker:"

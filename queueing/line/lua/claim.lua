@@ -70,7 +70,7 @@ end
 -- True if an entry has joined since the flush, and somebody ahead of it is away: a page that polls is back at its next
 -- poll. The place of an entry is its score without the priority.
 local function must_wait(id, score, last_lost)
-  return tonumber(score) % 2 ^ 40 > tonumber(last_lost)
+  return tonumber(score) % 2 ^ 40 > (tonumber(last_lost) or math.huge)
     and redis.call('ZCOUNT', held, '-inf', '(' .. score) > 0
     and redis.call('SISMEMBER', foreign, id) == 0
 end
