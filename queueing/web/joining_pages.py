@@ -81,6 +81,7 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
     try:  # shown before a file has travelled
         behind = joining.check_line(heavy_task.name, visitor.address)
         joining.check_visitor(visitor.name)
+        joining.check_storage(heavy_task, visitor.as_guest(), 1)
     except JoinRefused as error:
         refusal = error
     return {

@@ -5,7 +5,6 @@ import uuid
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -23,6 +22,7 @@ from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
 from queueing.web.bodies import takes_file
+from queueing.web.database import give_connection_back
 from queueing.web.download import Download
 from queueing.web.joining_pages import form_context, limit_of_form, line_context, refusal_of_body, refused, submitted
 from queueing.web.snapshot import Snapshot
@@ -61,7 +61,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = submitted(request, heavy_task)
     visitor = Visitor.of_request(request)
     owner = visitor.as_owner()
-    close_old_connections()  # the look into the file may wait for a checker, and needs no connection to the database
+    give_connection_back()  # the look into the file may wait for a checker
     try:
         if not form.is_valid():
             status = 422 if form.is_bound else 200
@@ -198,7 +198,7 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
         raise Http404 from None
     _see_end(request, Visitor.of_request(request), entry)
     response = Download(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
-    close_old_connections()  # a file may travel for long, and needs no connection to the database
+    give_connection_back()  # a file may travel for long
     return response
 
 
