@@ -92,7 +92,9 @@ class Flood:
         """A large body, of which a byte comes every few seconds."""
         with socket.create_connection(("127.0.0.1", self.port), 30, (random.choice(MANY), 0)) as upload:  # noqa: S311
             path = random.choice(["/healthz", f"/join/{TASK}/", "/nothing"])  # noqa: S311
-            upload.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 400000000\r\n\r\n".encode())
+            upload.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 400000000\r\n\r\n".encode()
+            )
             upload.sendall(bytes(2**20))
             while not self.ended.wait(2):
                 upload.sendall(b"x")

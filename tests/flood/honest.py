@@ -11,7 +11,9 @@ from websockets.exceptions import WebSocketException
 from tests.flood.browser import Browser
 
 TASK = "tables"
-TABLE = b"name,amount,day\n" + b"".join(b"person %d,%d.5,2026-01-%02d\n" % (n, n % 97, n % 28 + 1) for n in range(200_000))
+TABLE = b"name,amount,day\n" + b"".join(
+    b"person %d,%d.5,2026-01-%02d\n" % (n, n % 97, n % 28 + 1) for n in range(200_000)
+)
 FINAL = {"succeeded", "failed", "cancelled", "abandoned"}
 
 
