@@ -30,24 +30,29 @@ def main(minutes: float) -> int:
         _report("flood", site, attacked)
         flood.end()
         for what, count in sorted(flood.counts.items()):
-            print(f"  {what:40} {count}")
+            _say(f"  {what:40} {count}")
     served = sum(visit.is_served for visit in attacked)
     reach = 2 * _p95([v.wait for v in quiet]) + max(_run(visit) for visit in attacked)
     wait = _p95([visit.wait for visit in attacked])
-    print(f"honest visitors served: {served} of {len(HONEST)}; p95 of their wait {wait:.1f} s, reach {reach:.1f} s")
+    _say(f"honest visitors served: {served} of {len(HONEST)}; p95 of their wait {wait:.1f} s, reach {reach:.1f} s")
     return 0 if served == len(HONEST) and wait <= reach else 1
 
 
 def _report(title: str, site: Site, found: list[Visit]) -> None:
-    print(f"\n{title}")
+    _say(f"\n{title}")
     for name in ("join", "wait", "total"):
         values = [getattr(visit, name) for visit in found]
-        print(f"  {name:6} median {_quantile(values, 0.5):7.2f} s   p95 {_p95(values):7.2f} s")
-    print("  ends", sorted({visit.end for visit in found}), "of", len(found))
+        _say(f"  {name:6} median {_quantile(values, 0.5):7.2f} s   p95 {_p95(values):7.2f} s")
+    _say("  ends", sorted({visit.end for visit in found}), "of", len(found))
     health = sorted(site.health)
-    print(f"  /healthz: median {health[len(health) // 2]:.3f} s, longest {health[-1]:.2f} s, of {len(health)}")
-    print("  peak memory (MB)", {role: round(peak / MB) for role, peak in sorted(site.memory.items())})
-    print(f"  peak of var/ {site.disk / MB:.0f} MB")
+    _say(f"  /healthz: median {health[len(health) // 2]:.3f} s, longest {health[-1]:.2f} s, of {len(health)}")
+    _say("  peak memory (MB)", {role: round(peak / MB) for role, peak in sorted(site.memory.items())})
+    _say(f"  peak of var/ {site.disk / MB:.0f} MB")
+
+
+def _say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 def _run(visit: Visit) -> float:

@@ -1,4 +1,4 @@
-"""The attacks. Each is a function that runs in a few threads until it is told to end; it returns nothing, and counts."""
+"""The attacks. Each is a function that a few threads repeat until the flood ends; answers are counted."""
 
 import http.client
 import random

@@ -48,7 +48,7 @@ class Site:
 
     def end(self) -> None:
         self._ended.set()
-        for thread in self._threads:
+        for thread in filter(threading.Thread.is_alive, self._threads):
             thread.join()
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
@@ -99,7 +99,7 @@ def running_site() -> Iterator[Site]:
             site.watch()
             yield site
         finally:
-            site.end() if site._threads[0].is_alive() else None  # noqa: SLF001
+            site.end()
             run.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 run.wait(30)

@@ -1,7 +1,7 @@
 """The access matrix: the answer of every URL to every kind of client.
 
-A row is a URL, a method, and one status for each kind of client. Every URL of the resolver stands here; a new one without
-a row fails the tests.
+A row is a URL, a method, and one status for each kind of client. Every URL of the resolver stands here. A new one
+without a row fails the tests.
 """
 
 from collections.abc import Iterator
