@@ -5,6 +5,7 @@
 Twenty honest visitors come, first to a quiet site, then during the flood, each from an address of its own.
 """
 
+import logging
 import sys
 import time
 
@@ -18,6 +19,7 @@ MB = 1024**2
 
 
 def main(minutes: float) -> int:
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
     interval = minutes * 60 / len(HONEST)
     with running_site() as site:
         quiet = visits(site.port, HONEST, min(interval, 3))

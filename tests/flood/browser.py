@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 from typing import NamedTuple
 
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 TIMEOUT = 60.0  # seconds
 
@@ -45,7 +46,14 @@ class Browser:
         raw = socket.create_connection(("127.0.0.1", self.port), TIMEOUT, source_address=(self.address, 0))
         origin = f"http://127.0.0.1:{self.port}"
         address = f"ws{origin[4:]}/ws{path}"
-        return connect(address, sock=raw, origin=origin, additional_headers={"Cookie": self._cookie()}, proxy=None)  # type: ignore[arg-type]
+        return connect(
+            address,
+            sock=raw,
+            origin=Origin(origin),
+            additional_headers={"Cookie": self._cookie()},
+            proxy=None,
+            ping_interval=None,
+        )
 
     def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection(

@@ -64,15 +64,26 @@ def _go(visit: Visit, browser: Browser) -> None:
         return
     joined = time.monotonic()
     browser.get(answer.location)
-    with browser.open(answer.location) as page:
-        while visit.end not in FINAL:
-            frame = json.loads(page.recv(timeout=600))
-            status = frame.get("status", visit.end)
-            if not visit.end:
-                visit.behind = frame.get("ahead") or 0
-            if status != "waiting" and visit.wait is None and "status" in frame:
-                visit.wait = time.monotonic() - joined
-            visit.end = status
+    while visit.end not in FINAL:  # a page whose socket ends connects again
+        try:
+            _watch(visit, browser, answer.location, joined)
+        except WebSocketException as error:
+            visit.notes.append(repr(error))
+            time.sleep(1)
     visit.total = time.monotonic() - joined
     if visit.is_served and browser.get(f"{answer.location}result/").status != 200:
         visit.end = "no result"
+
+
+def _watch(visit: Visit, browser: Browser, path: str, joined: float) -> None:
+    """Read the page's socket until the entry has ended."""
+    with browser.open(path) as page:
+        while visit.end not in FINAL:
+            frame = json.loads(page.recv(timeout=600))
+            if "status" not in frame:
+                continue
+            if not visit.end:
+                visit.behind = frame.get("ahead") or 0
+            visit.end = frame["status"]
+            if visit.end != "waiting" and visit.wait is None:
+                visit.wait = time.monotonic() - joined
