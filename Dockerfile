@@ -11,11 +11,12 @@ RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r
 
 COPY . .
 
-# The site writes to var/ only. A new volume mounted at var/media takes over the owner set here.
+# The site writes to /srv/media and /tmp only. A new volume mounted at /srv/media takes over the owner set here; Python
+# imports nothing from there. The key of this step signs nothing, and is not kept.
 RUN useradd --system --uid 10001 --no-create-home queue \
-    && SECRET_KEY=not-kept python manage.py collectstatic --no-input --verbosity 0 \
-    && mkdir -p var/media \
-    && chown -R queue: var
+    && WITHOUT_SECRET_KEY=1 python manage.py collectstatic --no-input --verbosity 0 \
+    && mkdir -p /srv/media \
+    && chown -R queue: var /srv/media
 USER queue
 
 EXPOSE 8000

@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-fast test-slow test-pythons bench flood check fmt lock clean
+.PHONY: help run test test-fast test-slow test-pythons bench flood check audit fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -63,6 +63,9 @@ check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, template
 	.venv/bin/djade --target-version 6.1 --check $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
 	@echo "manage.py check --deploy" && $(PRODUCTION) .venv/bin/python manage.py check --deploy --fail-level WARNING
 	$(DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run
+
+audit: .venv/installed-dev .venv/installed-npm  ## the locked packages against known advisories, where a source is reached
+	@.venv/bin/python -m tools.audit
 
 fmt: .venv/installed-dev .venv/installed-npm  ## format the code, the templates, scripts, styles and Lua
 	.venv/bin/ruff check --fix-only --exit-zero

@@ -46,7 +46,9 @@ def main() -> int:
         port = number("PORT", 8000)
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    os.umask(0o077)  # of this process and all that it starts: what they write is for this user alone
     VAR.mkdir(exist_ok=True)
+    VAR.chmod(0o700)  # a folder of an older version was open to all users of the machine
     with only_run():
         try:
             end_everything()  # processes that a killed run left behind

@@ -1,32 +1,39 @@
 """Django settings. This is the only module that reads the environment."""
 
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from config.env import boolean, number, prefixed, text, words
+from config.strength import is_any_host, refuse, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # holds all files that a running site writes; git-ignored
-VAR_DIR.mkdir(exist_ok=True)
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+# Uploads lie beside the code, which Python finds by this folder: nothing in var/ can be imported as a module.
+sys.modules[VAR_DIR.name] = None  # type: ignore[assignment]  # Python's own way to say so
 
 DEBUG = boolean("DEBUG", default=False)
 
 
 def _secret_key() -> str:
     """The key from the environment. For development: a random one, kept in var/ from the first start on."""
+    if boolean("WITHOUT_SECRET_KEY", default=False):  # workers and the keeper sign nothing: a key of this process
+        return secrets.token_urlsafe(50)
     if key := text("SECRET_KEY"):
+        if not DEBUG and (weakness := weakness_of_key(key)):
+            refuse(f"SECRET_KEY {weakness}: set a long random text, as `openssl rand -hex 32` prints it.")
         return key
     if not DEBUG:
-        raise ImproperlyConfigured("Set SECRET_KEY in the environment, or DEBUG=1 for development.")
+        refuse("Set SECRET_KEY in the environment, or DEBUG=1 for development.")
     path = VAR_DIR / "secret_key"
     if not path.exists():
+        path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(50))
-        path.chmod(0o600)
     return path.read_text()
 
 
@@ -34,6 +41,10 @@ SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", default="localhost 127.0.0.1 [::1]" if DEBUG else "")
 # Full origins (https://queue.example). Forms and WebSockets both trust these.
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+if not DEBUG:
+    for name, patterns in (("ALLOWED_HOSTS", ALLOWED_HOSTS), ("CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS)):
+        for pattern in filter(is_any_host, patterns):
+            refuse(f"{name} has {pattern!r}, which are other people's hosts, too: name those of the site.")
 PORT = number("PORT", default=8000)
 METRICS_TOKEN = text("METRICS_TOKEN")
 # The proxies in front (10.0.0.2, 172.16.0.0/12), and the header in which they send the address of the client.
@@ -78,7 +89,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "queueing.line.hints.HintLayer",
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": REDIS_TIMEOUT}]},
     }
 }
@@ -101,6 +112,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "queueing.web.middleware.guard",
     "queueing.web.middleware.limit_redis",
     "queueing.web.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
@@ -109,7 +121,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "queueing.web.sign_in.SignIn",  # Django's AuthenticationMiddleware, with an end of each sign-in
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -174,6 +186,9 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+# Inputs, results and static files are for the user of the site's processes alone.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 # Bytes; a larger upload is written to a temporary file instead of memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -194,7 +209,17 @@ SECURE_CSP = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+# A visitor's session has the name that the entries belong to. It is renewed at each join, and a line is a matter of
+# hours; the keeper deletes expired sessions. A sign-in of staff ends sooner, by QUEUEING_SIGN_IN_AGE.
+SESSION_COOKIE_AGE = 3 * 24 * 3600
+SESSION_ENGINE = "queueing.web.sessions"
+AUTHENTICATION_BACKENDS = ["queueing.web.sign_in.SignInBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
 CSRF_FAILURE_VIEW = "queueing.web.views.csrf_failure"
 if not DEBUG:
     # The proxy in front terminates TLS. It must set this header itself, never pass on the visitor's.
@@ -202,7 +227,10 @@ if not DEBUG:
     SECURE_SSL_REDIRECT = boolean("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = boolean("SECURE_COOKIES", default=True)
-    SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", default=30 * 24 * 3600)
+    if SESSION_COOKIE_SECURE:
+        # With this prefix, browsers take the cookies from this very host only: no site beside it can plant one.
+        SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
     # Off by default: browsers then require HTTPS for every subdomain, for as long as SECURE_HSTS_SECONDS or the preload
     # list say. Only the owner of the domain can decide that.
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = boolean("SECURE_HSTS_PRELOAD", default=False)
@@ -212,7 +240,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Django's lines on refused requests: with the client's address, and not without a bound.
+    "filters": {"requests": {"()": "queueing.web.audit.RequestLines"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["requests"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "queueing": {"level": text("LOG_LEVEL", default="INFO")},

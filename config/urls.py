@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+handler400 = "queueing.web.middleware.bad_request"
 handler500 = "queueing.web.middleware.server_error"
 
 urlpatterns = [

@@ -1,8 +1,11 @@
 """The admin: entries with their timelines, and the living lines. Workers own the rows, so here they are read-only."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE as CHANGED
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +19,17 @@ from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason
+from queueing.web import audit, rights, sign_in  # the other two listen to signals of users, in every process
+from queueing.web.address import address_of_request
+from queueing.web.visitor import CHANGE, LOOK, may
 
+__all__ = ["rights", "sign_in"]
+
+TIMES = (
+    *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
+    *("lease_until", "input_until"),
+)
+MOST_EVENTS = 200  # lines of a timeline; the keeper writes fewer, see `keeper/timeline.py`
 END_ALLOWANCE = 30.0  # seconds that the end of many entries may wait for Redis
 
 
@@ -47,7 +60,7 @@ class FileInline(ReadOnly, Inline):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The permission for the entry covers the names of its files."""
-        return request.user.has_perm("queueing.view_entry")
+        return may(request.user, LOOK)
 
 
 @admin.register(Entry)
@@ -63,11 +76,9 @@ class EntryAdmin(ReadOnly, Model):
     fieldsets = (
         (None, {"fields": ("code", "queue", "task_path", "input_name", "status", "reason", "message", "progress")}),
         ("Timeline", {"fields": ("timeline",)}),
-        (
-            "Times",
-            {"fields": ("joined_at", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "lease_until")},
-        ),
-        ("Details", {"fields": ("attempt", "worker_ids", "priority", "needs_presence", "keep_seconds", "kwargs")}),
+        ("Times", {"fields": TIMES}),
+        ("Place", {"fields": ("place", "priority", "behind", "needs_presence", "keep_seconds", "followed_by")}),
+        ("Details", {"fields": ("attempt", "worker_ids", "kwargs")}),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
     change_list_template = "admin/queueing/entry/change_list.html"
@@ -76,15 +87,25 @@ class EntryAdmin(ReadOnly, Model):
         """Without the results: fifty of them may be hundreds of megabytes."""
         return super().get_queryset(request).defer("args", "result", "traceback")
 
+    @admin.display(description="First look")
+    def first_look(self, entry: Entry) -> datetime | None:
+        return entry.seen_at
+
     @admin.display(description="What happened")
     def timeline(self, entry: Entry) -> SafeString:
         moments = [(entry.joined_at, "Joined", "")]
-        moments += [(event.at, event.get_kind_display(), event.detail) for event in entry.events.all()]
+        if entry.seen_at:
+            moments.append((entry.seen_at, "First look", "by the owner"))
+        moments += [(event.at, event.get_kind_display(), event.words) for event in entry.events.all()[:MOST_EVENTS]]
         if entry.finished_at:
             reason = entry.get_reason_display() if entry.reason else ""
             moments.append((entry.finished_at, entry.get_status_display(), reason))
         if entry.end_seen_at:
             moments.append((entry.end_seen_at, "End seen", "by the owner"))
+        if entry.erased_at:
+            moments.append((entry.erased_at, "Deleted", "name, options, input, result and errors"))
+        if (successor := entry.followed_by) is not None:
+            moments.append((successor.joined_at, "Joined again", f"as {successor.code}, in this place"))
         lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 
@@ -93,11 +114,31 @@ class EntryAdmin(ReadOnly, Model):
         live = [entry for entry in queryset if entry.is_live]
         with allow_waiting(END_ALLOWANCE):
             for entry in live:
+                audit.staff_moves(request.user, address_of_request(request), "end", entry.code)
                 ending.leave(entry, Reason.ENDED)
+        assert request.user.pk
+        LogEntry.objects.log_actions(request.user.pk, live, CHANGED, "Ended.")
         messages.success(request, f"Ended {len(live)} {'entry' if len(live) == 1 else 'entries'}.")
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for the entry's page: the permission to change alone opens nothing."""
+        return may(request.user, LOOK)
+
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("queueing.change_entry")
+        return may(request.user, CHANGE)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list. Who looks at it is logged."""
+        if self.has_view_permission(request):
+            audit.staff_looks(request.user, address_of_request(request), "admin")
+        return super().changelist_view(request, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Entry | None:
+        """The entry of a page. Who looks at it is logged."""
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None and self.has_view_permission(request):
+            audit.staff_looks(request.user, address_of_request(request), "admin", entry.code)
+        return entry
 
     def get_urls(self) -> list[URLPattern]:
         lines = path("lines/", self.admin_site.admin_view(self.lines_view), name="queueing_lines")

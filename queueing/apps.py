@@ -11,9 +11,13 @@ class QueueingConfig(AppConfig):
 
     def ready(self) -> None:
         from queueing import checks  # noqa: F401  # registers the checks
+        from queueing.checking.pool import checkers
         from queueing.conf import check_all
         from queueing.registry import all_tasks
 
         # An error in a heavy task, or a wrong setting, is an error at the start of every process.
-        all_tasks()
+        tasks = all_tasks()
         check_all(settings.QUEUEING)
+        for task in tasks.values():
+            if task.form.has_check():
+                checkers.know(task.form)

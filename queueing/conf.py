@@ -22,13 +22,30 @@ class Conf:
     CLOSE_GRACE: float = 10  # seconds a place is kept after a goodbye, or before the first look; a reload takes 1-3 s
     LOST_GRACE: float = 120  # seconds a place is kept after the connection was lost
     KEEP_GRACE: float = 1800  # seconds a place is kept for a visitor who asked for it, where the task allows it
+    MIN_PRESENCE: float = 30  # seconds a page is open before its visitor may ask for that; a single look lasts POLL_TTL
 
     # The line
     KEEPER_INTERVAL: float = 1  # seconds between two rounds of the keeper
     MAX_LINE: int = 10_000  # entries that may wait in one line
-    MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time
+    HELD_WEIGHT: float = 0.25  # of a held entry among them
+    MAX_WAITING_PER_VISITOR: int = 2  # places one visitor may hold at the same time, those being worked on included
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
+    MAX_PAGES_PER_VISITOR: int = 60  # sockets of one browser that a web process keeps, those that are connecting too
+    MAX_PAGES_PER_ADDRESS: int = 200  # the same for one client address (IPv6: one network of 64 bits)
     CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
+
+    # One address, which may be a school or a whole provider
+    ADDRESS_BURST: int = 60  # joins at once, over all lines
+    ADDRESS_RATE: float = 20  # joins a minute after that
+    ADDRESS_UNSEEN: int = 40  # places in one line whose page was not looked at yet
+    ADDRESS_IN_ORDER: int = 40  # places in one line in the order of joining; further ones are behind the others
+    ADDRESS_SHARE: float = 0.5  # of MAX_LINE
+
+    # The brake of the form
+    BRAKE: str = "off"  # on, off, or auto: on by itself while a line is flooded
+    BRAKE_JOINS: int = 120  # joins of one line in a minute that put it on
+    BRAKE_BITS: int = 20  # zero bits of a proof of work; each more doubles the work
+    BRAKE_CHECK: str = "queueing.web.brake.ProofOfWork"  # the class of the check; another one may ask a captcha
 
     # Running
     LEASE: float = 30  # seconds without a sign of life after which a running entry counts as orphaned
@@ -36,11 +53,48 @@ class Conf:
     REDIS_PATIENCE: float = 60  # seconds a worker waits for an answer on presence before it runs the task anyway
     DEAF_GRACE: float = 30  # seconds a task may ignore that its visitor has left before it is killed
 
+    # The limits of one run, unless the task says otherwise
+    TASK_MEMORY_BYTES: int = 1536 * 1024**2  # bytes of memory, beside what a horse inherits from its worker
+    TASK_CPU_SECONDS: int = 1800  # seconds of computing, of all threads together
+    TASK_DISK_BYTES: int = 2 * 1024**3  # bytes of the temporary folder, and of the saved files
+    TASK_PROCESSES: int = 16  # processes that a task has running at one time, beside its own
+
     # Keeping
     RESULT_TTL: float = 3600  # seconds a result and its files are kept
+    INPUT_TTL: float = 600  # seconds an input is kept after the end, for "Join again"; RESULT_TTL, if that is shorter
+    # Budgets of inputs and results' files, and of rows until they are deleted; 0: no limit
+    MAX_BYTES_PER_VISITOR: int = 1024**3  # bytes that one visitor may have stored
+    MAX_BYTES_PER_ADDRESS: int = 4 * 1024**3  # bytes that one network may have stored
+    MAX_BYTES_PER_LINE: int = 20 * 1024**3  # bytes that one line may have stored
+    MAX_BYTES: int = 40 * 1024**3  # bytes that all lines may have stored
+    MAX_ENTRIES_PER_VISITOR: int = 200  # entries of one visitor, from the join until RESULT_TTL after the end
+    MAX_ENTRIES_PER_ADDRESS: int = 2_000  # entries of one network
+    MAX_ENTRIES_PER_LINE: int = 200_000  # entries of one line
+    MAX_ENTRIES: int = 400_000  # entries of all lines
+    MIN_FREE_DISK: int = 1024**3  # bytes that must stay free on the disk of MEDIA_ROOT; below, nobody joins
+    MIN_FREE_INODES: int = 10_000  # files that the disk of MEDIA_ROOT must have room for; below, nobody joins
+
+    # Connections and bodies, in each web process
+    HEADER_SECONDS: float = 15  # seconds until the headers of a request have arrived
+    KEEP_ALIVE_SECONDS: float = 60  # seconds a connection stays open between two requests
+    STALL_SECONDS: float = 30  # seconds in which a body or an answer must move by MIN_RATE
+    MIN_RATE: int = 8 * 1024  # bytes a second that a body or an answer moves at least
+    TRANSFER_SECONDS: float = 7200  # seconds a body or an answer takes at most; 500 MiB at 1 Mbit/s take 4200
+    UPLOADS_BYTES: int = 4 * 1024**3  # bytes that all uploads under way may hold in the temporary folder
+    MAX_CONNECTIONS_PER_ADDRESS: int = 500  # connections of one address that is no proxy; sockets aside
+
+    # Signing in, for staff
+    SIGN_IN_AGE: float = 28_800  # seconds after which staff have to sign in again
+    SIGN_IN_IDLE: float = 3_600  # seconds without a page opened by hand after which staff have to sign in again
+    SIGN_IN_ATTEMPTS: int = 5  # for one name from one address in SIGN_IN_PAUSE; 4 times as many for one address
+    SIGN_IN_PAUSE: float = 900  # seconds in which attempts to sign in are counted
+    RIGHTS_INTERVAL: float = 30  # seconds between two looks at whether the visitors of open pages may still see them
 
     # Input
     MAX_UPLOAD_BYTES: int = 50 * 1024**2  # bytes of one uploaded file, unless the task says otherwise
+    CHECKERS: int = 2  # child processes of a web process that look into uploads at the same time
+    CHECK_SECONDS: float = 10  # seconds of a look into one file, and of the wait for a free checker
+    CHECK_MEMORY: int = 256 * 1024**2  # bytes that a look into one file may take
 
     def is_closed(self, queue: str) -> bool:
         """True if this line takes nobody in."""

@@ -4,14 +4,19 @@ The row moves first, then Redis is told, then the pages. Redis may be away after
 """
 
 import logging
+import math
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import batched
 
 from django.dispatch import receiver
 from django.tasks.signals import task_finished
 
-from queueing import events
+from queueing import events, inputs
 from queueing.conf import conf
+from queueing.exceptions import KeepRefused
+from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.queue import emptied
@@ -78,7 +83,39 @@ def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
             entry.cancel(Reason.ENDED)
 
 
+def erase(entry: Entry) -> bool:
+    """Delete the content of an ended entry: its name, options, result, files, errors, and its right to the input.
+
+    A bare row stays for the books: status, reason, times, line. False: the entry is live, or this was done before; a
+    repetition finishes what an interrupted one has left.
+    """
+    if entry.is_live:
+        return False
+    erased = bool(Entry.objects.filter(pk=entry.pk).erase())
+    entry.files.all().delete()
+    entry.events.filter(kind=EntryEvent.Kind.PROGRESS).update(detail="")
+    inputs.release([entry.pk])
+    inputs.delete_folder(entry.code)
+    if erased:
+        logger.info("entry %s: its content is deleted", entry.code)
+        events.publish(entry.code)
+    return erased
+
+
 # Coming back
+
+
+def check_keep(entry: Entry) -> None:
+    """Raises KeepRefused unless the entry's page has been open for MIN_PRESENCE without a gap.
+
+    A page counts as open for POLL_TTL after one look. A place that is kept for KEEP_GRACE has to cost more than that.
+    """
+    if not conf.MIN_PRESENCE or not entry.is_live:
+        return
+    with suppress(RedisError):  # nobody is dropped meanwhile, so the wish does no harm
+        if presence.present_for(entry.job_id) < conf.MIN_PRESENCE:
+            seconds = round(conf.MIN_PRESENCE)
+            raise KeepRefused(f"Your place can be kept once this page has been open for {seconds} seconds.")
 
 
 def keep(entry: Entry) -> bool:
@@ -124,6 +161,14 @@ def settle_orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
     return moved
 
 
-def settle_orphans() -> int:
-    """All running entries whose worker gave no sign of life; returns the number that moved."""
-    return sum(settle_orphan(entry, "The lease ran out.", overdue=True) for entry in Entry.objects.lease_over())
+def settle_orphans(*, until: float = math.inf) -> int:
+    """The running entries whose worker gave no sign of life, longest ago first; returns the number that moved.
+
+    Stops after the entry in which the monotonic clock reaches `until`.
+    """
+    moved = 0
+    for entry in Entry.objects.lease_over().order_by("lease_until"):
+        moved += settle_orphan(entry, "The lease ran out.", overdue=True)
+        if time.monotonic() >= until:
+            break
+    return moved

@@ -6,6 +6,7 @@ import uuid
 from channels.layers import get_channel_layer
 
 from queueing.line.clients import SyncRedis, connection
+from queueing.line.hints import LOOK_AGAIN
 
 logger = logging.getLogger("queueing")
 
@@ -18,17 +19,30 @@ def group_name(code: uuid.UUID) -> str:
     return f"entry.{code.hex}"
 
 
-def publish(code: uuid.UUID, event: str = "entry.changed", client: SyncRedis | None = None) -> bool:
+# The group of the pages of all users who are signed in.
+RIGHTS_GROUP = "rights"
+
+
+def publish(code: uuid.UUID, event: str = LOOK_AGAIN, client: SyncRedis | None = None) -> bool:
     """Tell the open pages of an entry that its row has changed, or that one of them was closed.
 
     Never raises; False when the hint could not be sent.
 
     The layer's own `group_send` would need an event loop and a new connection each time: 2 ms instead of 0.1.
     """
+    return _send(group_name(code), {"type": event}, client or connection(), f"for entry {code}")
+
+
+def publish_rights(user_id: str | None) -> bool:
+    """Tell the open pages of this user that a right may be over; None: the pages of all users. Never raises."""
+    message = {"type": "rights.changed", "user": user_id}
+    return _send(RIGHTS_GROUP, message, connection(), f"on the rights of user {user_id}")
+
+
+def _send(group: str, message: dict[str, str | None], client: SyncRedis, what: str) -> bool:
     try:
-        message = get_channel_layer().serialize({"type": event})
-        (client or connection()).publish(GROUP_CHANNEL.format(group=group_name(code)), message)
+        client.publish(GROUP_CHANNEL.format(group=group), get_channel_layer().serialize(message))
     except Exception:
-        logger.warning("No hint could be sent for entry %s", code, exc_info=True)
+        logger.warning("No hint could be sent %s", what, exc_info=True)
         return False
     return True

@@ -1,7 +1,9 @@
 """The exceptions of this package. An exception without a message of its own shows its docstring.
 
-A visitor reads the docstrings of JoinRefused and its subclasses.
+A visitor reads the docstrings of JoinRefused and its subclasses, and of KeepRefused.
 """
+
+import math
 
 
 class QueueingError(Exception):
@@ -14,7 +16,14 @@ class QueueingError(Exception):
 class JoinRefused(QueueingError):
     """The line takes nobody right now."""
 
-    retry_after = 30  # seconds, for the Retry-After header
+    retry_after = 30  # whole seconds, for the Retry-After header
+    status = 503  # of the answer
+    entries_sentence = ""  # where a budget of entries is used up, not one of bytes
+
+    def __init__(self, sentence: str = "", *, seconds: float | None = None) -> None:
+        super().__init__(sentence)
+        if seconds is not None:
+            self.retry_after = max(1, math.ceil(seconds))
 
 
 class LineFull(JoinRefused):
@@ -36,13 +45,85 @@ class RedisAway(JoinRefused):
 
 
 class StorageFull(JoinRefused):
-    """There is no room for your file right now."""
+    """The storage is full: there is no room for your file right now."""
 
     retry_after = 300
 
 
+class Busy(JoinRefused):
+    """Many files are being looked into right now."""
+
+    retry_after = 10
+
+
+class LowOnDisk(StorageFull):
+    """The storage is full: there is no room for another file right now."""
+
+
+class LineStoresTooMuch(StorageFull):
+    """The storage is full: this line has as much stored as it may."""
+
+    entries_sentence = "This line keeps as many entries as it may. Room comes back as they are deleted."
+
+
+class SiteStoresTooMuch(StorageFull):
+    """The storage is full: this site has as much stored as it may."""
+
+    entries_sentence = "This site keeps as many entries as it may. Room comes back as they are deleted."
+
+
+class StoresTooMuch(JoinRefused):
+    """You have as much stored here as one visitor may. Delete what you no longer need, or wait until it is deleted."""
+
+    retry_after = 300
+    status = 429
+    entries_sentence = "You have as many entries here as one visitor may. Each is deleted some time after its end."
+
+
+class NetworkStoresTooMuch(StoresTooMuch):
+    """Your network has as much stored here as one may. Delete what you no longer need, or wait until it is deleted."""
+
+    entries_sentence = "Your network has as many entries here as one may. Each is deleted some time after its end."
+
+
 class TooManyWaiting(JoinRefused):
     """You already have as many places in line as one visitor may hold."""
+
+    status = 429
+
+
+class TooManyJoins(JoinRefused):
+    """Many have joined from your network just now."""
+
+    status = 429
+
+
+class TooManyUnseen(JoinRefused):
+    """Many places have been taken from your network without a look at their pages. Opening these pages helps, too."""
+
+    status = 429
+
+
+class TooManyFromNetwork(JoinRefused):
+    """Your network has as many places in this line as one network may hold."""
+
+    retry_after = 60
+    status = 429
+
+
+class FormUsed(JoinRefused):
+    """This form has been used already, and each one counts once."""
+
+    retry_after = 0
+    status = 409
+
+
+class CheckFailed(QueueingError):
+    """The check that the form asks for was not passed."""
+
+
+class KeepRefused(QueueingError):
+    """The place cannot be kept yet."""
 
 
 class CodeTaken(QueueingError):
@@ -57,8 +138,26 @@ class InsideTransaction(QueueingError):
     """context.progress() was called inside transaction.atomic(): report progress before or after the transaction."""
 
 
+class FilesTooLarge(QueueingError):
+    """The files of this attempt are together larger than its task may save."""
+
+
 class TooManyPages(QueueingError):
     """The entry has MAX_PAGES_PER_ENTRY pages open in this process."""
+
+
+class SignInRefused(QueueingError):
+    """Signing in is not possible right now."""
+
+    retry_after = 5  # seconds, for the Retry-After header
+
+
+class TooManyAttempts(SignInRefused):
+    """There were too many attempts to sign in."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class VisitorLeft(QueueingError):
@@ -70,6 +169,10 @@ class VisitorLeft(QueueingError):
 
 class UnusableInput(QueueingError):
     """The input cannot be used. Raise it with one sentence that tells the visitor why."""
+
+
+class CheckBroken(QueueingError):
+    """A checker cannot import a form."""
 
 
 class UnknownTask(QueueingError):

@@ -6,13 +6,19 @@ The keeper makes the facts and writes them to Redis (`keeper/survey.py`); pages 
 import json
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from queueing import eta
 from queueing.eta import Wait
 from queueing.line.places import get_line
+from queueing.line.tampering import reports, shorten
+from queueing.models.moves import end_of_priority
+from queueing.registry import get_task
 
 FACTS_TTL = 30  # seconds
+LONGEST_FACTS = 256 * 1024  # bytes; a forecast for MAX_LINE entries takes a few thousand
+LARGEST = 1e12  # of all numbers of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class LineNow:
 
 def line_now(queue: str) -> LineNow:
     """The line at this moment; one round trip to Redis. Raises RedisError."""
-    counts = get_line(queue).counts()
+    counts = get_line(queue).counts(end_of_priority(get_task(queue).task.priority))
     facts = parse_facts(counts.facts)
     return LineNow(
         queue=queue,
@@ -62,13 +68,47 @@ def line_now(queue: str) -> LineNow:
         running=facts.running,
         workers=facts.workers,
         suspended=facts.suspended,
-        wait=facts.wait(counts.present, counts.held) if counts.has_epoch else None,
+        wait=facts.wait(*counts.ahead) if counts.has_epoch else None,
     )
 
 
+def parse_facts(written: bytes | str | None) -> Facts:
+    """The facts as the keeper wrote them. Facts that only a keeper of another version knows are left out.
+
+    Nothing is known by what a keeper never writes, and its next facts take the place of that.
+    """
+    return _parse(written) if written and len(written) <= LONGEST_FACTS else Facts()
+
+
 @lru_cache(maxsize=16)  # a web process reads the facts each second, and they change each 2 s
-def parse_facts(written: bytes | None) -> Facts:
-    """The facts as the keeper wrote them. Facts that only a keeper of another version knows are left out."""
-    values: dict[str, Any] = json.loads(written or b"{}")
-    known = {field.name: values[field.name] for field in fields(Facts) if field.name in values}
-    return Facts(**known | {"waits": tuple(map(tuple, known.get("waits", ())))})
+def _parse(written: bytes | str) -> Facts:
+    try:
+        values = json.loads(written)
+        known = {
+            field.name: _checked(field.name, values[field.name]) for field in fields(Facts) if field.name in values
+        }
+        return Facts(**known)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        reports.add("the facts %s are none of a line", shorten(written))
+        return Facts()
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value of that field. Raises ValueError or TypeError if the keeper never writes such a value."""
+    if name == "waits":
+        waits = tuple((_number(ahead), _number(low), _number(high)) for ahead, low, high in value)
+        if any(ahead >= following for (ahead, *_), (following, *_) in pairwise(waits)):
+            raise ValueError("no forecast of a line")
+        return waits
+    if name == "suspended":
+        return bool(value)
+    if name == "workers" and value is None:
+        return None
+    number = _number(value)
+    return number if name == "return_share" else int(number)
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= LARGEST:  # false for NaN
+        raise ValueError("no number of a line")
+    return value

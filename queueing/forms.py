@@ -7,12 +7,17 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
+from django.forms.utils import ErrorDict
 from django.template.defaultfilters import filesizeformat
 
+from queueing.checking.pool import checkers
 from queueing.conf import conf
 
 HEAD = 4096  # bytes at the beginning of a file that are matched against `refused_heads`
+
+UNKNOWN = ".bin"  # the ending of a file that no pattern recognises
 
 
 class CodeField(forms.UUIDField):
@@ -43,8 +48,23 @@ class EntryForm(forms.Form):
     # with dotall and without case.
     refused_heads: ClassVar[Sequence[tuple[bytes, str]]] = ()
 
+    # Patterns for the beginning of a file, each with the ending of the name under which the file is stored.
+    stored_endings: ClassVar[Sequence[tuple[bytes, str]]] = ()
+
+    # Set by the brake: the sentence of a check that was not passed; or the code that a passed check is good for, once.
+    problem: str = ""
+    once: uuid.UUID | None = None
+
+    def full_clean(self) -> None:
+        """Without the check of the brake, nothing that was sent is looked at."""
+        if self.problem:
+            self._errors, self.cleaned_data = ErrorDict(), {}
+            self.add_error(None, self.problem)
+        else:
+            super().full_clean()
+
     def clean_code(self) -> uuid.UUID:
-        return self.cleaned_data.get("code") or uuid.uuid4()
+        return self.once or self.cleaned_data.get("code") or uuid.uuid4()
 
     def clean_file(self) -> "UploadedFile[Any]":
         upload: UploadedFile[Any] = self.cleaned_data["file"]
@@ -54,8 +74,9 @@ class EntryForm(forms.Form):
         upload.seek(0)
         if sentence := self.refusal_of(upload.read(HEAD)):
             raise ValidationError(sentence, code="other_format")
-        upload.seek(0)
-        self.check_file(upload)
+        if self.has_check():
+            upload.seek(0)
+            checkers.check(type(self), upload)
         upload.seek(0)
         return upload
 
@@ -65,12 +86,30 @@ class EntryForm(forms.Form):
         found = (why for pattern, why in cls.refused_heads if re.match(pattern, head, re.DOTALL | re.IGNORECASE))
         return next(found, "")
 
+    @classmethod
+    def ending_of(cls, upload: "File[bytes]") -> str:
+        """The ending of the stored name, by the content: the visitor must not choose how a program takes the file."""
+        upload.seek(0)
+        head = upload.read(HEAD)
+        upload.seek(0)
+        return next((ending for pattern, ending in cls.stored_endings if re.match(pattern, head, re.DOTALL)), UNKNOWN)
+
     def max_bytes(self) -> int:
         """The size of the largest file accepted, in bytes."""
         return conf.MAX_UPLOAD_BYTES
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
-        """Check the content; override in the task's form. Raises ValidationError with a sentence for the visitor."""
+        """Check the content; override in the task's form. Raises ValidationError with a sentence for the visitor.
+
+        It runs in a checker, a child process with little time and memory (CHECK_SECONDS, CHECK_MEMORY) and no access to
+        database, Redis, network and disk. `self` is a form without data there, and `upload` is all that the check sees.
+        The child imports this class by its name, so the class has to be at the top of a module.
+        """
+
+    @classmethod
+    def has_check(cls) -> bool:
+        """True if this form looks into its files."""
+        return cls.check_file is not EntryForm.check_file
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments for the task: all fields except the code and the file."""

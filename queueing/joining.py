@@ -5,14 +5,12 @@ A visitor's entry is unseen until somebody looks at its page (`look`); only then
 The row comes first. Its place in Redis follows the commit; if Redis is away then, the keeper repairs it.
 """
 
-import errno
 import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from django.core.files.base import File
@@ -22,24 +20,44 @@ from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
+from queueing import budget, crowding
 from queueing.conf import conf
-from queueing.exceptions import CodeTaken, LineClosed, LineFull, RedisAway, StorageFull, TooManyWaiting, UnusableInput
+from queueing.exceptions import (
+    CodeTaken,
+    FormUsed,
+    JoinRefused,
+    LineClosed,
+    LineFull,
+    LineStoresTooMuch,
+    LowOnDisk,
+    RedisAway,
+    SiteStoresTooMuch,
+    StoresTooMuch,
+    TooManyFromNetwork,
+    TooManyJoins,
+    TooManyUnseen,
+    TooManyWaiting,
+)
+from queueing.inputs import Kept, Upload
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
-from queueing.models import Entry, input_path
+from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
 
 logger = logging.getLogger("queueing")
 
+# The refusals of `budget.check`.
+SPENT = (StoresTooMuch, LineStoresTooMuch, SiteStoresTooMuch, LowOnDisk)
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The visitor that makes an entry: the name in the browser's session, the user, and the network."""
 
-    visitor: uuid.UUID
+    visitor: uuid.UUID | None  # None: a browser that has never joined
     user: Any = None  # may be an anonymous one
     address: str = ""  # a key of `web/address.py`; empty: no limits by address
 
@@ -57,10 +75,13 @@ def join(
     upload: "File[bytes]",
     content_type: str,
     options: dict[str, Any],
+    is_once: bool = False,
 ) -> Entry:
     """A visitor takes a place. Sending the same form twice yields one entry.
 
-    Raises LineClosed, LineFull, RedisAway, StorageFull or TooManyWaiting; then nothing is stored.
+    With `is_once` the code is good for one entry only: sending it with another file is refused.
+
+    Raises JoinRefused; then nothing is stored.
     """
     entry = Entry(
         code=code,
@@ -70,33 +91,23 @@ def join(
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
-    return _take_place(entry, upload, content_type)
+    return _take_place(entry, Upload(upload, content_type), is_once=is_once)
 
 
 def join_again(entry: Entry, owner: Owner) -> Entry:
-    """A new entry with the same input: at the end of the line, or in the old place if our machines lost the first one.
+    """A new entry that shares the input: at the end of the line, or in the old place if our machines lost that one.
 
     Raises as `join`, or UnusableInput if the input is gone.
     """
-    try:
-        content = entry.input.storage.open(str(entry.input.name)) if entry.input else None
-    except FileNotFoundError:
-        content = None
-    if content is None:
-        raise UnusableInput("Your input is no longer stored. Please hand it in again.")
     new = Entry(
         code=_next_code(entry),
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
         kwargs=entry.kwargs,
-        priority=entry.heavy_task.task.priority,
-        place=(entry.place or entry.id) if entry.keeps_place_for_successor else None,
+        **_old_rank(entry),
         **owner.columns(),
     )
-    with content:
-        upload = File(content.file, name=entry.input_name)
-        upload.size = content.size
-        successor = _take_place(new, upload, entry.input_type)
+    successor = _take_place(new, Kept(entry))
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=successor)
     return successor
 
@@ -115,16 +126,14 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
     return entry
 
 
-def check_line(queue: str) -> None:
-    """Raises LineClosed, LineFull or RedisAway when the line takes nobody in."""
+def check_line(queue: str, address: str = "") -> bool:
+    """Raises LineClosed, LineFull, RedisAway, or a refusal of this address, when a join would be refused now.
+
+    True if a new place of this address would be behind those of the others.
+    """
     if conf.is_closed(queue):
         raise LineClosed
-    try:
-        length = get_line(queue).length()
-    except RedisError as error:
-        raise RedisAway from error
-    if length >= conf.MAX_LINE:
-        raise LineFull
+    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address))
 
 
 def check_visitor(visitor: uuid.UUID | None) -> None:
@@ -136,8 +145,10 @@ def check_visitor(visitor: uuid.UUID | None) -> None:
 def look(entry: Entry, seconds: float) -> None:
     """The owner looks at a live entry, which is present for so many seconds. The first look puts it into the line.
 
-    Raises RedisError; the row knows of the look all the same.
+    Raises RedisError; the row knows of the look all the same. Raises ValueError for more seconds than a presence lasts.
     """
+    if seconds > presence.longest_presence():
+        raise ValueError(f"A look counts for at most {presence.longest_presence():.0f} s")
     try:
         presence.beat(entry.queue, [entry.job_id], seconds)
     finally:  # the row comes last: an idle worker starts meanwhile
@@ -156,72 +167,56 @@ def _note_look(entry: Entry) -> None:
 def place(entry: Entry) -> None:
     """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
-        get_line(entry.queue).place(entry.job_id, entry.score, needs_presence=entry.needs_presence)
+        line = get_line(entry.queue)
+        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 
 
-def _take_place(entry: Entry, upload: "File[bytes]", content_type: str) -> Entry:
+def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
+    """Raises StorageFull, StoresTooMuch or RedisAway when this owner may not store so many bytes more."""
+    _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
+
+
+def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
-        _store_in_reserved_place(entry, upload, content_type)
-    except (CodeTaken, LineFull) as refusal:
+        _store_in_reserved_place(entry, content)
+    except (CodeTaken, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, *SPENT) as refusal:
         twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
-        if twin is not None and twin.is_live and _has_input(twin, upload):
+        if twin is not None and twin.is_live and content.is_input_of(twin):
             return twin
-        if isinstance(refusal, LineFull):
+        if isinstance(refusal, JoinRefused):
             raise
+        if is_once:
+            raise FormUsed from None
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
         entry.code = uuid.uuid4()
-        _store_in_reserved_place(entry, upload, content_type)
+        _store_in_reserved_place(entry, content)
     return entry
 
 
-def _store_in_reserved_place(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
+def _store_in_reserved_place(entry: Entry, content: Upload | Kept) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored and no place is reserved."""
     if conf.is_closed(entry.queue):
         raise LineClosed
-    line = get_line(entry.queue)
+    _check_budgets(entry, content.size)
+    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address)
     try:
-        if not line.reserve(entry.job_id):
-            raise LineFull
-    except RedisError as error:
-        raise RedisAway from error
-    try:
-        _store(entry, upload, content_type)
+        crowding.find_rank(entry, reservation)
+        with content.given_to(entry):
+            _insert(entry)
     except BaseException:
         with suppress(RedisError):
-            line.cancel_reservation(entry.job_id)
+            get_line(entry.queue).cancel_reservation(entry.job_id)
         raise
 
 
-def _store(entry: Entry, upload: "File[bytes]", content_type: str) -> None:
-    """The input, then the row. Raises CodeTaken, StorageFull or TooManyWaiting; then nothing is stored."""
-    entry.input_name = PurePath(upload.name or "input").name[-200:]
-    entry.input_size = upload.size or 0
-    entry.input_type = content_type.replace("\0", "")[:100]
-    # A name of its own: a second form with the same code must not touch the input of the first.
-    name = f"input-{uuid.uuid4().hex[:8]}{PurePath(entry.input_name).suffix[:10]}"
+def _check_budgets(entry: Entry, size: int) -> None:
     try:
-        entry.input.save(name, upload, save=False)
-        _insert(entry)
-    except OSError as error:
-        _discard_input(entry, name)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            logger.exception("The storage is full")
-            raise StorageFull from error
-        raise
-    except BaseException:
-        _discard_input(entry, name)
-        raise
-
-
-def _discard_input(entry: Entry, name: str) -> None:
-    """Delete what was stored of the input, also when the disk was full before its end."""
-    stored = entry.input.name or input_path(entry, name)
-    entry.input.storage.delete(stored)
-    with suppress(OSError):  # a folder of its own, unless the storage has none
-        entry.input.storage.delete(str(PurePath(stored).parent))
+        budget.check(entry, size)
+    except RedisError as error:
+        raise RedisAway from error
 
 
 def _insert(entry: Entry) -> None:
@@ -254,7 +249,7 @@ def _slots(visitor: uuid.UUID | None) -> Iterator[int | None]:
 
 
 def _free_slots(visitor: uuid.UUID) -> Iterator[int]:
-    taken = set(Entry.objects.waiting().filter(visitor=visitor).values_list("slot", flat=True))
+    taken = set(Entry.objects.live().filter(visitor=visitor).values_list("slot", flat=True))
     return (slot for slot in range(conf.MAX_WAITING_PER_VISITOR) if slot not in taken)
 
 
@@ -269,19 +264,14 @@ def _after_commit(entry: Entry) -> None:
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 
 
+def _old_rank(entry: Entry) -> dict[str, Any]:
+    """The columns that give a successor the old place, if our machines lost the entry; else those of a new place."""
+    if entry.keeps_place_for_successor:
+        return {"place": entry.place or entry.id, "priority": entry.priority, "behind": entry.behind}
+    return {"priority": entry.heavy_task.task.priority}
+
+
 def _next_code(entry: Entry) -> uuid.UUID:
     """The code of the entry that follows this one: the same each time, so that two clicks make one entry."""
     digest = salted_hmac("queueing.joining.join_again", entry.code.hex, algorithm="sha256").digest()
     return uuid.UUID(bytes=digest[:16], version=4)
-
-
-def _has_input(entry: Entry, upload: "File[bytes]") -> bool:
-    """True if the entry was made from this very content: then a form was sent twice."""
-    try:
-        kept = entry.input.storage.open(str(entry.input.name))
-    except FileNotFoundError:
-        return False
-    with kept:
-        same = kept.size == upload.size and all(a == b for a, b in zip(kept.chunks(), upload.chunks(), strict=True))
-    upload.seek(0)
-    return same

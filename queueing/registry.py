@@ -60,6 +60,12 @@ class HeavyTask:
     on_leave: Literal["stop", "finish"] = "stop"  # reaction of a running task when its visitor goes
     typical_seconds: float | None = None  # of a run; for the expected wait, until the first runs have ended
     may_keep: bool = False  # whether a visitor may ask for KEEP_GRACE
+    # Limits of one run; None: the setting TASK_<NAME>. A task over one of them ends as failed.
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None  # of all threads together
+    disk_bytes: int | None = None  # of the temporary folder, and of the saved files
+    processes: int | None = None  # running at one time, beside the task's own; 0: it can start none
+    writable: tuple[Path, ...] = ()  # folders and devices that the task may write to, beside its temporary folder
 
     @property
     def name(self) -> str:

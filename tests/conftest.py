@@ -95,12 +95,19 @@ def quick(settings: Any) -> dict[str, float]:
 def join(db: None, django_capture_on_commit_callbacks: Any) -> Callable[..., Entry]:
     """Make an entry as the page does; without a request. Its place follows, as after a commit."""
 
-    def make(label: str = "x", *, visitor: uuid.UUID | None = None, looked: bool = True, **options: Any) -> Entry:
+    def make(
+        label: str = "x",
+        *,
+        visitor: uuid.UUID | None = None,
+        address: str = "",
+        looked: bool = True,
+        **options: Any,
+    ) -> Entry:
         with django_capture_on_commit_callbacks(execute=True):
             entry = joining.join(
                 registry.get_task("probe"),
                 code=uuid.uuid4(),
-                owner=joining.Owner(visitor or uuid.uuid4()),
+                owner=joining.Owner(visitor or uuid.uuid4(), address=address),
                 upload=ContentFile(b"input of " + label.encode(), name=f"{label}.csv"),
                 content_type="text/csv",
                 options={"label": label} | options,

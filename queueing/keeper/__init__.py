@@ -1,9 +1,11 @@
 """The keeper process: once a second, everything that nobody else does.
 
 round.py      the round: hold, drop, recover, and the steps below
+holding.py    the way through a line to those whose presence ran out
 reconcile.py  rows against places: after a flush, or when one was lost
 survey.py     lines and workers, from which the facts of each line are made
 recent.py     the latest runs and ends of a line, with the turnaround of its workers
+mend.py       keys in Redis that somebody else has written
 timeline.py   what scripts and horses noted, into the timelines
 purge.py      deletes what is over, and what belongs to nobody
 """

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import batched
 
+from django.contrib.sessions.models import Session
 from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from queueing import ending
+from queueing import ending, inputs
+from queueing.inputs import FOLDER
 from queueing.line.clients import connection
 from queueing.line.jobs import is_entry_job, job_key
 from queueing.line.keys import gone_key, presence_key
@@ -23,7 +25,6 @@ logger = logging.getLogger("queueing")
 
 BATCH = 500
 SMALL_BATCH = 50  # rows between two looks at the clock; a storage over the network may take 10 ms for each
-FOLDER = "entries"
 # A folder younger than this may belong to a join that is under way: its row comes after its files.
 NEWBORN = timedelta(hours=1)
 
@@ -56,15 +57,33 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float 
         return Counter(f"{status} entries" for status in stale.values_list("status", flat=True))
     counts: Counter[str] = Counter()
     size = BATCH if until == math.inf else SMALL_BATCH
-    while time.monotonic() < until and (batch := list(stale.only("id", "code", "status")[:size])):
+    while time.monotonic() < until and (batch := list(stale.only("id", "code", "status", "input")[:size])):
+        inputs.release([entry.pk for entry in batch if entry.input])
         for entry in batch:
             try:
-                _delete_tree(f"{FOLDER}/{entry.code}")
+                inputs.delete_folder(entry.code)
             except OSError:  # its folder is found again, as one without a row
                 logger.exception("entry %s: its files cannot be deleted", entry.code)
         Entry.objects.filter(pk__in=[entry.pk for entry in batch]).delete()
         counts.update(f"{entry.status} entries" for entry in batch)
     return counts
+
+
+def expire_inputs(until: float = math.inf) -> int:
+    """Delete the inputs of ended entries that are past INPUT_TTL; returns their number. `until` as in purge_entries."""
+    total, over = 0, Entry.objects.inputs_over().order_by("input_until")
+    while time.monotonic() < until and (batch := list(over.values_list("pk", flat=True)[:SMALL_BATCH])):
+        inputs.release(batch)
+        total += len(batch)
+    return total
+
+
+def purge_sessions(until: float = math.inf) -> int:
+    """Delete the sessions that have expired; returns their number. `until` as in purge_entries."""
+    total, expired = 0, Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
+    while time.monotonic() < until and (batch := list(expired.values_list("pk", flat=True)[:BATCH])):
+        total += Session.objects.filter(pk__in=batch, expire_date__lt=timezone.now()).delete()[0]
+    return total
 
 
 def purge_keys(*, dry_run: bool = False) -> int:
@@ -80,7 +99,7 @@ def purge_keys(*, dry_run: bool = False) -> int:
 
 
 def purge_folders(*, dry_run: bool = False) -> int:
-    """Folders of files whose row is gone."""
+    """Folders whose row is gone, but for those with an input that another row names."""
     if not default_storage.exists(FOLDER):
         return 0
     folders, _ = default_storage.listdir(FOLDER)
@@ -89,16 +108,17 @@ def purge_folders(*, dry_run: bool = False) -> int:
         for batch in batched(folders, BATCH)
         for code in Entry.objects.of_jobs(batch).values_list("code", flat=True)
     }
-    lost = [name for name in folders if code_of(name) and name not in known and _is_old(f"{FOLDER}/{name}")]
+    lost = [code for name in folders if name not in known and (code := code_of(name)) and _is_lost(f"{FOLDER}/{name}")]
     if not dry_run:
-        for name in lost:
-            _delete_tree(f"{FOLDER}/{name}")
+        for code in lost:
+            inputs.delete_folder(code)
     return len(lost)
 
 
 def _job_ids(*, prefix: str) -> Iterator[tuple[str, ...]]:
     """The ids of all keys with this prefix that look like an entry's, in batches."""
-    names = (key.decode().removeprefix(prefix) for key in connection().scan_iter(match=f"{prefix}*", count=1000))
+    keys = connection().scan_iter(match=f"{prefix}*", count=1000)
+    names = (key.decode(errors="replace").removeprefix(prefix) for key in keys)
     return batched([name for name in names if code_of(name) and len(name) == 32], BATCH)
 
 
@@ -109,22 +129,13 @@ def _without_live_row(job_ids: Sequence[str]) -> list[str]:
     return [job_id for job_id in dead if is_entry_job(job_id)]
 
 
-def _is_old(folder: str) -> bool:
+def _is_lost(folder: str) -> bool:
+    """True if nothing in the folder is new, and no row names anything in it as its input."""
     folders, files = default_storage.listdir(folder)
     paths = [f"{folder}/{name}" for name in files]
+    if inputs.named_among(paths):
+        return False
     paths += [
         f"{folder}/{inner}/{name}" for inner in folders for name in default_storage.listdir(f"{folder}/{inner}")[1]
     ]
     return all(timezone.now() - default_storage.get_modified_time(path) > NEWBORN for path in paths)
-
-
-def _delete_tree(folder: str) -> None:
-    """Input and results, whatever files an interrupted attempt has left there."""
-    if not default_storage.exists(folder):
-        return
-    folders, files = default_storage.listdir(folder)
-    for name in files:
-        default_storage.delete(f"{folder}/{name}")
-    for name in folders:
-        _delete_tree(f"{folder}/{name}")
-    default_storage.delete(folder)

@@ -8,6 +8,8 @@ from itertools import batched
 from typing import cast
 
 import redis
+from django.db.models import BigIntegerField, Max
+from django.db.models.functions import Coalesce
 
 from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
@@ -25,7 +27,11 @@ RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
 # Seconds after a flush before places come back: by then every living page has beaten, and the order holds.
 FLUSH_PAUSE = 2.0
 # The columns that a place is made of.
-PLACE_FIELDS = ("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue")
+PLACE_FIELDS = (
+    *("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue", "address"),
+)
+
+PLACE = Coalesce("place", "id", output_field=BigIntegerField())  # as in `Entry.score`
 
 
 class Reconciler:
@@ -66,6 +72,8 @@ class Reconciler:
         if line.name not in self._restoring_since or not epoch.is_being_restored(self.client, line.name):
             epoch.begin_restoring(self.client, line.name)
             missing = _without_place(line)
+            if missing:
+                epoch.keep_newcomers_back(self.client, line.name, _last_place(line, missing))
             logger.log(
                 logging.WARNING if missing else logging.INFO,
                 "%s: Redis is empty or another server; %d places come back",
@@ -135,7 +143,8 @@ def _restore(line: Line, entries: list[Entry]) -> int:
     for entry in seen:
         line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=entry.needs_nobody)
     restored = line.restore([Ranked(entry.job_id, entry.score) for entry in seen])
-    restored += [entry.job_id for entry in entries if entry.is_unseen and line.place(entry.job_id, entry.score)]
+    unseen = (entry for entry in entries if entry.is_unseen)
+    restored += [e.job_id for e in unseen if line.place(e.job_id, e.score, address=e.address)]
     if restored:
         logger.warning("%s: restored %d places", line.name, len(restored))
         by_id = {entry.job_id: entry for entry in entries}
@@ -153,6 +162,13 @@ def _waiting_ids(line: Line) -> list[str]:
 def _without_place(line: Line) -> list[str]:
     placed = line.all_ids()
     return [job_id for job_id in _waiting_ids(line) if job_id not in placed]
+
+
+def _last_place(line: Line, job_ids: Collection[str]) -> int:
+    """The last of the places of these rows."""
+    batches = (_waiting(line).of_jobs(batch) for batch in batched(job_ids, BATCH))
+    places = [rows.aggregate(last=Max(PLACE))["last"] or 0 for rows in batches]
+    return max(places)
 
 
 def _waiting(line: Line) -> EntryQuerySet:

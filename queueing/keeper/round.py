@@ -5,6 +5,7 @@ compare-and-swap.
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from typing import Any
 
 from django.conf import settings
 
-from queueing import ending
+from queueing import budget, ending
 from queueing.conf import conf
 from queueing.keeper import purge, timeline
+from queueing.keeper.holding import WINDOW, Holder
+from queueing.keeper.mend import mend
 from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts, signs
@@ -29,12 +32,15 @@ from queueing.states import Absence, Status
 
 logger = logging.getLogger("queueing")
 
-WINDOW = 200  # ids that a script looks at in one call; it blocks everybody for about 1 ms
 BATCH = 2000  # rows in one UPDATE
 FACTS_INTERVAL = 2.0  # seconds between two surveys of the lines
-DROP_BUDGET = 0.5  # seconds that a line may spend in one round on those who leave for good
+# Seconds that a line may spend in one round on those who are absent, and on those who leave for good.
+HOLD_BUDGET, DROP_BUDGET = 0.5, 0.5
+SETTLE_BUDGET = 0.5  # seconds that one round may spend on the entries of dead workers
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
 PURGE_BUDGET = 0.5  # seconds that one round may spend on them
+INPUTS_INTERVAL = 5.0  # seconds between two deletions of inputs past INPUT_TTL
+SESSIONS_INTERVAL = 3600.0  # seconds between two deletions of expired sessions
 
 
 class Keeper:
@@ -46,8 +52,10 @@ class Keeper:
         self.surveyor = Surveyor()
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
+        self._holders: dict[str, Holder] = {}  # by line
         self._facts_at = 0.0
         self._purged_at = 0.0
+        self._inputs_at = self._sessions_at = self._totals_at = -math.inf
         self._round_at = time.time()
 
     def round(self) -> Counter[str]:
@@ -59,12 +67,16 @@ class Keeper:
         finally:  # a Redis that is away or full does not keep the rows from their turn
             counts["orphaned"] += _guarded(self.recover_leases)
             counts["purged"] += _guarded(self._purge)
+            counts["inputs deleted"] += _guarded(self._expire_inputs)
+            counts["sessions deleted"] += _guarded(self._purge_sessions)
         self._publish_facts()
+        _guarded(self._publish_totals)
         signs.note_round(self.client)
         return counts
 
     def _go_through_lines(self, counts: Counter[str]) -> None:
         self.reconciler.look_at_server()
+        _guarded(mend, self.client)
         failed: Exception | None = None
         for name in settings.QUEUEING_TASKS:
             try:
@@ -104,13 +116,8 @@ class Keeper:
 
     def hold(self, line: Line) -> int:
         """Entries whose presence ran out keep the place, but are no longer in the line."""
-        rank, total = 0, 0
-        while True:
-            seen, held = scripts.hold(self.client, line.keys, first=rank, window=WINDOW, grace=conf.LOST_GRACE)
-            total += held
-            rank += seen - held
-            if seen < WINDOW:
-                return total
+        holder = self._holders.setdefault(line.name, Holder(line.keys))
+        return holder.go_on(self.client, until=time.monotonic() + HOLD_BUDGET)
 
     def drop(self, line: Line) -> int:
         """Held and unseen entries whose deadline has passed leave for good; very many of them in several rounds."""
@@ -139,7 +146,7 @@ class Keeper:
         self._watch_for_sleep()  # again: a step of this very round may have hung
         if time.monotonic() < self._no_leases_before:
             return 0
-        return ending.settle_orphans()
+        return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET)
 
     def _watch_for_sleep(self) -> None:
         """The machine was suspended, or a step hung for long: the workers' renewals may be as late as this round."""
@@ -165,6 +172,33 @@ class Keeper:
             return
         self._facts_at = now
         _guarded(self.surveyor.publish)
+
+    def _publish_totals(self) -> int:
+        now = time.monotonic()
+        if now - self._totals_at < budget.TOTALS_INTERVAL:
+            return 0
+        self._totals_at = now
+        return len(budget.publish_totals().lines)
+
+    def _expire_inputs(self) -> int:
+        """As `_purge`, for the inputs of ended entries."""
+        now = time.monotonic()
+        if now - self._inputs_at < INPUTS_INTERVAL:
+            return 0
+        expired = purge.expire_inputs(until=now + PURGE_BUDGET)
+        if time.monotonic() < now + PURGE_BUDGET:
+            self._inputs_at = now
+        return expired
+
+    def _purge_sessions(self) -> int:
+        """As `_purge`, for sessions. Django deletes none by itself."""
+        now = time.monotonic()
+        if now - self._sessions_at < SESSIONS_INTERVAL:
+            return 0
+        purged = purge.purge_sessions(until=now + PURGE_BUDGET)
+        if time.monotonic() < now + PURGE_BUDGET:
+            self._sessions_at = now
+        return purged
 
     def _purge(self) -> int:
         """Results are kept for RESULT_TTL and not much longer. A long backlog is purged over many rounds."""

@@ -4,6 +4,7 @@ redis-py retries 0 or 10 times, and waits for an answer for ever or 5 s, dependi
 are given explicitly, the same for all clients.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -14,12 +15,27 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from queueing.line.allowance import limited
+from queueing.line.failover import async_following, following
 
 # The base of all errors that a caller of Redis may have to catch.
 RedisError = redis.RedisError
 # The clients of a thread and of an event loop.
 SyncRedis = redis.Redis
 AsyncRedis = redis.asyncio.Redis
+
+
+def is_wrong_type(error: redis.RedisError) -> bool:
+    """True if a key holds another type than the command is for. Only another program can have written it."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def raise_all_but_wrong_types(replies: Iterable[Any]) -> None:
+    """Raise the first error among the replies of a pipeline, unless it is about a key of another type."""
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError) and is_wrong_type(reply):
+            continue
+        if isinstance(reply, Exception):
+            raise reply
 
 
 def _timeouts() -> dict[str, Any]:
@@ -43,7 +59,8 @@ def _short_greeting() -> dict[str, Any]:
 def connection() -> redis.Redis:
     """This process's client: short timeouts, one retry; in a web request, the allowance of that request."""
     client = redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry() | _short_greeting())
-    client.connection_pool.connection_class = limited(client.connection_pool.connection_class)
+    pool = client.connection_pool
+    pool.connection_class = following(limited(pool.connection_class))
     return client
 
 
@@ -68,4 +85,5 @@ def async_connection() -> AsyncRedis:
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         settings.REDIS_URL, max_connections=20, timeout=settings.REDIS_TIMEOUT, **_timeouts()
     )
+    pool.connection_class = async_following(pool.connection_class)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool

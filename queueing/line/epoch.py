@@ -17,7 +17,9 @@ from queueing.line.keys import COUNTING, line_keys
 logger = logging.getLogger("queueing")
 
 COUNTING_TTL = 8  # seconds; longer than a worker's heartbeat takes to come
-PATIENCE = 10.0  # seconds that the claims of a process wait for an epoch; the keeper may be dead
+# Seconds that the claims of a process wait for an epoch, because the keeper may be dead; and seconds from the moment at
+# which a keeper saw the flush until newcomers wait for nobody. A page without JavaScript looks each 10 s.
+PATIENCE = 10.0
 
 
 def run_id(client: redis.Redis) -> str:
@@ -27,7 +29,7 @@ def run_id(client: redis.Redis) -> str:
 
 def read_epoch(client: redis.Redis, queue: str) -> str:
     """The epoch of a line; "" after a flush."""
-    return cast("bytes", client.get(line_keys(queue).epoch) or b"").decode()
+    return scripts.as_text(cast("bytes", client.get(line_keys(queue).epoch) or b""))
 
 
 def begin_restoring(client: redis.Redis, queue: str) -> None:
@@ -36,6 +38,14 @@ def begin_restoring(client: redis.Redis, queue: str) -> None:
     client.set(keys.restoring, 1)
     client.set(COUNTING, 1, ex=COUNTING_TTL)
     client.delete(keys.epoch)
+
+
+def keep_newcomers_back(client: redis.Redis, queue: str, last_lost: int) -> None:
+    """For PATIENCE, nobody behind this place is claimed while somebody ahead is away.
+
+    A page that polls is away from the flush until its next poll.
+    """
+    client.set(line_keys(queue).newest, last_lost, px=scripts.milliseconds(PATIENCE))
 
 
 def is_being_restored(client: redis.Redis, queue: str) -> bool:
@@ -55,11 +65,12 @@ class EpochWait:
         self.queue = queue
         self._since: float | None = None  # when a claim found no epoch, by the monotonic clock
         self._has_ended = False  # without an epoch
+        self.newcomers_wait = False  # the last claim found nobody else; see `keep_newcomers_back`
 
     @property
     def is_on(self) -> bool:
-        """True if the last claim found no epoch, and the next one still waits for it."""
-        return self._since is not None and self.has_patience()
+        """True if the last claim found no epoch, or only newcomers, and the next one may find more."""
+        return self.newcomers_wait or (self._since is not None and self.has_patience())
 
     def has_patience(self) -> bool:
         """False for a line without rows, and when the epoch has been missing for PATIENCE."""
@@ -67,8 +78,9 @@ class EpochWait:
             return False
         return self._since is None or time.monotonic() - self._since < PATIENCE
 
-    def note(self, *, has_epoch: bool) -> None:
-        """A claim has found the epoch, or none."""
+    def note(self, *, has_epoch: bool, newcomers_wait: bool) -> None:
+        """A claim has found the epoch, or none; and newcomers that wait."""
+        self.newcomers_wait = newcomers_wait
         if has_epoch or self.queue not in settings.QUEUEING_TASKS:
             self._since, self._has_ended = None, False
         elif self._since is None:

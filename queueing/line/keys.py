@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 
 from rq import defaults
 
-# string "1": a page of this entry is open now. Lives PRESENCE_TTL or POLL_TTL; without end if the entry needs nobody.
+# string "<ms>": a page of this entry is open now, and one has been since that moment. Lives PRESENCE_TTL or POLL_TTL;
+# without end, and as "1", if the entry needs nobody.
 PRESENCE = "presence:{job_id}"
 # string "<ms>:<grace ms>:<absence>": the page of a claimed or running entry went away at that moment. Lives GONE_TTL.
 GONE = "gone:{job_id}"
@@ -17,13 +18,28 @@ WATCH = "presence:watch"
 KEEPER = "queueing:keeper"
 # string "1": Redis took a write just now. Lives a second.
 WRITABLE = "queueing:writable"
+# string, JSON: the bytes and entries that each line has (`budget.Totals`). Lives TOTALS_TTL.
+STORED = "queueing:stored"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
+# counter: attempts to sign in, by a digest of a name, an address, or both. Lives SIGN_IN_PAUSE.
+ATTEMPTS = "queueing:attempts:{digest}"
+# string "1": this name has signed in from this address (a digest of both). Lives KNOWN_TTL.
+KNOWN = "queueing:known:{digest}"
 # string "1": Redis was emptied, and workers may not have given a heartbeat since. Lives COUNTING_TTL.
 COUNTING = "queueing:counting"
 # string, JSON: the workers of a queue and the forecast of its waits (`Facts`). The keeper writes them, pages read them.
 # Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"
+# zset id -> ms: joins of one address that are being stored, and places whose page was not looked at; with the moment
+# when they are over. Those that were looked at are taken out at the address's next join. Lives ten minutes.
+FROM = "rq:line:{queue}:from:{address}"
+# string "<ms>": when the next join of an address would be on time; it may be early by a burst. Lives until then.
+ON_TIME = "joins:{address}"
+# counter: joins of a line in a minute that began with the first of them. Lives a minute.
+JOINS = "rq:line:{queue}:joins"
+# string "1": the line takes joins with a check only, since there were too many in a minute. Lives BRAKE_TTL.
+BRAKE = "rq:line:{queue}:brake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,7 @@ class LineKeys:
     epoch: str  # string, the run id of a server: on it the keeper has given each row its place; none after a flush
     restoring: str  # string: a keeper has begun to give the rows their places back, on this server
     reserved: str  # zset id -> ms: joins that are being stored, and when their reservation ends
+    newest: str  # string: the last of the places that a flush took; later ones are newcomers. Lives PATIENCE
 
     def in_order(self) -> list[str]:
         """The keys in the order in which the scripts take them."""
@@ -66,6 +83,26 @@ def line_keys(queue: str) -> LineKeys:
 def facts_key(queue: str) -> str:
     """The key of the facts of that queue."""
     return FACTS.format(queue=queue)
+
+
+def from_key(queue: str, address: str) -> str:
+    """The key of the joins and unseen places of an address in that queue."""
+    return FROM.format(queue=queue, address=address)
+
+
+def on_time_key(address: str) -> str:
+    """The key that limits the joins of an address, over all lines."""
+    return ON_TIME.format(address=address)
+
+
+def joins_key(queue: str) -> str:
+    """The key that counts the joins of that queue in this minute."""
+    return JOINS.format(queue=queue)
+
+
+def brake_key(queue: str) -> str:
+    """The key that lives while the line takes joins with a check only."""
+    return BRAKE.format(queue=queue)
 
 
 def presence_key(job_id: str) -> str:

@@ -13,6 +13,8 @@ How an entry goes out of the line:
     remove             goes       stays                   go                goes     the entry ended before any start
 """
 
+import math
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple, cast
@@ -21,16 +23,19 @@ import redis
 from redis.client import Pipeline
 
 from queueing.conf import conf
-from queueing.line import jobs, scripts
+from queueing.line import jobs, reserving, scripts
 from queueing.line.clients import connection
 from queueing.line.epoch import EpochWait
-from queueing.line.keys import WRITABLE, facts_key, gone_key, line_keys, presence_key
+from queueing.line.keys import facts_key, from_key, gone_key, line_keys, presence_key
+from queueing.line.reserving import Reservation
 from queueing.line.scripts import Ranked, milliseconds
+from queueing.line.tampering import reports, shorten
 
 # Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule the head is
 # present, since an absent head has stepped aside before.
 FIRST_WINDOW, WINDOW_GROWTH, LARGEST_WINDOW = 1, 8, 500
-RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
+# A claim as the claim script writes it: "<id>:<score>:<ms>".
+CLAIM = re.compile(rb"([A-Za-z0-9_-]+):(-?[0-9.]+(?:e[+-]?\d{1,3})?):(\d{1,15})")
 
 
 class Place(NamedTuple):
@@ -46,6 +51,7 @@ class Standing(NamedTuple):
     # None for an unseen or claimed entry, for an entry without a place, and for all while the line has no epoch.
     place: Place | None
     is_claimed: bool
+    present_for: float  # seconds that a page has been open without a gap; 0 for an absent visitor
     facts: bytes | None  # the line's facts, as the keeper wrote them
 
 
@@ -54,6 +60,7 @@ class Counts(NamedTuple):
 
     present: int  # in the line, and present when last seen
     held: int
+    ahead: Place  # of somebody who joins now
     has_epoch: bool  # False: places are on their way back, and the numbers are too small
     facts: bytes | None  # the line's facts, as the keeper wrote them
 
@@ -84,27 +91,24 @@ class Line:
 
     # Coming
 
-    def reserve(self, job_id: str) -> bool:
-        """Set a place aside for an entry that is about to be stored. False: the line is full.
-
-        `place` or `cancel_reservation` takes the reservation away; otherwise it ends after RESERVATION_TTL.
-        """
-        return scripts.reserve(self.client, self.keys, job_id, most=conf.MAX_LINE, ttl=RESERVATION_TTL)
+    def reserve(self, job_id: str, address: str = "") -> Reservation:
+        """Set a place aside for an entry that is about to be stored; see `reserving.reserve`."""
+        return reserving.reserve(self.client, self.name, self.keys, job_id, address)
 
     def cancel_reservation(self, job_id: str) -> None:
         """The entry was not stored."""
         self.client.zrem(self.keys.reserved, job_id)
 
-    def place(self, job_id: str, score: float, *, needs_presence: bool = True) -> str:
+    def place(self, job_id: str, score: float, *, needs_presence: bool = True, address: str = "") -> str:
         """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
 
         The entry is unseen until its first beat, and over if no beat comes within CLOSE_GRACE. Without
         `needs_presence` the entry is in the line, and no visitor has to be there.
         """
         job = jobs.job_fields(self.name, job_id)
-        return scripts.place(
-            self.client, self.keys, job_id, score, job, unseen_ttl=conf.CLOSE_GRACE if needs_presence else None
-        )
+        ttl = conf.CLOSE_GRACE if needs_presence else None
+        key = from_key(self.name, address) if address else None
+        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key)
 
     def restore(self, places: Sequence[Ranked]) -> list[str]:
         """Give rows (job id, score) the place back that they lost; returns the ids that had no place."""
@@ -130,6 +134,7 @@ class Line:
         After a flush, a claim waits until the rows have their places back: see `epoch.EpochWait`.
         """
         window, total = FIRST_WINDOW, 0
+        self.epoch_wait.newcomers_wait = False
         while claimed := scripts.claim(
             self.client,
             self.keys,
@@ -139,7 +144,7 @@ class Line:
             waits_for_epoch=self.epoch_wait.has_patience(),
         ):
             total += claimed.passed
-            self.epoch_wait.note(has_epoch=claimed.has_epoch)
+            self.epoch_wait.note(has_epoch=claimed.has_epoch, newcomers_wait=claimed.newcomers_wait)
             if claimed.job_id:
                 return ClaimResult(claimed.job_id, total)
             if self.epoch_wait.is_on:
@@ -153,8 +158,13 @@ class Line:
         now = seconds * 1000 + micros / 1000
         claims = {}
         for worker, claim in cast("dict[bytes, bytes]", self.client.hgetall(self.keys.claims)).items():
-            job_id, score, at = claim.decode().split(":")
-            claims[worker.decode()] = Claim(job_id, float(score), (now - float(at)) / 1000)
+            parts = CLAIM.fullmatch(claim)
+            if parts is None:
+                self.client.hdel(self.keys.claims, worker)
+                reports.add("%s: the claim %s is none", self.name, shorten(claim))
+                continue
+            job_id, score, at = parts.groups()
+            claims[scripts.as_text(worker)] = Claim(job_id.decode(), float(score), (now - float(at)) / 1000)
         return claims
 
     # Going; see the table above
@@ -217,28 +227,35 @@ class Line:
 
     def ids(self) -> list[str]:
         """The ids in the line, in order."""
-        return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.line, 0, -1))]
+        return [scripts.as_text(job_id) for job_id in cast("list[bytes]", self.client.zrange(self.keys.line, 0, -1))]
 
     def held_ids(self) -> list[str]:
         """The ids that are held, in order."""
-        return [job_id.decode() for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
+        return [scripts.as_text(job_id) for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
 
     def all_ids(self) -> set[str]:
         """The ids that have a place or are claimed. The ids are read in steps, so an entry that moves may be missed."""
         ids = {claim.job_id for claim in self.claims().values()}
         for key in (self.keys.unseen, self.keys.held, self.keys.line):
-            ids.update(job_id.decode() for job_id, _ in self.client.zscan_iter(key, count=1000))
+            found = [job_id for job_id, _ in self.client.zscan_iter(key, count=1000)]
+            texts = dict(zip(map(scripts.as_text, found), found, strict=True))
+            strays = [job_id for text, job_id in texts.items() if not jobs.is_job_id(text)]
+            if strays:  # not by this project, and no name by which anything else could remove them
+                self.client.zrem(key, *strays)
+                reports.add("%s: the id %s in %s is no job's", self.name, shorten(strays[0]), key)
+            ids.update(text for text in texts if jobs.is_job_id(text))
         return ids
 
     def length(self) -> int:
-        """The number of places, which MAX_LINE limits. Raises RedisError, also when Redis takes no writes."""
+        """The number that MAX_LINE limits: all places, of the held ones only HELD_WEIGHT each. Joins under way are left
+        out.
+        """
         with self.client.pipeline(transaction=False) as pipe:
-            pipe.set(WRITABLE, 1, px=1000)
             pipe.zcard(self.keys.line)
             pipe.zcard(self.keys.held)
             pipe.zcard(self.keys.unseen)
-            _, line, held, unseen = pipe.execute()
-        return int(line + held + unseen)
+            line, held, unseen = pipe.execute()
+        return math.ceil(float(line + unseen + held * conf.HELD_WEIGHT))
 
     def count_entries(self) -> int:
         """The number of entries that have a place or are claimed. Foreign jobs are not counted."""
@@ -251,14 +268,16 @@ class Line:
             line, held, unseen, claims, foreign = pipe.execute()
         return int(line + held + unseen + claims - foreign)
 
-    def counts(self) -> Counts:
-        """The numbers of the line, with its facts; one round trip."""
+    def counts(self, newcomer: float) -> Counts:
+        """The numbers of the line, with its facts; one round trip. `newcomer` is a score: the end of its priority."""
         with self.client.pipeline(transaction=False) as pipe:
             pipe.zcard(self.keys.line)
             pipe.zcard(self.keys.held)
+            pipe.zcount(self.keys.line, "-inf", f"({newcomer}")
+            pipe.zcount(self.keys.held, "-inf", f"({newcomer}")
             pipe.mget(facts_key(self.name), self.keys.epoch)
-            present, held, (facts, epoch) = pipe.execute()
-        return Counts(present, held, bool(epoch), facts)
+            present, held, ahead, held_ahead, (facts, epoch) = pipe.execute()
+        return Counts(present, held, Place(ahead, held_ahead), bool(epoch), facts)
 
     def standing(self, job_id: str, score: float) -> Standing:
         """The standing of the entry of this score, with the facts of the line; one round trip."""
@@ -268,11 +287,13 @@ class Line:
             pipe.zcount(self.keys.line, "-inf", f"({score}")
             pipe.zcount(self.keys.held, "-inf", f"({score}")
             pipe.hvals(self.keys.claims)
-            pipe.mget(facts_key(self.name), self.keys.epoch)
-            in_line, in_held, ahead, held_ahead, claims, (facts, epoch) = pipe.execute()
+            pipe.mget(facts_key(self.name), self.keys.epoch, presence_key(job_id))
+            pipe.time()
+            in_line, in_held, ahead, held_ahead, claims, (facts, epoch, since), (now, _) = pipe.execute()
         has_place = in_line is not None or in_held is not None
         place = Place(ahead, held_ahead) if has_place and epoch else None  # else others ahead are on their way back
-        return Standing(place, any(claim.startswith(f"{job_id}:".encode()) for claim in claims), facts)
+        is_claimed = any(claim.startswith(f"{job_id}:".encode()) for claim in claims)
+        return Standing(place, is_claimed, max(0.0, now - int(since) / 1000) if since else 0.0, facts)
 
 
 @cache

@@ -3,6 +3,7 @@
 Clocks in Redis are Redis' own (TIME). Durations that leave this module are seconds.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +21,11 @@ GONE_TTL = 24 * 3600
 # The close code by which a page says goodbye. Every other end is a lost connection: browsers send 1001 also for a tab
 # that the system has killed.
 GOODBYE = 4001
+# Seconds for which code may say at once that somebody is there: see `joining.look`.
+LONGEST_LOOK = 120.0
 NO_KEY = -2  # PTTL's answer; -1 is a presence without end
+# The moment at which the page of a running entry went, as the close script and `inspect` write it.
+NOTE = re.compile(rb"(\d{1,15}):(\d{1,15}):([a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,15 @@ def is_present(job_id: str) -> bool:
     return _is_open(client, job_id, client.pttl(presence_key(job_id)))
 
 
+def present_for(job_id: str) -> float:
+    """Seconds that a page has been open without a gap; 0 for an absent visitor. Raises RedisError."""
+    with connection().pipeline(transaction=False) as pipe:
+        pipe.get(presence_key(job_id))
+        pipe.time()
+        since, (seconds, micros) = pipe.execute()
+    return max(0.0, seconds + micros / 1e6 - int(since) / 1000) if since else 0.0
+
+
 def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
     """The inspection of a running entry's visitor.
 
@@ -92,14 +106,16 @@ def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None 
         (seconds, micros), ttl, (gone, since) = pipe.execute()
     present = _is_open(client, job_id, ttl)
     now = seconds * 1000 + micros // 1000
-    blind = since is None or now - int(since) < milliseconds(conf.LOST_GRACE)
+    blind = since is None or not since.isdigit() or now - int(since) < milliseconds(conf.LOST_GRACE)
     if not present and gone is None and not blind:
         grace = milliseconds(max(conf.LOST_GRACE, keep_seconds or 0))
         client.set(gone_key(job_id), f"{now}:{grace}:{Absence.LOST}", nx=True, ex=GONE_TTL)
-    if present or gone is None:
+    noted = NOTE.fullmatch(gone or b"")
+    if present or noted is None:
         return Inspection(present, None, conf.LOST_GRACE, Absence.LOST, blind)
-    at, grace, name = gone.decode().split(":")
-    return Inspection(False, (now - int(at)) / 1000, int(grace) / 1000, Absence(name), blind)
+    at, may_stay, name = noted.groups()
+    absence = scripts.as_absence(name.decode())
+    return Inspection(False, (now - int(at)) / 1000, int(may_stay) / 1000, absence, blind)
 
 
 def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:
@@ -108,10 +124,15 @@ def _is_open(client: redis.Redis, job_id: str, ttl: int) -> bool:
     A key that would live for longer than any beat lasts is a relic: the server's clock was put back. It is deleted; a
     page that is open beats again within seconds.
     """
-    if ttl > milliseconds(2 * max(conf.PRESENCE_TTL, conf.POLL_TTL)):
+    if ttl > milliseconds(longest_presence()):
         client.delete(presence_key(job_id))
         return False
     return ttl != NO_KEY
+
+
+def longest_presence() -> float:
+    """Seconds that no presence with an end can live: see `_is_open`."""
+    return max(2 * conf.PRESENCE_TTL, 2 * conf.POLL_TTL, LONGEST_LOOK)
 
 
 async def is_watched(client: AsyncRedis) -> bool:

@@ -21,10 +21,12 @@ from rq.serializers import JSONSerializer
 from queueing.line import jobs
 from queueing.line.clients import connection
 from queueing.line.places import Line
+from queueing.line.scripts import as_text
+from queueing.line.tampering import reports, shorten
 
 # Seconds that an idle worker blocks at most. A push that wakes nobody (stock RQ's Lua) may go unnoticed for that long.
 IDLE_WAIT = 5
-# The same while claims wait for an epoch, whose coming wakes nobody.
+# The same while claims wait for an epoch, or newcomers for those ahead of them: the end of that wakes nobody.
 EPOCH_WAIT = 1
 
 # Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
@@ -38,8 +40,8 @@ class LineQueue(DjangoRQ):
     worker_name: str = ""
 
     def __init__(self, name: str = "default", *args: Any, **kwargs: Any) -> None:
-        # Never pickle, whatever the caller passes or leaves out.
-        kwargs["serializer"] = JSONSerializer
+        # Never pickle or a plain job, whatever the caller passes or leaves out.
+        kwargs |= {"serializer": JSONSerializer, "job_class": jobs.LineJob}
         super().__init__(name, *args, **kwargs)
         self.line = Line(name, self.connection)
 
@@ -56,14 +58,13 @@ class LineQueue(DjangoRQ):
         """The next job whose visitor is present, from the first queue that has one.
 
         Raises DequeueTimeout after `timeout` seconds. With None, looks once and may return None, and waits for nothing
-        but an epoch.
+        but an epoch and newcomers.
         """
         ours = cast("list[LineQueue]", list(queues))
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             for queue in ours:
-                job_id, _ = queue.line.claim(queue.worker_name)
-                if job_id:
+                if job_id := queue.claim_job_id():
                     return queue.job_to_run(job_id), queue
             must_wait = any(queue.line.epoch_wait.is_on for queue in ours)
             if deadline is None and not must_wait:
@@ -74,14 +75,23 @@ class LineQueue(DjangoRQ):
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
             connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
 
+    def claim_job_id(self) -> str | None:
+        """Claim the first present entry. An id that no job can have was not written by this project, and goes."""
+        while (job_id := self.line.claim(self.worker_name).job_id) and not jobs.is_job_id(job_id):
+            self.line.end_claim(self.worker_name, job_id)
+            reports.add("%s: the id %s in the line is no job's", self.name, shorten(job_id))
+        return job_id
+
     def job_to_run(self, job_id: str) -> Job:
-        """The job of a claimed id. A job whose hash is gone or cannot be read is made again."""
-        job = jobs.read_job(self.connection, job_id)
-        if job is None:
-            fields: dict[Any, Any] = jobs.job_fields(self.name, job_id)
-            self.connection.hset(jobs.job_key(job_id), mapping=fields)
-            job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
-        return job
+        """The job of a claimed id; an entry's is made from its id, whatever its hash says."""
+        return jobs.job_to_run(self.connection, self.name, job_id)
+
+    def move_dependents_to_ready(self, job: Job, *args: Any, **kwargs: Any) -> dict[str, list[str]]:
+        """The jobs that wait for this one; none waits for an entry."""
+        if job.func_name == jobs.RUNNER:
+            return {}
+        ready: dict[str, list[str]] = super().move_dependents_to_ready(job, *args, **kwargs)
+        return ready
 
     @property
     def count(self) -> int:
@@ -95,7 +105,7 @@ class LineQueue(DjangoRQ):
         """Ids in the order in which they would be served."""
         pushed = cast("list[bytes]", self.connection.lrange(self.line.keys.inbox, 0, -1))
         end = None if length < 0 else offset + length
-        return [*self.line.ids(), *(job_id.decode() for job_id in pushed)][offset:end]
+        return [*self.line.ids(), *map(as_text, pushed)][offset:end]
 
     def get_job_position(self, job_or_id: Job | str) -> int | None:
         """The number of jobs ahead; None when the job is not in the line."""

@@ -23,9 +23,10 @@ FOLDER = Path(__file__).parent / "lua"
 class Claimed(NamedTuple):
     """The result of one call of the claim script."""
 
-    job_id: str  # "" when the whole window was absent, or when the claim waits for an epoch
+    job_id: str  # "" when the whole window was absent, or when the claim waits
     passed: int  # absent entries that stepped aside
     has_epoch: bool  # False: since a flush no keeper has given the rows their places back
+    newcomers_wait: bool  # those who joined since a flush wait for somebody ahead of them who is away
 
 
 class HoldStep(NamedTuple):
@@ -81,7 +82,7 @@ def claim(
     """
     arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
     reply = cast("list[Any]", _call(client, "claim", line, *arguments))
-    return Claimed(reply[0].decode(), reply[1], bool(reply[2])) if reply else None
+    return Claimed(as_text(reply[0]), reply[1], reply[2] > 0, reply[2] > 1) if reply else None
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
@@ -106,9 +107,15 @@ def restore(client: redis.Redis, line: LineKeys, places: Sequence[Ranked]) -> li
     return _texts(_call(client, "restore", line, *arguments)) if arguments else []
 
 
-def hold(client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float) -> HoldStep:
-    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held."""
-    return HoldStep(*_call(client, "hold", line, first, window, milliseconds(grace)))
+def hold(
+    client: redis.Redis, line: LineKeys, *, first: int, window: int, grace: float, longest_presence: float = 0.0
+) -> HoldStep:
+    """Hold the absent entries of one window, from rank `first`. The next window begins at first + seen - held.
+
+    With `longest_presence`, entries whose presence would live for more seconds count as absent, and lose it.
+    """
+    arguments = first, window, milliseconds(grace), milliseconds(longest_presence)
+    return HoldStep(*_call(client, "hold", line, *arguments))
 
 
 def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
@@ -120,7 +127,7 @@ def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int
     if reply == [b"blind"]:
         return []
     texts = _texts(reply)
-    return [(job_id, Absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
+    return [(job_id, as_absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def begin_epoch(client: redis.Redis, line: LineKeys, server: str) -> bool:
@@ -128,28 +135,40 @@ def begin_epoch(client: redis.Redis, line: LineKeys, server: str) -> bool:
     return bool(_call(client, "begin_epoch", line, server))
 
 
-def reserve(client: redis.Redis, line: LineKeys, job_id: str, *, most: int, ttl: float) -> bool:
-    """Set a place aside for an entry that is about to be stored. False: the line has `most` places already."""
-    return bool(_call(client, "reserve", line, job_id, most, milliseconds(ttl)))
+def reserve(client: redis.Redis, line: LineKeys, *arguments: Any, extra_keys: Sequence[str]) -> list[Any]:
+    """The reply of the reserve script; `reserving.py` knows what it means."""
+    return cast("list[Any]", _call(client, "reserve", line, *arguments, extra_keys=extra_keys))
 
 
 def place(
-    client: redis.Redis, line: LineKeys, job_id: str, score: float, job: Mapping[str, Any], unseen_ttl: float | None
+    client: redis.Redis,
+    line: LineKeys,
+    place: Ranked,
+    job: Mapping[str, Any],
+    unseen_ttl: float | None,
+    from_key: str | None = None,
 ) -> str:
     """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
 
     Unless its owner has looked already, the entry is unseen, and over after `unseen_ttl` seconds. With None the entry
-    is in the line, with a presence without end.
+    is in the line, with a presence without end. An unseen entry counts for the address of `from_key`.
     """
     mode, ttl = ("present", 0) if unseen_ttl is None else ("unseen", milliseconds(unseen_ttl))
     fields = [part for pair in job.items() for part in pair]
-    return cast("bytes", _call(client, "place", line, job_id, score, mode, ttl, line.inbox, *fields)).decode()
+    arguments = (*place, mode, ttl, line.inbox, *fields)
+    reply = _call(client, "place", line, *arguments, extra_keys=[from_key] if from_key else [])
+    return cast("bytes", reply).decode()
 
 
 async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:
     """One window of the whole line, from rank `first`."""
     ids, scores = cast("list[bytes]", await _call_async(client, "order", line, first, window))
-    return Order(ids.decode().split(), [float(score) for score in scores.split()])
+    return Order(as_text(ids).split("\n") if ids else [], [float(score) for score in scores.split()])
+
+
+def as_absence(name: str) -> Absence:
+    """The absence of that name; any other text counts as a lost connection."""
+    return Absence(name) if name in Absence else Absence.LOST
 
 
 def milliseconds(seconds: float) -> int:
@@ -187,5 +206,10 @@ async def _call_async(client: AsyncRedis, verb: str, line: LineKeys, *arguments:
         return await client.eval(source.text, len(keys), *keys, *arguments)
 
 
+def as_text(value: bytes) -> str:
+    """A text from Redis. What is not UTF-8 was not written by this project, and is nobody's id or name."""
+    return value.decode(errors="replace")
+
+
 def _texts(values: Iterable[bytes]) -> list[str]:
-    return [value.decode() for value in values]
+    return [as_text(value) for value in values]

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import redis
 from rq import suspension, worker_registration
 
-from queueing.line.clients import connection
+from queueing.line.clients import connection, raise_all_but_wrong_types
 from queueing.line.keys import COUNTING, WORKER
 from queueing.line.queue import get_queue
+from queueing.line.scripts import as_text
 
 WORKER_HEARTBEAT_INTERVAL = 5  # seconds between two heartbeats of a worker, idle or busy
 # Seconds after the last heartbeat. A hang of Redis shorter than this does not make workers look missing.
@@ -63,9 +64,10 @@ def _alive(keys: Iterable[str]) -> list[LiveWorker]:
         for name in names:
             pipe.exists(WORKER.format(name=name))
             pipe.hmget(f"rq:worker:{name}", "death", "state", "queues")
-        replies = pipe.execute()
+        replies = pipe.execute(raise_on_error=False)
+    raise_all_but_wrong_types(replies)
     return [
-        LiveWorker(name, (state or b"").decode(), tuple((queues or b"").decode().split(",")))
-        for name, is_alive, (death, state, queues) in zip(names, replies[::2], replies[1::2], strict=True)
-        if is_alive and not death
+        LiveWorker(name, as_text(reply[1] or b""), tuple(as_text(reply[2] or b"").split(",")))
+        for name, is_alive, reply in zip(names, replies[::2], replies[1::2], strict=True)
+        if is_alive and not isinstance(reply, Exception) and not reply[0]  # no death
     ]

@@ -4,6 +4,7 @@ entry.py     Entry, and the verbs that move it
 queryset.py  questions about many entries
 files.py     EntryFile; where inputs and results are stored
 timeline.py  EntryEvent
+indexes.py   indexes and constraints of Entry
 moves.py     parts that the verbs share
 trouble.py   the errors of the database
 """

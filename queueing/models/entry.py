@@ -15,7 +15,18 @@ from django.utils import timezone
 
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
-from queueing.models.moves import clean, lease_end, log_move, lost_time, note_once, run_time, start_values
+from queueing.models.indexes import CONSTRAINTS, INDEXES
+from queueing.models.moves import (
+    PRIORITY_STEP,
+    clean,
+    input_end,
+    lease_end,
+    log_move,
+    lost_time,
+    note_once,
+    run_time,
+    start_values,
+)
 from queueing.models.queryset import EntryQuerySet
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import BLAME, FINAL, LIVE, MOVES, Blame, Reason, Status
@@ -33,16 +44,21 @@ class Entry(models.Model):
     input = models.FileField(upload_to=input_path, max_length=300, blank=True)
     input_name = models.CharField(max_length=200, blank=True)
     input_type = models.CharField(max_length=100, blank=True)
-    input_size = models.PositiveBigIntegerField(default=0, editable=False)  # bytes
+    # The bytes of the input. 0 if another row that names the same input answers for them: see `inputs.py`.
+    input_size = models.PositiveBigIntegerField(default=0, editable=False)
+    # The time until which the input of an ended entry is kept, by the database's clock.
+    input_until = models.DateTimeField(null=True, blank=True, editable=False)
     # -100..100 as in django.tasks; higher goes first.
     priority = models.SmallIntegerField(default=0)
+    # True: has the lowest priority, because many places in the line were of the same address. See `crowding.py`.
+    behind = models.BooleanField(default=False, db_default=False, editable=False)
 
     # The owner: a random name kept in the browser's session, or a user, or nobody (enqueued by code).
     visitor = models.UUIDField(null=True, blank=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     # The network that the visitor came from at joining, as a keyed digest; empty for none. See `web/address.py`.
     address = models.CharField(max_length=16, blank=True, editable=False)
-    # The number of this place among the visitor's MAX_WAITING_PER_VISITOR, while the entry waits for the first time.
+    # The number of this place among the visitor's MAX_WAITING_PER_VISITOR, while the entry waits or runs.
     slot = models.PositiveSmallIntegerField(null=True, editable=False)
     needs_presence = models.BooleanField(default=True)
     # The first look at the entry's page by its owner. An unseen entry is in no line.
@@ -74,35 +90,19 @@ class Entry(models.Model):
     message = models.CharField(max_length=300, blank=True)
 
     result = models.JSONField(null=True, blank=True)
+    files_size = models.PositiveBigIntegerField(default=0, editable=False)  # bytes of the result's files
     # For staff, and for the TaskResult of django.tasks.
     error_class = models.CharField(max_length=200, blank=True)
     traceback = models.TextField(blank=True)
+    # The owner or staff deleted the content of the ended entry.
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = EntryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "entries"
-        indexes = [
-            # The keeper's round: the waiting rows of a queue, and leases that are over.
-            models.Index(fields=["queue"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
-            models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
-            # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
-            models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
-            # The latest ends (`latest_ends` of the survey), and sums over the last hour (`line_stats`).
-            models.Index(fields=["queue", "finished_at"], name="entry_finished"),
-            # The latest runs of a line in which most entries end otherwise (`latest_runs` of the survey).
-            models.Index(
-                fields=["queue", "finished_at"], condition=models.Q(status=Status.SUCCEEDED), name="entry_succeeded"
-            ),
-            # `purge_entries`, each minute.
-            models.Index(fields=["finished_at"], name="entry_finished_at"),
-        ]
-        constraints = [
-            # Two joins at the same moment cannot both take a visitor's last place.
-            models.UniqueConstraint(
-                fields=["visitor", "slot"], condition=models.Q(status=Status.WAITING), name="entry_slot"
-            ),
-        ]
+        indexes = INDEXES
+        constraints = CONSTRAINTS
 
     def __str__(self) -> str:
         return f"{self.queue} {self.code}"
@@ -115,7 +115,7 @@ class Entry(models.Model):
     @property
     def score(self) -> int:
         """The number that sorts the line: the place within a priority. Exact in a double up to 2**53."""
-        return (self.place or self.id) - self.priority * 2**40
+        return (self.place or self.id) - self.priority * PRIORITY_STEP
 
     @property
     def is_live(self) -> bool:
@@ -135,6 +135,17 @@ class Entry(models.Model):
             and self.place is None
             and self.followed_by_id is None
         )
+
+    @property
+    def has_result(self) -> bool:
+        """True if there is a result to show."""
+        return self.status == Status.SUCCEEDED and self.erased_at is None
+
+    @property
+    def may_join_again(self) -> bool:
+        """True after an end that another attempt with the same input may change."""
+        is_hopeless = self.reason in (Reason.UNUSABLE, Reason.CRASHED)
+        return self.status in FINAL and self.status != Status.SUCCEEDED and not is_hopeless
 
     @property
     def needs_nobody(self) -> bool:
@@ -174,7 +185,9 @@ class Entry(models.Model):
         try:
             # One UPDATE is a transaction of its own.
             with transaction.atomic() if files else nullcontext():
-                moved = self._finish(Status.SUCCEEDED, Reason.NONE, result=result, progress=1.0, message="")
+                size = sum(file.size for file in files)
+                values = {"result": result, "files_size": size, "progress": 1.0, "message": ""}
+                moved = self._finish(Status.SUCCEEDED, Reason.NONE, **values)
                 if moved and files:
                     EntryFile.objects.bulk_create(files)
         except BaseException:
@@ -237,7 +250,7 @@ class Entry(models.Model):
 
     def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
         now = timezone.now()
-        values |= {"reason": reason, "finished_at": now, "lease_until": None, "slot": None}
+        values |= {"reason": reason, "finished_at": now, "input_until": input_end(), "lease_until": None, "slot": None}
         if self.status == Status.RUNNING:
             values["run_time"] = run_time(self, now)
         return self._move(status, overdue=overdue, **values)

@@ -15,6 +15,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("queueing")
 
+# The distance between the scores of two priorities, far above any id; and the lowest priority of django.tasks.
+PRIORITY_STEP, LAST = 2**40, -100
+
+
+def end_of_priority(priority: int) -> int:
+    """The score behind all entries of this priority, those to come included."""
+    return (1 - priority) * PRIORITY_STEP
+
+
+# The content of a row, as it is after `EntryQuerySet.erase`.
+BARE: dict[str, Any] = {
+    "args": [],
+    "kwargs": {},
+    "input_name": "",
+    "input_type": "",
+    "message": "",
+    "result": None,
+    "files_size": 0,
+    "error_class": "",
+    "traceback": "",
+}
+
 
 def log_move(entry: "Entry", origin: Status) -> None:
     status, reason = Status(entry.status), Reason(entry.reason)
@@ -39,7 +61,6 @@ def start_values(worker: str) -> dict[str, Any]:
         "progress": None,
         "message": "",
         "reason": Reason.NONE,
-        "slot": None,
     }
 
 
@@ -64,3 +85,8 @@ def note_once(entry: "Entry", column: str) -> bool:
 
 def lease_end() -> Any:
     return Now() + timedelta(seconds=conf.LEASE)
+
+
+def input_end() -> Any:
+    """The time until which the input of an entry that ends now is kept, by the database's clock."""
+    return Now() + timedelta(seconds=min(conf.INPUT_TTL, conf.RESULT_TTL))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.models.functions import Coalesce, Now
 
-from queueing.models.moves import log_move, start_values
+from queueing.models.moves import BARE, input_end, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     def final(self) -> Self:
         return self.filter(status__in=FINAL)
+
+    def inputs_over(self) -> Self:
+        """Ended entries whose input is past its time, by the database's clock."""
+        return self.final().filter(input_until__lt=Now(), input__gt="")
 
     def lease_over(self) -> Self:
         """Running entries whose worker gave no sign of life, by the database's clock."""
@@ -71,6 +75,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """Defers the large columns. Every open page keeps its entry in memory; this saves 1.5 KB each."""
         return self.defer("args", "kwargs", "result", "error_class", "traceback")
 
+    def erase(self) -> int:
+        """Take the content out of ended rows; returns the number of rows that had it. See `ending.erase`."""
+        return self.final().filter(erased_at=None).update(**BARE, erased_at=Now())
+
     def abandon(self, reason: Reason) -> int:
         """waiting -> abandoned, for the rows that still wait; returns the number of rows that moved."""
-        return self.waiting().update(status=Status.ABANDONED, reason=reason, finished_at=Now(), slot=None)
+        end = {"finished_at": Now(), "input_until": input_end(), "slot": None}
+        return self.waiting().update(status=Status.ABANDONED, reason=reason, **end)

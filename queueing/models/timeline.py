@@ -20,9 +20,17 @@ class EntryEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=10, choices=Kind)
     detail = models.CharField(max_length=200, blank=True)
+    # How often this happened: the last line about comings and goings stands for all that followed it.
+    times = models.PositiveIntegerField(default=1)
 
     class Meta:
         ordering = ["at", "id"]
 
     def __str__(self) -> str:
-        return f"{self.at:%H:%M:%S} {self.get_kind_display()} {self.detail}".strip()
+        return f"{self.at:%H:%M:%S} {self.get_kind_display()} {self.words}".strip()
+
+    @property
+    def words(self) -> str:
+        """The detail, and how often more it happened."""
+        more = f"and {self.times - 1} more until now" if self.times > 1 else ""
+        return f"{self.detail} {more}".strip()

@@ -44,19 +44,20 @@ def network_key(address: str) -> str:
     return salted_hmac("queueing.web.address", str(network), algorithm="sha256").hexdigest()[:KEY_LENGTH]
 
 
+def is_proxy(peer: str) -> bool:
+    """True for a proxy that TRUSTED_PROXIES names."""
+    ip = _parsed(peer)
+    return ip is not None and any(ip in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+
+
 def _client(peer: str, forwarded: str) -> str:
     """The address in the header if the peer is a trusted proxy, else the peer's. A proxy sends exactly one address."""
-    if forwarded and _is_trusted(peer):
+    if forwarded and is_proxy(peer):
         if (ip := _parsed(forwarded.strip())) is not None:
             return str(ip)
         logger.warning("The proxy %s sent %.80r in %s", peer, forwarded, settings.CLIENT_ADDRESS_HEADER)
     ip = _parsed(peer)
     return "" if ip is None else str(ip)
-
-
-def _is_trusted(peer: str) -> bool:
-    ip = _parsed(peer)
-    return ip is not None and any(ip in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
 
 
 @lru_cache

@@ -21,6 +21,7 @@ from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.web import snapshot
+from queueing.web.rights import Right
 
 logger = logging.getLogger("queueing")
 
@@ -33,11 +34,13 @@ class Socket(Protocol):
     """The methods of a consumer that the Lobby and the Announcer call."""
 
     entry: Entry
+    right: Right
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None: ...
     async def send_tick(self) -> None: ...
     async def refresh(self) -> None: ...
     async def go_elsewhere(self) -> None: ...
+    async def lose_right(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)

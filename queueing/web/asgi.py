@@ -1,10 +1,17 @@
 """The start of a web process."""
 
 import gc
+import logging
 from typing import Any
 
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from queueing.models.trouble import DATABASE_ERRORS
+from queueing.web.consumers import TRY_AGAIN_LATER
 from queueing.web.lobby import get_lobby
 from queueing.web.origin import App
+
+logger = logging.getLogger("queueing")
 
 FULL_COLLECTION = 50  # collections of the middle generation until one of everything is considered; Python's own: 10
 
@@ -21,6 +28,40 @@ class LobbyStarter:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         get_lobby()
         await self.app(scope, receive, send)
+
+
+class GoElsewhere(AsyncWebsocketConsumer):
+    """Sends a page away, to come again later."""
+
+    async def connect(self) -> None:
+        await self.accept()  # without it the browser would get a 500
+        await self.close(TRY_AGAIN_LATER)
+
+
+class SendAway:
+    """ASGI middleware for sockets: a page whose session cannot be read is sent away.
+
+    The consumer does the same when it cannot read the entry. But the session and its user come first.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        has_answer = False
+
+        async def noted(message: Any) -> None:
+            nonlocal has_answer
+            has_answer = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except DATABASE_ERRORS as error:
+            if has_answer:
+                raise
+            logger.warning("The page of a socket is sent away: %s", error)
+            await GoElsewhere()(scope, receive, send)
 
 
 def collect_less() -> None:

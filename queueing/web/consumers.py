@@ -1,52 +1,47 @@
-"""The socket of an open page. While the socket lives, the visitor is present; its frames tell the entry's state."""
+"""The socket of an open page. While the socket lives, the visitor is present; its frames tell the entry's state.
+
+A socket ends with its entry: behind the frame of the end comes a close with 1000.
+"""
 
 import asyncio
 import json
 import logging
+import time
 import uuid
-from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
-from django.conf import settings
 from django.template.loader import render_to_string
 
-from queueing.events import group_name
+from queueing.events import RIGHTS_GROUP, group_name
 from queueing.exceptions import TooManyPages
-from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.line.presence import absence_of
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.web import snapshot
+from queueing.web import rights, snapshot
 from queueing.web.announcer import Seat
+from queueing.web.database import in_thread
 from queueing.web.lobby import get_lobby
+from queueing.web.rights import Right
 from queueing.web.visitor import Visitor
 
 logger = logging.getLogger("queueing")
 
-TRY_AGAIN_LATER = 4013  # 1013 in the standard; daphne sends no code but 1000 and 3000 to 4999
+# Close codes; daphne sends no code but 1000 and 3000 to 4999.
+OVER = 1000  # the entry has ended: there is nothing more to hear
+RIGHT_IS_OVER = 4003  # this visitor may not see the entry any more
+TOO_MANY_FRAMES = 4008  # 1008 in the standard
+TRY_AGAIN_LATER = 4013  # 1013 in the standard
+# Frames that a client may send in a PERIOD of seconds. Nothing is required of it, so more are a flood.
+FRAMES, PERIOD = 30, 10.0
 # Bytes of a partial that fits into a frame: daphne's limit on messages (16,384) also holds for messages that it sends.
 # The page fetches a longer partial, as a poll does.
 LONGEST_PARTIAL = 12_000
 LOST_CONNECTION = 1006
 TICK_FRAME = json.dumps({"type": "tick"})
-
-
-def in_thread[**P, T](function: Callable[P, T]) -> Any:
-    """Run a read of row and place in a thread of its own: in the shared one, a slow query would delay every page.
-
-    There are few of these threads. As a request does, each read waits for Redis for REDIS_ALLOWANCE at most.
-    """
-
-    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-        with allow_waiting(settings.REDIS_ALLOWANCE):
-            return function(*args, **kwargs)
-
-    return database_sync_to_async(limited, thread_sensitive=False)
 
 
 class Refuse(AsyncWebsocketConsumer):
@@ -61,6 +56,7 @@ class Found(NamedTuple):
 
     entry: Entry
     is_owner: bool
+    right: Right
     frame: dict[str, Any]  # the first frame: the whole state
 
 
@@ -68,10 +64,14 @@ class EntryConsumer(AsyncWebsocketConsumer):
     """One open page of one entry. Nothing is required of the client."""
 
     entry: Entry
+    right: Right
     group: str = ""
     seat: Seat | None = None
     told_status: str = ""
+    frames: int = 0  # that the client has sent in this PERIOD
+    period_ends: float = 0.0
     warned: bool = False
+    is_closing: bool = False  # closed by this side
     close_code: int = LOST_CONNECTION
     looking: asyncio.Lock
 
@@ -92,17 +92,15 @@ class EntryConsumer(AsyncWebsocketConsumer):
         found = await self._find_or_close(code)
         if found is None:
             return
-        self.entry = found.entry
+        self.entry, self.right = found.entry, found.right
         await self.accept()
         try:
-            # Register presence before the first frame: a page that receives a frame resets its back-off. The Lobby
-            # speaks at its next tick, so the first frame is the whole state.
-            self.seat = await get_lobby().page_opened(self, is_owner=found.is_owner)
+            await self._take_seat(found)
             await self._say_state(found.entry, found.frame)
         except Exception as error:
             known = isinstance(error, (TooManyPages, RedisError))
             logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
-            await self.close(TRY_AGAIN_LATER)
+            await self._end(TRY_AGAIN_LATER)
 
     async def _find_or_close(self, code: uuid.UUID) -> Found | None:
         """The entry, or None for one that this visitor may not see, and while the database is away."""
@@ -119,12 +117,27 @@ class EntryConsumer(AsyncWebsocketConsumer):
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
         return found
 
+    async def _take_seat(self, found: Found) -> None:
+        """Register presence before the first frame: a page that receives a frame resets its back-off.
+
+        The Lobby speaks at its next tick, so the first frame is the whole state. An entry that is over needs no seat.
+        """
+        if found.right.user_id is not None:
+            await get_channel_layer().group_add(RIGHTS_GROUP, self.channel_name)
+        if found.entry.is_live:
+            self.seat = await get_lobby().page_opened(self, is_owner=found.is_owner)
+
     async def disconnect(self, code: int) -> None:
         self.close_code = code
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Answer only the first message with an error: a flood must not make this process write as much."""
-        if not self.warned:
+        if (now := time.monotonic()) >= self.period_ends:
+            self.frames, self.period_ends = 0, now + PERIOD
+        self.frames += 1
+        if self.frames > FRAMES:
+            await self._end(TOO_MANY_FRAMES)
+        elif not self.warned:
             self.warned = True
             await self._say({"type": "error", "message": "This socket only sends."})
 
@@ -144,12 +157,23 @@ class EntryConsumer(AsyncWebsocketConsumer):
         """Another page of this entry was closed: beat again if its owner has a page here."""
         await get_lobby().page_closed_elsewhere(self.entry)
 
+    async def rights_changed(self, event: dict[str, Any]) -> None:
+        """The rights of a user, or of all, may have changed. If the database is away, the Lobby asks again."""
+        if event["user"] not in (None, self.right.user_id):
+            return
+        try:
+            if await in_thread(rights.is_over)(self.right, self.entry):
+                await self.lose_right()
+        except DATABASE_ERRORS:
+            logger.warning("The right to see entry %s could not be asked", self.entry.code, exc_info=True)
+
     # Methods that the Lobby and the Announcer call
 
     async def refresh(self) -> None:
         """Read the row again and send the whole state, with the partial when the status changed."""
         async with self.looking:  # two callers may overlap: the state that was read last must be sent last
-            await self._say_state(*await in_thread(self._read)())
+            found = await in_thread(self._read)()
+            await (self._say_state(*found) if found else self.lose_right())
         if self.seat:
             get_lobby().announcer.tell_again(self.seat)
 
@@ -163,20 +187,37 @@ class EntryConsumer(AsyncWebsocketConsumer):
 
     async def go_elsewhere(self) -> None:
         """Have the page connect again, to another process if there is one."""
-        await self.close(TRY_AGAIN_LATER)
+        await self._end(TRY_AGAIN_LATER)
+
+    async def lose_right(self) -> None:
+        """The visitor may not see the entry any more: the page asks by a poll what has happened."""
+        logger.info("A page of entry %s is closed: its right is over", self.entry.code)
+        await self._end(RIGHT_IS_OVER)
 
     # Details
 
     async def _say(self, frame: dict[str, Any]) -> None:
         await self.send(json.dumps(frame))
 
+    async def _end(self, code: int) -> None:
+        """Close the socket, once. The server drops a client that does not answer the close."""
+        if not self.is_closing:
+            self.is_closing = True
+            await self.close(code)
+
     async def _say_state(self, entry: Entry, frame: dict[str, Any]) -> None:
         """Send the whole state. An end counts as seen behind its frame: a page that is sent away is told nothing."""
+        if self.is_closing:
+            return
         self.entry = entry
         self.told_status = entry.status
         await self._say(frame)
         if not entry.is_live:
-            await in_thread(Visitor.of_scope(self.scope).see_end)(entry)
+            await in_thread(self._see_end)()
+            await self._end(OVER)
+
+    def _see_end(self) -> None:
+        Visitor.of_scope(self.scope).see_end(self.entry)
 
     def _find(self, code: uuid.UUID) -> Found | None:
         """The entry with its state; None if this visitor may not see it."""
@@ -187,10 +228,13 @@ class EntryConsumer(AsyncWebsocketConsumer):
         is_owner = visitor.owns(entry)
         if is_owner and entry.is_live and entry.seen_at is None:
             entry.see()  # the beat follows with the seat
-        return Found(entry, is_owner, self._state(entry))
+        return Found(entry, is_owner, Right.of(visitor, entry), self._state(entry))
 
-    def _read(self) -> tuple[Entry, dict[str, Any]]:
-        entry = Entry.objects.without_large_columns().get(pk=self.entry.pk)
+    def _read(self) -> tuple[Entry, dict[str, Any]] | None:
+        """The row and its state; None if the row is gone, or the right to see it."""
+        entry = Entry.objects.without_large_columns().filter(pk=self.entry.pk).first()
+        if entry is None or rights.is_over(self.right, entry):
+            return None
         return entry, self._state(entry)
 
     def _state(self, entry: Entry) -> dict[str, Any]:
@@ -214,6 +258,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
                 is_last = seat is not None and await get_lobby().page_closed(seat, absence_of(self.close_code))
             finally:
                 await layer.group_discard(group, self.channel_name)
+                if hasattr(self, "right") and self.right.user_id is not None:
+                    await layer.group_discard(RIGHTS_GROUP, self.channel_name)
             if is_last:
                 # Another process may still have a page of this entry; it then beats again.
                 await layer.group_send(group, {"type": "entry.closed"})

@@ -1,21 +1,39 @@
-"""The pool of connections to PostgreSQL of a web process. Workers, keeper and commands have plain connections.
+"""The database in a web process: a pool of connections to PostgreSQL, and threads for sockets.
 
+Workers, keeper and commands have plain connections.
 Under ASGI each request has a thread of its own, and its own connection. The pool bounds their number, so that a crowd
 of pages leaves connections to the workers, and saves each request the time to connect.
 """
 
 import selectors
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection as database
+
+from queueing.line.allowance import allow_waiting
 
 # Seconds that a request waits for a connection. Then its answer is 503.
 POOL_PATIENCE = 1.0
 # Seconds in which the server has to answer on a connection from the pool.
 CHECK_TIMEOUT = 0.5
+
+
+def in_thread[**P, T](function: Callable[P, T]) -> Any:
+    """Run a read of row and place in a thread of its own: in the shared one, a slow query would delay every page.
+
+    There are few of these threads. As a request does, each read waits for Redis for REDIS_ALLOWANCE at most.
+    """
+
+    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        with allow_waiting(settings.REDIS_ALLOWANCE):
+            return function(*args, **kwargs)
+
+    return database_sync_to_async(limited, thread_sensitive=False)
 
 
 def use_pool() -> None:

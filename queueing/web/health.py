@@ -11,13 +11,15 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from queueing import budget
 from queueing.exceptions import RedisAway
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import are_suspended, live_workers
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.web.metrics import LineCollector
+from queueing.web.metrics import LineCollector, StorageCollector
+from queueing.web.visitor import LOOK, may
 
 
 @require_safe
@@ -30,13 +32,14 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database, Redis, the keeper, the places after a flush, and a worker for each line."""
+    """The database, Redis, the keeper, the places after a flush, a worker for each line, and room on the disk."""
     checks = {
         "database": _database,
         "redis": _redis,
         "keeper": is_keeper_alive,
         "places": _places,
         "workers": _workers,
+        "storage": budget.has_room,
     }
     parts = {name: _try(check) for name, check in checks.items()}
     return JsonResponse(parts, status=200 if all(parts.values()) else 503)
@@ -46,10 +49,11 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, for staff or with METRICS_TOKEN as a bearer token."""
-    if not (_has_token(request) or request.user.has_perm("queueing.view_entry")):
+    if not (_has_token(request) or may(request.user, LOOK)):
         raise Http404
     registry = CollectorRegistry()
     registry.register(LineCollector())
+    registry.register(StorageCollector())
     try:
         text = generate_latest(registry)
     except RedisError:
@@ -60,14 +64,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _has_token(request: HttpRequest) -> bool:
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    is_same = hmac.compare_digest(given.strip().encode(), settings.METRICS_TOKEN.encode())
+    return bool(settings.METRICS_TOKEN) and scheme.lower() == "bearer" and is_same
 
 
 def _try(check: Callable[[], bool]) -> bool:
     try:
         return check()
-    except (*DATABASE_ERRORS, RedisError):
+    except (*DATABASE_ERRORS, RedisError, OSError):
         return False
 
 

@@ -4,17 +4,22 @@ import json
 import mimetypes
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from queueing import eta, facts, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, TooManyWaiting
+from queueing.exceptions import CheckFailed, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
-from queueing.registry import HeavyTask
+from queueing.registry import HeavyTask, get_task
+from queueing.web import brake
 from queueing.web.visitor import Visitor
+
+# Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
+AROUND_FILE = 10_000
 
 
 def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
@@ -38,49 +43,79 @@ def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
     }
 
 
-def submitted(request: HttpRequest, heavy_task: HeavyTask) -> tuple[Any, ...]:
-    """The form's data and files; the sample stands in for a file when its button was pressed."""
+def submitted(request: HttpRequest, heavy_task: HeavyTask) -> EntryForm:
+    """The task's form, with what was sent; the sample stands in for a file when its button was pressed.
+
+    The brake comes first: a form without its check is not looked into.
+    """
     if request.method != "POST":
-        return ()
+        return heavy_task.form()
+    form = heavy_task.form(request.POST, _files(request, heavy_task))
+    try:
+        form.once = brake.verify(request, heavy_task.name)
+    except CheckFailed as error:
+        form.problem = str(error)
+    return form
+
+
+def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:
     sample = heavy_task.sample
     if "sample" not in request.POST or sample is None:
-        return request.POST, request.FILES
+        return request.FILES
     content_type, _ = mimetypes.guess_type(sample.name)
-    return request.POST, {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
+    return {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
+
+
+def limit_of_form(name: str) -> int:
+    """Bytes of the largest file that this task's form takes. Raises Http404 for a task that is not there."""
+    try:
+        return get_task(name).form().max_bytes()
+    except UnknownTask:
+        raise Http404 from None
 
 
 def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> dict[str, Any]:
     """The page of a form: its line, its limits, and what stands in the way of a join."""
     heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
-    context = {
+    visitor, refusal, behind = Visitor.of_request(request), None, False
+    try:  # shown before a file has travelled
+        behind = joining.check_line(heavy_task.name, visitor.address)
+        joining.check_visitor(visitor.name)
+    except JoinRefused as error:
+        refusal = error
+    return {
         "task": heavy_task,
         "form": form,
-        "line": line_context(heavy_task),
+        "line": line_context(heavy_task) | {"behind": behind},
         "max_bytes": form.max_bytes(),
         "refused_heads": json.dumps(heads),
-    }
-    visitor = Visitor.of_request(request)
-    return context | _refusal_context(visitor, _obstacle(visitor, heavy_task))
+        "brake": brake.markup(request, heavy_task.name),
+    } | _refusal_context(visitor, refusal)
 
 
 def refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -> HttpResponse:
     """The answer to a join that is refused."""
     context = {"task": heavy_task} | _refusal_context(Visitor.of_request(request), refusal)
-    status = 429 if isinstance(refusal, TooManyWaiting) else 503
-    response = render(request, "queueing/refused.html", context, status=status)
+    response = render(request, "queueing/refused.html", context, status=refusal.status)
     response["Retry-After"] = str(refusal.retry_after)
     return response
 
 
-def _obstacle(visitor: Visitor, heavy_task: HeavyTask) -> JoinRefused | None:
-    """The refusal of a join at this moment: the form shows it before a file has travelled."""
+def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused | None:
+    """The refusal of a large form by its length, before it is parsed and its file is written a second time."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    length = int(declared) if declared.isdecimal() else 0
+    if request.method != "POST" or length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+        return None
     try:
-        joining.check_line(heavy_task.name)
-        joining.check_visitor(visitor.name)
+        joining.check_storage(heavy_task, Visitor.of_request(request).as_guest(), length - AROUND_FILE)
     except JoinRefused as refusal:
         return refusal
     return None
 
 
 def _refusal_context(visitor: Visitor, refusal: JoinRefused | None) -> dict[str, Any]:
-    return {"refusal": refusal, "mine": visitor.places() if isinstance(refusal, TooManyWaiting) else []}
+    """The refusal, with the entries by which the visitor can make room: places to leave, or content to delete."""
+    mine = visitor.places() if isinstance(refusal, TooManyWaiting) else []
+    stored = visitor.stored() if isinstance(refusal, StoresTooMuch) else []
+    return {"refusal": refusal, "mine": mine, "stored": stored}

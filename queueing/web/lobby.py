@@ -1,7 +1,7 @@
 """The Lobby: the open pages of one web process. It beats for all of them together, and has them told their numbers.
 
 There is one Lobby for each running event loop. The pulse renews presence every HEARTBEAT_INTERVAL; the tick, each
-second, looks whether a line moved.
+second, looks whether a line moved. Every RIGHTS_INTERVAL it asks whether the visitors may still see their entries.
 """
 
 import asyncio
@@ -17,8 +17,11 @@ from queueing.exceptions import TooManyPages
 from queueing.line import presence
 from queueing.line.clients import AsyncRedis, RedisError, async_connection
 from queueing.models import Entry
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Absence
+from queueing.web import rights
 from queueing.web.announcer import Announcer, Seat, Socket
+from queueing.web.database import in_thread
 
 logger = logging.getLogger("queueing")
 
@@ -46,14 +49,15 @@ class Lobby:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Run pulse and tick for as long as the event loop lives. An error is logged, and the next step is made."""
+        """Run all steps for as long as the event loop lives. An error is logged, and the next step is made."""
         self._tasks = [
             asyncio.create_task(self._forever(self.pulse, lambda: conf.HEARTBEAT_INTERVAL)),
             asyncio.create_task(self._forever(self.tick, lambda: TICK)),
+            asyncio.create_task(self._forever(self.check_rights, lambda: conf.RIGHTS_INTERVAL)),
         ]
 
     async def stop(self) -> None:
-        """End pulse and tick, and the connections."""
+        """End the steps, and the connections."""
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -144,6 +148,21 @@ class Lobby:
             await self.pulse()
         await self.announcer.tell_numbers()
         await self.announcer.break_silence()
+
+    async def check_rights(self) -> None:
+        """Close the pages whose visitors may not see their entries any more.
+
+        The database is asked in a thread of its own. While it is away nobody knows, and the pages stay.
+        """
+        seats = list(self.announcer.seats)
+        pages = [(seat.socket.right, seat.socket.entry) for seat in seats]
+        try:
+            over = await in_thread(rights.find_over)(pages) if pages else []
+        except DATABASE_ERRORS as error:
+            logger.warning("Lobby: the rights of %d pages could not be asked (%s)", len(pages), error)
+            return
+        for index in over:
+            await self.announcer.speak(seats[index], seats[index].socket.lose_right)
 
     async def _send_away(self) -> None:
         """Close all pages, so that they go to a process that can beat: this one could not for a whole PRESENCE_TTL."""

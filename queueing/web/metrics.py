@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from queueing import stats
+from queueing import budget, stats
 
 GAUGES = {
     "present": "Entries in the line whose visitor was present when last seen",
@@ -30,6 +31,22 @@ class LineCollector(Collector):
                 gauge.add_metric([line.queue], getattr(line, name) or 0)
             yield gauge
         yield _waste(lines)
+
+
+class StorageCollector(Collector):
+    """What is stored, as the keeper summed it last, and the room on the disk."""
+
+    def collect(self) -> Iterator[Metric]:
+        totals = budget.read_totals() or budget.Totals()
+        stored = GaugeMetricFamily("queueing_stored_bytes", "Bytes of inputs and results' files", labels=["queue"])
+        kept = GaugeMetricFamily("queueing_stored_entries", "Rows that are not deleted yet", labels=["queue"])
+        for queue in settings.QUEUEING_TASKS:
+            stored.add_metric([queue], totals.of(queue).bytes)
+            kept.add_metric([queue], totals.of(queue).entries)
+        yield from (stored, kept)
+        if room := budget.free_room():
+            text = "Bytes free on the disk of inputs and results; nobody joins below MIN_FREE_DISK"
+            yield GaugeMetricFamily("queueing_free_disk_bytes", text, value=room.bytes)
 
 
 def _waste(lines: list[stats.LineStats]) -> Metric:

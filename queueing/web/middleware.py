@@ -5,18 +5,36 @@ import sys
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.views import defaults
 
 from queueing.line.allowance import allow_waiting
 from queueing.models.trouble import Trouble, trouble_of
+from queueing.web.guards import guards
 
 logger = logging.getLogger("queueing")
 
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER = 5  # seconds
+
+
+def guard(view: View) -> View:
+    """Every answer gets the headers of `guards`, unless it has them: a static file, a redirect, an error as well.
+
+    The first middleware of all: an error of another one is an answer only here.
+    """
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        response = view(request)
+        for name, value in guards().items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return guarded
 
 
 def limit_redis(view: View) -> View:
@@ -38,9 +56,9 @@ class DatabaseAway:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.view(request)
 
-    def process_exception(self, _request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django calls this with an exception of the view."""
-        return _unavailable(exception) if trouble_of(exception) == Trouble.AWAY else None
+        return _unavailable(request, exception) if trouble_of(exception) == Trouble.AWAY else None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -50,10 +68,32 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     error = sys.exception()
     if isinstance(error, Exception) and trouble_of(error) == Trouble.AWAY:
-        return _unavailable(error)
+        return _unavailable(request, error)
     return defaults.server_error(request)
 
 
-def _unavailable(error: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400. A session that cannot be saved because the database is away is no fault of the visitor's.
+
+    Django tells that as SessionInterrupted, as if the session had been deleted meanwhile.
+    """
+    cause: BaseException | None = exception if isinstance(exception, SessionInterrupted) else None
+    while cause is not None:
+        if isinstance(cause, Exception) and trouble_of(cause) == Trouble.AWAY:
+            return _unavailable(request, cause)
+        cause = cause.__cause__ or cause.__context__
+    return defaults.bad_request(request, exception)
+
+
+def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.warning("The database is away: %s", error, exc_info=error)
-    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_AFTER)})
+    page = render_to_string("503.html", {"again": _address_to_try(request)})
+    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def _address_to_try(request: HttpRequest) -> str:
+    """The address of the page itself, or of the page that has the form which was sent."""
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    code = request.resolver_match.kwargs.get("code") if request.resolver_match else None
+    return reverse("queueing:entry", args=[code]) if code else request.path

@@ -4,6 +4,8 @@ Sentences about a failure are written into the row where the failure happens (`w
 about a refused join are in `exceptions.py`.
 """
 
+from math import ceil
+
 from queueing import eta
 from queueing.eta import Wait
 from queueing.facts import Facts
@@ -11,13 +13,18 @@ from queueing.line.places import Place
 from queueing.models import Entry
 from queueing.states import Reason, Status
 
-REDIS_AWAY = "The queue cannot be reached for the moment. Your place is stored, and nothing is lost."
+REDIS_AWAY = "The line cannot be seen right now; your place is kept."
+REDIS_AWAY_DETAIL = "The queue cannot be reached for the moment. This page goes on by itself when it can."
 NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
 SUSPENDED = "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
+# The priority of the place is the lowest. Whoever joins later may be served first, so a wait would be a promise.
+BEHIND = "Many places in this line are from your network, so this one is behind the others'."
+BEHIND_WAIT = "Others who join later may be served first, so the wait is not known."
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
 NO_PLACE = "Your place is stored; its number will follow."
 
 # A failure that came without a sentence for the visitor.
+DELETED = "Its file, its result and all else that was in it are deleted. When it ended and how is kept for a while."
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
 
@@ -30,6 +37,12 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
             return "You are next" if place.ahead == 0 else f"{ordinal(place.ahead + 1)} in line"
         case Status.RUNNING:
             return entry.message or f"{entry.heavy_task.verb}…"
+        case _:
+            return "Deleted" if entry.erased_at else _headline_of_end(entry)
+
+
+def _headline_of_end(entry: Entry) -> str:
+    match entry.status:
         case Status.SUCCEEDED:
             return "Here is your result"
         case Status.FAILED:
@@ -56,8 +69,12 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
             return _why_it_ended(entry)
 
 
-def advice(entry: Entry) -> str:
+def advice(entry: Entry, *, has_input: bool) -> str:
     """The next steps that a visitor has after an end without a result."""
+    if entry.erased_at:
+        return ""
+    if entry.may_join_again and not has_input:
+        return "Your input is deleted by now. You can start again with a file."
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
@@ -81,6 +98,8 @@ def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) 
         return NO_WORKER
     if facts.suspended:
         return SUSPENDED
+    if entry.behind:
+        return BEHIND_WAIT
     known = eta.sentence(seconds)
     return f"Expected wait: {known}." if known else "The wait is not known yet."
 
@@ -93,10 +112,17 @@ def title(entry: Entry, place: Place | None) -> str:
             return f"({place.ahead + 1}) {name}" if place else name
         case Status.RUNNING:
             return f"{entry.progress:.0%} {name}" if entry.progress else name
-        case Status.SUCCEEDED:
+        case Status.SUCCEEDED if entry.has_result:
             return f"✓ {name}"
         case _:
             return f"{headline(entry)} · {name}"
+
+
+def how_long(seconds: float | None) -> str:
+    """A duration in words, as entry/again.js writes it: minutes, and seconds below a minute and a half."""
+    if seconds is None:
+        return ""
+    return f"{ceil(seconds / 60)} minutes" if seconds > 90 else f"{ceil(seconds)} seconds"
 
 
 def ordinal(number: int) -> str:
@@ -105,18 +131,24 @@ def ordinal(number: int) -> str:
     return f"{number}{suffix}"
 
 
-def _serving(facts: Facts) -> str:
+def _serving(facts: Facts, *, is_next: bool) -> str:
     """The workers of the line. A worker may serve several lines, so all workers may be busy with other lines."""
     workers, elsewhere = facts.workers or 0, facts.busy_elsewhere
     if facts.busy < workers or not elsewhere:
         return f"{workers} {'worker serves' if workers == 1 else 'workers serve'} this line."
-    if workers == 1:
-        return "The worker of this line is busy with another line."
-    which = "all of them" if elsewhere >= workers else f"{elsewhere} of them"
-    return f"All {workers} workers of this line are busy, {which} with other lines."
+    every = {1: "The worker of this line is", 2: "Both workers of this line are"}.get(
+        workers, f"All {workers} workers of this line are"
+    )
+    others = "another line" if elsewhere == 1 else "other lines"
+    if elsewhere < workers:
+        return f"{every} busy, {'one' if elsewhere == 1 else elsewhere} of them with {others}."
+    then = f" You are next when {'it' if workers == 1 else 'one'} is free for this line." if is_next else ""
+    return f"{every} busy with {others}.{then}"
 
 
 def _why_it_ended(entry: Entry) -> str:
+    if entry.erased_at:
+        return DELETED
     match entry.status:
         case Status.FAILED:
             return entry.message or NO_MESSAGE
@@ -139,6 +171,7 @@ def _why_it_ended(entry: Entry) -> str:
 def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
     held = f", {place.held_ahead} more may return" if place.held_ahead else ""
-    serving = f" {_serving(facts)}" if facts.workers else ""
+    serving = f" {_serving(facts, is_next=place.ahead == 0)}" if facts.workers else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
-    return f"{ahead}{held}.{serving}{again}"
+    behind = f" {BEHIND}" if entry.behind else ""
+    return f"{ahead}{held}.{serving}{behind}{again}"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.urls import reverse
 
-from queueing import joining
+from queueing import inputs, joining
 from queueing.conf import conf
 from queueing.eta import Wait
 from queueing.facts import Facts, parse_facts
@@ -40,10 +40,15 @@ class Snapshot(NamedTuple):
     title: str
     reason: str
 
-    kept_until: datetime | None  # for the page only
+    again_seconds: float | None  # how long "Join again" works from now on; None: it does not
+    deleted: bool  # the content was deleted
+
+    # For the page only.
+    kept_until: datetime | None
+    keep_after: float  # seconds until the visitor may ask to keep the place
 
     def as_json(self) -> dict[str, Any]:
-        """The fields except `kept_until`, by name."""
+        """The fields but those for the page only, by name."""
         return dict(zip(JSON_FIELDS, self, strict=False))
 
 
@@ -53,12 +58,13 @@ JSON_FIELDS = Snapshot._fields[: Snapshot._fields.index("kept_until")]
 def read(entry: Entry) -> Snapshot:
     """The snapshot of a row and, while it waits, of its place in Redis."""
     if entry.status != Status.WAITING:
-        return build(entry, None, Facts())
+        return build(entry, None, Facts(), again_seconds=_again_seconds(entry))
     try:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
         return without_redis(entry)
-    return build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    now = build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    return now._replace(keep_after=max(0.0, conf.MIN_PRESENCE - standing.present_for))
 
 
 def look(entry: Entry) -> Snapshot:
@@ -77,12 +83,21 @@ def look(entry: Entry) -> Snapshot:
 def without_redis(entry: Entry) -> Snapshot:
     """The snapshot of a row whose place cannot be seen, because Redis does not answer or takes no writes."""
     now = build(entry, None, Facts())
-    return now._replace(detail=sentences.REDIS_AWAY) if entry.status == Status.WAITING else now
+    if entry.status != Status.WAITING:
+        return now
+    return now._replace(wait=sentences.REDIS_AWAY, detail=sentences.REDIS_AWAY_DETAIL)
 
 
-def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool = False) -> Snapshot:
+def build(
+    entry: Entry,
+    place: Place | None,
+    facts: Facts,
+    *,
+    is_claimed: bool = False,
+    again_seconds: float | None = None,
+) -> Snapshot:
     """The snapshot from row, place and facts. Reads nothing."""
-    seconds = facts.wait(place.ahead, place.held_ahead) if place else None
+    seconds = facts.wait(place.ahead, place.held_ahead) if place and not entry.behind else None
     return Snapshot(
         status=entry.status,
         position=place.ahead + 1 if place else None,
@@ -92,25 +107,35 @@ def build(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool =
         eta_seconds=Wait(round(seconds.low, 1), round(seconds.high, 1)) if seconds else None,
         progress=entry.progress if entry.status == Status.RUNNING else None,
         message=entry.message,
-        result_url=reverse("queueing:result", args=[entry.code]) if entry.status == Status.SUCCEEDED else None,
+        result_url=reverse("queueing:result", args=[entry.code]) if entry.has_result else None,
         headline=sentences.headline(entry, place, is_claimed=is_claimed),
         detail=sentences.detail(entry, place, facts, is_claimed=is_claimed),
-        advice=sentences.advice(entry),
+        advice=sentences.advice(entry, has_input=again_seconds is not None),
         wait=sentences.wait(entry, seconds, facts, is_claimed=is_claimed),
         title=sentences.title(entry, place),
         reason=entry.reason,
+        again_seconds=again_seconds,
+        deleted=entry.erased_at is not None,
         kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,
+        keep_after=conf.MIN_PRESENCE,
     )
+
+
+def _again_seconds(entry: Entry) -> float | None:
+    """The seconds for which "Join again" works, rounded; None if it does not, or would not help."""
+    left = inputs.seconds_left(entry) if entry.may_join_again else None
+    return None if left is None else round(left, 1)
 
 
 def page_context(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
     """The context of the entry's page, and of its partial on the socket."""
-    done, now = entry.status == Status.SUCCEEDED, now or read(entry)
+    done, now = entry.has_result, now or read(entry)
     return {
         "entry": entry,
         "task": entry.heavy_task,
         "snapshot": now,
         "state": json.dumps(now.as_json()),
+        "again_text": sentences.how_long(now.again_seconds),
         "result": entry.result if done else None,
         "files": {file.name: file for file in entry.files.all()} if done else {},
         "keep_minutes": round(conf.KEEP_GRACE / 60),

@@ -6,23 +6,25 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import close_old_connections
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import requires_csrf_token
+from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from queueing import ending, events, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, UnknownTask, UnusableInput
+from queueing.exceptions import JoinRefused, KeepRefused, UnknownTask, UnusableInput
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
-from queueing.registry import all_tasks, get_task
+from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
 from queueing.web import snapshot
-from queueing.web.joining_pages import form_context, line_context, refused, submitted
+from queueing.web.bodies import takes_file
+from queueing.web.download import Download
+from queueing.web.joining_pages import form_context, limit_of_form, line_context, refusal_of_body, refused, submitted
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -30,6 +32,7 @@ from queueing.web.visitor import CHANGE, LOOK, Visitor
 
 
 @require_safe
+@never_cache
 def home(request: HttpRequest) -> HttpResponse:
     """The tasks with their living lines, and the visitor's own places and results."""
     visitor = Visitor.of_request(request)
@@ -40,18 +43,27 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@takes_file(limit_of_form)
+@csrf_exempt  # `_join` asks for the token, behind a look at the length: Django looks for it by parsing the whole form
 def join(request: HttpRequest, name: str) -> HttpResponse:
     """A task's form; a valid one leads to the entry."""
     try:
         heavy_task = get_task(name)
     except UnknownTask:
         raise Http404 from None
-    form = heavy_task.form(*submitted(request, heavy_task))
-    if not form.is_valid():
-        status = 422 if form.is_bound else 200
-        return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
-    upload: UploadedFile[Any] = form.cleaned_data["file"]
+    if refusal := refusal_of_body(request, heavy_task):
+        return refused(request, heavy_task, refusal)
+    return _join(request, heavy_task)
+
+
+@csrf_protect
+def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
+    form = submitted(request, heavy_task)
     try:
+        if not form.is_valid():
+            status = 422 if form.is_bound else 200
+            return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
+        upload: UploadedFile[Any] = form.cleaned_data["file"]
         entry = joining.join(
             heavy_task,
             code=form.cleaned_data["code"],
@@ -59,6 +71,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
             upload=upload,
             content_type=upload.content_type or "application/octet-stream",
             options=form.options(),
+            is_once=form.once is not None,
         )
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
@@ -72,12 +85,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 @never_cache
 def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The one page of an entry: waiting, running, ended."""
-    entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
-    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry)}
-    response = render(request, "queueing/entry.html", context | rights)
-    visitor.see_end(entry)
-    return response
+    return _page(request, _entry_or_404(request, code))
 
 
 @require_GET
@@ -85,7 +93,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(visitor, entry))
+    context = snapshot.page_context(entry, _look(request, visitor, entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -123,6 +131,11 @@ def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Keep the place for longer in an absence."""
     entry = _entry_or_404(request, code, CHANGE)
+    try:
+        if Visitor.of_request(request).owns(entry):  # staff may keep the place of a visitor who is not there
+            ending.check_keep(entry)
+    except KeepRefused as refusal:  # the page again, because it keeps the visitor present
+        return _page(request, entry, refusal)
     ending.keep(entry)
     return _see_other(entry)
 
@@ -144,12 +157,20 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         return render(request, "queueing/refused.html", context, status=410)
 
 
+@require_POST
+def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """Delete the content of an ended entry now. Pressed twice it changes nothing."""
+    entry = _entry_or_404(request, code, CHANGE)
+    ending.erase(entry)
+    return _see_other(entry)
+
+
 @require_GET
 @never_cache
 def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The task's return value, as a JSON file."""
     entry = _entry_or_404(request, code)
-    if entry.status != Status.SUCCEEDED:
+    if entry.status != Status.SUCCEEDED or entry.erased_at:
         raise Http404
     Visitor.of_request(request).see_end(entry)
     headers = {"Content-Disposition": f'attachment; filename="{entry.queue}-{entry.code}.json"'}
@@ -157,7 +178,8 @@ def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
+@never_cache
+def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
     """A file of the result, as an attachment."""
     entry = _entry_or_404(request, code)
     if "\0" in name:  # in no name, and an error in PostgreSQL
@@ -167,11 +189,9 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> FileResponse:
         content = stored.file.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    Visitor.of_request(request).see_end(entry)
-    response = FileResponse(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
+    _see_end(request, Visitor.of_request(request), entry)
+    response = Download(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     close_old_connections()  # a file may travel for long, and needs no connection to the database
-    # Never changes, and only this visitor may have it.
-    response["Cache-Control"] = f"private, max-age={round(conf.RESULT_TTL)}"
     return response
 
 
@@ -191,9 +211,30 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
     return entry
 
 
-def _look(visitor: Visitor, entry: Entry) -> Snapshot:
+def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
+    """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
+    visitor = Visitor.of_request(request)
+    context = snapshot.page_context(entry, None if refusal else _look(request, visitor, entry))
+    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry), "refusal": refusal}
+    response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
+    _see_end(request, visitor, entry)
+    return response
+
+
+def _look(request: HttpRequest, visitor: Visitor, entry: Entry) -> Snapshot:
     """The state of the entry. A look by the owner counts as presence, for visitors whose page has no socket."""
-    return snapshot.look(entry) if entry.is_live and visitor.owns(entry) else snapshot.read(entry)
+    is_look = entry.is_live and _shows_page(request) and visitor.owns(entry)
+    return snapshot.look(entry) if is_look else snapshot.read(entry)
+
+
+def _see_end(request: HttpRequest, visitor: Visitor, entry: Entry) -> None:
+    if _shows_page(request):
+        visitor.see_end(entry)
+
+
+def _shows_page(request: HttpRequest) -> bool:
+    """False for HEAD: its answer is empty, so it is no look."""
+    return request.method != "HEAD"
 
 
 def _see_other(entry: Entry) -> HttpResponse:

@@ -1,13 +1,16 @@
 """The visitor of a request or a socket, and the entries that this visitor owns.
 
 This module alone decides who may see an entry: the browser session or user that made it, and staff with the permission.
+A permission counts for active staff only, and the permission to change only together with the one to look.
 """
 
 import logging
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any, Self
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 
@@ -16,17 +19,27 @@ from queueing.models import Entry, EntryQuerySet
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
 from queueing.states import Status
+from queueing.web import audit
 from queueing.web.address import address_of_request, address_of_scope, network_key
+from queueing.web.sessions import VISITOR, SessionStore
+from queueing.web.sign_in import user_of
 
 logger = logging.getLogger("queueing")
 
 # The visitor's random name in the browser's session.
-SESSION_KEY = "visitor"
+SESSION_KEY = VISITOR
+# The hour of the join at which the session was last written, in hours since 1970.
+RENEWED_KEY = "renewed"
 
 # The permissions by which staff see the entry of a visitor, and end it or keep its place.
 LOOK, CHANGE = "queueing.view_entry", "queueing.change_entry"
 
 SHOWN_RESULTS = 10
+
+
+def may(user: Any, permission: str) -> bool:
+    """True for active staff with this permission on entries."""
+    return bool(user.is_active and user.is_staff and user.has_perm(LOOK) and user.has_perm(permission))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +49,21 @@ class Visitor:
     session: Any
     user: Any
     address: str = ""  # a key of the network; see `network_key`
+    client: str = ""  # the address itself, for the log
+    page: str = ""  # the name of the page that is asked for, for the log
 
     @classmethod
     def of_request(cls, request: HttpRequest) -> Self:
         """The visitor of a page."""
-        return cls(request.session, request.user, network_key(address_of_request(request)))
+        client, match = address_of_request(request), request.resolver_match
+        return cls(request.session, request.user, network_key(client), client, (match and match.url_name) or "")
 
     @classmethod
     def of_scope(cls, scope: Any) -> Self:
-        """The visitor of a socket."""
-        return cls(scope["session"], scope["user"], network_key(address_of_scope(scope)))
+        """The visitor of a socket. Reads session and user, so call it in a thread."""
+        client = address_of_scope(scope)
+        session = SessionStore(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        return cls(session, user_of(session), network_key(client), client, "socket")
 
     @property
     def name(self) -> uuid.UUID | None:
@@ -54,23 +72,46 @@ class Visitor:
         return uuid.UUID(name) if name else None
 
     def make_name(self) -> uuid.UUID:
-        """The visitor's name; a new browser gets one."""
-        return uuid.UUID(self.session.setdefault(SESSION_KEY, uuid.uuid4().hex))
+        """The visitor's name; a new browser gets one. The session lives for SESSION_COOKIE_AGE after the last join.
+
+        A session that had no name gets a new key with it: its cookie may have been planted by another site of this
+        domain, whose owner would then see the visitor's entries.
+        """
+        if self.name is None:
+            if self.session.session_key is not None:
+                self.session.cycle_key()
+            self.session[SESSION_KEY] = uuid.uuid4().hex
+        hour = int(time.time() // 3600)
+        if self.session.get(RENEWED_KEY) != hour:
+            self.session[RENEWED_KEY] = hour  # a change, so the session is written with a new end
+        return uuid.UUID(self.session[SESSION_KEY])
 
     def as_owner(self) -> Owner:
         """The owner of an entry that this visitor is about to make; a new browser gets a name."""
         return Owner(self.make_name(), self.user, self.address)
 
+    def as_guest(self) -> Owner:
+        """The owner as `as_owner`, for a question: a browser without a name gets none."""
+        return Owner(self.name, self.user, self.address)
+
     def owns(self, entry: Entry) -> bool:
         """True if this browser or user made the entry. Only an owner's page counts as presence."""
-        name = self.name
-        if name is not None and entry.visitor == name:
+        if self.owns_by_name(entry):
             return True
         return bool(self.user.is_authenticated and entry.user_id == self.user.pk)
 
+    def owns_by_name(self, entry: Entry) -> bool:
+        """True if this browser made the entry, whoever is signed in to it now."""
+        name = self.name
+        return name is not None and entry.visitor == name
+
+    def may_look(self, entry: Entry) -> bool:
+        """True for the owner, and for staff with the permission."""
+        return self.owns(entry) or may(self.user, LOOK)
+
     def may_change(self, entry: Entry) -> bool:
         """True for the owner, and for staff with the permission."""
-        return self.owns(entry) or self.user.has_perm(CHANGE)
+        return self.owns(entry) or may(self.user, CHANGE)
 
     def see_end(self, entry: Entry) -> None:
         """This visitor is told that the entry is over: note it, if it is the owner's first look at the end.
@@ -89,8 +130,14 @@ class Visitor:
         # A line that was taken out of the settings has no page any more.
         entry = Entry.objects.without_large_columns().filter(code=code, queue__in=all_tasks()).first()
         # Read the session for an unknown code, too: the read adds a Vary header, which would tell known from unknown.
-        is_allowed = self.user.is_active and self.user.has_perm(permission)
-        return entry if entry is not None and (self.owns(entry) or is_allowed) else None
+        is_allowed = may(self.user, permission)
+        if entry is None or self.owns(entry):
+            return entry
+        if not is_allowed:
+            return None
+        tell = audit.staff_looks if permission == LOOK else audit.staff_moves
+        tell(self.user, self.client, self.page, entry.code)
+        return entry
 
     def places(self) -> list[Entry]:
         """The places that this visitor holds now, oldest first."""
@@ -98,7 +145,12 @@ class Visitor:
 
     def results(self) -> list[Entry]:
         """The visitor's latest results that are still kept, newest first."""
-        return list(self._own().filter(status=Status.SUCCEEDED).order_by("-finished_at")[:SHOWN_RESULTS])
+        kept = self._own().filter(status=Status.SUCCEEDED, erased_at=None)
+        return list(kept.order_by("-finished_at")[:SHOWN_RESULTS])
+
+    def stored(self) -> list[Entry]:
+        """The visitor's latest ended entries that can be deleted, newest first."""
+        return list(self._own().final().filter(erased_at=None).order_by("-finished_at")[:SHOWN_RESULTS])
 
     def _own(self) -> EntryQuerySet:
         own = Q(visitor=name) if (name := self.name) else Q(pk=None)

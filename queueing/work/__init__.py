@@ -8,4 +8,9 @@ runner.py   what a horse does: last look, start, task, result
 attempt.py  one attempt, as the task sees it
 blame.py    the reasons of runs without a result: the input, the program, or the machine
 storing.py  the end of an attempt into its row, and a database that refuses it
+
+limits.py       the limits of a task, and the part of them that the kernel keeps
+guard.py        the worker's part of them: it looks at its horse, and kills it
+scratch.py      the temporary folder of one horse
+confinement.py  what a horse may do: files, privileges, processes, keys
 """

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import ContentFile, File
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.tasks import TaskContext
 
 from queueing import events
-from queueing.exceptions import InsideTransaction, UnusableInput, VisitorLeft
+from queueing.exceptions import FilesTooLarge, InsideTransaction, UnusableInput, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Absence
+from queueing.work.limits import limits_of
 
 logger = logging.getLogger("queueing")
 
@@ -71,12 +73,12 @@ class Attempt:
             self._check_visitor()
 
     def _write(self, fraction: float, message: str) -> None:
-        """Progress to the row. A database that is away does not end the task: the next write shows who owns the row."""
+        """Progress to the row. A database that refuses it ends no task: the next write shows who owns the row."""
         try:
             if not self.entry.report(fraction, message):
                 raise VisitorLeft
             self._write_quarter(fraction, message)
-        except (OperationalError, InterfaceError):
+        except DATABASE_ERRORS:
             logger.warning("entry %s: progress is not stored, the task goes on", self.entry.code, exc_info=True)
             connection.close()
 
@@ -127,12 +129,15 @@ class Attempt:
         """Keep a file for the visitor.
 
         Raises ValueError for a name that is not plain or was used before, and for a content type that is too long.
+        Raises FilesTooLarge if the files of this attempt are then larger than the task's limit.
         """
         if not PLAIN_NAME.fullmatch(name) or any(file.name == name for file in self.files):
             raise ValueError(f"{name!r} is no plain name, or was used before")
         if len(content_type) > LONGEST_TYPE:
             raise ValueError(f"A content type has at most {LONGEST_TYPE} characters, not {len(content_type)}")
         body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
+        if sum(file.size for file in self.files) + body.size > limits_of(self.entry.queue).disk:
+            raise FilesTooLarge
         file = EntryFile(
             entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size
         )

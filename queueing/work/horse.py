@@ -5,16 +5,19 @@ It must end with its worker, or its task would run twice; and what the task has 
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-KILL_PATIENCE = 3.0  # seconds that a worker waits for the end of the processes that it has killed
+KILL_PATIENCE = 10.0  # seconds that a worker waits for the end of the processes that it has killed
+CHILDREN = Path("/proc/thread-self/children")
+POLL = 0.05  # seconds between two looks for the end of a horse, where the kernel has no descriptor for it
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): descendants whose parent has died become children of this process
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -42,18 +45,44 @@ def adopt_orphans() -> None:
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+@contextmanager
+def end_of(pid: int) -> Iterator[Callable[[float], bool]]:
+    """A function that waits for the end of this child for so many seconds; True when it has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # another system, or an old kernel
+        yield lambda seconds: _has_ended(pid, seconds)
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        yield lambda seconds: bool(poll.poll(round(seconds * 1000)))
+    finally:
+        os.close(descriptor)
+
+
+def _has_ended(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    with suppress(ChildProcessError):
+        while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL)
+    return True
+
+
 def end_left_behind(horse_pid: int, children_before: Collection[int]) -> int:
     """After the end of a horse: kill what its task has left running. Returns how many processes there were.
 
-    First the horse's process group; then the children that this worker has now and had not before the horse. The
-    children of a killed child become this worker's, so it is asked again until there are none.
+    First the horse's process group; then all processes that this worker has started or adopted since the horse. A
+    process that is killed cannot fork, so it is asked again until there are none.
     """
     if horse_pid:  # 0 would be the worker's own group
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(horse_pid, signal.SIGKILL)
     killed: set[int] = set()
     deadline = time.monotonic() + KILL_PATIENCE
-    while (left := children() - set(children_before)) and time.monotonic() < deadline:
+    while (left := family(children_before)) and time.monotonic() < deadline:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -70,9 +99,25 @@ def reap(pids: Iterable[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
-def children() -> set[int]:
-    """The pids of this process's children: one read, where psutil would read the whole process table."""
-    tasks = Path("/proc/self/task")
+def family(children_before: Collection[int]) -> set[int]:
+    """The pids of the children that this worker has now and had not before, and of all their descendants."""
+    found: set[int] = set()
+    nextly = children() - set(children_before)
+    while nextly:
+        found |= nextly
+        nextly = {child for pid in nextly for child in children(pid)} - found
+    return found
+
+
+def children(pid: int | None = None) -> set[int]:
+    """The pids of a process's children, by default of this one. psutil would read the whole process table."""
+    if not CHILDREN.exists():
+        with suppress(psutil.NoSuchProcess):
+            return {child.pid for child in psutil.Process(pid).children()}
+        return set()
+    found: set[int] = set()
     with suppress(OSError):
-        return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
-    return {child.pid for child in psutil.Process().children()}
+        for task in Path(f"/proc/{pid or 'self'}/task").iterdir():
+            with suppress(OSError):
+                found.update(map(int, (task / "children").read_text().split()))
+    return found

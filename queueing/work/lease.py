@@ -5,7 +5,7 @@ import time
 
 from rq.queue import Queue
 
-from queueing import ending
+from queueing import ending, inputs
 from queueing.conf import conf
 from queueing.line import presence
 from queueing.line.clients import RedisError
@@ -14,6 +14,7 @@ from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Absence, Reason, Status
 from queueing.work import blame
+from queueing.work.guard import Guard
 
 logger = logging.getLogger("queueing")
 
@@ -51,7 +52,7 @@ class Lease:
             ending.finish(entry)
         return False
 
-    def settle(self, line: Line, horse_status: int | None = None) -> None:
+    def settle(self, line: Line, horse_status: int | None = None, guard: Guard | None = None) -> None:
         """Settle the row of a horse that ended without a result; give an unused claim back.
 
         Raises DATABASE_ERRORS or RedisError; the keeper then settles the row later.
@@ -62,13 +63,20 @@ class Lease:
             line.remove_but_job(self.job_id)
         elif entry.status == Status.WAITING:
             ending.release(entry, self.worker)
-        elif entry.status == Status.RUNNING and self._is_ours(entry):
-            self._settle_running(entry, horse_status)
+        elif entry.status != Status.SUCCEEDED and self._is_ours(entry):
+            if entry.status == Status.RUNNING:
+                self._settle_running(entry, horse_status, guard)
+            inputs.delete_attempt(entry)  # a horse that was killed has left its files
 
-    def _settle_running(self, entry: Entry, horse_status: int | None) -> None:
+    def _settle_running(self, entry: Entry, horse_status: int | None, guard: Guard | None) -> None:
         """Fail the row where the input is to blame: a second attempt would end so, too. Else give it back."""
         timed_out = time.monotonic() - self._began >= timeout_of(entry.queue)
-        verdict = blame.of_death(horse_status, timed_out=timed_out)
+        verdict = blame.of_death(
+            horse_status,
+            timed_out=timed_out,
+            broken=guard.broken if guard else None,
+            short_of_memory=guard is not None and guard.short_of_memory,
+        )
         if verdict is None:
             ending.settle_orphan(entry, f"The horse of worker {self.worker} ended without a result.")
         elif verdict.fail(entry):

@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 from redis.client import Pipeline
-from rq.exceptions import DequeueTimeout
+from rq.exceptions import DequeueTimeout, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
@@ -22,6 +22,7 @@ from rq.worker.base import WorkerStatus
 
 from queueing.line import clients
 from queueing.line.signs import takes_writes
+from queueing.line.tampering import reports, shorten
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries of a worker without work
 
@@ -165,14 +166,27 @@ class PatientWorker(RoundRobinWorker):
             super().set_shutdown_requested_date()
 
     def run_maintenance_tasks(self) -> None:
-        """RQ's own; put off in an outage."""
-        with self.outage.survived():
-            super().run_maintenance_tasks()
+        """RQ's own; put off in an outage, and, by RQ's lock, if a registry holds what RQ does not write."""
+        try:
+            with self.outage.survived():
+                super().run_maintenance_tasks()
+        except StopRequested:
+            raise
+        except Exception:
+            self.log.exception("Worker %s: RQ's registries were not cleaned", self.name)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """RQ's own. When an outage begins before the fork, no horse is forked, and the claim stays."""
-        with self.outage.survived():
-            super().execute_job(job, queue)
+        """RQ's own. When an outage begins before the fork, no horse is forked, and the claim stays.
+
+        Books of RQ that cannot be read end no worker: the row is settled by then.
+        """
+        try:
+            with self.outage.survived():
+                super().execute_job(job, queue)
+        except StopRequested:
+            raise
+        except Exception:
+            self.log.exception("Worker %s: RQ's books of job %s cannot be kept", self.name, job.id)
         self.executions.clear()  # a horse takes the first one for its own
         self.set_state(WorkerStatus.IDLE)  # SIGTERM waits for a busy worker only
 
@@ -191,6 +205,13 @@ class PatientWorker(RoundRobinWorker):
         """RQ's own; left out in an outage."""
         with self.outage.survived():
             super().teardown()
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ's own. A command that cannot be read does not end the thread that hears the others."""
+        try:
+            super().handle_payload(message)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            reports.add("the command %s of a worker is none of RQ's", shorten(message))
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
         """Go on listening for RQ's commands. RQ's own method logs each try, and ends the thread at some errors."""

@@ -23,7 +23,7 @@ from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
-from queueing.work import blame
+from queueing.work import blame, confinement
 from queueing.work.attempt import Attempt, EntryContext
 from queueing.work.storing import until_stored
 
@@ -101,6 +101,7 @@ def execute(entry: Entry) -> None:
     attempt, number = Attempt(entry), entry.attempt
     events.publish(entry.code)
     end = _end_of(entry, attempt)
+    confinement.task_is_over()
     moved = _store(entry, end)
     if not moved:  # the visitor stopped the entry, a later attempt has it, or a commit's answer was lost
         until_stored(entry, entry.refresh_from_db)
@@ -147,6 +148,7 @@ def _call(entry: Entry, attempt: Attempt) -> Any:
     result = result_of(entry)
     task_started.send_robust(type(task.get_backend()), task_result=result)
     context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
+    confinement.enter(entry)
     with _in_this_process():
         returned = task.call(*context, *entry.args, **entry.kwargs)
     value = normalize_json(returned)

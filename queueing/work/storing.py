@@ -25,8 +25,8 @@ def until_stored[T](entry: Entry, write: Callable[[], T]) -> T:
     """The return value of `write`, repeated according to the error.
 
     While the database is away: until the row is not this attempt's any more. The worker renews the lease meanwhile, and
-    kills the horse 60 s after the task's timeout. While it is stuck: for LEASE. Raises the error of a write that no
-    repetition mends.
+    kills the horse 60 s after the task's timeout (`STORING_GRACE`). While it is stuck: for LEASE. Raises the error of a
+    write that no repetition mends.
     """
     pause, began, told = 0.1, time.monotonic(), False
     while True:

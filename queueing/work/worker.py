@@ -18,19 +18,23 @@ from rq.serializers import JSONSerializer
 from queueing import ending
 from queueing.conf import conf
 from queueing.line import clients
-from queueing.line.jobs import RUNNER
+from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue
+from queueing.line.tampering import shorten
 from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
-from queueing.work import horse, runner
+from queueing.work import confinement, horse, runner, scratch
+from queueing.work.guard import Guard
 from queueing.work.lease import Lease, timeout_of
+from queueing.work.limits import limits_of
 from queueing.work.outage import PatientWorker
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
+PAUSE_WITHOUT_FOLDER = 5.0  # seconds between two claims while the disk of the temporary folder is full
 
 
 class PresenceWorker(PatientWorker):
@@ -42,7 +46,7 @@ class PresenceWorker(PatientWorker):
 
     def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
         # rqworker-pool and rqworker hand over plain queues and pickle, whatever the settings say.
-        kwargs |= {"queue_class": LineQueue, "serializer": JSONSerializer}
+        kwargs |= {"queue_class": LineQueue, "job_class": LineJob, "serializer": JSONSerializer}
         # RQ's first heartbeat would come 30 s after the start; the lease is renewed at least three times in its life.
         kwargs["job_monitoring_interval"] = min(WORKER_HEARTBEAT_INTERVAL, max(1, round(conf.LEASE / 3)))
         super().__init__([_as_line_queue(queue, kwargs.get("connection")) for queue in queues], *args, **kwargs)
@@ -50,6 +54,7 @@ class PresenceWorker(PatientWorker):
             queue.worker_name = self.name
         self._parent_pid = os.getpid()
         self._lease: Lease | None = None  # for the entry that the horse is working on
+        self._guard: Guard | None = None  # over that horse
         self._foreign_from: Line | None = None  # the line whose claim is a foreign job
         self._horse_status: int | None = None
         self._ended_horse = 0  # pid
@@ -70,6 +75,7 @@ class PresenceWorker(PatientWorker):
         finally:
             connections.close_all()  # never open across a fork
         horse.adopt_orphans()
+        confinement.prepare(self.name)
         gc.freeze()  # a collection in a horse would copy every page of this heap
         super().bootstrap(*args, **kwargs)
 
@@ -106,13 +112,27 @@ class PresenceWorker(PatientWorker):
             with self.outage.survived():  # else the claim stays, and is refused later
                 self._refuse(job, queue)
             return
-        self._lease, self._foreign_from, self._children_before = None, None, horse.children()
+        self._lease, self._guard, self._foreign_from, self._children_before = None, None, None, horse.children()
         if job.func_name == RUNNER:
             job.timeout = timeout_of(queue.name)
             self._lease = Lease(self.name, job.id)
+            self._execute_guarded(job, queue)
         else:
             self._foreign_from = cast("LineQueue", queue).line
-        super().execute_job(job, queue)
+            super().execute_job(job, queue)
+
+    def _execute_guarded(self, job: Job, queue: Queue) -> None:
+        assert self._lease is not None
+        limits, before = limits_of(queue.name), self._children_before or ()
+        try:
+            self._guard = Guard(limits, timeout=timeout_of(queue.name), children_before=before)
+        except OSError as error:
+            self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
+            self._settle(self._lease, cast("LineQueue", queue))  # back to its place
+            time.sleep(PAUSE_WITHOUT_FOLDER)
+            return
+        with self._guard:
+            super().execute_job(job, queue)
 
     def prepare_execution(self, job: Job) -> Execution:
         """RQ's own. A foreign job has no row: from here on RQ's registries look after it, and its claim ends."""
@@ -129,8 +149,14 @@ class PresenceWorker(PatientWorker):
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """The whole life of the horse."""
-        clients.share_connection(self.connection)
-        super().main_work_horse(job, queue)
+        try:
+            clients.share_connection(self.connection)
+            if self._guard is not None:
+                confinement.begin(self._guard)
+            super().main_work_horse(job, queue)
+        except BaseException:  # a horse must not go on as a second worker
+            self.log.exception("Worker %s: its horse did not start", self.name)
+            os._exit(1)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Kill the horse if it has left this worker's process group; before that, RQ would kill this worker, too."""
@@ -146,9 +172,13 @@ class PresenceWorker(PatientWorker):
         super().maintain_heartbeats(job, execution)
 
     def wait_for_horse(self) -> tuple[Any, Any, Any]:
-        """RQ's own wait; keeps the exit status, and the pid of the horse, which RQ then sets to 0."""
+        """RQ's own wait, under the guard. Keeps the exit status, and the pid, which RQ then sets to 0."""
+        if self._guard is not None:
+            self._guard.until_the_end_of(self.horse_pid, kill=self.kill_horse)
         pid, self._horse_status, usage = super().wait_for_horse()
         self._ended_horse = pid or 0
+        if self._guard is not None and usage is not None:
+            self._guard.note_end(usage)
         return pid, self._horse_status, usage
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
@@ -160,6 +190,11 @@ class PresenceWorker(PatientWorker):
             self._end_left_behind()
             if self._lease is not None and not self._ended_well(job, cast("LineQueue", queue)):
                 self._settle(self._lease, cast("LineQueue", queue))
+
+    def run_maintenance_tasks(self) -> None:
+        """RQ's own, at the start and each ten minutes; and the temporary folders of workers that were killed."""
+        scratch.sweep()
+        super().run_maintenance_tasks()
 
     def teardown(self) -> None:
         """Give a claim back without delay: the worker was stopped between the claim and the start."""
@@ -184,9 +219,9 @@ class PresenceWorker(PatientWorker):
 
     def _refuse(self, job: Job, queue: Queue) -> None:
         cast("LineQueue", queue).line.end_claim(self.name, job.id)
-        message = f"{job.func_name} is not one of this worker's allowed_functions"
+        message = f"{shorten(job.func_name)} is not one of this worker's allowed_functions"
         self.log.error("Worker %s: job %s refused, %s", self.name, job.id, message)
-        self.handle_job_failure(job, queue, exc_string=message)
+        self.handle_job_failure(refused_job(job, queue.name), queue, exc_string=message)
 
     def _renew(self, lease: Lease) -> None:
         try:
@@ -220,7 +255,7 @@ class PresenceWorker(PatientWorker):
 
     def _settle(self, lease: Lease, queue: LineQueue) -> None:
         try:
-            lease.settle(queue.line, self._horse_status)
+            lease.settle(queue.line, self._horse_status, self._guard)
             self._pause = 0.0
         except redis.RedisError as error:
             self.outage.note(error)  # the claim stays and is given again; the keeper looks after the rest

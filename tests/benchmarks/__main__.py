@@ -20,6 +20,7 @@ PLAN = [
     ("passing", ["sqlite"]),
     ("dropping", ["sqlite", "postgres"]),
     ("joining", ["sqlite", "postgres"]),
+    ("checking", ["sqlite"]),
     ("starting", ["sqlite", "postgres"]),
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),

@@ -50,6 +50,7 @@ PATIENT = Kind(size=60, service=0.45, patience=20)
 def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes(Path(folder))
+        processes.use({"MAX_PAGES_PER_ADDRESS": 1000})  # the crowd comes from one address
         try:
             site, stock = Ours(processes), StockRQ(processes)
             # The patient first, and after one more crowd of theirs: what they are shown is learnt from those before.

@@ -33,7 +33,9 @@ def rows() -> Iterator[Row]:
     line = get_line(waiting.QUEUE)
     entries = waiting.make(OVERDUE, presence=0.001)
     with override_settings(QUEUEING=NO_TIME):
-        assert Keeper().hold(line) == OVERDUE
+        keeper = Keeper()
+        while keeper.hold(line):  # each call has a budget
+            pass
     seconds, _ = line.client.time()
     line.client.set(keys.WATCH, (seconds - 100_000) * 1000)
     line.client.eval(COPY, 0, 0, 1)

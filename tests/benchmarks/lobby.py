@@ -14,6 +14,7 @@ from queueing.line.places import get_line
 from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.web.lobby import Lobby
+from queueing.web.rights import Right
 from tests.benchmarks.report import Row
 from tests.support.standing import stand
 
@@ -60,6 +61,8 @@ class Counter:
 
     told = 0
 
+    right = Right("", is_of_browser=True, user_id=None)
+
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
 
@@ -69,6 +72,7 @@ class Counter:
     async def send_tick(self) -> None: ...
     async def refresh(self) -> None: ...
     async def go_elsewhere(self) -> None: ...
+    async def lose_right(self) -> None: ...
 
 
 async def _measure() -> tuple[list[float], list[float], list[float], str]:

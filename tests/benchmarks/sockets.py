@@ -1,14 +1,13 @@
 """5,000 open pages on one daphne: what they cost at rest, and how soon they know when the line moves.
 
-daphne runs with the options of the Procfile; each page has an entry of its own, opened through the real handshake.
-The rival is a daphne whose application accepts a socket and holds it.
+Our web process runs as in the Procfile; each page has an entry of its own, opened through the real handshake.
+The rival is a plain daphne with the same options whose application accepts a socket and holds it.
 """
 
 import asyncio
 import gc
 import json
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from queueing.facts import Facts
 from queueing.line import keys
 from queueing.line.places import get_line
 from queueing.models import Entry
+from queueing.web.command_line import BACKLOG, DEFAULTS
 from queueing.web.visitor import Visitor
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
@@ -44,6 +44,9 @@ REST = 10.0  # seconds of one window at rest: each page is pinged once in it, an
 LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures
 SETTLE = 2.0  # seconds
+# As in production, but for TLS; and all of these pages are of one visitor at one address.
+LIMITS = {"QUEUEING_MAX_PAGES_PER_VISITOR": "1000000", "QUEUEING_MAX_PAGES_PER_ADDRESS": "1000000"}
+DEPLOYED = LIMITS | {"DEBUG": "0", "SECURE_COOKIES": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
 FACTS = Facts(
     workers=2,
     running=2,
@@ -174,14 +177,17 @@ def _wait_in_line() -> tuple[list[Entry], str]:
 
 @contextmanager
 def _daphne(application: str) -> Iterator[tuple[psutil.Process, int]]:
-    """A web process as in the Procfile, with another application perhaps, as in production."""
+    """A web process as in the Procfile; or, for another application, a plain daphne with the same options."""
     port = free_port()
-    line = next(line for line in Path("Procfile").read_text().splitlines() if line.startswith("web:"))
-    words = shlex.split(line.removeprefix("web: exec python").replace("${PORT:-8000}", str(port)))
-    environment = os.environ | {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(
-        [sys.executable, *words[:-1], "-v", "0", application], env=environment, stdout=subprocess.DEVNULL
-    )
+    if application == DEFAULTS["application"]:
+        command = ["-m", "config.serve", "--port", str(port)]
+    else:
+        endpoint = f"tcp:port={port}:interface=127.0.0.1:backlog={BACKLOG}"
+        options = {"--" + name.replace("_", "-"): str(value) for name, value in DEFAULTS.items()}
+        del options["--application"]
+        command = ["-m", "daphne", "--endpoint", endpoint, *chain.from_iterable(options.items()), application]
+    environment = os.environ | DEPLOYED
+    process = subprocess.Popen([sys.executable, *command, "-v", "0"], env=environment, stdout=subprocess.DEVNULL)
     try:
         while True:
             with socket.socket() as probe:

@@ -68,7 +68,7 @@ def rows() -> Iterator[Row]:
 
 def _as_a_browser_sees_it() -> Iterator[Row]:
     port = free_port()
-    command = ("-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0", "config.asgi:application")
+    command = ("-m", "config.serve", "--port", str(port), "-v", "0")
     with processes.running(command):
         processes.wait_for(partial(is_listening, port))
         browser = Browser(port, waiting.QUEUE)

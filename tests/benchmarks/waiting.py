@@ -1,5 +1,7 @@
 """Long lines for the benchmarks: rows, jobs, places and presence, made in bulk."""
 
+import math
+
 from django.db import connection
 from django.utils import timezone
 
@@ -20,7 +22,7 @@ def clear() -> None:
     begin_epochs(get_line(QUEUE).client)
 
 
-def make(count: int, presence: float = 3600) -> list[Entry]:
+def make(count: int, presence: float = math.inf) -> list[Entry]:
     """So many entries in the line, present for that many seconds."""
     if not count:
         return []
@@ -47,7 +49,7 @@ def copy(entry: Entry, count: int) -> None:
             made += cursor.rowcount
 
 
-def put(entries: list[Entry], presence: float = 3600) -> None:
+def put(entries: list[Entry], presence: float = math.inf) -> None:
     """Give rows their places."""
     line = get_line(QUEUE)
     for start in range(0, len(entries), BATCH):

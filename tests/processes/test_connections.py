@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
+from websockets.exceptions import ConnectionClosed
 
 from queueing.models import Entry
 from tests.support.processes import Processes
@@ -55,9 +56,13 @@ def entry(visitor: Visitor, processes: Processes) -> Entry:
 
 
 @pytest.fixture
-def get(processes: Processes, visitor: Visitor, entry: Entry) -> Get:
+def web(processes: Processes) -> Web:
+    return Web(processes).wait()
+
+
+@pytest.fixture
+def get(web: Web, visitor: Visitor, entry: Entry) -> Get:
     """Asks a web process for a page, as the visitor."""
-    web = Web(processes).wait()
 
     def ask(path: str) -> Answer:
         request = urllib.request.Request(f"http://127.0.0.1:{web.port}{path}", headers={"Cookie": visitor.cookie})
@@ -166,6 +171,23 @@ def test_a_database_that_is_away_is_told_in_time_and_its_return_is_noticed(
     assert get("/healthz").code == 200
     away(False)
     wait_for(lambda: get(url(entry)).code == 200, 5)
+
+
+def test_a_socket_that_finds_no_database_is_sent_away(
+    web: Web, visitor: Visitor, entry: Entry, away: Callable[[bool], None]
+) -> None:
+    """The session is read before the entry. Without a close code a page would take the site for broken."""
+    with web.open(entry, visitor) as ws:
+        assert json.loads(ws.recv(timeout=10))["type"] == "status"
+    away(True)
+    end_all()
+    with web.open(entry, visitor) as ws, pytest.raises(ConnectionClosed) as closed:
+        ws.recv(timeout=10)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4013
+    away(False)
+    with web.open(entry, visitor) as ws:
+        assert json.loads(ws.recv(timeout=10))["type"] == "status"
 
 
 def test_connections_that_hang_are_left_for_new_ones(get: Get, entry: Entry) -> None:

@@ -1,13 +1,16 @@
 """`make run`, in a copy of the project: every process starts and ends, and an obstacle is named in a sentence."""
 
 import os
+import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +64,15 @@ class Run:
         return [process for process in running if (process.info["environ"] or {}).get(MARK) in folders]
 
 
+def hand_in_sample(port: int, queue: str) -> None:
+    """Join a line with its sample, as a browser does."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    page = browser.open(f"http://127.0.0.1:{port}/join/{queue}/", timeout=10).read().decode()
+    (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page))
+    form = urllib.parse.urlencode({"csrfmiddlewaretoken": token, "sample": "yes"}).encode()
+    browser.open(f"http://127.0.0.1:{port}/join/{queue}/", form, timeout=10).close()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("run")
@@ -89,10 +101,34 @@ def run(folder: Path, port: int) -> Iterator[Run]:
 def test_make_run_starts_every_process_and_ctrl_c_ends_them_all(run: Run) -> None:
     run.wait_until_ready()
     commands = "\n".join(" ".join(process.cmdline()) for process in run.left())
-    for part in ("daphne", "rqworker-pool", "manage.py keeper", "valkey-server"):
+    for part in ("config.serve", "rqworker-pool", "manage.py keeper", "valkey-server"):
         assert part in commands
     assert run.send(signal.SIGINT) == 130
     assert run.left() == []
+
+
+def test_what_a_run_writes_is_for_its_user_alone(run: Run, folder: Path) -> None:
+    """A folder of an older version, open to all users of the machine, is closed; so is each new file in it."""
+    var = folder / "var"
+    var.mkdir(exist_ok=True)
+    var.chmod(0o755)
+    run.wait_until_ready()
+    hand_in_sample(run.port, "tables")
+    paths = [var, *var.rglob("*")]
+    assert {"db.sqlite3", "db.sqlite3-wal", "secret_key", "appendonlydir"} <= {path.name for path in paths}
+    assert [path for path in paths if path.name.startswith("input-")]
+    open_to_others = [path for path in paths if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert open_to_others == []
+    if os.getuid() == 0:
+        nobody = subprocess.run(
+            ["cat", str(var / "secret_key")],
+            user="nobody",
+            group="nogroup",
+            extra_groups=[],
+            check=False,
+            capture_output=True,
+        )
+        assert nobody.returncode == 1
 
 
 def test_sigterm_ends_everything_too(run: Run) -> None:

@@ -168,17 +168,37 @@ def test_the_end_is_seen_by_an_owner_who_comes_later_and_by_nobody_else(web: Web
 
 
 def test_the_end_is_not_seen_by_a_page_that_is_sent_away(web: Web) -> None:
-    """Staff have all pages of the entry that this process keeps."""
+    """Staff have all pages of the entry that this process keeps, and the row's end comes without a hint."""
     visitor, looker = Visitor(), staff("view")
     entry = visitor.join()
     entry.start("w")
-    assert entry.succeed({"label": "x"})
     with ExitStack() as pages:
         for _ in range(MAX_PAGES):
             read(pages.enter_context(web.open(entry, looker, "?have=running")))
         with web.open(entry, visitor, "?have=running") as ws, pytest.raises(ConnectionClosed):
             read(ws)
+        assert entry.succeed({"label": "x"})
     assert not end_is_seen(entry)
+
+
+@pytest.mark.parametrize("query", ["", "?have=running", "?have=succeeded"])
+def test_the_socket_of_an_ended_entry_is_closed_behind_its_last_frame(web: Web, query: str) -> None:
+    """It also needs no seat: there may be more of them than pages of one entry."""
+    visitor = Visitor()
+    entry = visitor.join()
+    entry.start("w")
+    with ExitStack() as pages:
+        open_pages = [pages.enter_context(web.open(entry, visitor)) for _ in range(MAX_PAGES)]
+        for ws in open_pages:
+            read(ws)
+        succeed(entry)
+        late = [pages.enter_context(web.open(entry, visitor, query)) for _ in range(MAX_PAGES + 2)]
+        for ws in open_pages + late:
+            read_until(ws, is_over)
+            with pytest.raises(ConnectionClosed) as closed:
+                read(ws)
+            assert closed.value.rcvd
+            assert closed.value.rcvd.code == 1000
 
 
 # Who is refused
@@ -284,6 +304,35 @@ def test_only_the_first_of_many_frames_is_answered(web: Web) -> None:
         while frames[-1].get("status") != "cancelled":
             frames.append(read(ws))
         assert [frame["type"] for frame in frames].count("error") == 1
+
+
+@pytest.fixture
+def entry_table(transactional_db: None) -> Iterator[Callable[[str, str], None]]:
+    """Renames the table of entries."""
+
+    def rename(before: str, after: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {before} RENAME TO {after}")
+
+    yield rename
+    if "elsewhere" in connection.introspection.table_names():
+        rename("elsewhere", "queueing_entry")
+
+
+def test_a_socket_whose_entry_cannot_be_read_is_sent_away(
+    web: Web, line: Line, entry_table: Callable[[str, str], None]
+) -> None:
+    """A 403 would say that the entry is not this visitor's."""
+    visitor = Visitor()
+    entry = visitor.join()
+    entry_table("queueing_entry", "elsewhere")
+    with web.open(entry, visitor) as ws, pytest.raises(ConnectionClosed) as closed:
+        read(ws)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4013
+    entry_table("elsewhere", "queueing_entry")
+    with web.open(entry, visitor) as ws:
+        assert read(ws)["status"] == "waiting"
 
 
 def test_a_page_too_many_is_sent_away_and_the_others_stay(web: Web, line: Line) -> None:
@@ -496,9 +545,15 @@ def test_a_new_status_brings_its_part_of_the_page(web: Web) -> None:
         ending.leave(entry)
         frame = read_until(ws, lambda frame: frame.get("status") == "cancelled")
         assert "You left the line" in frame["html"]
-        entry.refresh_from_db()
+
+
+def test_a_status_that_the_page_has_brings_no_part_of_it(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    with web.open(entry, visitor) as ws:
+        assert "html" in read(ws)
         events.publish(entry.code)
-        assert "html" not in read_until(ws, lambda frame: frame.get("status") == "cancelled")
+        assert "html" not in read_until(ws, lambda frame: frame.get("status") == "waiting")
 
 
 def test_a_hint_is_followed_by_newer_numbers(web: Web) -> None:

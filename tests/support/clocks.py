@@ -7,6 +7,7 @@ QUICK = {
     "POLL_TTL": 11,
     "CLOSE_GRACE": 2,
     "LOST_GRACE": 4,
+    "MIN_PRESENCE": 0,
     "KEEPER_INTERVAL": 0.2,
     "LEASE": 3,
 }

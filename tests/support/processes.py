@@ -12,6 +12,7 @@ import psutil
 from django.db import connection
 
 from queueing.line import clients, keys
+from tests.support import acl
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
 
@@ -22,6 +23,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.running: list[subprocess.Popen[bytes]] = []
+        self.prefix: list[str] = []  # a command before each command, as setpriv
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": _current_database_url(),
@@ -33,11 +35,14 @@ class Processes:
         self.environment |= {f"QUEUEING_{name}": str(value) for name, value in values.items()}
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        variables = self.environment | environment
+        if acl.IS_ON and variables["REDIS_URL"].startswith("redis://127.0.0.1:"):
+            variables["REDIS_URL"] = acl.signed_in(variables["REDIS_URL"], acl.user_of(command))
         with (self.folder / f"{len(self.running)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *command],
+                [*self.prefix, sys.executable, *command],
                 cwd=ROOT,
-                env=self.environment | environment,
+                env=variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -8,6 +8,7 @@ annotations.
 
 from dataclasses import dataclass
 
+from queueing.line.jobs import LineJob
 from queueing.line.queue import LineQueue
 from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
@@ -27,6 +28,14 @@ class Override:
 
 
 OVERRIDES: dict[type, list[Override]] = {
+    LineJob: [
+        Override(
+            "restore",
+            "a hash names no function that is called but the job's own, and no address",
+            "test_data_is_read_compressed_and_plain test_a_hash_names_nothing_that_is_called "
+            "processes.test_writers_of_redis.test_an_abandoned_job_in_a_registry_calls_nothing",
+        ),
+    ],
     LineQueue: [
         Override(
             "__init__",
@@ -77,6 +86,12 @@ OVERRIDES: dict[type, list[Override]] = {
             "unit.line.test_queue.test_emptying_ends_the_rows_so_that_nothing_comes_back",
         ),
         Override("delete", "all keys of a line go", "unit.line.test_queue.test_deleting_the_queue_leaves_no_key"),
+        Override(
+            "move_dependents_to_ready",
+            "no job waits for an entry",
+            "processes.test_writers_of_redis.test_nothing_waits_for_an_entry "
+            "processes.test_worker.test_stock_rq_on_our_lines_dependents_schedules_and_repeats",
+        ),
         Override(
             "compact",
             "an id without a job is no dead id",
@@ -157,6 +172,11 @@ OVERRIDES: dict[type, list[Override]] = {
             "a worker that is stopped in an outage ends well",
             "test_rq_calls_it processes.test_redis_outages.test_an_idle_worker_can_be_stopped_in_an_outage",
             where="worker",
+        ),
+        Override(
+            "handle_payload",
+            "a command that cannot be read does not end the thread that hears RQ's commands",
+            "processes.test_writers_of_redis.test_commands_of_no_sense_do_not_make_a_worker_deaf",
         ),
         Override(
             "_pubsub_exception_handler",
@@ -242,13 +262,14 @@ OVERRIDES: dict[type, list[Override]] = {
         ),
         Override(
             "main_work_horse",
-            "a horse has one connection for RQ and the runner",
+            "a horse has one connection for RQ and the runner, its limits, and its temporary folder",
             "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts",
             where="horse",
         ),
         Override(
             "wait_for_horse",
-            "the row of a horse that ended well is not read again, and the wait is broken off to renew a lease",
+            "the row of a horse that ended well is not read again, the wait is broken off to renew a lease, and the "
+            "worker kills a horse that is over its time or a limit",
             "test_rq_calls_it test_a_horse_that_ends_is_told_with_its_status "
             "test_rq_looks_after_a_running_job_at_each_interval",
             where="worker",
@@ -264,6 +285,12 @@ OVERRIDES: dict[type, list[Override]] = {
             "_handle_stopped_job",
             "RQ's stop command ends the row",
             "test_rq_calls_it processes.test_worker.test_rqs_stop_command_ends_the_entry",
+            where="worker",
+        ),
+        Override(
+            "run_maintenance_tasks",
+            "the temporary folders of workers that were killed are deleted",
+            "test_rq_calls_it processes.test_limits.test_the_folder_of_a_killed_worker_is_deleted_by_another_one",
             where="worker",
         ),
         Override(
@@ -393,6 +420,21 @@ RELIED_UPON = [
         "test_rq_does_not_register_a_worker_again_after_a_flush",
     ),
     Reliance(
+        "rq.job.JOB_ID_PATTERN",
+        "jobs.is_job_id: RQ makes no job of any other id",
+        "processes.test_writers_of_redis.test_ids_of_no_sense_are_passed_over",
+    ),
+    Reliance(
+        "rq.utils.decode_redis_hash",
+        "LineJob.restore leaves fields of a hash out before RQ reads them",
+        "test_a_hash_names_nothing_that_is_called",
+    ),
+    Reliance(
+        "rq.exceptions.StopRequested",
+        "PatientWorker lets it pass where it survives every other error",
+        "test_a_stop_waits_for_a_busy_worker_only",
+    ),
+    Reliance(
         "rq.utils.now",
         "jobs.job_fields notes when a job was made",
         "test_a_saved_job_has_the_fields_that_scripts_and_workers_read",
@@ -429,7 +471,7 @@ RELIED_UPON = [
     ),
     Reliance(
         "rq.worker.Worker.handle_job_failure",
-        "PresenceWorker._refuse fails a job that is not allowed",
+        "PresenceWorker._refuse fails a job that is not allowed, in the form of jobs.refused_job",
         "processes.test_worker.test_a_function_that_is_not_allowed_is_refused "
         "test_a_job_that_raised_is_in_the_failed_registry",
     ),

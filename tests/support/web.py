@@ -21,18 +21,20 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+# How the site is served, and another server that may serve it; each takes a port.
+SERVERS = {
+    "daphne": ("-m", "config.serve", "-v", "0", "--port"),
+    "uvicorn": ("-m", "uvicorn", "config.asgi:application", "--log-level", "warning", "--port"),
+}
+
+
 class Web:
     """A web process, and browsers' sockets to it."""
 
-    def __init__(self, processes: Processes, **environment: str) -> None:
-        self.port = free_port()
+    def __init__(self, processes: Processes, server: str = "daphne", **environment: str) -> None:
+        self.port, self.server = free_port(), server
         self.logs = processes.logs
-        self.process = processes.start(
-            *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"),
-            *("--websocket-max-message-size", "16384", "--websocket-max-frame-size", "16384"),
-            "config.asgi:application",
-            **environment,
-        )
+        self.process = processes.start(*SERVERS[server], str(self.port), **environment)
 
     def wait(self) -> "Web":
         wait_for(lambda: is_listening(self.port))

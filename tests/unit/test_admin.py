@@ -1,5 +1,6 @@
 """The admin: the pages that staff see, and the few actions that they have."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -52,6 +53,19 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     assert "The task raised an exception" in page
     assert "secret &lt;detail&gt;" in page
     assert "a.csv" in page
+
+
+def test_staff_see_the_first_look_the_place_and_the_successor(join: Join) -> None:
+    entry, successor = join("a", looked=False), join("b")
+    looker = staff("view")
+    assert "<strong>First look</strong>" not in text(looker, page_of(entry))
+    entry.see()
+    Entry.objects.filter(pk=entry.pk).update(place=4711, followed_by=successor)
+    page = text(looker, page_of(entry))
+    places = [page.index(word) for word in ("Joined", "<strong>First look</strong>", "<strong>Joined again</strong>")]
+    assert places == sorted(places)
+    assert re.search(r"Place:.*4711", page, re.DOTALL)
+    assert f'<a href="{page_of(successor)}">' in page
 
 
 def test_what_staff_end_is_told_as_that(join: Join) -> None:
@@ -118,7 +132,7 @@ def test_the_lines_are_shown_as_they_are(join: Join, line: Line) -> None:
     Entry.objects.filter(pk=entries[0].pk).update(joined_at=timezone.now() - timedelta(seconds=90.2))
     page = text(staff("view"), LINES)
     row = page[page.index(">probe<") :]
-    cells = [cell.split("</td>")[0] for cell in row.split("<td>")[1:10]]
+    cells = re.findall(r"<td data-name=[^>]*>(.*?)</td>", row)[:9]
     assert cells[:4] == ["2", "1", "1", "0"]
     assert cells[4].split()[0] in {"90", "91"}
     assert cells[5:] == ["unknown", "30 s<br>not seen yet: 20 s", "0 s", "0"]

@@ -1,5 +1,7 @@
 """Settings: names, types, and what must hold between them."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,14 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E006": {"MAX_ATTEMPTS": 0},
     "queueing.E007": {"POLL_TTL": 10},
     "queueing.E008": {"KEEPER_INTERVAL": 0},
+    "queueing.E040": {"CHECK_SECONDS": 0.5},
+    "queueing.E030": {"TASK_MEMORY_BYTES": 1000},
+    "queueing.E050": {"ADDRESS_RATE": 0},
+    "queueing.E051": {"BRAKE": "perhaps"},
+    "queueing.E060": {"STALL_SECONDS": 0},
+    "queueing.E070": {"MAX_PAGES_PER_ADDRESS": 0},
+    "queueing.E071": {"SIGN_IN_ATTEMPTS": 0},
+    "queueing.E020": {"MAX_BYTES": -1},
 }
 
 
@@ -76,16 +86,50 @@ def test_each_relation_has_a_failing_case() -> None:
     assert {id_ for id_, *_ in RELATIONS} == FAILING.keys()
 
 
-@pytest.mark.parametrize("name", ["RESULT_TTL", "REDIS_PATIENCE", "DEAF_GRACE", "HEARTBEAT_INTERVAL"])
+@pytest.mark.parametrize("name", ["RESULT_TTL", "REDIS_PATIENCE", "DEAF_GRACE", "HEARTBEAT_INTERVAL", "INPUT_TTL"])
 def test_a_duration_below_zero_is_found(name: str, settings: Any) -> None:
     settings.QUEUEING = {name: -1}
     assert "queueing.E008" in found()
+
+
+def test_a_form_whose_file_would_find_no_room_is_named(settings: Any) -> None:
+    settings.QUEUEING = {"UPLOADS_BYTES": 2**30}
+    assert found() == []
+    settings.QUEUEING = {"UPLOADS_BYTES": 900 * 2**20}
+    messages = run_checks(tags=["queueing"])
+    assert [message.id for message in messages] == ["queueing.E061"]
+    assert "'tables'" in messages[0].msg
 
 
 def test_another_prefix_of_rqs_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checks.check_prefix() == []
     monkeypatch.setattr("rq.defaults.RQ_KEY_PREFIX", "other")
     assert [message.id for message in checks.check_prefix()] == ["queueing.E009"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "place", "is_refused"),
+    [
+        ("site/media", "site", True),
+        ("site", "site", True),
+        ("site/inner/media", "site", True),
+        ("site/media.d/media", "site", False),  # a dot is no part of a module's name
+        ("media", "site", False),
+        ("site/kept_out/media", "site", False),
+    ],
+)
+def test_uploads_where_python_imports_from_are_refused(
+    folder: str, place: str, is_refused: bool, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [str(tmp_path / place)])
+    monkeypatch.setitem(sys.modules, "kept_out", None)
+    settings.MEDIA_ROOT = str(tmp_path / folder)
+    assert [message.id for message in checks.check_media_root()] == ["queueing.E010"] * is_refused
+
+
+def test_the_folder_of_the_shipped_site_is_not_refused(settings: Any) -> None:
+    settings.MEDIA_ROOT = str(settings.VAR_DIR / "media")
+    assert checks.check_media_root() == []
 
 
 def test_a_redis_that_evicts_is_warned_of(valkey: redis.Redis) -> None:

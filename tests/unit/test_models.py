@@ -127,13 +127,54 @@ def test_the_database_itself_refuses_a_third_place(join: Join) -> None:
         Entry.objects.create(queue="probe", task_path="x", visitor=entry.visitor, slot=entry.slot)
 
 
-def test_an_orphan_comes_back_beside_places_taken_meanwhile(join: Join) -> None:
+def start(entry: Entry, way: str) -> Entry:
+    """Start the entry in one query, or from the row that was read."""
+    if way == "one query":
+        started = Entry.objects.start_first_attempt(entry.job_id, "w")
+        assert started is not None
+        return started
+    assert entry.start("w")
+    return entry
+
+
+@pytest.mark.parametrize("way", ["one query", "from the row"])
+def test_a_place_that_runs_counts_until_its_end(join: Join, way: str) -> None:
+    visitor = uuid.uuid4()
+    running, waiting = start(join(visitor=visitor), way), join(visitor=visitor)
+    with pytest.raises(TooManyWaiting):
+        join(visitor=visitor)
+    assert running.requeue_orphan()
+    with pytest.raises(TooManyWaiting):
+        join(visitor=visitor)
+    assert running.start("w2")
+    assert running.undo_start()
+    assert start(waiting, way).fail(Reason.ERROR)
+    join(visitor=visitor)
+    with pytest.raises(TooManyWaiting):
+        join(visitor=visitor)
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail", "cancel", "abandon", "fail_orphan", "dropped"])
+def test_every_end_frees_the_place(join: Join, end: str) -> None:
     visitor = uuid.uuid4()
     entry = join(visitor=visitor)
-    entry.start("w1")
     join(visitor=visitor)
+    if end == "dropped":
+        assert Entry.objects.filter(pk=entry.pk).abandon(Reason.LOST) == 1
+    else:
+        assert entry.start("w")
+        arguments: dict[str, list[Any]] = {"succeed": [{}], "fail": [Reason.ERROR], "abandon": [Reason.LOST]}
+        assert getattr(entry, end)(*arguments.get(end, ["", ""] if end == "fail_orphan" else []))
+    assert Entry.objects.values_list("slot", flat=True).get(pk=entry.pk) is None
     join(visitor=visitor)
-    assert entry.requeue_orphan()
+
+
+@pytest.mark.parametrize("status", sorted(LIVE))
+def test_the_database_itself_refuses_a_third_place_beside_one_that_runs(join: Join, status: str) -> None:
+    entry = join(visitor=uuid.uuid4())
+    Entry.objects.update(status=status)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Entry.objects.create(queue="probe", task_path="x", visitor=entry.visitor, slot=entry.slot)
 
 
 def test_the_score_is_exact_in_a_double() -> None:

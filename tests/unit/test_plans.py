@@ -1,8 +1,10 @@
 """Queries that run each second or minute find their rows by an index, however many entries have ended."""
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -10,7 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from queueing import stats
+from queueing import budget, crowding, inputs, stats
 from queueing.keeper import recent, survey
 from queueing.models import Entry, EntryQuerySet
 
@@ -26,7 +28,13 @@ QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
     "recent: latest ends": (lambda: recent.latest_ends("probe"), "entry_finished"),
     "stats: ends lately": (lambda: PROBE.final().filter(finished_at__gt=LONG_AGO), "entry_finished"),
     "keeper: waiting": (PROBE.waiting, "entry_waiting"),
+    "crowding: places of an address": (
+        lambda: crowding.places_of("probe", "a" * 16, [uuid.uuid4()])[:40],
+        "entry_waiting",
+    ),
     "keeper: leases": (Entry.objects.lease_over, "entry_running"),
+    "inputs: others that name one": (lambda: inputs.naming(["entries/x/input"]), "entry_input"),
+    "keeper: inputs": (lambda: Entry.objects.inputs_over().order_by("input_until")[:50], "entry_input_until"),
     "keeper: purge": (
         lambda: Entry.objects.final().filter(finished_at__lt=LONG_AGO).order_by("finished_at")[:50],
         "entry_finished_at",
@@ -46,12 +54,30 @@ def test_the_numbers_for_staff_are_summed_by_indexes(db: None, valkey: redis.Red
     assert not any("SCAN queueing_entry" in plan or "Seq Scan" in plan for plan in plans)
 
 
-def plan_of(sql: str) -> str:
+def test_what_counts_for_the_budgets_of_a_join_is_found_by_indexes(db: None) -> None:
+    values = budget.parameters(Entry(queue="probe", visitor=uuid.uuid4(), address="here"), 1_000_000)
+    plan = plan_of(budget.USED, values)
+    assert "entry_address" in plan, plan
+    assert "visitor" in plan
+    assert ("rowid>?" if connection.vendor == "sqlite" else "queueing_entry_pkey") in plan
+    assert "SCAN queueing_entry" not in plan
+    assert "Seq Scan" not in plan
+
+
+def test_the_sums_of_the_lines_read_what_is_stored_and_count_by_an_index(db: None, valkey: redis.Redis) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        budget.publish_totals()
+    plans = [plan_of(query["sql"]) for query in queries.captured_queries]
+    assert any("entry_stored" in plan for plan in plans), plans
+    assert not any("Seq Scan" in plan or "SCAN queueing_entry'" in plan for plan in plans), plans
+
+
+def plan_of(sql: str, values: dict[str, Any] | None = None) -> str:
     """The plan on a table that is empty, and so would be read whole by PostgreSQL."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{sql}")
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{sql}", values)
         return "\n".join(str(row) for row in cursor.fetchall())
 
 

@@ -4,10 +4,15 @@
 --         2 job ids (at most 1,000), separated by newlines: packing an argument for each id takes the caller as long as
 --           all the rest of a beat
 -- Return  the ids that were held and are back
-local ids, gone = {}, {}
+local ids, gone, now = {}, {}, clock()
+-- A Redis that is full refuses this, but not PEXPIRE: nobody is present on a Redis that takes no writes.
+redis.call('SET', 'queueing:writable', '1', 'PX', 1000)
 for id in string.gmatch(ARGV[2], '[^\n]+') do
-  -- SET, not PEXPIRE: a key that a flush took must come back.
-  redis.call('SET', PRESENCE .. id, '1', 'PX', ARGV[1])
+  -- The key holds the moment since when a page has been open without a gap. One that ran out, or that a flush took, is
+  -- made anew.
+  if redis.call('PEXPIRE', PRESENCE .. id, ARGV[1]) == 0 then
+    redis.call('SET', PRESENCE .. id, string.format('%.0f', now), 'PX', ARGV[1])
+  end
   ids[#ids + 1] = id
   gone[#gone + 1] = GONE .. id
 end
@@ -38,6 +43,6 @@ take_out(unseen)
 local back = take_out(held)
 if #back > 0 then
   redis.call('HDEL', absence, unpack(back))
-  note(clock(), 'back', '', back)
+  note(now, 'back', '', back)
 end
 return back

@@ -1,11 +1,13 @@
 -- claim: a worker takes the first present entry. Absent entries ahead of it step aside into held.
 -- One window of the line a call: a script blocks everybody, so a long row of absent entries is passed in several calls.
 -- Without an epoch the rows are still on their way back into the line: only foreign jobs, which have no row, are claimed.
+-- For a while after a flush, an entry that joined since then is not claimed while somebody ahead of it is away.
 -- ARGV    1 worker
 --         2 window: how many ids to look at (at most 1,000)
 --         3 grace in ms
 --         4 "1": wait for an epoch
--- Return  {id, passed, epoch}: claimed; epoch is 0 when there is none
+-- Return  {id, passed, epoch}: claimed; epoch is 0 when there is none, and 2 while newcomers wait
+--         {"", passed, 2}: the first present entry is a newcomer that waits
 --         {"", passed, epoch}: the whole window was absent, call again with a larger one
 --         {"", 0, 0}: there is no epoch and no foreign job
 --         {}: the line is empty, or the workers are suspended
@@ -13,7 +15,7 @@ local worker, window = ARGV[1], tonumber(ARGV[2])
 
 -- The worker asks again because the reply to its claim was lost: give it the same entry.
 local mine = redis.call('HGET', claims, worker)
-if mine then
+if mine and id_of(mine) ~= '' then
   return { id_of(mine), 0, 1 }
 end
 
@@ -49,6 +51,30 @@ local function put_back(ids, scores, first)
   end
 end
 
+local function hand_out(id, score, passed, state)
+  redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, clock()))
+  numbers_changed()
+  return { id, passed, state }
+end
+
+-- While entries wait: a foreign job, if there is one. It has no visitor, so it waits for nobody.
+local function hand_out_foreign(passed, state)
+  local first = redis.call('ZINTER', 2, line, foreign, 'WEIGHTS', 1, 0, 'WITHSCORES')
+  if #first == 0 then
+    return { '', passed, state }
+  end
+  redis.call('ZREM', line, first[1])
+  return hand_out(first[1], first[2], passed, state)
+end
+
+-- True if an entry has joined since the flush, and somebody ahead of it is away: a page that polls is back at its next
+-- poll. The place of an entry is its score without the priority.
+local function must_wait(id, score, last_lost)
+  return tonumber(score) % 2 ^ 40 > tonumber(last_lost)
+    and redis.call('ZCOUNT', held, '-inf', '(' .. score) > 0
+    and redis.call('SISMEMBER', foreign, id) == 0
+end
+
 -- The window is taken out of the line. What is behind the first present entry goes back.
 local taken = redis.call('ZPOPMIN', line, window)
 if #taken == 0 then
@@ -58,36 +84,33 @@ local ids, scores = {}, {}
 for i = 1, #taken, 2 do
   ids[#ids + 1], scores[#scores + 1] = taken[i], taken[i + 1]
 end
--- Epoch, RQ's word to all workers to take nothing, and presence by one command.
-local told = redis.call('MGET', epoch, 'rq:suspended', unpack(presence_names(ids)))
-local has_epoch, present = told[1], { unpack(told, 3) }
+-- Epoch, RQ's word to all workers to take nothing, the last lost place, and presence by one command.
+local told = redis.call('MGET', epoch, 'rq:suspended', newest, unpack(presence_names(ids)))
+local state, last_lost, present = told[1] and 1 or 0, told[3], { unpack(told, 4) }
 if told[2] then
   put_back(ids, scores, 1)
   return {}
 end
-if not has_epoch and ARGV[4] == '1' then
+if state == 0 and ARGV[4] == '1' then
   put_back(ids, scores, 1)
-  local first = redis.call('ZINTER', 2, line, foreign, 'WEIGHTS', 1, 0, 'WITHSCORES')
-  if #first == 0 then
-    return { '', 0, 0 }
-  end
-  redis.call('ZREM', line, first[1])
-  ids, scores, present = { first[1] }, { first[2] }, { true }
+  return hand_out_foreign(0, 0)
 end
 
-local passed, now = 0, clock()
+local passed = 0
 while passed < #ids and not present[passed + 1] do
   passed = passed + 1
 end
 if passed > 0 then
-  local absent = passed == #ids and ids or { unpack(ids, 1, passed) }
+  local absent, now = passed == #ids and ids or { unpack(ids, 1, passed) }, clock()
   hold_places(absent, scores, now, ARGV[3], 'lost', now)
 end
 if passed == #ids then
-  return { '', passed, has_epoch and 1 or 0 }
+  return { '', passed, state }
+end
+local id, score = ids[passed + 1], scores[passed + 1]
+if last_lost and must_wait(id, score, last_lost) then
+  put_back(ids, scores, passed + 1)
+  return hand_out_foreign(passed, 2)
 end
 put_back(ids, scores, passed + 2)
-local id, score = ids[passed + 1], scores[passed + 1]
-redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, now))
-numbers_changed()
-return { id, passed, has_epoch and 1 or 0 }
+return hand_out(id, score, passed, state)

@@ -18,6 +18,6 @@ if score then
   hold_places({ id }, { score }, now, ARGV[3], ARGV[2], now)
   return 'held'
 end
-local kept = math.max(ARGV[3], redis.call('HGET', grace, id) or 0)
+local kept = math.max(ARGV[3], tonumber(redis.call('HGET', grace, id) or 0) or 0)
 redis.call('SET', GONE .. id, string.format('%.0f:%.0f:%s', now, kept, ARGV[2]), 'PX', ARGV[4])
 return 'gone'

@@ -2,7 +2,7 @@
 -- KEYS    the keys of one line, in the order of LineKeys
 local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local unseen, epoch, restoring, reserved = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local unseen, epoch, restoring, reserved, newest = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 
 -- The beginnings of the keys of one entry, as in keys.py.
 local PRESENCE, GONE, JOB = 'presence:', 'gone:', 'rq:job:'
@@ -24,7 +24,7 @@ end
 
 -- The job id in a claim, "<id>:<score>:<ms>".
 local function id_of(claim)
-  return string.match(claim, '^[^:]+')
+  return string.match(claim, '^[^:]+') or ''
 end
 
 -- A table with a field for each claimed job id.
@@ -71,7 +71,7 @@ local function hold_places(ids, scores, since, usual, why, now)
     places[2 * i - 1], places[2 * i] = scores[i], id
     deadlines[2 * i - 1], deadlines[2 * i] = usual_deadline, id
     if longer[i] then
-      deadlines[2 * i - 1] = since + math.max(usual, longer[i])
+      deadlines[2 * i - 1] = since + math.max(usual, tonumber(longer[i]) or 0)
     end
     if why == 'closed' then
       redis.call('HSET', absence, id, why)

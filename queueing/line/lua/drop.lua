@@ -5,8 +5,8 @@
 -- Return  {"blind"}: no web process has been watching for long enough, so nobody may be dropped
 --         {id, absence, id, absence, ...}: the dropped
 local now = clock()
-local since = redis.call('GET', KEYS[#KEYS])
-if not since or now - tonumber(since) < tonumber(ARGV[1]) then
+local since = tonumber(redis.call('GET', KEYS[#KEYS]) or nil)
+if not since or now - since < tonumber(ARGV[1]) then
   return { 'blind' }
 end
 local ids = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])

@@ -1,4 +1,5 @@
 -- place: a row that waits gets its job and its place. An entry that has a place already keeps that one.
+-- KEYS    the unseen places of the entry's address, after the line's keys; none for an entry without an address
 -- ARGV    1 job id
 --         2 score
 --         3 "present": nobody has to be there, ever; "unseen": its page has not been looked at yet
@@ -18,7 +19,12 @@ if has_place(id, claimed_ids()) then
 end
 if redis.call('EXISTS', PRESENCE .. id) == 0 then
   redis.call('ZADD', unseen, score, id)
-  redis.call('ZADD', due, clock() + ARGV[4], id)
+  local over = clock() + ARGV[4]
+  redis.call('ZADD', due, over, id)
+  if KEYS[17] then
+    redis.call('ZADD', KEYS[17], over, id)
+    redis.call('PEXPIRE', KEYS[17], 600000)
+  end
   return 'unseen'
 end
 redis.call('ZADD', line, score, id)

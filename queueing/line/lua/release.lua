@@ -30,8 +30,9 @@ end
 local now = clock()
 local since, kept, why = now, ARGV[4], 'lost'
 local gone = redis.call('GET', GONE .. id)
-if gone then
-  since, kept, why = string.match(gone, '^(%d+):(%d+):(%a+)$')
+local at, long, absent = string.match(gone or '', '^(%d+):(%d+):(%a+)$')
+if at then
+  since, kept, why = at, long, absent
 end
 hold_places({ id }, { score }, tonumber(since), tonumber(kept), why, now)
 return 'held'

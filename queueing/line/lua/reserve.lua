@@ -1,19 +1,97 @@
--- reserve: a place is set aside for an entry that is about to be stored, unless the line is full. So many joins at the
+-- reserve: a place is set aside for an entry that is about to be stored, unless a limit is reached. So many joins at the
 -- same moment cannot all see the last place free.
--- ARGV    1 job id
---         2 the number of places that the line may have
---         3 ttl in ms of the reservation, which `place` takes away
--- Return  1, or 0 when the line is full
-local now = clock()
--- ZADD is the first write, since a Redis that is full refuses it, but not after another write of the same script.
-redis.call('ZADD', reserved, now + ARGV[3], ARGV[1])
+-- KEYS    after the line's keys:
+--         1 counter: joins of this line in this minute
+--         2 brake: lives while the line takes joins with a check only
+--         3 zset id -> ms: places of the address whose page was not looked at, and when they are over; may be missing
+--         4 string: when the address's next join would be on time; may be missing
+-- ARGV    1 job id; "": only look, reserve nothing
+--         2 places that the line may have
+--         3 the weight of a held place among them
+--         4 ttl in ms of the reservation, which `place` takes away
+--         5 joins of this line in a minute that put the brake on; 0: never
+--         6 ttl in ms of the brake
+--         7 ms between two joins of the address
+--         8 joins of the address at once
+--         9 unseen places of the address
+-- Return  {refusal, ms, entries, joins, id, id, ...}
+--         refusal: "", or the limit that is reached (full | joins | unseen); ms: until it is not reached any more
+--         entries: in the line, held ones too; joins: of this line in this minute, if they are counted
+--         ids: other joins of the address that are being stored
+local joins_key, brake, from, on_time_key = KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local id, most, now = ARGV[1], tonumber(ARGV[2]), clock()
+local looks = id == ''
+-- The first command is a write, since a Redis that is full refuses it, but not after another write of the same script.
+if looks then
+  redis.call('SET', 'queueing:writable', '1', 'PX', 1000)
+else
+  redis.call('ZADD', reserved, now + ARGV[4], id)
+end
 redis.call('ZREMRANGEBYSCORE', reserved, '-inf', now)
-local places = redis.call('ZCARD', line)
-  + redis.call('ZCARD', held)
+
+local function refuse(why, ms)
+  redis.call('ZREM', reserved, id)
+  return { why, math.ceil(ms) }
+end
+
+local absent = redis.call('ZCARD', held)
+local entries = redis.call('ZCARD', line)
   + redis.call('ZCARD', unseen)
   + redis.call('ZCARD', reserved)
-if places > tonumber(ARGV[2]) then
-  redis.call('ZREM', reserved, ARGV[1])
-  return 0
+  + (looks and 1 or 0)
+if entries + absent * ARGV[3] > most then
+  return refuse('full', 0)
 end
-return 1
+
+local under_way = {}
+if from then
+  -- GCRA, the virtual scheduling algorithm of ITU-T I.371: a join is on time, or early by less than the burst. A time
+  -- that is too far away is a relic: the server's clock was put back.
+  local interval, burst = tonumber(ARGV[7]), tonumber(ARGV[8])
+  local on_time = math.max(tonumber(redis.call('GET', on_time_key) or 0), now)
+  on_time = math.min(on_time, now + burst * interval)
+  local early = on_time - now - (burst - 1) * interval
+  if early > 0 then
+    return refuse('joins', early)
+  end
+  -- The places that were looked at meanwhile, or have ended, are forgotten here: no other script knows addresses.
+  local ids, left = redis.call('ZRANGE', from, 0, -1), 0
+  for first = 1, #ids, 1000 do
+    local some, over = { unpack(ids, first, math.min(first + 999, #ids)) }, {}
+    local not_seen = redis.call('ZMSCORE', unseen, unpack(some))
+    local not_stored = redis.call('ZMSCORE', reserved, unpack(some))
+    for i, other in ipairs(some) do
+      if not not_seen[i] and not not_stored[i] then
+        over[#over + 1] = other
+      elseif not not_seen[i] and other ~= id then
+        under_way[#under_way + 1] = other
+      end
+    end
+    if #over > 0 then
+      redis.call('ZREM', from, unpack(over))
+    end
+    left = left + #some - #over
+  end
+  if left >= tonumber(ARGV[9]) then
+    local first = redis.call('ZRANGE', from, 0, 0, 'WITHSCORES')
+    return refuse('unseen', math.max(first[2] - now, 0))
+  end
+  if not looks then
+    local next_on_time = on_time + interval
+    redis.call('SET', on_time_key, string.format('%.3f', next_on_time), 'PX', math.ceil(next_on_time - now))
+    redis.call('ZADD', from, 'NX', now + ARGV[4], id)
+    redis.call('PEXPIRE', from, 600000)
+  end
+end
+
+local joins = 0
+if not looks and tonumber(ARGV[5]) > 0 then
+  joins = redis.call('INCR', joins_key)
+  if joins == 1 then
+    redis.call('PEXPIRE', joins_key, 60000)
+  end
+  if joins >= tonumber(ARGV[5]) then
+    redis.call('SET', brake, '1', 'PX', ARGV[6])
+  end
+end
+return { '', 0, entries + absent, joins, unpack(under_way) }

@@ -4,12 +4,14 @@
     conf.py             its settings
     form.py             the upload form; refuses files that cannot be read before anything is stored
     source.py           recognises the input by its content and opens it
+    scanning.py         limits on what a file has many of, before a library reads it
     pdf.py              PDF files as page pictures, with PDFium
     pictures.py         picture files as page pictures, with Pillow
     engine.py           a page picture -> lines of text, with rapidocr
     layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py
     searchable.py       page pictures and lines of text -> a searchable PDF
     page.py             the types that these modules share
+    budget.py           the computing time for one page
 
 engine.py imports rapidocr, onnxruntime and OpenCV inside its functions, so a process loads them when it reads its first
 page. A web process never does.

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
-from queueing.tasks.documents.source import NO_DOCUMENT, NO_SIGNATURE, open_document
+from queueing.tasks.documents.source import NO_DOCUMENT, NO_SIGNATURE, STORED_ENDINGS, open_document
 
 # A hint for the browser's file dialogue. The check of a file looks at its content only.
 ACCEPT = ".pdf,.png,.jpg,.jpeg,.tif,.tiff,.webp,application/pdf,image/png,image/jpeg,image/tiff,image/webp"
@@ -23,6 +23,7 @@ class DocumentForm(EntryForm):
     )
 
     refused_heads = ((NO_SIGNATURE, NO_DOCUMENT),)
+    stored_endings = STORED_ENDINGS
 
     def check_file(self, upload: "UploadedFile[Any]") -> None:
         # Unwrap the upload: Pillow and PDFium need a binary file, which is a BytesIO or a temporary file.

@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TILEBYTECOUNTS, T
 from queueing.exceptions import UnusableInput
 from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
+from queueing.tasks.documents.scanning import scan_jpeg, scan_png, scan_tiff, scan_webp
 
 # Switch off Pillow's limit: the setting MAX_PIXELS replaces it and is checked before a picture is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -34,54 +35,66 @@ DAMAGED = (
 def open_pictures(file: BinaryIO, kind: str) -> Iterator[Document]:
     """Open and check the pictures in a file. `kind` is Pillow's name of the format.
 
-    Raises UnusableInput if the file is damaged, or has too many pixels or pages.
+    Raises UnusableInput if the file is damaged, or has too many pixels, parts or pages.
     """
     try:
-        image, page_count = _checked(file, kind)
+        page_count = _checked(file, kind)
     except DAMAGED as error:
         raise UnusableInput("This picture is damaged or incomplete. Please save it again and retry.") from error
-    with image:
-        yield Pictures(image, page_count)
+    yield Pictures(file, kind, page_count)
 
 
 class Pictures:
-    """One picture, or the pictures of a TIFF."""
+    """One picture, or the pictures of a TIFF. Pillow opens the file at the first one: a WebP takes much memory then."""
 
-    def __init__(self, image: Image.Image, page_count: int) -> None:
-        self._image = image
+    def __init__(self, file: BinaryIO, kind: str, page_count: int) -> None:
+        self._file, self._kind = file, kind
+        self._image: Image.Image | None = None
         self.page_count = page_count
 
     def picture(self, index: int) -> Image.Image:
         try:
-            self._image.seek(index)
-            self._image.draft("RGB", (LONG_SIDE, LONG_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
-            self._image.load()
-            return _normalised(self._image)
+            image = self._opened()
+            image.seek(index)
+            image.draft("RGB", (LONG_SIDE, LONG_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
+            image.load()
+            return _normalised(image)
         except DAMAGED as error:
             raise UnusableInput("This page is damaged and could not be read.") from error
 
     def paper(self, index: int) -> float:
         return A4_LONG_SIDE  # the resolution stated in a picture is seldom true
 
+    def _opened(self) -> Image.Image:
+        if self._image is None:
+            self._file.seek(0)
+            self._image = Image.open(self._file, formats=[self._kind])
+        return self._image
 
-# Checks: size and completeness, without decoding
+
+# Checks: size, counts and completeness, without decoding
 
 
-def _checked(file: BinaryIO, kind: str) -> tuple[Image.Image, int]:
-    """The image and its number of pages. Raises UnusableInput for a limit, one of DAMAGED for a damaged file."""
+def _checked(file: BinaryIO, kind: str) -> int:
+    """The number of pages. Raises UnusableInput for a limit, one of DAMAGED for a damaged file."""
     match kind:
         case "WEBP":
-            _check_webp(file)
+            scan_webp(file, _check_pixels)
+            return 1
         case "JPEG":
-            _check_jpeg(file)
+            scan_jpeg(file, _check_pixels)
         case "PNG":
+            scan_png(file, _check_pixels)
+            file.seek(0)
             Image.open(file, formats=[kind]).verify()  # checks the checksum of every chunk
+        case "TIFF":
+            scan_tiff(file, conf.MAX_PAGES)
     file.seek(0)
-    image = Image.open(file, formats=[kind])
-    if isinstance(image, TiffImageFile):
-        return image, _check_frames(image, file)
-    _check_pixels(*image.size)
-    return image, 1
+    with Image.open(file, formats=[kind]) as image:
+        if isinstance(image, TiffImageFile):
+            return _check_frames(image, file)
+        _check_pixels(*image.size)
+        return 1
 
 
 def _check_pixels(width: int, height: int) -> None:
@@ -89,35 +102,6 @@ def _check_pixels(width: int, height: int) -> None:
         raise UnusableInput(
             f"This picture has {width:,} by {height:,} pixels; the limit is {conf.MAX_PIXELS:,} pixels in all."
         )
-
-
-def _check_webp(file: BinaryIO) -> None:
-    """Check size and length by the header (RFC 9649). Pillow allocates all pixels as soon as it opens a WebP."""
-    head = file.read(30)
-    match head[12:16]:
-        case b"VP8X":
-            size = [int.from_bytes(head[start : start + 3], "little") + 1 for start in (24, 27)]
-        case b"VP8L":
-            bits = int.from_bytes(head[21:25], "little")
-            size = [(bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1]
-        case _:
-            size = [int.from_bytes(head[start : start + 2], "little") & 0x3FFF for start in (26, 28)]
-    _check_pixels(*size)
-    if int.from_bytes(head[4:8], "little") + 8 > file.seek(0, 2):
-        raise EOFError
-
-
-def _check_jpeg(file: BinaryIO) -> None:
-    """Check that an end-of-image marker follows the segments (ITU T.81, B.1.1.5).
-
-    Compressed data cannot contain the bytes of a marker.
-    """
-    data = file.read()
-    position = 2
-    while data[position] == 0xFF and data[position + 1] != 0xDA:
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    if data.find(b"\xff\xd9", position) < 0:
-        raise EOFError
 
 
 def _check_frames(image: TiffImageFile, file: BinaryIO) -> int:

@@ -1,7 +1,7 @@
 """Recognises an uploaded document by its content, never by its name, and opens it.
 
 `open_document` is called twice: by the form, to refuse a file before it is stored, and by the task. It reads headers
-only. Damage further inside is found when a page picture is decoded.
+and counts parts (`scanning.py`). Damage further inside is found when a page picture is decoded.
 """
 
 import re
@@ -12,6 +12,7 @@ from queueing.exceptions import UnusableInput
 from queueing.tasks.documents.page import Document
 from queueing.tasks.documents.pdf import open_pdf
 from queueing.tasks.documents.pictures import open_pictures
+from queueing.tasks.documents.scanning import scan_pdf
 
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -26,6 +27,12 @@ SIGNATURES = {
 KILOBYTE = 1024
 # A pattern that matches the beginning of a file of any other format. It has to work in JavaScript too: see `EntryForm`.
 NO_SIGNATURE = rb"(?!%b|.{0,%d}%%PDF-)" % (b"|".join(map(re.escape, SIGNATURES)), KILOBYTE - len(b"%PDF-"))
+# The endings under which documents are stored, by the patterns of their beginnings.
+ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WEBP": ".webp"}
+STORED_ENDINGS = (
+    *((re.escape(signature), ENDINGS[kind]) for signature, kind in SIGNATURES.items()),
+    (rb".{0,%d}%%PDF-" % (KILOBYTE - len(b"%PDF-")), ".pdf"),
+)
 NO_DOCUMENT = "This is not a PDF, PNG, JPEG, TIFF or WebP file."
 
 
@@ -40,5 +47,6 @@ def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
         if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
             return open_pictures(file, kind)
     if b"%PDF-" in head:
+        scan_pdf(file)
         return open_pdf(file)
     raise UnusableInput(NO_DOCUMENT)

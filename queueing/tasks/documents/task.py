@@ -13,6 +13,8 @@ from PIL import Image
 from queueing.exceptions import UnusableInput
 from queueing.registry import Context, HeavyTask
 from queueing.tasks.documents import engine, layout
+from queueing.tasks.documents.budget import computing_time
+from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.form import DocumentForm
 from queueing.tasks.documents.page import Document, Line
 from queueing.tasks.documents.searchable import SearchablePdf
@@ -73,7 +75,8 @@ def _read_page(context: Context, document: Document, pdf: SearchablePdf, index: 
     report(0)
     paper = document.paper(index)
     try:
-        picture = document.picture(index)
+        with computing_time(conf.PAGE_SECONDS):
+            picture = document.picture(index)
     except UnusableInput as error:
         logger.warning("page %s of %s cannot be read", number, total, exc_info=True)
         pdf.add_empty_page(paper)
@@ -144,4 +147,6 @@ heavy_task = HeavyTask(
     typical_seconds=30,  # three scanned pages
     sample=Path(__file__).parent / "sample" / "scan.pdf",
     may_keep=True,
+    disk_bytes=512 * 1024**2,
+    processes=0,
 )

@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from queueing.exceptions import UnusableInput
 from queueing.tasks.tables.conf import conf
-from queueing.tasks.tables.header import Row, is_number, looks_like_header, names_of
+from queueing.tasks.tables.header import Row, is_number, looks_like_header, matches, names_of
 
 USUAL = ",;\t|"
 RARE = "^~:\x1e"  # accepted only if every row has the same number of fields
@@ -142,5 +142,5 @@ def _width_and_titles(rows: list[Row]) -> tuple[int, int]:
 
 
 def _has_decimal_commas(rows: list[Row]) -> bool:
-    cells = [cell.strip() for row in rows for cell in row]
-    return sum(map(bool, map(DECIMAL_COMMA.fullmatch, cells))) > sum(map(bool, map(DECIMAL_POINT.fullmatch, cells)))
+    cells = [cell for row in rows for cell in row]
+    return sum(matches(DECIMAL_COMMA, cell) for cell in cells) > sum(matches(DECIMAL_POINT, cell) for cell in cells)

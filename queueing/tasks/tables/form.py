@@ -47,6 +47,7 @@ class TableForm(EntryForm):
     )
 
     refused_heads = OTHERS
+    stored_endings = ((rb"", ".csv"),)
     field_order = ("file", "header", "code")
 
     def clean_header(self) -> str:

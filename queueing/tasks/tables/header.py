@@ -3,8 +3,10 @@
 import re
 from collections import Counter
 
-# Numbers, dates and times as any country may write them. This is a rough test; kinds.py reads them strictly.
-NUMBER = re.compile(r"[+-]?\d[\d.,]*%?|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+\w*)?")
+# Numbers, dates and times as any country may write them. This is a rough test; kinds.py reads them strictly. No two
+# parts beside each other may begin with the same character, or a long cell takes time that grows with its square.
+NUMBER = re.compile(r"[+-]?\d[\d.,]*%?|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?")
+LONGEST_NUMBER = 64  # characters; a longer cell is none
 
 type Row = list[str]
 
@@ -19,7 +21,13 @@ def looks_like_header(rows: list[Row]) -> bool:
 
 def is_number(cell: str) -> bool:
     """True if a cell looks like a number, a date or a time."""
-    return NUMBER.fullmatch(cell.strip()) is not None
+    return matches(NUMBER, cell)
+
+
+def matches(pattern: re.Pattern[str], cell: str) -> bool:
+    """True if the pattern of a number fits the cell, without the blanks around it."""
+    text = cell.strip()
+    return len(text) <= LONGEST_NUMBER and pattern.fullmatch(text) is not None
 
 
 def names_of(rows: list[Row], width: int) -> list[str]:

@@ -36,5 +36,6 @@ heavy_task = HeavyTask(
     result_template="tables/result.html",
     timeout=900,
     typical_seconds=5,  # most tables have less than 50 MB
+    processes=0,
     sample=Path(__file__).parent / "sample" / "table.csv",
 )

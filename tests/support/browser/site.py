@@ -23,7 +23,7 @@ ICON = """new DOMParser().parseFromString(decodeURIComponent(
 
 
 class Site:
-    """daphne and the keeper on the tests' database; workers when a test wants them."""
+    """The web process and the keeper on the tests' database; workers when a test wants them."""
 
     def __init__(self, processes: Processes, **environment: str) -> None:
         self.processes, self.environment = processes, environment
@@ -34,8 +34,7 @@ class Site:
 
     def start_web(self) -> subprocess.Popen[bytes]:
         web = self.processes.start(
-            *("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "--ping-interval", "2", "--ping-timeout", "1"),
-            *("-v", "0", "config.asgi:application"),
+            *("-m", "config.serve", "--port", str(self.port), "--ping-interval", "2", "--ping-timeout", "1", "-v", "0"),
             **self.environment,
         )
         wait_for(self._answers)

@@ -1,10 +1,15 @@
 """`manage.py keeper` for one round."""
 
+import logging
+import time
 from collections.abc import Callable
 
 import pytest
+from django.db import InterfaceError
 
+from queueing.keeper.round import Keeper
 from queueing.line.places import Line
+from queueing.management.commands.keeper import Command
 from queueing.models import Entry
 from tests.support.commands import run_command
 from tests.support.presence import go
@@ -22,3 +27,20 @@ def test_one_round_says_what_it_moved(join: Join, line: Line) -> None:
     assert words.startswith("1 held, 0 dropped, 0 claims returned, ")
     assert words.endswith(".")
     assert (line.ids(), line.held_ids()) == ([stays.job_id], [goes.job_id])
+
+
+def test_a_closed_connection_ends_a_round_and_not_the_keeper(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django's InterfaceError is no DatabaseError. Workers could not renew their leases meanwhile."""
+
+    def fail() -> None:
+        raise InterfaceError("connection already closed")
+
+    keeper = Keeper()
+    keeper._no_leases_before = 0
+    monkeypatch.setattr(keeper, "round", fail)
+    with caplog.at_level(logging.WARNING):
+        Command()._round(keeper)
+    assert "the database is away (connection already closed)" in caplog.text
+    assert keeper._no_leases_before > time.monotonic()

@@ -16,7 +16,7 @@ from django.core.management import CommandError
 from django.utils import timezone
 from rq.utils import as_text
 
-from queueing.keeper.purge import FOLDER
+from queueing.inputs import FOLDER
 from queueing.line import keys, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue

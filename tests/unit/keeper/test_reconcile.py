@@ -22,6 +22,7 @@ from tests.support.probe import probe
 pytestmark = pytest.mark.postgres
 
 Join = Callable[..., Entry]
+Three = tuple[Entry, Entry, Entry]
 
 
 def compare_now(keeper: Keeper) -> None:
@@ -57,6 +58,90 @@ def test_nobody_who_joins_after_a_flush_is_served_before_those_who_were_there(
     keeper.round()
     assert line.claim("w1").job_id == first.job_id
     assert line.claim("w2").job_id == newcomer.job_id
+
+
+@pytest.fixture
+def polling(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> Three:
+    """After a flush: an entry whose page polls, and is away until then; one with a socket; and a newcomer."""
+    polls, beats = join("polls"), join("beats")
+    valkey.flushall()
+    keeper.round()
+    newcomer = join("newcomer")
+    presence.beat("probe", [beats.job_id], 10)
+    end_pause(keeper)
+    keeper.round()
+    return polls, beats, newcomer
+
+
+def test_a_newcomer_does_not_overtake_a_page_that_polls(polling: Three, line: Line) -> None:
+    polls, beats, newcomer = polling
+    assert line.claim("w1").job_id == beats.job_id  # those who were there wait for nobody
+    assert line.claim("w2").job_id is None
+    assert line.epoch_wait.is_on
+    assert line.ids() == [newcomer.job_id]
+    presence.beat("probe", [polls.job_id], 10)
+    assert line.claim("w2").job_id == polls.job_id
+    assert line.claim("w3").job_id == newcomer.job_id
+    assert not line.epoch_wait.is_on
+
+
+def test_newcomers_wait_for_the_absent_for_a_while_only(polling: Three, line: Line, valkey: redis.Redis) -> None:
+    _, beats, newcomer = polling
+    assert 0 < valkey.pttl(line.keys.newest) <= 1000 * epoch.PATIENCE
+    assert line.claim("w1").job_id == beats.job_id
+    valkey.delete(line.keys.newest)
+    assert line.claim("w2").job_id == newcomer.job_id
+
+
+@pytest.mark.parametrize("priority", [-3, 0, 3])
+def test_newcomers_are_told_from_the_place_and_not_from_the_priority(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis, priority: int
+) -> None:
+    last, polls = join("last"), join("polls")
+    Entry.objects.filter(pk=last.pk).update(priority=-5)  # the last in the line, with an earlier place
+    Entry.objects.filter(pk=polls.pk).update(priority=priority)
+    valkey.flushall()
+    keeper.round()
+    end_pause(keeper)
+    keeper.round()
+    newcomer = join("newcomer")
+    valkey.zadd(line.keys.line, {newcomer.job_id: newcomer.score - priority * 2**40})
+    assert line.claim("w1").job_id is None
+    presence.beat("probe", [last.job_id, polls.job_id], 10)
+    claimed = [line.claim(f"w{number}").job_id for number in range(3)]
+    assert claimed == [polls.job_id, newcomer.job_id, last.job_id]
+
+
+def test_a_worker_goes_on_when_newcomers_have_waited_long_enough(
+    polling: Three, line: Line, queue: LineQueue, valkey: redis.Redis
+) -> None:
+    """Nobody wakes it. In burst mode it would end, with work left."""
+    _, beats, newcomer = polling
+    queue.worker_name = "w1"
+    assert line.claim("w2").job_id == beats.job_id
+    valkey.pexpire(line.keys.newest, 1000)
+    job, _ = queue.dequeue_any([queue], None, valkey) or (None, None)
+    assert job is not None
+    assert job.id == newcomer.job_id
+
+
+def test_a_foreign_job_does_not_wait_with_the_newcomers(polling: Three, line: Line, queue: LineQueue) -> None:
+    _, beats, newcomer = polling
+    queue.enqueue("tests.support.foreign.note", "x", job_id="foreign")
+    assert [line.claim(f"w{number}").job_id for number in range(3)] == [beats.job_id, "foreign", None]
+    assert line.ids() == [newcomer.job_id]
+
+
+@pytest.mark.usefixtures("polling")
+def test_newcomers_go_on_when_the_keeper_dies_after_a_flush(join: Join, line: Line, valkey: redis.Redis) -> None:
+    """It sees one more flush, and dies before it has restored the places."""
+    valkey.flushall()
+    Keeper().round()
+    late = join("late")
+    assert line.claim("w1").job_id is None
+    assert line.epoch_wait._since is not None
+    line.epoch_wait._since -= epoch.PATIENCE
+    assert line.claim("w1").job_id == late.job_id
 
 
 def test_two_keepers_and_two_flushes_keep_the_order(join: Join, line: Line, valkey: redis.Redis) -> None:

@@ -5,10 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import InterfaceError
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from queueing.keeper.round import Keeper
+from queueing.keeper import holding, timeline
+from queueing.keeper.round import SESSIONS_INTERVAL, Keeper
 from queueing.line import keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry
@@ -32,6 +36,37 @@ def test_a_round_holds_absent_entries_and_leaves_a_sign_of_life(keeper: Keeper, 
     assert line.ids() == [stays.job_id]
     assert line.held_ids() == [goes.job_id]
     assert line.client.exists(keys.KEEPER)
+
+
+def test_a_long_line_is_held_in_several_rounds(
+    keeper: Keeper, join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that has no time left goes on where the one before stopped, also behind those who are present."""
+    monkeypatch.setattr(holding, "WINDOW", 2)
+    monkeypatch.setattr("queueing.keeper.round.HOLD_BUDGET", 0)
+    entries = [join(str(number)) for number in range(7)]
+    for number in (2, 4, 6):
+        go(entries[number])
+    assert [keeper.round()["held"] for _ in range(4)] == [0, 1, 1, 1]
+    assert line.held_ids() == [entries[number].job_id for number in (2, 4, 6)]
+    go(entries[0])
+    assert sum(keeper.round()["held"] for _ in range(3)) == 1
+
+
+def test_the_entries_of_dead_workers_come_back_in_several_rounds(
+    keeper: Keeper, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one whose lease ran out first is the first."""
+    monkeypatch.setattr("queueing.keeper.round.SETTLE_BUDGET", 0)
+    entries = [join(str(number)) for number in range(3)]
+    for number, entry in enumerate(entries):
+        assert entry.start("worker")
+        Entry.objects.filter(pk=entry.pk).update(lease_until=Now() - timedelta(seconds=10 + number))
+    for entry in reversed(entries):
+        assert keeper.round()["orphaned"] == 1
+        entry.refresh_from_db()
+        assert entry.status == Status.WAITING
+    assert keeper.round()["orphaned"] == 0
 
 
 def test_an_entry_held_for_too_long_is_dropped(keeper: Keeper, join: Join, line: Line) -> None:
@@ -157,12 +192,57 @@ def test_results_past_their_time_are_purged(keeper: Keeper, join: Join) -> None:
     assert not Entry.objects.exists()
 
 
+def test_expired_sessions_are_deleted_once_an_hour(keeper: Keeper) -> None:
+    over, kept = SessionStore(), SessionStore()
+    for session, seconds in ((over, -1), (kept, 60)):
+        session["visitor"] = "x"
+        session.set_expiry(seconds)
+        session.create()
+    Session.objects.filter(pk=over.session_key).update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert keeper.round()["sessions deleted"] == 1
+    assert list(Session.objects.values_list("pk", flat=True)) == [kept.session_key]
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert keeper.round()["sessions deleted"] == 0
+    keeper._sessions_at -= SESSIONS_INTERVAL
+    assert keeper.round()["sessions deleted"] == 1
+
+
 def test_a_step_that_fails_does_not_stop_the_others(keeper: Keeper, join: Join, line: Line) -> None:
     gone = join()
     go(gone)
     line.client.rpush(line.keys.notes, "no:number")  # what write_notes cannot read
     assert keeper.round()["held"] == 1
     assert line.client.exists(keys.KEEPER)
+
+
+def raise_closed(*_: Any) -> int:
+    raise InterfaceError("connection already closed")
+
+
+def test_a_closed_connection_in_one_line_does_not_keep_the_others_waiting(
+    keeper: Keeper, join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django's InterfaceError is no DatabaseError. The round tells of it at its end."""
+    gone = join()
+    go(gone)
+    hold = keeper.hold
+    monkeypatch.setattr(keeper, "hold", lambda each: hold(each) if each.name == "probe" else raise_closed())
+    with pytest.raises(InterfaceError):
+        keeper.round()
+    assert line.held_ids() == [gone.job_id]
+
+
+def test_notes_that_a_closed_connection_does_not_take_are_written_later(
+    keeper: Keeper, join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    with monkeypatch.context() as patch:
+        patch.setattr(timeline, "_write", raise_closed)
+        with pytest.raises(InterfaceError):
+            timeline.write_notes(line)
+    assert timeline.write_notes(line) == 1
+    assert [event.kind for event in entry.events.all()] == ["held"]
 
 
 def test_leases_are_left_alone_after_a_sleep_of_the_machine(keeper: Keeper, join: Join) -> None:

@@ -30,6 +30,22 @@ def test_a_visitor_who_comes_and_goes_fills_a_bounded_part_of_the_timeline(
     presence.close("probe", entry.job_id, Absence.CLOSED)
     timeline.write_notes(line)
     assert (entry.events.count(), other.events.count()) == (5, 1)
+    last = entry.events.latest("id")
+    assert (last.kind, last.times, last.words) == ("held", 37, "closed and 36 more until now")
+
+
+def test_the_start_is_told_however_often_the_visitor_came_and_went(
+    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_LINES", 5)
+    entry = join()
+    for _ in range(10):
+        presence.close("probe", entry.job_id, Absence.CLOSED)
+        presence.beat("probe", [entry.job_id], 10)
+    line.claim("w")
+    line.end_claim("w", entry.job_id, started="attempt 1, w")
+    timeline.write_notes(line)
+    assert list(entry.events.values_list("kind", flat=True)) == ["held", "back", "held", "back", "held", "started"]
 
 
 def test_notes_about_deleted_entries_and_foreign_jobs_are_dropped(join: Join, line: Line, valkey: Any) -> None:

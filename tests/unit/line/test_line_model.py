@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, seed
 from hypothesis import settings as examples
 from hypothesis.stateful import run_state_machine_as_test
 
-from queueing.keeper import reconcile
+from queueing.keeper import holding, reconcile
 from queueing.keeper import round as keeper_round
 from queueing.models import Entry
 from tests.support.line_model.machine import LineMachine
@@ -41,7 +41,7 @@ EXPLORING = 120  # seconds
 def as_in_the_model(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The site with the clocks and windows of the model."""
     settings.QUEUEING = CLOCKS
-    for module in (keeper_round, reconcile):
+    for module in (holding, keeper_round, reconcile):
         monkeypatch.setattr(module, "WINDOW", SMALL_WINDOW)
     # Rows have greater numbers than any foreign job in an empty line, in the first example too.
     Entry.objects.bulk_create(Entry(queue="probe") for _ in range(500))

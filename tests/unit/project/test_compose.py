@@ -3,14 +3,15 @@
 import argparse
 import re
 import shlex
+from pathlib import PurePath
 from typing import Any
 
 import pytest
 import yaml
-from daphne.cli import CommandLineInterface
 from django.core.management import get_commands, load_command_class
 
 from queueing.line.keys import KEEPER
+from queueing.web.command_line import CommandLine
 from tests.support.paths import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -22,8 +23,9 @@ SCALED = ["web", "worker"]
 def parse(command: list[str]) -> dict[str, Any]:
     """The options of a command line, parsed by the program that it names; a wrong option ends the test."""
     match command:
-        case ["python", "-m", "daphne", *arguments]:
-            options: argparse.Namespace = CommandLineInterface().parser.parse_args(arguments)
+        case ["python", "-m", "config.serve", *arguments]:
+            line = CommandLine()
+            options: argparse.Namespace = line.parser.parse_args(line.with_endpoint(arguments))
             return vars(options)
         case ["python", "manage.py", name, *arguments]:
             program = load_command_class(get_commands()[name], name)
@@ -99,10 +101,56 @@ def test_images_are_pinned() -> None:
         assert re.fullmatch(r"[\w./-]+:(?!latest)[\w.-]+", image), image
 
 
-def test_our_image_does_not_run_as_root() -> None:
+def test_only_the_proxy_runs_as_root() -> None:
     users = re.findall(r"^USER (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert users == ["queue"]
-    assert all("user" not in SERVICES[name] and SERVICES[name]["cap_drop"] == ["ALL"] for name in OURS)
+    assert all("user" not in SERVICES[name] for name in OURS)
+    assert (SERVICES["valkey"]["user"], SERVICES["postgres"]["user"]) == ("valkey", "postgres")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_may_do_no_more_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.keys() & {"privileged", "pid", "ipc", "network_mode", "devices", "userns_mode"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_a_limit_of_all_that_runs_out(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert 0 < service["pids_limit"] <= 1024
+    assert re.fullmatch(r"1|\$\{\w+_CPUS:-1\}", str(service["cpus"]))
+    mounts = dict(mount.split(":size=") for mount in service["tmpfs"])
+    assert "/tmp" in mounts  # noqa: S108  # of the container
+    assert sum(map(megabytes, mounts.values())) < megabytes(service["mem_limit"])  # it counts as memory
+
+
+def megabytes(size: str) -> int:
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
+
+
+def test_a_container_reaches_what_it_needs_and_nothing_else() -> None:
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    assert networks == {
+        "proxy": {"outside", "site"},
+        "web": {"site", "line", "rows"},
+        "worker": {"line", "rows"},
+        "keeper": {"line", "rows"},
+        "migrate": {"rows"},
+        "valkey": {"line"},
+        "postgres": {"rows"},
+    }
+    inside = {name for name, network in COMPOSE["networks"].items() if network and network["internal"]}
+    assert inside == {"site", "line", "rows"}
+    assert COMPOSE["networks"].keys() - inside == {"outside"}
+
+
+def test_only_the_proxy_publishes_ports() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
 
 
 def test_web_and_worker_can_be_scaled() -> None:
@@ -112,7 +160,8 @@ def test_web_and_worker_can_be_scaled() -> None:
 
 def test_uploads_are_seen_by_all_who_touch_them_and_nothing_is_lost_on_a_restart() -> None:
     for name in ("web", "worker", "keeper"):
-        assert "media:/app/var/media" in SERVICES[name]["volumes"]
+        assert "media:/srv/media" in SERVICES[name]["volumes"]
+        assert SERVICES[name]["environment"]["MEDIA_ROOT"] == "/srv/media"
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
     assert used == COMPOSE["volumes"].keys()
 
@@ -123,10 +172,36 @@ def test_valkey_keeps_its_data_and_evicts_nothing() -> None:
     assert "--maxmemory-policy noeviction" in command
 
 
+def test_uploads_are_outside_of_the_code() -> None:
+    """Python imports from the working directory."""
+    (workdir,) = re.findall(r"^WORKDIR (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert not PurePath(SERVICES["web"]["environment"]["MEDIA_ROOT"]).is_relative_to(workdir)
+
+
 def test_secrets_come_from_outside_and_must_be_given() -> None:
     for name in OURS:
         environment = SERVICES[name]["environment"]
-        assert environment["SECRET_KEY"].startswith("${SECRET_KEY:?")
         assert ":${POSTGRES_PASSWORD:?" in environment["DATABASE_URL"]
         assert "DEBUG" not in environment
+    assert SERVICES["web"]["environment"]["SECRET_KEY"].startswith("${SECRET_KEY:?")
     assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
+
+
+def test_a_container_has_no_secret_that_it_does_not_use() -> None:
+    secrets = {"SECRET_KEY", "METRICS_TOKEN", "REDIS_URL"}
+    assert {name: SERVICES[name]["environment"].keys() & secrets for name in OURS} == {
+        "web": secrets,
+        "worker": {"REDIS_URL"},
+        "keeper": {"REDIS_URL"},
+        "migrate": set(),
+    }
+    for name in ("web", "worker", "keeper"):
+        password = f"${{VALKEY_{name.upper()}_PASSWORD:?set VALKEY_{name.upper()}_PASSWORD}}"
+        assert SERVICES[name]["environment"]["REDIS_URL"] == f"redis://{name}:{password}@valkey:6379/0"
+    assert [SERVICES[name]["environment"]["WITHOUT_SECRET_KEY"] for name in OURS] == ["0", "1", "1", "1"]
+
+
+def test_every_variable_of_the_file_is_told() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    told = (ROOT / "docs" / "operations.md").read_text()
+    assert {name for name in re.findall(r"\$\{([A-Z_]+)", text) if name not in told} == set()

@@ -18,6 +18,7 @@ import pytest
 import redis
 from django_rq.queues import DjangoRQ
 from packaging.requirements import Requirement
+from rq.job import Job
 from rq.worker import Worker
 
 from tests.support.paths import ROOT
@@ -78,7 +79,12 @@ def test_every_override_has_a_contract(cls: type) -> None:
 
 @pytest.mark.parametrize("cls", OVERRIDES, ids=lambda cls: cls.__name__)
 def test_rq_sets_nothing_on_its_objects_that_is_ours(cls: type, client: redis.Redis) -> None:
-    plain = Worker(["probe"], connection=client) if issubclass(cls, Worker) else DjangoRQ("probe", connection=client)
+    if issubclass(cls, Job):
+        plain: Any = Job("plain", connection=client)
+    else:
+        plain = (
+            Worker(["probe"], connection=client) if issubclass(cls, Worker) else DjangoRQ("probe", connection=client)
+        )
     taken = own_attributes(cls) & set(vars(plain))
     assert not taken, f"RQ's {type(plain).__name__} has attributes that {cls.__name__} uses otherwise: {sorted(taken)}"
 

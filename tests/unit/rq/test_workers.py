@@ -20,7 +20,6 @@ from redis.retry import Retry
 from rq import suspension, worker_registration
 from rq.defaults import DEFAULT_JOB_MONITORING_INTERVAL
 from rq.exceptions import DequeueTimeout, StopRequested
-from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import DefaultSerializer, JSONSerializer
 from rq.suspension import resume, suspend
@@ -29,6 +28,7 @@ from rq.worker.base import WorkerStatus
 from rq.worker_pool import WorkerPool
 
 from queueing.line import workers
+from queueing.line.jobs import LineJob
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue, get_queue
 from queueing.work.lease import Lease
@@ -148,7 +148,7 @@ def test_a_worker_asks_our_queue_class_for_its_next_job(client: redis.Redis) -> 
         "queues": worker.queues,
         "timeout": 7,
         "connection": client,
-        "job_class": Job,
+        "job_class": LineJob,
         "serializer": JSONSerializer,
         "death_penalty_class": worker.death_penalty_class,
     }, "A worker calls dequeue_any with other arguments: LineQueue.dequeue_any overrides RQ's."

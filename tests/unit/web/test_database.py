@@ -2,14 +2,19 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.test import RequestFactory
 
 from queueing.models import Entry
-from tests.support.visitors import Visitor, finished, url
+from queueing.web.middleware import bad_request
+from tests.support.visitors import FORM, Visitor, finished, staff, url
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -77,11 +82,31 @@ def test_a_table_that_is_missing_is_an_error_of_ours_with_a_traceback(
 
 
 @pytest.fixture
+def signed_in() -> Visitor:
+    """A browser with a session, that joined no line yet."""
+    return staff()
+
+
+@pytest.fixture
 def _sessions_locked() -> Iterator[None]:
+    """To read or write a session takes a lock that somebody else has."""
+    with locked("ACCESS EXCLUSIVE"):
+        yield
+
+
+@pytest.fixture
+def _sessions_read_only(signed_in: Visitor) -> Iterator[None]:
     """To write a session takes a lock that somebody else has."""
+    with locked("SHARE"):
+        yield
+
+
+@contextmanager
+def locked(mode: str) -> Iterator[None]:
+    """Somebody else holds this lock on the sessions."""
     other = connection.copy()
     with other.cursor() as theirs, connection.cursor() as ours:
-        theirs.execute("BEGIN; LOCK TABLE django_session")
+        theirs.execute(f"BEGIN; LOCK TABLE django_session IN {mode} MODE")
         ours.execute("SET lock_timeout = 50")
         yield
         theirs.execute("ROLLBACK")
@@ -96,6 +121,32 @@ def test_a_database_that_is_away_after_the_view_is_told_the_same_way() -> None:
     answer = Visitor(raise_request_exception=False).send()
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5")
     assert "The site cannot reach its database" in answer.content.decode()
+
+
+def has_way_back(answer: Any, address: str) -> bool:
+    return f'<a class="button primary" href="{address}">Try again</a>' in answer.content.decode()
+
+
+@pytest.mark.usefixtures("_away")
+def test_the_page_for_a_database_that_is_away_leads_back(visitor: Visitor, entry: Entry) -> None:
+    assert has_way_back(visitor.client.get(url(entry) + "?a=b"), url(entry) + "?a=b")
+    assert has_way_back(visitor.client.post(url(entry, "leave/")), url(entry))  # the page that has the button
+    assert has_way_back(visitor.send(), FORM)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole database")
+@pytest.mark.usefixtures("_sessions_read_only")
+def test_a_known_session_that_cannot_be_written_is_told_the_same_way(signed_in: Visitor) -> None:
+    """Django says that such a session was deleted, which would be the visitor's fault."""
+    answer = signed_in.send()  # the session gets a name
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5")
+    assert has_way_back(answer, FORM)
+
+
+def test_a_session_that_was_deleted_meanwhile_is_a_bad_request(rf: RequestFactory) -> None:
+    answer = bad_request(rf.get("/"), SessionInterrupted("The session was deleted."))
+    assert answer.status_code == 400
+    assert "We could not understand that" in answer.content.decode()
 
 
 def test_a_file_travels_without_a_connection_to_the_database(visitor: Visitor) -> None:

@@ -25,7 +25,8 @@ def test_a_site_that_answers_is_alive() -> None:
 
 
 def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
-    assert ready() == (503, {"database": True, "redis": True, "keeper": False, "places": True, "workers": False})
+    parts = {"database": True, "redis": True, "keeper": False, "places": True, "workers": False, "storage": True}
+    assert ready() == (503, parts)
 
 
 def test_a_connection_that_was_closed_underneath_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +50,8 @@ def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redi
     forget_connections()
     try:
         assert Visitor().client.get("/healthz").status_code == 200
-        assert ready() == (503, {"database": True, "redis": False, "keeper": False, "places": False, "workers": False})
+        parts = {"database": True, "redis": False, "keeper": False, "places": False, "workers": False, "storage": True}
+        assert ready() == (503, parts)
         settings.METRICS_TOKEN = "token"
         answer = Visitor().client.get("/metrics", headers={"Authorization": "Bearer token"})
         assert answer.status_code == 503

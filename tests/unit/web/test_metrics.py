@@ -66,7 +66,7 @@ def test_worker_seconds_are_told_by_what_they_were_good_for(join: Join) -> None:
 def test_metrics_are_not_for_everybody(settings: Any) -> None:
     for token in ("", "right"):
         settings.METRICS_TOKEN = token
-        for header in ("", "Bearer ", "Bearer wrong", "Basic right", "Bearer \u00e9"):
+        for header in ("", "Bearer ", "Bearer wrong", "Basic right", "Bearer \u00e9", "right", "Bearerright"):
             assert Visitor().client.get("/metrics", headers={"Authorization": header}).status_code == 404
     assert staff().client.get("/metrics").status_code == 404
     assert Visitor().client.get("/metrics", headers={"Authorization": "Bearer right"}).status_code == 200

@@ -3,15 +3,17 @@
 import re
 import uuid
 from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from queueing.models import Entry
+from queueing.registry import all_tasks
 from tests.support.every_page import rendered
 from tests.support.visitors import FORM, Visitor, finished, staff, upload, url
 
@@ -122,7 +124,7 @@ def test_files_are_attachments_whatever_they_claim_to_be() -> None:
     assert b"".join(answer) == b"42"
     assert answer["Content-Disposition"] == 'attachment; filename="answer.txt"'
     assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Cache-Control"].startswith("private")
+    assert "no-store" in answer["Cache-Control"]
     answer.close()
 
 
@@ -135,8 +137,40 @@ def test_a_file_that_is_gone_is_not_found() -> None:
 
 def test_a_name_of_the_visitor_never_becomes_a_path() -> None:
     entry = Visitor().join(file=upload(name="../../../etc/x.csv"))
-    assert re.fullmatch(rf"entries/{entry.code}/input-[0-9a-f]{{8}}\.csv", str(entry.input.name))
+    assert re.fullmatch(rf"entries/{entry.code}/input-[0-9a-f]{{8}}\.bin", str(entry.input.name))
     assert "/" not in entry.input_name
+
+
+@pytest.mark.parametrize("name", ["x.py", "x.so", "x.pyc", "x", ".pdf", "x.html", "x.tar.py", "x.PY", "x.p\0y"])
+def test_the_ending_of_a_stored_file_is_not_the_visitors(name: str) -> None:
+    entry = Visitor().join(file=upload(name=name))
+    assert PurePath(str(entry.input.name)).suffix == ".bin"
+    real = Visitor()
+    answer = real.client.post("/join/tables/", {"file": upload(name=name), "code": uuid.uuid4()})
+    assert answer.status_code == 303
+    assert PurePath(str(Entry.objects.latest("id").input.name)).suffix == ".csv"
+
+
+@pytest.mark.parametrize(
+    ("head", "ending"),
+    [
+        (b"%PDF-1.7", ".pdf"),
+        (b"\n" * 1019 + b"%PDF-", ".pdf"),
+        (b"\n" * 1020 + b"%PDF-", ".bin"),
+        (b"\x89PNG\r\n\x1a\n", ".png"),
+        (b"\xff\xd8\xff\xe0", ".jpg"),
+        (b"II*\0", ".tif"),
+        (b"MM\0+", ".tif"),
+        (b"RIFF\0\0\0\0WEBP", ".webp"),
+        (b"import os", ".bin"),
+        (b"", ".bin"),
+    ],
+)
+def test_a_document_is_stored_under_the_ending_of_its_content(head: bytes, ending: str) -> None:
+    document = ContentFile(head, name="x.py")
+    document.seek(0, 2)
+    assert all_tasks()["documents"].form.ending_of(document) == ending
+    assert document.tell() == 0
 
 
 def test_a_type_that_the_browser_claims_is_only_noted() -> None:

@@ -74,6 +74,21 @@ def test_a_look_by_somebody_else_does_not_count(address: str) -> None:
     assert not end_is_seen(entry)
 
 
+@pytest.mark.parametrize("address", ["", "files/answer.txt"])
+def test_a_head_request_is_no_look(address: str) -> None:
+    """A program that checks a link is not told the end."""
+    visitor = Visitor()
+    entry = finished(visitor)
+    answer = visitor.client.head(url(entry, address))
+    answer.close()
+    assert answer.status_code == 200
+    assert not end_is_seen(entry)
+    waiting = visitor.join(looks=False)
+    assert visitor.client.head(url(waiting)).status_code == 200
+    waiting.refresh_from_db()
+    assert waiting.is_unseen
+
+
 def test_the_owner_may_look_from_another_browser() -> None:
     """The user is the owner, whatever the session."""
     user = User.objects.create_user("somebody")

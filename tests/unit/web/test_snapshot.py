@@ -54,14 +54,21 @@ def test_a_visitor_who_is_next_is_told_so() -> None:
     [
         (2, 1, 1, "2 workers serve this line."),
         (2, 2, 0, "2 workers serve this line."),
-        (1, 1, 1, "The worker of this line is busy with another line."),
-        (2, 2, 2, "All 2 workers of this line are busy, all of them with other lines."),
+        (1, 1, 1, "The worker of this line is busy with another line. You are next when it is free for this line."),
+        (2, 2, 2, "Both workers of this line are busy with other lines. You are next when one is free for this line."),
+        (4, 4, 4, "All 4 workers of this line are busy with other lines. You are next when one is free for this line."),
+        (2, 2, 1, "Both workers of this line are busy, one of them with another line."),
         (3, 3, 2, "All 3 workers of this line are busy, 2 of them with other lines."),
     ],
 )
 def test_workers_that_are_busy_elsewhere_are_told(workers: int, busy: int, elsewhere: int, sentence: str) -> None:
-    now = told(entry(), 0, facts=Facts(workers=workers, running=1, busy=busy, busy_elsewhere=elsewhere))
-    assert now.detail == f"Nobody is ahead of you. {sentence}"
+    facts = Facts(workers=workers, running=1, busy=busy, busy_elsewhere=elsewhere)
+    assert told(entry(), 0, facts=facts).detail == f"Nobody is ahead of you. {sentence}"
+
+
+def test_only_the_first_in_line_is_next(line: Line) -> None:
+    now = told(entry(), 1, facts=Facts(workers=2, busy=2, busy_elsewhere=2))
+    assert now.detail == "1 ahead of you. Both workers of this line are busy with other lines."
 
 
 def test_an_unknown_wait_is_not_guessed() -> None:

@@ -40,6 +40,7 @@ CONTRACT = {
     "result_url",
 }
 SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
+OF_AN_END = {"again_seconds", "deleted"}
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_form_that_cannot_be_used_says_why_and_stores_nothing(
     assert sentence in answer.content.decode().replace("\xa0", " ")
     assert not Entry.objects.exists()
     assert stored_files() == files
-    assert set(valkey.keys()) - known <= {keys.WRITABLE.encode()}
+    assert set(valkey.keys()) - known <= {keys.WRITABLE.encode(), keys.STORED.encode()}
 
 
 def test_the_sample_needs_no_file() -> None:
@@ -183,7 +184,7 @@ def test_without_redis_an_entry_is_still_shown_and_can_be_left(request: pytest.F
     request.getfixturevalue("redis_away")
     page = visitor.client.get(url(entry))
     assert page.status_code == 200
-    assert "nothing is lost" in page.content.decode()
+    assert "The line cannot be seen right now; your place is kept." in page.content.decode()
     now = state(visitor, entry)
     assert (now["status"], now["position"], now["eta_seconds"]) == ("waiting", None, None)
     assert visitor.client.post(url(entry, "leave/")).status_code == 303
@@ -281,7 +282,7 @@ def test_a_goodbye_to_what_has_ended_leaves_nothing_behind(line: Line) -> None:
     assert not line.client.exists(keys.GONE.format(job_id=entry.job_id))
 
 
-@pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 3)])
+@pytest.mark.parametrize(("permissions", "shown"), [(["view"], 0), (["view", "change"], 4)])
 def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown: int) -> None:
     entry = Visitor().join()
     page = staff(*permissions).client.get(url(entry)).content.decode()
@@ -309,7 +310,8 @@ def test_leaving_what_has_ended_changes_nothing() -> None:
     assert state(visitor, entry)["status"] == "succeeded"
 
 
-def test_keeping_a_place_can_be_said_twice(line: Line) -> None:
+def test_keeping_a_place_can_be_said_twice(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"MIN_PRESENCE": 0}
     visitor = Visitor()
     entry = visitor.join()
     for _ in range(2):
@@ -366,7 +368,7 @@ def test_the_state_is_the_contract_and_ready_made_sentences() -> None:
     Visitor().join()
     visitor = Visitor()
     now = state(visitor, visitor.join())
-    assert set(now) == CONTRACT | SENTENCES
+    assert set(now) == CONTRACT | SENTENCES | OF_AN_END
     assert {name: now[name] for name in CONTRACT} == {
         "status": "waiting",
         "position": 2,

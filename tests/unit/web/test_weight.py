@@ -63,6 +63,14 @@ def test_every_page_is_light_and_loads_nothing_from_elsewhere(settings: Any, col
         assert 0 < weight(collected, paths, ".css") <= STYLES, name
 
 
+def test_the_form_is_light_with_the_work_of_the_brake(settings: Any, collected: Client) -> None:
+    settings.QUEUEING = {"BRAKE": "on"}
+    html = collected.get(FORM).content.decode()
+    (worker,) = re.findall(r'data-worker="([^"]+)"', html)
+    assert HASHED.search(worker)
+    assert 0 < weight(collected, {*assets(html), worker}, ".js") <= SCRIPTS
+
+
 def test_the_first_page_is_light(collected: Client) -> None:
     html = collected.get("/").content
     paths = assets(html.decode())

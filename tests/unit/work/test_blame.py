@@ -6,6 +6,7 @@ import pytest
 
 from queueing.states import BLAME, Blame, Reason
 from queueing.work import blame
+from queueing.work.guard import Limit
 
 
 @pytest.mark.parametrize("core_dump", [0, 0x80])
@@ -28,8 +29,28 @@ def test_the_kill_at_the_timeout_is_the_fault_of_the_input() -> None:
     assert verdict.reason == Reason.TIMEOUT
 
 
+@pytest.mark.parametrize("limit", Limit)
+def test_a_limit_is_the_fault_of_the_input_and_has_its_sentence(limit: Limit) -> None:
+    verdict = blame.of_death(signal.SIGKILL, timed_out=False, broken=limit)
+    assert verdict
+    assert verdict.reason == Reason.CRASHED
+    assert verdict.sentence != blame.CRASHED_SENTENCE
+    assert f"limit of {limit}" in verdict.traceback
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [(signal.SIGABRT, blame.MEMORY_SENTENCE), (signal.SIGXCPU, blame.CPU_SENTENCE)],
+)
+def test_a_crash_of_a_horse_that_is_short_of_memory_is_its_limit(number: signal.Signals, sentence: str) -> None:
+    verdict = blame.of_death(number, timed_out=False, short_of_memory=True)
+    assert verdict
+    assert (verdict.reason, verdict.sentence, verdict.error_class) == (Reason.CRASHED, sentence, number.name)
+    assert blame.of_death(signal.SIGKILL, timed_out=False, short_of_memory=True) is None  # the system's doing
+
+
 def test_each_verdict_has_a_reason_with_its_blame() -> None:
-    verdicts = [*blame.BY_EXCEPTION.values(), *blame.BY_SIGNAL.values()]
+    verdicts = [*blame.BY_EXCEPTION.values(), *blame.BY_LIMIT.values(), *blame.BY_SIGNAL.values()]
     assert {verdict.reason for verdict in verdicts} == {
         reason for reason, cause in BLAME.items() if cause != Blame.MACHINE
     }

@@ -48,7 +48,7 @@ def test_input_that_takes_too_much_memory_is_to_blame_itself(run: Callable[..., 
     entry = run(end="memory")
     assert (entry.status, entry.reason, entry.attempt) == (Status.FAILED, Reason.CRASHED, 1)
     assert not entry.keeps_place_for_successor
-    assert "more memory than there is" in entry.message
+    assert "more memory than one task may have" in entry.message
     assert entry.error_class == "builtins.MemoryError"
     assert "MemoryError" in entry.traceback
     entry.see_end()

@@ -1,16 +1,18 @@
 """The lease: when it is renewed, when the horse must end, and how its row is settled."""
 
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
+from django.core.files.base import ContentFile
 from django.db import InterfaceError, connections
 
 from queueing.line import clients, keys
 from queueing.line.places import Line
-from queueing.models import Entry
+from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.worker import PresenceWorker
@@ -33,6 +35,22 @@ def test_a_worker_neither_renews_nor_settles_the_attempt_of_another(join: Join, 
     assert not lease.renew()
     lease.settle(line)
     assert Entry.objects.values().get() == before
+
+
+@pytest.mark.parametrize("end", ["death", "crash", "stopped", "result"])
+def test_only_a_result_keeps_the_files_of_an_attempt(join: Join, line: Line, end: str) -> None:
+    """A horse that was killed could not take its files back."""
+    entry = join()
+    entry.start("w1")
+    file = EntryFile(entry=entry, attempt=1, name="a.txt", content_type="text/plain", size=4)
+    file.file.save("a.txt", ContentFile(b"half"), save=False)
+    if end == "stopped":
+        assert entry.cancel()
+    elif end == "result":
+        assert entry.succeed({}, [file])
+    Lease("w1", entry.job_id).settle(line, signal.SIGSEGV if end == "crash" else signal.SIGKILL)
+    assert file.file.storage.exists(str(file.file.name)) == (end == "result")
+    assert entry.input.storage.exists(str(entry.input.name))
 
 
 def test_a_horse_that_has_stored_its_result_may_close_its_books(join: Join) -> None:

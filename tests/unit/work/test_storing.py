@@ -18,6 +18,7 @@ from queueing.line.jobs import TaskTimeout
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.work import blame, runner
+from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.files import stored_files
@@ -262,3 +263,15 @@ def test_a_sentence_that_no_database_takes_ends_the_row_once(
     runner.run_entry(entry.job_id)
     assert (status_of(entry), entry.reason, entry.attempt) == (Status.FAILED, Reason.ERROR, 1)
     assert "Traceback" in entry.traceback
+
+
+def test_progress_that_the_database_refuses_ends_no_task(join: Join, caplog: pytest.LogCaptureFixture) -> None:
+    """A column that is missing is a ProgrammingError of PostgreSQL."""
+    entry = join()
+    assert entry.start("w1")
+    execute(["ALTER TABLE queueing_entry RENAME COLUMN progress TO elsewhere"])
+    try:
+        Attempt(entry).report(0.5, "half")
+    finally:
+        execute(["ALTER TABLE queueing_entry RENAME COLUMN elsewhere TO progress"])
+    assert "progress is not stored, the task goes on" in caplog.text

@@ -11,7 +11,7 @@ const SHORTEST_GAP = 600; // between two attempts; the server allows one every 5
 const LONGEST_GAP = 10_000;
 
 const FOUND_DEAD = 4000; // close code: the server keeps the place for LOST_GRACE
-export const NOTHING_TO_HEAR = 1000; // close code: the entry is over
+export const NOTHING_TO_HEAR = 1000; // close code, of both sides: the entry is over
 export const GOODBYE = 4001; // close code: the visitor closes the page
 
 export class Connection {
@@ -26,7 +26,8 @@ export class Connection {
   #silence = new Timer();
   #retry = new Timer();
 
-  // The visit is told of each frame (received) and of each socket that is given up (dropped).
+  // The visit is told of each frame (received), of each socket that is given up (dropped), and of the server's last word
+  // (finished).
   constructor(visit) {
     this.#visit = visit;
   }
@@ -47,7 +48,7 @@ export class Connection {
     this.#triedAt = now();
     this.#socket = new WebSocket(this.#visit.socketAddress);
     this.#socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    this.#socket.onclose = () => this.#drop();
+    this.#socket.onclose = ({ code }) => this.#closed(code);
     this.#opening.start(CONNECT_TIMEOUT, () => this.#drop());
   }
 
@@ -89,11 +90,17 @@ export class Connection {
     this.#visit.received(frame);
   }
 
-  #drop() {
+  #closed(code) {
+    if (code !== NOTHING_TO_HEAR) return this.#drop(code);
+    this.#detach();
+    this.#visit.finished();
+  }
+
+  #drop(code) {
     const delivered = this.#delivers;
     this.#setAside();
     this.#failures += 1;
-    this.#visit.dropped({ delivered, failures: this.#failures });
+    this.#visit.dropped({ code, delivered, failures: this.#failures });
     // Exponential back-off with full jitter: after a restart of the server, pages do not all come back together.
     const longest = Math.min(LONGEST_GAP, 500 * 2 ** this.#failures);
     this.#retry.start(Math.random() * longest, () => this.open());

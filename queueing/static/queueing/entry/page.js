@@ -2,6 +2,7 @@
 
 const MOST_DOTS = 24; // as in queueing/people.html
 const MOST_RINGS = 6;
+const SOCKET_AFTER = 1_000; // milliseconds; after a reload the visitor counts as present from the new page's socket on
 
 export class Page {
   #root;
@@ -11,6 +12,7 @@ export class Page {
     this.#root = root;
     this.#part = root.querySelector("#status");
     this.#showLocalTimes();
+    for (const action of root.querySelectorAll("[data-after]")) this.#showLater(action);
   }
 
   show(state) {
@@ -31,15 +33,24 @@ export class Page {
     bar.nextElementSibling.textContent = percent;
   }
 
-  #replacePart({ html, status, reason }) {
+  #replacePart({ html, status }) {
     this.#part.innerHTML = html;
     this.#root.dataset.status = status;
     for (const action of this.#root.querySelectorAll("[data-for]")) {
-      const fits = action.dataset.for.split(" ").includes(status);
-      const unless = action.dataset.unless?.split(" ") ?? [];
-      action.hidden = !fits || unless.includes(reason);
+      action.hidden = !action.dataset.for.split(" ").includes(status) || "after" in action.dataset;
     }
     this.#showLocalTimes();
+  }
+
+  // An action that comes with time: keeping the place takes a page that has been open for a while.
+  #showLater(action) {
+    setTimeout(
+      () => {
+        delete action.dataset.after;
+        action.hidden = !action.dataset.for.split(" ").includes(this.#root.dataset.status);
+      },
+      1000 * action.dataset.after + SOCKET_AFTER,
+    );
   }
 
   // Unchanged texts are not set again: that would end a visitor's selection of them.

@@ -60,6 +60,14 @@ export class Polling {
     else this.soon();
   }
 
+  // One question about an entry that is over. Without an answer the page stays as it is.
+  async askOnce() {
+    if (since(this.#askedAt) < INTERVAL) return;
+    this.#askedAt = now();
+    const state = await this.#fetch(TIMEOUT).catch(() => null);
+    if (state) this.#visit.answered(state);
+  }
+
   async #fetch(timeout) {
     const signal = AbortSignal.timeout(timeout);
     const answer = await fetch(this.#visit.statusAddress, { cache: "no-store", signal });
@@ -68,7 +76,8 @@ export class Polling {
     return answer.json();
   }
 
-  // The entry has been deleted, and the server has a page that says so. Nothing goes on here until that page is there.
+  // The entry has been deleted, or is not the visitor's to see any more, and the server has a page that says so. Nothing
+  // goes on here until that page is there.
   #reload() {
     location.reload();
     return new Promise(() => {});

@@ -1,6 +1,7 @@
 // One visitor's stay on the page of one entry. A socket keeps the place; where there is none, polling does; when both
 // are gone, a countdown says how long the place is kept.
 
+import { Again } from "./again.js";
 import { Connection, GOODBYE, NOTHING_TO_HEAR } from "./connection.js";
 import { Contact } from "./contact.js";
 import { Notifier } from "./notify.js";
@@ -10,12 +11,15 @@ import { Tab } from "./tab.js";
 import { Voice } from "./voice.js";
 
 const LIVE = ["waiting", "running"];
+const RIGHT_IS_OVER = 4003; // close code: the server says by a poll what has happened
 const POLL_AFTER = 4_000; // milliseconds without a socket
+const DELETED = "deleted"; // key of localStorage; its changes reach the browser's other tabs
 const SPEAK_EVERY = 10_000; // milliseconds, at most, for numbers that change all the time
 
 export class Visit {
   #root;
   #isAway = false; // between pagehide and pageshow
+  #isFinished = false; // the server closed the socket behind the end of the entry
 
   constructor(root) {
     this.#root = root;
@@ -24,13 +28,14 @@ export class Visit {
     this.polling = new Polling(this);
     this.contact = new Contact(this, document.getElementById("connection"));
     this.page = new Page(root);
+    this.again = new Again(this, root);
     this.tab = new Tab();
     this.voice = new Voice(document.getElementById("spoken"));
     const tellMe = root.querySelector("[data-tell]"); // not there once the entry is over
     this.notifier = tellMe && new Notifier(tellMe, document.getElementById("told"));
   }
 
-  // An entry that is over never changes again.
+  // An entry that is over changes only by being deleted.
   get isOver() {
     return !LIVE.includes(this.state.status);
   }
@@ -51,11 +56,17 @@ export class Visit {
   begin() {
     this.page.showProgress(this.state.progress);
     this.tab.show(this.state);
+    this.again.show();
+    if (this.state.deleted) this.#tellOtherTabs();
+    addEventListener("storage", ({ key, newValue }) => {
+      if (key === DELETED && newValue === this.#root.dataset.socket && !this.state.deleted) location.reload();
+    });
     if (!this.isOver) this.#connect();
   }
 
   // The visitor looks at the page, or the network has changed: now a new attempt may succeed.
   wake() {
+    if (this.isOver) return this.lookAgain();
     if (!this.isOngoing) return;
     if (this.connection.isLive && !this.contact.isLost) return this.connection.hurry();
     if (this.contact.isLost) this.polling.soon(0);
@@ -76,10 +87,17 @@ export class Visit {
   // The page comes back from the back/forward cache, as it was left.
   comeBack() {
     this.#isAway = false;
-    if (this.isOver) return;
+    if (this.isOver) return this.lookAgain();
     this.state.keep_seconds = 0; // after a goodbye another, shorter time counts, and it may have passed
     this.lost();
     this.#connect();
+  }
+
+  // An entry that is over has no socket. It may have been deleted meanwhile, or its input.
+  lookAgain() {
+    if (this.state.deleted) return;
+    this.again.tick();
+    this.polling.askOnce();
   }
 
   // --- Reports of the connection and the polling
@@ -93,12 +111,21 @@ export class Visit {
   answered(state) {
     this.#heard();
     this.#apply(state);
+    if (this.#isFinished && this.isOngoing) this.connection.open(); // a proxy closed the socket, not the server
+    this.#isFinished = false;
   }
 
   // A socket that never delivered tells nothing about the server: the poll that follows finds out.
-  dropped({ delivered, failures }) {
+  dropped({ code, delivered, failures }) {
     if (delivered) this.lost();
-    this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+    if (code === RIGHT_IS_OVER) this.polling.soon(0);
+    else this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+  }
+
+  // The entry is over, and the frame that said so was without the page's new part: a poll brings it.
+  finished() {
+    this.#isFinished = true;
+    this.polling.askForPart();
   }
 
   lost(bannerAfter) {
@@ -126,9 +153,11 @@ export class Visit {
     const previous = this.state;
     // An earlier frame had the page's new part, and it did not arrive.
     if (state.status !== previous.status && !state.html) return this.polling.askForPart();
+    if (state.deleted && !previous.deleted) return location.reload();
     this.state = state;
     this.page.show(state);
     this.tab.show(state);
+    this.again.show();
     if (this.isOver) this.#stop(NOTHING_TO_HEAR);
     this.#announce(previous);
   }
@@ -145,6 +174,12 @@ export class Visit {
     } else if (status === "running") {
       this.voice.say(state.headline, SPEAK_EVERY);
     }
+  }
+
+  // The key is taken away again, because only a change is told.
+  #tellOtherTabs() {
+    localStorage.setItem(DELETED, this.#root.dataset.socket);
+    localStorage.removeItem(DELETED);
   }
 
   #stop(code) {

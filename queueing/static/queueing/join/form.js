@@ -91,6 +91,11 @@ export class Form {
     if (isDone) this.speak(text);
   }
 
+  // How far the work of the browser is, before anything is sent.
+  showShare(share) {
+    this.part("upload").querySelector("progress").value = share;
+  }
+
   showReady() {
     this.#setBusy(false);
   }

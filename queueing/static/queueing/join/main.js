@@ -1,6 +1,7 @@
 // A task's form: the file is checked before it travels, and its upload has a progress bar and can be stopped. Without
 // this script it is an ordinary form, and the server checks the same.
 
+import { Brake } from "./brake.js";
 import { troubleWith } from "./file.js";
 import { Form } from "./form.js";
 import { Request, RequestFailed } from "./request.js";
@@ -8,6 +9,7 @@ import { Request, RequestFailed } from "./request.js";
 const LARGE = 1024 ** 2; // bytes; before a larger file travels, the line is asked whether it takes anybody
 
 const form = new Form(document.getElementById("join"));
+const brake = new Brake(form);
 let request = null; // the one under way
 
 // --- The chosen file
@@ -38,11 +40,18 @@ async function send(event) {
   form.showTrouble("");
   const trouble = isSample ? "" : await troubleWith(file, form.limits);
   if (trouble) return stay(trouble);
-  form.showBusy(isSample ? "Asking for a place in line" : "Sending your file");
+  const task = isSample ? "Asking for a place in line" : "Sending your file";
+  form.showBusy(task);
   await orStay(async () => {
     if (file?.size > LARGE) {
       const { page } = await ask("GET");
       if (page.querySelector("[data-refusal] > *")) return showLine(page);
+      brake.renew(page);
+    }
+    if (brake.isOn) {
+      form.showBusy("Your browser is doing a short calculation");
+      await brake.finish(data, (share) => form.showShare(share));
+      form.showBusy(task);
     }
     const onSent = isSample ? null : (sent) => form.showSent(sent);
     const { page, status, address } = await ask("POST", { data, onSent });
@@ -93,6 +102,7 @@ function rest() {
 
 function showLine(page) {
   form.replaceLine(page);
+  brake.renew(page);
   rest();
   (form.part("refusal").firstElementChild || form.joinButton).focus();
 }
@@ -116,11 +126,13 @@ form.element.addEventListener("submit", send);
 form.element.addEventListener("change", ({ target }) => {
   if (target !== form.fileField || !target.files.length) return;
   form.showChosen();
+  brake.begin();
   check();
 });
 
 form.element.addEventListener("click", (event) => {
   if (event.target.closest("[data-cancel]")) {
+    brake.stop();
     stay("");
     form.speak("Stopped. Your file is still chosen.");
   } else if (event.target.closest("[data-again]")) {
@@ -149,6 +161,9 @@ addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
   form.element.elements.code.value = "";
   rest();
+  if (!brake.isOn) return;
+  brake.expire();
+  lookAgain();
 });
 
 document.documentElement.classList.add("js");

@@ -42,6 +42,7 @@ class Rounds(Clock):
         counts, expected = self.keeper.round(), self.model.round()
         if self.model.flush == "pause":
             self.keeper.reconciler._restoring_since["probe"] = time.monotonic() + 3600  # until `pause_ends`
+        clients.connection().persist(self.line.keys.newest)  # until `newcomers_go_on`
         after = self.see()
         seen.nobody_present_is_dropped(before, after)
         if not self.model.flush:
@@ -61,6 +62,12 @@ class Rounds(Clock):
     def pause_ends(self) -> None:
         self.model.flush = "over"
         self.keeper.reconciler._restoring_since["probe"] = time.monotonic() - reconcile.FLUSH_PAUSE
+
+    @precondition(lambda self: self.model.newest is not None)
+    @rule()
+    def newcomers_go_on(self) -> None:
+        self.model.newest = None
+        clients.connection().delete(self.line.keys.newest)
 
     def may_show_up(self) -> bool:
         """A drop whose whole window is present would leave the others to the next round."""

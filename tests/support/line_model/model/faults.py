@@ -12,4 +12,4 @@ class Faults(Places):
             member.is_present, member.keeps_long, member.note = False, False, None
         self.inbox.clear()
         self.claims.clear()
-        self.watch, self.flush = "", "unseen"
+        self.watch, self.flush, self.newest = "", "unseen", None

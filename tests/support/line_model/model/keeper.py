@@ -18,6 +18,8 @@ class Keeper(Workers):
         if self.flush == "unseen":
             self.missing = self._without_place()
             self.flush = "pause" if self.missing else "over"
+            if self.missing:
+                self.newest = max(each.number for each in self.members if each.id in self.missing)
         if self.flush == "over":
             self.missing = self._without_place()
         if self.flush != "pause":

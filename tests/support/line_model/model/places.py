@@ -14,6 +14,7 @@ class Places:
     claims: dict[str, Claim] = field(default_factory=dict)  # by worker
     watch: str = ""  # no web process beats; or they beat for a "young" or an "old" time
     missing: set[str] | None = None  # ids without a place at the keeper's last comparison; None: it has made none
+    newest: int | None = None  # the last number that a flush took; later members wait for those ahead of them
     flush: str = ""  # none lately; or one "unseen" by the keeper; or the "pause" after it, or the pause is "over"
 
     def line(self) -> list[Member]:

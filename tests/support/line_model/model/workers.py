@@ -21,12 +21,23 @@ class Workers(Places):
             if self.flush and not member.is_foreign:
                 continue
             if member.is_present:
-                self.put(member, "claimed")
-                self.claims[worker] = Claim(member)
-                return member, passed
+                if self._must_wait(member):
+                    foreign = [each for each in self.line() if each.is_foreign]
+                    return (self._hand_out(foreign[0], worker) if foreign else None), passed
+                return self._hand_out(member, worker), passed
             self.hold(member, "lost")
             passed += 1
         return None, passed
+
+    def _hand_out(self, member: Member, worker: str) -> Member:
+        self.put(member, "claimed")
+        self.claims[worker] = Claim(member)
+        return member
+
+    def _must_wait(self, member: Member) -> bool:
+        """A newcomer after a flush, while somebody ahead is away."""
+        is_newcomer = self.newest is not None and not member.is_foreign and member.number > self.newest
+        return is_newcomer and any(held.rank < member.rank for held in self.held())
 
     def end_claim(self, worker: str, member: Member) -> None:
         if claim := self.claims.pop(worker, None):

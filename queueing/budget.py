@@ -1,0 +1,191 @@
+"""Budgets of what is stored: of one visitor, one network, one line, and in all; and the free disk.
+
+Bytes are those of inputs (a shared one counts once) and of results' files: the columns `input_size` and `files_size`.
+Entries are rows, from the join until RESULT_TTL after the end; one whose content was deleted counts, too.
+
+What a visitor and a network have is summed at each join, by index. The sums of the lines are made every
+TOTALS_INTERVAL by the keeper, up to some id; a join adds the rows behind that id.
+
+Joins at the same moment do not see each other: N of them exceed a budget by N uploads at most. The results of entries
+that were let in come on top.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.core.files.storage import default_storage
+from django.db import connection as database
+from django.db.models import Count, F, Max, Q, Sum
+
+from queueing.conf import conf
+from queueing.exceptions import LineStoresTooMuch, LowOnDisk, NetworkStoresTooMuch, SiteStoresTooMuch, StoresTooMuch
+from queueing.line.clients import connection
+from queueing.line.keys import STORED
+from queueing.models import Entry, EntryQuerySet
+
+TOTALS_INTERVAL = 10.0  # seconds between two sums of the keeper
+TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
+MANY = 100  # rows behind the sums, which a join then moves forward: reading one more row costs 0.5 us
+
+
+BYTES = Sum(F("input_size") + F("files_size"))
+
+
+class Used(NamedTuple):
+    """The bytes and entries that count for one budget."""
+
+    bytes: int = 0
+    entries: int = 0
+
+    def __add__(self, other: "Used") -> "Used":  # type: ignore[override]  # a tuple's own joins the two
+        return Used(self.bytes + other.bytes, self.entries + other.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sums of the lines, of rows up to an id."""
+
+    last_id: int = 0
+    lines: Mapping[str, Used] = field(default_factory=dict)
+
+    def of(self, queue: str) -> Used:
+        """What one line has."""
+        return self.lines.get(queue, Used())
+
+    def of_all(self) -> Used:
+        """What all lines have."""
+        return sum(self.lines.values(), Used())
+
+
+# What counts for each budget of a join. The rows behind the sums are few, and all that a visitor has is, too.
+USED = """
+SELECT COALESCE(SUM(CASE WHEN visitor = %(visitor)s THEN input_size + files_size END), 0),
+       COUNT(CASE WHEN visitor = %(visitor)s THEN 1 END),
+       COALESCE(SUM(CASE WHEN address = %(address)s THEN input_size + files_size END), 0),
+       COUNT(CASE WHEN address = %(address)s THEN 1 END),
+       COALESCE(SUM(CASE WHEN id > %(last_id)s AND queue = %(queue)s THEN input_size + files_size END), 0),
+       COUNT(CASE WHEN id > %(last_id)s AND queue = %(queue)s THEN 1 END),
+       COALESCE(SUM(CASE WHEN id > %(last_id)s THEN input_size + files_size END), 0),
+       COUNT(CASE WHEN id > %(last_id)s THEN 1 END)
+FROM queueing_entry
+WHERE visitor = %(visitor)s OR address = %(address)s OR id > %(last_id)s
+"""
+
+
+def check(entry: Entry, size: int) -> None:
+    """May this new entry store so many bytes more? It is not stored yet, and its queue and owner are known.
+
+    Raises LowOnDisk, StoresTooMuch or another of its kind, which says whose budget it is; and RedisError.
+    """
+    if not has_room(size):
+        raise LowOnDisk
+    visitor, network, line, site = used(entry)
+    for what, most_bytes, most_entries, refusal in (
+        (visitor, conf.MAX_BYTES_PER_VISITOR, conf.MAX_ENTRIES_PER_VISITOR, StoresTooMuch),
+        (network, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_ENTRIES_PER_ADDRESS, NetworkStoresTooMuch),
+        (line, conf.MAX_BYTES_PER_LINE, conf.MAX_ENTRIES_PER_LINE, LineStoresTooMuch),
+        (site, conf.MAX_BYTES, conf.MAX_ENTRIES, SiteStoresTooMuch),
+    ):
+        if most_bytes and what.bytes + size > most_bytes:
+            raise refusal
+        if most_entries and what.entries >= most_entries:
+            raise refusal(refusal.entries_sentence)
+
+
+def used(entry: Entry) -> tuple[Used, Used, Used, Used]:
+    """What the entry's visitor, network, line and the site have now. Raises RedisError."""
+    totals = read_totals() or publish_totals()
+    with database.cursor() as cursor:
+        cursor.execute(USED, parameters(entry, totals.last_id))
+        sums = [int(value) for value in cursor.fetchone()]
+    visitor, network, line, site = (Used(*sums[at : at + 2]) for at in (0, 2, 4, 6))
+    if site.entries > MANY:
+        move_totals(totals)
+    return visitor, network, totals.of(entry.queue) + line, totals.of_all() + site
+
+
+def parameters(entry: Entry, last_id: int) -> dict[str, Any]:
+    """The parameters of USED. A visitor or network that is unknown or unlimited is NULL there: it equals nothing."""
+    visitor = Entry._meta.get_field("visitor").get_db_prep_value(entry.visitor, database)
+    is_limited = conf.MAX_BYTES_PER_ADDRESS or conf.MAX_ENTRIES_PER_ADDRESS
+    address = entry.address or None if is_limited else None
+    return {"visitor": visitor, "address": address, "queue": entry.queue, "last_id": last_id}
+
+
+# The sums of the lines
+
+
+def read_totals() -> Totals | None:
+    """The sums as they were published last. None: nobody has lately. Raises RedisError."""
+    written: Any = connection().get(STORED)
+    if written is None:
+        return None
+    values = json.loads(written)
+    return Totals(values["last_id"], {queue: Used(*pair) for queue, pair in values["lines"].items()})
+
+
+def publish_totals() -> Totals:
+    """Make the sums and publish them. Raises RedisError.
+
+    A row that is inserted meanwhile may count twice until the next time; one whose commit is under way, not at all.
+    """
+    last_id = Entry.objects.aggregate(last=Max("id"))["last"] or 0
+    stored = stored_rows().values("queue").annotate(bytes=BYTES)
+    sizes = {row["queue"]: int(row["bytes"]) for row in stored.order_by()}
+    counts = Entry.objects.values("queue").annotate(rows=Count("id")).order_by()
+    totals = Totals(last_id, {row["queue"]: Used(sizes.get(row["queue"], 0), row["rows"]) for row in counts})
+    connection().set(STORED, json.dumps(asdict(totals)), ex=TOTALS_TTL)
+    return totals
+
+
+def move_totals(totals: Totals) -> None:
+    """Add the rows behind the sums to them, until the keeper makes new ones, which also know what was deleted."""
+    behind = (
+        Entry.objects.filter(pk__gt=totals.last_id)
+        .values("queue")
+        .annotate(bytes=BYTES, rows=Count("id"), last=Max("id"))
+    )
+    last_id, lines = totals.last_id, dict(totals.lines)
+    for row in behind.order_by():
+        lines[row["queue"]] = totals.of(row["queue"]) + Used(int(row["bytes"]), row["rows"])
+        last_id = max(last_id, row["last"])
+    connection().set(STORED, json.dumps(asdict(Totals(last_id, lines))), xx=True, keepttl=True)
+
+
+def stored_rows() -> EntryQuerySet:
+    """The rows that have anything stored."""
+    return Entry.objects.filter(Q(input_size__gt=0) | Q(files_size__gt=0))
+
+
+# The disk
+
+
+class Room(NamedTuple):
+    """What the disk of the storage has left for this process."""
+
+    bytes: int
+    inodes: int | None  # None: this file system has no fixed number of them
+
+
+def free_room() -> Room | None:
+    """The room on the disk of inputs and results. None: the storage is no folder of this machine."""
+    try:
+        folder = Path(default_storage.path(""))
+    except NotImplementedError:
+        return None
+    while not folder.exists():  # it is made with the first input
+        folder = folder.parent
+    disk = os.statvfs(folder)
+    return Room(disk.f_bavail * disk.f_frsize, disk.f_favail if disk.f_files else None)
+
+
+def has_room(size: int = 0) -> bool:
+    """True if the disk has MIN_FREE_DISK and MIN_FREE_INODES left once so many bytes more are stored."""
+    room = free_room()
+    if room is None:
+        return True
+    return room.bytes - size >= conf.MIN_FREE_DISK and (room.inodes is None or room.inodes > conf.MIN_FREE_INODES)

@@ -1,0 +1,195 @@
+"""The inputs of entries. An input is stored once, and named by the row it came with and by rows that joined again.
+
+One row answers for the bytes of an input in its `input_size`; the other rows that name it have 0 there.
+"""
+
+import errno
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from queueing.exceptions import StorageFull, UnusableInput
+from queueing.models import Entry, EntryQuerySet, input_path
+
+logger = logging.getLogger("queueing")
+
+FOLDER = "entries"  # has a folder for each entry, see `models/files.py`
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An input that comes with a form."""
+
+    file: "File[bytes]"
+    content_type: str
+
+    @property
+    def size(self) -> int:
+        """The bytes that a new entry with this input stores."""
+        return self.file.size or 0
+
+    @contextmanager
+    def given_to(self, entry: Entry) -> Iterator[None]:
+        """Store the input for a row that is inserted inside. After an error nothing is stored. Raises StorageFull."""
+        entry.input_name = PurePath(self.file.name or "input").name[-200:]
+        entry.input_size = self.size
+        entry.input_type = self.content_type.replace("\0", "")[:100]
+        # A name of its own: a second form with the same code must not touch the input of the first.
+        name = f"input-{uuid.uuid4().hex[:8]}{entry.heavy_task.form.ending_of(self.file)}"
+        try:
+            entry.input.save(name, self.file, save=False)
+            yield
+        except BaseException as error:
+            _delete(entry.input.name or input_path(entry, name))  # also what was stored before the disk was full
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                logger.exception("The storage is full")
+                raise StorageFull from error
+            raise
+
+    def is_input_of(self, entry: Entry) -> bool:
+        """True if the entry was made from this very content: then a form was sent twice."""
+        try:
+            kept = entry.input.storage.open(str(entry.input.name))
+        except FileNotFoundError:
+            return False
+        with kept:
+            pairs = zip(kept.chunks(), self.file.chunks(), strict=True)
+            same = kept.size == self.file.size and all(a == b for a, b in pairs)
+        self.file.seek(0)
+        return same
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The input of an entry that has ended, for another one."""
+
+    entry: Entry
+    size: int = 0  # it is stored already
+
+    @contextmanager
+    def given_to(self, entry: Entry) -> Iterator[None]:
+        """Share the input with a row that is inserted inside. Raises UnusableInput when it is gone.
+
+        The lock on the old row is held until the new row is committed. So `release` of the old row waits, and then
+        finds the new row, which names the input.
+        """
+        with transaction.atomic():
+            rows = Entry.objects.select_for_update(no_key=True).filter(pk=self.entry.pk, input__gt="")
+            source = rows.only("input", "input_name", "input_type").first()
+            if source is None or not source.input.storage.exists(str(source.input.name)):
+                raise UnusableInput("Your input is no longer stored. Please hand it in again.")
+            entry.input, entry.input_size = source.input.name, 0
+            entry.input_name, entry.input_type = source.input_name, source.input_type
+            yield
+
+    def is_input_of(self, entry: Entry) -> bool:
+        """True if the entry has joined again with this input."""
+        return bool(entry.input) and entry.input.name == self.entry.input.name
+
+
+def release(pks: Iterable[int]) -> None:
+    """These rows give up their inputs. An input that no row names any more is deleted.
+
+    Two rows that name the same input may give it up at the same moment:
+
+    1. Each clears its own name and commits.
+    2. Each looks for other rows with that name. At least one of them looks after both commits, and finds none.
+    3. That one deletes the file; both may do so.
+
+    So the caller must not be in a transaction. After a crash between two steps, the keeper deletes the file with the
+    folder of the row that it came with.
+    """
+    with transaction.atomic():
+        rows = Entry.objects.select_for_update(no_key=True).filter(pk__in=list(pks), input__gt="").order_by("pk")
+        named = list(rows.values_list("pk", "input", "input_size"))
+        Entry.objects.filter(pk__in=[pk for pk, _, _ in named]).update(input="", input_size=0)
+    sizes: Counter[str] = Counter()
+    for _, name, size in named:
+        sizes[name] += size
+    shared = set(naming(sizes).values_list("input", flat=True)) if sizes else set()
+    for name, size in sizes.items():
+        if name not in shared or not _pass_on(name, size):
+            _delete(name)
+
+
+def named_among(paths: Iterable[str]) -> set[str]:
+    """Those of the paths that a row names as its input."""
+    return set(naming(paths).values_list("input", flat=True))
+
+
+def delete_folder(code: uuid.UUID) -> None:
+    """Delete the results of an entry, and what interrupted attempts have left; inputs that a row names stay."""
+    folder = f"{FOLDER}/{code}"
+    if not default_storage.exists(folder):
+        return
+    folders, files = default_storage.listdir(folder)
+    for name in folders:
+        _delete_tree(f"{folder}/{name}")
+    paths = {f"{folder}/{name}" for name in files}
+    named = named_among(paths) if paths else set()
+    for path in paths - named:
+        default_storage.delete(path)
+    if not named:
+        default_storage.delete(folder)
+
+
+def delete_attempt(entry: Entry) -> None:
+    """Delete the files of this attempt, which has ended without a result. An error is logged: a purge finds them."""
+    try:
+        _delete_tree(f"{FOLDER}/{entry.code}/{entry.attempt}")
+    except OSError:
+        logger.exception("entry %s: the files of attempt %s cannot be deleted", entry.code, entry.attempt)
+
+
+def seconds_left(entry: Entry) -> float | None:
+    """The time for which the input of an ended entry is kept, by the database's clock. None: it is gone, or due."""
+    if entry.is_live or not entry.input:
+        return None
+    rows = Entry.objects.filter(pk=entry.pk, input__gt="", input_until__gt=Now())
+    left = rows.annotate(left=F("input_until") - Now()).values_list("left", flat=True).first()
+    return None if left is None else left.total_seconds()
+
+
+def naming(names: Iterable[str]) -> EntryQuerySet:
+    """The rows that name one of these inputs."""
+    # The second condition lets both databases use the index `entry_input`.
+    return Entry.objects.filter(input__in=list(names), input__gt="")
+
+
+def _pass_on(name: str, size: int) -> bool:
+    """Another row that names the input answers for its bytes from now on. False: no row names it any more."""
+    while (other := naming([name]).values_list("pk", flat=True).first()) is not None:
+        if not size or Entry.objects.filter(pk=other, input=name).update(input_size=size):
+            return True
+    return False
+
+
+def _delete(name: str) -> None:
+    """Delete the file, and its folder if that is empty now. An error is logged: the keeper finds the file again."""
+    try:
+        default_storage.delete(name)
+    except OSError:
+        logger.exception("The input %s cannot be deleted", name)
+    with suppress(OSError, NotImplementedError):  # the folder has results, or the storage has no folders
+        default_storage.delete(str(PurePath(name).parent))
+
+
+def _delete_tree(folder: str) -> None:
+    if not default_storage.exists(folder):
+        return
+    folders, files = default_storage.listdir(folder)
+    for name in files:
+        default_storage.delete(f"{folder}/{name}")
+    for name in folders:
+        _delete_tree(f"{folder}/{name}")
+    default_storage.delete(folder)

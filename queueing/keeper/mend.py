@@ -1,0 +1,118 @@
+"""Mending Redis: keys of a type or with a value that this project never writes there, and that would stop a line.
+
+They come from another program or a person. Each is deleted, and made again by those who write it: places from the rows,
+presence and workers by their next beat.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import redis
+from django.conf import settings
+
+from queueing.line import epoch
+from queueing.line.keys import COUNTING, KEEPER, WATCH, WRITABLE, facts_key, line_keys
+from queueing.line.tampering import reports, shorten
+
+# The types of RQ's keys of one queue, and of all.
+QUEUE_TYPES = {
+    "rq:workers:{}": "set",
+    "rq:wip:{}": "zset",
+    "rq:failed:{}": "zset",
+    "rq:finished:{}": "zset",
+    "rq:deferred:{}": "zset",
+    "rq:scheduled:{}": "zset",
+    "rq:canceled:{}": "zset",
+    "rq:ready:{}": "zset",
+}
+SHARED_TYPES = {
+    "rq:queues": "set",
+    "rq:workers": "set",
+    KEEPER: "string",
+    WATCH: "string",
+    COUNTING: "string",
+    WRITABLE: "string",
+}
+# The types of a line's own keys, by their names in LineKeys.
+LINE_TYPES = {
+    "line": "zset",
+    "held": "zset",
+    "due": "zset",
+    "absence": "hash",
+    "grace": "hash",
+    "claims": "hash",
+    "version": "string",
+    "wake": "list",
+    "notes": "list",
+    "foreign": "set",
+    "inbox": "list",
+    "unseen": "zset",
+    "epoch": "string",
+    "restoring": "string",
+    "reserved": "zset",
+}
+WORKER = "rq:worker:"
+
+
+def mend(client: redis.Redis) -> int:
+    """Delete the keys that nobody here has written so; returns how many."""
+    mended = len(_delete_others(client, SHARED_TYPES))
+    mended += sum(_mend_line(client, queue) for queue in settings.QUEUEING_TASKS)
+    return mended + _mend_workers(client) + _mend_numbers(client)
+
+
+def _mend_line(client: redis.Redis, queue: str) -> int:
+    keys = line_keys(queue)
+    types = {getattr(keys, name): kind for name, kind in LINE_TYPES.items()}
+    types |= {name.format(queue): kind for name, kind in QUEUE_TYPES.items()} | {facts_key(queue): "string"}
+    deleted = _delete_others(client, types)
+    if set(deleted) & set(keys.in_order()):
+        epoch.begin_restoring(client, queue)  # claims wait until the rows have their places back
+    return len(deleted)
+
+
+def _delete_others(client: redis.Redis, types: Mapping[str, str]) -> list[str]:
+    """Delete those of the keys that are of another type."""
+    with client.pipeline(transaction=False) as pipe:
+        for key in types:
+            pipe.type(key)
+        found = cast("list[bytes]", pipe.execute())
+    others = [key for key, kind in zip(types, found, strict=True) if kind.decode() not in {types[key], "none"}]
+    _delete(client, others, "is of another type")
+    return others
+
+
+def _mend_workers(client: redis.Redis) -> int:
+    """RQ's list of workers names hashes. What cannot be one is taken from the list; a living worker comes back."""
+    members = cast("set[bytes]", client.smembers("rq:workers"))
+    names = {member: member.decode(errors="replace") for member in members}
+    strange = [member for member, name in names.items() if not name.startswith(WORKER) or "\ufffd" in name]
+    if strange:
+        for key in ("rq:workers", *(f"rq:workers:{queue}" for queue in settings.QUEUEING_TASKS)):
+            client.srem(key, *strange)
+        reports.add("the worker %s is none", shorten(strange[0]))
+    types = {name: "hash" for member, name in names.items() if member not in strange}
+    return len(strange) + len(_delete_others(client, types))
+
+
+def _mend_numbers(client: redis.Redis) -> int:
+    """Counters and clocks must be numbers, and a watch must not begin later than now."""
+    versions = [line_keys(queue).version for queue in settings.QUEUEING_TASKS]
+    seconds, _ = client.time()
+    values = dict(zip([*versions, WATCH], cast("list[bytes | None]", client.mget(*versions, WATCH)), strict=True))
+    strange = [key for key, value in values.items() if value is not None and not _is_number(value)]
+    watch = values[WATCH]
+    if watch is not None and _is_number(watch) and int(watch) > (seconds + 1) * 1000:
+        strange.append(WATCH)
+    _delete(client, strange, "is no number")
+    return len(strange)
+
+
+def _is_number(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= 18
+
+
+def _delete(client: redis.Redis, keys: Iterable[str], why: str) -> None:
+    for key in keys:
+        client.unlink(key)
+        reports.add("the key %s %s, and was deleted", shorten(key), why)

@@ -1,0 +1,61 @@
+"""The limits of a join, in one round trip: the length of the line, and what one address may do.
+
+All of it is one script, `lua/reserve.lua`: joins at the same moment see each other.
+"""
+
+from typing import NamedTuple
+
+import redis
+
+from queueing.conf import conf
+from queueing.line import scripts
+from queueing.line.keys import LineKeys, brake_key, from_key, joins_key, on_time_key
+from queueing.line.scripts import milliseconds
+
+RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
+BRAKE_TTL = 300.0  # seconds that the brake stays on after the last minute with too many joins
+MINUTE = 60.0
+
+
+class Reservation(NamedTuple):
+    """The answer to a join."""
+
+    refusal: str  # "", or the limit that is reached: "full", "joins" or "unseen"
+    seconds: float  # until this limit is not reached any more, as far as Redis can know
+    entries: int = 0  # in the line, this one and held ones too
+    joins: int = 0  # of this line in this minute; 0 unless BRAKE is auto
+    under_way: tuple[str, ...] = ()  # other joins of the address that are being stored
+
+
+def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> Reservation:
+    """Set a place aside for an entry that is about to be stored. With job id "" only look: reserve nothing.
+
+    `place` or `cancel_reservation` takes the reservation away; otherwise it ends after RESERVATION_TTL. Raises
+    RedisError, also when Redis takes no writes.
+    """
+    extra_keys = [joins_key(queue), brake_key(queue)]
+    if address:
+        extra_keys += [from_key(queue, address), on_time_key(address)]
+    refusal, ms, *more = scripts.reserve(
+        client,
+        line,
+        job_id,
+        conf.MAX_LINE,
+        conf.HELD_WEIGHT,
+        milliseconds(RESERVATION_TTL),
+        conf.BRAKE_JOINS if conf.BRAKE == "auto" else 0,
+        milliseconds(BRAKE_TTL),
+        1000 * MINUTE / conf.ADDRESS_RATE,
+        conf.ADDRESS_BURST,
+        conf.ADDRESS_UNSEEN,
+        extra_keys=extra_keys,
+    )
+    if refusal:
+        return Reservation(refusal.decode(), ms / 1000)
+    entries, joins, *under_way = more
+    return Reservation("", 0, entries, joins, tuple(job_id.decode() for job_id in under_way))
+
+
+def is_brake_on(client: redis.Redis, queue: str) -> bool:
+    """True while the joins of this line in a minute are, or were lately, BRAKE_JOINS or more."""
+    return bool(client.exists(brake_key(queue)))

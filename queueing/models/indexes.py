@@ -1,0 +1,40 @@
+"""The indexes and constraints of entries. Each names its reader; `tests/unit/test_plans.py` looks at the plans."""
+
+from django.db import models
+
+from queueing.states import Status
+
+INDEXES = [
+    # The keeper's round: the waiting rows of a queue, and leases that are over. With the address: `crowding`.
+    models.Index(fields=["queue", "address"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
+    models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
+    # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
+    models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
+    # The latest ends (`latest_ends` of the survey), and sums over the last hour (`line_stats`).
+    models.Index(fields=["queue", "finished_at"], name="entry_finished"),
+    # The latest runs of a line in which most entries end otherwise (`latest_runs` of the survey).
+    models.Index(fields=["queue", "finished_at"], condition=models.Q(status=Status.SUCCEEDED), name="entry_succeeded"),
+    # `purge_entries`, each minute.
+    models.Index(fields=["finished_at"], name="entry_finished_at"),
+    # Whether another row names an input (`inputs.release`).
+    models.Index(fields=["input"], condition=models.Q(input__gt=""), name="entry_input"),
+    # The inputs of ended entries that are past their time (`expire_inputs`, every few seconds).
+    models.Index(fields=["input_until"], condition=models.Q(input__gt=""), name="entry_input_until"),
+    # What the network of a new entry has (`budget.used`, at each join).
+    models.Index(fields=["address"], name="entry_address"),
+    # The bytes of each line (`budget.publish_totals`, every few seconds).
+    models.Index(
+        fields=["queue"],
+        condition=models.Q(input_size__gt=0) | models.Q(files_size__gt=0),
+        name="entry_stored",
+    ),
+]
+
+CONSTRAINTS: list[models.BaseConstraint] = [
+    # Two joins at the same moment cannot both take a visitor's last place. A place that runs counts, too.
+    models.UniqueConstraint(
+        fields=["visitor", "slot"],
+        condition=models.Q(status__in=[Status.WAITING, Status.RUNNING]),
+        name="entry_slot",
+    ),
+]

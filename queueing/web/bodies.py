@@ -1,0 +1,156 @@
+"""The rules for the body of a request: whether it is taken, and how long it may be. They need its headers only.
+
+The rules take an ASGI scope, so that any server can ask them; `queueing/web/channel.py` does under daphne, and
+`queueing/web/body_limits.py` under every other server. A request without a body is none of their business.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, parse_cookie
+from django.http.request import split_domain_port, validate_host
+from django.template.defaultfilters import filesizeformat
+from django.urls import resolve
+
+from queueing.web import uploads
+from queueing.web.address import address_of_scope, network_key
+from queueing.web.origin import is_accepted
+from queueing.web.refusals import (
+    BAD_REQUEST,
+    FOREIGN,
+    NO_ROOM,
+    NOT_ALLOWED_HOST,
+    NOT_FOUND,
+    Refusal,
+    method_not_allowed,
+    too_large,
+)
+
+SMALL = 64 * 1024  # bytes of a body, unless the view says otherwise
+SLACK = 1024**2  # bytes of a form beside its file: its other fields, and the marks between them
+COPIES = 2  # of a body in the temporary folder, while Django takes it apart
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # methods without a body
+
+type View = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A body may come: at most `limit` bytes. Its room is held until the ticket is released."""
+
+    limit: int
+    ticket: uploads.Ticket
+    refusal: Refusal  # for the body that turns out to be longer
+
+
+def takes_file(limit: Callable[..., int]) -> Callable[[View], View]:
+    """Decorator of a view whose form has a file; `limit` gets the arguments of the URL and returns bytes."""
+
+    def mark(view: View) -> View:
+        view.limit_of_file = limit  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def has_body(scope: Any) -> bool:
+    """True if the headers announce a body."""
+    return any(
+        (name == b"content-length" and value.strip() != b"0") or name == b"transfer-encoding"
+        for name, value in scope["headers"]
+    )
+
+
+def declared_size(scope: Any) -> int | None:
+    """Content-Length; None for a body that comes in chunks. Raises ValueError for a length that is no number."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            if not value.isdigit() or len(value) > 18:
+                raise ValueError(value)
+            return int(value)
+    return None
+
+
+def judge(scope: Any) -> Permit | Refusal:
+    """What becomes of this request, which has a body."""
+    try:
+        size = declared_size(scope)
+        view, kwargs = _view(scope)
+        limit = _limit(view, kwargs)
+    except ValueError:
+        return BAD_REQUEST
+    except Http404:
+        return NOT_FOUND
+    if refusal := _refusal(scope, view):
+        return refusal
+    if scope["method"] in SAFE:
+        return too_large("This page takes nothing.")
+    refusal = too_large(_sentence(limit))
+    if size is not None and size > limit:
+        return refusal
+    room, copies = (uploads.large, COPIES) if limit > SMALL else (uploads.small, 1)
+    address = network_key(address_of_scope(scope))
+    ticket = room.reserve(address, copies * (limit if size is None else size))
+    return NO_ROOM if ticket is None else Permit(limit, ticket, refusal)
+
+
+def methods_of(view: View) -> frozenset[str] | None:
+    """The methods that a view's decorator (`require_POST` and the like) lets through; None if it has none."""
+    inner: Any = view
+    while inner is not None:
+        code = getattr(inner, "__code__", None)
+        if code is not None and "request_method_list" in code.co_freevars:
+            cell = inner.__closure__[code.co_freevars.index("request_method_list")]
+            return frozenset(cell.cell_contents)
+        inner = getattr(inner, "__wrapped__", None)
+    return None
+
+
+def _view(scope: Any) -> tuple[View, dict[str, Any]]:
+    """The view of this path, and its arguments. Raises Http404."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    match = resolve(path)
+    return match.func, match.kwargs
+
+
+def _limit(view: View, kwargs: dict[str, Any]) -> int:
+    """Bytes of a body. Raises Http404 for a form that does not exist."""
+    limit: Callable[..., int] | None = getattr(view, "limit_of_file", None)
+    return SMALL if limit is None else limit(**kwargs) + SLACK
+
+
+def _refusal(scope: Any, view: View) -> Refusal | None:
+    """The refusal that needs no look at the size, in the order of Django's own checks."""
+    if not _is_allowed_host(scope):
+        return NOT_ALLOWED_HOST
+    methods = methods_of(view)
+    if methods is not None and scope["method"] not in methods:
+        return method_not_allowed(methods)
+    if scope["method"] in SAFE or getattr(view, "csrf_exempt", False):
+        return None
+    has_origin = any(name == b"origin" for name, _ in scope["headers"])
+    if (has_origin and not is_accepted(scope)) or not _has_csrf_cookie(scope):
+        return FOREIGN
+    return None
+
+
+def _is_allowed_host(scope: Any) -> bool:
+    host = b"".join(value for name, value in scope["headers"] if name == b"host").decode("latin-1")
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def _has_csrf_cookie(scope: Any) -> bool:
+    """A form without this cookie is refused whatever its body says."""
+    if settings.CSRF_USE_SESSIONS:
+        return True
+    cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
+    return settings.CSRF_COOKIE_NAME in parse_cookie(cookies)
+
+
+def _sentence(limit: int) -> str:
+    if limit <= SMALL:
+        return "This form takes no file."
+    return f"This file is too large; the limit is {filesizeformat(limit - SLACK)}."

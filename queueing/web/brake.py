@@ -1,0 +1,111 @@
+"""The brake of the form: a check that each join has to pass while it is on, by a setting or because a line is flooded.
+
+The check that comes with it is a proof of work: the browser looks for a number whose SHA-256 begins with zero bits. It
+costs a visitor a second or two, and somebody who joins ten thousand times some hours. Nothing of it leaves the site.
+BRAKE_CHECK names another class, for a captcha.
+"""
+
+import hashlib
+import re
+import time
+import uuid
+from typing import Protocol, cast
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.module_loading import import_string
+from django.utils.safestring import SafeString
+
+from queueing.conf import conf
+from queueing.exceptions import CheckFailed
+from queueing.line import reserving
+from queueing.line.clients import RedisError, connection
+from queueing.web.address import address_of_request, network_key
+
+# Seconds from the form to the join; at most RESULT_TTL, because a code is used up only while its row is kept.
+LIFE = 900.0
+PROOF = re.compile(r"[0-9a-f]{8}")
+
+MISSING = "This line asks each browser for a short calculation first, which needs JavaScript. Please join again."
+EXPIRED = "This form was open for too long, or the network has changed. Please join again."
+
+
+class Check(Protocol):
+    """What the form asks for while the brake is on. BRAKE_CHECK names a class of this kind, without arguments."""
+
+    def markup(self, request: HttpRequest, queue: str) -> SafeString:
+        """The part of the form, with its own fields."""
+        ...
+
+    def verify(self, request: HttpRequest, queue: str) -> uuid.UUID | None:
+        """The code of the entry that this check is good for, once; None if the check is used up in another way.
+
+        Raises CheckFailed with a sentence for the visitor.
+        """
+        ...
+
+
+def markup(request: HttpRequest, queue: str) -> SafeString:
+    """The check's part of the form; empty while the brake is off."""
+    return _check().markup(request, queue) if is_on(queue) else SafeString("")
+
+
+def verify(request: HttpRequest, queue: str) -> uuid.UUID | None:
+    """As `Check.verify`; None while the brake is off."""
+    return _check().verify(request, queue) if is_on(queue) else None
+
+
+def is_on(queue: str) -> bool:
+    """True if a join of this line has to pass the check now."""
+    if conf.BRAKE != "auto":
+        return conf.BRAKE == "on"
+    try:
+        return reserving.is_brake_on(connection(), queue)
+    except RedisError:
+        return False  # nobody can join
+
+
+def _check() -> Check:
+    return cast("Check", import_string(conf.BRAKE_CHECK)())
+
+
+class ProofOfWork:
+    """A number for which the SHA-256 of a signed challenge begins with BRAKE_BITS zero bits, as in Hashcash.
+
+    The challenge is `<code>:<expiry>:<bits>:<seed>`. The seed signs the rest, the line and the network: a challenge is
+    good for this line, from this network, for LIFE seconds. The code becomes that of the entry, so a challenge yields
+    one entry, and sending the form twice yields the same one.
+    """
+
+    def markup(self, request: HttpRequest, queue: str) -> SafeString:
+        code, life = uuid.uuid4().hex, min(LIFE, conf.RESULT_TTL)
+        expiry, bits = str(round(time.time() + life)), str(conf.BRAKE_BITS)
+        seed = self._seed(request, queue, code, expiry, bits)
+        context = {"challenge": f"{code}:{expiry}:{bits}:{seed}", "seed": seed, "bits": bits, "life": round(life)}
+        return render_to_string("queueing/brake.html", context)
+
+    def verify(self, request: HttpRequest, queue: str) -> uuid.UUID | None:
+        challenge, proof = request.POST.get("challenge", ""), request.POST.get("proof", "")
+        if challenge.count(":") != 3 or not PROOF.fullmatch(proof):
+            raise CheckFailed(MISSING)
+        code, expiry, bits, seed = challenge.split(":")
+        if not constant_time_compare(seed, self._seed(request, queue, code, expiry, bits)):
+            raise CheckFailed(EXPIRED)
+        if int(expiry) < time.time():  # as for Django's signed cookies, hosts' clocks may differ by seconds
+            raise CheckFailed(EXPIRED)
+        if not is_proof(seed, proof, int(bits)):
+            raise CheckFailed(MISSING)
+        return uuid.UUID(code)
+
+    @staticmethod
+    def _seed(request: HttpRequest, queue: str, code: str, expiry: str, bits: str) -> str:
+        network = network_key(address_of_request(request))
+        text = ":".join((queue, network, code, expiry, bits))
+        return salted_hmac("queueing.web.brake", text, algorithm="sha256").hexdigest()[:32]
+
+
+def is_proof(seed: str, proof: str, bits: int) -> bool:
+    """True if the hash of seed and proof begins with so many zero bits. `join/work.js` looks for such a proof."""
+    digest = hashlib.sha256(f"{seed}{proof}".encode()).digest()
+    return int.from_bytes(digest) >> (256 - bits) == 0

@@ -1,0 +1,51 @@
+"""The options of the web process: daphne's own, with this site's server and defaults."""
+
+import argparse
+
+from daphne.cli import CommandLineInterface
+from daphne.endpoints import build_endpoint_description_strings
+from django.conf import settings
+
+from queueing.web.server import Server
+
+# daphne's own backlog refuses bursts: thousands of pages come back together after a restart.
+BACKLOG = 2048
+DEFAULTS = {
+    "application": "config.asgi:application",
+    # Seconds; a silent socket is noticed after 20 at most.
+    "ping_interval": 10,
+    "ping_timeout": 8,
+    # Bytes; a page says little, and a frame to it is smaller, too.
+    "websocket_max_message_size": 16384,
+    "websocket_max_frame_size": 16384,
+}
+
+
+class CommandLine(CommandLineInterface):
+    """daphne's command line. The application need not be named; without an address it is 127.0.0.1 and PORT."""
+
+    server_class = Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        for action in self.parser._actions:  # noqa: SLF001  # argparse has no other way to make one optional
+            if action.dest == "application":
+                action.nargs = "?"
+        self.parser.set_defaults(**DEFAULTS)
+
+    def run(self, arguments: list[str]) -> None:
+        super().run(self.with_endpoint(arguments))
+
+    def with_endpoint(self, arguments: list[str]) -> list[str]:
+        """The arguments, with an endpoint that has our backlog in the place of `--bind` and `--port`."""
+        address = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        address.add_argument("-b", "--bind")
+        address.add_argument("-p", "--port", type=int)
+        given, rest = address.parse_known_args(arguments)
+        others = self.parser.parse_args(rest)
+        has_other = others.unix_socket or others.socket_strings or others.file_descriptor is not None
+        if given.bind is None and given.port is None and has_other:
+            return rest
+        port = settings.PORT if given.port is None else given.port
+        [endpoint] = build_endpoint_description_strings(host=given.bind or "127.0.0.1", port=port)
+        return ["--endpoint", f"{endpoint}:backlog={BACKLOG}", *rest]

@@ -1,0 +1,21 @@
+"""The headers that every answer has, whether a view made it, WhiteNoise, Django itself, or the server."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.csp import CSP, build_policy
+
+PRIVATE = "private, no-store"  # for an answer that says nothing else about caches
+
+
+def guards() -> dict[str, str]:
+    """What a browser may do with an answer: run no foreign script, frame nothing, guess no type, keep no copy."""
+    policy: Any = settings.SECURE_CSP
+    return {
+        str(CSP.HEADER_ENFORCE): build_policy(policy),
+        "X-Frame-Options": settings.X_FRAME_OPTIONS,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+        "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+        "Cache-Control": PRIVATE,
+    }

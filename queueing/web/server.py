@@ -1,0 +1,164 @@
+"""daphne with limits: its server and factory, made of the connections of `channel.py`."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+import daphne.server  # must come before anything else of Twisted: it chooses the reactor
+from daphne.http_protocol import HTTPFactory
+from daphne.ws_protocol import WebSocketProtocol
+
+from queueing.conf import conf
+from queueing.web.address import is_proxy, network_key
+from queueing.web.body_limits import TAKEN
+from queueing.web.channel import Channel
+from queueing.web.guards import guards
+from queueing.web.origin import App
+from queueing.web.request import Request
+
+CHECK = 1.0  # seconds between two looks at the deadlines of all connections
+PIECE = 256 * 1024  # bytes of a body that are read at a time
+
+
+class Factory(HTTPFactory):
+    """Makes the connections, and looks at their deadlines. Sockets are no connections of it any more."""
+
+    protocol = Channel
+
+    def __init__(self, server: "Server") -> None:
+        super().__init__(server)
+        self.timeOut = None  # Twisted's own, which any byte resets
+        self.channels: set[Channel] = set()
+        self.by_address: Counter[str] = Counter()  # connections that are no proxy's
+        self._clock: Any = self.reactor
+        self._clock.callLater(CHECK, self.check)
+
+    def buildProtocol(self, addr: Any) -> Channel | None:
+        """None closes the connection: the address has too many."""
+        address = self._counted(addr)
+        if address and self.by_address[address] >= conf.MAX_CONNECTIONS_PER_ADDRESS:
+            return None
+        made: Any = super().buildProtocol(addr)
+        made.requestFactory = Request
+        channel: Channel = made
+        channel.address = address
+        self.channels.add(channel)
+        if address:
+            self.by_address[address] += 1
+        return channel
+
+    def forget(self, channel: Channel) -> None:
+        """The connection is over, or a WebSocket."""
+        if channel not in self.channels:
+            return
+        self.channels.remove(channel)
+        if channel.address:
+            self.by_address[channel.address] -= 1
+            if not self.by_address[channel.address]:
+                del self.by_address[channel.address]
+
+    def check(self) -> None:
+        """End every connection that has waited too long."""
+        now = time.monotonic()
+        for channel in list(self.channels):
+            channel.check(now)
+        self._clock.callLater(CHECK, self.check)
+
+    def _counted(self, addr: Any) -> str:
+        """A key of the peer's network; empty for a proxy, which limits its own clients, and for a Unix socket."""
+        host = getattr(addr, "host", "")
+        return "" if not host or is_proxy(host) else network_key(host)
+
+
+class Server(daphne.server.Server):
+    """daphne's server: bodies reach the application in pieces, and answers leave as fast as they are read."""
+
+    def __init__(self, application: App, **options: Any) -> None:
+        super().__init__(Feeding(application), **options)
+
+    @property
+    def http_factory(self) -> Factory:
+        """The factory. `run` of daphne makes its own and has no hook for another one."""
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, _daphnes_own: HTTPFactory) -> None:
+        self._http_factory = Factory(self)
+
+    def create_application(self, protocol: Any, scope: Any) -> Any:
+        if isinstance(protocol, Request):
+            scope["extensions"] = {TAKEN: {}}
+            scope["request"] = protocol
+        return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Send a message in pieces, each when the client has taken the one before."""
+        for piece in pieces(message):
+            await super().handle_reply(protocol, piece)
+            channel = getattr(protocol, "channel", None)
+            if isinstance(channel, Channel):
+                await channel.drained()
+
+
+class Feeding:
+    """ASGI middleware that hands out a body piece by piece, and gives its room back at the end of the request."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        request: Request | None = scope.pop("request", None)
+        if request is None:
+            return self.app(scope, receive, send)
+        return self._feed(request, scope, receive, send)
+
+    async def _feed(self, request: Request, scope: Any, receive: Any, send: Any) -> None:
+        request.is_started = True
+        try:
+            await self.app(scope, Feed(request.body, receive).receive, send)
+        finally:
+            request.release(is_over=True)
+
+
+class Feed:
+    """A body as ASGI messages, then what the server says. Each message is a turn of the event loop for all others."""
+
+    def __init__(self, body: Any, receive: Any) -> None:
+        self.body, self._receive = body, receive
+
+    async def receive(self) -> Any:
+        await asyncio.sleep(0)
+        if not self.body.closed:
+            piece = self.body.read(PIECE)
+            more = len(piece) == PIECE
+            if not more:
+                self.body.close()
+            return {"type": "http.request", "body": piece, "more_body": more}
+        while (message := await self._receive())["type"] == "http.request":
+            pass  # daphne's own, of an empty body
+        return message
+
+
+def pieces(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The message, with a long body cut into messages that a slow client can take in STALL_SECONDS."""
+    body = message.get("body", b"") if message["type"] == "http.response.body" else b""
+    size = max(16 * 1024, int(conf.MIN_RATE * conf.STALL_SECONDS))
+    if len(body) <= size:
+        yield message
+        return
+    for start in range(0, len(body), size):
+        is_last = start + size >= len(body)
+        more = not is_last or message.get("more_body", False)
+        yield {"type": message["type"], "body": body[start : start + size], "more_body": more}
+
+
+def guard_handshakes() -> None:
+    """Give the headers of every answer to a refused WebSocket handshake, too. Call once."""
+    send = WebSocketProtocol.sendHttpErrorResponse
+
+    def send_guarded(self: Any, code: int, reason: str, headers: Any = None) -> None:
+        send(self, code, reason, [*guards().items(), ("Connection", "close"), *(headers or ())])
+
+    WebSocketProtocol.sendHttpErrorResponse = send_guarded

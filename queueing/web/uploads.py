@@ -1,0 +1,52 @@
+"""Room for the bodies that are under way in this process.
+
+A body lies in the temporary folder from its first byte until its request is over. Its room is reserved at the headers,
+by the length that they declare, so that an upload that has begun is never broken off for want of room.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from queueing.conf import conf
+
+SHARE = 4  # one address holds at most a quarter of the room, or a single body
+SMALL_ROOM = 64 * 1024**2  # bytes for all small bodies; they lie in memory
+LEAST = 4096  # bytes that a body counts at least: its connection and request cost that much
+
+
+class Room:
+    """A number of bytes, and who holds how many of them."""
+
+    def __init__(self, size: Callable[[], int]) -> None:
+        self.size = size
+        self.held: Counter[str] = Counter()  # bytes by address; the empty one stands for all unknown ones
+
+    def reserve(self, address: str, size: int) -> "Ticket | None":
+        """Room for one more body of this address. None if there is not enough."""
+        size = max(size, LEAST)
+        mine = self.held[address]
+        if self.held.total() + size > self.size():
+            return None
+        if address and mine and mine + size > self.size() // SHARE:
+            return None
+        self.held[address] += size
+        return Ticket(self, address, size)
+
+
+class Ticket:
+    """A reservation. Release it when the request is over; a second release does nothing."""
+
+    def __init__(self, room: Room, address: str, size: int) -> None:
+        self.room, self.address, self.size = room, address, size
+
+    def release(self) -> None:
+        """Give the room back."""
+        held = self.room.held
+        held[self.address] -= self.size
+        if not held[self.address]:
+            del held[self.address]
+        self.size = 0
+
+
+large = Room(lambda: conf.UPLOADS_BYTES)
+small = Room(lambda: SMALL_ROOM)

@@ -1,0 +1,63 @@
+"""The wires under the sockets of daphne: a client that floods the server, or does not read, is cut off.
+
+daphne reads whatever a client sends, control frames too, and keeps in memory whatever a client does not take: it has
+neither a limit nor back-pressure, and a client that sends a byte now and then is never pinged. Other ASGI servers make
+the sender wait instead, which is no better: one client that does not read would keep the Announcer from all the others.
+"""
+
+import time
+from typing import Any
+
+from daphne.ws_protocol import WebSocketProtocol
+
+# Bytes that a client may send in a PERIOD of seconds, with its handshake. A page sends only answers to pings.
+BYTES, PERIOD = 128 * 1024, 10.0
+
+
+class Unread:
+    """Told by Twisted that a client has left 64 KiB unread, beside what the kernels keep: it is cut off.
+
+    A page that reads is never so far behind, and one whose network has died connects again. Twisted calls this a
+    producer (IPushProducer), which it asks to pause.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+
+    def pauseProducing(self) -> None:  # noqa: N802  # Twisted's name
+        self.transport.abortConnection()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """Nothing was paused."""
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection is closed."""
+
+
+def guard_wires() -> None:
+    """Have daphne watch its sockets. Call once, before the server takes connections.
+
+    daphne has no hook for this, so its methods are wrapped; `tests/processes/test_wires.py` watches them.
+    """
+    read, opened = WebSocketProtocol.dataReceived, WebSocketProtocol.onOpen
+
+    def data_received(self: Any, data: bytes) -> None:
+        if _is_flood(self, len(data)):
+            self.transport.abortConnection()
+        else:
+            read(self, data)
+
+    def on_open(self: Any) -> None:
+        self.transport.unregisterProducer()  # it was the HTTP channel, which only stops to read
+        self.transport.registerProducer(Unread(self.transport), True)
+        opened(self)
+
+    WebSocketProtocol.dataReceived, WebSocketProtocol.onOpen = data_received, on_open
+
+
+def _is_flood(protocol: Any, size: int) -> bool:
+    now, (ends, received) = time.monotonic(), getattr(protocol, "guarded", (0.0, 0))
+    if now >= ends:
+        ends, received = now + PERIOD, 0
+    protocol.guarded = ends, received + size
+    return bool(received + size > BYTES)

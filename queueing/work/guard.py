@@ -1,0 +1,125 @@
+"""A worker's guard over its horse: time, memory, disk and processes, looked at twice a second.
+
+The worker kills a horse that is over a limit. The kernel keeps some limits by itself (`limits.py`), and the guard then
+knows from the horse's peak that memory was the cause of its death.
+"""
+
+import mmap
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from queueing.work import horse
+from queueing.work.limits import Limits
+from queueing.work.scratch import Scratch, size_of_unnamed
+
+INTERVAL = 0.5  # seconds between two looks
+LARGEST_SHARE = 0.1  # of the worker's time, that looks may take
+TIMEOUT_GRACE = 1.5  # seconds after its timeout in which a task may end by RQ's alarm
+STORING_GRACE = 60.0  # seconds after its timeout in which the end of a task may be stored
+KILOBYTE = 1024
+# A buffer that grows to the double needs three times its size, so a third of the limit may be all that fits.
+SHORT_OF_MEMORY = 1 / 3
+
+
+class Limit(StrEnum):
+    """The limits, beside that of time, for which a worker kills its horse."""
+
+    MEMORY = "memory"
+    DISK = "disk"
+    PROCESSES = "processes"
+
+
+class Guard:
+    """The limits of one horse, the largest figures seen, and its temporary folder. Made before the fork."""
+
+    def __init__(self, limits: Limits, *, timeout: float, children_before: Collection[int]) -> None:
+        self.limits = limits
+        self.scratch = Scratch()
+        self.broken: Limit | None = None
+        self.is_late = False
+        self.pause = INTERVAL  # seconds until the next look
+        self._timeout = timeout
+        self._began = time.monotonic()
+        self._before = children_before
+        self._is_storing = mmap.mmap(-1, 1)  # shared with the horse
+        self._inherited = _memory("self")
+        self._peak = 0  # bytes of one process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.scratch.delete()
+        self._is_storing.close()
+
+    def until_the_end_of(self, horse_pid: int, *, kill: Callable[[], object]) -> None:
+        """Kill the horse when it is over a limit. RQ's alarm breaks this off from time to time, for the lease."""
+        with horse.end_of(horse_pid) as has_ended:
+            while not has_ended(self.pause):
+                if self.look():
+                    kill()
+
+    def note_task_is_over(self) -> None:
+        """In the horse: what follows is the storing of the end."""
+        self._is_storing[0] = 1
+
+    def look(self) -> bool:
+        """True if the horse must be killed: its time is over, or a limit is broken."""
+        began = time.monotonic()
+        grace = STORING_GRACE if self._is_storing[0] else TIMEOUT_GRACE
+        self.is_late = began - self._began > self._timeout + grace
+        self.broken = self.broken or self._broken_now()
+        self.pause = max(INTERVAL, (time.monotonic() - began) / LARGEST_SHARE)
+        return self.is_late or self.broken is not None
+
+    def note_end(self, usage: Any) -> None:
+        """The horse has ended. `usage` is that of wait4(2), and knows the peak since the last look."""
+        self._peak = max(self._peak, usage.ru_maxrss * KILOBYTE - self._inherited.get("VmRSS", 0))
+
+    @property
+    def short_of_memory(self) -> bool:
+        """True if the horse has taken so much that its next request may have been refused."""
+        return self._peak >= SHORT_OF_MEMORY * self.limits.memory
+
+    def _broken_now(self) -> Limit | None:
+        memories = {pid: memory for pid in horse.family(self._before) if (memory := _memory(pid))}
+        if len(memories) > self.limits.processes + 1:
+            return Limit.PROCESSES
+        if self._is_over_memory(memories):
+            return Limit.MEMORY
+        named = self.scratch.size(self.limits.disk)
+        return Limit.DISK if named + size_of_unnamed(memories) > self.limits.disk else None
+
+    def _is_over_memory(self, memories: dict[int, dict[str, int]]) -> bool:
+        """True if all processes of the task together hold too much memory that nobody else shares."""
+        inherited, data = _held(self._inherited), self._inherited.get("VmData", 0)
+        self._peak = max([self._peak, *(memory["VmData"] - data for memory in memories.values())])
+        if sum(map(_held, memories.values())) - inherited <= self.limits.memory:
+            return False
+        # Memory that several processes share was counted for each of them; this count is exact, and slower.
+        return len(memories) == 1 or sum(map(_own_share, memories)) - inherited > self.limits.memory
+
+
+def _memory(pid: int | str) -> dict[str, int]:
+    """Bytes by name (VmData, VmRSS, RssAnon, RssShmem) as in proc_pid_status(5); empty for a process that has ended."""
+    return _bytes_by_name(Path(f"/proc/{pid}/status"), ("VmData:", "VmRSS:", "RssAnon:", "RssShmem:"))
+
+
+def _held(memory: dict[str, int]) -> int:
+    return memory.get("RssAnon", 0) + memory.get("RssShmem", 0)
+
+
+def _own_share(pid: int) -> int:
+    """Bytes that this process holds; of a page that several processes share, its part."""
+    return sum(_bytes_by_name(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:")).values())
+
+
+def _bytes_by_name(path: Path, names: tuple[str, ...]) -> dict[str, int]:
+    with suppress(OSError):
+        lines = (line.split() for line in path.read_text().splitlines() if line.startswith(names))
+        return {name.removesuffix(":"): int(number) * KILOBYTE for name, number, *_ in lines}
+    return {}

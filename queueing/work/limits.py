@@ -1,0 +1,70 @@
+"""The limits of a running task, and how each of them is kept.
+
+time       the worker's clock (`guard.py`); before that, RQ's alarm in the horse
+memory     RLIMIT_DATA in each process of the task; the worker looks at the sum of them
+CPU        RLIMIT_CPU in each process of the task
+disk       `Attempt.save_file`, and the worker's look at the temporary folder. RLIMIT_FSIZE would also fall on SQLite
+processes  for none at all, a filter of system calls (`confinement.py`); for some, the worker's count. RLIMIT_NPROC
+           counts all processes of the user, and never those of root
+"""
+
+import resource
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from queueing.conf import conf
+from queueing.registry import all_tasks
+
+CPU_GRACE = 5  # seconds between SIGXCPU, which tells its reason, and the kernel's SIGKILL
+OOM_SCORE = 500  # of a horse, where other processes have 0: the system out of memory kills horses first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits of one task. Memory does not count what the horse inherits from its worker."""
+
+    memory: int  # bytes
+    cpu: int  # seconds
+    disk: int  # bytes of the temporary folder, and of the saved files
+    processes: int  # that the task has running at one time, beside its own
+
+
+def limits_of(line: str) -> Limits:
+    """The limits of the tasks of this line."""
+    task = all_tasks().get(line)
+    return Limits(
+        memory=_first(task.memory_bytes if task else None, conf.TASK_MEMORY_BYTES),
+        cpu=_first(task.cpu_seconds if task else None, conf.TASK_CPU_SECONDS),
+        disk=_first(task.disk_bytes if task else None, conf.TASK_DISK_BYTES),
+        processes=_first(task.processes if task else None, conf.TASK_PROCESSES),
+    )
+
+
+def _first(of_task: int | None, usual: int) -> int:
+    return usual if of_task is None else of_task
+
+
+def set_limits(limits: Limits) -> None:
+    """In a new horse: the limits that the kernel keeps. Processes that the task starts inherit them."""
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_CPU, limits.cpu, grace=CPU_GRACE)
+    if sys.platform == "linux":
+        _lower(resource.RLIMIT_DATA, _data_in_use() + limits.memory)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def _lower(kind: int, value: int, *, grace: int = 0) -> None:
+    """Set a limit, unless there is a lower one already. The hard limit is higher by `grace`."""
+    soft, hard = resource.getrlimit(kind)
+    bounds = [(value, soft), (value + grace, hard)]
+    wanted_soft, wanted_hard = (new if old == resource.RLIM_INFINITY else min(new, old) for new, old in bounds)
+    resource.setrlimit(kind, (wanted_soft, wanted_hard))
+
+
+def _data_in_use() -> int:
+    """Bytes that count for RLIMIT_DATA already: private memory that can be written, touched or not."""
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    return pages * resource.getpagesize()

@@ -1,0 +1,166 @@
+"""The limits of a join that Redis counts: the length of the line, and the joins and unseen places of one address."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import redis
+
+from queueing.line import keys, presence
+from queueing.line.places import Line, get_line
+from queueing.line.reserving import Reservation
+from queueing.states import Absence
+from tests.support.standing import stand
+
+HERE, THERE = "a" * 16, "b" * 16
+
+
+def ask(line: Line, address: str = HERE) -> Reservation:
+    return line.reserve(uuid.uuid4().hex, address)
+
+
+def refusals(line: Line, address: str, times: int) -> list[str]:
+    return [ask(line, address).refusal for _ in range(times)]
+
+
+def pass_time(valkey: redis.Redis, address: str, seconds: float) -> None:
+    """Let the address have joined that much earlier."""
+    key = keys.on_time_key(address)
+    valkey.set(key, float(valkey.get(key) or 0) - 1000 * seconds, px=600_000)
+
+
+# Joins of an address
+
+
+def test_an_address_joins_in_a_burst_and_then_at_a_rate(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 3, "ADDRESS_RATE": 6}
+    assert refusals(line, HERE, 4) == ["", "", "", "joins"]
+    assert refusals(line, THERE, 3) == ["", "", ""]
+    pass_time(valkey, HERE, 10)
+    assert refusals(line, HERE, 2) == ["", "joins"]
+
+
+def test_the_time_after_which_a_join_is_taken_is_true(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 6}
+    refusals(line, HERE, 2)
+    seconds = ask(line).seconds
+    assert 8 < seconds <= 10
+    pass_time(valkey, HERE, seconds - 2)
+    assert ask(line).refusal == "joins"
+    pass_time(valkey, HERE, 2)
+    assert ask(line).refusal == ""
+
+
+def test_a_refused_join_costs_the_address_nothing(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 1, "ADDRESS_RATE": 6}
+    refusals(line, HERE, 10)
+    pass_time(valkey, HERE, 10)
+    assert ask(line).refusal == ""
+    assert valkey.zcard(line.keys.reserved) == 2
+
+
+def test_the_joins_of_an_address_count_over_all_lines(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 2}
+    assert [ask(line).refusal, ask(get_line("documents")).refusal, ask(line).refusal] == ["", "", "joins"]
+
+
+def test_a_visitor_without_an_address_has_no_limits_by_address(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 1, "ADDRESS_UNSEEN": 1}
+    assert refusals(line, "", 5) == [""] * 5
+
+
+def test_a_clock_of_redis_that_is_put_back_locks_nobody_out_for_long(
+    line: Line, valkey: redis.Redis, settings: Any
+) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 6}
+    ask(line)
+    pass_time(valkey, HERE, -1_000_000)
+    assert ask(line).seconds <= 10
+
+
+def test_a_school_joins_at_the_same_moment(line: Line) -> None:
+    """As shipped: thirty visitors behind one address."""
+    with ThreadPoolExecutor(15) as pool:
+        assert set(pool.map(lambda _: ask(line).refusal, range(30))) == {""}
+
+
+# Places whose page nobody looked at
+
+
+def test_places_without_a_look_are_few_and_a_look_makes_room(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 3}
+    ids = [uuid.uuid4().hex for _ in range(3)]
+    for number, job_id in enumerate(ids):
+        assert line.reserve(job_id, HERE).refusal == ""
+        line.place(job_id, number, address=HERE)
+    refused = ask(line)
+    assert (refused.refusal, 5 < refused.seconds <= 10) == ("unseen", True)
+    assert ask(line, THERE).refusal == ""
+    presence.beat("probe", [ids[0]], 10)
+    assert refusals(line, HERE, 2) == ["", "unseen"]
+
+
+def test_a_limit_that_is_lifted_stays_lifted(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    """More places than one command of a script takes."""
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 1_000_000, "MAX_LINE": 1_000_000}
+    for key in (line.keys.unseen, keys.from_key("probe", HERE)):
+        valkey.zadd(key, {str(number): number for number in range(20_000)})
+    assert ask(line).refusal == ""
+    valkey.delete(line.keys.unseen)
+    assert ask(line).refusal == ""
+    assert valkey.zcard(keys.from_key("probe", HERE)) == 2
+
+
+def test_a_join_that_was_not_stored_makes_room(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 1}
+    line.reserve("1", HERE)
+    assert ask(line).refusal == "unseen"
+    line.cancel_reservation("1")
+    assert ask(line).refusal == ""
+
+
+def test_joins_at_the_same_moment_are_never_more_than_allowed(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 5}
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: ask(line).refusal, range(24)))
+    assert (answers.count(""), answers.count("unseen")) == (5, 19)
+    settings.QUEUEING = {"ADDRESS_BURST": 7, "ADDRESS_RATE": 0.1}
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: ask(line, THERE).refusal, range(24)))
+    assert (answers.count(""), answers.count("joins")) == (7, 17)
+
+
+def test_places_that_come_back_after_a_flush_count_again(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 1}
+    ask(line)
+    valkey.flushall()
+    line.place("1", 1, address=HERE)  # the keeper, from the row
+    assert ask(line).refusal == "unseen"
+
+
+# The length of the line
+
+
+def test_held_places_weigh_less_than_present_ones(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"MAX_LINE": 3, "HELD_WEIGHT": 0.25}
+    for number in range(8):
+        stand(line, str(number), number, presence=60)
+        presence.close("probe", str(number), Absence.LOST)
+    assert line.length() == 2
+    assert refusals(line, HERE, 2) == ["", "full"]
+    presence.beat("probe", ["0"], 60)
+    assert line.length() == 3
+
+
+def test_a_look_says_what_a_join_would_be_told_and_changes_nothing(
+    line: Line, valkey: redis.Redis, settings: Any
+) -> None:
+    for limit in ({"MAX_LINE": 2}, {"ADDRESS_BURST": 2}, {"ADDRESS_UNSEEN": 2}):
+        valkey.flushall()
+        settings.QUEUEING = limit
+        for expected in ("", ""):
+            before = valkey.keys()
+            assert [line.reserve("", HERE).refusal for _ in range(5)] == [expected] * 5
+            assert set(valkey.keys()) - set(before) <= {keys.WRITABLE.encode()}
+            assert ask(line).refusal == expected
+        assert line.reserve("", HERE).refusal == ask(line).refusal != ""
