@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 
 from queueing.models import Entry
 from tests.support.visitors import FORM, Visitor, staff, superuser, upload
@@ -89,3 +90,23 @@ def test_fields_that_the_form_does_not_have_set_no_column() -> None:
 def test_a_field_that_comes_twice_counts_once() -> None:
     entry = Visitor().join(label=["first", "second"])
     assert entry.kwargs["label"] == "second"
+
+
+def test_a_session_begins_with_a_join_and_never_with_a_look() -> None:
+    visitor = Visitor()
+    for path in ("/", FORM, "/entry/00000000-0000-0000-0000-000000000000/", "/admin/login/", "/metrics"):
+        visitor.client.get(path)
+    assert visitor.client.post(FORM, {}).status_code == 422
+    assert not Session.objects.exists()
+    visitor.join()
+    assert Session.objects.count() == 1
+
+
+def test_no_cookie_but_the_two_of_session_and_form_is_ever_set() -> None:
+    """Only these have the prefix that keeps other sites of the domain from planting them."""
+    entry, colleague = Visitor().join(), staff("view", "change")
+    colleague.client.get("/admin/login/")
+    answer = colleague.client.post("/admin/queueing/entry/", {"action": "end", "_selected_action": str(entry.pk)})
+    assert answer.status_code == 302
+    assert colleague.client.cookies.keys() <= {"sessionid", "csrftoken"}
+    assert "Ended 1 entry." in colleague.client.get(answer["Location"]).content.decode()
