@@ -213,6 +213,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 # hours; the keeper deletes expired sessions. A sign-in of staff ends sooner, by QUEUEING_SIGN_IN_AGE.
 SESSION_COOKIE_AGE = 3 * 24 * 3600
 SESSION_ENGINE = "queueing.web.sessions"
+# Not in a cookie of their own: its name would have no prefix (see below).
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 AUTHENTICATION_BACKENDS = ["queueing.web.sign_in.SignInBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -29,6 +29,7 @@ TIMES = (
     *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
     *("lease_until", "input_until"),
 )
+FILTERS = {"", "exact", "isnull", "gte", "lt"}  # how the list is filtered by a column
 MOST_EVENTS = 200  # lines of a timeline; the keeper writes fewer, see `keeper/timeline.py`
 END_ALLOWANCE = 30.0  # seconds that the end of many entries may wait for Redis
 
@@ -86,6 +87,11 @@ class EntryAdmin(ReadOnly, Model):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         """Without the results: fifty of them may be hundreds of megabytes."""
         return super().get_queryset(request).defer("args", "result", "traceback")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """The filters beside the list alone. Django would answer questions about every column, by `__regex`, too."""
+        field, _, kind = lookup.partition("__")
+        return field in self.list_filter and kind in FILTERS
 
     @admin.display(description="First look")
     def first_look(self, entry: Entry) -> datetime | None:

@@ -66,6 +66,12 @@ def staff(*permissions: str, is_staff: bool = True) -> Visitor:
     return visitor
 
 
+def superuser() -> Visitor:
+    visitor = Visitor()
+    visitor.client.force_login(User.objects.create_superuser(f"root-{uuid.uuid4()}"))
+    return visitor
+
+
 def finished(visitor: Visitor) -> Entry:
     """An entry with a result and a file, as a worker leaves it."""
     entry = visitor.join()

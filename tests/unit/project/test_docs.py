@@ -20,6 +20,7 @@ from queueing.conf import DECLARED
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.work import runner
+from tests import security
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -131,8 +132,33 @@ def test_files_named_in_the_documents_exist() -> None:
         for text in TEXTS.values()
         for path in re.findall(r"`((?:config|queueing|templates|tests|docs)/[^`*<… ]*)`", text)
     }
-    missing = {path for path in named if not (ROOT / path).exists() and "words" not in path}
+    missing = {name for name in named if not is_there(*name.split("::")) and "words" not in name}
     assert not missing
+
+
+def test_tests_named_with_the_weaknesses_exist() -> None:
+    assert security.__doc__
+    named = re.findall(r"`(\w+/[\w/]+\.py)`", security.__doc__)
+    assert len(named) > 30
+    assert not [path for path in named if not is_there(f"tests/{path}")]
+
+
+def is_there(path: str, function: str = "") -> bool:
+    """True for a file, and for a function at the top of a module, written as pytest writes a test."""
+    file = ROOT / path
+    if not function:
+        return file.exists()
+    return file.is_file() and function in {getattr(node, "name", "") for node in ast.parse(file.read_text()).body}
+
+
+def test_every_item_of_the_standard_has_a_state_and_where_it_is_shown() -> None:
+    rows = re.findall(r"^\| (\d+\.\d+\.\d+) \| (.*?) \| (.*?) \| (.*?) \|$", TEXTS["docs/asvs.md"], re.MULTILINE)
+    assert [number for number, *_ in rows] == sorted({row[0] for row in rows}, key=lambda n: [*map(int, n.split("."))])
+    assert len(rows) > 150
+    for number, state, how, shown in rows:
+        assert state in {"met", "partly", "not met", "operator"}, number
+        assert how, number
+        assert shown or state != "met", number
 
 
 def test_the_way_of_one_entry_is_read_in_ten_minutes() -> None:
