@@ -1,16 +1,17 @@
 """The headers of every answer: what a browser may do with it, and who may keep it."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from queueing.models import Entry
 from queueing.web.guards import PRIVATE, guards
-from tests.security.matrix import routes
 from tests.support.visitors import Visitor, finished, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,7 +20,17 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 FRAMES = {"X-Frame-Options", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"}
 
 
-ROUTES = routes()
+def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
+    """Every path that the resolver knows, with its parameters as they are written."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            yield path
+
+
+ROUTES = list(routes())
 
 
 def filled(route: str, entry: Entry) -> str:
@@ -29,7 +40,7 @@ def filled(route: str, entry: Entry) -> str:
     }  # fmt: skip
     for name, value in values.items():
         route = route.replace(name, value)
-    return "/" + route.replace("^", "").replace("(?P<app_label>queueing|auth)", "queueing").replace("/$", "/")
+    return "/" + route.replace("^", "").replace("(?P<app_label>auth|queueing)", "queueing").replace("/$", "/")
 
 
 def assert_guarded(answer: Any) -> None:
