@@ -90,7 +90,8 @@ def answer(forms: dict[str, Any], question: Message, descriptor: int) -> Message
 def code_paths() -> set[Path]:
     """What this process may still read: Python, shared libraries, and the packages that it has loaded."""
     python = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *SYSTEM)}
-    own = set(map(_path_of, _with_file(sys.modules.values())))
+    loaded = list(sys.modules.values())  # a copy: to ask a lazy module for its file may import further ones
+    own = set(map(_path_of, _with_file(loaded)))
     return python | {path for path in own if not any(path.is_relative_to(prefix) for prefix in python)}
 
 
