@@ -3,16 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from queueing.models import Entry
 from queueing.web.guards import guards
-from tests.security.matrix import routes
 from tests.support.paths import ROOT
 from tests.support.visitors import Visitor, finished, url
 
@@ -22,7 +23,17 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 FRAMES = {"X-Frame-Options", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"}
 
 
-ROUTES = routes()
+def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
+    """Every path that the resolver knows, with its parameters as they are written."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            yield path
+
+
+ROUTES = list(routes())
 
 
 def filled(route: str, entry: Entry) -> str:
@@ -32,7 +43,7 @@ def filled(route: str, entry: Entry) -> str:
     }  # fmt: skip
     for name, value in values.items():
         route = route.replace(name, value)
-    return "/" + route.replace("^", "").replace("(?P<app_label>queueing|auth)", "queueing").replace("/$", "/")
+    return "/" + route.replace("^", "").replace("(?P<app_label>auth|queueing)", "queueing").replace("/$", "/")
 
 
 def assert_guarded(answer: Any) -> None:
