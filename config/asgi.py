@@ -12,6 +12,7 @@ from channels.sessions import CookieMiddleware  # noqa: E402
 
 from queueing.web.asgi import LobbyStarter, SendAway, collect_less  # noqa: E402
 from queueing.web.body_limits import BodyLimits  # noqa: E402
+from queueing.web.content_type import FormsOnly  # noqa: E402
 from queueing.web.database import use_pool  # noqa: E402
 from queueing.web.origin import SameOrigin, refuse_malformed_origins  # noqa: E402
 from queueing.web.routing import websockets  # noqa: E402
@@ -24,7 +25,7 @@ guard_wires()
 application = LobbyStarter(
     ProtocolTypeRouter(
         {
-            "http": BodyLimits(django_application),
+            "http": FormsOnly(BodyLimits(django_application)),
             "websocket": SameOrigin(SendAway(CookieMiddleware(Turnstile(websockets)))),
         }
     )

@@ -28,7 +28,7 @@ from tests.support.paths import SCAN, TABLE
 from tests.support.standing import stand
 
 TEXTS = ("\n\n".join((OPENING, TREASURER, "\n".join(DECISIONS))), "\n\n".join((LEFT, RIGHT)))
-LONG = 600  # seconds that somebody without a browser counts as present
+LONG = 110  # seconds that somebody without a browser counts as present; a longer presence is disbelieved
 
 
 class Stage:
