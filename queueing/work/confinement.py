@@ -25,7 +25,6 @@ from queueing.models import Entry, EntryFile, file_path
 from queueing.registry import all_tasks
 from queueing.work import horse
 from queueing.work.guard import Guard
-from queueing.work.horse import LIBC
 from queueing.work.limits import prepare_worker, set_limits
 
 logger = logging.getLogger("queueing")
@@ -59,8 +58,8 @@ def forget_keys() -> None:
 def _forget_variable(name: str) -> None:
     """Overwrite a variable of the environment, which /proc/<pid>/environ would show else, and remove it."""
     if value := os.environ.get(name):
-        LIBC.getenv.restype = ctypes.c_void_p
-        if address := LIBC.getenv(os.fsencode(name)):
+        sandbox.LIBC.getenv.restype = ctypes.c_void_p
+        if address := sandbox.LIBC.getenv(os.fsencode(name)):
             ctypes.memset(address, ord("x"), len(os.fsencode(value)))
     os.environ.pop(name, None)
 
