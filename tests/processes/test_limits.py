@@ -175,7 +175,7 @@ def as_ordinary_user(processes: Processes, tmp_path: Path, scratches: Path, sett
     ]
     for path in [FOLDER, *FOLDER.rglob("*"), *tmp_path.rglob("*"), tmp_path]:
         path.chmod(0o777)
-    # A site's web processes and workers are one user, and its inputs are closed to all others. Here the tests store them.
+    # A site's web processes and workers are one user. Here they are two: the tests store what the worker reads.
     settings.FILE_UPLOAD_PERMISSIONS, settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o666, 0o777
     umask = os.umask(0)
     yield
