@@ -15,8 +15,8 @@ from queueing.exceptions import UnusableInput
 from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
 
-# Hold this lock for every call of PDFium. PDFium has global state and is not thread-safe, and two requests may check
-# two uploads in two threads. Close every PDFium object before releasing the lock: the garbage collector would close
+# Hold this lock for every call of PDFium, which has global state and is not thread-safe. Checkers and horses call it from
+# one thread each, but a caller with several must not have to know that. Close every PDFium object before releasing the lock: the garbage collector would close
 # it without the lock.
 pdfium_lock = threading.RLock()
 
