@@ -87,15 +87,16 @@ def erase(entry: Entry) -> bool:
     """Delete the content of an ended entry: its name, options, result, files, errors, and its right to the input.
 
     A bare row stays for the books: status, reason, times, line. False: the entry is live, or this was done before; a
-    repetition finishes what an interrupted one has left.
+    repetition finishes what an interrupted one has left. Files come first: after an error of the storage (OSError) the
+    page still offers to delete, and a row that says "deleted" has no files. Not in a transaction, see `inputs.release`.
     """
     if entry.is_live:
         return False
-    erased = bool(Entry.objects.filter(pk=entry.pk).erase())
-    entry.files.all().delete()
-    entry.events.filter(kind=EntryEvent.Kind.PROGRESS).update(detail="")
     inputs.release([entry.pk])
     inputs.delete_folder(entry.code)
+    entry.files.all().delete()
+    entry.events.filter(kind=EntryEvent.Kind.PROGRESS).update(detail="")
+    erased = bool(Entry.objects.filter(pk=entry.pk).erase())
     if erased:
         logger.info("entry %s: its content is deleted", entry.code)
         events.publish(entry.code)

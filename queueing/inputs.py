@@ -23,6 +23,7 @@ from queueing.models import Entry, EntryQuerySet, input_path
 
 logger = logging.getLogger("queueing")
 
+GONE = "Your input is no longer stored. Please hand it in again."
 FOLDER = "entries"  # has a folder for each entry, see `models/files.py`
 
 
@@ -81,16 +82,25 @@ class Kept:
         """Share the input with a row that is inserted inside. Raises UnusableInput when it is gone.
 
         The lock on the old row is held until the new row is committed. So `release` of the old row waits, and then
-        finds the new row, which names the input.
+        finds the new row, which names the input. The storage, which may be slow, is asked before the lock: nobody
+        deletes an input that a row names.
         """
+        stored = self._stored_name()
         with transaction.atomic():
             rows = Entry.objects.select_for_update(no_key=True).filter(pk=self.entry.pk, input__gt="")
             source = rows.only("input", "input_name", "input_type").first()
-            if source is None or not source.input.storage.exists(str(source.input.name)):
-                raise UnusableInput("Your input is no longer stored. Please hand it in again.")
+            if source is None or source.input.name != stored:
+                raise UnusableInput(GONE)
             entry.input, entry.input_size = source.input.name, 0
             entry.input_name, entry.input_type = source.input_name, source.input_type
             yield
+
+    def _stored_name(self) -> str:
+        """The name of the input, which is in the storage. Raises UnusableInput."""
+        source = Entry.objects.filter(pk=self.entry.pk, input__gt="").only("input").first()
+        if source is None or not source.input.storage.exists(str(source.input.name)):
+            raise UnusableInput(GONE)
+        return str(source.input.name)
 
     def is_input_of(self, entry: Entry) -> bool:
         """True if the entry has joined again with this input."""
@@ -106,10 +116,10 @@ def release(pks: Iterable[int]) -> None:
     2. Each looks for other rows with that name. At least one of them looks after both commits, and finds none.
     3. That one deletes the file; both may do so.
 
-    So the caller must not be in a transaction. After a crash between two steps, the keeper deletes the file with the
-    folder of the row that it came with.
+    So the caller must not be in a transaction: RuntimeError. After a crash between two steps, the keeper deletes the
+    file with the folder of the row that it came with.
     """
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         rows = Entry.objects.select_for_update(no_key=True).filter(pk__in=list(pks), input__gt="").order_by("pk")
         named = list(rows.values_list("pk", "input", "input_size"))
         Entry.objects.filter(pk__in=[pk for pk, _, _ in named]).update(input="", input_size=0)

@@ -64,18 +64,33 @@ def limit(
     `file_size` is the largest size to which a file can be written; 0 forbids every write. The limit on `cpu` can be
     set again, for the next piece of work; the others never go up.
     """
-    # A limit of 0 would still start a program that takes dumps (core(5)); with 1 the kernel drops the dump.
-    _lower(resource.RLIMIT_CORE, 1)
+    forbid_dumps()
     if memory is not None and (mapped := _mapped()):
-        _lower(resource.RLIMIT_AS, mapped + memory)
+        lower(resource.RLIMIT_AS, mapped + memory)
     if file_size is not None:
-        _lower(resource.RLIMIT_FSIZE, file_size)
+        lower(resource.RLIMIT_FSIZE, file_size)
     if open_files is not None:
-        _lower(resource.RLIMIT_NOFILE, open_files)
+        lower(resource.RLIMIT_NOFILE, open_files)
     if cpu is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + cpu), hard))
+
+
+def forbid_dumps() -> None:
+    """Switch off core dumps: they would hold what visitors have handed in."""
+    # A limit of 0, the usual one, would still start a program that takes dumps (core(5)). With 1 the kernel drops them.
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    value = 1 if hard == resource.RLIM_INFINITY else min(1, hard)
+    resource.setrlimit(resource.RLIMIT_CORE, (value, value))
+
+
+def lower(kind: int, value: int, *, grace: int = 0) -> None:
+    """Set a limit of resource(3), unless there is a lower one already. The hard limit is higher by `grace`."""
+    soft, hard = resource.getrlimit(kind)
+    bounds = [(value, soft), (value + grace, hard)]
+    wanted_soft, wanted_hard = (new if old == resource.RLIM_INFINITY else min(new, old) for new, old in bounds)
+    resource.setrlimit(kind, (wanted_soft, wanted_hard))
 
 
 def restrict(
@@ -93,14 +108,8 @@ def restrict(
     if not (network and processes) and seccomp.forbid(LIBC, sockets=not network, processes=not processes):
         taken |= {name for name, is_allowed in ((SOCKETS, network), (PROCESSES, processes)) if not is_allowed}
     if not processes and PROCESSES not in taken and os.geteuid():  # it counts all processes of this user, never root's
-        _lower(resource.RLIMIT_NPROC, 0)
+        lower(resource.RLIMIT_NPROC, 0)
     return frozenset(taken)
-
-
-def _lower(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))
 
 
 def _mapped() -> int:

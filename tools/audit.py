@@ -1,10 +1,11 @@
 """Compare the locked packages with the advisories that are known: of PyPI by pip-audit, of npm by npm itself.
 
 Ends with 1 if an advisory is about a package of a lock. A machine that reaches no source of advisories says so in one
-line, and ends with 0: that is no fault of the project.
+line, and ends with 0: that is no fault of the project. Every other failure of a tool ends with 2: nothing was compared.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,25 +19,48 @@ PIP_AUDIT = [
     sys.executable,
     *("-m", "pip_audit", "--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off"),
 ]
+# What the tools say when no source answers: no name, no connection, or a mirror of a registry without advisories.
+AWAY = re.compile(
+    r"Could not connect|Failed to (resolve|establish)|Max retries exceeded|Name or service not known|name resolution"
+    r"|Connection (refused|reset|aborted)|(Connect|Read)Timeout|timed out|ProxyError"
+    r"|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH"
+    r"|request to \S+ failed|40[45] [\w ]+ - POST \S+/security/"
+)
 NPM_AUDIT = [str(BIN / "npm"), "audit", "--json", "--package-lock-only"]
 
 
+class BrokenAuditError(Exception):
+    """A tool has failed, and not for want of a source."""
+
+
 def main() -> int:
-    found = [f"{lock}: {advisory}" for lock in LOCKS for advisory in told(lock, [*PIP_AUDIT, "--requirement", lock])]
-    if (ROOT / "package-lock.json").exists():
-        found += [f"package-lock.json: {advisory}" for advisory in told("package-lock.json", NPM_AUDIT)]
+    try:
+        found = advisories()
+    except BrokenAuditError as error:
+        print(error)
+        return 2
     for line in found:
         print(line)
     return 1 if found else 0
 
 
+def advisories() -> list[str]:
+    """The advisories about all locks. Raises BrokenAuditError."""
+    found = [f"{lock}: {advisory}" for lock in LOCKS for advisory in told(lock, [*PIP_AUDIT, "--requirement", lock])]
+    if (ROOT / "package-lock.json").exists():
+        found += [f"package-lock.json: {advisory}" for advisory in told("package-lock.json", NPM_AUDIT)]
+    return found
+
+
 def told(lock: str, command: list[str]) -> list[str]:
-    """The advisories about a lock; prints a line if no source of them was reached."""
+    """The advisories about a lock; prints a line if no source of them was reached. Raises BrokenAuditError."""
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     report = read(ran.stdout)
     if report is None:
         lines = [line for line in ran.stderr.strip().splitlines() if "log of this run" not in line]
         reason = (lines or ["no answer"])[-1]
+        if not AWAY.search(ran.stdout + ran.stderr):
+            raise BrokenAuditError(f"{lock}: the audit itself has failed ({reason[:200]}).")
         print(f"{lock}: no source of advisories was reached from here, so nothing was compared ({reason[:200]}).")
         return []
     if report.unknown:
@@ -50,7 +74,7 @@ class Report(NamedTuple):
 
 
 def read(output: str) -> Report | None:
-    """The output of pip-audit or npm; None if no source was reached."""
+    """The output of pip-audit or npm; None if it is no report."""
     try:
         report: dict[str, Any] = json.loads(output)
     except ValueError:

@@ -5,7 +5,8 @@ A check, step by step:
 1. It takes one of the CHECKERS places. If none gets free within CHECK_SECONDS, it is refused as Busy.
 2. It takes an idle checker, or starts one. One that was started for other forms or settings is ended.
 3. The checker has CHECK_SECONDS for its answer. One that is late, or dies, refuses the file.
-4. A checker that is old, or whose memory was used up, is ended. The next one is started without waiting for a visitor.
+4. A checker is ended after MAX_CHECKS or MAX_AGE, and after any answer but "fine" and "refused": an error, a budget
+   that was used up, or none. The next one is started without waiting for a visitor.
 """
 
 import atexit

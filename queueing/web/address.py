@@ -17,6 +17,7 @@ logger = logging.getLogger("queueing")
 
 IPV6_NETWORK = 64  # bits: the smallest network that a provider gives to one household
 KEY_LENGTH = 16  # hexadecimal digits: 64 bits
+KNOWN_NETWORKS = 4096  # digests that a process keeps
 
 
 def address_of_request(request: HttpRequest) -> str:
@@ -37,11 +38,17 @@ def network_key(address: str) -> str:
 
     Rows and Redis keep this digest, so that neither tells who was here.
     """
+    return _digest(settings.SECRET_KEY, address)
+
+
+@lru_cache(KNOWN_NETWORKS)
+def _digest(key: str | bytes, address: str) -> str:
+    """Kept, because one request asks several times."""
     ip = _parsed(address)
     if ip is None:
         return ""
     network = ipaddress.ip_network((ip, IPV6_NETWORK if ip.version == 6 else 32), strict=False)
-    return salted_hmac("queueing.web.address", str(network), algorithm="sha256").hexdigest()[:KEY_LENGTH]
+    return salted_hmac("queueing.web.address", str(network), secret=key, algorithm="sha256").hexdigest()[:KEY_LENGTH]
 
 
 def is_proxy(peer: str) -> bool:

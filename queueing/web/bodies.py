@@ -41,6 +41,7 @@ class Permit:
     """A body may come: at most `limit` bytes. Its room is held until the ticket is released."""
 
     limit: int
+    size: int  # bytes that it holds room for: what it has declared, or the limit
     ticket: uploads.Ticket
     refusal: Refusal  # for the body that turns out to be longer
 
@@ -90,10 +91,17 @@ def judge(scope: Any) -> Permit | Refusal:
     refusal = too_large(_sentence(limit))
     if size is not None and size > limit:
         return refusal
-    room, copies = (uploads.large, COPIES) if limit > SMALL else (uploads.small, 1)
-    address = network_key(address_of_scope(scope))
-    ticket = room.reserve(address, copies * (limit if size is None else size))
-    return NO_ROOM if ticket is None else Permit(limit, ticket, refusal)
+    size = limit if size is None else size
+    ticket = _reserve(network_key(address_of_scope(scope)), size, limit)
+    return NO_ROOM if ticket is None else Permit(limit, size, ticket, refusal)
+
+
+def _reserve(address: str, size: int, limit: int) -> uploads.Ticket | None:
+    """Room for a body of this size on a page with this limit. None if there is not enough."""
+    if limit <= SMALL:
+        return uploads.small.reserve(address, size)
+    room = uploads.medium if size <= uploads.MEDIUM else uploads.large
+    return room.reserve(address, COPIES * size)
 
 
 def methods_of(view: View) -> frozenset[str] | None:

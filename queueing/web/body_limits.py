@@ -44,7 +44,7 @@ class _Limited:
 
     def __init__(self, scope: Any, receive: Any, send: Any, permit: Permit) -> None:
         self.scope, self._receive, self._send, self.permit = scope, receive, send, permit
-        self.pace = Pace(time.monotonic())
+        self.pace = Pace(time.monotonic(), permit.size)
         self.taken = 0
         self.is_refused = self.has_ended = self.has_answered = False
 

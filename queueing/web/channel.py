@@ -110,7 +110,7 @@ class Channel(HTTPChannel):
                 self.refuse(verdict)
                 return
             self._begin(Phase.BODY)
-            self.permit, self.pace, self.taken, self.pieces = verdict, Pace(self.since), 0, 0
+            self.permit, self.pace, self.taken, self.pieces = verdict, Pace(self.since, verdict.size), 0, 0
         self._or_no_room(super().allHeadersReceived)
 
     def body_received(self, size: int, write: Callable[[], None]) -> None:

@@ -23,8 +23,8 @@ BEHIND_WAIT = "Others who join later may be served first, so the wait is not kno
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
 NO_PLACE = "Your place is stored; its number will follow."
 
-# A failure that came without a sentence for the visitor.
 DELETED = "Its file, its result and all else that was in it are deleted. When it ended and how is kept for a while."
+# A failure that came without a sentence for the visitor.
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
 

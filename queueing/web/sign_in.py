@@ -28,6 +28,7 @@ from queueing.line import attempts
 from queueing.line.clients import RedisError
 from queueing.web import audit
 from queueing.web.address import address_of_request, network_key
+from queueing.web.database import give_connection_back
 
 # How many attempts one address has for all names, and one name from all addresses, as multiples of SIGN_IN_ATTEMPTS.
 # The limit of a name does not hold where it has signed in before: strangers must not lock anybody out.
@@ -94,6 +95,7 @@ class Attempt:
 
         A name that has signed in from this address before does not queue behind a crowd of strangers.
         """
+        give_connection_back()  # the session was read on it; those that wait would hold most of the pool
         place = nullcontext(True) if self._is_known else _taken(_waiting)
         with place as has_place, _taken(_hashing, PATIENCE if has_place else 0) as has_turn:
             if not has_turn:

@@ -11,6 +11,8 @@ from queueing.conf import conf
 
 SHARE = 4  # one address holds at most a quarter of the room, or a single body
 SMALL_ROOM = 64 * 1024**2  # bytes for all small bodies; they lie in memory
+MEDIUM = 2 * 1024**2  # bytes that a medium body declares at most
+MEDIUM_ROOM = 128 * 1024**2  # bytes for all of them, beside UPLOADS_BYTES: large uploads do not keep them out
 LEAST = 4096  # bytes that a body counts at least: its connection and request cost that much
 
 
@@ -52,4 +54,5 @@ class Ticket:
 
 
 large = Room(lambda: conf.UPLOADS_BYTES)
+medium = Room(lambda: MEDIUM_ROOM)
 small = Room(lambda: SMALL_ROOM)

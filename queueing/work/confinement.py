@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
@@ -24,7 +25,6 @@ from queueing.models import Entry, EntryFile, file_path
 from queueing.registry import all_tasks
 from queueing.work import horse
 from queueing.work.guard import Guard
-from queueing.work.horse import LIBC
 from queueing.work.limits import prepare_worker, set_limits
 
 logger = logging.getLogger("queueing")
@@ -58,8 +58,8 @@ def forget_keys() -> None:
 def _forget_variable(name: str) -> None:
     """Overwrite a variable of the environment, which /proc/<pid>/environ would show else, and remove it."""
     if value := os.environ.get(name):
-        LIBC.getenv.restype = ctypes.c_void_p
-        if address := LIBC.getenv(os.fsencode(name)):
+        sandbox.LIBC.getenv.restype = ctypes.c_void_p
+        if address := sandbox.LIBC.getenv(os.fsencode(name)):
             ctypes.memset(address, ord("x"), len(os.fsencode(value)))
     os.environ.pop(name, None)
 
@@ -113,10 +113,19 @@ def _writable(entry: Entry, scratch: Path) -> Iterator[Path]:
     if results := _results_folder(entry):
         yield results
     for database in settings.DATABASES.values():
-        if database["ENGINE"] == "django.db.backends.sqlite3" and (file := Path(database["NAME"])).is_absolute():
+        if database["ENGINE"] == "django.db.backends.sqlite3" and (file := _sqlite_file(str(database["NAME"]))):
             yield file.parent  # for its journals, too
     if (heavy_task := all_tasks().get(entry.queue)) is not None:
         yield from heavy_task.writable
+
+
+def _sqlite_file(name: str) -> Path | None:
+    """The file of this database, whose name may be relative to where the worker was started, or a URI; None: memory."""
+    if name == ":memory:" or "mode=memory" in name or name.startswith("file::memory:"):
+        return None
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    return Path(name).absolute() if name else None
 
 
 def _results_folder(entry: Entry) -> Path | None:

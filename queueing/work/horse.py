@@ -3,7 +3,6 @@
 It must end with its worker, or its task would run twice; and what the task has started must end with the horse.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -15,20 +14,12 @@ from pathlib import Path
 
 import psutil
 
+from queueing.sandbox import LIBC
+
 KILL_PATIENCE = 10.0  # seconds that a worker waits for the end of the processes that it has killed
 CHILDREN = Path("/proc/thread-self/children")
 POLL = 0.05  # seconds between two looks for the end of a horse, where the kernel has no descriptor for it
-PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): descendants whose parent has died become children of this process
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def end_with_parent(parent_pid: int) -> None:
-    """In a new horse: the kernel kills this process when its worker dies."""
-    if sys.platform == "linux":
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # the worker died before the call
-        os._exit(1)
 
 
 def has_own_group(pid: int) -> bool:

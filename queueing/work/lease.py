@@ -25,7 +25,6 @@ class Lease:
     def __init__(self, worker: str, job_id: str) -> None:
         self.worker = worker
         self.job_id = job_id
-        self._began = time.monotonic()
         self._had_ended = False  # at the last renewal
         self._ignored_since: float | None = None  # since when the task ignores an absence whose grace has passed
 
@@ -70,10 +69,9 @@ class Lease:
 
     def _settle_running(self, entry: Entry, horse_status: int | None, guard: Guard | None) -> None:
         """Fail the row where the input is to blame: a second attempt would end so, too. Else give it back."""
-        timed_out = time.monotonic() - self._began >= timeout_of(entry.queue)
         verdict = blame.of_death(
             horse_status,
-            timed_out=timed_out,
+            timed_out=guard is not None and guard.is_late,
             broken=guard.broken if guard else None,
             short_of_memory=guard is not None and guard.short_of_memory,
         )

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from queueing import sandbox
 from queueing.conf import conf
 from queueing.registry import all_tasks
 
@@ -48,7 +49,7 @@ def _first(of_task: int | None, usual: int) -> int:
 
 def prepare_worker() -> None:
     """In a worker, before its first fork: no dumps of memory, and horses go first when the system is out of it."""
-    _lower(resource.RLIMIT_CORE, 0)
+    sandbox.forbid_dumps()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 
@@ -58,14 +59,6 @@ def set_limits(limits: Limits, *, inherited: int) -> None:
 
     `inherited` is the bytes of data that the worker had at the fork: private memory that can be written.
     """
-    _lower(resource.RLIMIT_CPU, limits.cpu, grace=CPU_GRACE)
+    sandbox.lower(resource.RLIMIT_CPU, limits.cpu, grace=CPU_GRACE)
     if sys.platform == "linux":
-        _lower(resource.RLIMIT_DATA, inherited + limits.memory)
-
-
-def _lower(kind: int, value: int, *, grace: int = 0) -> None:
-    """Set a limit, unless there is a lower one already. The hard limit is higher by `grace`."""
-    soft, hard = resource.getrlimit(kind)
-    bounds = [(value, soft), (value + grace, hard)]
-    wanted_soft, wanted_hard = (new if old == resource.RLIM_INFINITY else min(new, old) for new, old in bounds)
-    resource.setrlimit(kind, (wanted_soft, wanted_hard))
+        sandbox.lower(resource.RLIMIT_DATA, inherited + limits.memory)

@@ -15,7 +15,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
-from queueing import ending
+from queueing import ending, sandbox
 from queueing.conf import conf
 from queueing.line import clients
 from queueing.line.jobs import RUNNER, LineJob, refused_job
@@ -145,7 +145,7 @@ class PresenceWorker(PatientWorker):
     def setup_work_horse_signals(self) -> None:
         """Set up the horse; RQ calls this method in the horse."""
         super().setup_work_horse_signals()
-        horse.end_with_parent(self._parent_pid)
+        sandbox.end_with_parent(self._parent_pid)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """The whole life of the horse."""

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -157,7 +158,7 @@ def media(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def as_ordinary_user(processes: Processes, tmp_path: Path, scratches: Path) -> Iterator[None]:
+def as_ordinary_user(processes: Processes, tmp_path: Path, scratches: Path, settings: Any) -> Iterator[None]:
     """Workers of a user without rights, who can read everything, as root's own Python may be out of reach else."""
     if os.geteuid():
         yield
@@ -174,6 +175,8 @@ def as_ordinary_user(processes: Processes, tmp_path: Path, scratches: Path) -> I
     ]
     for path in [FOLDER, *FOLDER.rglob("*"), *tmp_path.rglob("*"), tmp_path]:
         path.chmod(0o777)
+    # A site's web processes and workers are one user. Here they are two: the tests store what the worker reads.
+    settings.FILE_UPLOAD_PERMISSIONS, settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o666, 0o777
     umask = os.umask(0)
     yield
     os.umask(umask)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
 
@@ -83,6 +83,30 @@ def test_joining_again_stores_and_reads_nothing(join: Join) -> None:
     assert (new.input.name, new.input_name, new.input_type) == (entry.input.name, "x.csv", "text/csv")
     assert stored_files() == before
     path.rmdir()
+
+
+def test_an_input_is_not_given_up_within_a_transaction(join: Join) -> None:
+    """Another row that gives it up would not see this one's."""
+    entry = left(join)
+    with pytest.raises(RuntimeError), transaction.atomic():
+        inputs.release([entry.pk])
+    with pytest.raises(RuntimeError), transaction.atomic():
+        ending.erase(entry)
+    assert is_stored(entry)
+
+
+def test_the_storage_is_asked_without_the_lock_on_the_row(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, locked = left(join), []
+    exists = default_storage.exists
+
+    def asked(name: str) -> bool:
+        locked.append(connection.in_atomic_block)
+        return exists(name)
+
+    monkeypatch.setattr(entry.input.storage, "exists", asked)
+    assert again(entry).input.name == entry.input.name
+    assert locked
+    assert not any(locked)
 
 
 def test_a_shared_input_counts_once_and_goes_with_the_last_row(join: Join) -> None:

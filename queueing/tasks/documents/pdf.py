@@ -15,9 +15,9 @@ from queueing.exceptions import UnusableInput
 from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
 
-# Hold this lock for every call of PDFium. PDFium has global state and is not thread-safe, and two requests may check
-# two uploads in two threads. Close every PDFium object before releasing the lock: the garbage collector would close
-# it without the lock.
+# Hold this lock for every call of PDFium, which has global state and is not thread-safe. Checkers and horses call it
+# from one thread each; a caller with several threads is safe, too. Close every PDFium object before releasing the lock:
+# the garbage collector would close it without the lock.
 pdfium_lock = threading.RLock()
 
 PAPER_LIMITS = (72.0, 14_400.0)  # points; the upper limit is that of PDF readers (PDF Reference 1.7, appendix C)

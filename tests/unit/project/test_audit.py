@@ -35,9 +35,15 @@ def test_a_report_is_read(output: Any, report: tuple[list[str], int] | None) -> 
 @pytest.mark.parametrize(
     ("output", "status", "said"),
     [
+        ("No module named pip_audit", 2, "requirements.txt: the audit itself has failed"),
+        ("error: unrecognized arguments", 2, "requirements.txt: the audit itself has failed"),
         ({"dependencies": [KNOWN]}, 1, "requirements.txt: django 1.0: PYSEC-1"),
         ({"dependencies": [SKIPPED]}, 0, "the source of advisories that is reached from here does not know 1 packages"),
-        ("away", 0, "requirements.txt: no source of advisories was reached from here"),
+        (
+            "ConnectionError: Max retries exceeded with url: /pypi",
+            0,
+            "requirements.txt: no source of advisories was reached from here",
+        ),
     ],
 )
 def test_an_advisory_fails_and_no_source_does_not(
@@ -45,9 +51,28 @@ def test_an_advisory_fails_and_no_source_does_not(
 ) -> None:
     (tmp_path / "report").write_text(json.dumps(output))
     monkeypatch.setattr(audit, "PIP_AUDIT", ["sh", "-c", f"cat {tmp_path / 'report'}"])
-    monkeypatch.setattr(audit, "NPM_AUDIT", ["sh", "-c", "echo; echo away >&2; exit 1"])
+    monkeypatch.setattr(audit, "NPM_AUDIT", ["sh", "-c", "echo; echo npm error code ENOTFOUND >&2; exit 1"])
     assert audit.main() == status
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "is_away"),
+    [
+        (
+            "npm warn audit 405 Method Not Allowed - POST https://registry.example/-/npm/v1/security/audits",
+            True,
+        ),
+        ("request to https://registry.npmjs.org/-/npm failed, reason: getaddrinfo ENOTFOUND", True),
+        ("ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed", True),
+        ("npm error code ENOLOCK", False),
+        ("npm warn audit 400 Bad Request - POST https://registry.example/-/npm/v1/security/audits", False),
+        ("Traceback (most recent call last): KeyError: 'vulns'", False),
+        ("", False),
+    ],
+)
+def test_a_source_that_is_away_is_told_from_a_tool_that_fails(said: str, is_away: bool) -> None:
+    assert bool(audit.AWAY.search(said)) == is_away
 
 
 def test_ci_audits_the_locks() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
+from queueing.web import address
 from queueing.web.address import address_of_request, address_of_scope, network_key
 
 PROXY = "10.0.0.2"
@@ -57,3 +58,14 @@ def test_a_key_names_a_network_and_tells_no_address() -> None:
     assert network_key("::ffff:192.0.2.1") == network_key("192.0.2.1")
     assert network_key("") == ""
     assert len(network_key("192.0.2.1")) == 16
+
+
+def test_a_digest_is_made_once_for_each_key_of_the_site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    made = address.salted_hmac
+    monkeypatch.setattr(address, "salted_hmac", lambda *args, **options: asked.append("") or made(*args, **options))
+    first = network_key("198.51.100.77")
+    assert network_key("198.51.100.77") == first
+    assert len(asked) == 1
+    settings.SECRET_KEY = "another key of this site"
+    assert network_key("198.51.100.77") != first

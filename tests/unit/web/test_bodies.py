@@ -30,7 +30,7 @@ def scope(path: str = "/join/probe/", method: str = "POST", **headers: str) -> d
 
 @pytest.fixture(autouse=True)
 def free_room() -> None:
-    for room in (uploads.large, uploads.small):
+    for room in (uploads.large, uploads.medium, uploads.small):
         room.held.clear()
         room.total = 0
 
@@ -142,7 +142,20 @@ def test_without_an_address_only_the_whole_counts() -> None:
 def test_the_copies_of_a_body_count(settings: Any) -> None:
     settings.QUEUEING = {"UPLOADS_BYTES": 100 * MB}
     assert judge(scope(content_length=str(50 * MB))) != NO_ROOM
-    assert judge(scope(content_length=str(MB))) == NO_ROOM
+    assert judge(scope(content_length=str(3 * MB))) == NO_ROOM
+
+
+def test_large_bodies_leave_room_for_forms_with_little_or_no_file(settings: Any) -> None:
+    settings.QUEUEING = {"UPLOADS_BYTES": 100 * MB}
+    assert judge(scope(content_length=str(50 * MB))) != NO_ROOM
+    assert judge(scope(content_length=str(2 * MB))) != NO_ROOM
+    assert judge(scope(content_length="10000")) != NO_ROOM
+
+
+def test_one_address_leaves_room_for_the_forms_of_others() -> None:
+    assert [judge(scope(content_length=str(2 * MB))) != NO_ROOM for _ in range(9)] == [True] * 8 + [False]
+    other = scope(content_length=str(2 * MB)) | {"client": ["198.51.100.9", 1]}
+    assert judge(other) != NO_ROOM
 
 
 def test_chunks_count_as_the_longest_body(settings: Any) -> None:
@@ -164,11 +177,32 @@ def test_a_window_needs_its_bytes_whatever_came_before() -> None:
 
 
 def test_a_megabit_a_second_is_fast_enough_for_the_largest_file() -> None:
-    pace, rate, size = Pace(0.0), 125_000, 500 * MB
+    rate, size = 125_000, 500 * MB
+    pace = Pace(0.0, size)
     seconds = size // rate
     for second in range(seconds):
         pace.add(rate)
         assert not pace.is_too_slow(float(second))
+
+
+def test_a_large_body_needs_the_rate_with_which_it_ends_in_time() -> None:
+    window, size = conf.STALL_SECONDS, 500 * MB
+    rate = size / conf.TRANSFER_SECONDS
+    assert rate > conf.MIN_RATE
+    slow, fast = Pace(0.0, size), Pace(0.0, size)
+    slow.add(round(rate * window) - 1)
+    fast.add(round(rate * window) + 1)
+    assert (slow.is_too_slow(window), fast.is_too_slow(window)) == (True, False)
+
+
+def test_the_pace_of_a_body_is_that_of_the_room_it_holds() -> None:
+    declared, unknown = (
+        judge(scope(content_length="10000")),
+        judge(scope(content_length="", transfer_encoding="chunked")),
+    )
+    assert isinstance(declared, Permit)
+    assert isinstance(unknown, Permit)
+    assert (declared.size, unknown.size) == (10_000, unknown.limit)
 
 
 def test_a_transfer_ends_some_day() -> None:

@@ -150,6 +150,21 @@ def test_a_task_that_still_runs_keeps_no_file_of_a_deleted_entry() -> None:
     assert "late" not in everything_about(entry)
 
 
+def test_files_that_cannot_be_deleted_leave_an_entry_that_can_be_deleted_again(tmp_path: Path) -> None:
+    visitor = Visitor()
+    entry = finished(visitor)
+    link = folder_of(entry) / "1" / "link"
+    link.symlink_to(tmp_path)  # the storage takes it for a folder, and the system refuses to delete it as one
+    with pytest.raises(OSError):  # noqa: PT011  # whatever the system says
+        ending.erase(Entry.objects.get())
+    assert Entry.objects.get().erased_at is None
+    assert "Delete now" in page(visitor, entry)
+    link.unlink()
+    assert delete(visitor, entry) == 303
+    assert not folder_of(entry).exists()
+    assert Entry.objects.get().erased_at is not None
+
+
 def test_the_admin_shows_that_the_content_is_deleted() -> None:
     visitor, admin = Visitor(), staff("view")
     entry = failed(visitor)

@@ -122,7 +122,7 @@ def test_a_file_of_a_result_is_kept_by_nobody() -> None:
 
 def test_browsers_keep_to_https_for_a_year(settings: Any) -> None:
     code = "import config.settings as s; print(s.SECURE_HSTS_SECONDS)"
-    environment = os.environ | {"DEBUG": "0", "SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "queue.example"}
+    environment = os.environ | {"DEBUG": "0", "ALLOWED_HOSTS": "queue.example"}
     shown = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, check=True)
     settings.SECURE_HSTS_SECONDS = int(shown.stdout)
     assert Visitor().client.get("/", secure=True)["Strict-Transport-Security"] == "max-age=31536000"

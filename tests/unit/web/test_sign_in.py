@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 
 from queueing.exceptions import TooManyAttempts
@@ -179,6 +179,13 @@ def test_a_name_that_has_signed_in_here_does_not_queue_behind_strangers() -> Non
     finally:
         for _ in strangers:
             _waiting.release()
+
+
+def test_an_attempt_that_waits_for_its_hash_holds_no_connection_to_the_database() -> None:
+    assert User.objects.exists()
+    assert connection.connection is not None
+    with Attempt("root", HERE).hash():
+        assert connection.connection is None
 
 
 # Passwords

@@ -14,7 +14,10 @@ from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
-from queueing.work.lease import Lease, timeout_of
+from queueing.work import horse
+from queueing.work.guard import STORING_GRACE, Guard
+from queueing.work.lease import Lease
+from queueing.work.limits import limits_of
 from queueing.work.worker import PresenceWorker
 from tests.support.entries import status_of
 from tests.support.presence import watch_since
@@ -94,10 +97,24 @@ def test_a_connection_that_was_closed_underneath_ends_no_worker(
     assert worker._pause == 1.0
 
 
+def guard(*, timeout: float) -> Guard:
+    """A guard that has had its look at the horse."""
+    made = Guard(limits_of("probe"), timeout=timeout, children_before=horse.children())
+    with made:
+        made.note_task_is_over()
+        made.look()
+    return made
+
+
 def test_a_horse_that_was_killed_at_its_timeout_has_failed_for_good(join: Join, line: Line) -> None:
     entry = join()
     entry.start("w1")
-    lease = Lease("w1", entry.job_id)
-    lease._began -= timeout_of("probe")
-    lease.settle(line, 9)
+    Lease("w1", entry.job_id).settle(line, signal.SIGKILL, guard(timeout=-STORING_GRACE - 1))
     assert (status_of(entry), entry.reason) == (Status.FAILED, Reason.TIMEOUT)
+
+
+def test_a_horse_that_died_after_its_timeout_while_it_stored_the_end_is_not_to_blame(join: Join, line: Line) -> None:
+    entry = join()
+    entry.start("w1")
+    Lease("w1", entry.job_id).settle(line, signal.SIGKILL, guard(timeout=-1))
+    assert (status_of(entry), entry.reason) == (Status.WAITING, Reason.ORPHANED)

@@ -30,6 +30,22 @@ def test_a_task_has_its_own_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits_of("probe") == Limits(memory=10**9, cpu=5, disk=10**6, processes=0)
 
 
+DUMPS = """
+import resource
+from queueing.work.limits import prepare_worker
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+prepare_worker()
+print(resource.getrlimit(resource.RLIMIT_CORE), 0 if hard == 0 else 1)
+"""
+
+
+def test_no_program_for_dumps_gets_the_memory_of_a_worker() -> None:
+    """A limit of 0 would still start one; a machine whose own limit is 0 cannot be helped."""
+    done = subprocess.run([sys.executable, "-c", DUMPS], capture_output=True, text=True, check=True, cwd=ROOT)
+    limits, _, expected = done.stdout.strip().rpartition(" ")
+    assert limits == f"({expected}, {expected})"
+
+
 INHERITED = """
 from queueing.work.guard import Guard
 from queueing.work.limits import Limits, set_limits
