@@ -35,7 +35,7 @@ FACTS = "rq:line:{queue}:facts"
 # when they are over. Those that were looked at are taken out at the address's next join. Lives ten minutes.
 FROM = "rq:line:{queue}:from:{address}"
 # string "<ms>": when the next join of an address would be on time; it may be early by a burst. Lives until then.
-ON_TIME = "joins:{address}"
+ON_TIME = "queueing:joins:{address}"
 # counter: joins of a line in a minute that began with the first of them. Lives a minute.
 JOINS = "rq:line:{queue}:joins"
 # string "1": the line takes joins with a check only, since there were too many in a minute. Lives BRAKE_TTL.
