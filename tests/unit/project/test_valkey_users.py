@@ -21,6 +21,7 @@ from queueing.states import Absence
 from queueing.work.worker import PresenceWorker
 from tests.support import acl
 from tests.support.servers import free_port, start_valkey
+from tests.support.web import SERVERS
 
 USERS = ["web", "worker", "keeper"]
 # Keys that each process writes, in its own name or in a script: all of `keys.py`, with a name for what varies.
@@ -128,6 +129,25 @@ def test_the_channel_layer_takes_an_address_with_a_password(port: int) -> None:
 def test_the_users_file_has_one_user_a_line(tmp_path: Path) -> None:
     assert [rule.split()[1] for rule in acl.rules()] == ["default", *USERS]
     assert all(">${" not in rule for rule in acl.rules())
+
+
+@pytest.mark.parametrize(
+    ("command", "user"),
+    [
+        *((command, "web") for command in SERVERS.values()),
+        (("manage.py", "rqworker", "probe"), "worker"),
+        (("manage.py", "rqworker-pool"), "worker"),
+        (("manage.py", "keeper"), "keeper"),
+        (("manage.py", "purge_stale"), "keeper"),
+    ],
+)
+def test_a_process_of_the_tests_signs_in_as_in_the_containers(command: tuple[str, ...], user: str) -> None:
+    assert acl.user_of(command) == user
+
+
+def test_a_process_that_nobody_knows_has_no_user() -> None:
+    with pytest.raises(ValueError, match="no process"):
+        acl.user_of(("-m", "tests.flood"))
 
 
 @pytest.mark.parametrize("user", USERS)
