@@ -16,7 +16,7 @@ from queueing import facts
 from queueing.keeper import mend
 from queueing.keeper.round import Keeper
 from queueing.line import presence, workers
-from queueing.line.hints import HINTS, HintLayer
+from queueing.line.hints import HINTS, RIGHTS_START, HintLayer
 from queueing.line.keys import COUNTING, KEEPER, WATCH, WRITABLE, LineKeys, facts_key, gone_key, line_keys, presence_key
 from queueing.line.places import Line
 from queueing.line.tampering import Reports
@@ -228,10 +228,20 @@ def test_a_hint_is_what_the_layer_serializes() -> None:
         assert layer.deserialize(message) == {"type": name}
 
 
+@pytest.mark.parametrize("user", [None, "1", "5f0c7e3e-6a0c-4a0e-8a53-6cb3a4f3b0a1"])
+def test_a_hint_on_rights_keeps_its_user(user: str | None) -> None:
+    hint, layer = {"type": "rights.changed", "user": user}, get_channel_layer()
+    assert layer.deserialize(layer.serialize(hint)) == hint
+
+
 @pytest.mark.parametrize("message", [
     b"", b"\xc1", b"rubbish", LARGE, b"\x91" * 2000, msgpack.packb({"type": "go.elsewhere"}),
     msgpack.packb({"type": "send", "text_data": "<b>"}), msgpack.packb({"type": "websocket.disconnect", "code": 1000}),
     msgpack.packb({"type": "send.numbers", "status": "x"}), msgpack.packb([1]), msgpack.packb({"type": "disconnect"}),
+    msgpack.packb({"type": "rights.changed"}), msgpack.packb({"type": "rights.changed", "user": 1}),
+    msgpack.packb({"type": "rights.changed", "user": "1" * 101}), b"\x82" + msgpack.packb({"type": "rights.changed"})[1:],
+    msgpack.packb({"type": "rights.changed", "user": None}) + b"x", RIGHTS_START, RIGHTS_START + b"\xa2\xff\xff",
+    msgpack.packb({"type": "rights.changed", "user": ["1"]}),
 ])  # fmt: skip
 def test_any_other_message_is_a_hint_to_look_again(message: bytes) -> None:
     assert get_channel_layer().deserialize(message) == {"type": "entry.changed"}
