@@ -217,6 +217,15 @@ def test_a_note_that_is_none_costs_no_other_note(note: bytes, join: Join, line: 
     assert [event.kind for event in entry.events.all() if event.at.year == 1970] == ["held"]
 
 
+@pytest.mark.parametrize("since", [b"", b"rubbish", b"-1", b"1e3", b"\xff", b"9" * 5000])
+def test_a_presence_of_no_sense_began_at_no_time(since: bytes, join: Join, line: Line, valkey: redis.Redis) -> None:
+    entry = join()
+    valkey.set(presence_key(entry.job_id), since)
+    assert line.standing(entry.job_id, entry.score).present_for == 0
+    assert presence.present_for(entry.job_id) == 0
+    assert snapshot.read(entry).as_json()["status"] == "waiting"
+
+
 # --- Hints
 
 
@@ -239,7 +248,8 @@ def test_a_hint_on_rights_keeps_its_user(user: str | None) -> None:
     msgpack.packb({"type": "send", "text_data": "<b>"}), msgpack.packb({"type": "websocket.disconnect", "code": 1000}),
     msgpack.packb({"type": "send.numbers", "status": "x"}), msgpack.packb([1]), msgpack.packb({"type": "disconnect"}),
     msgpack.packb({"type": "rights.changed"}), msgpack.packb({"type": "rights.changed", "user": 1}),
-    msgpack.packb({"type": "rights.changed", "user": "1" * 101}), b"\x82" + msgpack.packb({"type": "rights.changed"})[1:],
+    msgpack.packb({"type": "rights.changed", "user": "1" * 101}),
+    b"\x82" + msgpack.packb({"type": "rights.changed"})[1:],
     msgpack.packb({"type": "rights.changed", "user": None}) + b"x", RIGHTS_START, RIGHTS_START + b"\xa2\xff\xff",
     msgpack.packb({"type": "rights.changed", "user": ["1"]}),
 ])  # fmt: skip
