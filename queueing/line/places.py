@@ -109,7 +109,7 @@ class Line:
         job = jobs.job_fields(self.name, job_id)
         ttl = conf.CLOSE_GRACE if needs_presence else None
         key = from_key(self.name, address) if address else None
-        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key)
+        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key, reserving.from_ttl())
 
     def restore(self, places: Sequence[Ranked]) -> list[str]:
         """Give rows (job id, score) the place back that they lost; returns the ids that had no place."""

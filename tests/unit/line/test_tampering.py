@@ -17,7 +17,20 @@ from queueing.keeper import mend
 from queueing.keeper.round import Keeper
 from queueing.line import presence, workers
 from queueing.line.hints import HINTS, RIGHTS_START, HintLayer
-from queueing.line.keys import COUNTING, KEEPER, WATCH, WRITABLE, LineKeys, facts_key, gone_key, line_keys, presence_key
+from queueing.line.keys import (
+    COUNTING,
+    KEEPER,
+    STORED,
+    WATCH,
+    WRITABLE,
+    LineKeys,
+    brake_key,
+    facts_key,
+    gone_key,
+    joins_key,
+    line_keys,
+    presence_key,
+)
 from queueing.line.places import Line
 from queueing.line.tampering import Reports
 from queueing.models import Entry
@@ -224,6 +237,14 @@ def test_a_presence_of_no_sense_began_at_no_time(since: bytes, join: Join, line:
     assert line.standing(entry.job_id, entry.score).present_for == 0
     assert presence.present_for(entry.job_id) == 0
     assert snapshot.read(entry).as_json()["status"] == "waiting"
+
+
+def test_what_must_end_has_an_end(valkey: redis.Redis) -> None:
+    for key in (joins_key("probe"), brake_key("probe"), STORED):
+        valkey.set(key, 1)
+    assert mend.mend(valkey) == 3
+    valkey.set(joins_key("probe"), "rubbish", ex=60)
+    assert mend.mend(valkey) == 1
 
 
 # --- Hints
