@@ -120,8 +120,8 @@ class EntryAdmin(ReadOnly, Model):
         live = [entry for entry in queryset if entry.is_live]
         with allow_waiting(END_ALLOWANCE):
             for entry in live:
-                audit.staff_moves(request.user, address_of_request(request), "end", entry.code)
-                ending.leave(entry, Reason.ENDED)
+                if ending.leave(entry, Reason.ENDED):
+                    audit.staff_moves(request.user, address_of_request(request), "end", entry.code)
         assert request.user.pk
         LogEntry.objects.log_actions(request.user.pk, live, CHANGED, "Ended.")
         messages.success(request, f"Ended {len(live)} {'entry' if len(live) == 1 else 'entries'}.")

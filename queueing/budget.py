@@ -12,6 +12,7 @@ that were let in come on top.
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,12 +24,14 @@ from django.db.models import Count, F, Max, Q, Sum
 
 from queueing.conf import conf
 from queueing.exceptions import LineStoresTooMuch, LowOnDisk, NetworkStoresTooMuch, SiteStoresTooMuch, StoresTooMuch
-from queueing.line.clients import connection
-from queueing.line.keys import STORED
+from queueing.line.clients import RedisError, connection, is_wrong_type
+from queueing.line.keys import STORED, SUMMING
+from queueing.line.tampering import reports, shorten
 from queueing.models import Entry, EntryQuerySet
 
 TOTALS_INTERVAL = 10.0  # seconds between two sums of the keeper
 TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
+SUMMING_TTL, LOOKS, PAUSE = 5, 20, 0.05  # seconds; the joins that wait for these sums look so often, with such pauses
 MANY = 100  # rows behind the sums, which a join then moves forward: reading one more row costs 0.5 us
 
 
@@ -98,7 +101,7 @@ def check(entry: Entry, size: int) -> None:
 
 def used(entry: Entry) -> tuple[Used, Used, Used, Used]:
     """What the entry's visitor, network, line and the site have now. Raises RedisError."""
-    totals = read_totals() or publish_totals()
+    totals = read_totals() or _totals_of_one()
     with database.cursor() as cursor:
         cursor.execute(USED, parameters(entry, totals.last_id))
         sums = [int(value) for value in cursor.fetchone()]
@@ -120,12 +123,37 @@ def parameters(entry: Entry, last_id: int) -> dict[str, Any]:
 
 
 def read_totals() -> Totals | None:
-    """The sums as they were published last. None: nobody has lately. Raises RedisError."""
-    written: Any = connection().get(STORED)
-    if written is None:
+    """The sums as they were published last. None: nobody has lately, or they make no sense. Raises RedisError."""
+    try:
+        written: Any = connection().get(STORED)
+    except RedisError as error:
+        if not is_wrong_type(error):
+            raise
+        written = b""
+    return None if written is None else _parsed(written)
+
+
+def _parsed(written: bytes) -> Totals | None:
+    try:
+        values = json.loads(written)
+        lines = {str(queue): Used(int(size), int(entries)) for queue, (size, entries) in values["lines"].items()}
+        return Totals(int(values["last_id"]), lines)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        reports.add("the sums %s are none", shorten(written[:100]))
         return None
-    values = json.loads(written)
-    return Totals(values["last_id"], {queue: Used(*pair) for queue, pair in values["lines"].items()})
+
+
+def _totals_of_one() -> Totals:
+    """The sums, made by one join for all that ask now: each time they cost a look at every row. Raises RedisError."""
+    if connection().set(SUMMING, 1, nx=True, ex=SUMMING_TTL):
+        totals = publish_totals()
+        connection().delete(SUMMING)
+        return totals
+    for _ in range(LOOKS):
+        time.sleep(PAUSE)
+        if totals_of_another := read_totals():
+            return totals_of_another
+    return publish_totals()  # the other join has died, or its sums take long
 
 
 def publish_totals() -> Totals:

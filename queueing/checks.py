@@ -77,16 +77,16 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be. The others may be 0.",
     ),
     (
+        "queueing.E011",
+        lambda c: c.MIN_PRESENCE == 0 or c.MIN_PRESENCE > c.POLL_TTL,
+        "MIN_PRESENCE is not longer than POLL_TTL.",
+        "One request would count as a page that has been open for so long. Raise it, or set 0 to require nothing.",
+    ),
+    (
         "queueing.E020",
         lambda c: min(getattr(c, name) for name in BUDGETS) >= 0,
         "A budget is below zero.",
         f"0 means no limit: {', '.join(BUDGETS)}.",
-    ),
-    (
-        "queueing.E040",
-        lambda c: c.CHECKERS >= 1 and c.CHECK_SECONDS >= 1 and c.CHECK_MEMORY >= 64 * 1024**2,
-        "CHECKERS is below 1, CHECK_SECONDS below 1 second, or CHECK_MEMORY below 64 MiB.",
-        "No file could be looked into, so nobody could join.",
     ),
     (
         "queueing.E030",
@@ -97,6 +97,12 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         ),
         "TASK_MEMORY_BYTES is below 64 MiB, or another limit of a task is too small.",
         "TASK_CPU_SECONDS and TASK_DISK_BYTES must be at least 1; TASK_PROCESSES may be 0.",
+    ),
+    (
+        "queueing.E040",
+        lambda c: c.CHECKERS >= 1 and c.CHECK_SECONDS >= 1 and c.CHECK_MEMORY >= 64 * 1024**2,
+        "CHECKERS is below 1, CHECK_SECONDS below 1 second, or CHECK_MEMORY below 64 MiB.",
+        "No file could be looked into, so nobody could join.",
     ),
     (
         "queueing.E050",

@@ -31,12 +31,14 @@ ORPHANED_SENTENCE = "The machine working on this stopped unexpectedly, more than
 # Ending
 
 
-def leave(entry: Entry, reason: Reason = Reason.LEFT) -> None:
-    """The visitor leaves the line or stops the task, or staff end it. Does nothing when the entry has ended."""
-    while entry.is_live and not entry.cancel(reason):
+def leave(entry: Entry, reason: Reason = Reason.LEFT) -> bool:
+    """The visitor leaves the line or stops the task, or staff end it. False: the entry had ended already."""
+    has_ended = False
+    while entry.is_live and not (has_ended := entry.cancel(reason)):
         entry.refresh_from_db()  # somebody else was first: a start, or the end
     _clear_line(entry)
     events.publish(entry.code)
+    return has_ended
 
 
 def drop(queue: str, job_ids: Iterable[str], absence: Absence) -> int:

@@ -6,7 +6,7 @@ import uuid
 from channels.layers import get_channel_layer
 
 from queueing.line.clients import SyncRedis, connection
-from queueing.line.hints import LOOK_AGAIN
+from queueing.line.hints import LOOK_AGAIN, RIGHTS_CHANGED
 
 logger = logging.getLogger("queueing")
 
@@ -35,7 +35,7 @@ def publish(code: uuid.UUID, event: str = LOOK_AGAIN, client: SyncRedis | None =
 
 def publish_rights(user_id: str | None) -> bool:
     """Tell the open pages of this user that a right may be over; None: the pages of all users. Never raises."""
-    message = {"type": "rights.changed", "user": user_id}
+    message = {"type": RIGHTS_CHANGED, "user": user_id}
     return _send(RIGHTS_GROUP, message, connection(), f"on the rights of user {user_id}")
 
 

@@ -12,7 +12,18 @@ from django.conf import settings
 
 from queueing.line import epoch
 from queueing.line.clients import raise_all_but_wrong_types
-from queueing.line.keys import COUNTING, KEEPER, WATCH, WRITABLE, facts_key, line_keys
+from queueing.line.keys import (
+    COUNTING,
+    KEEPER,
+    STORED,
+    SUMMING,
+    WATCH,
+    WRITABLE,
+    brake_key,
+    facts_key,
+    joins_key,
+    line_keys,
+)
 from queueing.line.tampering import reports, shorten
 
 # The types of RQ's keys of one queue, and of all.
@@ -33,6 +44,8 @@ SHARED_TYPES = {
     WATCH: "string",
     COUNTING: "string",
     WRITABLE: "string",
+    STORED: "string",
+    SUMMING: "string",
 }
 # The types of a line's own keys, by their names in LineKeys.
 LINE_TYPES = {
@@ -55,19 +68,22 @@ LINE_TYPES = {
 }
 LONGEST_STRING = 256 * 1024  # bytes; the facts are the longest, with a few thousand
 WORKER = "rq:worker:"
+NO_END = -1  # PTTL's answer
 
 
 def mend(client: redis.Redis) -> int:
     """Delete the keys that nobody here has written so; returns how many."""
     mended = len(_delete_others(client, SHARED_TYPES))
     mended += sum(_mend_line(client, queue) for queue in settings.QUEUEING_TASKS)
-    return mended + _mend_workers(client) + _mend_numbers(client)
+    return mended + _mend_workers(client) + _mend_numbers(client) + _end_endless(client)
 
 
 def _mend_line(client: redis.Redis, queue: str) -> int:
     keys = line_keys(queue)
     types = {getattr(keys, name): kind for name, kind in LINE_TYPES.items()}
-    types |= {name.format(queue): kind for name, kind in QUEUE_TYPES.items()} | {facts_key(queue): "string"}
+    types |= {name.format(queue): kind for name, kind in QUEUE_TYPES.items()} | dict.fromkeys(
+        (facts_key(queue), joins_key(queue), brake_key(queue)), "string"
+    )
     deleted = _delete_others(client, types)
     if set(deleted) & set(keys.in_order()):
         epoch.begin_restoring(client, queue)  # claims wait until the rows have their places back
@@ -106,15 +122,26 @@ def _mend_workers(client: redis.Redis) -> int:
 
 def _mend_numbers(client: redis.Redis) -> int:
     """Counters and clocks must be numbers, and a watch must not begin later than now."""
-    versions = [line_keys(queue).version for queue in settings.QUEUEING_TASKS]
+    numbers = [key for queue in settings.QUEUEING_TASKS for key in (line_keys(queue).version, joins_key(queue))]
     seconds, _ = client.time()
-    values = dict(zip([*versions, WATCH], cast("list[bytes | None]", client.mget(*versions, WATCH)), strict=True))
+    values = dict(zip([*numbers, WATCH], cast("list[bytes | None]", client.mget(*numbers, WATCH)), strict=True))
     strange = [key for key, value in values.items() if value is not None and not _is_number(value)]
     watch = values[WATCH]
     if watch is not None and _is_number(watch) and int(watch) > (seconds + 1) * 1000:
         strange.append(WATCH)
     _delete(client, strange, "is no number")
     return len(strange)
+
+
+def _end_endless(client: redis.Redis) -> int:
+    """These keys have an end. Without one, a line would ask for a check for ever, or keep old sums."""
+    keys = [STORED, SUMMING, *(key(queue) for queue in settings.QUEUEING_TASKS for key in (joins_key, brake_key))]
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.pttl(key)
+        endless = [key for key, life in zip(keys, pipe.execute(), strict=True) if life == NO_END]
+    _delete(client, endless, "has no end")
+    return len(endless)
 
 
 def _is_number(value: bytes) -> bool:

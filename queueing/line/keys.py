@@ -20,6 +20,8 @@ KEEPER = "queueing:keeper"
 WRITABLE = "queueing:writable"
 # string, JSON: the bytes and entries that each line has (`budget.Totals`). Lives TOTALS_TTL.
 STORED = "queueing:stored"
+# string "1": a join makes the sums of STORED now, and others wait for them. Lives SUMMING_TTL.
+SUMMING = "queueing:summing"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
 # counter: attempts to sign in, by a digest of a name, an address, or both. Lives SIGN_IN_PAUSE.
@@ -32,10 +34,10 @@ COUNTING = "queueing:counting"
 # Lives FACTS_TTL.
 FACTS = "rq:line:{queue}:facts"
 # zset id -> ms: joins of one address that are being stored, and places whose page was not looked at; with the moment
-# when they are over. Those that were looked at are taken out at the address's next join. Lives ten minutes.
+# when they are over. Those that were looked at are taken out at the address's next join. Lives FROM_TTL, or longer.
 FROM = "rq:line:{queue}:from:{address}"
 # string "<ms>": when the next join of an address would be on time; it may be early by a burst. Lives until then.
-ON_TIME = "joins:{address}"
+ON_TIME = "queueing:joins:{address}"
 # counter: joins of a line in a minute that began with the first of them. Lives a minute.
 JOINS = "rq:line:{queue}:joins"
 # string "1": the line takes joins with a check only, since there were too many in a minute. Lives BRAKE_TTL.

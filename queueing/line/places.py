@@ -27,6 +27,7 @@ from queueing.line import jobs, reserving, scripts
 from queueing.line.clients import connection
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import facts_key, from_key, gone_key, line_keys, presence_key
+from queueing.line.presence import seconds_since
 from queueing.line.reserving import Reservation
 from queueing.line.scripts import Ranked, milliseconds
 from queueing.line.tampering import reports, shorten
@@ -108,7 +109,7 @@ class Line:
         job = jobs.job_fields(self.name, job_id)
         ttl = conf.CLOSE_GRACE if needs_presence else None
         key = from_key(self.name, address) if address else None
-        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key)
+        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key, reserving.from_ttl())
 
     def restore(self, places: Sequence[Ranked]) -> list[str]:
         """Give rows (job id, score) the place back that they lost; returns the ids that had no place."""
@@ -293,7 +294,7 @@ class Line:
         has_place = in_line is not None or in_held is not None
         place = Place(ahead, held_ahead) if has_place and epoch else None  # else others ahead are on their way back
         is_claimed = any(claim.startswith(f"{job_id}:".encode()) for claim in claims)
-        return Standing(place, is_claimed, max(0.0, now - int(since) / 1000) if since else 0.0, facts)
+        return Standing(place, is_claimed, seconds_since(since, now), facts)
 
 
 @cache

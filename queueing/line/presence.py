@@ -24,6 +24,8 @@ GOODBYE = 4001
 # Seconds for which code may say at once that somebody is there: see `joining.look`.
 LONGEST_LOOK = 120.0
 NO_KEY = -2  # PTTL's answer; -1 is a presence without end
+# A moment in milliseconds, as the beat script and `keep_watch` write it.
+SINCE = re.compile(rb"\d{1,15}")
 # The moment at which the page of a running entry went, as the close script and `inspect` write it.
 NOTE = re.compile(rb"(\d{1,15}):(\d{1,15}):([a-z]+)")
 
@@ -89,7 +91,12 @@ def present_for(job_id: str) -> float:
         pipe.get(presence_key(job_id))
         pipe.time()
         since, (seconds, micros) = pipe.execute()
-    return max(0.0, seconds + micros / 1e6 - int(since) / 1000) if since else 0.0
+    return seconds_since(since, seconds + micros / 1e6)
+
+
+def seconds_since(since: bytes | None, now: float) -> float:
+    """Seconds since the moment in a presence key; 0 without one, and for a text that is none of ours."""
+    return max(0.0, now - int(since) / 1000) if since and SINCE.fullmatch(since) else 0.0
 
 
 def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
@@ -106,7 +113,7 @@ def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None 
         (seconds, micros), ttl, (gone, since) = pipe.execute()
     present = _is_open(client, job_id, ttl)
     now = seconds * 1000 + micros // 1000
-    blind = since is None or not since.isdigit() or now - int(since) < milliseconds(conf.LOST_GRACE)
+    blind = since is None or not SINCE.fullmatch(since) or now - int(since) < milliseconds(conf.LOST_GRACE)
     if not present and gone is None and not blind:
         grace = milliseconds(max(conf.LOST_GRACE, keep_seconds or 0))
         client.set(gone_key(job_id), f"{now}:{grace}:{Absence.LOST}", nx=True, ex=GONE_TTL)

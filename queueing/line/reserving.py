@@ -15,6 +15,7 @@ from queueing.line.scripts import milliseconds
 RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
 BRAKE_TTL = 300.0  # seconds that the brake stays on after the last minute with too many joins
 MINUTE = 60.0
+FROM_TTL = 600.0  # seconds; see `from_ttl`
 
 
 class Reservation(NamedTuple):
@@ -48,12 +49,18 @@ def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, addres
         1000 * MINUTE / conf.ADDRESS_RATE,
         conf.ADDRESS_BURST,
         conf.ADDRESS_UNSEEN,
+        milliseconds(from_ttl()),
         extra_keys=extra_keys,
     )
     if refusal:
         return Reservation(refusal.decode(), ms / 1000)
     entries, joins, *under_way = more
     return Reservation("", 0, entries, joins, tuple(job_id.decode() for job_id in under_way))
+
+
+def from_ttl() -> float:
+    """Seconds that the unseen places of an address are counted: longer than any of them lives."""
+    return max(FROM_TTL, 2 * conf.CLOSE_GRACE, 2 * RESERVATION_TTL)
 
 
 def is_brake_on(client: redis.Redis, queue: str) -> bool:

@@ -147,15 +147,17 @@ def place(
     job: Mapping[str, Any],
     unseen_ttl: float | None,
     from_key: str | None = None,
+    from_ttl: float = 0,
 ) -> str:
     """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
 
     Unless its owner has looked already, the entry is unseen, and over after `unseen_ttl` seconds. With None the entry
-    is in the line, with a presence without end. An unseen entry counts for the address of `from_key`.
+    is in the line, with a presence without end. An unseen entry counts for the address of `from_key`, a key that lives
+    for `from_ttl` seconds.
     """
     mode, ttl = ("present", 0) if unseen_ttl is None else ("unseen", milliseconds(unseen_ttl))
     fields = [part for pair in job.items() for part in pair]
-    arguments = (*place, mode, ttl, line.inbox, *fields)
+    arguments = (*place, mode, ttl, line.inbox, milliseconds(from_ttl), *fields)
     reply = _call(client, "place", line, *arguments, extra_keys=[from_key] if from_key else [])
     return cast("bytes", reply).decode()
 

@@ -95,6 +95,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         self.entry, self.right = found.entry, found.right
         await self.accept()
         try:
+            await self._hear_of_rights()
             await self._take_seat(found)
             await self._say_state(found.entry, found.frame)
         except Exception as error:
@@ -117,14 +118,22 @@ class EntryConsumer(AsyncWebsocketConsumer):
             await self.close()  # before accept: the server answers 403, for unknown and foreign alike
         return found
 
+    async def _hear_of_rights(self) -> None:
+        """Hear of the rights of users. A hint may have come since the row was read, so the right is asked again.
+
+        Only users: the first and the last page of this group in a process cost Redis a subscription each.
+        """
+        if self.right.user_id is not None:
+            await get_channel_layer().group_add(RIGHTS_GROUP, self.channel_name)
+            if await in_thread(rights.is_over)(self.right, self.entry):
+                await self.lose_right()
+
     async def _take_seat(self, found: Found) -> None:
         """Register presence before the first frame: a page that receives a frame resets its back-off.
 
         The Lobby speaks at its next tick, so the first frame is the whole state. An entry that is over needs no seat.
         """
-        if found.right.user_id is not None:
-            await get_channel_layer().group_add(RIGHTS_GROUP, self.channel_name)
-        if found.entry.is_live:
+        if found.entry.is_live and not self.is_closing:
             self.seat = await get_lobby().page_opened(self, is_owner=found.is_owner)
 
     async def disconnect(self, code: int) -> None:

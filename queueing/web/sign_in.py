@@ -6,7 +6,7 @@ hash when there were too many. Names that exist and names that do not are counte
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -34,7 +34,7 @@ from queueing.web.database import give_connection_back
 # The limit of a name does not hold where it has signed in before: strangers must not lock anybody out.
 FOR_ADDRESS, FOR_NAME = 4, 10
 
-WAITING = 8  # sign-ins that wait for their hash in this process; one more is refused
+WAITING = 3  # strangers that wait for their hash in this process; known names wait behind them for a second or so
 PATIENCE = 4.0  # seconds that each of them waits
 _hashing, _waiting = threading.Lock(), threading.BoundedSemaphore(WAITING)
 
@@ -99,7 +99,8 @@ class Attempt:
         place = nullcontext(True) if self._is_known else _taken(_waiting)
         with place as has_place, _taken(_hashing, PATIENCE if has_place else 0) as has_turn:
             if not has_turn:
-                self._take_back()
+                # A stranger's address pays for its part in the crowd, or the crowd could stay.
+                self._take_back(but=() if self._is_known else (self._of_address,))
                 self._refuse(SignInRefused())
             yield
 
@@ -114,9 +115,9 @@ class Attempt:
             self._refuse(TooManyAttempts(round(attempts.seconds_left(digest))))
         self._counted.append(digest)
 
-    def _take_back(self) -> None:
+    def _take_back(self, but: Collection[str] = ()) -> None:
         try:
-            attempts.take_back(self._counted)
+            attempts.take_back([digest for digest in self._counted if digest not in but])
         except RedisError as error:
             audit.refused(f"A sign-in is still counted ({type(error).__name__})", self.address)
 

@@ -19,7 +19,7 @@ from queueing.web.origin import App
 # An address may make as many handshakes as it may have sockets in this time, in seconds: a school whose pages come back
 # together after a restart is let in, and a flood is not.
 PERIOD = 10.0
-MOST_ADDRESSES = 10_000  # remembered; those that would be let in anyway are forgotten first
+MOST_ADDRESSES = 10_000  # remembered; the one that was silent for longest is forgotten first
 
 
 class Turnstile:
@@ -60,8 +60,9 @@ class Turnstile:
         paid_at = max(now, self._paid_at.get(address, 0.0))
         if paid_at - now > PERIOD:
             return False
-        if address not in self._paid_at and len(self._paid_at) >= MOST_ADDRESSES:
-            self._paid_at = {key: at for key, at in self._paid_at.items() if at > now}
+        self._paid_at.pop(address, None)  # a dict keeps the order of its keys: this one goes to the end
+        while len(self._paid_at) >= MOST_ADDRESSES:
+            del self._paid_at[next(iter(self._paid_at))]
         self._paid_at[address] = paid_at + PERIOD / conf.MAX_PAGES_PER_ADDRESS
         return True
 

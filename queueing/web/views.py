@@ -125,22 +125,23 @@ def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @require_POST
 def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Leave the line, or stop the task."""
-    entry = _entry_or_404(request, code, CHANGE)
-    is_owner = Visitor.of_request(request).owns(entry)
-    ending.leave(entry, Reason.LEFT if is_owner else Reason.ENDED)
+    entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
+    if ending.leave(entry, Reason.LEFT if visitor.owns(entry) else Reason.ENDED):
+        visitor.note_move(entry)
     return _see_other(entry)
 
 
 @require_POST
 def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Keep the place for longer in an absence."""
-    entry = _entry_or_404(request, code, CHANGE)
+    entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
     try:
-        if Visitor.of_request(request).owns(entry):  # staff may keep the place of a visitor who is not there
+        if visitor.owns(entry):  # staff may keep the place of a visitor who is not there
             ending.check_keep(entry)
     except KeepRefused as refusal:  # the page again, because it keeps the visitor present
         return _page(request, entry, refusal)
-    ending.keep(entry)
+    if ending.keep(entry):
+        visitor.note_move(entry)
     return _see_other(entry)
 
 
@@ -168,7 +169,8 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Delete the content of an ended entry now. Pressed twice it changes nothing."""
     entry = _entry_or_404(request, code, CHANGE)
-    ending.erase(entry)
+    if ending.erase(entry):
+        Visitor.of_request(request).note_move(entry)
     return _see_other(entry)
 
 

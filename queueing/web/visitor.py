@@ -134,9 +134,14 @@ class Visitor:
             return entry
         if not is_allowed:
             return None
-        tell = audit.staff_looks if permission == LOOK else audit.staff_moves
-        tell(self.user, self.client, self.page, entry.code)
+        if permission == LOOK:
+            audit.staff_looks(self.user, self.client, self.page, entry.code)
         return entry
+
+    def note_move(self, entry: Entry) -> None:
+        """This visitor has ended the entry, kept its place, or deleted its content. Log it if it is another's."""
+        if not self.owns(entry):
+            audit.staff_moves(self.user, self.client, self.page, entry.code)
 
     def places(self) -> list[Entry]:
         """The places that this visitor holds now, oldest first."""

@@ -1,5 +1,6 @@
 """The right to see an entry ends while its page is open: the socket is closed with 4003, and says nothing more."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -58,6 +59,15 @@ def rest_of(ws: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
             frames.append(read(ws))
     except ConnectionClosed as closed:
         return frames, closed.rcvd.code if closed.rcvd else None
+
+
+def frames_of(ws: ClientConnection, seconds: float) -> list[dict[str, Any]]:
+    """The frames that come until there was none for so many seconds."""
+    frames: list[dict[str, Any]] = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            frames.append(read(ws, seconds))
+    return frames
 
 
 def close_code(ws: ClientConnection) -> int | None:
@@ -151,6 +161,20 @@ def test_what_does_not_end_a_right_leaves_the_socket_open(web: Web) -> None:
         events.publish(entry.code)
         while read(ws).get("status") != "running":
             pass
+
+
+def test_a_change_of_another_user_makes_no_page_read_its_row(web: Web) -> None:
+    owner, looker = Visitor(), staff("view")
+    other = staff("view")
+    user = User.objects.latest("pk")
+    entry = owner.join()
+    with web.open(entry, owner) as mine, web.open(entry, looker) as ws, web.open(entry, other) as ended:
+        for page in (mine, ws, ended):
+            read(page)
+        entry.start("w")  # and no hint
+        retire(other, user)
+        assert close_code(ended) == 4003
+        assert "running" not in {frame.get("status") for frame in frames_of(ws, 1)}
 
 
 def test_the_user_who_made_an_entry_keeps_it_by_the_browser(web: Web) -> None:

@@ -39,10 +39,13 @@ def options(folder: Path) -> list[str]:
 
 
 def user_of(command: tuple[str, ...]) -> str:
-    """The user of the process with these arguments of Python."""
-    if "daphne" in command:
-        return "web"
-    return "worker" if any(argument.startswith("rqworker") for argument in command) else "keeper"
+    """The user of the process with these arguments of Python. Raises ValueError for a process that has none."""
+    match command:
+        case ["-m", "config.serve" | "uvicorn", *_]:
+            return "web"
+        case ["manage.py", name, *_]:
+            return "worker" if name.startswith("rqworker") else "keeper"
+    raise ValueError(f"{command} is no process of docker-compose.yml")
 
 
 def signed_in(url: str, user: str) -> str:

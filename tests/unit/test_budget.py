@@ -1,6 +1,7 @@
 """Budgets of stored bytes and entries, and the floor of the disk."""
 
 import re
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -289,3 +290,53 @@ def test_a_join_costs_one_query_more(django_assert_num_queries: Callable[[int], 
     entry = Entry(queue="probe", visitor=ME, address="here")
     with django_assert_num_queries(1):
         budget.check(entry, 1)
+
+
+# The sums
+
+
+@pytest.mark.parametrize("value", [
+    b"rubbish", b"\xff", b"", b"[]", b"{}", b"[" * 60_000, b'{"last_id": 1, "lines": 1}',
+    b'{"last_id": 1, "lines": {"probe": [1]}}', b'{"last_id": 1e999, "lines": {}}', b'{"last_id": "x", "lines": {}}',
+])  # fmt: skip
+def test_sums_of_no_sense_are_made_again(value: bytes, valkey: redis.Redis) -> None:
+    valkey.set(keys.STORED, value)
+    entry = send()
+    assert budget.read_totals() is not None
+    assert budget.used(entry)[3].entries == 1
+
+
+def test_sums_of_another_type_are_made_again(valkey: redis.Redis) -> None:
+    valkey.rpush(keys.STORED, 1)
+    send()
+    assert valkey.type(keys.STORED) == b"string"
+
+
+def test_joins_at_the_same_moment_make_the_sums_once(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    entry, made, publish = send(), [], budget.publish_totals
+
+    def noted() -> budget.Totals:
+        made.append(1)
+        time.sleep(0.1)
+        return publish()
+
+    def ask(_: int) -> int:
+        try:
+            return budget.used(entry)[3].entries
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(budget, "publish_totals", noted)
+    valkey.delete(keys.STORED)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(ask, range(4))) == [1] * 4
+    assert made == [1]
+
+
+def test_sums_whose_join_has_died_are_made_by_the_next(valkey: redis.Redis) -> None:
+    entry = send()
+    valkey.delete(keys.STORED)
+    valkey.set(keys.SUMMING, 1, ex=60)
+    assert budget.used(entry)[3].entries == 1

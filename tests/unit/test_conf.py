@@ -23,14 +23,15 @@ FAILING: dict[str, dict[str, Any]] = {
     "queueing.E006": {"MAX_ATTEMPTS": 0},
     "queueing.E007": {"POLL_TTL": 10},
     "queueing.E008": {"KEEPER_INTERVAL": 0},
-    "queueing.E040": {"CHECK_SECONDS": 0.5},
+    "queueing.E011": {"MIN_PRESENCE": 25},
+    "queueing.E020": {"MAX_BYTES": -1},
     "queueing.E030": {"TASK_MEMORY_BYTES": 1000},
+    "queueing.E040": {"CHECK_SECONDS": 0.5},
     "queueing.E050": {"ADDRESS_RATE": 0},
     "queueing.E051": {"BRAKE": "perhaps"},
     "queueing.E060": {"STALL_SECONDS": 0},
     "queueing.E070": {"MAX_PAGES_PER_ADDRESS": 0},
     "queueing.E071": {"SIGN_IN_ATTEMPTS": 0},
-    "queueing.E020": {"MAX_BYTES": -1},
 }
 
 

@@ -7,7 +7,7 @@
 --         3 grace in ms
 --         4 "1": wait for an epoch
 -- Return  {id, passed, epoch}: claimed; epoch is 0 when there is none, and 2 while newcomers wait
---         {"", passed, 2}: the first present entry is a newcomer that waits
+--         {"", passed, 2}: the present entries are newcomers that wait
 --         {"", passed, epoch}: the whole window was absent, call again with a larger one
 --         {"", 0, 0}: there is no epoch and no foreign job
 --         {}: the line is empty, or the workers are suspended
@@ -67,12 +67,31 @@ local function hand_out_foreign(passed, state)
   return hand_out(first[1], first[2], passed, state)
 end
 
--- True if an entry has joined since the flush, and somebody ahead of it is away: a page that polls is back at its next
--- poll. The place of an entry is its score without the priority.
+-- True if an entry has joined since the flush. Its place is its score without the priority.
+local function is_newcomer(id, score, last_lost)
+  return tonumber(score) % 2 ^ 40 > (tonumber(last_lost) or math.huge) and redis.call('SISMEMBER', foreign, id) == 0
+end
+
+-- True for a newcomer while somebody ahead of it is away: a page that polls is back at its next poll.
 local function must_wait(id, score, last_lost)
-  return tonumber(score) % 2 ^ 40 > (tonumber(last_lost) or math.huge)
-    and redis.call('ZCOUNT', held, '-inf', '(' .. score) > 0
-    and redis.call('SISMEMBER', foreign, id) == 0
+  return is_newcomer(id, score, last_lost) and redis.call('ZCOUNT', held, '-inf', '(' .. score) > 0
+end
+
+-- While newcomers wait: the first that is present and joined before the flush, or is foreign, among the next 500.
+local function hand_out_earlier(passed, last_lost)
+  local found = redis.call('ZRANGE', line, 0, 499, 'WITHSCORES')
+  local ids, scores = {}, {}
+  for i = 1, #found, 2 do
+    ids[#ids + 1], scores[#scores + 1] = found[i], found[i + 1]
+  end
+  local present = redis.call('MGET', unpack(presence_names(ids)))
+  for i, id in ipairs(ids) do
+    if present[i] and not is_newcomer(id, scores[i], last_lost) then
+      redis.call('ZREM', line, id)
+      return hand_out(id, scores[i], passed, 2)
+    end
+  end
+  return hand_out_foreign(passed, 2)
 end
 
 -- The window is taken out of the line. What is behind the first present entry goes back.
@@ -110,7 +129,7 @@ end
 local id, score = ids[passed + 1], scores[passed + 1]
 if last_lost and must_wait(id, score, last_lost) then
   put_back(ids, scores, passed + 1)
-  return hand_out_foreign(passed, 2)
+  return hand_out_earlier(passed, last_lost)
 end
 put_back(ids, scores, passed + 2)
 return hand_out(id, score, passed, state)

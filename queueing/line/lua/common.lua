@@ -4,6 +4,11 @@ local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unseen, epoch, restoring, reserved, newest = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 
+-- The keys that a script has after those of the line, by their number.
+local function own(number)
+  return KEYS[16 + number]
+end
+
 -- The beginnings of the keys of one entry, as in keys.py.
 local PRESENCE, GONE, JOB = 'presence:', 'gone:', 'rq:job:'
 

@@ -5,7 +5,7 @@
 -- Return  {"blind"}: no web process has been watching for long enough, so nobody may be dropped
 --         {id, absence, id, absence, ...}: the dropped
 local now = clock()
-local since = tonumber(redis.call('GET', KEYS[#KEYS]) or nil)
+local since = tonumber(redis.call('GET', own(1)) or nil)
 if not since or now - since < tonumber(ARGV[1]) then
   return { 'blind' }
 end

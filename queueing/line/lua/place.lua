@@ -5,11 +5,12 @@
 --         3 "present": nobody has to be there, ever; "unseen": its page has not been looked at yet
 --         4 ttl in ms after which an unseen entry is over
 --         5 the queue's name in RQ's list of queues
---         6... the fields of the job's hash
+--         6 ttl in ms of the unseen places of the address
+--         7... the fields of the job's hash
 -- Return  "line", "unseen", or "" (it had a place)
 local id, score = ARGV[1], ARGV[2]
 redis.call('SADD', 'rq:queues', ARGV[5])
-redis.call('HSET', JOB .. id, unpack(ARGV, 6))
+redis.call('HSET', JOB .. id, unpack(ARGV, 7))
 redis.call('ZREM', reserved, id)
 if ARGV[3] == 'present' then
   redis.call('SET', PRESENCE .. id, '1')
@@ -21,9 +22,9 @@ if redis.call('EXISTS', PRESENCE .. id) == 0 then
   redis.call('ZADD', unseen, score, id)
   local over = clock() + ARGV[4]
   redis.call('ZADD', due, over, id)
-  if KEYS[17] then
-    redis.call('ZADD', KEYS[17], over, id)
-    redis.call('PEXPIRE', KEYS[17], 600000)
+  if own(1) then
+    redis.call('ZADD', own(1), over, id)
+    redis.call('PEXPIRE', own(1), ARGV[6])
   end
   return 'unseen'
 end

@@ -14,11 +14,12 @@
 --         7 ms between two joins of the address
 --         8 joins of the address at once
 --         9 unseen places of the address
+--        10 ttl in ms of the unseen places of the address
 -- Return  {refusal, ms, entries, joins, id, id, ...}
 --         refusal: "", or the limit that is reached (full | joins | unseen); ms: until it is not reached any more
 --         entries: in the line, held ones too; joins: of this line in this minute, if they are counted
 --         ids: other joins of the address that are being stored
-local joins_key, brake, from, on_time_key = KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local joins_key, brake, from, on_time_key = own(1), own(2), own(3), own(4)
 local id, most, now = ARGV[1], tonumber(ARGV[2]), clock()
 local looks = id == ''
 -- The first command is a write, since a Redis that is full refuses it, but not after another write of the same script.
@@ -32,6 +33,14 @@ redis.call('ZREMRANGEBYSCORE', reserved, '-inf', now)
 local function refuse(why, ms)
   redis.call('ZREM', reserved, id)
   return { why, math.ceil(ms) }
+end
+
+-- Another program's value would lock its address out, or the line: the keeper does not know the addresses.
+local function forget_others(key, kind)
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then
+    redis.call('DEL', key)
+  end
 end
 
 local absent = redis.call('ZCARD', held)
@@ -48,7 +57,10 @@ if from then
   -- GCRA, the virtual scheduling algorithm of ITU-T I.371: a join is on time, or early by less than the burst. A time
   -- that is too far away is a relic: the server's clock was put back.
   local interval, burst = tonumber(ARGV[7]), tonumber(ARGV[8])
-  local on_time = math.max(tonumber(redis.call('GET', on_time_key) or 0), now)
+  forget_others(on_time_key, 'string')
+  forget_others(from, 'zset')
+  local written = string.match(redis.call('GET', on_time_key) or '', '^%d+%.?%d*$')
+  local on_time = math.max(tonumber(written) or now, now)
   on_time = math.min(on_time, now + burst * interval)
   local early = on_time - now - (burst - 1) * interval
   if early > 0 then
@@ -80,14 +92,19 @@ if from then
     local next_on_time = on_time + interval
     redis.call('SET', on_time_key, string.format('%.3f', next_on_time), 'PX', math.ceil(next_on_time - now))
     redis.call('ZADD', from, 'NX', now + ARGV[4], id)
-    redis.call('PEXPIRE', from, 600000)
+    redis.call('PEXPIRE', from, ARGV[10])
   end
 end
 
 local joins = 0
 if not looks and tonumber(ARGV[5]) > 0 then
+  forget_others(joins_key, 'string')
+  local counted = redis.call('GET', joins_key)
+  if counted and not (#counted < 10 and string.match(counted, '^%d+$')) then
+    redis.call('DEL', joins_key)
+  end
   joins = redis.call('INCR', joins_key)
-  if joins == 1 then
+  if redis.call('PTTL', joins_key) < 0 then
     redis.call('PEXPIRE', joins_key, 60000)
   end
   if joins >= tonumber(ARGV[5]) then

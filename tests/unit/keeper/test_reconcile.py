@@ -14,6 +14,7 @@ from queueing.line import epoch, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
+from queueing.models.moves import LAST
 from queueing.states import Status
 from tests.support.epochs import end_pause, set_epoch
 from tests.support.presence import go, watch_since
@@ -110,6 +111,23 @@ def test_newcomers_are_told_from_the_place_and_not_from_the_priority(
     presence.beat("probe", [last.job_id, polls.job_id], 10)
     claimed = [line.claim(f"w{number}").job_id for number in range(3)]
     assert claimed == [polls.job_id, newcomer.job_id, last.job_id]
+
+
+def test_an_earlier_entry_behind_the_others_is_served_before_a_newcomer_that_waits(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis
+) -> None:
+    polls, behind = join("polls"), join("behind")
+    Entry.objects.filter(pk=behind.pk).update(behind=True, priority=LAST)
+    valkey.flushall()
+    keeper.round()
+    end_pause(keeper)
+    keeper.round()
+    presence.beat("probe", [behind.job_id], 10)
+    newcomer = join("newcomer")
+    assert line.claim("w1").job_id == behind.job_id
+    assert line.claim("w2").job_id is None
+    presence.beat("probe", [polls.job_id], 10)
+    assert [line.claim(f"w{number}").job_id for number in (3, 4)] == [polls.job_id, newcomer.job_id]
 
 
 def test_a_worker_goes_on_when_newcomers_have_waited_long_enough(

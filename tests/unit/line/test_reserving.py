@@ -4,6 +4,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 import redis
 
 from queueing.line import keys, presence
@@ -164,3 +165,46 @@ def test_a_look_says_what_a_join_would_be_told_and_changes_nothing(
             assert set(valkey.keys()) - set(before) <= {keys.WRITABLE.encode()}
             assert ask(line).refusal == expected
         assert line.reserve("", HERE).refusal == ask(line).refusal != ""
+
+
+# What another program has written
+
+
+@pytest.mark.parametrize("value", ["rubbish", "nan", "inf", "-1", "", "9" * 400, "1e300"])
+def test_a_time_of_no_sense_locks_no_address_out(value: str, line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 60}
+    valkey.set(keys.on_time_key(HERE), value)
+    assert ask(line).seconds <= 2
+    pass_time(valkey, HERE, 10)
+    assert refusals(line, HERE, 3) == ["", "", "joins"]
+
+
+@pytest.mark.parametrize("key", [keys.on_time_key(HERE), keys.from_key("probe", HERE)])
+def test_a_key_of_another_type_locks_no_address_out(key: str, line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 2}
+    valkey.rpush(key, "rubbish")
+    assert refusals(line, HERE, 3) == ["", "", "joins"]
+
+
+def test_joins_are_counted_in_place_of_what_is_no_number(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"BRAKE": "auto", "BRAKE_JOINS": 5}
+    key = keys.joins_key("probe")
+    for write in (lambda: valkey.set(key, "rubbish"), lambda: valkey.rpush(key, 1), lambda: valkey.set(key, "9" * 30)):
+        valkey.delete(key)
+        write()
+        assert [ask(line).joins, ask(line).joins] == [1, 2]
+        assert 0 < valkey.pttl(key) <= 60_000
+    valkey.persist(key)
+    assert ask(line).joins == 3
+    assert 0 < valkey.pttl(key) <= 60_000
+
+
+def test_unseen_places_are_counted_for_longer_than_they_live(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"CLOSE_GRACE": 1000, "LOST_GRACE": 2000, "KEEP_GRACE": 2000}
+    key = keys.from_key("probe", HERE)
+    job_id = uuid.uuid4().hex
+    line.reserve(job_id, HERE)
+    assert valkey.pttl(key) > 1_000_000
+    valkey.persist(key)
+    line.place(job_id, 1.0, address=HERE)
+    assert valkey.pttl(key) > 1_000_000

@@ -16,8 +16,21 @@ from queueing import facts
 from queueing.keeper import mend
 from queueing.keeper.round import Keeper
 from queueing.line import presence, workers
-from queueing.line.hints import HINTS, HintLayer
-from queueing.line.keys import COUNTING, KEEPER, WATCH, WRITABLE, LineKeys, facts_key, gone_key, line_keys, presence_key
+from queueing.line.hints import HINTS, RIGHTS_START, HintLayer
+from queueing.line.keys import (
+    COUNTING,
+    KEEPER,
+    STORED,
+    WATCH,
+    WRITABLE,
+    LineKeys,
+    brake_key,
+    facts_key,
+    gone_key,
+    joins_key,
+    line_keys,
+    presence_key,
+)
 from queueing.line.places import Line
 from queueing.line.tampering import Reports
 from queueing.models import Entry
@@ -217,6 +230,23 @@ def test_a_note_that_is_none_costs_no_other_note(note: bytes, join: Join, line: 
     assert [event.kind for event in entry.events.all() if event.at.year == 1970] == ["held"]
 
 
+@pytest.mark.parametrize("since", [b"", b"rubbish", b"-1", b"1e3", b"\xff", b"9" * 5000])
+def test_a_presence_of_no_sense_began_at_no_time(since: bytes, join: Join, line: Line, valkey: redis.Redis) -> None:
+    entry = join()
+    valkey.set(presence_key(entry.job_id), since)
+    assert line.standing(entry.job_id, entry.score).present_for == 0
+    assert presence.present_for(entry.job_id) == 0
+    assert snapshot.read(entry).as_json()["status"] == "waiting"
+
+
+def test_what_must_end_has_an_end(valkey: redis.Redis) -> None:
+    for key in (joins_key("probe"), brake_key("probe"), STORED):
+        valkey.set(key, 1)
+    assert mend.mend(valkey) == 3
+    valkey.set(joins_key("probe"), "rubbish", ex=60)
+    assert mend.mend(valkey) == 1
+
+
 # --- Hints
 
 
@@ -228,10 +258,21 @@ def test_a_hint_is_what_the_layer_serializes() -> None:
         assert layer.deserialize(message) == {"type": name}
 
 
+@pytest.mark.parametrize("user", [None, "1", "5f0c7e3e-6a0c-4a0e-8a53-6cb3a4f3b0a1"])
+def test_a_hint_on_rights_keeps_its_user(user: str | None) -> None:
+    hint, layer = {"type": "rights.changed", "user": user}, get_channel_layer()
+    assert layer.deserialize(layer.serialize(hint)) == hint
+
+
 @pytest.mark.parametrize("message", [
     b"", b"\xc1", b"rubbish", LARGE, b"\x91" * 2000, msgpack.packb({"type": "go.elsewhere"}),
     msgpack.packb({"type": "send", "text_data": "<b>"}), msgpack.packb({"type": "websocket.disconnect", "code": 1000}),
     msgpack.packb({"type": "send.numbers", "status": "x"}), msgpack.packb([1]), msgpack.packb({"type": "disconnect"}),
+    msgpack.packb({"type": "rights.changed"}), msgpack.packb({"type": "rights.changed", "user": 1}),
+    msgpack.packb({"type": "rights.changed", "user": "1" * 101}),
+    b"\x82" + msgpack.packb({"type": "rights.changed"})[1:],
+    msgpack.packb({"type": "rights.changed", "user": None}) + b"x", RIGHTS_START, RIGHTS_START + b"\xa2\xff\xff",
+    msgpack.packb({"type": "rights.changed", "user": ["1"]}),
 ])  # fmt: skip
 def test_any_other_message_is_a_hint_to_look_again(message: bytes) -> None:
     assert get_channel_layer().deserialize(message) == {"type": "entry.changed"}

@@ -80,8 +80,10 @@ def test_the_proxy_takes_the_bodies_that_the_web_containers_take() -> None:
 
 def test_the_proxy_tells_the_address_and_is_believed() -> None:
     assert "header_up X-Real-IP {remote_host}" in COMPOSE["configs"]["caddyfile"]["content"]
-    networks = SERVICES["web"]["environment"]["TRUSTED_PROXIES"]
-    assert "172.16.0.0/12" in networks
+    (trusted,) = SERVICES["web"]["environment"]["TRUSTED_PROXIES"].split()
+    assert [config["subnet"] for config in COMPOSE["networks"]["site"]["ipam"]["config"]] == [trusted]
+    assert re.fullmatch(r"\$\{SITE_SUBNET:-172\.30\.\d+\.0/24\}", trusted)
+    assert {name for name, service in SERVICES.items() if "site" in service["networks"]} == {"proxy", "web"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"migrate"}))
@@ -147,6 +149,12 @@ def test_a_container_has_a_limit_of_all_that_runs_out(name: str) -> None:
     mounts = dict(mount.split(":size=") for mount in service["tmpfs"])
     assert "/tmp" in mounts  # noqa: S108  # of the container
     assert sum(map(megabytes, mounts.values())) < megabytes(service["mem_limit"])  # it counts as memory
+
+
+def test_a_task_ends_before_the_tmp_of_its_container_is_full() -> None:
+    (mount,) = SERVICES["worker"]["tmpfs"]
+    limit = int(SERVICES["worker"]["environment"]["QUEUEING_TASK_DISK_BYTES"])
+    assert limit < megabytes(mount.partition(":size=")[2]) * 1024**2
 
 
 def megabytes(size: str) -> int:

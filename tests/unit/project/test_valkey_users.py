@@ -1,6 +1,7 @@
 """The users of Valkey in docker-compose.yml, on a real server: what each may do, and what none may."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -20,13 +21,14 @@ from queueing.states import Absence
 from queueing.work.worker import PresenceWorker
 from tests.support import acl
 from tests.support.servers import free_port, start_valkey
+from tests.support.web import SERVERS
 
 USERS = ["web", "worker", "keeper"]
-# Keys that each process writes, in its own name or in a script.
+# Keys that each process writes, in its own name or in a script: all of `keys.py`, with a name for what varies.
 OURS = [
     *(getattr(line_keys("probe"), field.name) for field in fields(LineKeys)),
-    *(keys.facts_key("probe"), keys.presence_key("a"), keys.gone_key("a"), keys.WATCH, keys.KEEPER, keys.WRITABLE),
-    *(keys.COUNTING, "rq:queues", "rq:job:a"),
+    *(re.sub(r"\{\w+\}", "a", key) for name, key in vars(keys).items() if name.isupper()),
+    *("rq:queues", "rq:job:a"),
 ]
 REFUSED = [
     *("FLUSHALL", "FLUSHDB", "CONFIG GET maxmemory", "CONFIG SET dir /tmp", "KEYS *", "SHUTDOWN NOSAVE", "MONITOR"),
@@ -129,14 +131,33 @@ def test_the_users_file_has_one_user_a_line(tmp_path: Path) -> None:
     assert all(">${" not in rule for rule in acl.rules())
 
 
+@pytest.mark.parametrize(
+    ("command", "user"),
+    [
+        *((command, "web") for command in SERVERS.values()),
+        (("manage.py", "rqworker", "probe"), "worker"),
+        (("manage.py", "rqworker-pool"), "worker"),
+        (("manage.py", "keeper"), "keeper"),
+        (("manage.py", "purge_stale"), "keeper"),
+    ],
+)
+def test_a_process_of_the_tests_signs_in_as_in_the_containers(command: tuple[str, ...], user: str) -> None:
+    assert acl.user_of(command) == user
+
+
+def test_a_process_that_nobody_knows_has_no_user() -> None:
+    with pytest.raises(ValueError, match="no process"):
+        acl.user_of(("-m", "tests.flood"))
+
+
 @pytest.mark.parametrize("user", USERS)
 def test_every_process_may_run_all_scripts_of_the_line(user: str, port: int, settings: Any) -> None:
     signed_in = client(port, user)
     line = Line("probe", signed_in)
     jobs = [f"{user}{number}" for number in range(4)]
     for job_id, score in zip(jobs, (1.0, 2.0, 3.0, 4.0), strict=True):
-        assert line.reserve(job_id)
-        assert line.place(job_id, score) == "unseen"
+        assert line.reserve(job_id, "address").refusal == ""
+        assert line.place(job_id, score, address="address") == "unseen"
     scripts.beat(signed_in, line.keys, jobs[:3], 60)
     signed_in.set(line.keys.epoch, "here")
     assert line.claim("w").job_id == jobs[0]

@@ -118,6 +118,25 @@ def test_moves_by_staff_are_told(verb: str, told: Callable[[], list[str]]) -> No
     assert told() == [f"'{user.username}' moves entry {entry.code} ({verb}) from {ADDRESS}"]
 
 
+@pytest.mark.parametrize("verb", ["leave", "keep"])
+def test_a_move_that_did_not_happen_is_not_told(verb: str, told: Callable[[], list[str]]) -> None:
+    entry = finished(Visitor())
+    mover = staff("view", "change")
+    told()
+    from_there(mover).post(url(entry, f"{verb}/"))
+    assert told() == []
+
+
+def test_a_deletion_is_told_when_something_was_deleted(told: Callable[[], list[str]]) -> None:
+    entry, live = finished(Visitor()), Visitor().join()
+    mover = staff("view", "change")
+    user = User.objects.get()
+    told()
+    for one in (live, entry, entry):
+        from_there(mover).post(url(one, "delete/"))
+    assert told() == [f"'{user.username}' moves entry {entry.code} (delete) from {ADDRESS}"]
+
+
 def test_the_admin_tells_who_looks_and_who_ends(told: Callable[[], list[str]], join: Join) -> None:
     entry, other = join("a"), join("b")
     mover = staff("view", "change")

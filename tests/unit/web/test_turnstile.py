@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from queueing.web import turnstile
+from queueing.web.address import network_key
 from queueing.web.turnstile import Turnstile
 
 LIMITS = {"MAX_PAGES_PER_VISITOR": 3, "MAX_PAGES_PER_ADDRESS": 5}
@@ -107,3 +109,16 @@ async def test_a_school_behind_one_address_is_let_in(settings: Any) -> None:
     for _ in ("opened", "opened again after a restart"):
         assert all([await sockets.open(f"{number // 3:032}") for number in range(90)])
         await sockets.close_all()
+
+
+async def test_the_addresses_that_are_remembered_are_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turnstile, "MOST_ADDRESSES", 3)
+    sockets = Sockets()
+    for number in range(6):
+        assert await sockets.open(f"{number:032}", f"192.0.2.{number}")
+    assert len(sockets.turnstile._paid_at) == 3
+    assert await sockets.open("d" * 32, "192.0.2.3")  # the one that was silent for longest, until now
+    assert await sockets.open("e" * 32, "192.0.2.9")
+    assert network_key("192.0.2.3") in sockets.turnstile._paid_at
+    assert network_key("192.0.2.4") not in sockets.turnstile._paid_at
+    await sockets.close_all()

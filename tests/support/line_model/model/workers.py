@@ -22,8 +22,8 @@ class Workers(Places):
                 continue
             if member.is_present:
                 if self._must_wait(member):
-                    foreign = [each for each in self.line() if each.is_foreign]
-                    return (self._hand_out(foreign[0], worker) if foreign else None), passed
+                    earlier = [each for each in self.line() if each.is_present and not self._is_newcomer(each)]
+                    return (self._hand_out(earlier[0], worker) if earlier else None), passed
                 return self._hand_out(member, worker), passed
             self.hold(member, "lost")
             passed += 1
@@ -36,8 +36,10 @@ class Workers(Places):
 
     def _must_wait(self, member: Member) -> bool:
         """A newcomer after a flush, while somebody ahead is away."""
-        is_newcomer = self.newest is not None and not member.is_foreign and member.number > self.newest
-        return is_newcomer and any(held.rank < member.rank for held in self.held())
+        return self._is_newcomer(member) and any(held.rank < member.rank for held in self.held())
+
+    def _is_newcomer(self, member: Member) -> bool:
+        return self.newest is not None and not member.is_foreign and member.number > self.newest
 
     def end_claim(self, worker: str, member: Member) -> None:
         if claim := self.claims.pop(worker, None):

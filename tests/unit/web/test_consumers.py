@@ -1,0 +1,53 @@
+"""The socket of a page, as a plain ASGI app: a right that ends while the page is on its way in."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.contrib.auth.models import User
+
+from queueing.web.consumers import RIGHT_IS_OVER, EntryConsumer, Found
+from tests.support.visitors import Visitor, staff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Overtaken(EntryConsumer):
+    """A socket whose visitor loses the right as soon as the row was read, before any hint is heard."""
+
+    def _find(self, code: uuid.UUID) -> Found | None:
+        found = super()._find(code)
+        User.objects.update(is_active=False)
+        return found
+
+
+async def answers(consumer: EntryConsumer, visitor: Visitor, code: uuid.UUID) -> list[dict[str, Any]]:
+    """All that the server sends until it closes this socket, or has sent a frame."""
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    sent: list[dict[str, Any]] = []
+    over = asyncio.Event()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        if message["type"] != "websocket.accept":
+            over.set()
+
+    cookies = {"sessionid": visitor.client.cookies["sessionid"].value}
+    route = {"kwargs": {"code": code}}
+    scope = {"type": "websocket", "client": ["192.0.2.1", 1], "headers": [], "cookies": cookies, "url_route": route}
+    events.put_nowait({"type": "websocket.connect"})
+    page = asyncio.create_task(consumer(scope | {"query_string": b""}, events.get, send))
+    await asyncio.wait_for(over.wait(), 10)
+    events.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await asyncio.wait([page], timeout=10)
+    await get_channel_layer().flush()
+    return sent
+
+
+def test_a_right_that_ends_before_hints_are_heard_closes_the_socket() -> None:
+    looker, entry = staff("view"), Visitor().join()
+    sent = asyncio.run(answers(Overtaken(), looker, entry.code))
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
+    assert sent[-1]["code"] == RIGHT_IS_OVER
