@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -100,12 +101,13 @@ def restrict(
     return frozenset(taken)
 
 
-def code_paths() -> set[Path]:
-    """What this process may still read: Python, shared libraries, and the packages that it has loaded."""
+@cache
+def code_paths() -> frozenset[Path]:
+    """What this process may still read: Python, shared libraries, and the packages that it has loaded by now."""
     python = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *SYSTEM)}
     loaded = list(sys.modules.values())  # a copy: to ask a lazy module for its file may import further ones
     own = set(map(_path_of, _with_file(loaded)))
-    return python | {path for path in own if not any(path.is_relative_to(prefix) for prefix in python)}
+    return frozenset(python) | {path for path in own if not any(path.is_relative_to(prefix) for prefix in python)}
 
 
 def _with_file(modules: Iterable[ModuleType]) -> list[ModuleType]:

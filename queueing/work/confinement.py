@@ -20,7 +20,7 @@ from django.conf import settings
 from queueing import sandbox
 from queueing.models import Entry, EntryFile, file_path
 from queueing.registry import all_tasks
-from queueing.work import forgetting, horse
+from queueing.work import forgetting, horse, inside
 from queueing.work.guard import Guard
 from queueing.work.inside import Room
 from queueing.work.limits import prepare_worker, set_limits
@@ -37,6 +37,8 @@ def prepare(worker: str) -> None:
     """In a worker, before its first fork. The log gets a line for each rule that this machine cannot keep."""
     prepare_worker()
     forgetting.forget_keys()
+    if _is_any_isolated():
+        inside.warm_up()
     for rule in missing():
         logger.warning("Worker %s: this machine keeps no rule for %s of a task", worker, rule)
 
@@ -79,10 +81,14 @@ def task_is_over() -> None:
 
 def missing() -> list[str]:
     """The rules that this machine cannot keep."""
-    wanted = (*RULES, OF_ISOLATED) if any(task.isolated for task in all_tasks().values()) else RULES
+    wanted = (*RULES, OF_ISOLATED) if _is_any_isolated() else RULES
     kept = _kept(wanted)
     lacks = [rule for rule in wanted if rule not in kept]
     return lacks if horse.CHILDREN.exists() else [*lacks, "a count of memory, disk and processes"]
+
+
+def _is_any_isolated() -> bool:
+    return any(task.isolated for task in all_tasks().values())
 
 
 def _kept(rules: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -47,15 +48,21 @@ def forget_secrets() -> None:
         with suppress(AttributeError):
             del connections[alias]
     clients.connection().connection_pool.connection_kwargs.clear()
-    modules = [vars(module) for module in list(sys.modules.values()) if "DATABASES" in getattr(module, "__dict__", {})]
     for name in dir(settings):
         if (value := _setting(name)) and _is_secret(name, value):
-            setattr(settings, name, _emptied(value))
-            for variables in modules:  # the modules of the settings
+            empty = _emptied(value)
+            setattr(settings, name, empty)
+            for variables in modules_of_settings():
                 if variables.get(name) is value:
-                    variables[name] = getattr(settings, name)
+                    variables[name] = empty
     for name in [name for name in os.environ if not KEPT_VARIABLE.fullmatch(name)]:
         _forget_variable(name)
+
+
+@cache
+def modules_of_settings() -> list[dict[str, Any]]:
+    """The variables of all modules that have settings. To look through all modules takes some milliseconds."""
+    return [vars(module) for module in list(sys.modules.values()) if "DATABASES" in getattr(module, "__dict__", {})]
 
 
 def _setting(name: str) -> Any:

@@ -62,6 +62,12 @@ class Room:
         sandbox.restrict(read=read, write=[*given, Path(os.devnull)], network=False, processes=self.processes)
 
 
+def warm_up() -> None:
+    """In a worker, before its first fork: what each process would look up again."""
+    sandbox.code_paths()
+    forgetting.modules_of_settings()
+
+
 def run(function: "Callable[[Running], Any]", channel: socket.socket, room: Room, horse_pid: int) -> NoReturn:
     """The whole life of the process."""
     try:

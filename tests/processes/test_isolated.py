@@ -7,8 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 from django.conf import settings as django_settings
+from django.test import Client
 
 from queueing.models import Entry
+from queueing.registry import get_task
 from queueing.states import Reason, Status
 from tests.support import probe
 from tests.support.connections import forget_connections
@@ -224,3 +226,17 @@ def test_the_process_that_is_killed_is_the_machines_fault(processes: Processes, 
     gate.unlink()
     assert wait_for(lambda: ended(entry)).status == Status.SUCCEEDED
     assert probe.calls() == ["victim", "victim"]
+
+
+@pytest.mark.parametrize(("name", "file"), [("documents", "searchable.pdf"), ("tables", "profile.json")])
+def test_the_shipped_tasks_are_isolated_and_work(
+    processes: Processes, visitor_client: Callable[[], Client], transactional_db: None, name: str, file: str
+) -> None:
+    assert get_task(name).isolated
+    processes.worker(name)
+    client = visitor_client()
+    page = client.post(f"/join/{name}/", {"sample": "1"})["Location"]
+    wait_for(lambda: client.get(page + "status.json").json()["status"] not in {"waiting", "running"}, 150)
+    done = Entry.objects.get()
+    assert done.status == Status.SUCCEEDED, done.traceback
+    assert file in contents(done)
