@@ -1,8 +1,9 @@
 """What a horse may do, from its fork to its end. Its task gets what it needs and no more.
 
-prepare       in a worker, before its first fork: no keys that a horse could inherit
+prepare       in a worker, before its first fork: no keys that a horse could inherit (`forgetting.py`)
 begin         in a new horse: the kernel's limits, and the temporary folder
-enter         before the task, when its entry is known: no new privileges, writes in a few folders only, processes
+enter         before the task, when its entry is known: no new privileges, writes in a few folders only, processes;
+              the room of an isolated task, which has less (`inside.py`)
 task_is_over  after the task: the worker gives the horse more time, to store the end
 
 A rule that the kernel does not know is left out; the worker says so at its start.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from queueing.work.attempt import Running
 
-LARGEST_RESULT = 32 * 1024**2  # bytes of the returned value, as JSON
+LARGEST_RESULT = 16 * 1024**2  # bytes of the returned value, as JSON
 REPORT_INTERVAL = 0.1  # seconds between two reports to the horse, which has longer intervals of its own
 # Characters that are sent. All together stay below the size of a packet, even if each of them takes twelve bytes.
 MESSAGE, SENTENCE, CLASS, TRACEBACK = 300, 800, 200, 4000

@@ -29,7 +29,7 @@ class Limits:
     cpu: int  # seconds
     disk: int  # bytes of the temporary folder, and of the saved files
     processes: int  # that the task has running at one time, beside its own
-    isolated: bool = False  # its own is one beside the horse
+    isolated: bool = False  # the task's own process is another than the horse
 
 
 def limits_of(line: str) -> Limits:
