@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import Client
 
 from queueing import sandbox
@@ -87,6 +88,15 @@ def test_a_task_reads_its_input_reports_and_saves_files(processes: Processes, jo
     assert done.files.get(name="copy.csv").content_type == "text/csv"
 
 
+def doors_of_the_database() -> list[str]:
+    """The deeds that come to the server of the database, or to its file."""
+    found = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return [f"read: {found['NAME']}", f"write: {found['NAME']}-wal"]
+    host, port = found["HOST"], found["PORT"] or 5432
+    return [f"unix: {host}/.s.PGSQL.{port}"] if host.startswith("/") else [f"tcp: {port}"]
+
+
 @pytest.mark.skipif(LANDLOCK < 1, reason="needs Landlock")
 def test_a_task_reaches_nothing_of_the_site(
     processes: Processes, join: Join, own_valkey: OwnValkey, settings: object, tmp_path: Path
@@ -118,6 +128,7 @@ def test_a_task_reaches_nothing_of_the_site(
         "descriptors": "1 sockets, 0 others",
         "ask redis": "ConnectionError",
     }
+    deeds |= dict.fromkeys(doors_of_the_database(), "PermissionError")
     entry = join("spy", deeds=[*deeds, "peers"])
     found = told_by(entry)
     known = found.pop("peers")
