@@ -343,5 +343,5 @@ heavy_task = HeavyTask(
     may_keep=True,
     processes=int(os.environ["PROBE_PROCESSES"]) if "PROBE_PROCESSES" in os.environ else None,
     isolated="PROBE_ISOLATED" in os.environ,
-    writable=(log_path().parent,),
+    writable=(log_path().parent, *map(Path, os.environ.get("PROBE_WRITABLE", "").split())),
 )
