@@ -171,6 +171,14 @@ class UnusableInput(QueueingError):
     """The input cannot be used. Raise it with one sentence that tells the visitor why."""
 
 
+class RaisedInside(QueueingError):
+    """An exception of an isolated task."""
+
+    def __init__(self, sentence: str, *, error_class: str) -> None:
+        super().__init__(sentence)
+        self.error_class = error_class  # its dotted path
+
+
 class CheckBroken(QueueingError):
     """A checker cannot import a form."""
 

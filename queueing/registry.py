@@ -66,6 +66,9 @@ class HeavyTask:
     disk_bytes: int | None = None  # of the temporary folder, and of the saved files
     processes: int | None = None  # running at one time, beside the task's own; 0: it can start none
     writable: tuple[Path, ...] = ()  # folders and devices that the task may write to, beside its temporary folder
+    # True: run in a further process without network, database, Redis, passwords, and files of others; on Linux.
+    isolated: bool = False
+    readable: tuple[Path, ...] = ()  # what an isolated task reads beside code and input: models, for example
 
     @property
     def name(self) -> str:

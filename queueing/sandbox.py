@@ -15,10 +15,13 @@ import signal
 import struct
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from queueing import seccomp
 
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")  # where shared libraries and time zones are
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the thread that made it has ended
 PR_SET_NO_NEW_PRIVS = 38  # prctl(2): no program started from here gets more rights, set-user-id or not
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -99,7 +102,8 @@ def restrict(
     """Take rights from this process. Returns which: of PRIVILEGES, FILES, TCP, SOCKETS, PROCESSES.
 
     `read` and `write` name the folders and files that stay open to it, with everything below them; None means all, and
-    a missing one counts for nothing. `network=False` forbids sockets, `processes=False` to start or touch others.
+    a missing one counts for nothing. `network=False` forbids sockets, and signals to all but its own children;
+    `processes=False` to start or touch others.
     """
     if sys.platform != "linux":
         return frozenset()
@@ -110,6 +114,25 @@ def restrict(
     if not processes and PROCESSES not in taken and os.geteuid():  # it counts all processes of this user, never root's
         lower(resource.RLIMIT_NPROC, 0)
     return frozenset(taken)
+
+
+@cache
+def code_paths() -> frozenset[Path]:
+    """What this process may still read: Python, shared libraries, and the packages that it has loaded by now."""
+    python = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *SYSTEM)}
+    loaded = list(sys.modules.values())  # a copy: to ask a lazy module for its file may import further ones
+    own = set(map(_path_of, _with_file(loaded)))
+    return frozenset(python) | {path for path in own if not any(path.is_relative_to(prefix) for prefix in python)}
+
+
+def _with_file(modules: Iterable[ModuleType]) -> list[ModuleType]:
+    return [module for module in modules if getattr(module, "__file__", None)]
+
+
+def _path_of(module: ModuleType) -> Path:
+    """The folder of a module of a package; of a module that stands alone its file, whose neighbours are not code."""
+    path = Path(str(module.__file__)).absolute()
+    return path.parent if module.__package__ else path
 
 
 def _mapped() -> int:
@@ -127,7 +150,8 @@ def _landlock(read: Iterable[Path] | None, write: Iterable[Path] | None, *, netw
     writing = sum(rights for since, rights in WRITING_SINCE.items() if version >= since)
     files = (0 if read is None else READING) | (0 if write is None else writing)
     tcp = 0 if network or version < TCP_SINCE else BIND_AND_CONNECT
-    scopes = (0 if network else SCOPE_SOCKETS) | (0 if processes else SCOPE_SIGNALS)
+    # Without a network, the processes that it may start get signals from it, and no others.
+    scopes = (0 if network else SCOPE_SOCKETS) | (0 if processes and network else SCOPE_SIGNALS)
     handled = struct.pack("=QQQ", files, tcp, scopes if version >= SCOPES_SINCE else 0)
     if not any(handled):
         return set()

@@ -12,9 +12,6 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from queueing import sandbox
@@ -23,7 +20,6 @@ from queueing.checking.messages import Message, receive, receive_with_file, send
 OPEN_FILES = 32  # of the process: the standard three, the socket, the upload, and what a late import opens
 START_SECONDS = 60  # until the first message has come
 TOLD = 8_000  # characters of a traceback or a sentence that are sent
-SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")  # where shared libraries and time zones are
 
 
 def main(parent_pid: int, descriptor: int) -> None:
@@ -36,7 +32,7 @@ def main(parent_pid: int, descriptor: int) -> None:
         configure(start)
         forms = {name: imported(name) for name in start["forms"]}
         sandbox.limit(memory=start["memory"], file_size=0, open_files=OPEN_FILES)
-        taken = sandbox.restrict(read=code_paths(), write=(), network=False, processes=False)
+        taken = sandbox.restrict(read=sandbox.code_paths(), write=(), network=False, processes=False)
         send(parent, {"taken": sorted(taken)})
         while question := receive_with_file(parent):
             sandbox.limit(cpu=start["seconds"])
@@ -85,24 +81,6 @@ def answer(forms: dict[str, Any], question: Message, descriptor: int) -> Message
         except Exception:  # noqa: BLE001  # whatever a library may raise
             return {"error": traceback.format_exc()[-TOLD:]}
     return {"fine": True}
-
-
-def code_paths() -> set[Path]:
-    """What this process may still read: Python, shared libraries, and the packages that it has loaded."""
-    python = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *SYSTEM)}
-    loaded = list(sys.modules.values())  # a copy: to ask a lazy module for its file may import further ones
-    own = set(map(_path_of, _with_file(loaded)))
-    return python | {path for path in own if not any(path.is_relative_to(prefix) for prefix in python)}
-
-
-def _with_file(modules: Iterable[ModuleType]) -> list[ModuleType]:
-    return [module for module in modules if getattr(module, "__file__", None)]
-
-
-def _path_of(module: ModuleType) -> Path:
-    """The folder of a module of a package; of a module that stands alone its file, whose neighbours are not code."""
-    path = Path(str(module.__file__)).absolute()
-    return path.parent if module.__package__ else path
 
 
 if __name__ == "__main__":

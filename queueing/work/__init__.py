@@ -13,4 +13,8 @@ limits.py       the limits of a task, and the part of them that the kernel keeps
 guard.py        the worker's part of them: it looks at its horse, and kills it
 scratch.py      the temporary folder of one horse
 confinement.py  what a horse may do: files, privileges, processes, keys
+isolation.py    an isolated task, seen from its horse, which runs it in a process without rights
+inside.py       that process
+packets.py      what the two say to each other
+forgetting.py   secrets that are removed from settings and environment
 """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.files.base import ContentFile, File
 from django.db import connection
@@ -157,11 +157,21 @@ else:
     Base = TaskContext
 
 
+class Running(Protocol):
+    """What `EntryContext` needs of an attempt: in the horse `Attempt`, in the process of an isolated task `Remote`."""
+
+    def input_file(self) -> AbstractContextManager[Path]: ...
+
+    def report(self, fraction: float, message: str) -> None: ...
+
+    def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryContext(Base):  # type: ignore[misc]  # Django's is frozen, its type stubs do not say so
     """Django's TaskContext, with what a long task in a queue needs: see `queueing.registry.Context`."""
 
-    running: Attempt
+    running: Running
 
     def input_file(self) -> AbstractContextManager[Path]:
         return self.running.input_file()

@@ -9,7 +9,7 @@ import signal
 import traceback
 from typing import NamedTuple
 
-from queueing.exceptions import FilesTooLarge, UnusableInput
+from queueing.exceptions import FilesTooLarge, RaisedInside, UnusableInput
 from queueing.line.jobs import TaskTimeout
 from queueing.models import Entry
 from queueing.states import Reason
@@ -75,9 +75,10 @@ def of_exception(error: BaseException) -> Verdict:
     """The verdict on an exception that the task raised."""
     verdict = next(verdict for kind, verdict in BY_EXCEPTION.items() if isinstance(error, kind))
     kind = type(error)
+    name = error.error_class if isinstance(error, RaisedInside) else f"{kind.__module__}.{kind.__qualname__}"
     return verdict._replace(
         sentence=verdict.sentence or str(error),
-        error_class=f"{kind.__module__}.{kind.__qualname__}",
+        error_class=name,
         traceback="".join(traceback.format_exception(error)),
     )
 

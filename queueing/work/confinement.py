@@ -1,19 +1,18 @@
 """What a horse may do, from its fork to its end. Its task gets what it needs and no more.
 
-prepare       in a worker, before its first fork: no keys that a horse could inherit
+prepare       in a worker, before its first fork: no keys that a horse could inherit (`forgetting.py`)
 begin         in a new horse: the kernel's limits, and the temporary folder
-enter         before the task, when its entry is known: no new privileges, writes in a few folders only, processes
+enter         before the task, when its entry is known: no new privileges, writes in a few folders only, processes;
+              the room of an isolated task, which has less (`inside.py`)
 task_is_over  after the task: the worker gives the horse more time, to store the end
 
 A rule that the kernel does not know is left out; the worker says so at its start.
 """
 
-import ctypes
 import logging
 import os
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,16 +22,15 @@ from django.conf import settings
 from queueing import sandbox
 from queueing.models import Entry, EntryFile, file_path
 from queueing.registry import all_tasks
-from queueing.work import horse
+from queueing.work import forgetting, horse, inside
 from queueing.work.guard import Guard
+from queueing.work.inside import Room
 from queueing.work.limits import prepare_worker, set_limits
 
 logger = logging.getLogger("queueing")
 
-# Settings that sign what browsers send back, or open pages. Only web processes use them.
-KEYS_OF_THE_WEB: dict[str, object] = {"SECRET_KEY": "", "SECRET_KEY_FALLBACKS": [], "METRICS_TOKEN": ""}
-
 RULES = (sandbox.PRIVILEGES, sandbox.FILES, sandbox.PROCESSES)
+OF_ISOLATED = sandbox.SOCKETS  # one more rule, where a task is isolated
 
 _guard: Guard | None = None  # the worker's, in its horse; None in every other process
 
@@ -40,28 +38,11 @@ _guard: Guard | None = None  # the worker's, in its horse; None in every other p
 def prepare(worker: str) -> None:
     """In a worker, before its first fork. The log gets a line for each rule that this machine cannot keep."""
     prepare_worker()
-    forget_keys()
+    forgetting.forget_keys()
+    if _is_any_isolated():
+        inside.warm_up()
     for rule in missing():
         logger.warning("Worker %s: this machine keeps no rule for %s of a task", worker, rule)
-
-
-def forget_keys() -> None:
-    """In a worker: remove the keys of the web processes from settings and environment. No horse inherits them."""
-    for name, empty in KEYS_OF_THE_WEB.items():
-        setattr(settings, name, empty)
-        for module in list(sys.modules.values()):
-            if getattr(module, "__dict__", {}).get(name):  # the modules of the settings
-                setattr(module, name, empty)
-        _forget_variable(name)
-
-
-def _forget_variable(name: str) -> None:
-    """Overwrite a variable of the environment, which /proc/<pid>/environ would show else, and remove it."""
-    if value := os.environ.get(name):
-        sandbox.LIBC.getenv.restype = ctypes.c_void_p
-        if address := sandbox.LIBC.getenv(os.fsencode(name)):
-            ctypes.memset(address, ord("x"), len(os.fsencode(value)))
-    os.environ.pop(name, None)
 
 
 def begin(guard: Guard) -> None:
@@ -73,11 +54,25 @@ def begin(guard: Guard) -> None:
     set_limits(guard.limits, inherited=guard.inherited_data)
 
 
-def enter(entry: Entry) -> None:
-    """Before the task: no new privileges, no processes where the task has none, and writes in its own folders only."""
-    if _guard is not None:
-        folders = _writable(entry, _guard.scratch.path)
-        sandbox.restrict(read=None, write=folders, network=True, processes=_guard.limits.processes > 0)
+def enter(entry: Entry) -> Room | None:
+    """Before the task: no new privileges, no processes where the task has none, and writes in its own folders only.
+
+    Returns the room of an isolated task, whose horse may start the process that runs it.
+    """
+    if _guard is None:
+        return None
+    folders = _writable(entry, _guard.scratch.path)
+    limits = _guard.limits
+    sandbox.restrict(read=None, write=folders, network=True, processes=limits.isolated or limits.processes > 0)
+    return _room(entry, _guard) if limits.isolated else None
+
+
+def _room(entry: Entry, guard: Guard) -> Room:
+    folder = guard.scratch.path / "task"  # the horse writes beside it, where the task cannot
+    folder.mkdir(mode=0o700)
+    task = all_tasks()[entry.queue]
+    may_start = guard.limits.processes > 0
+    return Room(folder=folder, processes=may_start, readable=task.readable, writable=task.writable)
 
 
 def task_is_over() -> None:
@@ -88,22 +83,27 @@ def task_is_over() -> None:
 
 def missing() -> list[str]:
     """The rules that this machine cannot keep."""
-    kept = _kept()
-    lacks = [rule for rule in RULES if rule not in kept]
+    wanted = (*RULES, OF_ISOLATED) if _is_any_isolated() else RULES
+    kept = _kept(wanted)
+    lacks = [rule for rule in wanted if rule not in kept]
     return lacks if horse.CHILDREN.exists() else [*lacks, "a count of memory, disk and processes"]
 
 
-def _kept() -> list[str]:
+def _is_any_isolated() -> bool:
+    return any(task.isolated for task in all_tasks().values())
+
+
+def _kept(rules: Sequence[str]) -> list[str]:
     """The rules that this machine keeps: a child tries them, because they hold for good."""
     child = os.fork()
     if child == 0:
         status = 0
         with suppress(BaseException):
-            kept = sandbox.restrict(read=None, write=[], network=True, processes=False)
-            status = sum(1 << number for number, rule in enumerate(RULES) if rule in kept)
+            kept = sandbox.restrict(read=None, write=[], network=False, processes=False)
+            status = sum(1 << number for number, rule in enumerate(rules) if rule in kept)
         os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return [rule for number, rule in enumerate(RULES) if max(status, 0) >> number & 1]
+    return [rule for number, rule in enumerate(rules) if max(status, 0) >> number & 1]
 
 
 def _writable(entry: Entry, scratch: Path) -> Iterator[Path]:

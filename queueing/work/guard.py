@@ -92,7 +92,7 @@ class Guard:
 
     def _broken_now(self) -> Limit | None:
         memories = {pid: memory for pid in horse.family(self._before) if (memory := _memory(pid))}
-        if len(memories) > self.limits.processes + 1:
+        if len(memories) > 1 + self.limits.isolated + self.limits.processes:
             return Limit.PROCESSES
         if self._is_over_memory(memories):
             return Limit.MEMORY

@@ -30,6 +30,7 @@ class Limits:
     cpu: int  # seconds
     disk: int  # bytes of the temporary folder, and of the saved files
     processes: int  # that the task has running at one time, beside its own
+    isolated: bool = False  # the task's own process is another than the horse
 
 
 def limits_of(line: str) -> Limits:
@@ -40,6 +41,7 @@ def limits_of(line: str) -> Limits:
         cpu=_first(task.cpu_seconds if task else None, conf.TASK_CPU_SECONDS),
         disk=_first(task.disk_bytes if task else None, conf.TASK_DISK_BYTES),
         processes=_first(task.processes if task else None, conf.TASK_PROCESSES),
+        isolated=task is not None and task.isolated and sys.platform == "linux",
     )
 
 

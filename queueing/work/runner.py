@@ -23,8 +23,8 @@ from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
-from queueing.work import blame, confinement
-from queueing.work.attempt import Attempt, EntryContext
+from queueing.work import blame, confinement, isolation
+from queueing.work.attempt import Attempt, EntryContext, Running
 from queueing.work.storing import until_stored
 
 logger = logging.getLogger("queueing")
@@ -147,10 +147,14 @@ def _call(entry: Entry, attempt: Attempt) -> Any:
     task = task_of(entry)
     result = result_of(entry)
     task_started.send_robust(type(task.get_backend()), task_result=result)
-    context = [EntryContext(task_result=result, running=attempt)] if task.takes_context else []
-    confinement.enter(entry)
-    with _in_this_process():
-        returned = task.call(*context, *entry.args, **entry.kwargs)
+
+    def run(running: Running) -> Any:
+        context = [EntryContext(task_result=result, running=running)] if task.takes_context else []
+        with _in_this_process():
+            return task.call(*context, *entry.args, **entry.kwargs)
+
+    room = confinement.enter(entry)
+    returned = run(attempt) if room is None else isolation.call(run, attempt, room)
     value = normalize_json(returned)
     json.dumps(value, allow_nan=False)  # NaN is not JSON: an error of the task, not of the database
     return value

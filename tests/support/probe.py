@@ -18,6 +18,7 @@ from typing import IO, Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files import File
 from django.db import transaction
 from django.tasks import task
 
@@ -25,10 +26,13 @@ import queueing.tasks.tables
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
 from queueing.registry import Context, HeavyTask
+from tests.support.deeds import DEEDS
+
+_LOG = Path(os.environ["PROBE_LOG"])  # in the process of an isolated task the variable is gone
 
 
 def log_path() -> Path:
-    return Path(os.environ["PROBE_LOG"])
+    return Path(os.environ.get("PROBE_LOG", _LOG))
 
 
 def calls() -> list[str]:
@@ -212,6 +216,38 @@ def _can_write(folder: Path) -> bool:
     return True
 
 
+def _work(context: Context) -> None:
+    """What a good task does, file by file."""
+    with context.input_file() as path, path.open("rb") as file:
+        context.save_file("copy.csv", File(file), "text/csv")
+        context.save_file("size.txt", str(path.stat().st_size).encode(), "text/plain")
+
+
+def _flood(context: Context) -> None:
+    for number in range(3_000):
+        context.save_file(f"{number}.txt", b"", "text/plain")
+
+
+def _crash_beside_a_child() -> None:
+    """The child has all that is open in this process."""
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    _die_of(signal.SIGSEGV)
+
+
+def _done(deeds: list[str]) -> dict[str, str]:
+    """What comes of each of these deeds (`tests/support/deeds.py`), as in "tcp: 6379"."""
+    found = {}
+    for line in deeds:
+        deed, _, argument = line.partition(": ")
+        try:
+            found[line] = str(DEEDS[deed](*filter(None, [argument])))
+        except Exception as error:  # noqa: BLE001  # whatever a deed raises
+            found[line] = type(error).__name__
+    return found
+
+
 # Signals by which a task kills its horse.
 CRASHES = ("SIGXCPU", "SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGSYS")
 
@@ -245,6 +281,11 @@ ENDS: dict[str, Callable[[Context], object]] = {
     "save much": _save_much,
     "multiply": lambda _: _multiply(),
     "sleep": lambda _: time.sleep(60),
+    "work": _work,
+    "flood": _flood,
+    "crash beside a child": lambda _: _crash_beside_a_child(),
+    "bad name": lambda context: context.save_file("../x", b"", "text/plain"),
+    "bad type": lambda context: context.save_file("x", b"", "text/html\r\nX: y"),
     "SIGKILL": lambda _: _die_of(signal.SIGKILL),
     **{name: partial(_crash, name) for name in CRASHES},
 }
@@ -253,7 +294,13 @@ ENDS: dict[str, Callable[[Context], object]] = {
 # @task is typed for Django's TaskContext; our backend passes a `registry.Context`, which has more methods.
 @task(queue_name="probe", takes_context=True)  # type: ignore[arg-type]
 def probe(
-    context: Context, *, label: str = "x", seconds: float = 0, end: str = "", deaf: bool = False
+    context: Context,
+    *,
+    label: str = "x",
+    seconds: float = 0,
+    end: str = "",
+    deaf: bool = False,
+    deeds: list[str] | None = None,
 ) -> dict[str, Any]:
     """Runs for `seconds`; while a file named by `label` + ".hold" lies beside the log, longer."""
     with log_path().open("a") as log:
@@ -268,6 +315,8 @@ def probe(
         return {"label": label, "attempt": float("nan")}
     if end == "look around":
         return _look_around()
+    if deeds:
+        return _done(deeds)
     if end:
         ENDS[end](context)
     context.save_file("answer.txt", f"{label}\n".encode(), "text/plain")
@@ -293,5 +342,6 @@ heavy_task = HeavyTask(
     sample=Path(queueing.tasks.tables.__file__).parent / "sample" / "table.csv",
     may_keep=True,
     processes=int(os.environ["PROBE_PROCESSES"]) if "PROBE_PROCESSES" in os.environ else None,
-    writable=(log_path().parent,),
+    isolated="PROBE_ISOLATED" in os.environ,
+    writable=(log_path().parent, *map(Path, os.environ.get("PROBE_WRITABLE", "").split())),
 )

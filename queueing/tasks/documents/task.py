@@ -143,6 +143,7 @@ heavy_task = HeavyTask(
     verb="Reading the pages",
     form=DocumentForm,
     result_template="documents/result.html",
+    isolated=True,
     timeout=900,
     typical_seconds=30,  # three scanned pages
     sample=Path(__file__).parent / "sample" / "scan.pdf",

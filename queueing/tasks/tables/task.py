@@ -34,6 +34,7 @@ heavy_task = HeavyTask(
     verb="Reading the table",
     form=TableForm,
     result_template="tables/result.html",
+    isolated=True,
     timeout=900,
     typical_seconds=5,  # most tables have less than 50 MB
     processes=0,
