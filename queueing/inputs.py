@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any, Protocol
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
@@ -24,6 +25,19 @@ from queueing.models import Entry, EntryQuerySet, input_path
 logger = logging.getLogger("queueing")
 
 FOLDER = "entries"  # has a folder for each entry, see `models/files.py`
+
+
+class Look(Protocol):
+    """A look into a form before it is stored."""
+
+    @property
+    def was_checked(self) -> bool:
+        """True once a checker was asked: then the join counts for its address, whatever comes of it."""
+        ...
+
+    def options(self) -> dict[str, Any]:
+        """The options of the task. Raises what stands in the way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
