@@ -118,6 +118,10 @@ class FormUsed(JoinRefused):
     status = 409
 
 
+class FormInvalid(QueueingError):
+    """The form cannot be used, and says why."""
+
+
 class CheckFailed(QueueingError):
     """The check that the form asks for was not passed."""
 

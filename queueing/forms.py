@@ -55,6 +55,13 @@ class EntryForm(forms.Form):
     problem: str = ""
     once: uuid.UUID | None = None
 
+    address: str = ""  # of the visitor; see `web/address.py`
+    was_checked: bool = False  # True once a checker was asked
+
+    def asked_code(self) -> uuid.UUID:
+        """The code of the entry, before anything else of the form is looked at."""
+        return self.once or self.fields["code"].clean(self.data.get("code")) or uuid.uuid4()
+
     def full_clean(self) -> None:
         """Without the check of the brake, nothing that was sent is looked at."""
         if self.problem:
@@ -76,7 +83,8 @@ class EntryForm(forms.Form):
             raise ValidationError(sentence, code="other_format")
         if self.has_check():
             upload.seek(0)
-            checkers.check(type(self), upload)
+            self.was_checked = True
+            checkers.check(type(self), upload, self.address)
         upload.seek(0)
         return upload
 

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from typing import Any, Protocol
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
@@ -25,6 +26,19 @@ logger = logging.getLogger("queueing")
 
 GONE = "Your input is no longer stored. Please hand it in again."
 FOLDER = "entries"  # has a folder for each entry, see `models/files.py`
+
+
+class Look(Protocol):
+    """A look into a form before it is stored."""
+
+    @property
+    def was_checked(self) -> bool:
+        """True once a checker was asked: then the join counts for its address, whatever comes of it."""
+        ...
+
+    def options(self) -> dict[str, Any]:
+        """The options of the task. Raises what stands in the way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,7 @@ class Upload:
         # A name of its own: a second form with the same code must not touch the input of the first.
         name = f"input-{uuid.uuid4().hex[:8]}{entry.heavy_task.form.ending_of(self.file)}"
         try:
-            entry.input.save(name, self.file, save=False)
+            entry.input.save(name, self._content(), save=False)
             yield
         except BaseException as error:
             _delete(entry.input.name or input_path(entry, name))  # also what was stored before the disk was full
@@ -56,6 +70,13 @@ class Upload:
                 logger.exception("The storage is full")
                 raise StorageFull from error
             raise
+
+    def _content(self) -> "File[bytes]":
+        """The file, or its open descriptor alone. The storage moves a large upload away, and the second save copies."""
+        path = getattr(self.file, "temporary_file_path", None)
+        if path is None or Path(path()).exists():
+            return self.file
+        return File(self.file.file)
 
     def is_input_of(self, entry: Entry) -> bool:
         """True if the entry was made from this very content: then a form was sent twice."""

@@ -38,7 +38,7 @@ from queueing.exceptions import (
     TooManyUnseen,
     TooManyWaiting,
 )
-from queueing.inputs import Kept, Upload
+from queueing.inputs import Kept, Look, Upload
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
@@ -51,6 +51,8 @@ logger = logging.getLogger("queueing")
 
 # The refusals of `budget.check`.
 SPENT = (StoresTooMuch, LineStoresTooMuch, SiteStoresTooMuch, LowOnDisk)
+# The refusals that do not hold for a form which was sent before and has its entry.
+TWIN_FIRST = (FormUsed, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, TooManyWaiting, *SPENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +76,26 @@ def join(
     owner: Owner,
     upload: "File[bytes]",
     content_type: str,
-    options: dict[str, Any],
+    options: dict[str, Any] | Look,
     is_once: bool = False,
 ) -> Entry:
     """A visitor takes a place. Sending the same form twice yields one entry.
 
-    With `is_once` the code is good for one entry only: sending it with another file is refused.
+    With `is_once` the code is good for one entry only: sending it with another file is refused. A Look may stand in
+    for the options: it takes long, so it is asked for them when nothing else stands in the way.
 
-    Raises JoinRefused; then nothing is stored.
+    Raises JoinRefused, or what the Look raises; then nothing is stored.
     """
     entry = Entry(
         code=code,
         queue=heavy_task.name,
         task_path=heavy_task.task.module_path,
-        kwargs=normalize_json(options),
+        kwargs=normalize_json(options) if isinstance(options, dict) else {},
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
-    return _take_place(entry, Upload(upload, content_type), is_once=is_once)
+    look = None if isinstance(options, dict) else options
+    return _take_place(entry, Upload(upload, content_type), is_once=is_once, look=look)
 
 
 def join_again(entry: Entry, owner: Owner) -> Entry:
@@ -178,11 +182,11 @@ def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
     _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
 
 
-def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False) -> Entry:
+def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, look: Look | None = None) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
-        _store_in_reserved_place(entry, content)
-    except (CodeTaken, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, *SPENT) as refusal:
+        _store_in_reserved_place(entry, content, look)
+    except (CodeTaken, *TWIN_FIRST) as refusal:
         twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
         if twin is not None and twin.is_live and content.is_input_of(twin):
             return twin
@@ -192,24 +196,34 @@ def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False) 
             raise FormUsed from None
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
         entry.code = uuid.uuid4()
-        _store_in_reserved_place(entry, content)
+        _store_in_reserved_place(entry, content, look)
     return entry
 
 
-def _store_in_reserved_place(entry: Entry, content: Upload | Kept) -> None:
-    """Raises as `join`, or CodeTaken; then nothing is stored and no place is reserved."""
+def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | None) -> None:
+    """Raises as `join`, or CodeTaken; then nothing is stored and no place is reserved.
+
+    All that costs little comes before the look: a join that is refused anyway costs no checker.
+    """
     if conf.is_closed(entry.queue):
         raise LineClosed
+    check_visitor(entry.visitor)
     _check_budgets(entry, content.size)
     reservation = crowding.reserve(entry.queue, entry.job_id, entry.address)
     try:
         crowding.find_rank(entry, reservation)
+        if look is not None:
+            entry.kwargs = normalize_json(look.options())
         with content.given_to(entry):
             _insert(entry)
     except BaseException:
-        with suppress(RedisError):
-            get_line(entry.queue).cancel_reservation(entry.job_id)
+        _cancel(entry, is_charged=look is not None and look.was_checked)
         raise
+
+
+def _cancel(entry: Entry, *, is_charged: bool) -> None:
+    with suppress(RedisError):
+        get_line(entry.queue).cancel_reservation(entry.job_id, entry.address, is_charged=is_charged)
 
 
 def _check_budgets(entry: Entry, size: int) -> None:

@@ -53,7 +53,10 @@ def receive_with_file(source: socket.socket) -> tuple[Message, int] | None:
 
 
 def _parsed(line: bytes) -> Message:
-    message = json.loads(line)
+    try:
+        message = json.loads(line)
+    except RecursionError as error:  # a line of brackets
+        raise ValueError from error
     if not isinstance(message, dict):
         raise ValueError  # noqa: TRY004  # all that is wrong with a message is one kind of error
     return message

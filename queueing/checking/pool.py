@@ -2,7 +2,7 @@
 
 A check, step by step:
 
-1. It takes one of the CHECKERS places. If none gets free within CHECK_SECONDS, it is refused as Busy.
+1. It takes one of the CHECKERS places (`places.py`). If it gets none within CHECK_SECONDS, it is refused as Busy.
 2. It takes an idle checker, or starts one. One that was started for other forms or settings is ended.
 3. The checker has CHECK_SECONDS for its answer. One that is late, or dies, refuses the file.
 4. A checker is ended after MAX_CHECKS or MAX_AGE, and after any answer but "fine" and "refused": an error, a budget
@@ -13,10 +13,8 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Condition
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -26,11 +24,14 @@ from django.core.files.uploadedfile import UploadedFile
 from queueing import sandbox
 from queueing.checking.checker import Checker, NotStarted
 from queueing.checking.messages import Message
+from queueing.checking.places import Places
 from queueing.conf import conf
 from queueing.exceptions import Busy, CheckBroken
 
 MAX_CHECKS = 200  # by one checker: an intruder in it would see the files of so many visitors at most
 MAX_AGE = 900  # seconds, likewise
+TOLD = 3_000  # characters of a checker's traceback in the log; a hostile file may have written them
+LINES, PERIOD = 20, 60.0  # lines in the log about checks, in so many seconds
 OVER_BUDGET = "Looking into this file takes more time or memory than a file may take, so it cannot be used."
 NOT_CHECKED = "This file could not be looked into: it may be damaged. Please save it again and retry."
 # Settings of Django that a form sees in a checker, beside QUEUEING.
@@ -44,8 +45,8 @@ class Checkers:
     """A bounded number of checkers, shared by the threads of this process."""
 
     def __init__(self) -> None:
-        self._changed = Condition()
-        self._busy = 0
+        self._changed = Lock()
+        self._places = Places()
         self._idle: list[Checker] = []
         self._forms: set[str] = set()  # each checker imports all of them when it starts
         # The kernel ends a checker with the thread that started it, so one thread starts them all, and stays.
@@ -57,13 +58,13 @@ class Checkers:
         with self._changed:
             self._forms.add(name_of(form))
 
-    def check(self, form: type, upload: "UploadedFile[Any]") -> None:
-        """Have a checker call this form's `check_file`.
+    def check(self, form: type, upload: "UploadedFile[Any]", address: str = "") -> None:
+        """Have a checker call this form's `check_file`. Addresses share the checkers fairly.
 
         Raises ValidationError with sentences for the visitor, Busy, or CheckBroken if the form cannot be imported.
         """
         name = name_of(form)
-        with self._place():
+        with self._places.taken(address):
             checker = self._take(name)
             answer: Message = {"died": "the web process gave up"}
             try:
@@ -86,19 +87,6 @@ class Checkers:
         with self._changed:
             return {checker.pid for checker in self._idle}
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._busy < conf.CHECKERS, conf.CHECK_SECONDS):
-                raise Busy
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy -= 1
-                self._changed.notify()
-
     def _take(self, form: str) -> Checker:
         """A checker that is ready and knows this form. Raises Busy if none could be started."""
         with self._changed:
@@ -114,13 +102,13 @@ class Checkers:
         return checker
 
     def _next_idle(self, start: Message) -> Checker | None:
-        """An idle checker that was started in this way; ends others, and those that have died."""
+        """An idle checker that was started in this way; ends others, and those that are old or have died."""
         while True:
             with self._changed:
                 if not self._idle:
                     return None
                 checker = self._idle.pop()
-            if checker.start == start and checker.is_alive:
+            if checker.start == start and checker.is_alive and not _is_old(checker):
                 return checker
             checker.end()
 
@@ -130,7 +118,7 @@ class Checkers:
 
     def _give_back(self, checker: Checker, answer: Message) -> bool:
         """Keep the checker for the next check, or end it. True if it is kept."""
-        is_worn = checker.checks >= MAX_CHECKS or time.monotonic() > checker.born + MAX_AGE
+        is_worn = checker.checks >= MAX_CHECKS or _is_old(checker)
         if is_worn or not answer.keys() & {"fine", "refused"}:
             checker.end()
             return False
@@ -140,16 +128,21 @@ class Checkers:
 
     def _start_next(self, start: Message) -> None:
         """In the starter: start a checker in advance, unless there are enough."""
-        with self._changed:
-            if len(self._idle) + self._busy >= conf.CHECKERS:
-                return
+        if not self._has_room():
+            return
         try:
             checker = Checker(start)
         except OSError:
             logger.exception("No checker could be started")
             return
         with self._changed:
-            self._idle.append(checker)
+            if self._has_room():  # a busy one may have come back meanwhile
+                self._idle.append(checker)
+                return
+        checker.end()
+
+    def _has_room(self) -> bool:
+        return len(self._idle) + self._places.busy < conf.CHECKERS
 
     def _start_values(self) -> Message:
         """What a new checker is told: its forms, its budget, and the settings that they see."""
@@ -171,6 +164,10 @@ class Checkers:
             )
 
 
+def _is_old(checker: Checker) -> bool:
+    return time.monotonic() > checker.born + MAX_AGE
+
+
 def name_of(form: type) -> str:
     """The name by which a checker imports this form."""
     return f"{form.__module__}:{form.__qualname__}"
@@ -183,14 +180,38 @@ def _judge(answer: Message, form: str) -> None:
         case {"refused": [*sentences]} if sentences:
             raise ValidationError([str(sentence) for sentence in sentences])
         case {"broken": str(trouble)}:
-            raise CheckBroken(f"A checker cannot import {form}:\n{trouble}")
+            raise CheckBroken(f"A checker cannot import {form}: {trouble[-TOLD:]!r}")
         case {"error": str(trouble)}:
-            logger.error("A check by %s has failed:\n%s", form, trouble)
+            _log(logging.ERROR, "A check by %s has failed: %.4000r", form, trouble[-TOLD:])
             raise ValidationError(NOT_CHECKED, code="unchecked")
         case _:
             why = answer.get("died") or answer.get("over")
-            logger.warning("A check by %s went beyond its budget: %s", form, why)
+            _log(logging.WARNING, "A check by %s went beyond its budget: %.200r", form, why)
             raise ValidationError(OVER_BUDGET, code="over_budget")
+
+
+class _Lines:
+    """The lines about checks: hostile files must not fill the log."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._since, self._lines = 0.0, 0
+
+    def may_write(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._since > PERIOD:
+                self._since, self._lines = now, 0
+            self._lines += 1
+            return self._lines <= LINES
+
+
+_lines = _Lines()
+
+
+def _log(level: int, text: str, *arguments: object) -> None:
+    if _lines.may_write():
+        logger.log(level, text, *arguments)
 
 
 checkers = Checkers()

@@ -42,6 +42,8 @@ ON_TIME = "queueing:joins:{address}"
 JOINS = "rq:line:{queue}:joins"
 # string "1": the line takes joins with a check only, since there were too many in a minute. Lives BRAKE_TTL.
 BRAKE = "rq:line:{queue}:brake"
+# counter: checks of uploads for which this proof of work was given. Lives as long as its challenge.
+PROOF = "queueing:proof:{code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ def joins_key(queue: str) -> str:
 def brake_key(queue: str) -> str:
     """The key that lives while the line takes joins with a check only."""
     return BRAKE.format(queue=queue)
+
+
+def proof_key(code: str) -> str:
+    """The key that counts the checks that one proof of work has paid for."""
+    return PROOF.format(code=code)
 
 
 def presence_key(job_id: str) -> str:

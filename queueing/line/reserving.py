@@ -3,19 +3,21 @@
 All of it is one script, `lua/reserve.lua`: joins at the same moment see each other.
 """
 
+import math
 from typing import NamedTuple
 
 import redis
 
 from queueing.conf import conf
 from queueing.line import scripts
-from queueing.line.keys import LineKeys, brake_key, from_key, joins_key, on_time_key
+from queueing.line.keys import LineKeys, brake_key, from_key, joins_key, on_time_key, proof_key
 from queueing.line.scripts import milliseconds
 
 RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
 BRAKE_TTL = 300.0  # seconds that the brake stays on after the last minute with too many joins
 MINUTE = 60.0
 FROM_TTL = 600.0  # seconds; see `from_ttl`
+CHECKS_PER_PROOF = 2  # one, and that of the same form sent twice at the same moment
 
 
 class Reservation(NamedTuple):
@@ -31,8 +33,8 @@ class Reservation(NamedTuple):
 def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> Reservation:
     """Set a place aside for an entry that is about to be stored. With job id "" only look: reserve nothing.
 
-    `place` or `cancel_reservation` takes the reservation away; otherwise it ends after RESERVATION_TTL. Raises
-    RedisError, also when Redis takes no writes.
+    `place` or `cancel` takes the reservation away; otherwise it ends after RESERVATION_TTL and the time of a check.
+    Raises RedisError, also when Redis takes no writes.
     """
     extra_keys = [joins_key(queue), brake_key(queue)]
     if address:
@@ -43,10 +45,10 @@ def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, addres
         job_id,
         conf.MAX_LINE,
         conf.HELD_WEIGHT,
-        milliseconds(RESERVATION_TTL),
+        milliseconds(RESERVATION_TTL + 2 * conf.CHECK_SECONDS),
         conf.BRAKE_JOINS if conf.BRAKE == "auto" else 0,
         milliseconds(BRAKE_TTL),
-        1000 * MINUTE / conf.ADDRESS_RATE,
+        _interval(),
         conf.ADDRESS_BURST,
         conf.ADDRESS_UNSEEN,
         milliseconds(from_ttl()),
@@ -61,6 +63,32 @@ def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, addres
 def from_ttl() -> float:
     """Seconds that the unseen places of an address are counted: longer than any of them lives."""
     return max(FROM_TTL, 2 * conf.CLOSE_GRACE, 2 * RESERVATION_TTL)
+
+
+def cancel(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str, *, is_charged: bool) -> None:
+    """Take a reservation away: nothing was stored. Unless `is_charged`, the join counts for nothing."""
+    extra_keys = [joins_key(queue)]
+    if address:
+        extra_keys += [from_key(queue, address), on_time_key(address)]
+    scripts.cancel(client, line, job_id, 0 if is_charged else _interval(), extra_keys=extra_keys)
+
+
+def may_check(client: redis.Redis, code: str, life: float) -> bool:
+    """True if this code of a proof of work has a check left; then it has one fewer. The count lives for `life`."""
+    with client.pipeline() as pipe:
+        pipe.incr(proof_key(code))
+        pipe.expire(proof_key(code), math.ceil(life), nx=True)
+        return int(pipe.execute()[0]) <= CHECKS_PER_PROOF
+
+
+def use_up(client: redis.Redis, code: str) -> None:
+    """A check that this code paid for has refused its file: the code has none left."""
+    client.incrby(proof_key(code), CHECKS_PER_PROOF)
+
+
+def _interval() -> float:
+    """Milliseconds between two joins of an address."""
+    return 1000 * MINUTE / conf.ADDRESS_RATE
 
 
 def is_brake_on(client: redis.Redis, queue: str) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import time
 import uuid
+from contextlib import suppress
 from typing import Protocol, cast
 
 from django.http import HttpRequest
@@ -18,7 +19,7 @@ from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
 from queueing.conf import conf
-from queueing.exceptions import CheckFailed
+from queueing.exceptions import CheckFailed, FormUsed, RedisAway
 from queueing.line import reserving
 from queueing.line.clients import RedisError, connection
 from queueing.web.address import address_of_request, network_key
@@ -54,6 +55,25 @@ def markup(request: HttpRequest, queue: str) -> SafeString:
 def verify(request: HttpRequest, queue: str) -> uuid.UUID | None:
     """As `Check.verify`; None while the brake is off."""
     return _check().verify(request, queue) if is_on(queue) else None
+
+
+def pay(code: uuid.UUID) -> None:
+    """A checker is about to look into the file for which this proof was given. Raises FormUsed or RedisAway.
+
+    A form that is sent twice at the same moment is looked into twice; without a count, one proof would buy any number.
+    """
+    try:
+        may_check = reserving.may_check(connection(), code.hex, LIFE)
+    except RedisError as error:
+        raise RedisAway from error
+    if not may_check:
+        raise FormUsed
+
+
+def use_up(code: uuid.UUID) -> None:
+    """The file was refused: the page has a new challenge, and the old proof buys no further look."""
+    with suppress(RedisError):
+        reserving.use_up(connection(), code.hex)
 
 
 def is_on(queue: str) -> bool:

@@ -11,11 +11,12 @@ from django.shortcuts import render
 
 from queueing import eta, facts, joining
 from queueing.conf import conf
-from queueing.exceptions import CheckFailed, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
+from queueing.exceptions import CheckFailed, FormInvalid, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
 from queueing.registry import HeavyTask, get_task
 from queueing.web import brake
+from queueing.web.database import give_connection_back
 from queueing.web.visitor import Visitor
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
@@ -51,11 +52,35 @@ def submitted(request: HttpRequest, heavy_task: HeavyTask) -> EntryForm:
     if request.method != "POST":
         return heavy_task.form()
     form = heavy_task.form(request.POST, _files(request, heavy_task))
+    form.address = Visitor.of_request(request).address
     try:
         form.once = brake.verify(request, heavy_task.name)
     except CheckFailed as error:
         form.problem = str(error)
     return form
+
+
+class LookIntoForm:
+    """The look into a form for `joining.join`. It may wait for a checker."""
+
+    def __init__(self, form: EntryForm) -> None:
+        self._form = form
+
+    @property
+    def was_checked(self) -> bool:
+        return self._form.was_checked
+
+    def options(self) -> dict[str, Any]:
+        """The options of the task. Raises FormInvalid, or JoinRefused when the look is not possible now."""
+        form = self._form
+        if form.once and not form.was_checked:  # the look is remembered, so a second one costs nothing
+            brake.pay(form.once)
+        give_connection_back()
+        if form.is_valid():
+            return form.options()
+        if form.once:
+            brake.use_up(form.once)
+        raise FormInvalid
 
 
 def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from queueing import ending, events, joining
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, KeepRefused, UnknownTask, UnusableInput
+from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
+from queueing.forms import EntryForm
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
@@ -24,7 +25,15 @@ from queueing.web import snapshot
 from queueing.web.bodies import takes_file
 from queueing.web.database import give_connection_back
 from queueing.web.download import Download
-from queueing.web.joining_pages import form_context, limit_of_form, line_context, refusal_of_body, refused, submitted
+from queueing.web.joining_pages import (
+    LookIntoForm,
+    form_context,
+    limit_of_form,
+    line_context,
+    refusal_of_body,
+    refused,
+    submitted,
+)
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -59,27 +68,32 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 @csrf_protect
 def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = submitted(request, heavy_task)
+    upload: UploadedFile[Any] | None = form.files.get("file")
+    if upload is None or form.problem:
+        return _form_page(request, heavy_task, form)
     visitor = Visitor.of_request(request)
     owner = visitor.as_owner()
-    give_connection_back()  # the look into the file may wait for a checker
     try:
-        if not form.is_valid():
-            status = 422 if form.is_bound else 200
-            return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
-        upload: UploadedFile[Any] = form.cleaned_data["file"]
         entry = joining.join(
             heavy_task,
-            code=form.cleaned_data["code"],
+            code=form.asked_code(),
             owner=owner,
             upload=upload,
             content_type=upload.content_type or "application/octet-stream",
-            options=form.options(),
+            options=LookIntoForm(form),
             is_once=form.once is not None,
         )
+    except FormInvalid:
+        return _form_page(request, heavy_task, form)
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
     visitor.remember(owner)
     return _see_other(entry)
+
+
+def _form_page(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> HttpResponse:
+    status = 422 if form.is_bound else 200
+    return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
 
 
 # The entry

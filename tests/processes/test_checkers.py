@@ -103,7 +103,9 @@ def test_a_hostile_file_neither_silences_a_web_process_nor_takes_its_memory(
     assert hostile.slowest < 1 + 3 * harmless.slowest
     assert max(harmless.most_memory, hostile.most_memory) - before < 150 * MIB
     assert hostile.most_checkers <= 2
-    assert {answer.code for answer in answers} <= {303, 422, 429, 503}, answers
+    codes = {answer.code for answer in answers}
+    assert codes <= {303, 422, 429, 503}, answers
+    assert codes & {303, 422}, answers  # at least one was looked into
     if line == "deeds":
         assert {answer.code for answer in answers} <= {422, 503}
         assert any(OVER_BUDGET in html.unescape(answer.text) for answer in answers)

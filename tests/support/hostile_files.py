@@ -72,6 +72,19 @@ def _scans(size: int) -> bytes:
     return filled(picture[:-2], scan, b"\xff\xd9", size)
 
 
+def _scans_behind_an_end(between: bytes) -> Callable[[int], bytes]:
+    """Scans of a progressive picture, with a segment in front of the second one."""
+
+    def make(size: int) -> bytes:
+        picture = documents.saved(Image.new("RGB", (64, 64)), "JPEG", progressive=True)
+        first = picture.index(b"\xff\xda")
+        second = picture.index(b"\xff\xda", first + 1)
+        last = picture.rindex(b"\xff\xda")
+        return filled(picture[:second] + between + picture[second:-2], picture[last:-2], b"\xff\xd9", size)
+
+    return make
+
+
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -143,6 +156,10 @@ PICTURES: dict[str, Callable[[int], bytes]] = {
     ),
     "jpeg, exif": _jpeg(b"\xff\xe1" + struct.pack(">H", 8 + 60_000) + b"Exif\0\0" + b"II*\0\x08\0\0\0" * 7500),
     "jpeg, scans": _scans,
+    "jpeg, scans behind a comment with an end": _scans_behind_an_end(b"\xff\xfe\0\4\xff\xd9"),
+    "jpeg, scans behind a table with an end": _scans_behind_an_end(b"\xff\xef\0\6\xff\xd9\xff\xd9"),
+    "jpeg, scans behind a marker without a length": _scans_behind_an_end(b"\xff\x01\xff\xff"),
+    "jpeg, segments between scans": lambda size: _scans_behind_an_end(b"\xff\xe5\0\2" * (size // 4))(1),
     "png, empty chunks": _png(_chunk(b"teSt", b"")),
     "png, texts": _png(_chunk(b"tEXt", b"k\0v")),
     "png, packed texts": _png(_chunk(b"zTXt", b"k\0\0" + BOMB)),
@@ -160,8 +177,9 @@ PICTURES: dict[str, Callable[[int], bytes]] = {
 # PDFs
 
 
-def _objects(size: int) -> bytes:
-    return filled(b"%PDF-1.7\n", b"1 0 obj\n<<>>\nendobj\n", b"trailer<</Root 1 0 R>>\n", size)
+def _objects(blank: bytes) -> Callable[[int], bytes]:
+    part = b"1 0%bobj\n<<>>\nendobj\n" % blank
+    return lambda size: filled(b"%PDF-1.7\n", part, b"trailer<</Root 1 0 R>>\n", size)
 
 
 def _nested(opening: bytes) -> Callable[[int], bytes]:
@@ -184,7 +202,12 @@ def _kids(size: int) -> bytes:
 
 
 PDFS: dict[str, Callable[[int], bytes]] = {
-    "pdf, objects": _objects,
+    "pdf, objects": _objects(b" "),
+    "pdf, objects on two lines": _objects(b"\n"),
+    "pdf, objects behind a tab": _objects(b"\t"),
+    "pdf, objects behind a zero": _objects(b"\0"),
+    "pdf, objects behind a comment": _objects(b"%\r"),
+    "pdf, objects behind what PDFium takes for a blank": _objects(b"\x80"),
     "pdf, arrays": _nested(b"["),
     "pdf, dictionaries": _nested(b"<</a "),
     "pdf, brackets": _nested(b"("),

@@ -5,13 +5,14 @@ scanner here decodes anything. They raise UnusableInput beyond a limit, and the 
 struct.error and the like) where a file ends too soon.
 """
 
+import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from queueing.exceptions import UnusableInput
 
-BLOCK = 1024**2  # bytes of one read
+BLOCK, NEAR = 1024**2, 4096  # bytes of one read, and of the first one in a search
 # The most parts of an honest file are far below these limits; one beyond them is refused.
 MOST_SEGMENTS = 10_000  # of a JPEG, before its picture; stray bytes between two of them count as segments
 MOST_HEADER = 16 * 1024**2  # bytes of them; Pillow takes some of them apart
@@ -27,6 +28,10 @@ SIZES = {*range(0xC0, 0xD0), 0xDE} - {0xC4, 0xC8, 0xCC}  # they begin a frame, w
 ALONE = {0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)}  # they have no length
 UNKNOWN = {*range(0x01, 0xC0)}
 END, SCAN = b"\xff\xd9", b"\xff\xda"
+# A marker in or behind the compressed data of a scan: no stuffed zero, no restart, no filling byte.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+# Those that libjpeg skips or reads by their length. It stops at all others, or goes on with the byte behind them.
+BETWEEN_SCANS = {0xC4, 0xCC, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE}
 BYTES = {1, 2, 6, 7}  # types of TIFF's values that Pillow leaves as bytes
 
 type CheckSize = Callable[[int, int], object]
@@ -63,25 +68,34 @@ def _marker(file: BinaryIO, position: int) -> int | None:
 
 
 def _scan_picture(file: BinaryIO, position: int) -> None:
-    """Compressed data cannot contain the bytes of a marker, so the first end marker is the end."""
-    scans = 0
-    for block in _blocks(file, position):
-        end = block.find(END)
-        scans += block.count(SCAN, 0, len(block) if end < 0 else end)
-        _limit(scans, MOST_SCANS, "JPEG", "scans")
-        if end >= 0:
+    """The scans, and the segments between them, whose content may look like any marker (ITU T.81, B.2)."""
+    scans = parts = 0
+    while True:
+        position, marker = _next_marker(file, position)
+        if marker == END:
             return
-    raise EOFError
+        scans += marker == SCAN
+        parts += 1
+        _limit(scans, MOST_SCANS, "JPEG", "scans")
+        _limit(parts, MOST_SEGMENTS, "JPEG", "segments")
+        position += 2
+        if marker[1] in BETWEEN_SCANS:
+            file.seek(position)
+            position += int.from_bytes(_read(file, 2), "big")
 
 
-def _blocks(file: BinaryIO, position: int) -> Iterator[bytes]:
-    """The rest of the file in blocks. A marker lies within one block, never across two, and in one of them only."""
-    file.seek(position)
-    rest = b""
-    while block := file.read(BLOCK):
-        block = rest + block
-        rest = block[-1:] if block.endswith(b"\xff") else b""
-        yield block[: len(block) - len(rest)]
+def _next_marker(file: BinaryIO, position: int) -> tuple[int, bytes]:
+    """The next marker behind compressed data, and where it is. Reads more and more, as most markers are near."""
+    size = NEAR
+    while True:
+        file.seek(position)
+        block = file.read(size)
+        if found := MARKER.search(block):
+            return position + found.start(), found[0]
+        if len(block) < size:
+            raise EOFError
+        position += len(block) - 1  # a marker may begin with the last byte
+        size = min(4 * size, BLOCK)
 
 
 def scan_png(file: BinaryIO, check_size: CheckSize) -> None:
@@ -147,11 +161,16 @@ def scan_tiff(file: BinaryIO, most_pages: int) -> None:
 
 
 def scan_pdf(file: BinaryIO) -> None:
-    """The objects, as far as they are not compressed. Leaves the file at its beginning."""
+    """The objects, as far as they are not compressed. Leaves the file at its beginning.
+
+    PDFium takes more bytes for blanks than the specification, so each "obj" counts, whatever is in front of it.
+    """
     file.seek(0)
-    objects = 0
+    objects, rest = 0, b""
     while block := file.read(BLOCK):
-        objects += block.count(b" obj")
+        block = rest + block
+        objects += block.count(b"obj", 1 if rest else 0) - block.count(b"dobj")  # "endobj"
+        rest = block[-3:]  # the first three bytes were counted, unless a word goes on behind them
         _limit(objects, MOST_OBJECTS, "PDF", "objects")
     file.seek(0)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile, UploadedFile
 
 from queueing import checks, registry, sandbox
-from queueing.checking import pool
+from queueing.checking import messages, pool
+from queueing.checking.checker import Checker
 from queueing.checking.pool import NOT_CHECKED, OVER_BUDGET, WANTED, Checkers, checkers
 from queueing.exceptions import Busy, CheckBroken
 from queueing.forms import EntryForm
@@ -198,24 +200,70 @@ def test_a_crowd_has_a_bounded_number_of_checkers(settings: Any) -> None:
 
 def test_a_check_that_gets_no_checker_in_time_is_refused_as_busy(settings: Any) -> None:
     settings.QUEUEING = {"CHECKERS": 1, "CHECK_SECONDS": 1}
-    with checkers._place(), pytest.raises(Busy):
+    with checkers._places.taken(""), pytest.raises(Busy):
         done("fine")
     assert done("fine") == []
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_CHECKS", 1), ("MAX_AGE", -1)])
-def test_a_checker_is_replaced_after_a_while_before_the_next_visitor_comes(
-    limit: str, value: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checker_is_replaced_after_a_while_before_the_next_visitor_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     first = pid_of_checker()
     assert pid_of_checker() == first
-    monkeypatch.setattr(pool, limit, value)
+    monkeypatch.setattr(pool, "MAX_CHECKS", 1)
     assert pid_of_checker() == first
     wait_for(lambda: checkers.pids() and first not in checkers.pids())
     assert not psutil.pid_exists(first)
     [following] = checkers._idle
     following.born -= 60  # started in advance, and asked a minute later
     assert pid_of_checker() == following.pid
+
+
+def test_an_idle_checker_that_got_old_is_not_asked() -> None:
+    first = pid_of_checker()
+    [idle] = [checker for checker in checkers._idle if checker.pid == first]
+    idle.born -= pool.MAX_AGE + 1
+    assert pid_of_checker() != first
+    assert not psutil.pid_exists(first)
+
+
+def test_no_more_checkers_are_kept_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy one comes back while another one is started in advance."""
+    mine = Checkers()
+    try:
+        mine.check(DeedForm, deed("fine"))
+        [busy] = mine._idle
+        mine._idle.clear()
+
+        def start(values: Any) -> Checker:
+            mine._idle.extend([busy] * 2)
+            return Checker(values)
+
+        monkeypatch.setattr(pool, "Checker", start)
+        mine._start_next(busy.start)
+        assert mine._idle == [busy] * 2
+    finally:
+        mine.end()
+
+
+def test_an_error_in_a_check_is_one_line_of_the_log_and_a_flood_of_them_is_few(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_lines", pool._Lines())
+    for _ in range(pool.LINES + 5):
+        with pytest.raises(ValidationError):
+            pool._judge({"error": "x\nWARNING a line that nobody wrote" * 1000}, "a form")
+        with pytest.raises(ValidationError):
+            pool._judge({"died": "y\nforged"}, "a form")
+    assert len(caplog.records) == pool.LINES
+    assert not any("\n" in record.getMessage() for record in caplog.records)
+    assert max(len(record.getMessage()) for record in caplog.records) < 5000
+
+
+def test_an_answer_of_brackets_refuses_the_file() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"[" * 60_000 + b"\n")
+        with pytest.raises(ValueError, match=r"^$"):
+            messages.receive(here, time.monotonic() + 5)
 
 
 def test_a_checker_that_was_killed_between_two_checks_costs_nobody_anything() -> None:

@@ -208,3 +208,33 @@ def test_unseen_places_are_counted_for_longer_than_they_live(line: Line, valkey:
     valkey.persist(key)
     line.place(job_id, 1.0, address=HERE)
     assert valkey.pttl(key) > 1_000_000
+
+
+# A join that is not stored
+
+
+def test_a_join_that_is_not_stored_costs_nothing(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 3, "ADDRESS_RATE": 0.6, "ADDRESS_UNSEEN": 3, "BRAKE": "auto"}
+    for _ in range(10):
+        job_id = uuid.uuid4().hex
+        assert line.reserve(job_id, HERE).refusal == ""
+        line.cancel_reservation(job_id, HERE)
+    assert valkey.get(keys.joins_key("probe")) == b"0"
+    assert refusals(line, HERE, 4) == ["", "", "", "joins"]
+
+
+def test_a_join_whose_file_was_looked_into_is_charged(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_BURST": 3, "ADDRESS_RATE": 0.6, "ADDRESS_UNSEEN": 1}
+    for number in range(3):
+        assert line.reserve(str(number), HERE).refusal == ""
+        line.cancel_reservation(str(number), HERE, is_charged=True)
+    assert ask(line).refusal == "joins"
+
+
+def test_a_form_sent_twice_does_not_free_the_place_that_it_has(line: Line, settings: Any) -> None:
+    settings.QUEUEING = {"ADDRESS_UNSEEN": 2}
+    for _ in range(2):
+        assert line.reserve("1", HERE).refusal == ""
+    line.place("1", 1, address=HERE)
+    line.cancel_reservation("1", HERE)
+    assert refusals(line, HERE, 2) == ["", "unseen"]

@@ -204,6 +204,19 @@ def test_a_form_sent_twice_is_one_entry(line: Line) -> None:
     assert Entry.objects.count() == line.count_entries() == 1
 
 
+def test_a_form_sent_again_with_a_large_file_is_one_entry_or_a_new_wish() -> None:
+    """Such a file is on the disk, and the storage moves it."""
+    visitor, code = Visitor(), uuid.uuid4()
+    content, other = b"x" * (5 * 1024**2), b"y" * (5 * 1024**2)
+    first = visitor.join(code=code, file=upload(content))
+    assert visitor.join(code=code, file=upload(content)).pk == first.pk
+    second = visitor.join(code=code, file=upload(other))
+    assert second.pk != first.pk
+    with second.input.open() as stored:
+        assert stored.read() == other
+    assert Entry.objects.count() == 2
+
+
 def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
     visitor, code = Visitor(), uuid.uuid4()
     visitor.client.post(url(visitor.join(), "leave/"))  # the browser has its session

@@ -1,0 +1,100 @@
+"""Places at the checkers: a crowd from one address neither takes all of them nor keeps others from waiting."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from queueing.checking import places
+from queueing.checking.places import Places
+from queueing.exceptions import Busy
+from tests.support.waiting import wait_for
+
+CROWD, VISITOR = "c" * 16, "a" * 16
+
+
+class Site:
+    """Checks that last until they are told to end."""
+
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self.places, self.order, self.gates = Places(), list[str](), list[tuple[str, Event]]()
+        self.checks: list[Future[None]] = []
+        self._threads = threads
+
+    def check(self, address: str) -> "Future[None]":
+        self.checks.append(self._threads.submit(self._check, address))
+        wait_for(lambda: self._arrived() == len(self.checks))
+        return self.checks[-1]
+
+    def _arrived(self) -> int:
+        with self.places._changed:
+            over = sum(check.done() for check in self.checks)
+            return over + len(self.places._waiting) + self.places.busy
+
+    def end_one(self) -> None:
+        """End the check that was begun first, and wait until the next one has its place."""
+        begun = len(self.order)
+        self.gates.pop(0)[1].set()
+        wait_for(lambda: len(self.order) > begun or not self.places._waiting)
+
+    def _check(self, address: str) -> None:
+        with self.places.taken(address):
+            gate = Event()
+            self.gates.append((address, gate))
+            self.order.append(address)
+            gate.wait(30)
+
+
+@pytest.fixture
+def site(settings: Any) -> Iterator[Site]:
+    settings.QUEUEING = {"CHECKERS": 2, "CHECK_SECONDS": 30}
+    with ThreadPoolExecutor(60) as threads:
+        made = Site(threads)
+        yield made
+        while made.gates or made.places._waiting:
+            if made.gates:
+                made.gates.pop()[1].set()
+
+
+def test_a_visitor_is_next_whoever_has_waited_before(site: Site) -> None:
+    for _ in range(6):
+        site.check(CROWD)
+    site.check(VISITOR)
+    site.check(VISITOR)
+    site.end_one()
+    assert site.order == [CROWD, CROWD, VISITOR]
+    site.end_one()
+    assert site.order[3:] == [CROWD]  # each has one
+
+
+def test_with_one_checker_addresses_take_turns(site: Site, settings: Any) -> None:
+    settings.QUEUEING = {"CHECKERS": 1, "CHECK_SECONDS": 30}
+    for address in (CROWD, CROWD, CROWD, VISITOR, VISITOR):
+        site.check(address)
+    for _ in range(4):
+        site.end_one()
+    assert site.order == [CROWD, VISITOR, CROWD, VISITOR, CROWD]
+
+
+def test_few_checks_wait_and_the_crowd_pays_for_those_that_are_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "WAITING", 2)
+    crowd = [site.check(CROWD) for _ in range(20)]
+    wait_for(lambda: sum(future.done() for future in crowd) == 14)  # two have a place, four wait
+    assert {type(future.exception(0)) for future in crowd if future.done()} == {Busy}
+    visitor = site.check(VISITOR)
+    wait_for(lambda: sum(future.done() for future in crowd) == 15)
+    assert not visitor.done()
+
+
+def test_nothing_is_kept_of_addresses_that_are_gone(site: Site) -> None:
+    site.check(CROWD)
+    site.check(VISITOR)
+    site.end_one()
+    site.end_one()
+    wait_for(lambda: not site.places.busy)
+    assert not site.places._busy
+    assert not site.places._last_turn
