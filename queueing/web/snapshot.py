@@ -127,11 +127,12 @@ def _again_seconds(entry: Entry) -> float | None:
     return None if left is None else round(left, 1)
 
 
-def page_context(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
-    """The context of the entry's page, and of its partial on the socket."""
+def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool) -> dict[str, Any]:
+    """The context of the entry's page, and of its partial on the socket. Staff are no owners: their page says so."""
     done, now = entry.has_result, now or read(entry)
     return {
         "entry": entry,
+        "is_owner": is_owner,
         "task": entry.heavy_task,
         "snapshot": now,
         "state": json.dumps(now.as_json()),

@@ -97,7 +97,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(request, visitor, entry))
+    context = snapshot.page_context(entry, _look(request, visitor, entry), is_owner=visitor.owns(entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -221,8 +221,9 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
 def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
     """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
     visitor = Visitor.of_request(request)
-    context = snapshot.page_context(entry, None if refusal else _look(request, visitor, entry))
-    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry), "refusal": refusal}
+    now = None if refusal else _look(request, visitor, entry)
+    context = snapshot.page_context(entry, now, is_owner=visitor.owns(entry))
+    rights = {"may_change": visitor.may_change(entry), "refusal": refusal}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     _see_end(request, visitor, entry)
     return response

@@ -293,6 +293,46 @@ def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown
     assert "/again/" not in page
 
 
+OF_THE_OWNER = ("Keep this page open", "Leave the line", "Tell me when", "Start with another file", "Keep my place")
+
+
+def test_the_page_of_a_visitor_says_to_staff_that_it_is_one() -> None:
+    visitor, looker = Visitor(), staff("view", "change")
+    entry = visitor.join()
+    page = looker.client.get(url(entry)).content.decode()
+    assert "s page. You see it because you are staff." in page
+    assert f'href="/admin/queueing/entry/{entry.pk}/change/"' in page
+    assert "Keep this place for 30 minutes" in page
+    assert not [words for words in OF_THE_OWNER if words in page]
+    own = visitor.client.get(url(entry)).content.decode()
+    assert "staff" not in own
+    assert [words for words in OF_THE_OWNER if words in own] == list(OF_THE_OWNER)
+
+
+def test_staff_are_asked_before_they_end_the_place_of_a_visitor() -> None:
+    entry, looker = Visitor().join(), staff("view", "change")
+    page = looker.client.get(url(entry)).content.decode()
+    for question, answer in (("End this place…", "Yes, end it"), ("Stop this work…", "Yes, stop it")):
+        details = page[
+            page.rindex("<details", 0, page.index(question)) : page.index("</details>", page.index(question))
+        ]
+        assert details.index(question) < details.index("/leave/") < details.index(answer)
+    assert page.count("/leave/") == page.count('<details data-for="waiting') + page.count('<details data-for="running')
+
+
+@pytest.mark.parametrize("status", ["waiting", "running", "succeeded"])
+def test_the_partial_for_staff_has_nothing_for_the_owner(status: str) -> None:
+    visitor, looker = Visitor(), staff("view", "change")
+    entry = visitor.join()
+    if status != "waiting":
+        entry.start("w")
+    if status == "succeeded":
+        entry.succeed({})
+    for who, shown in ((visitor, status != "succeeded"), (looker, False)):
+        partial = state(who, entry, "?have=other")["html"]
+        assert ("Keep this page open" in partial) is shown
+
+
 def test_leaving_twice_is_leaving_once(line: Line) -> None:
     visitor = Visitor()
     entry = visitor.join()
