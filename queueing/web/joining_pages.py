@@ -17,6 +17,7 @@ from queueing.line.clients import RedisError
 from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
+from queueing.web.sentences import who_may_return
 from queueing.web.visitor import Visitor
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
@@ -36,6 +37,7 @@ def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
         "task": heavy_task,
         "present": line.present,
         "held": line.held,
+        "may_return": who_may_return(line.held),
         "running": line.running,
         "workers": line.workers,
         "suspended": line.suspended,

@@ -69,7 +69,7 @@ def test_pages_before_and_beside_an_entry(site: Site, visitors: Visitors) -> Non
     stage.past(61, 70, 82)
     wait_for(lambda: facts.line_now("documents").wait)
     page.goto("/")
-    expect(page.get_by_text("2 more may return")).to_be_visible()
+    expect(page.get_by_text("2 who are away may return")).to_be_visible()
     look(page, "home")
     stage.entry()
     page.reload()
@@ -114,7 +114,7 @@ def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors, without_soc
     expect(headline(page)).to_have_text("5th in line")
     expect(page.locator("[data-live=wait]")).to_have_text(re.compile(r"^Expected wait: about \d to \d minutes\.$"))
     expect(page.locator("[data-live=detail]")).to_have_text(
-        "4 ahead of you, 1 more may return. 2 workers serve this line."
+        "4 ahead of you; 1 who is away may return. 2 workers serve this line."
     )
     look(page, "waiting")
     page.get_by_role("button", name="Tell me when it is my turn").click()

@@ -245,7 +245,7 @@ def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
     began = page.evaluate("performance.now()")
     wait_for(lambda: line.held_ids() == [cut.job_id])
     expect(stayer.locator("#headline")).to_have_text("You are next", timeout=15_000)
-    expect(stayer.locator("[data-live=detail]")).to_contain_text("1 more may return")
+    expect(stayer.locator("[data-live=detail]")).to_contain_text("1 who is away may return")
     still_busy = hold("stayer")
     busy.unlink()
     wait_for(lambda: entered("stayer"))

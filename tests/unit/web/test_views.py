@@ -448,7 +448,7 @@ def test_held_entries_are_told_apart_from_those_ahead() -> None:
     presence.close("probe", away.job_id, Absence.LOST)
     now = state(visitor, entry)
     assert (now["position"], now["ahead"], now["held_ahead"]) == (1, 0, 1)
-    assert "1 more may return" in now["detail"]
+    assert "1 who is away may return" in now["detail"]
 
 
 def test_a_running_entry_tells_its_progress() -> None:
