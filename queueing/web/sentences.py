@@ -75,23 +75,22 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
             return _why_it_ended(entry)
 
 
-def advice(entry: Entry, *, has_input: bool) -> str:
-    """The next steps that a visitor has after an end without a result."""
+def advice(entry: Entry, again_seconds: float | None) -> str:
+    """The next steps that a visitor has after an end without a result. The page counts the duration in it down."""
     if entry.erased_at:
         return ""
-    if entry.may_join_again and not has_input:
+    if entry.may_join_again and again_seconds is None:
         return "Your input is deleted by now. You can start again with a file."
+    again = f"You can join again with the same file for {how_long(again_seconds)}"
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
                 return "The same file would end the same way; another one may work."
             if entry.keeps_place_for_successor:
-                return "Your input is still here, and so is your place: join again, and you are back in it."
-            return "Your input is still here: you can join again with it, or start with another file."
-        case Status.CANCELLED:
-            return "You can join again with the same file; your new place is at the end of the line."
-        case Status.ABANDONED:
-            return "Your input is still here. You can join again with it; your new place is at the end of the line."
+                return f"{again}, and are back in your place."
+            return f"{again}, or start with another file."
+        case Status.CANCELLED | Status.ABANDONED:
+            return f"{again}; your new place is at the end of the line."
         case _:
             return ""
 

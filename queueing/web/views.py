@@ -20,7 +20,7 @@ from queueing.line.clients import RedisError
 from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
-from queueing.web import snapshot
+from queueing.web import sentences, snapshot
 from queueing.web.bodies import takes_file
 from queueing.web.database import give_connection_back
 from queueing.web.download import Download
@@ -38,7 +38,9 @@ def home(request: HttpRequest) -> HttpResponse:
     visitor = Visitor.of_request(request)
     lines = [line_context(task) for task in all_tasks().values()]
     mine = {"mine": visitor.places(), "results": visitor.results()}
-    return render(request, "queueing/home.html", {"lines": lines, "close_seconds": round(conf.CLOSE_GRACE)} | mine)
+    return render(
+        request, "queueing/home.html", {"lines": lines, "close_grace": sentences.how_long(conf.CLOSE_GRACE)} | mine
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

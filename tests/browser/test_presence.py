@@ -281,7 +281,7 @@ def test_a_visitor_who_comes_back_after_the_deadline_is_told_so_and_can_join_aga
     assert entry.reason == Reason.LOST
     proxy.mend()
     expect(page.locator("#headline")).to_have_text("Your place has passed", timeout=30_000)
-    page.get_by_role("button", name="Join again with the same input").click()
+    page.get_by_role("button", name="Join again with the same file").click()
     expect(page.locator("#headline")).to_have_text("You are next")
     new = Entry.objects.latest("id")
     assert new.kwargs == {"label": "late"}

@@ -224,10 +224,13 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
 
 def test_the_first_page_says_how_long_a_place_is_kept() -> None:
     visitor = Visitor()
-    sentence = "A place is kept for 10 seconds after its last page was closed."
+    sentence = "A place is kept for 10 seconds after its last page was closed, unless it says longer."
     assert sentence not in visitor.client.get("/").content.decode()
     visitor.join()
     assert sentence in visitor.client.get("/").content.decode()
+    assert "kept for 30 minutes" not in visitor.client.get("/").content.decode()
+    Entry.objects.update(keep_seconds=1800)
+    assert "kept for 30 minutes, joined" in visitor.client.get("/").content.decode()
 
 
 def test_results_are_found_again_by_those_they_were_made_for() -> None:
