@@ -23,11 +23,20 @@ from django.db import connection as database
 from django.db.models import Count, F, Max, Q, Sum
 
 from queueing.conf import conf
-from queueing.exceptions import LineStoresTooMuch, LowOnDisk, NetworkStoresTooMuch, SiteStoresTooMuch, StoresTooMuch
+from queueing.exceptions import (
+    JoinRefused,
+    LineStoresTooMuch,
+    LowOnDisk,
+    NetworkStoresTooMuch,
+    SiteStoresTooMuch,
+    StoresTooMuch,
+    TooLargeToStore,
+)
 from queueing.line.clients import RedisError, connection, is_wrong_type
 from queueing.line.keys import STORED, SUMMING
 from queueing.line.tampering import reports, shorten
 from queueing.models import Entry, EntryQuerySet
+from queueing.sizes import readable_size
 
 TOTALS_INTERVAL = 10.0  # seconds between two sums of the keeper
 TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
@@ -82,7 +91,7 @@ WHERE visitor = %(visitor)s OR address = %(address)s OR id > %(last_id)s
 def check(entry: Entry, size: int) -> None:
     """May this new entry store so many bytes more? It is not stored yet, and its queue and owner are known.
 
-    Raises LowOnDisk, StoresTooMuch or another of its kind, which says whose budget it is; and RedisError.
+    Raises LowOnDisk; TooLargeToStore, StoresTooMuch or another of its kind, which says whose budget it is; RedisError.
     """
     if not has_room(size):
         raise LowOnDisk
@@ -94,9 +103,24 @@ def check(entry: Entry, size: int) -> None:
         (site, conf.MAX_BYTES, conf.MAX_ENTRIES, SiteStoresTooMuch),
     ):
         if most_bytes and what.bytes + size > most_bytes:
-            raise refusal
+            raise _without_room(refusal, size, most_bytes, most_bytes - what.bytes)
         if most_entries and what.entries >= most_entries:
             raise refusal(refusal.entries_sentence)
+
+
+def largest_file() -> int:
+    """Bytes of the largest file for which an empty store has room; 0: of any size."""
+    budgets = (conf.MAX_BYTES_PER_VISITOR, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_BYTES_PER_LINE, conf.MAX_BYTES)
+    return min((most for most in budgets if most), default=0)
+
+
+def _without_room(refusal: type[JoinRefused], size: int, most: int, free: int) -> JoinRefused:
+    """The refusal of a file. Its sentence says if the file would not fit into an empty store, either."""
+    if size > most:
+        return TooLargeToStore(refusal.too_large_sentence.format(most=readable_size(most)))
+    if free <= 0:
+        return refusal()
+    return refusal(refusal.room_sentence.format(free=readable_size(free), most=readable_size(most)))
 
 
 def used(entry: Entry) -> tuple[Used, Used, Used, Used]:

@@ -18,7 +18,8 @@ class JoinRefused(QueueingError):
 
     retry_after = 30  # whole seconds, for the Retry-After header
     status = 503  # of the answer
-    entries_sentence = ""  # where a budget of entries is used up, not one of bytes
+    # Of the refusals of a budget: where its entries are used up; where some bytes are free; a file larger than it.
+    entries_sentence = room_sentence = too_large_sentence = ""
 
     def __init__(self, sentence: str = "", *, seconds: float | None = None) -> None:
         super().__init__(sentence)
@@ -63,12 +64,22 @@ class LowOnDisk(StorageFull):
 class LineStoresTooMuch(StorageFull):
     """The storage is full: this line has as much stored as it may."""
 
+    room_sentence = (
+        "There is no room for this file beside what this line has stored: {free} of {most} are free. "
+        "Room comes back as files are deleted."
+    )
+    too_large_sentence = "This file is larger than what one line may have stored here ({most})."
     entries_sentence = "This line keeps as many entries as it may. Room comes back as they are deleted."
 
 
 class SiteStoresTooMuch(StorageFull):
     """The storage is full: this site has as much stored as it may."""
 
+    room_sentence = (
+        "There is no room for this file beside what this site has stored: {free} of {most} are free. "
+        "Room comes back as files are deleted."
+    )
+    too_large_sentence = "This file is larger than what this site may have stored ({most})."
     entries_sentence = "This site keeps as many entries as it may. Room comes back as they are deleted."
 
 
@@ -77,13 +88,30 @@ class StoresTooMuch(JoinRefused):
 
     retry_after = 300
     status = 429
+    room_sentence = (
+        "There is no room for this file beside what you have stored: {free} of {most} are free. "
+        "Delete something, or wait until it is deleted."
+    )
+    too_large_sentence = "This file is larger than what one visitor may have stored here ({most})."
     entries_sentence = "You have as many entries here as one visitor may. Each is deleted some time after its end."
 
 
 class NetworkStoresTooMuch(StoresTooMuch):
     """Your network has as much stored here as one may. Delete what you no longer need, or wait until it is deleted."""
 
+    room_sentence = (
+        "There is no room for this file beside what your network has stored: {free} of {most} are free. "
+        "Delete something, or wait until it is deleted."
+    )
+    too_large_sentence = "This file is larger than what one network may have stored here ({most})."
     entries_sentence = "Your network has as many entries here as one may. Each is deleted some time after its end."
+
+
+class TooLargeToStore(JoinRefused):
+    """This file is larger than what may be stored here."""
+
+    retry_after = 0  # waiting does not help
+    status = 413
 
 
 class TooManyWaiting(JoinRefused):

@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
 from django.forms.utils import ErrorDict
-from django.template.defaultfilters import filesizeformat
 
 from queueing.checking.pool import checkers
 from queueing.conf import conf
+from queueing.sizes import readable_size
 
 HEAD = 4096  # bytes at the beginning of a file that are matched against `refused_heads`
 
@@ -77,7 +77,7 @@ class EntryForm(forms.Form):
         upload: UploadedFile[Any] = self.cleaned_data["file"]
         limit = self.max_bytes()
         if upload.size and upload.size > limit:
-            raise ValidationError(f"This file is too large; the limit is {filesizeformat(limit)}.", code="too_large")
+            raise ValidationError(f"This file is too large; the limit is {readable_size(limit)}.", code="too_large")
         upload.seek(0)
         if sentence := self.refusal_of(upload.read(HEAD)):
             raise ValidationError(sentence, code="other_format")

@@ -11,9 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, parse_cookie
 from django.http.request import split_domain_port, validate_host
-from django.template.defaultfilters import filesizeformat
 from django.urls import resolve
 
+from queueing.sizes import readable_size
 from queueing.web import uploads
 from queueing.web.address import address_of_scope, network_key
 from queueing.web.origin import is_accepted
@@ -163,4 +163,4 @@ def _has_csrf_cookie(scope: Any) -> bool:
 def _sentence(limit: int) -> str:
     if limit <= SMALL:
         return "This form takes no file."
-    return f"This file is too large; the limit is {filesizeformat(limit - SLACK)}."
+    return f"This file is too large; the limit is {readable_size(limit - SLACK)}."

@@ -28,7 +28,10 @@ from queueing.web.address import address_of_request, network_key
 LIFE = 900.0
 PROOF = re.compile(r"[0-9a-f]{8}")
 
-MISSING = "This line asks each browser for a short calculation first, which needs JavaScript. Please join again."
+ASKED = "This line asks each browser for a short calculation first. Please join again."
+MISSING = (
+    "Joining needs JavaScript at the moment. Allow it for this site and choose your file again, or come back later."
+)
 EXPIRED = "This form was open for too long, or the network has changed. Please join again."
 
 
@@ -107,6 +110,8 @@ class ProofOfWork:
 
     def verify(self, request: HttpRequest, queue: str) -> uuid.UUID | None:
         challenge, proof = request.POST.get("challenge", ""), request.POST.get("proof", "")
+        if not challenge:  # the form is older than the brake
+            raise CheckFailed(ASKED)
         if challenge.count(":") != 3 or not PROOF.fullmatch(proof):
             raise CheckFailed(MISSING)
         code, expiry, bits, seed = challenge.split(":")

@@ -65,6 +65,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
 
     entry: Entry
     right: Right
+    is_owner: bool = False
     group: str = ""
     seat: Seat | None = None
     told_status: str = ""
@@ -234,10 +235,10 @@ class EntryConsumer(AsyncWebsocketConsumer):
         entry = visitor.find(code)
         if entry is None:
             return None
-        is_owner = visitor.owns(entry)
-        if is_owner and entry.is_live and entry.seen_at is None:
+        self.is_owner = visitor.owns(entry)
+        if self.is_owner and entry.is_live and entry.seen_at is None:
             entry.see()  # the beat follows with the seat
-        return Found(entry, is_owner, Right.of(visitor, entry), self._state(entry))
+        return Found(entry, self.is_owner, Right.of(visitor, entry), self._state(entry))
 
     def _read(self) -> tuple[Entry, dict[str, Any]] | None:
         """The row and its state; None if the row is gone, or the right to see it."""
@@ -250,7 +251,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
         now = snapshot.read(entry)
         frame = {"type": "status", **now.as_json()}
         if entry.status != self.told_status:
-            html = render_to_string("queueing/entry.html#status", snapshot.page_context(entry, now))
+            context = snapshot.page_context(entry, now, is_owner=self.is_owner)
+            html = render_to_string("queueing/entry.html#status", context)
             if len(json.dumps(html)) <= LONGEST_PARTIAL:
                 frame["html"] = html
         return frame

@@ -9,14 +9,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from queueing import eta, facts, joining
+from queueing import budget, eta, facts, joining
 from queueing.conf import conf
 from queueing.exceptions import CheckFailed, FormInvalid, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
 from queueing.registry import HeavyTask, get_task
+from queueing.sizes import readable_size
 from queueing.web import brake
 from queueing.web.database import give_connection_back
+from queueing.web.sentences import who_may_return
 from queueing.web.visitor import Visitor
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
@@ -36,6 +38,7 @@ def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
         "task": heavy_task,
         "present": line.present,
         "held": line.held,
+        "may_return": who_may_return(line.held),
         "running": line.running,
         "workers": line.workers,
         "suspended": line.suspended,
@@ -109,11 +112,13 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
         joining.check_storage(heavy_task, visitor.as_guest(), 1)
     except JoinRefused as error:
         refusal = error
+    max_bytes = min(form.max_bytes(), budget.largest_file() or form.max_bytes())
     return {
         "task": heavy_task,
         "form": form,
         "line": line_context(heavy_task) | {"behind": behind},
-        "max_bytes": form.max_bytes(),
+        "max_bytes": max_bytes,
+        "max_size": readable_size(max_bytes),
         "refused_heads": json.dumps(heads),
         "brake": brake.markup(request, heavy_task.name),
     } | _refusal_context(visitor, refusal)
@@ -123,7 +128,8 @@ def refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -
     """The answer to a join that is refused."""
     context = {"task": heavy_task} | _refusal_context(Visitor.of_request(request), refusal)
     response = render(request, "queueing/refused.html", context, status=refusal.status)
-    response["Retry-After"] = str(refusal.retry_after)
+    if refusal.retry_after:
+        response["Retry-After"] = str(refusal.retry_after)
     return response
 
 

@@ -7,6 +7,7 @@ about a refused join are in `exceptions.py`.
 from math import ceil
 
 from queueing import eta
+from queueing.conf import conf
 from queueing.eta import Wait
 from queueing.facts import Facts
 from queueing.line.places import Place
@@ -18,12 +19,15 @@ REDIS_AWAY_DETAIL = "The queue cannot be reached for the moment. This page goes 
 NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
 SUSPENDED = "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
 # The priority of the place is the lowest. Whoever joins later may be served first, so a wait would be a promise.
-BEHIND = "Many places in this line are from your network, so this one is behind the others'."
-BEHIND_WAIT = "Others who join later may be served first, so the wait is not known."
+BEHIND = "Your network has many places in this line, so this one comes after those of other networks."
+BEHIND_WAIT = "Whoever joins from another network goes first, so the wait cannot be told."
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
 NO_PLACE = "Your place is stored; its number will follow."
 
-DELETED = "Its file, its result and all else that was in it are deleted. When it ended and how is kept for a while."
+DELETED = (
+    "The file, the result and everything else that belonged to this place are deleted. "
+    "Only when and how it ended is kept, for about {time}."
+)
 # A failure that came without a sentence for the visitor.
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
@@ -34,7 +38,9 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
         case Status.WAITING:
             if place is None:
                 return "Your turn is coming up" if is_claimed else "Waiting"
-            return "You are next" if place.ahead == 0 else f"{ordinal(place.ahead + 1)} in line"
+            if place.ahead:
+                return f"{ordinal(place.ahead + 1)} in line"
+            return "Nobody is ahead of you now" if entry.behind else "You are next"
         case Status.RUNNING:
             return entry.message or f"{entry.heavy_task.verb}…"
         case _:
@@ -69,23 +75,22 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
             return _why_it_ended(entry)
 
 
-def advice(entry: Entry, *, has_input: bool) -> str:
-    """The next steps that a visitor has after an end without a result."""
+def advice(entry: Entry, again_seconds: float | None) -> str:
+    """The next steps that a visitor has after an end without a result. The page counts the duration in it down."""
     if entry.erased_at:
         return ""
-    if entry.may_join_again and not has_input:
+    if entry.may_join_again and again_seconds is None:
         return "Your input is deleted by now. You can start again with a file."
+    again = f"You can join again with the same file for {how_long(again_seconds)}"
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
                 return "The same file would end the same way; another one may work."
             if entry.keeps_place_for_successor:
-                return "Your input is still here, and so is your place: join again, and you are back in it."
-            return "Your input is still here: you can join again with it, or start with another file."
-        case Status.CANCELLED:
-            return "You can join again with the same file; your new place is at the end of the line."
-        case Status.ABANDONED:
-            return "Your input is still here. You can join again with it; your new place is at the end of the line."
+                return f"{again}, and are back in your place."
+            return f"{again}, or start with another file."
+        case Status.CANCELLED | Status.ABANDONED:
+            return f"{again}; your new place is at the end of the line."
         case _:
             return ""
 
@@ -122,7 +127,14 @@ def how_long(seconds: float | None) -> str:
     """A duration in words, as entry/again.js writes it: minutes, and seconds below a minute and a half."""
     if seconds is None:
         return ""
-    return f"{ceil(seconds / 60)} minutes" if seconds > 90 else f"{ceil(seconds)} seconds"
+    if seconds > 90:
+        return f"{ceil(seconds / 60)} minutes"
+    return "1 second" if ceil(seconds) == 1 else f"{ceil(seconds)} seconds"
+
+
+def who_may_return(held: int) -> str:
+    """The held places of a line, as part of a sentence."""
+    return "1 who is away may return" if held == 1 else f"{held} who are away may return"
 
 
 def ordinal(number: int) -> str:
@@ -146,9 +158,15 @@ def _serving(facts: Facts, *, is_next: bool) -> str:
     return f"{every} busy with {others}.{then}"
 
 
+def _about(seconds: float) -> str:
+    """A long duration in words, to the hour."""
+    hours = round(seconds / 3600)
+    return how_long(seconds) if hours < 1 else "an hour" if hours == 1 else f"{hours} hours"
+
+
 def _why_it_ended(entry: Entry) -> str:
     if entry.erased_at:
-        return DELETED
+        return DELETED.format(time=_about(conf.RESULT_TTL))
     match entry.status:
         case Status.FAILED:
             return entry.message or NO_MESSAGE
@@ -170,8 +188,8 @@ def _why_it_ended(entry: Entry) -> str:
 
 def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
-    held = f", {place.held_ahead} more may return" if place.held_ahead else ""
-    serving = f" {_serving(facts, is_next=place.ahead == 0)}" if facts.workers else ""
+    held = f"; {who_may_return(place.held_ahead)}" if place.held_ahead else ""
+    serving = f" {_serving(facts, is_next=place.ahead == 0 and not entry.behind)}" if facts.workers else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
     behind = f" {BEHIND}" if entry.behind else ""
     return f"{ahead}{held}.{serving}{behind}{again}"

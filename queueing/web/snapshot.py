@@ -110,7 +110,7 @@ def build(
         result_url=reverse("queueing:result", args=[entry.code]) if entry.has_result else None,
         headline=sentences.headline(entry, place, is_claimed=is_claimed),
         detail=sentences.detail(entry, place, facts, is_claimed=is_claimed),
-        advice=sentences.advice(entry, has_input=again_seconds is not None),
+        advice=sentences.advice(entry, again_seconds),
         wait=sentences.wait(entry, seconds, facts, is_claimed=is_claimed),
         title=sentences.title(entry, place),
         reason=entry.reason,
@@ -127,15 +127,15 @@ def _again_seconds(entry: Entry) -> float | None:
     return None if left is None else round(left, 1)
 
 
-def page_context(entry: Entry, now: Snapshot | None = None) -> dict[str, Any]:
-    """The context of the entry's page, and of its partial on the socket."""
+def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool) -> dict[str, Any]:
+    """The context of the entry's page, and of its partial on the socket. Staff are no owners: their page says so."""
     done, now = entry.has_result, now or read(entry)
     return {
         "entry": entry,
+        "is_owner": is_owner,
         "task": entry.heavy_task,
         "snapshot": now,
         "state": json.dumps(now.as_json()),
-        "again_text": sentences.how_long(now.again_seconds),
         "result": entry.result if done else None,
         "files": {file.name: file for file in entry.files.all()} if done else {},
         "keep_minutes": round(conf.KEEP_GRACE / 60),

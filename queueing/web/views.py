@@ -21,7 +21,7 @@ from queueing.line.clients import RedisError
 from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import Absence, Reason, Status
-from queueing.web import snapshot
+from queueing.web import sentences, snapshot
 from queueing.web.bodies import takes_file
 from queueing.web.database import give_connection_back
 from queueing.web.download import Download
@@ -47,7 +47,9 @@ def home(request: HttpRequest) -> HttpResponse:
     visitor = Visitor.of_request(request)
     lines = [line_context(task) for task in all_tasks().values()]
     mine = {"mine": visitor.places(), "results": visitor.results()}
-    return render(request, "queueing/home.html", {"lines": lines, "close_seconds": round(conf.CLOSE_GRACE)} | mine)
+    return render(
+        request, "queueing/home.html", {"lines": lines, "close_grace": sentences.how_long(conf.CLOSE_GRACE)} | mine
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -111,7 +113,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(request, visitor, entry))
+    context = snapshot.page_context(entry, _look(request, visitor, entry), is_owner=visitor.owns(entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -237,8 +239,9 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
 def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
     """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
     visitor = Visitor.of_request(request)
-    context = snapshot.page_context(entry, None if refusal else _look(request, visitor, entry))
-    rights = {"is_owner": visitor.owns(entry), "may_change": visitor.may_change(entry), "refusal": refusal}
+    now = None if refusal else _look(request, visitor, entry)
+    context = snapshot.page_context(entry, now, is_owner=visitor.owns(entry))
+    rights = {"may_change": visitor.may_change(entry), "refusal": refusal}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     _see_end(request, visitor, entry)
     return response

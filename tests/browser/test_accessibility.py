@@ -69,7 +69,7 @@ def test_pages_before_and_beside_an_entry(site: Site, visitors: Visitors) -> Non
     stage.past(61, 70, 82)
     wait_for(lambda: facts.line_now("documents").wait)
     page.goto("/")
-    expect(page.get_by_text("2 more may return")).to_be_visible()
+    expect(page.get_by_text("2 who are away may return")).to_be_visible()
     look(page, "home")
     stage.entry()
     page.reload()
@@ -114,7 +114,7 @@ def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors, without_soc
     expect(headline(page)).to_have_text("5th in line")
     expect(page.locator("[data-live=wait]")).to_have_text(re.compile(r"^Expected wait: about \d to \d minutes\.$"))
     expect(page.locator("[data-live=detail]")).to_have_text(
-        "4 ahead of you, 1 more may return. 2 workers serve this line."
+        "4 ahead of you; 1 who is away may return. 2 workers serve this line."
     )
     look(page, "waiting")
     page.get_by_role("button", name="Tell me when it is my turn").click()
@@ -193,7 +193,7 @@ def test_pages_that_say_no(site: Site, visitors: Visitors) -> None:
     mine.cancel()
     page.goto(f"/entry/{mine.code}/")
     mine.input.delete(save=False)
-    page.get_by_role("button", name="Join again with the same input").click()
+    page.get_by_role("button", name="Join again with the same file").click()
     expect(page.get_by_role("heading", name="No longer here")).to_be_visible()
     expect(page.get_by_text("Your input is no longer stored.")).to_be_visible()
     look(page, "410", LIGHT)
@@ -256,7 +256,7 @@ def test_closed_doors_and_a_queue_that_is_away(troubled: Site, site: Site, visit
         expect(page.get_by_role("button", name="Join the line")).to_be_disabled()
         look(page, f"join-{name}", LIGHT)
         page.goto(f"/entry/{ended.code}/")
-        page.get_by_role("button", name="Join again with the same input").click()
+        page.get_by_role("button", name="Join again with the same file").click()
         expect(page.get_by_role("heading", name="Not right now")).to_be_visible()
         expect(page.get_by_text(sentence)).to_be_visible()
         look(page, f"503-{name}", LIGHT)

@@ -114,7 +114,7 @@ def test_back_after_the_grace_the_place_has_passed_and_the_input_is_kept(cache: 
     go_back(page, cache)
     expect(page.locator("#headline")).to_have_text("Your place has passed")
     assert end_is_seen(entry)
-    page.get_by_role("button", name="Join again with the same input").click()
+    page.get_by_role("button", name="Join again with the same file").click()
     expect(page.locator("#headline")).to_have_text("You are next")
     new = type(entry).objects.latest("id")
     assert (new.kwargs, new.input_name) == (entry.kwargs, entry.input_name)

@@ -16,7 +16,7 @@ from tests.support.entries import status_of
 
 Visitors = Callable[..., Page]
 
-AGAIN = "Join again with the same input"
+AGAIN = "Join again with the same file"
 
 
 @pytest.fixture
@@ -84,14 +84,14 @@ def test_the_button_goes_away_when_the_input_does(site: Site, visitors: Visitors
     page.get_by_role("button", name="Leave the line").click()
     button = page.get_by_role("button", name=AGAIN)
     expect(button).to_be_visible()
-    expect(page.get_by_text("works for 10 minutes")).to_be_visible()
+    expect(page.get_by_text("join again with the same file for 10 minutes")).to_be_visible()
     Entry.objects.update(input_until=Now() + timedelta(seconds=4))
     page.reload()
     page.evaluate("window.same = true")
-    expect(page.get_by_text("Joining again with this input works for")).to_be_visible()
+    expect(page.get_by_text("You can join again with the same file for")).to_be_visible()
     button.focus()
     expect(button).to_be_hidden()
-    expect(page.get_by_text("Joining again with this input works for")).to_be_hidden()
+    expect(page.get_by_text("You can join again with the same file for")).to_be_hidden()
     expect(page.get_by_text("Your input is deleted by now.")).to_be_visible()
     expect(page.locator("#headline")).to_be_focused()
     assert page.evaluate("window.same")
@@ -108,4 +108,4 @@ def test_a_page_that_is_told_of_the_end_counts_down(site: Site, visitors: Visito
     other.get_by_role("button", name="Stop").click()
     expect(page.locator("#headline")).to_have_text("Stopped")
     expect(page.get_by_role("button", name=AGAIN)).to_be_visible()
-    expect(page.get_by_text("works for 10 minutes")).to_be_visible()
+    expect(page.get_by_text("join again with the same file for 10 minutes")).to_be_visible()

@@ -126,7 +126,7 @@ def test_a_double_click_and_a_double_submit_make_one_entry(site: Site, visitors:
         only = Entry.objects.live().get()
         # Again, from an entry that is over.
         page.get_by_role("button", name="Leave the line").click()
-        twice(page.get_by_role("button", name="Join again with the same input"))
+        twice(page.get_by_role("button", name="Join again with the same file"))
         expect(headline(page)).to_have_text("You are next")
         assert Entry.objects.live().get().pk != only.pk
         page.get_by_role("button", name="Leave the line").click()

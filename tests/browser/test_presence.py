@@ -245,7 +245,7 @@ def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
     began = page.evaluate("performance.now()")
     wait_for(lambda: line.held_ids() == [cut.job_id])
     expect(stayer.locator("#headline")).to_have_text("You are next", timeout=15_000)
-    expect(stayer.locator("[data-live=detail]")).to_contain_text("1 more may return")
+    expect(stayer.locator("[data-live=detail]")).to_contain_text("1 who is away may return")
     still_busy = hold("stayer")
     busy.unlink()
     wait_for(lambda: entered("stayer"))
@@ -281,7 +281,7 @@ def test_a_visitor_who_comes_back_after_the_deadline_is_told_so_and_can_join_aga
     assert entry.reason == Reason.LOST
     proxy.mend()
     expect(page.locator("#headline")).to_have_text("Your place has passed", timeout=30_000)
-    page.get_by_role("button", name="Join again with the same input").click()
+    page.get_by_role("button", name="Join again with the same file").click()
     expect(page.locator("#headline")).to_have_text("You are next")
     new = Entry.objects.latest("id")
     assert new.kwargs == {"label": "late"}

@@ -96,7 +96,7 @@ def test_without_javascript_one_can_leave_join_again_keep_the_place_and_stop(
     expect(plain.locator("#headline")).to_have_text("You left the line")
     assert status_of(left) == Status.CANCELLED
 
-    plain.get_by_role("button", name="Join again with the same input").click()
+    plain.get_by_role("button", name="Join again with the same file").click()
     expect(plain.locator("#headline")).to_have_text("You are next")
     entry = Entry.objects.latest("id")
     assert plain.url.rstrip("/").endswith(str(entry.code))
@@ -199,7 +199,7 @@ def test_a_polling_page_notices_that_it_is_cut_off(site: Site, visitors: Visitor
     expect(page.locator("#headline")).to_have_text("You are next")
     # Too late: told so.
     expect(other.locator("#headline")).to_have_text("Your place has passed", timeout=30_000)
-    other.get_by_role("button", name="Join again with the same input").click()
+    other.get_by_role("button", name="Join again with the same file").click()
     expect(other.locator("#headline")).to_have_text("2nd in line")
     assert Entry.objects.latest("id").kwargs == late.kwargs
     other.get_by_role("button", name="Leave the line").click()

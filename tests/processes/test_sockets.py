@@ -102,6 +102,14 @@ def test_an_open_socket_tells_the_state_and_keeps_the_visitor_present(web: Web, 
     wait_for(lambda: is_held(line, entry), 5)
 
 
+def test_staff_get_the_part_of_the_page_without_advice_for_the_owner(web: Web) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    for who, shown in ((visitor, True), (staff("view"), False)):
+        with web.open(entry, who) as ws:
+            assert ("Keep this page open" in read(ws)["html"]) is shown
+
+
 def test_a_page_that_has_the_status_gets_no_html(web: Web) -> None:
     visitor = Visitor()
     entry = visitor.join()

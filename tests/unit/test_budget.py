@@ -22,6 +22,7 @@ from queueing.exceptions import (
     NetworkStoresTooMuch,
     SiteStoresTooMuch,
     StoresTooMuch,
+    TooLargeToStore,
 )
 from queueing.keeper.round import Keeper
 from queueing.line import keys
@@ -85,6 +86,46 @@ def test_a_budget_ends_before_the_next_upload_and_says_whose_it_is(
     assert Entry.objects.count() == 3
     settings.QUEUEING = OTHERS | {name: 0}
     send(**owner)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "owner", "kind", "status"), BUDGETS[::2], ids=[row[0] for row in BUDGETS[::2]]
+)
+def test_a_refusal_says_whether_there_would_ever_be_room(
+    name: str, value: int, owner: dict[str, Any], kind: type[JoinRefused], status: int, settings: Any
+) -> None:
+    settings.QUEUEING = OTHERS | {name: SIZE - 1}
+    with pytest.raises(TooLargeToStore) as too_large:
+        send(**owner)
+    assert "larger than what" in str(too_large.value)
+    assert "(999 bytes)." in unbroken(str(too_large.value))
+    settings.QUEUEING = OTHERS | {name: value - 400}
+    send(**owner)
+    send(**owner)
+    with pytest.raises(kind) as refused:
+        send(**owner)
+    assert "There is no room for this file beside what" in str(refused.value)
+    assert "600 bytes of 2.5 KB are free." in unbroken(str(refused.value))
+
+
+def test_a_file_above_the_budget_is_told_so_and_not_to_try_again(settings: Any) -> None:
+    settings.QUEUEING = {"MAX_BYTES_PER_VISITOR": SIZE - 1}
+    visitor = Visitor()
+    form = unbroken(visitor.client.get(FORM).content)
+    assert 'data-max-bytes="999"' in form
+    assert "Up to 999 bytes." in form
+    answer = visitor.send(file=upload(b"x" * SIZE))
+    assert (answer.status_code, answer.has_header("Retry-After")) == (413, False)
+    page = unbroken(answer.content)
+    assert "This file is larger than what one visitor may have stored here (999 bytes)." in page
+    assert "Choose another file" in page
+    assert "ry again" not in page
+    assert "Delete" not in page
+
+
+def unbroken(text: str | bytes) -> str:
+    """With plain spaces between numbers and their units."""
+    return (text if isinstance(text, str) else text.decode()).replace("\xa0", " ")
 
 
 def test_each_budget_has_a_sentence_of_its_own() -> None:
@@ -271,7 +312,8 @@ def test_a_large_form_is_refused_before_it_is_parsed(settings: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     garbage: dict[str, Any] = {"data": b"no form" * 300_000, "content_type": "multipart/form-data; boundary=none"}
     answer = strict.post(FORM, **garbage)
-    assert answer.status_code == 429
+    assert answer.status_code == 413
+    assert "larger than what one network may have stored here (1000 bytes)" in unbroken(answer.content)
     assert not hasattr(answer.wsgi_request, "_files")  # a request that has been parsed has them
     settings.QUEUEING = {}
     assert strict.post(FORM, **garbage).status_code == 403

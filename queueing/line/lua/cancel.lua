@@ -18,7 +18,14 @@ if interval == 0 then
 end
 local on_time = from and tonumber(redis.call('GET', on_time_key) or 0) or 0
 if on_time - interval > now then
-  redis.call('SET', on_time_key, string.format('%.3f', on_time - interval), 'XX', 'PX', math.ceil(on_time - interval - now))
+  redis.call(
+    'SET',
+    on_time_key,
+    string.format('%.3f', on_time - interval),
+    'XX',
+    'PX',
+    math.ceil(on_time - interval - now)
+  )
 elseif on_time > 0 then
   redis.call('DEL', on_time_key)
 end

@@ -7,9 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.template.defaultfilters import filesizeformat
-
 from queueing.exceptions import UnusableInput
+from queueing.sizes import readable_size
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.header import Row, is_number, looks_like_header, matches, names_of
 
@@ -68,7 +67,7 @@ def sniff(text: str, *, whole: bool, header: str = "auto") -> Dialect:
     delimiter = named or _delimiter(body, whole=whole)
     rows = _rows(body, delimiter, whole=whole)
     if not rows:
-        limit = filesizeformat(conf.MAX_LINE_BYTES)
+        limit = readable_size(conf.MAX_LINE_BYTES)
         raise UnusableInput(f"The first row of this table is longer than {limit}.")
     width, titles = _width_and_titles(rows)
     if width > conf.MAX_COLUMNS:

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.template.defaultfilters import filesizeformat
 
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
+from queueing.sizes import readable_size
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.dialect import head_bytes, sniff
 from queueing.tasks.tables.encoding import has_old_line_ends, marked
@@ -85,5 +85,5 @@ def _check_bytes(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool
             raise ValidationError("This is not a text file; save the table as CSV.", code="binary")
         first = chunk.find(newline)
         if line + (len(chunk) if first < 0 else first) > limit:
-            raise ValidationError(f"This file has a line of more than {filesizeformat(limit)}.", code="long_line")
+            raise ValidationError(f"This file has a line of more than {readable_size(limit)}.", code="long_line")
         line = line + len(chunk) if first < 0 else len(chunk) - 1 - chunk.rfind(newline)

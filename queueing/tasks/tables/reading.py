@@ -12,9 +12,9 @@ from itertools import batched, chain
 from pathlib import Path
 
 import polars as pl
-from django.template.defaultfilters import filesizeformat
 
 from queueing.exceptions import UnusableInput
+from queueing.sizes import readable_size
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.header import Row
@@ -134,7 +134,7 @@ class Reader:
         line = f"{self._lines + 1:,}"
         if b'"' in self._rest:
             return f"A quotation mark in line {line} is opened and never closed, so the table cannot be read."
-        return f"Line {line} is longer than {filesizeformat(conf.MAX_LINE_BYTES)}, so the table cannot be read."
+        return f"Line {line} is longer than {readable_size(conf.MAX_LINE_BYTES)}, so the table cannot be read."
 
 
 def _end_of_row(block: bytes) -> int:

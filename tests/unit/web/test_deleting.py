@@ -97,6 +97,18 @@ def test_the_confirmation_is_on_the_page_without_a_script() -> None:
     assert "csrfmiddlewaretoken" in details
 
 
+def test_the_confirmation_names_what_is_there() -> None:
+    visitor = Visitor()
+    words = "This deletes the result, its files and the file’s name, for good.", "what is left of the input"  # noqa: RUF001
+    for entry, shown in ((finished(visitor), 0), (failed(visitor), 1)):
+        html = page(visitor, entry)
+        hidden = [" hidden>" in html[html.rindex("<p", 0, html.index(each)) : html.index(each)] for each in words]
+        assert hidden == [bool(shown), not shown]
+    note = "“Join again” will not work then."
+    assert "<p data-again>" + note in page(visitor, left(visitor))
+    assert "<p data-again hidden>" + note in page(visitor, finished(visitor))
+
+
 def test_what_is_live_cannot_be_deleted() -> None:
     visitor = Visitor()
     waiting, running = visitor.join(), visitor.join()
@@ -189,14 +201,14 @@ def test_the_page_says_for_how_long_joining_again_works() -> None:
     entry = left(visitor)
     assert 595 < state(visitor, entry)["again_seconds"] <= 600
     html = page(visitor, entry)
-    assert "works for <span>10 minutes</span>" in html
+    assert "You can join again with the same file for 10 minutes; your new place" in html
     Entry.objects.update(input_until=Now() + timedelta(seconds=30))
-    assert "works for <span>30 seconds</span>" in page(visitor, entry)
+    assert "same file for 30 seconds; your" in page(visitor, entry)
     Entry.objects.update(input_until=Now() - timedelta(seconds=1))
     assert state(visitor, entry)["again_seconds"] is None
     html = page(visitor, entry)
     assert "Your input is deleted by now" in html
-    assert "works for" not in html
+    assert "You can join again" not in html
     assert "data-again hidden" in html
 
 

@@ -91,7 +91,7 @@ def test_the_form_says_beforehand_that_a_new_place_would_be_behind(settings: Any
     settings.QUEUEING = {"ADDRESS_IN_ORDER": 2}
     for _ in range(3):
         Visitor(REMOTE_ADDR=SCHOOL).join()
-    said = "a new one is behind the others"
+    said = "a new one comes after those of other networks"
     assert said in Visitor(REMOTE_ADDR=SCHOOL).client.get(FORM).content.decode()
     assert said not in Visitor(REMOTE_ADDR=HOME).client.get(FORM).content.decode()
 

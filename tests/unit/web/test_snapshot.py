@@ -13,7 +13,7 @@ from queueing.line.places import Line, Place
 from queueing.models import Entry
 from queueing.states import FINAL, Reason, Status
 from queueing.web import snapshot
-from queueing.web.sentences import ordinal
+from queueing.web.sentences import how_long, ordinal
 from queueing.web.snapshot import JSON_FIELDS, Snapshot
 from tests.support.standing import stand
 
@@ -36,7 +36,7 @@ def test_a_waiting_entry_has_its_numbers_and_sentences() -> None:
     now = told(entry(), 2, 1)
     assert (now.position, now.ahead, now.held_ahead) == (3, 2, 1)
     assert now.headline == "3rd in line"
-    assert now.detail == "2 ahead of you, 1 more may return. 2 workers serve this line."
+    assert now.detail == "2 ahead of you; 1 who is away may return. 2 workers serve this line."
     assert now.eta_seconds
     assert now.eta_seconds[0] < 90 < now.eta_seconds[1]
     assert now.wait.startswith("Expected wait: ")
@@ -47,6 +47,25 @@ def test_a_waiting_entry_has_its_numbers_and_sentences() -> None:
 def test_a_visitor_who_is_next_is_told_so() -> None:
     now = told(entry(), 0, facts=Facts(workers=1))
     assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you. 1 worker serves this line.")
+
+
+def test_a_place_behind_those_of_other_networks_is_never_next() -> None:
+    now = told(entry(behind=True), 0, facts=Facts(workers=1, running=1, busy=1, busy_elsewhere=1))
+    assert now.headline == "Nobody is ahead of you now"
+    assert now.wait == "Whoever joins from another network goes first, so the wait cannot be told."
+    assert now.detail.endswith(
+        "Your network has many places in this line, so this one comes after those of other networks."
+    )
+    assert "next" not in now.detail
+    assert told(entry(behind=True), 2).headline == "3rd in line"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (0.2, "1 second"), (1, "1 second"), (2, "2 seconds"), (90, "90 seconds"), (91, "2 minutes")],
+)
+def test_a_duration_has_its_number(seconds: float | None, words: str) -> None:
+    assert how_long(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -237,10 +237,13 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
 
 def test_the_first_page_says_how_long_a_place_is_kept() -> None:
     visitor = Visitor()
-    sentence = "A place is kept for 10 seconds after its last page was closed."
+    sentence = "A place is kept for 10 seconds after its last page was closed, unless it says longer."
     assert sentence not in visitor.client.get("/").content.decode()
     visitor.join()
     assert sentence in visitor.client.get("/").content.decode()
+    assert "kept for 30 minutes" not in visitor.client.get("/").content.decode()
+    Entry.objects.update(keep_seconds=1800)
+    assert "kept for 30 minutes, joined" in visitor.client.get("/").content.decode()
 
 
 def test_results_are_found_again_by_those_they_were_made_for() -> None:
@@ -304,6 +307,46 @@ def test_staff_see_the_buttons_that_they_may_press(permissions: list[str], shown
     page = staff(*permissions).client.get(url(entry)).content.decode()
     assert page.count('<form method="post" action="/entry/') == shown
     assert "/again/" not in page
+
+
+OF_THE_OWNER = ("Keep this page open", "Leave the line", "Tell me when", "Start with another file", "Keep my place")
+
+
+def test_the_page_of_a_visitor_says_to_staff_that_it_is_one() -> None:
+    visitor, looker = Visitor(), staff("view", "change")
+    entry = visitor.join()
+    page = looker.client.get(url(entry)).content.decode()
+    assert "s page. You see it because you are staff." in page
+    assert f'href="/admin/queueing/entry/{entry.pk}/change/"' in page
+    assert "Keep this place for 30 minutes" in page
+    assert not [words for words in OF_THE_OWNER if words in page]
+    own = visitor.client.get(url(entry)).content.decode()
+    assert "staff" not in own
+    assert [words for words in OF_THE_OWNER if words in own] == list(OF_THE_OWNER)
+
+
+def test_staff_are_asked_before_they_end_the_place_of_a_visitor() -> None:
+    entry, looker = Visitor().join(), staff("view", "change")
+    page = looker.client.get(url(entry)).content.decode()
+    for question, answer in (("End this place…", "Yes, end it"), ("Stop this work…", "Yes, stop it")):
+        details = page[
+            page.rindex("<details", 0, page.index(question)) : page.index("</details>", page.index(question))
+        ]
+        assert details.index(question) < details.index("/leave/") < details.index(answer)
+    assert page.count("/leave/") == page.count('<details data-for="waiting') + page.count('<details data-for="running')
+
+
+@pytest.mark.parametrize("status", ["waiting", "running", "succeeded"])
+def test_the_partial_for_staff_has_nothing_for_the_owner(status: str) -> None:
+    visitor, looker = Visitor(), staff("view", "change")
+    entry = visitor.join()
+    if status != "waiting":
+        entry.start("w")
+    if status == "succeeded":
+        entry.succeed({})
+    for who, shown in ((visitor, status != "succeeded"), (looker, False)):
+        partial = state(who, entry, "?have=other")["html"]
+        assert ("Keep this page open" in partial) is shown
 
 
 def test_leaving_twice_is_leaving_once(line: Line) -> None:
@@ -421,7 +464,7 @@ def test_held_entries_are_told_apart_from_those_ahead() -> None:
     presence.close("probe", away.job_id, Absence.LOST)
     now = state(visitor, entry)
     assert (now["position"], now["ahead"], now["held_ahead"]) == (1, 0, 1)
-    assert "1 more may return" in now["detail"]
+    assert "1 who is away may return" in now["detail"]
 
 
 def test_a_running_entry_tells_its_progress() -> None:

@@ -29,15 +29,22 @@ export class Again {
     keepFocus(() => {
       for (const part of this.#root.querySelectorAll("[data-again]")) {
         part.hidden = left <= 0;
-        const clock = part.querySelector("span");
-        if (clock) clock.textContent = duration(left);
       }
     });
+    if (left > 0) this.#countDown(left);
     if (left > 0) this.#timer.start(1_000, () => this.tick());
     else if (told) this.#timer.start(LATE, () => this.#visit.lookAgain());
+  }
+
+  // The server's advice has one number, the duration. Unchanged text is left alone: it may be selected.
+  #countDown(left) {
+    const advice = this.#root.querySelector("[data-live=advice]");
+    const text = this.#visit.state.advice.replace(/\d+ \w+/, duration(left));
+    if (advice && advice.textContent !== text) advice.textContent = text;
   }
 }
 
 function duration(seconds) {
-  return seconds > 90 ? `${Math.ceil(seconds / 60)} minutes` : `${seconds} seconds`;
+  if (seconds > 90) return `${Math.ceil(seconds / 60)} minutes`;
+  return seconds === 1 ? "1 second" : `${seconds} seconds`;
 }

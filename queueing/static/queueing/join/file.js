@@ -22,7 +22,7 @@ export function readableSize(bytes) {
   let step = 0;
   let size = bytes;
   for (; size >= 1024 && step < units.length - 1; step += 1) size /= 1024;
-  return `${step ? size.toFixed(1) : size} ${units[step]}`;
+  return `${Number(size.toFixed(1))} ${units[step]}`;
 }
 
 // One character for each byte, because the server's patterns are about bytes.
