@@ -122,6 +122,25 @@ def _tiff_of_values(number: int) -> Callable[[int], bytes]:
     return make
 
 
+def _tiff_of_same_values(kind: int, count: int) -> Callable[[int], bytes]:
+    """Pages with many tags, each of which names the same bytes; Pillow makes an object of each number of each."""
+
+    def make(size: int) -> bytes:
+        pages, tags = 30, 900
+        length = 2 + tags * 12 + 4
+        where = 8 + pages * length
+        content = io.BytesIO()
+        content.write(b"II*\0" + struct.pack("<I", 8))
+        for page in range(pages):
+            content.write(struct.pack("<H", tags))
+            for tag in range(tags):
+                content.write(struct.pack("<HHII", 300 + tag, kind, count, where))
+            content.write(struct.pack("<I", 0 if page == pages - 1 else 8 + (page + 1) * length))
+        return content.getvalue().ljust(max(size, where + 8 * count), b"\1")
+
+    return make
+
+
 def _tiff_of_pages(size: int) -> bytes:
     """A page that is followed by another one, and so on, each with many tags."""
     tags = 1000
@@ -171,6 +190,8 @@ PICTURES: dict[str, Callable[[int], bytes]] = {
     "tiff, bits": _tiff_of_values(258),
     "tiff, formats": _tiff_of_values(339),
     "tiff, pages": _tiff_of_pages,
+    "tiff, the same numbers in each tag": _tiff_of_same_values(3, 90_000),
+    "tiff, the same bytes in each tag": _tiff_of_same_values(7, 400_000),
     "webp, frames": _webp,
 }
 

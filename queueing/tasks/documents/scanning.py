@@ -21,6 +21,8 @@ MOST_CHUNKS = 1_000  # of a PNG, beside those of its pixels; of a WebP
 MOST_PIXEL_CHUNKS = 100_000  # of a PNG: encoders write chunks of 4 KB and more
 MOST_TAGS = 1_000  # of a page of a TIFF
 MOST_VALUES = 100_000  # of a tag with numbers; a strip for each row of pixels has as many
+MOST_VALUES_IN_FILE = 1_000_000  # of all tags of all pages: any number of tags may name the same bytes
+MOST_BYTES_IN_TAGS = 256 * 1024**2  # likewise
 MOST_OBJECTS = 500_000  # of a PDF, uncompressed
 
 # Markers of JPEG. They are read as Pillow reads them, or a file could show each of the two another number of segments.
@@ -148,6 +150,7 @@ def scan_tiff(file: BinaryIO, most_pages: int) -> None:
     is_big = b"+" in head[2:4]
     offset, tags, tag = ("Q", "Q", "HHQ8x") if is_big else ("I", "H", "HHI4x")
     (position,) = struct.unpack_from(order + offset, head, 8 if is_big else 4)
+    numbers = in_bytes = 0
     for _ in range(most_pages + 1):
         if not position:
             return
@@ -155,8 +158,13 @@ def scan_tiff(file: BinaryIO, most_pages: int) -> None:
         (count,) = _unpacked(file, order + tags)
         _limit(count, MOST_TAGS, "TIFF", "tags")
         for _number, kind, values in struct.iter_unpack(order + tag, _read(file, count * struct.calcsize(order + tag))):
-            if kind not in BYTES:
+            if kind in BYTES:
+                in_bytes += values
+            else:
                 _limit(values, MOST_VALUES, "TIFF", "values in one tag")
+                numbers += values
+        _limit(numbers, MOST_VALUES_IN_FILE, "TIFF", "values in its tags")
+        _limit(in_bytes, MOST_BYTES_IN_TAGS, "TIFF", "bytes in its tags")
         (position,) = _unpacked(file, order + offset)
 
 
