@@ -78,7 +78,7 @@ class LookIntoForm:
         form = self._form
         if form.once and not form.was_checked:  # the look is remembered, so a second one costs nothing
             brake.pay(form.once)
-        give_connection_back()
+        give_connection_back()  # until the input is stored: no row is needed before
         if form.is_valid():
             return form.options()
         if form.once:

@@ -64,6 +64,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404 from None
     if refusal := refusal_of_body(request, heavy_task):
         return refused(request, heavy_task, refusal)
+    give_connection_back()  # a large form is parsed for long
     return _join(request, heavy_task)
 
 

@@ -29,6 +29,6 @@ if on_time - interval > now then
 elseif on_time > 0 then
   redis.call('DEL', on_time_key)
 end
-if tonumber(redis.call('GET', joins_key) or 0) > 0 then
+if (tonumber(redis.call('GET', joins_key) or 0) or 0) > 0 then
   redis.call('DECR', joins_key)
 end

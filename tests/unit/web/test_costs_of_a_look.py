@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import redis
+from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.db import connection
 
 from queueing import registry
 from queueing.checking.pool import Checkers
@@ -16,6 +18,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from tests.support import deeds, probe
 from tests.support.brake import solve
+from tests.support.upload_watch import Watch
 from tests.support.visitors import FORM, Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,3 +128,21 @@ def test_a_form_that_is_sent_again_leads_to_its_entry_without_a_further_proof(lo
     assert len(looks) == 2
     assert visitor.send(**proof, file=deed("other")).status_code == 409
     assert len(looks) == 2
+
+
+def test_no_connection_is_held_while_a_large_form_is_parsed_checked_and_copied(
+    looks: list[str], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FILE_UPLOAD_HANDLERS = ["tests.support.upload_watch.Watch", *settings.FILE_UPLOAD_HANDLERS]
+    held = Watch.held
+    held.clear()
+    real = FileSystemStorage._save  # type: ignore[attr-defined]
+
+    def save(storage: FileSystemStorage, name: str, content: Any) -> Any:
+        held.append(connection.connection is not None)
+        return real(storage, name, content)
+
+    monkeypatch.setattr(FileSystemStorage, "_save", save)
+    Visitor().join(file=deed("fine".ljust(3 * 1024**2)), looks=False)
+    assert len(held) > 2
+    assert not any(held)
