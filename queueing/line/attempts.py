@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
+import redis
 from redis.client import Pipeline
 
 from queueing.conf import conf
 from queueing.line.clients import connection
 from queueing.line.keys import ATTEMPTS, KNOWN
 from queueing.line.scripts import milliseconds
+from queueing.line.tampering import reports, shorten
 
 KNOWN_TTL = 30 * 24 * 3600  # seconds
 
@@ -17,10 +19,17 @@ def count(digest: str) -> int:
 
     An attempt is counted before its password is looked at: many at the same time must not all pass.
     """
-    with connection().pipeline() as pipeline:
-        _start(digest, pipeline)
-        pipeline.incr(ATTEMPTS.format(digest=digest))
-        return int(pipeline.execute()[-1])
+    try:
+        return _count(digest)
+    except redis.ResponseError as error:
+        # A pipeline puts the command in front of the server's words.
+        if "WRONGTYPE" not in str(error) and "not an integer" not in str(error):
+            raise
+    # Another program's value would keep this name out for as long as the key lives.
+    key = ATTEMPTS.format(digest=digest)
+    connection().delete(key)
+    reports.add("the key %s is no number, and was deleted", shorten(key))
+    return _count(digest)
 
 
 def seconds_left(digest: str) -> float:
@@ -45,6 +54,18 @@ def remember(digest: str) -> None:
 def is_known(digest: str) -> bool:
     """True if this name has signed in from this address before. Raises RedisError."""
     return bool(connection().exists(KNOWN.format(digest=digest)))
+
+
+def _count(digest: str) -> int:
+    key = ATTEMPTS.format(digest=digest)
+    with connection().pipeline() as pipeline:
+        _start(digest, pipeline)
+        pipeline.incr(key)
+        pipeline.pttl(key)
+        *_, attempts, life = pipeline.execute()
+    if life < 0:  # another program's, too: the count would never be forgotten
+        connection().pexpire(key, milliseconds(conf.SIGN_IN_PAUSE))
+    return int(attempts)
 
 
 def _start(digest: str, pipeline: Pipeline) -> None:
