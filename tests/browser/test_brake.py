@@ -14,6 +14,7 @@ from tests.support.browser.looks import look
 from tests.support.browser.site import DEPLOYED, Site, join
 from tests.support.entries import status_of
 from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 FILE: Any = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
@@ -71,7 +72,7 @@ def test_a_long_calculation_is_said_and_can_be_stopped(site: Site, visitors: Vis
     expect(page.locator("[data-upload-text]")).to_have_text(said)
     expect(page.locator("[data-spoken]")).to_have_text(said)
     expect(button(page)).to_be_disabled()
-    page.wait_for_function("document.querySelector('#sent').value > 0")
+    wait_for(lambda: page.evaluate("document.querySelector('#sent').value > 0"))
     page.get_by_role("button", name="Cancel").click()
     expect(button(page)).to_be_enabled()
     expect(page.locator("[data-upload]")).to_be_hidden()
@@ -87,7 +88,7 @@ def test_a_brake_that_comes_while_the_form_is_open_takes_one_more_press(
     page.locator("input[type=file]").set_input_files(FILE)
     valkey.set(keys.brake_key("probe"), 1)
     button(page).click()
-    expect(page.get_by_role("alert").filter(has_text="asks each browser for a short calculation")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="asks each browser for a short calculation first")).to_be_visible()
     button(page).click()
     page.wait_for_url("**/entry/**")
 
