@@ -1,6 +1,5 @@
 """The admin: entries with their timelines, and the living lines. Workers own the rows, so here they are read-only."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -11,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -66,7 +66,7 @@ class FileInline(ReadOnly, Inline):
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, Model):
-    list_display = ("code", "queue", "status", "reason", "attempt", "joined_at", "started_at", "finished_at")
+    list_display = ("short_code", "status", "queue", "reason", "joined_at", "finished_at")
     list_filter = ("queue", "status", "reason", "joined_at")
     search_fields = ("code",)
     ordering = ("-id",)
@@ -93,9 +93,17 @@ class EntryAdmin(ReadOnly, Model):
         field, _, kind = lookup.partition("__")
         return field in self.list_filter and kind in FILTERS
 
+    def view_on_site(self, obj: Entry) -> str:
+        """The visitor's page."""
+        return reverse("queueing:entry", args=[obj.code])
+
+    @admin.display(description="Code", ordering="code")
+    def short_code(self, entry: Entry) -> str:
+        return entry.code.hex[:8]
+
     @admin.display(description="First look")
-    def first_look(self, entry: Entry) -> datetime | None:
-        return entry.seen_at
+    def first_look(self, entry: Entry) -> str | None:
+        return date_format(entry.seen_at, "DATETIME_FORMAT") if entry.seen_at else None
 
     @admin.display(description="What happened")
     def timeline(self, entry: Entry) -> SafeString:
@@ -112,7 +120,7 @@ class EntryAdmin(ReadOnly, Model):
             moments.append((entry.erased_at, "Deleted", "name, options, input, result and errors"))
         if (successor := entry.followed_by) is not None:
             moments.append((successor.joined_at, "Joined again", f"as {successor.code}, in this place"))
-        lines = ((f"{at:%Y-%m-%d %H:%M:%S}", what, detail) for at, what, detail in moments)
+        lines = ((date_format(at, "DATETIME_FORMAT"), what, detail) for at, what, detail in moments)
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{} <strong>{}</strong> {}</li>", lines))
 
     @admin.action(description="End the selected entries (cancel)", permissions=["end"])

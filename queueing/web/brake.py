@@ -106,6 +106,7 @@ class ProofOfWork:
         expiry, bits = str(round(time.time() + life)), str(conf.BRAKE_BITS)
         seed = self._seed(request, queue, code, expiry, bits)
         context = {"challenge": f"{code}:{expiry}:{bits}:{seed}", "seed": seed, "bits": bits, "life": round(life)}
+        context["missing"] = MISSING
         return render_to_string("queueing/brake.html", context)
 
     def verify(self, request: HttpRequest, queue: str) -> uuid.UUID | None:

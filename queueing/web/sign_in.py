@@ -29,6 +29,7 @@ from queueing.line.clients import RedisError
 from queueing.web import audit
 from queueing.web.address import address_of_request, network_key
 from queueing.web.database import give_connection_back
+from queueing.web.sentences import how_long
 
 # How many attempts one address has for all names, and one name from all addresses, as multiples of SIGN_IN_ATTEMPTS.
 # The limit of a name does not hold where it has signed in before: strangers must not lock anybody out.
@@ -150,7 +151,8 @@ class SignIn(AuthenticationMiddleware):
         if not isinstance(exception, SignInRefused):
             return None
         status = 429 if isinstance(exception, TooManyAttempts) else 503
-        answer = render(request, "sign_in_refused.html", {"refusal": exception}, status=status)
+        context = {"refusal": exception, "wait": how_long(exception.retry_after)}
+        answer = render(request, "sign_in_refused.html", context, status=status)
         answer["Retry-After"] = str(exception.retry_after)
         answer["Cache-Control"] = "no-store"
         return answer

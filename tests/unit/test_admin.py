@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -43,7 +43,7 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     looker = staff("view")
     assert "<strong>End seen</strong>" not in text(looker, page_of(entry))
     entry.see_end()
-    assert str(entry.code) in text(looker, LIST)
+    assert entry.code.hex[:8] in text(looker, LIST)
     page = text(looker, page_of(entry))
     places = [
         page.index(word)
@@ -66,6 +66,18 @@ def test_staff_see_the_first_look_the_place_and_the_successor(join: Join) -> Non
     assert places == sorted(places)
     assert re.search(r"Place:.*4711", page, re.DOTALL)
     assert f'<a href="{page_of(successor)}">' in page
+
+
+def test_the_page_of_an_entry_has_one_format_of_times_and_leads_to_the_visitors_page(join: Join) -> None:
+    entry = join("a", looked=False)
+    joined = datetime(2030, 1, 2, 13, 4, 5, tzinfo=UTC)
+    Entry.objects.filter(pk=entry.pk).update(joined_at=joined, seen_at=joined, finished_at=joined)
+    page = text(staff("view"), page_of(entry))
+    assert page.count("2030-01-02 13:04:05 UTC") == 6  # in the timeline and among the times
+    assert "p.m." not in page
+    assert f'href="/entry/{entry.code}/"' in page
+    assert page.count('rel="icon"') == 1
+    assert "2030-01-02 13:04:05 UTC" in text(staff("view"), LIST)
 
 
 def test_what_staff_end_is_told_as_that(join: Join) -> None:
@@ -98,12 +110,12 @@ def test_the_list_is_filtered(query: str, join: Join) -> None:
         queue="tables", status=Status.FAILED, joined_at=timezone.now() - timedelta(days=20_000)
     )
     listed = text(staff("view"), LIST + query.format(code=entry.code))
-    assert str(entry.code) in listed
-    assert str(other.code) not in listed
+    assert page_of(entry) in listed
+    assert page_of(other) not in listed
 
 
 def test_a_search_for_nonsense_finds_nothing(join: Join) -> None:
-    assert str(join().code) not in text(staff("view"), f"{LIST}?q=nonsense")
+    assert page_of(join()) not in text(staff("view"), f"{LIST}?q=nonsense")
 
 
 def test_rows_are_read_only(join: Join) -> None:
