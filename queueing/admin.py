@@ -66,7 +66,7 @@ class FileInline(ReadOnly, Inline):
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, Model):
-    list_display = ("short_code", "status", "queue", "reason", "joined_at", "finished_at")
+    list_display = ("short_code", "status", "queue", "reason", "joined_at")
     list_filter = ("queue", "status", "reason", "joined_at")
     search_fields = ("code",)
     ordering = ("-id",)
