@@ -81,10 +81,8 @@ def join(
 ) -> Entry:
     """A visitor takes a place. Sending the same form twice yields one entry.
 
-    With `is_once` the code is good for one entry only: sending it with another file is refused. A Look may stand in
-    for the options: it takes long, so it is asked for them when nothing else stands in the way.
-
-    Raises JoinRefused, or what the Look raises; then nothing is stored.
+    With `is_once` the code is good for one entry: another file with it is refused. A Look takes long, so it is asked
+    for the options when nothing else stands in the way. Raises JoinRefused, or as the Look; then nothing is stored.
     """
     entry = Entry(
         code=code,
@@ -201,10 +199,7 @@ def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, 
 
 
 def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | None) -> None:
-    """Raises as `join`, or CodeTaken; then nothing is stored and no place is reserved.
-
-    All that costs little comes before the look: a join that is refused anyway costs no checker.
-    """
+    """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
     if conf.is_closed(entry.queue):
         raise LineClosed
     check_visitor(entry.visitor)

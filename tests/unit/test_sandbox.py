@@ -126,7 +126,7 @@ def test_limits_are_beyond_what_the_process_has_already() -> None:
         return len(bytearray(size))
 
     assert forked(lambda: eat(32 * 1024**2)) == str(32 * 1024**2)
-    assert forked(lambda: eat(96 * 1024**2)) == "MemoryError"
+    assert forked(lambda: eat(512 * 1024**2)) == "MemoryError"  # what is freed meanwhile is room, too
 
 
 def test_computing_time_can_be_given_again() -> None:

@@ -215,9 +215,9 @@ def test_the_page_says_that_the_place_is_kept() -> None:
     entry = visitor.join()
     lost_by_us(entry)
     page = visitor.client.get(url(entry)).content.decode()
-    assert "so is your place" in page
+    assert "are back in your place" in page
     answer = visitor.client.post(url(entry, "again/"))
     new = Entry.objects.exclude(pk=entry.pk).get()
     assert answer["Location"] == url(new)
     assert new.place == entry.pk
-    assert "so is your place" not in visitor.client.get(url(entry)).content.decode()
+    assert "are back in your place" not in visitor.client.get(url(entry)).content.decode()

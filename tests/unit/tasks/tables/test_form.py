@@ -108,7 +108,7 @@ def test_too_many_columns(settings: Any) -> None:
 
 def test_too_large(settings: Any) -> None:
     settings.QUEUEING = {"TABLE_MAX_UPLOAD_BYTES": 1024}
-    assert "the limit is 1.0" in sentence(b"a,b\n" * 1000)
+    assert "the limit is 1\xa0KB" in sentence(b"a,b\n" * 1000)
 
 
 @pytest.mark.parametrize("limit", [1000, CHUNK, 3 * CHUNK + 17])
