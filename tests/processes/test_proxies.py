@@ -16,6 +16,7 @@ from tests.support.processes import Processes
 from tests.support.proxies import PROXIES, Proxy, caddyfile, program
 from tests.support.raw import CSRF, Raw
 from tests.support.visitors import Visitor
+from tests.support.waiting import wait_for
 from tests.support.web import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,7 +103,7 @@ def test_an_address_has_so_many_connections(proxy: Proxy, raw: Callable[..., Raw
         pytest.skip("it has no such limit without a plugin")
     for _ in range(10):
         raw("127.0.0.7").ask("POST", "/join/tables/", Cookie=CSRF, Content_Length=str(MB)).send(b"x")
-    assert raw("127.0.0.7").ask("GET", "/healthz", Connection="close").status() == 429
+    wait_for(lambda: raw("127.0.0.7").ask("GET", "/healthz", Connection="close").status() == 429)
     assert raw("127.0.0.8").ask("GET", "/healthz", Connection="close").status() == 200
 
 
