@@ -103,7 +103,7 @@ def test_no_process_and_no_signal_without_processes() -> None:
     assert forked(lambda: act(lambda: os.kill(os.getppid(), 0))) == "PermissionError"
     assert forked(lambda: act(lambda: os.kill(0, 0))) == "PermissionError"  # its whole group
     assert forked(lambda: act(lambda: os.kill(os.getpid(), 0))) == "None"
-    assert forked(lambda: act(lambda: os.kill(os.getpid(), signal.SIGTERM))) == "SIGTERM"
+    assert forked(lambda: act(lambda: os.kill(os.getpid(), signal.SIGKILL))) == "SIGKILL"
 
 
 def test_a_kernel_without_landlock_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
