@@ -1,4 +1,4 @@
-"""What a site that visitors can reach must not be started with: a weak key, or everybody's host names."""
+"""Settings that a public site must not start with: a weak key, or everybody's host names."""
 
 import re
 import sys

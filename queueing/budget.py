@@ -65,15 +65,15 @@ class Totals:
     lines: Mapping[str, Used] = field(default_factory=dict)
 
     def of(self, queue: str) -> Used:
-        """What one line has."""
+        """The stored bytes and entries of one line."""
         return self.lines.get(queue, Used())
 
     def of_all(self) -> Used:
-        """What all lines have."""
+        """The stored bytes and entries of all lines."""
         return sum(self.lines.values(), Used())
 
 
-# What counts for each budget of a join. The rows behind the sums are few, and all that a visitor has is, too.
+# The sums for the budgets of a join. The rows behind the published sums are few, and so are those of one visitor.
 USED = """
 SELECT COALESCE(SUM(CASE WHEN visitor = %(visitor)s THEN input_size + files_size END), 0),
        COUNT(CASE WHEN visitor = %(visitor)s THEN 1 END),
@@ -124,7 +124,7 @@ def _without_room(refusal: type[JoinRefused], size: int, most: int, free: int) -
 
 
 def used(entry: Entry) -> tuple[Used, Used, Used, Used]:
-    """What the entry's visitor, network, line and the site have now. Raises RedisError."""
+    """The use of the entry's visitor, network, line, and of the site now. Raises RedisError."""
     totals = read_totals() or _totals_of_one()
     with database.cursor() as cursor:
         cursor.execute(USED, parameters(entry, totals.last_id))
@@ -217,7 +217,7 @@ def stored_rows() -> EntryQuerySet:
 
 
 class Room(NamedTuple):
-    """What the disk of the storage has left for this process."""
+    """The room on the storage's disk for this process."""
 
     bytes: int
     inodes: int | None  # None: this file system has no fixed number of them

@@ -159,7 +159,7 @@ def check_relations(**_: Any) -> list[CheckMessage]:
 
 @register("queueing")
 def check_media_root(**_: Any) -> list[CheckMessage]:
-    """Whoever can name a module to Python must not be able to name an upload."""
+    """MEDIA_ROOT must not be importable: a program that can name a module could name an upload."""
     folder = Path(settings.MEDIA_ROOT).resolve()
     places = {Path(place or ".").resolve() for place in sys.path}
     if not any(_is_reached(folder, place) for place in places):

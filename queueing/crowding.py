@@ -34,7 +34,7 @@ def reserve(queue: str, job_id: str, address: str) -> Reservation:
     except RedisError as error:
         raise RedisAway from error
     if reservation.refusal:
-        # What Redis counts is over at its deadline, and gone with the keeper's next round.
+        # An unseen place is over at its deadline, and gone with the keeper's next round.
         seconds = reservation.seconds + conf.KEEPER_INTERVAL if reservation.refusal == "unseen" else reservation.seconds
         raise REFUSALS[reservation.refusal](seconds=seconds or None)
     if conf.BRAKE == "auto" and reservation.joins == conf.BRAKE_JOINS:

@@ -27,7 +27,7 @@ PR_SET_NO_NEW_PRIVS = 38  # prctl(2): no program started from here gets more rig
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 
-# What `restrict` may return.
+# The names that `restrict` may return.
 PRIVILEGES = "new privileges"  # set-user-id programs, capabilities of files
 FILES = "files"  # every path that is not named; files that are open stay so
 TCP = "TCP"  # bind and connect, on sockets that the process gets in any way
@@ -118,7 +118,7 @@ def restrict(
 
 @cache
 def code_paths() -> frozenset[Path]:
-    """What this process may still read: Python, shared libraries, and the packages that it has loaded by now."""
+    """The paths of code: Python, shared libraries, and the packages that this process has loaded by now."""
     python = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *SYSTEM)}
     loaded = list(sys.modules.values())  # a copy: to ask a lazy module for its file may import further ones
     own = set(map(_path_of, _with_file(loaded)))

@@ -145,7 +145,7 @@ class Checkers:
         return len(self._idle) + self._places.busy < conf.CHECKERS
 
     def _start_values(self) -> Message:
-        """What a new checker is told: its forms, its budget, and the settings that they see."""
+        """The first message to a new checker: its forms, its budget, and the settings that they see."""
         return {
             "forms": sorted(self._forms),
             "memory": conf.CHECK_MEMORY,

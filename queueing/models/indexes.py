@@ -20,7 +20,7 @@ INDEXES = [
     models.Index(fields=["input"], condition=models.Q(input__gt=""), name="entry_input"),
     # The inputs of ended entries that are past their time (`expire_inputs`, every few seconds).
     models.Index(fields=["input_until"], condition=models.Q(input__gt=""), name="entry_input_until"),
-    # What the network of a new entry has (`budget.used`, at each join).
+    # The rows of a new entry's network (`budget.used`, at each join).
     models.Index(fields=["address"], name="entry_address"),
     # The bytes of each line (`budget.publish_totals`, every few seconds).
     models.Index(

@@ -75,7 +75,7 @@ def declared_size(scope: Any) -> int | None:
 
 
 def judge(scope: Any) -> Permit | Refusal:
-    """What becomes of this request, which has a body."""
+    """The permit for this request, which has a body, or its refusal."""
     try:
         size = declared_size(scope)
         view, kwargs = _view(scope)

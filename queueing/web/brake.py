@@ -36,7 +36,7 @@ EXPIRED = "This form was open for too long, or the network has changed. Please j
 
 
 class Check(Protocol):
-    """What the form asks for while the brake is on. BRAKE_CHECK names a class of this kind, without arguments."""
+    """The check that a form asks for while the brake is on. BRAKE_CHECK names such a class, made without arguments."""
 
     def markup(self, request: HttpRequest, queue: str) -> SafeString:
         """The part of the form, with its own fields."""

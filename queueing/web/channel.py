@@ -33,7 +33,7 @@ DISCARD = 256 * 1024  # bytes that are still read from it meanwhile
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """The event that a connection waits for."""
 
     IDLE = "the next request"
     HEADERS = "the headers"

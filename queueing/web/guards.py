@@ -9,7 +9,7 @@ PRIVATE = "private, no-store"  # for an answer that says nothing else about cach
 
 
 def guards() -> dict[str, str]:
-    """What a browser may do with an answer: run no foreign script, frame nothing, guess no type, keep no copy."""
+    """The headers that bind a browser: run no foreign script, frame nothing, guess no type, keep no copy."""
     policy: Any = settings.SECURE_CSP
     return {
         str(CSP.HEADER_ENFORCE): build_policy(policy),

@@ -34,7 +34,7 @@ class LineCollector(Collector):
 
 
 class StorageCollector(Collector):
-    """What is stored, as the keeper summed it last, and the room on the disk."""
+    """The stored bytes and entries, as the keeper summed them last, and the room on the disk."""
 
     def collect(self) -> Iterator[Metric]:
         totals = budget.read_totals() or budget.Totals()

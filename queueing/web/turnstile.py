@@ -68,7 +68,7 @@ class Turnstile:
 
 
 def _limits(network: str, session: str) -> dict[str, int]:
-    """What this socket counts for, and the limit of each; empty without a session.
+    """The keys that this socket counts for, each with its limit; empty without a session.
 
     A server on a Unix socket without a proxy's header knows no addresses: there, only visitors are bounded.
     """

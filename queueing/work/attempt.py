@@ -158,7 +158,7 @@ else:
 
 
 class Running(Protocol):
-    """What `EntryContext` needs of an attempt: in the horse `Attempt`, in the process of an isolated task `Remote`."""
+    """The part of an attempt that `EntryContext` uses: `Attempt` in the horse, `Remote` in an isolated task's process."""
 
     def input_file(self) -> AbstractContextManager[Path]: ...
 

@@ -1,4 +1,4 @@
-"""What a horse may do, from its fork to its end. Its task gets what it needs and no more.
+"""The rights of a horse, from its fork to its end. Its task gets what it needs and no more.
 
 prepare       in a worker, before its first fork: no keys that a horse could inherit (`forgetting.py`)
 begin         in a new horse: the kernel's limits, and the temporary folder

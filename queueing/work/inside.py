@@ -36,7 +36,7 @@ REPORT_INTERVAL = 0.1  # seconds between two reports to the horse, which has lon
 # Characters that are sent. All together stay below the size of a packet, even if each of them takes twelve bytes.
 MESSAGE, SENTENCE, CLASS, TRACEBACK = 300, 800, 200, 4000
 
-# What libraries ask about the machine.
+# The files that libraries read about the machine.
 MACHINE = ("/dev/null", "/dev/zero", "/dev/urandom", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices")
 
 ANSWERED = (VisitorLeft, InsideTransaction, FilesTooLarge, UnusableInput, ValueError, OSError)
@@ -46,7 +46,7 @@ JUDGED = (UnusableInput, MemoryError, FilesTooLarge, VisitorLeft)
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """What the process of an isolated task has."""
+    """The means of an isolated task's process."""
 
     folder: Path  # its temporary files
     processes: bool  # whether it may start others
