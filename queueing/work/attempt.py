@@ -158,7 +158,7 @@ else:
 
 
 class Running(Protocol):
-    """The part of an attempt that `EntryContext` uses: `Attempt` in the horse, `Remote` in an isolated task's process."""
+    """The part of an attempt that `EntryContext` uses: `Attempt` in the horse, `Remote` in an isolated process."""
 
     def input_file(self) -> AbstractContextManager[Path]: ...
 
