@@ -30,9 +30,10 @@ class Flood:
         self._threads: list[threading.Thread] = []
         self._pages: list[ClientConnection] = []
 
-    def start(self) -> None:
-        plan: list[tuple[Callable[[], None], int]] = [
-            (self._join, 4),
+    def start(self, *, only_one: bool) -> None:
+        """Begin: with `only_one` the one address that joins, else all attacks from all addresses."""
+        joining: list[tuple[Callable[[], None], int]] = [(self._join, 4)]
+        others: list[tuple[Callable[[], None], int]] = [
             (self._upload_slowly, 8),
             (self._half_open, 1),
             (self._poll, 2),
@@ -40,7 +41,7 @@ class Flood:
             (self._sockets, 1),
             (self._fill, 2),
         ]
-        for attack, threads in plan:
+        for attack, threads in joining if only_one else joining + others:
             for _ in range(threads):
                 self._threads.append(threading.Thread(target=self._repeat, args=(attack,), daemon=True))
                 self._threads[-1].start()
