@@ -2,8 +2,8 @@
 
     python -m tests.flood [minutes]
 
-Twenty honest visitors come, each from an address of its own: to a quiet site, then while one address joins as fast as it
-can, then during all attacks. The second time they must not wait much longer than the first.
+Twenty honest visitors come, each from an address of its own: to a quiet site, then while one address joins as fast as
+it can, then during all attacks. The second time they must not wait much longer than the first.
 """
 
 import logging
