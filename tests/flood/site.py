@@ -142,8 +142,10 @@ def _role(process: psutil.Process) -> str:
 
 
 def _bytes_below(folder: Path) -> int:
+    """The bytes that the files below a folder take on the disk. Files and folders may go meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.stat().st_blocks * 512 if path.is_file() else 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(root) / name).lstat().st_blocks * 512
     return total
