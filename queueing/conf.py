@@ -38,7 +38,7 @@ class Conf:
     ADDRESS_BURST: int = 60  # joins at once, over all lines
     ADDRESS_RATE: float = 20  # joins a minute after that
     ADDRESS_UNSEEN: int = 40  # places in one line whose page was not looked at yet
-    ADDRESS_IN_ORDER: int = 40  # places in one line in the order of joining; further ones are behind the others
+    ADDRESS_IN_ORDER: int = 30  # places in one line in the order of joining; further ones are behind the others
     ADDRESS_SHARE: float = 0.5  # of MAX_LINE
 
     # The brake of the form

@@ -54,11 +54,11 @@ def test_a_flood_from_one_address_is_behind_everybody_else(join: Join, line: Lin
     honest += [join(address=next(homes)) for _ in range(5)]
     order = list(claimed(line))
     assert len(order) == 320
-    assert [entry.behind for entry in flood] == [False] * 40 + [True] * 260
+    assert [entry.behind for entry in flood] == [False] * 30 + [True] * 270
     in_order = [entry.job_id for entry in Entry.objects.filter(behind=False).order_by("id")]
-    assert order[:60] == in_order
-    assert {entry.job_id for entry in honest} <= set(order[:60])
-    assert order[60:] == [entry.job_id for entry in flood[40:]]
+    assert order[:50] == in_order
+    assert {entry.job_id for entry in honest} <= set(order[:50])
+    assert order[50:] == [entry.job_id for entry in flood[30:]]
 
 
 def test_nobodys_place_moves_when_more_of_the_flood_come(join: Join, line: Line, settings: Any) -> None:
@@ -134,9 +134,9 @@ def test_one_address_cannot_fill_a_short_line(settings: Any) -> None:
 
 
 def test_a_quiet_line_asks_the_database_nothing_more(join: Join) -> None:
-    """As shipped, up to the 40 places of one address: the only questions are the budgets, and the visitor's places."""
+    """As shipped, up to the 30 places of one address: the only questions are the budgets, and the visitor's places."""
     budget.publish_totals()
-    for number in range(40):
+    for number in range(30):
         with CaptureQueriesContext(connection) as queries:
             join(address=f"{number % 2:016}", looked=False)
         assert sum("SELECT" in query["sql"] for query in queries.captured_queries) == 2
