@@ -86,7 +86,7 @@ def test_a_brake_that_comes_while_the_form_is_open_takes_one_more_press(
     page = visitors()
     page.goto("/join/probe/")
     page.locator("input[type=file]").set_input_files(FILE)
-    valkey.set(keys.brake_key("probe"), 1)
+    valkey.set(keys.brake_key("probe"), 1, ex=60)
     button(page).click()
     expect(page.get_by_role("alert").filter(has_text="asks each browser for a short calculation first")).to_be_visible()
     button(page).click()
