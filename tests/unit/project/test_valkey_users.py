@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError
+from redis.retry import Retry
 from rq import suspension
 
 from queueing.keeper import mend
@@ -72,7 +74,7 @@ def test_nobody_without_a_password_may_do_more_than_ask_for_an_answer(port: int)
             anybody.execute_command(*command.split())
     for user in USERS:
         with pytest.raises(redis.AuthenticationError):
-            redis.Redis(port=port, username=user, password="wrong").ping()
+            redis.Redis(port=port, username=user, password="wrong", retry=Retry(NoBackoff(), 0)).ping()
 
 
 @pytest.mark.parametrize("command", REFUSED)
