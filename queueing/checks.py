@@ -18,7 +18,7 @@ from queueing.conf import Conf, check_all, conf
 from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
 from queueing.registry import all_tasks
-from queueing.web.bodies import COPIES, SLACK
+from queueing.web.uploads import COPIES, SLACK
 
 # The settings of `budget.py`.
 BUDGETS = [field.name for field in fields(Conf) if field.name.startswith(("MAX_BYTES", "MAX_ENTRIES", "MIN_FREE"))]

@@ -27,10 +27,9 @@ from queueing.web.refusals import (
     method_not_allowed,
     too_large,
 )
+from queueing.web.uploads import COPIES, SLACK
 
 SMALL = 64 * 1024  # bytes of a body, unless the view says otherwise
-SLACK = 1024**2  # bytes of a form beside its file: its other fields, and the marks between them
-COPIES = 2  # of a body in the temporary folder, while Django takes it apart
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # methods without a body
 
 type View = Callable[..., Any]

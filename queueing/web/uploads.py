@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from queueing.conf import conf
 
+SLACK = 1024**2  # bytes of a form beside its file: its other fields, and the marks between them
+COPIES = 2  # of a body in the temporary folder, while Django takes it apart
 SHARE = 4  # one address holds at most a quarter of the room, or a single body
 SMALL_ROOM = 64 * 1024**2  # bytes for all small bodies; they lie in memory
 MEDIUM = 2 * 1024**2  # bytes that a medium body declares at most

@@ -61,6 +61,7 @@ def without_sockets(site: Site) -> Iterator[Proxy]:
     made.stop()
 
 
+@pytest.mark.slow
 def test_pages_before_and_beside_an_entry(site: Site, visitors: Visitors) -> None:
     page = visitors()
     stage = Stage(page.context, site.url)
@@ -145,6 +146,7 @@ def test_an_entry_that_waits_or_runs(site: Site, visitors: Visitors, without_soc
     look(page, "waiting-claimed-polling")
 
 
+@pytest.mark.slow
 def test_an_entry_that_is_over(site: Site, visitors: Visitors) -> None:
     page = visitors()
     stage = Stage(page.context, site.url)

@@ -153,6 +153,7 @@ def test_hidden_tabs_stay_present_and_tell_how_it_goes_on(
     assert all(map(end_is_seen, (entry, polling, cold)))
 
 
+@pytest.mark.slow
 def test_a_frozen_page_that_was_away_is_back_in_place(visit: Visit, proxy: Proxy, refusing: Proxy, line: Line) -> None:
     """A phone asleep, with a socket and without one."""
     entry, tab = visit("entry", proxy.url)

@@ -181,6 +181,7 @@ def test_a_visitor_who_closes_the_tab_is_passed_over_and_the_line_moves_up_withi
     assert probe.calls() == ["busy", "stayer", "later"]
 
 
+@pytest.mark.slow
 def test_a_tab_that_the_system_has_killed_is_lost_and_not_closed(
     busy: Any, arrive: Join, visitors: Visitors, line: Line
 ) -> None:
@@ -231,6 +232,7 @@ def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Vi
 # The connection
 
 
+@pytest.mark.slow
 def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
     busy: Any, arrive: Join, visitors: Visitors, proxy: Proxy, line: Line
 ) -> None:

@@ -54,6 +54,7 @@ def test_a_visitor_has_a_scan_read_from_the_form_to_the_text(site: Site, visitor
     assert download.value.path().read_text()
 
 
+@pytest.mark.slow
 def test_a_flush_of_redis_loses_none_of_ten_open_pages(site: Site, visitors: Visitors, valkey: redis.Redis) -> None:
     pages = [visitors() for _ in range(10)]
     entries = [join(page, f"v{number}") for number, page in enumerate(pages)]

@@ -164,6 +164,7 @@ def test_a_polling_page_keeps_its_place_through_reloads_tabs_and_absences(
     assert probe.calls() == ["busy", "stayer"]
 
 
+@pytest.mark.slow
 def test_a_polling_page_notices_that_it_is_cut_off(site: Site, visitors: Visitors, refusing: Proxy, line: Line) -> None:
     """The page's own clock is moved to its next poll; that this one gets no answer takes it eight real seconds."""
     page, other = visitors(refusing.url), visitors(refusing.url)

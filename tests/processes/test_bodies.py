@@ -15,8 +15,9 @@ import pytest
 from django.urls import reverse
 
 from queueing.models import Entry
-from queueing.web.bodies import SLACK, SMALL
+from queueing.web.bodies import SMALL
 from queueing.web.guards import guards
+from queueing.web.uploads import SLACK
 from tests.support.clocks import QUICK
 from tests.support.processes import Processes
 from tests.support.raw import CSRF, Raw, form

@@ -37,14 +37,15 @@ def site(processes: Processes, **settings: str) -> Web:
 
 
 def checkers_of(web: Web) -> list[psutil.Process]:
-    """The checkers that it has now; children may end meanwhile."""
+    """The checkers that it has now; threads and children may end meanwhile."""
     found = []
-    for pid in Path(f"/proc/{web.process.pid}/task").glob("*/children"):
-        for child in map(int, pid.read_text().split()):
-            with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(child)
-                if "queueing.checking.child" in process.cmdline():
-                    found.append(process)
+    for children in Path(f"/proc/{web.process.pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            for child in map(int, children.read_text().split()):
+                with suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(child)
+                    if "queueing.checking.child" in process.cmdline():
+                        found.append(process)
     return found
 
 

@@ -247,7 +247,9 @@ def test_the_process_that_is_killed_is_the_machines_fault(processes: Processes, 
     assert probe.calls() == ["victim", "victim"]
 
 
-@pytest.mark.parametrize(("name", "file"), [("documents", "searchable.pdf"), ("tables", "profile.json")])
+@pytest.mark.parametrize(
+    ("name", "file"), [pytest.param("documents", "searchable.pdf", marks=pytest.mark.slow), ("tables", "profile.json")]
+)
 def test_the_shipped_tasks_are_isolated_and_work(
     processes: Processes, visitor_client: Callable[[], Client], transactional_db: None, name: str, file: str
 ) -> None:

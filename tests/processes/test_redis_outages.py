@@ -22,7 +22,8 @@ from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
 
-FAULTS = ["full", "replica", "loading", "away"]
+SLOW_FAULTS = [pytest.param(fault, marks=pytest.mark.slow) for fault in ("replica", "loading")]
+FAULTS = ["full", *SLOW_FAULTS, "away"]
 BEGINS, IS_OVER = "Redis is away, or takes no writes", "Redis takes writes again"
 GATED = "tests.support.gated_worker.GatedWorker"
 

@@ -153,6 +153,7 @@ def test_two_runs_in_one_folder_are_refused(run: Run, folder: Path, port: int) -
     run.wait_until_ready()  # and the first goes on
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_no_obstacle(run: Run, folder: Path, port: int) -> None:
     run.wait_until_ready()
     run.process.kill()

@@ -243,6 +243,7 @@ print(worst)
 """
 
 
+@pytest.mark.slow
 def test_nothing_of_it_keeps_the_site_from_answering(web: Web, raw: Callable[..., Raw]) -> None:
     seconds, (head, _, content_type) = 8, form()
     measuring = subprocess.Popen([sys.executable, "-c", MEASURE, str(web.port), str(seconds)], stdout=subprocess.PIPE)

@@ -88,6 +88,7 @@ def test_a_horse_that_dies_is_noticed_at_once_and_the_place_is_the_old_one(proce
     assert first.result == {"label": "first", "attempt": 2}
 
 
+@pytest.mark.slow
 def test_a_task_that_outlives_many_leases_runs_once(processes: Processes, join: Join) -> None:
     processes.keeper()
     processes.worker()
@@ -291,6 +292,7 @@ def test_rqs_stop_command_ends_the_entry(processes: Processes, join: Join, line:
     assert probe.calls() == ["stop"]
 
 
+@pytest.mark.slow
 def test_a_worker_is_counted_again_after_a_flush(processes: Processes, join: Join, line: Line) -> None:
     processes.worker()
     assert len(workers.live_workers("probe")) == 1

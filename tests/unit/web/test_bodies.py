@@ -10,10 +10,10 @@ from django.views.decorators.http import require_POST
 
 from queueing.conf import conf
 from queueing.web import bodies, uploads
-from queueing.web.bodies import SLACK, SMALL, Permit, judge, methods_of
+from queueing.web.bodies import SMALL, Permit, judge, methods_of
 from queueing.web.pace import Pace
 from queueing.web.refusals import FOREIGN, NO_ROOM, NOT_FOUND, Refusal, Scribe
-from queueing.web.uploads import Room
+from queueing.web.uploads import SLACK, Room
 
 MB = 1024**2
 
