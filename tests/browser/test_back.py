@@ -68,7 +68,7 @@ def go_away(page: Page) -> None:
 
 def go_back(page: Page, cache: str) -> None:
     """Playwright's own waits for a load, and a page that is restored has none."""
-    page.evaluate("history.back()")
+    page.evaluate("setTimeout(() => history.back())")  # the answer comes before the page goes
     page.wait_for_url(ENTRY_PAGE, wait_until="commit")
     wait_for(lambda: page.evaluate("window.restored") is (cache == "restoring"))
 

@@ -12,8 +12,9 @@ from django.core.management import get_commands, load_command_class
 
 from queueing.line.keys import KEEPER
 from queueing.registry import get_task
-from queueing.web.bodies import SLACK, SMALL
+from queueing.web.bodies import SMALL
 from queueing.web.command_line import CommandLine
+from queueing.web.uploads import SLACK
 from tests.support.paths import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

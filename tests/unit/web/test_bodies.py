@@ -9,11 +9,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from queueing.conf import conf
-from queueing.web import bodies, uploads
+from queueing.web import uploads
 from queueing.web.bodies import SMALL, Permit, judge, methods_of
 from queueing.web.pace import Pace
 from queueing.web.refusals import FOREIGN, NO_ROOM, NOT_FOUND, Refusal, Scribe
-from queueing.web.uploads import SLACK, Room
+from queueing.web.uploads import COPIES, SLACK, Room
 
 MB = 1024**2
 
@@ -161,7 +161,7 @@ def test_one_address_leaves_room_for_the_forms_of_others() -> None:
 def test_chunks_count_as_the_longest_body(settings: Any) -> None:
     settings.QUEUEING = {"UPLOADS_BYTES": 100 * MB, "MAX_UPLOAD_BYTES": 48 * MB}
     assert judge(scope(content_length="", transfer_encoding="chunked")) != NO_ROOM
-    assert uploads.large.total == bodies.COPIES * (48 * MB + SLACK)
+    assert uploads.large.total == COPIES * (48 * MB + SLACK)
 
 
 # Pace
