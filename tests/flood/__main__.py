@@ -61,7 +61,7 @@ def _report(title: str, site: Site, found: list[Visit]) -> None:
     health = sorted(site.health)
     _say(f"  /healthz: median {health[len(health) // 2]:.3f} s, longest {health[-1]:.2f} s, of {len(health)}")
     _say("  peak memory (MB)", {role: round(peak / MB) for role, peak in sorted(site.memory.items())})
-    _say(f"  peak of var/ {site.disk / MB:.0f} MB")
+    _say(f"  peak of var/ {site.disk / 1024:,.0f} KB")
 
 
 def _say(*words: object) -> None:

@@ -27,11 +27,10 @@ PROBE = 0.2  # seconds between two questions to /healthz
 class Site:
     """A running site: its port, and what was seen of it."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, run: int) -> None:
+        self.folder, self.port, self.run = folder, port, run
         self.memory: dict[str, int] = defaultdict(int)  # peak of the resident bytes of one process, by its role
         self.disk = 0  # peak of the bytes below var/
-        self.temporary = 0  # peak of the bytes of deleted or temporary files that the processes hold open
         self.health: list[float] = []  # seconds of each answer of /healthz
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=watch, daemon=True) for watch in (self._look, self._probe)]
@@ -39,7 +38,7 @@ class Site:
     def forget(self) -> None:
         """Begin the figures anew."""
         self.memory.clear()
-        self.disk = self.temporary = 0
+        self.disk = 0
         self.health.clear()
 
     def watch(self) -> None:
@@ -53,10 +52,10 @@ class Site:
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """The processes of the site, each with its role."""
-        marks = {str(self.folder), str(self.folder / "var" / "valkey")}
-        for process in psutil.process_iter(["environ", "cmdline"]):
-            if (process.info["environ"] or {}).get("RUN_IN") in marks:
-                yield _role(process), process
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self.run).children(recursive=True):
+                with suppress(psutil.Error):
+                    yield _role(process), process
 
     def _look(self) -> None:
         while not self._ended.wait(LOOK):
@@ -93,7 +92,7 @@ def running_site() -> Iterator[Site]:
                 stderr=log,
                 start_new_session=True,
             )
-        site = Site(folder, port)
+        site = Site(folder, port, run.pid)
         try:
             _wait_until_ready(site, run, Path(name) / "log")
             site.watch()
@@ -128,13 +127,12 @@ def _wait_until_ready(site: Site, run: "subprocess.Popen[bytes]", log: Path) -> 
 
 
 def _role(process: psutil.Process) -> str:
-    command = " ".join(process.info["cmdline"] or [])
-    with suppress(psutil.Error):
-        if "rqworker" in command:
-            parent = process.parent()
-            grandparent = parent.parent() if parent else None
-            is_horse = grandparent is not None and "rqworker" in " ".join(grandparent.cmdline())
-            return "horse" if is_horse else "worker"
+    command = " ".join(process.cmdline())
+    if "rqworker" in command:
+        parent = process.parent()
+        grandparent = parent.parent() if parent else None
+        is_horse = grandparent is not None and "rqworker" in " ".join(grandparent.cmdline())
+        return "horse" if is_horse else "worker"
     for mark, role in (("valkey", "valkey"), ("keeper", "keeper"), ("check", "checker"), ("serve", "web")):
         if mark in command:
             return role
