@@ -3,6 +3,7 @@
 import os
 import time
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.tasks import task
@@ -36,6 +37,7 @@ heavy_task = HeavyTask(
     form=EntryForm,
     result_template="tables/result.html",
     timeout=60,
+    writable=(Path(os.environ["PROBE_LOG"]).parent,),
 )
 
 
