@@ -15,7 +15,7 @@ VENVS = .venv $(PYTHONS:%=.venv/%)
 
 PIP = $(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes \
-	--custom-compile-command "make lock"
+	--custom-compile-command "make lock" --no-emit-package openvino-telemetry  # it tells its maker of each import
 # The tools that format and lint scripts, styles and Lua come from npm; node and npm come from a Python package.
 NPM = .venv/bin/npm --loglevel=error
 BIOME = .venv/bin/node node_modules/@biomejs/biome/bin/biome

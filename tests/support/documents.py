@@ -58,6 +58,19 @@ def pdf_of_sizes(*sizes: tuple[float, float], count: int | None = None) -> bytes
     return pdf(CATALOGUE, tree, *pages)
 
 
+def filled_form(value: str) -> bytes:
+    """A PDF with a form whose only field was filled in, and whose look is left to the viewer."""
+    form = "<< /Fields [4 0 R] /NeedAppearances true /DA (/Helv 18 Tf 0 g) /DR << /Font << /Helv 5 0 R >> >> >>"
+    return pdf(
+        f"<< /Type /Catalog /Pages 2 0 R /AcroForm {form} >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 400] /Annots [4 0 R] >>",
+        f"<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V ({value}) /Rect [60 300 500 330] /F 4 /P 3 0 R"
+        " /DA (/Helv 18 Tf 0 g) >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    )
+
+
 def encrypted_pdf(handler: str = "Standard") -> bytes:
     page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>"
     tree = "<< /Type /Pages /Kids [3 0 R] /Count 1 >>"

@@ -7,12 +7,15 @@
     scanning.py         limits on what a file has many of, before a library reads it
     pdf.py              PDF files as page pictures, with PDFium
     pictures.py         picture files as page pictures, with Pillow
-    engine.py           a page picture -> lines of text, with rapidocr
-    layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py
+    recognition.py      a page picture -> lines of text
+        engine.py       the models that find and read lines, with rapidocr
+        orientation.py  which way up the page lies, judged by what can be read
+        ink.py          marks like letters that no line explains
+    layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py, tables.py
     searchable.py       page pictures and lines of text -> a searchable PDF
     page.py             the types that these modules share
     budget.py           the computing time for one page
 
-engine.py imports rapidocr, onnxruntime and OpenCV inside its functions, so a process loads them when it reads its first
+engine.py imports rapidocr, OpenVINO and OpenCV inside its functions, so a process loads them when it reads its first
 page. A web process never does.
 """

@@ -11,13 +11,13 @@ from queueing.forms import EntryForm
 from queueing.tasks.documents.source import NO_DOCUMENT, NO_SIGNATURE, STORED_ENDINGS, open_document
 
 # A hint for the browser's file dialogue. The check of a file looks at its content only.
-ACCEPT = ".pdf,.png,.jpg,.jpeg,.tif,.tiff,.webp,application/pdf,image/png,image/jpeg,image/tiff,image/webp"
+ACCEPT = "application/pdf,image/*,.pdf,.jp2,.heic,.heif"
 
 
 class DocumentForm(EntryForm):
     file = forms.FileField(
         label="Your document",
-        help_text="A PDF, or a photo or scan as PNG, JPEG, TIFF or WebP.",
+        help_text="A PDF, or a photo or scan: JPEG, PNG, HEIC, TIFF, WebP, AVIF, GIF, BMP or JPEG 2000.",
         widget=forms.FileInput(attrs={"accept": ACCEPT}),
         error_messages={"required": "Please choose a file.", "empty": "This file is empty."},
     )

@@ -5,7 +5,9 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby, pairwise
+from operator import itemgetter
 
+from queueing.tasks.documents import tables
 from queueing.tasks.documents.page import Line
 from queueing.tasks.documents.reading_order import Box, reading_order
 
@@ -15,12 +17,6 @@ WORD_GAP = 1.0  # pieces on one level belong to one line if the gap between them
 SHARED_WIDTH = 0.5  # boxes are above each other if they share more width than this, else beside each other
 PARAGRAPH_GAP = 0.4  # a paragraph begins where the gap between rows exceeds the usual gap by more than this
 HEADING_GAP = 1.5  # the gap between a heading and its text is smaller than this
-
-# A table is recognised by its gaps: at least TABLE_LEVELS consecutive levels, each with more than TABLE_GAPS of its
-# width in gaps. Columns of prose have far smaller gaps. A table is read row by row; without this rule it would be read
-# column by column.
-TABLE_LEVELS = 3
-TABLE_GAPS = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +34,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the page, in one piece or several, or a row of a table with its cells as pieces."""
+    """A line of the page, in one piece or several, or a row of a table."""
 
     pieces: Sequence[Piece]
-    is_table: bool = False
+    cells: Sequence["Row | None"] = ()  # of a table
     box: Box = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +47,9 @@ class Row:
     @property
     def text(self) -> str:
         """Cells of a table are separated by tabs, so that they can be pasted into a spreadsheet."""
-        return ("\t" if self.is_table else " ").join(piece.line.text for piece in self.pieces)
+        if self.cells:
+            return "\t".join(cell.text if cell else "" for cell in self.cells)
+        return " ".join(piece.line.text for piece in self.pieces)
 
 
 def rows(lines: Sequence[Line]) -> list[Row]:
@@ -125,17 +123,18 @@ def _levels(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 def _rows_by_level(levels: Iterable[list[Piece]]) -> Iterator[list[Row]]:
     """The rows of each level: one for a level of a table, else one for each line on it."""
-    for is_gappy, group in groupby(levels, key=_is_gappy):
-        same = list(group)
-        is_table = is_gappy and len(same) >= TABLE_LEVELS
-        yield from ([Row(level, is_table=True)] if is_table else [Row(run) for run in _runs(level)] for level in same)
+    lines = [[Row(run) for run in _runs(level)] for level in levels]
+    for is_table, group in groupby(zip(tables.marked(lines), lines, strict=True), key=itemgetter(0)):
+        same = [level for _, level in group]
+        if is_table:
+            cells = iter(tables.cells([level for level in same if len(level) > 1]))
+            yield from (level if len(level) == 1 else [_row_of_table(level, next(cells))] for level in same)
+        else:
+            yield from same
 
 
-def _is_gappy(level: Sequence[Piece]) -> bool:
-    """True if the gaps between its lines make up more than TABLE_GAPS of the level's width."""
-    runs = [Row(run) for run in _runs(level)]
-    gaps = sum(right.box[0] - left.box[2] for left, right in pairwise(runs))
-    return gaps > TABLE_GAPS * (runs[-1].box[2] - runs[0].box[0])
+def _row_of_table(level: Sequence[Row], cells: Sequence[Row | None]) -> Row:
+    return Row([piece for line in level for piece in line.pieces], cells)
 
 
 def _runs(level: Sequence[Piece]) -> Iterator[list[Piece]]:

@@ -6,7 +6,7 @@ from typing import Protocol
 from PIL import Image
 
 # Pixels of the long side of a page picture. 2000 pixels are 170 dpi on A4, enough to read ten-point print well. A page
-# takes about 4.5 s of one core; with 2,400 pixels it takes half as much again.
+# takes one to two seconds of one core; with 2,400 pixels it takes half as much again.
 LONG_SIDE = 2000
 A4_LONG_SIDE = 842.0  # points, 1/72 inch
 

@@ -85,6 +85,7 @@ class PdfPages:
         return min(max(long_side, PAPER_LIMITS[0]), PAPER_LIMITS[1])
 
     def _render(self, index: int) -> Image.Image:
+        self._pdf.init_forms()  # before any page is loaded: without it, filled fields are not drawn
         page = self._pdf[index]
         try:
             bitmap = page.render(scale=_scale(*page.get_size()), rev_byteorder=True)

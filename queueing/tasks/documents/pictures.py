@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and WebP files as page pictures, decoded by Pillow."""
+"""Files of pictures as page pictures, decoded by Pillow; of a file of several pictures only a TIFF has pages."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TILEBYTECOUNTS, TILEOFFSETS, TiffImageFile
 
 from queueing.exceptions import UnusableInput
@@ -16,6 +16,9 @@ from queueing.tasks.documents.scanning import scan_jpeg, scan_png, scan_tiff, sc
 
 # Switch off Pillow's limit: the setting MAX_PIXELS replaces it and is checked before a picture is decoded.
 Image.MAX_IMAGE_PIXELS = None
+
+HALF = 127  # of 255 levels: what is less opaque is not seen
+LIGHT = 170  # likewise: the mean grey of ink that wants a dark ground
 
 # The exceptions of Pillow's readers on damaged files.
 DAMAGED = (
@@ -68,8 +71,16 @@ class Pictures:
     def _opened(self) -> Image.Image:
         if self._image is None:
             self._file.seek(0)
-            self._image = Image.open(self._file, formats=[self._kind])
+            self._image = _open(self._file, self._kind)
         return self._image
+
+
+def _open(file: BinaryIO, kind: str) -> Image.Image:
+    if kind == "HEIF":
+        import pillow_heif  # seldom needed, and large
+
+        pillow_heif.register_heif_opener(thumbnails=False)
+    return Image.open(file, formats=[kind])
 
 
 # Checks: size, counts and completeness, without decoding
@@ -86,11 +97,11 @@ def _checked(file: BinaryIO, kind: str) -> int:
         case "PNG":
             scan_png(file, _check_pixels)
             file.seek(0)
-            Image.open(file, formats=[kind]).verify()  # checks the checksum of every chunk
+            _open(file, kind).verify()  # checks the checksum of every chunk
         case "TIFF":
             scan_tiff(file, conf.MAX_PAGES)
     file.seek(0)
-    with Image.open(file, formats=[kind]) as image:
+    with _open(file, kind) as image:
         if isinstance(image, TiffImageFile):
             return _check_frames(image, file)
         _check_pixels(*image.size)
@@ -127,7 +138,7 @@ def _check_frames(image: TiffImageFile, file: BinaryIO) -> int:
 
 
 def _normalised(image: Image.Image) -> Image.Image:
-    """A copy in RGB, upright, with its long side at most LONG_SIDE, and white where the picture is transparent."""
+    """A copy in RGB, upright, with its long side at most LONG_SIDE, on a ground where it is transparent."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value * (1 / 256)).convert("L")  # 16 bits of grey
     elif image.mode in {"1", "P", "PA"}:
@@ -140,5 +151,13 @@ def _normalised(image: Image.Image) -> Image.Image:
         image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, _ground(image)), image)
     return image.convert("RGB")
+
+
+def _ground(image: Image.Image) -> str:
+    """The colour to lay a transparent picture on: white, but black for light ink, which would not be seen on white."""
+    grey, alpha = image.convert("LA").split()
+    drawn = ImageStat.Stat(grey, mask=alpha.point(lambda value: 255 * (value > HALF)))
+    is_mostly_empty = drawn.count[0] < image.width * image.height / 2
+    return "black" if is_mostly_empty and drawn.count[0] and drawn.mean[0] > LIGHT else "white"

@@ -14,26 +14,36 @@ from queueing.tasks.documents.pdf import open_pdf
 from queueing.tasks.documents.pictures import open_pictures
 from queueing.tasks.documents.scanning import scan_pdf
 
-SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",  # BigTIFF
-    b"MM\0+": "TIFF",
-    b"RIFF": "WEBP",
+# Pillow's name of each format of pictures, by a pattern that matches the beginning of its files. The patterns have to
+# work in JavaScript too: see `EntryForm`.
+PICTURES = {
+    rb"\x89PNG\r\n\x1a\n": "PNG",
+    rb"\xff\xd8\xff": "JPEG",
+    rb"II[*+]\x00|MM\x00[*+]": "TIFF",  # with a plus sign: BigTIFF
+    rb"RIFF....WEBP": "WEBP",
+    rb"....ftyp(?:hei[cmsx]|hev[cx]|mif1|msf1)": "HEIF",  # what phones send
+    rb"....ftypavi[fs]": "AVIF",
+    rb"GIF8[79]a": "GIF",
+    rb"BM.{12}[\x0c(4@l|]\x00\x00\x00": "BMP",
+    rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51": "JPEG2000",
 }
 # Readers accept the PDF header anywhere in the first kilobyte (PDF Reference 1.7, appendix H, note 13).
 KILOBYTE = 1024
-# A pattern that matches the beginning of a file of any other format. It has to work in JavaScript too: see `EntryForm`.
-NO_SIGNATURE = rb"(?!%b|.{0,%d}%%PDF-)" % (b"|".join(map(re.escape, SIGNATURES)), KILOBYTE - len(b"%PDF-"))
-# The endings under which documents are stored, by the patterns of their beginnings.
-ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WEBP": ".webp"}
-STORED_ENDINGS = (
-    *((re.escape(signature), ENDINGS[kind]) for signature, kind in SIGNATURES.items()),
-    (rb".{0,%d}%%PDF-" % (KILOBYTE - len(b"%PDF-")), ".pdf"),
-)
-NO_DOCUMENT = "This is not a PDF, PNG, JPEG, TIFF or WebP file."
+PDF = rb".{0,%d}%%PDF-" % (KILOBYTE - len(b"%PDF-"))
+NO_SIGNATURE = rb"(?!%b|%b)" % (b"|".join(PICTURES), PDF)
+ENDINGS = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "HEIF": ".heic",
+    "AVIF": ".avif",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "JPEG2000": ".jp2",
+}
+STORED_ENDINGS = (*((pattern, ENDINGS[kind]) for pattern, kind in PICTURES.items()), (PDF, ".pdf"))
+NO_DOCUMENT = "This is neither a PDF nor a picture of a kind that we can read."
 
 
 def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
@@ -43,8 +53,8 @@ def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
     """
     head = file.read(KILOBYTE)
     file.seek(0)
-    for signature, kind in SIGNATURES.items():
-        if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
+    for pattern, kind in PICTURES.items():
+        if re.match(pattern, head, re.DOTALL):
             return open_pictures(file, kind)
     if b"%PDF-" in head:
         scan_pdf(file)

@@ -1,10 +1,12 @@
 """The form of the task "documents": each bad file gets one sentence, each good one is taken, whatever its name."""
 
+import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile, UploadedFile
 from django.utils.datastructures import MultiValueDict
@@ -14,6 +16,7 @@ from queueing.tasks.documents.form import DocumentForm
 from queueing.tasks.documents.task import heavy_task
 from tests.support import documents
 
+pillow_heif.register_heif_opener()
 PAGE = documents.drawn()
 A4 = (595, 842)
 GOOD = {
@@ -30,16 +33,26 @@ GOOD = {
     "webp": documents.saved(PAGE, "WEBP"),
     "webp, lossless": documents.saved(PAGE, "WEBP", lossless=True),
     "webp, transparent": documents.saved(PAGE.convert("RGBA"), "WEBP"),
+    "heic": documents.saved(PAGE, "HEIF"),
+    "avif": documents.saved(PAGE, "AVIF"),
+    "gif": documents.saved(PAGE, "GIF"),
+    "gif, moving": documents.saved(PAGE, "GIF", save_all=True, append_images=[PAGE.rotate(180)]),
+    "bmp": documents.saved(PAGE, "BMP"),
+    "bmp, two colours": documents.saved(PAGE.convert("1"), "BMP"),
+    "jpeg 2000": documents.saved(PAGE, "JPEG2000"),
+    "jpeg 2000, without a box": documents.saved(PAGE, "JPEG2000", no_jp2=True),
 }
 DAMAGED_PDF = "This PDF is damaged and cannot be opened."
 DAMAGED_PICTURE = "This picture is damaged or incomplete. Please save it again and retry."
 LOCKED = "This PDF is protected with a password. Please save it without one and try again."
-UNKNOWN = "This is not a PDF, PNG, JPEG, TIFF or WebP file."
+UNKNOWN = "This is neither a PDF nor a picture of a kind that we can read."
 HUGE = "This picture has 12,000 by 12,000 pixels; the limit is 50,000,000 pixels in all."
 BAD = {
     "text with a PDF's name": (b"Dear Sir or Madam", UNKNOWN),
     "zip": (b"PK\x03\x04" + bytes(100), UNKNOWN),
-    "gif": (documents.saved(PAGE, "GIF"), UNKNOWN),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UNKNOWN),
+    "mp4": (b"\0\0\0\x18ftypisom" + bytes(100), UNKNOWN),
+    "text that begins like a bitmap": (b"BMW 320, one owner, 1998\n", UNKNOWN),
     "other riff": (b"RIFF\x10\0\0\0WAVEfmt " + bytes(20), UNKNOWN),
     "pdf, nothing behind its header": (b"%PDF-1.7\n", DAMAGED_PDF),
     "pdf, noise": (b"%PDF-1.7\n" + bytes(range(256)) * 20, DAMAGED_PDF),
@@ -50,6 +63,11 @@ BAD = {
     "png, huge": (documents.png_of(12_000, 12_000), HUGE),
     "jpeg, huge": (documents.jpeg_of(12_000, 12_000), HUGE),
     "webp, huge": (documents.webp_of(12_000, 12_000), HUGE),
+    "gif, huge": (GOOD["gif"][:6] + struct.pack("<HH", 12_000, 12_000) + GOOD["gif"][10:], HUGE),
+    "bmp, huge": (GOOD["bmp"][:18] + struct.pack("<ii", 12_000, 12_000) + GOOD["bmp"][26:], HUGE),
+    "jpeg 2000, cut": (GOOD["jpeg 2000"][:60], DAMAGED_PICTURE),
+    "heic, cut": (GOOD["heic"][:200], DAMAGED_PICTURE),
+    "avif, cut": (GOOD["avif"][:200], DAMAGED_PICTURE),
     "tiff, second page huge": (
         documents.tiff(PAGE.convert("1"), Image.new("1", (12_000, 12_000)), compression="group4"),
         HUGE,
@@ -148,7 +166,7 @@ def test_files_are_checked_in_several_threads() -> None:
 def test_the_file_dialogue_offers_what_is_taken() -> None:
     html = str(DocumentForm()["file"])
     assert "application/pdf" in html
-    assert ".webp" in html
+    assert "image/*" in html
 
 
 def test_the_sample_is_small_and_what_the_script_draws(tmp_path: Path) -> None:

@@ -82,6 +82,53 @@ def test_a_table_is_read_in_rows() -> None:
     assert text(*cells) == "00\t0200\t0400\n10\t1200\t1400\n20\t2200\t2400"
 
 
+def test_an_empty_cell_keeps_its_column() -> None:
+    rows = [
+        ["Item", "Qty", "Each", "Total"],
+        ["Lamp oil", "", "", "7.20"],
+        ["Rope", "3", "", "9.00"],
+        ["Nails", "", "2.00"],
+    ]
+    stops = [0, 200, 300, 400]
+    cells = [
+        line(cell, stop, 30 * number)
+        for number, row in enumerate(rows)
+        for cell, stop in zip(row, stops, strict=False)
+        if cell
+    ]
+    assert text(*cells) == "\n".join("\t".join(row) for row in rows)
+
+
+def test_right_aligned_figures_belong_to_their_column() -> None:
+    ends = [150, 260, 400]  # right ends
+    rows = [["Rope", "12", "1,250.00"], ["Nails", "", "7.20"], ["Lamp", "3", "19.00"]]
+    cells = [
+        line(cell, end - 10 * len(cell) if number else 0, 30 * place)
+        for place, row in enumerate(rows)
+        for number, (cell, end) in enumerate(zip(row, ends, strict=True))
+        if cell
+    ]
+    assert text(*cells) == "\n".join("\t".join(row) for row in rows)
+
+
+@pytest.mark.parametrize("gap", [25, 40, 60])
+def test_a_price_stays_on_the_line_of_its_item(gap: int) -> None:
+    page = [line(f"Bread item{number:03}", 0, 30 * number, 200) for number in range(6)]
+    page += [line(f"{number}.99", 200 + gap, 30 * number, 50) for number in range(6)]
+    assert text(*page).splitlines() == [f"Bread item{number:03}\t{number}.99" for number in range(6)]
+
+
+def test_a_line_between_two_rows_does_not_end_the_table() -> None:
+    page = [line(f"item{number}", 0, 30 * number, 150) for number in range(5)]
+    page += [line(f"{number}.99", 400, 30 * number, 50) for number in (0, 1, 3, 4)]
+    assert text(*page).splitlines() == ["item0\t0.99", "item1\t1.99", "item2", "item3\t3.99", "item4\t4.99"]
+
+
+def test_a_margin_of_words_beside_prose_is_no_table() -> None:
+    page = [*column("a", 0, 0, 4), *(line("note", 330, 24 * number, 60) for number in range(4))]
+    assert words(*page) == "a0 a1 a2 a3 note note note note"
+
+
 def test_two_short_lines_beside_each_other_are_no_table() -> None:
     page = [*column("a", 0, 0, 3), line("end", 0, 72, 30), *column("b", 350, 0, 3), line("fin", 350, 72, 30)]
     assert words(*page) == "a0 a1 a2 end b0 b1 b2 fin"

@@ -18,7 +18,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from queueing.exceptions import UnusableInput, VisitorLeft
 from queueing.registry import get_task
-from queueing.tasks.documents import engine
+from queueing.tasks.documents import recognition
 from queueing.tasks.documents.page import LONG_SIDE, Line
 from queueing.tasks.documents.searchable import SearchablePdf
 from queueing.tasks.documents.source import open_document
@@ -151,9 +151,7 @@ def test_the_text_of_the_pdf_is_invisible(sample: Reading) -> None:
 # What people hand in
 
 
-@pytest.mark.parametrize(
-    "turn", [pytest.param(90, marks=pytest.mark.slow), 180, pytest.param(270, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("turn", [90, 180, 270])
 def test_a_page_may_lie_on_any_side(turn: int, read: Read) -> None:
     [page] = read(documents.saved(documents.drawn().rotate(turn, expand=True), "PNG")).result["pages"]
     assert page["text"].splitlines() == list(documents.WORDS)
@@ -289,11 +287,11 @@ def test_an_alarm_gets_through_the_engine() -> None:
     try:
         timer.start()
         with pytest.raises(TimeoutError, match="enough"):
-            deque(map(engine.read, repeat(documents.drawn()), repeat(lambda _: None)))  # on and on
+            deque(map(recognition.read, repeat(documents.drawn()), repeat(lambda _: None)))  # on and on
     finally:
         timer.cancel()
         signal.signal(signal.SIGUSR1, usual)
 
 
 def test_a_picture_too_small_for_a_line_is_not_read() -> None:
-    assert engine.read(Image.new("RGB", (2000, 1)), lambda _: None)[1] == []
+    assert recognition.read(Image.new("RGB", (2000, 1)), lambda _: None).lines == []
