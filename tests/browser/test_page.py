@@ -12,6 +12,7 @@ from queueing import ending, events, registry
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.tasks.documents.source import NO_DOCUMENT
 from queueing.web import sentences
 from tests.support import probe
 from tests.support.browser.proxy import Proxy
@@ -301,7 +302,7 @@ def test_a_file_is_checked_in_the_browser_before_it_travels(site: Site, visitors
     # By its content, as on the server: a file that is dropped passes by the dialogue and its list of endings.
     drop(page, "wrong.pdf", 9)
     expect(page.locator("[data-chosen]")).to_have_text("wrong.pdf 9 bytes")
-    expect(page.get_by_role("alert")).to_have_text("This is not a PDF, PNG, JPEG, TIFF or WebP file.")
+    expect(page.get_by_role("alert")).to_have_text(NO_DOCUMENT)
     page.get_by_role("button", name="Join the line").click()
     expect(page.get_by_label("Your document")).to_be_focused()
     assert posts == []
@@ -338,6 +339,8 @@ def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors
         b"PK\x03\x04" + bytes(99) + b"xl/",
         b"\x1f\x8b",
     ]
+    heads += [b"GIF89a", b"BM" + bytes(12) + b"(\0\0\0", b"BMW 320", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypisom"]
+    heads += [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"]
     heads += [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SQLite format 3\0", b"a,b\n1,2\n", b""]
     for name in ("documents", "tables"):
         page.goto(f"/join/{name}/")
