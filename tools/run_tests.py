@@ -19,13 +19,14 @@ class Selection:
     expected: str  # on two cores
     needs_browsers: bool = True
     at_once: int = 3  # processes of pytest: on two cores one of them waits for something, most of the time
+    browsers_at_once: int = 2  # likewise, for tests that drive a browser: that has processes of its own
     on_postgres: bool = False  # too
 
 
 SELECTIONS = {
     "most": Selection("not slow", "5 to 10 minutes", on_postgres=True),
     "fast": Selection("not browser and not processes and not slow", "1 to 2 minutes", needs_browsers=False),
-    "slow": Selection("slow", "8 minutes", at_once=1),  # they measure, and flood
+    "slow": Selection("slow", "8 minutes", at_once=1, browsers_at_once=1),  # they measure, and flood
 }
 
 
@@ -47,7 +48,9 @@ def main(name: str, *arguments: str) -> int:
 def _run(selection: Selection, arguments: tuple[str, ...]) -> int:
     if arguments:
         return _pytest("-m", selection.markers, *arguments)
-    code = _pytest("-m", selection.markers, *_together(selection.at_once))
+    code = _pytest("-m", f"({selection.markers}) and not browser", *_together(selection.at_once))
+    if not code and selection.needs_browsers:
+        code = _pytest("-m", f"({selection.markers}) and browser", *_together(selection.browsers_at_once))
     if code or not selection.on_postgres:
         return code
     print("Once more on PostgreSQL, what speaks to the database:", flush=True)

@@ -150,7 +150,7 @@ def test_hidden_tabs_stay_present_and_tell_how_it_goes_on(
     for each in (tab, poller, frozen):
         wait_for(partial(shows, each, "✓ Probe", "✓"))
         assert each.evaluate("document.visibilityState") == "hidden"
-    assert all(map(end_is_seen, (entry, polling, cold)))
+    wait_for(lambda: all(map(end_is_seen, (entry, polling, cold))))
 
 
 @pytest.mark.slow

@@ -59,6 +59,7 @@ def plain(visitors: Visitors) -> Page:
     return visitors(java_script_enabled=False)
 
 
+@pytest.mark.slow
 def test_pages_without_sockets_or_javascript_get_progress_and_result(
     site: Site, visitors: Visitors, refusing: Proxy, swallowing: Proxy, plain: Page
 ) -> None:
@@ -81,7 +82,7 @@ def test_pages_without_sockets_or_javascript_get_progress_and_result(
     for page in pages.values():
         expect(page.locator("#headline")).to_have_text("Here is your result", timeout=30_000)
     assert [status_of(entry) for entry in entries] == [Status.SUCCEEDED] * 3
-    assert all(map(end_is_seen, entries))
+    wait_for(lambda: all(map(end_is_seen, entries)))
     numbers = stats.line_stats("probe")
     assert numbers.goodput > 0
     assert (numbers.not_seen_yet, numbers.waste) == (0, 0)
