@@ -17,6 +17,7 @@ from tests.flood.site import Site, running_site
 
 HONEST = [f"127.0.0.{n}" for n in range(31, 51)]
 MINUTES = 5.0
+UNDER_WAY = 5  # seconds until every attack has begun
 MB = 1024**2
 
 
@@ -43,7 +44,7 @@ def _flooded(title: str, site: Site, interval: float, *, only_one: bool) -> list
     site.forget()
     flood = Flood(site.port)
     flood.start(only_one=only_one)
-    time.sleep(5)
+    time.sleep(UNDER_WAY)
     found = visits(site.port, HONEST, interval)
     _report(title, site, found)
     flood.end()

@@ -1,4 +1,4 @@
-"""Which way up a page lies, judged by what can be read.
+"""The orientation of a page, judged by the text that can be read each way up.
 
 A classifier that sees a line from afar takes upright pages of some faces for turned ones. So a few lines are read as
 they are and turned, and the page is turned only when that is clearly surer.

@@ -24,7 +24,7 @@ FINDING = 0.4  # share of a page's time that goes into finding its lines
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read in a page picture, and what was not."""
+    """The lines that were read in a page picture, and signs of text that was not."""
 
     picture: Image.Image  # turned upright
     lines: list[Line] = field(default_factory=list)  # in no particular order

@@ -114,7 +114,7 @@ def _readable_page(context: Context, number: int, reading: Reading, rows: Sequen
 
 
 def _note(reading: Reading, confidence: float | None) -> str:
-    """What the visitor should know of this page before they trust its text."""
+    """A warning for the visitor about the text of this page; empty if there is none."""
     if confidence is None:
         return UNREAD if reading.has_ink else "No text was found on this page."
     if confidence < DOUBTFUL or reading.unread > MUCH:

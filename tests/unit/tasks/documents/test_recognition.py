@@ -97,7 +97,7 @@ def test_ink_in_no_line_is_found_and_what_is_no_letter_is_not() -> None:
     assert ink.unexplained(pixels, [line]) == []
 
 
-# What could not be read is said
+# Warnings about text that was not read
 
 
 def test_a_page_that_reads_as_garbage_says_so(page_of: Callable[[bytes], dict[str, Any]]) -> None:
@@ -126,7 +126,7 @@ def test_nobody_is_told_of_a_reading() -> None:
     assert "\nopenvino-telemetry==" not in (ROOT / "requirements.txt").read_text()
 
 
-# What a viewer shows is read
+# Marks that every viewer shows
 
 
 def test_the_value_of_a_form_field_is_read(page_of: Callable[[bytes], dict[str, Any]]) -> None:
