@@ -1,42 +1,56 @@
-"""The dialect of a table: delimiter, header and decimal mark, detected from its first rows."""
+"""The dialect of a table: delimiter, quoting, titles, header and width, detected from its first rows."""
 
-import csv
-import io
 import re
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from queueing.exceptions import UnusableInput
 from queueing.sizes import readable_size
+from queueing.tasks.tables.aligned import cuts_of
+from queueing.tasks.tables.choices import AUTO, DELIMITERS, MARKS, Choices
 from queueing.tasks.tables.conf import conf
-from queueing.tasks.tables.header import Row, is_number, looks_like_header, matches, names_of
+from queueing.tasks.tables.header import has_numbers_for_names, is_number, looks_like_header, names_of
+from queueing.tasks.tables.rows import Cells, Marks, Row, Rows
 
 USUAL = ",;\t|"
 RARE = "^~:\x1e"  # accepted only if every row has the same number of fields
-NO_DELIMITER = "\x1f"  # used to read a table of one column: a control character (unit separator) absent from text
-NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", "^": "caret", "~": "tilde", ":": "colon"}
 ROWS = 200  # rows examined
-
-DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
-DECIMAL_POINT = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)\.\d+")
+CLOSE = 0.9  # of the best delimiter's score: then the page offers the other one
+SEP_LINE = re.compile(r'"?sep=([\t !#-/:-@\[-`{-~])"?\r?(?:\n|\Z)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """The way in which one table is written."""
 
-    delimiter: str
-    names: list[str]  # one per column, all different, none empty
+    marks: Marks
+    names: Cells  # one per column, all different, none empty
     header: bool  # the first row below the titles holds the names
-    skip: int  # rows before the first row of data: titles and header
-    start: int  # bytes before the first row: the line "sep=;" if there is one
-    decimal: str = "."  # decimal mark of its numbers
+    titles: Cells  # the lines above the header
+    line: int  # number of the line with the first row of data; the first line is 0
+    rows: list[Cells]  # the first rows of data
+    other: str = ""  # a delimiter that fits nearly as well, as in choices.DELIMITERS
+    header_is_close: bool = False  # the header holds numbers, which may be data
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+    @property
+    def delimiter(self) -> str:
+        """The delimiter as in choices.DELIMITERS; the character itself if a line "sep=!" names another one."""
+        if self.marks.cuts:
+            return "space"
+        names = {mark: name for name, mark in MARKS.items()}
+        return names.get(self.marks.delimiter, self.marks.delimiter) or "none"
 
     @property
     def delimiter_name(self) -> str:
         """The delimiter in words, for the page; "none" for a table of one column."""
-        return NAMES.get(self.delimiter, "none" if self.delimiter == NO_DELIMITER else repr(self.delimiter))
+        if self.marks.cuts:
+            return "aligned with blanks"
+        return self.delimiter if self.delimiter in dict(DELIMITERS) else repr(self.delimiter)
 
 
 def head_bytes() -> int:
@@ -44,59 +58,92 @@ def head_bytes() -> int:
     return conf.MAX_LINE_BYTES + 64 * 1024
 
 
-def sniff_file(path: Path, *, header: str) -> Dialect:
-    """The dialect of a UTF-8 file. For `header` and errors see `sniff`."""
-    with path.open("rb") as file:
-        head = file.read(head_bytes())
-        return sniff(head.decode(errors="ignore"), whole=not file.read(1), header=header)
+def sniff(text: str, *, whole: bool, choices: Choices | None = None) -> Dialect:
+    """The dialect of a table, from the text at its beginning. `whole` says that `text` is all of the table.
 
-
-def sniff(text: str, *, whole: bool, header: str = "auto") -> Dialect:
-    """The dialect of a table, from the text at its beginning.
-
-    `whole` says that `text` is all of the table, so that its last row is complete. `header` is "yes", "no" or "auto":
-    the first row holds names, is data, or is to be examined.
-
-    Raises UnusableInput if the table is blank, has too many columns, or its first row is too long. Sets the csv
-    module's field limit for the whole process, which `Reader` relies on.
+    Raises UnusableInput if the table is blank, has too many columns, or its first row is too long.
     """
-    csv.field_size_limit(conf.MAX_LINE_BYTES)
-    named, body = _after_sep_line(text)
-    if not body.strip():
+    choices = choices or Choices()
+    named = SEP_LINE.match(text)
+    lines = text.split("\n")
+    if not whole:
+        lines = lines[:-1]  # it may be cut off
+    lines = [line.removesuffix("\r") for line in lines]
+    if named:
+        lines[:1] = [""]  # so that the other lines keep their numbers
+    if not any(line.strip() for line in lines):
+        if not whole:
+            raise UnusableInput(f"The first row of this table is longer than {readable_size(conf.MAX_LINE_BYTES)}.")
         raise UnusableInput("This file has no columns: there is nothing in it but blank lines.")
-    delimiter = named or _delimiter(body, whole=whole)
-    rows = _rows(body, delimiter, whole=whole)
-    if not rows:
-        limit = readable_size(conf.MAX_LINE_BYTES)
-        raise UnusableInput(f"The first row of this table is longer than {limit}.")
-    width, titles = _width_and_titles(rows)
-    if width > conf.MAX_COLUMNS:
-        raise UnusableInput(f"This table has {width:,} columns; the limit is {conf.MAX_COLUMNS:,}.")
-    rows = rows[titles:]
-    has_header = header == "yes" or (header != "no" and looks_like_header(rows))
-    return Dialect(
-        delimiter=delimiter,
-        names=names_of(rows if has_header else [], width),
-        header=has_header,
-        skip=titles + has_header,
-        start=len(text[: len(text) - len(body)].encode()),
-        decimal="," if delimiter != "," and _has_decimal_commas(rows) else ".",
-    )
+    marks, other = _marks(lines, named[1] if named else "", choices)
+    return _dialect(lines, marks, other, choices)
 
 
-def _after_sep_line(text: str) -> tuple[str, str]:
-    """The delimiter that a first line "sep=;" names (Excel's convention; else ""), and the text after that line."""
-    found = re.match(r'"?sep=([\t !#-/:-@\[-`{-~])"?\r?\n', text, re.IGNORECASE)
-    return (found[1], text[found.end() :]) if found else ("", text)
-
-
-def _delimiter(text: str, *, whole: bool) -> str:
-    """The delimiter that cuts most rows into the same number of fields, at least two."""
-    scores = {delimiter: _score(_rows(text, delimiter, whole=whole)) for delimiter in USUAL + RARE}
-    best = max(USUAL, key=scores.__getitem__)
+def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
+    """The marks of the table, and a delimiter that fits nearly as well."""
+    if choices.delimiter != AUTO:
+        return _with_delimiter(lines, MARKS.get(choices.delimiter, "")), ""
+    if named:
+        return _with_delimiter(lines, named), ""
+    found = {mark: _with_delimiter(lines, mark) for mark in USUAL + RARE}
+    scores = {mark: _score(_first_rows(lines, marks)) for mark, marks in found.items()}
+    best, second = sorted(USUAL, key=scores.__getitem__, reverse=True)[:2]
     if scores[best] > (0.5, 0, 0):
-        return best
-    return next((delimiter for delimiter in RARE if scores[delimiter] >= (1, 1, 0)), NO_DELIMITER)
+        is_close = scores[second][0] >= CLOSE * scores[best][0] and scores[second][1] >= CLOSE * scores[best][1]
+        return found[best], name_of(second) if is_close else ""
+    for mark in RARE:
+        if scores[mark] >= (1, 1, 0):
+            return found[mark], ""
+    if cuts := cuts_of([line for line in lines[:ROWS] if line.strip()]):
+        return Marks(delimiter=" ", quote="", cuts=cuts), "none"
+    if _is_spaced(_first_rows(lines, spaced := Marks(delimiter=" ", quote=""))):
+        return spaced, "none"
+    return Marks(delimiter=""), ""
+
+
+def name_of(mark: str) -> str:
+    """The value in choices.DELIMITERS."""
+    return next((name for name, character in MARKS.items() if character == mark), mark)
+
+
+def _with_delimiter(lines: Cells, delimiter: str) -> Marks:
+    """The marks with this delimiter: the quotation mark by which fields begin and end, and how one is escaped."""
+    if delimiter == " ":
+        cuts = cuts_of([line for line in lines[:ROWS] if line.strip()])
+        return Marks(delimiter=" ", quote="", cuts=cuts)
+    marks = Marks(delimiter=delimiter, comment=_comment(lines, delimiter))
+    if not delimiter:
+        return marks
+    text = "\n".join(lines[: 2 * ROWS])
+    begin, end = rf"(?:^|{re.escape(delimiter)}) *", rf" *(?={re.escape(delimiter)}|$)"
+
+    def count(pattern: str) -> int:
+        return len(re.findall(pattern, text, re.MULTILINE))
+
+    double, closed = count(f'{begin}"'), count(f'"{end}')
+    if not double and count(rf"{begin}'[^'\n]*'{end}") >= 2 and count(f"{begin}'") <= count(f"'{end}"):
+        marks = replace(marks, quote="'")
+    elif double and not closed and delimiter == "\t":
+        return replace(marks, quote="")
+    quote = marks.quote
+    if count(rf"[^{quote}\n]\\{quote}(?!{end})") and not count(rf"[^{quote}\n\\{re.escape(delimiter)}]{quote}{quote}"):
+        marks = replace(marks, escape="\\")
+    return marks
+
+
+def _comment(lines: Cells, delimiter: str) -> str:
+    """The mark of comments: lines that begin with "#", most of them cut into other numbers of cells than the rows."""
+    comments = [line for line in lines[: 2 * ROWS] if line.startswith("#")]
+    others = [line for line in lines[: 2 * ROWS] if line.strip() and not line.startswith("#")]
+    if not comments or not others:
+        return ""
+    usual = Counter(line.count(delimiter) if delimiter else 0 for line in others).most_common(1)[0][0]
+    like_rows = sum(line.count(delimiter) == usual for line in comments) if delimiter else 0
+    return "#" if like_rows <= len(comments) / 2 else ""
+
+
+def _first_rows(lines: Cells, marks: Marks) -> list[Row]:
+    return list(islice(Rows(lines, marks), ROWS))
 
 
 def _score(rows: list[Row]) -> tuple[float, float, int]:
@@ -107,39 +154,64 @@ def _score(rows: list[Row]) -> tuple[float, float, int]:
     """
     if not rows:
         return 0, 0, 0
-    width, count = Counter(map(len, rows)).most_common(1)[0]
+    width, titles = _width_and_titles([row.cells for row in rows])
+    rows = rows[titles:]
     if width == 1:
         return 0, 0, 0
-    cells = [cell for row in rows for cell in row]
+    count = sum(len(row.cells) == width for row in rows)
+    cells = [cell for row in rows for cell in row.cells]
     clean = sum(is_number(cell) or not any(mark in cell for mark in USUAL) for cell in cells)
     return round(count / len(rows), 1), round(clean / len(cells), 1), width
 
 
-def _rows(text: str, delimiter: str, *, whole: bool) -> list[Row]:
-    """Up to ROWS rows, without blank ones, and without the last one if it is cut off or too long."""
-    rows = []
-    cut_off = not whole
-    try:
-        for row in filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
-            rows.append(row)
-            if len(rows) == ROWS:
-                return rows
-    except csv.Error:  # a field is longer than MAX_LINE_BYTES; its row was not appended
-        cut_off = False
-    return rows[:-1] if cut_off else rows
-
-
-def _width_and_titles(rows: list[Row]) -> tuple[int, int]:
+def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
     """The number of columns, and the number of title rows above the table.
 
-    The header may have one field less than the rows: R writes no name for the column of row names.
+    The usual width is that of most rows; a wider one needs fewer of them, so four titles above three rows stay titles.
+    Cells beyond the header that are empty in every row ask for no name, so a header may be shorter than its rows.
     """
-    usual = Counter(map(len, rows)).most_common(1)[0][0]
-    least = max(usual - 1, min(usual, 2))
-    titles = next(index for index, row in enumerate(rows) if len(row) >= least)
+    counts = Counter(map(len, rows))
+    often = [width for width in counts if counts[width] > 1] or list(counts)
+    usual = max(often, key=lambda width: (counts[width] ** 2 * width, width))
+    filled = max(_filled(row) for row in rows if len(row) == usual)
+    # The header may have one field less than the rows: R writes no name for the column of row names.
+    least = max(min(filled, usual) - 1, min(usual, 2))
+    titles = next((index for index, row in enumerate(rows) if len(row) >= least and _filled(row) > least / 2), 0)
     return max(usual, len(rows[titles])), titles
 
 
-def _has_decimal_commas(rows: list[Row]) -> bool:
-    cells = [cell for row in rows for cell in row]
-    return sum(matches(DECIMAL_COMMA, cell) for cell in cells) > sum(matches(DECIMAL_POINT, cell) for cell in cells)
+def _filled(row: Cells) -> int:
+    """The number of cells up to the last one that is not blank."""
+    return next((number for number in range(len(row), 0, -1) if row[number - 1].strip()), 0)
+
+
+def _is_spaced(rows: list[Row]) -> bool:
+    """True if blanks cut the rows into columns, of which one holds numbers. Prose is not cut so."""
+    table = [row.cells for row in rows]
+    width = Counter(map(len, table)).most_common(1)[0][0] if table else 0
+    if width < 2 or len(table) < 3 or sum(len(row) == width for row in table) < 0.9 * len(table):
+        return False
+    return any(all(is_number(row[column]) for row in table[1:] if len(row) == width) for column in range(width))
+
+
+def _dialect(lines: Cells, marks: Marks, other: str, choices: Choices) -> Dialect:
+    rows = _first_rows(lines, marks)
+    if not rows:
+        raise UnusableInput("This file has no columns: there is nothing in it but comments.")
+    width, titles = _width_and_titles([row.cells for row in rows])
+    if width > conf.MAX_COLUMNS:
+        raise UnusableInput(f"This table has {width:,} columns; the limit is {conf.MAX_COLUMNS:,}.")
+    table = [row.cells for row in rows[titles:]]
+    has_header = choices.header == "yes" or (choices.header != "no" and looks_like_header(table))
+    data = rows[titles + has_header :]
+    above = lines[: rows[titles].line]
+    return Dialect(
+        marks=marks,
+        names=names_of(table if has_header else [], width),
+        header=has_header,
+        titles=[line.strip() for line in above if line.strip()],
+        line=data[0].line if data else len(lines),
+        rows=[row.cells for row in data],
+        other=other,
+        header_is_close=choices.header == AUTO and has_header and has_numbers_for_names(table),
+    )

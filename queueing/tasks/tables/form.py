@@ -11,9 +11,12 @@ from queueing.forms import EntryForm
 from queueing.sizes import readable_size
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.dialect import head_bytes, sniff
-from queueing.tasks.tables.encoding import has_old_line_ends, marked
+from queueing.tasks.tables.encoding import has_old_line_ends, of_head
+from queueing.tasks.tables.look import text_of
 
 CHUNK = 256 * 1024  # bytes of one read
+# NUL bytes that a text may have: an export of a database has one here and there. Programs and archives have many.
+STRAY_NULS, STRAY_SHARE = 3, 0.001
 
 WORKBOOK = "This is an Excel workbook; save it as CSV."
 # Signatures of other formats, at the beginning of the file, and the sentence for the visitor. The file's name does not
@@ -59,17 +62,16 @@ class TableForm(EntryForm):
     def check_file(self, upload: "UploadedFile[Any]") -> None:
         upload.seek(0)
         head = upload.read(head_bytes())
-        mark = marked(head)
-        _check_bytes(upload, head, may_have_nul=mark is not None and mark.name != "UTF-8")
-        text = head.decode(mark.codec if mark else "utf-8", errors="ignore")
+        encoding = of_head(head)
+        _check_bytes(upload, head, has_nul=encoding.codec.startswith(("utf-16", "utf-32")))
         try:
-            sniff(text, whole=len(head) == upload.size)
+            sniff(text_of(head, encoding.codec), whole=len(head) == upload.size)
         except UnusableInput as error:
             raise ValidationError(str(error), code="unusable") from None
 
 
-def _check_bytes(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool) -> None:
-    """Refuse a NUL byte where the encoding has none, and a line longer than MAX_LINE_BYTES.
+def _check_bytes(upload: "UploadedFile[Any]", head: bytes, *, has_nul: bool) -> None:
+    """Refuse many NUL bytes where the encoding has none, and a line longer than MAX_LINE_BYTES.
 
     A chunk is not longer than the limit. So a line inside one chunk is short enough, and only the first and the last
     newline of each chunk are looked for. Checking 500 MB takes about as long as reading them.
@@ -78,10 +80,12 @@ def _check_bytes(upload: "UploadedFile[Any]", head: bytes, *, may_have_nul: bool
     """
     limit = conf.MAX_LINE_BYTES
     newline = b"\r" if has_old_line_ends(head) else b"\n"
-    line = 0  # bytes since the last newline
+    line = nuls = size = 0  # `line`: bytes since the last newline
     upload.seek(0)
     while chunk := upload.read(min(CHUNK, limit)):
-        if not may_have_nul and b"\0" in chunk:
+        size += len(chunk)
+        nuls += 0 if has_nul else chunk.count(b"\0")
+        if nuls > max(STRAY_NULS, size * STRAY_SHARE):
             raise ValidationError("This is not a text file; save the table as CSV.", code="binary")
         first = chunk.find(newline)
         if line + (len(chunk) if first < 0 else first) > limit:

@@ -1,56 +1,111 @@
-"""Reads a table as a stream and returns its profile."""
+"""Reads a table and returns its profile."""
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from queueing.tasks.tables.column import Column
-from queueing.tasks.tables.dialect import sniff_file
-from queueing.tasks.tables.encoding import as_utf8, detect
-from queueing.tasks.tables.reading import Reader
+from queueing.tasks.tables import doubts
+from queueing.tasks.tables.choices import AUTO, Choices
+from queueing.tasks.tables.column import Column, Describer, usual_decimal
+from queueing.tasks.tables.dialect import Dialect, head_bytes, sniff
+from queueing.tasks.tables.encoding import Encoding, as_utf8, detect
+from queueing.tasks.tables.export import write_parquet
+from queueing.tasks.tables.loading import Table
+from queueing.tasks.tables.moments import DateStyle
+from queueing.tasks.tables.numeric import NumberStyle
 
-VALUES = 1_000_000  # different values kept, over all columns
-LEAST_PER_COLUMN, MOST_PER_COLUMN = 1_000, 100_000  # different values kept of one column
+SAMPLE = 10  # rows of data in profile.json
+LOADING = 0.6  # share of the work until the rows are loaded
 
+type Json = dict[str, Any]
 type Progress = Callable[[float, float, str], None]
 
 
-def profile(path: Path, *, header: str, progress: Progress) -> dict[str, Any]:
-    """The profile of a table, as it is written to profile.json.
+def profile(path: Path, *, choices: Choices | None = None, progress: Progress, parquet: Path | None = None) -> Json:
+    """The profile of a table, as it is written to profile.json. The table itself is written to `parquet`, if given.
 
     `progress` gets the bytes read, the bytes in all and a message; its exceptions pass through. Raises UnusableInput.
     """
+    choices = choices or Choices()
     size = path.stat().st_size
 
-    def tick() -> None:
-        progress(0, size, "Looking at the encoding")
+    def report(part: float, message: str) -> None:
+        progress(part * size, size, message)
 
-    encoding = detect(path, tick)
-    with as_utf8(path, encoding, tick) as (text, unreadable):
-        reader = Reader(text, sniff_file(text, header=header))
-        columns = _read(reader, text.stat().st_size, progress)
-    dialect = reader.dialect
+    def tick() -> None:
+        report(0, "Looking at the encoding")
+
+    encoding = detect(path, tick, choices.encoding)
+    with as_utf8(path, encoding, tick) as (text, unreadable), tempfile.TemporaryDirectory() as folder:
+        dialect = sniff_file(text, choices)
+        with Table(Path(folder), dialect) as table:
+            table.load(text, lambda done: report(done * LOADING, "Reading the rows"))
+            columns = _describe(table, choices, report)
+            if parquet:
+                report(1, "Writing the Parquet file")
+                write_parquet(table, columns, parquet)
+            return {
+                "size": size,
+                **_way_of_writing(encoding, dialect, columns),
+                "rows": table.rows,
+                "ragged_rows": table.short_rows + table.long_rows,
+                "short_rows": table.short_rows,
+                "long_rows": table.long_rows,
+                "odd_rows": [asdict(row) for row in table.odd_rows()],
+                "stray_marks": table.mended,
+                "unreadable_characters": unreadable,
+                "titles_above": len(dialect.titles),
+                "titles": [title[:200] for title in dialect.titles[:SAMPLE]],
+                "apart": [asdict(part) for part in table.apart],
+                "sample": table.first_rows(SAMPLE),
+                "doubts": _doubts(encoding, dialect, columns),
+                "columns": [column.facts for column in columns],
+            }
+
+
+def sniff_file(path: Path, choices: Choices) -> Dialect:
+    """The dialect of a UTF-8 file. For errors see `sniff`."""
+    with path.open("rb") as file:
+        head = file.read(head_bytes())
+        return sniff(head.decode(errors="ignore"), whole=not file.read(1), choices=choices)
+
+
+def _doubts(encoding: Encoding, dialect: Dialect, columns: list[Column]) -> list[Json]:
+    found = doubts.about_file(encoding, dialect)
+    styled = [(column.name, column.style) for column in columns]
+    if names := [name for name, style in styled if isinstance(style, NumberStyle) and style.is_close]:
+        found.append(doubts.about_decimals(names))
+    for first in ("day", "month"):
+        dates = [(name, style) for name, style in styled if isinstance(style, DateStyle) and style.other]
+        if names := [name for name, style in dates if style.order.startswith(first)]:
+            found.append(doubts.about_dates(names, day_first=first == "day"))
+    return found
+
+
+def _way_of_writing(encoding: Encoding, dialect: Dialect, columns: list[Column]) -> Json:
     return {
-        "size": size,
         "encoding": encoding.name,
         "delimiter": dialect.delimiter_name,
-        "decimal_mark": dialect.decimal,
+        "quote": dialect.marks.quote if dialect.marks.delimiter else "",
+        "escape": dialect.marks.escape,
+        "decimal_mark": usual_decimal(columns) or ".",
         "header": dialect.header,
-        "rows": reader.rows,
-        "ragged_rows": reader.ragged,
-        "unreadable_characters": unreadable,
-        "titles_above": dialect.skip - dialect.header,
-        "columns": [column.facts() for column in columns],
     }
 
 
-def _read(reader: Reader, size: int, progress: Progress) -> list[Column]:
-    names, decimal = reader.dialect.names, reader.dialect.decimal
-    limit = min(max(VALUES // len(names), LEAST_PER_COLUMN), MOST_PER_COLUMN)
-    columns = [Column(name, decimal=decimal, limit=limit) for name in names]
-    for frame in reader.frames():
-        for column, values in zip(columns, frame.iter_columns(), strict=True):
-            column.add(values)
-            # Report after each column: one block of a thousand columns takes seconds.
-            progress(reader.done, size, f"{reader.rows:,} rows read")
+def _describe(table: Table, choices: Choices, report: Callable[[float, str], None]) -> list[Column]:
+    """All columns; those that need the decimal mark of the others once more, when it is known."""
+    describer, columns = Describer(table, choices), list[Column]()
+    message = f"{table.rows:,} rows read"
+    for number in range(table.dialect.width):
+        columns.append(describer.describe(number))
+        report(LOADING + (1 - LOADING) * len(columns) / table.dialect.width, message)
+    usual = usual_decimal(columns)
+    if choices.decimal == AUTO and usual == ",":
+        for column in columns:
+            if isinstance(column.style, NumberStyle) and not column.style.has_proof:
+                columns[column.number] = describer.describe(column.number, usual=usual)
+                report(1, message)
     return columns

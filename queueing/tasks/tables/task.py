@@ -1,27 +1,35 @@
 """The task "tables", and its registration as a heavy task."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.core.files.base import File
 from django.tasks import task
 
 from queueing.registry import Context, HeavyTask
+from queueing.tasks.tables.choices import Choices
 from queueing.tasks.tables.form import TableForm
 from queueing.tasks.tables.page import page
 
 
 # @task is typed for Django's TaskContext; our backend passes a `registry.Context`, which has more methods.
 @task(queue_name="tables", takes_context=True)  # type: ignore[arg-type]
-def profile_table(context: Context, header: str = "auto") -> dict[str, Any]:
-    """The result that the page shows; saves the whole profile as profile.json. Raises UnusableInput and VisitorLeft.
+def profile_table(context: Context, **options: Any) -> dict[str, Any]:
+    """The result that the page shows; saves the whole profile as profile.json, and the table as Parquet if asked to.
 
-    `header` is "yes", "no" or "auto", as in `dialect.sniff`.
+    `options` are the fields of `Choices`. Raises UnusableInput and VisitorLeft.
     """
-    from queueing.tasks.tables.profile import profile  # loads polars: see the docstring of the package
+    from queueing.tasks.tables.profile import profile  # loads DuckDB: see the docstring of the package
 
-    with context.input_file() as path:
-        found = profile(path, header=header, progress=context.progress)
+    choices = Choices(**options)
+    with context.input_file() as path, tempfile.TemporaryDirectory() as folder:
+        parquet = Path(folder) / "table.parquet" if choices.parquet else None
+        found = profile(path, choices=choices, progress=context.progress, parquet=parquet)
+        if parquet:
+            with parquet.open("rb") as file:
+                context.save_file("table.parquet", File(file), "application/vnd.apache.parquet")
     content = json.dumps(found, ensure_ascii=False, indent=1).encode()
     context.save_file("profile.json", content, "application/json")
     return page(found)

@@ -64,6 +64,9 @@ def test_an_unknown_choice_is_refused() -> None:
         "a;b\nü;2\n".encode("utf-16"),
         "a;b\nü;2\n".encode("cp1252"),
         b'a,b\n"never closed,2\n',
+        b"a,b\n1,\x002\n",
+        b"a,b\n" * 200_000 + b"\0",
+        "name;city\n\u0418\u0432\u0430\u043d;\u041a\u0430\u0437\u0430\u043d\u044c\n".encode("utf-16-le"),
         b'a,b\n"' + b"line\n" * 300_000 + b'",2\n',
     ],
 )
@@ -88,8 +91,8 @@ def test_takes_what_may_be_a_table(content: bytes) -> None:
         (b"%PDF-1.7\n1 0 obj", "This is a PDF, not a table."),
         (b"\n<!DOCTYPE html><table><tr><td>1", "This is a web page or XML, not a table; save it as CSV."),
         (b"PAR1\x15\x04", "This is a database or a binary table; export it as CSV."),
-        (b"a,b\n1,2\n" + b"3,\x00\n", "This is not a text file; save the table as CSV."),
-        (b"a,b\n" * 200_000 + b"\0", "This is not a text file; save the table as CSV."),
+        (b"a,b\n1,2\n" + b"3,\x00\x00\x00\x00\n", "This is not a text file; save the table as CSV."),
+        (b"a,b\n" * 200_000 + b"\0\0" * 1000, "This is not a text file; save the table as CSV."),
     ],
 )
 def test_one_sentence_for_what_is_no_table(content: bytes, words: str) -> None:
@@ -122,7 +125,7 @@ def test_a_line_beyond_the_limit_wherever_it_is(settings: Any, limit: int, newli
         assert sentence(before + b"x" * (limit + 1) + after).startswith("This file has a line of more than")
 
 
-@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"a\0b"])
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"a\0\0\0\0b"])
 def test_nothing_is_stored_of_what_is_refused(visitor_client: Callable[[], Client], content: bytes) -> None:
     before = stored_files()
     answer = visitor_client().post("/join/tables/", {"file": SimpleUploadedFile("table.csv", content)})

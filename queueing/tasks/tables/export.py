@@ -1,0 +1,34 @@
+"""The table as a Parquet file, its columns typed as they were read."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from queueing.tasks.tables.column import MISSING, Column
+from queueing.tasks.tables.loading import BLANKS, Table
+from queueing.tasks.tables.moments import DateStyle
+from queueing.tasks.tables.numeric import quoted
+
+LARGEST = 2**63 - 1  # of a whole number in Parquet
+
+
+def write_parquet(table: Table, columns: Iterable[Column], path: Path) -> None:
+    """Write all rows in their order. A value that is missing, or that its column's type does not read, is NULL."""
+    cells = ", ".join(f'{_typed(column)} AS "{column.name.replace(chr(34), chr(34) * 2)}"' for column in columns)
+    table.query(f"COPY (SELECT {cells} FROM cells ORDER BY rowid) TO {quoted(str(path))} (FORMAT parquet)")
+
+
+def _typed(column: Column) -> str:
+    text = f"trim(c{column.number}, {quoted(BLANKS)})"
+    missing = ", ".join(map(quoted, ["", *MISSING, *column.missing_words]))
+    value = f"CASE WHEN {text} NOT IN ({missing}) THEN {text} END"
+    style, kind = column.style, column.facts["type"]
+    if style is None:
+        return value
+    number = style.sql(f"({value})")
+    if isinstance(style, DateStyle):
+        moment = f"epoch_ms(({number})::BIGINT)"
+        return {"date": f"({moment})::DATE", "time": f"({moment})::TIME"}.get(kind, moment)
+    is_long = kind == "whole number" and max(-column.facts["min"], column.facts["max"]) <= LARGEST
+    if is_long and style.is_plain:
+        return f"TRY_CAST(CASE WHEN ({number}) IS NOT NULL THEN {value} END AS BIGINT)"
+    return f"({number})::BIGINT" if is_long else number
