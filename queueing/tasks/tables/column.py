@@ -1,13 +1,13 @@
-"""One column: decides how its values are written, and states the facts about them."""
+"""Columns: decides how the values of each are written, and states the facts about them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from queueing.tasks.tables import moments, numeric
 from queueing.tasks.tables.choices import AUTO, Choices
-from queueing.tasks.tables.distribution import distribution
+from queueing.tasks.tables.distribution import distributions
 from queueing.tasks.tables.loading import BLANKS, Table
 from queueing.tasks.tables.moments import DateStyle
 from queueing.tasks.tables.numeric import NumberStyle, quoted
@@ -42,189 +42,207 @@ type Style = NumberStyle | DateStyle
 
 @dataclass(slots=True)
 class Column:
-    """The facts about one column, and how its values were read."""
+    """One column: the counts of its values, how they were read, and in the end the facts about them."""
 
     number: int  # of the column; the first one is 0
     name: str
-    facts: Json
+    rows: int = 0
+    present: int = 0  # rows with a value
+    distinct: int = 0  # different values, without those for "no value"
+    shortest: int = 0  # characters
+    longest: int = 0
+    missing: dict[str, int] = field(default_factory=dict)  # words for "no value", with their counts
+    frequent: list[tuple[str, int]] = field(default_factory=list)  # the most frequent values, with their counts
+    sample: list[str] = field(default_factory=list)  # these, and some others
     style: Style | None = None  # None: text
-    missing_words: list[str] = field(default_factory=list)  # for "no value", beside blanks and MISSING
-
-
-@dataclass(slots=True)
-class Counts:
-    """Counts of the values of one column."""
-
-    rows: int
-    present: int  # rows with a value
-    distinct: int  # different values, without those for "no value"
-    shortest: int  # characters
-    longest: int
-    most: int  # rows of the most frequent value
-    words: dict[str, int]  # words for "no value", with their counts
+    missing_words: list[str] = field(default_factory=list)  # those of this column alone
+    facts: Json = field(default_factory=dict)
 
 
 class Describer:
-    """Describes the columns of one table.
+    """Describes columns of one table, as many at once as have few cells: a statement costs as much as 10,000 cells.
 
-    While a column is described, the table "found" holds its different texts (`value`) with their counts (`n`), the view
-    "present" those that are values, and the table "measured" the numbers that a style reads. So each value is read
-    once, however often it occurs, and all figures are exact.
+    The table "found" holds the different texts of each column (`col`, `value`) with their counts (`n`), the view
+    "present" those that are values, and the table "measured" the numbers that the columns' styles read. So each value
+    is read once, however often it occurs, and all figures are exact.
     """
 
     def __init__(self, table: Table, choices: Choices) -> None:
         self._table = table
         self._chosen = {"point": ".", "comma": ","}.get(choices.decimal, "")
         self._first = "" if choices.dates == AUTO else choices.dates
-        self._measured: Style | None = None  # the style that "measured" was read with
+        self._measured: dict[int, Style] = {}  # the columns in "measured", and how they were read
 
-    def describe(self, number: int, *, usual: str = "") -> Column:
-        """The facts about a column. `usual` is the decimal mark that other columns of the table prove."""
-        self._collect(number)
-        counts = self._count()
-        column = Column(number, self._table.dialect.names[number], {})
-        if counts.present:
-            column.style, column.missing_words = self._style(usual, counts)
-            self._leave_out(column.missing_words, counts)
-        column.facts = {
-            "name": column.name,
-            "type": "empty",
-            "rows": counts.rows,
-            "missing": counts.rows - counts.present,
-            "missing_written_as": counts.words,
-            "distinct": counts.distinct,
-            "exact": True,
-        }
-        if counts.present:
-            column.facts |= self._facts(column, counts)
-        return column
+    def describe(self, numbers: Sequence[int], *, usual: str = "") -> list[Column]:
+        """The facts about some columns. `usual` is the decimal mark that other columns of the table prove."""
+        names = self._table.dialect.names
+        columns = {number: Column(number, names[number]) for number in numbers}
+        self._collect(numbers)
+        self._count(columns)
+        self._choose_styles([column for column in columns.values() if column.present], usual)
+        self._leave_out(columns)
+        measured = [column for column in columns.values() if column.style is not None]
+        found = self._measure(measured) if measured else {}
+        for column in columns.values():
+            column.facts = _facts(column, found.get(column.number, {}))
+        return list(columns.values())
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
         return self._table.query(sql)
 
-    def _collect(self, number: int) -> None:
-        """Make the tables of a column's values, without the blanks around them."""
-        self._measured = None
-        source = f"SELECT coalesce(c{number}, '') AS value, count(*)::BIGINT AS n FROM cells GROUP BY 1"
-        self._query(f"CREATE OR REPLACE TEMP TABLE found AS {source}")
+    def _collect(self, numbers: Sequence[int]) -> None:
+        """Make the tables of the columns' values, without the blanks around them."""
+        self._measured = {}
+        texts = [f"coalesce(c{number}, '')" for number in numbers]
+        if len(numbers) == 1:
+            cells = f"SELECT {numbers[0]} AS col, {texts[0]} AS value FROM cells"
+        else:
+            cells = f"SELECT unnest({list(numbers)}) AS col, unnest([{', '.join(texts)}]) AS value FROM cells"
+        counted = "SELECT col, {value} AS value, {n}::BIGINT AS n FROM {source} GROUP BY ALL"
+        first = counted.format(value="value", n="count(*)", source=f"({cells})")
+        self._query(f"CREATE OR REPLACE TEMP TABLE found AS {first}")
         # Blanks sort before "!".
         if self._query("SELECT 1 FROM found WHERE value < '!' AND value > '' OR ends_with(value, ' ') LIMIT 1"):
-            again = f"SELECT trim(value, {quoted(BLANKS)}) AS value, sum(n)::BIGINT AS n FROM found GROUP BY 1"
+            again = counted.format(value=f"trim(value, {quoted(BLANKS)})", n="sum(n)", source="found")
             self._query(f"CREATE OR REPLACE TEMP TABLE found AS {again}")
-        self._keep(PRESENT)
+        self._query(f"CREATE OR REPLACE TEMP VIEW present AS SELECT * FROM found WHERE {PRESENT}")
 
-    def _keep(self, condition: str) -> None:
-        self._query(f"CREATE OR REPLACE TEMP VIEW present AS SELECT * FROM found WHERE {condition}")
-
-    def _count(self) -> Counts:
-        [(rows,)] = self._query("SELECT coalesce(sum(n), 0)::BIGINT FROM found")
-        [(present, distinct, shortest, longest, most)] = self._query(
-            "SELECT coalesce(sum(n), 0)::BIGINT, count(*), min(length(value)), max(length(value)), max(n) FROM present"
+    def _count(self, columns: dict[int, Column]) -> None:
+        for number, rows in self._query("SELECT col, sum(n)::BIGINT FROM found GROUP BY col"):
+            columns[number].rows = rows
+        some = f"min_by(value, hash(value), {RANDOM})"
+        frequent = f"min_by(value[1:{SHOWN}], (-n, value), {FREQUENT}), max(n, {FREQUENT})"
+        found = self._query(
+            "SELECT col, sum(n)::BIGINT, count(*), min(length(value)), max(length(value)), "
+            f"{some}, {frequent} FROM present GROUP BY col"
         )
-        words = {}
-        if rows > present:
-            written = f"NOT ({PRESENT}) AND value <> ''"
-            words = dict(self._query(f"SELECT value, n FROM found WHERE {written} ORDER BY n DESC"))
-        return Counts(rows, present, distinct, shortest or 0, longest or 0, most or 0, words)
+        for number, present, distinct, shortest, longest, others, values, counts in found:
+            column = columns[number]
+            column.present, column.distinct, column.shortest, column.longest = present, distinct, shortest, longest
+            column.frequent = list(zip(values, counts, strict=True))
+            column.sample = list(dict.fromkeys([*values, *others]))
+        written = f"NOT ({PRESENT}) AND value <> ''"
+        for number, word, n in self._query(f"SELECT col, value, n FROM found WHERE {written} ORDER BY n DESC"):
+            columns[number].missing[word] = n
 
-    def _leave_out(self, words: list[str], counts: Counts) -> None:
-        """Take the column's own words for "no value" out of its values."""
-        if not words:
-            return
-        listed = f"({', '.join(map(quoted, words))})"
-        found = dict(self._query(f"SELECT value, n FROM present WHERE value IN {listed} ORDER BY n DESC"))
-        counts.words |= found
-        counts.present -= sum(found.values())
-        counts.distinct -= len(found)
-        self._keep(f"{PRESENT} AND value NOT IN {listed}")
+    def _choose_styles(self, columns: list[Column], usual: str) -> None:
+        """Decide how the values of each column are written, and its words for "no value".
 
-    def _style(self, usual: str, counts: Counts) -> tuple[Style | None, list[str]]:
-        """How the values are written, and the words for "no value"; (None, []) for text.
-
-        Values that the style does not read are looked at, too, and it is chosen anew: a choice that later rows refute
+        Values that a style does not read are looked at, too, and it is chosen anew: a choice that later rows refute
         does not stand.
         """
-        frequent = [value for value, _ in self._most_frequent(counts, FREQUENT)]
-        some = f"FROM (SELECT value FROM present) USING SAMPLE {RANDOM} ROWS (reservoir, 1)"
-        sample = list(dict.fromkeys([*frequent, *(value for (value,) in self._query(some))]))
-        best, words_of_best, left_by_best = None, list[str](), counts.rows + 1
+        left = {column.number: column.rows + 1 for column in columns}  # by the best style so far
         for _ in range(TURNS):
-            style = self._choose(sample, usual)
-            if style is None or style == best:
-                break
-            unread, total = self._unread(style)
-            words = _words_for_missing(unread, total, counts.present)
-            among = sum(unread[word] for word in words)
-            left, there = total - among, counts.present - among
-            is_enough = there > 0 and left <= (1 - ENOUGH) * there
-            if is_enough and left < left_by_best and not self._are_codes(unread):
-                best, words_of_best, left_by_best = style, words, left
-            new = [value for value in unread if value not in sample and value not in words][:UNREAD]
-            if not new:
-                break
-            sample += new
-        return self._with_other_reading(best), words_of_best
+            tried = {column.number: style for column in columns if (style := self._choose(column, usual))}
+            columns = [column for column in columns if tried.get(column.number, column.style) != column.style]
+            if not columns:
+                return
+            unread = self._unread({column.number: tried[column.number] for column in columns})
+            for column in columns:
+                texts, total = unread.get(column.number, ({}, 0))
+                words = _words_for_missing(texts, total, column.present)
+                among = sum(texts[word] for word in words)
+                rest, there = total - among, column.present - among
+                is_enough = there > 0 and rest <= (1 - ENOUGH) * there
+                if is_enough and rest < left[column.number] and not self._are_codes(column, texts):
+                    column.style, column.missing_words = tried[column.number], words
+                    left[column.number] = rest
+                new = [text for text in texts if text not in column.sample and text not in words][:UNREAD]
+                column.sample += new
+            columns = [column for column in columns if unread.get(column.number)]
 
-    def _most_frequent(self, counts: Counts, number: int) -> list[tuple[str, int]]:
-        """The most frequent values with their counts; where each occurs once, the first of them."""
-        order = "value" if counts.most == 1 else "n DESC, value"
-        return self._query(f"SELECT value, n FROM present ORDER BY {order} LIMIT {number}")
-
-    def _are_codes(self, unread: Iterable[str]) -> bool:
-        """True if leading zeros fill all numbers of the column up to the same length, as in postcodes."""
-        if not any(re.fullmatch(r"0\d+", value) for value in unread):
-            return False
-        [(lengths,)] = self._query(
-            "SELECT count(DISTINCT length(value)) FROM present WHERE regexp_full_match(value, '[0-9]+')"
-        )
-        return bool(lengths == 1)
-
-    def _choose(self, sample: list[str], usual: str) -> Style | None:
-        words = [value for value in sample if value.casefold() not in LIKELY]
+    def _choose(self, column: Column, usual: str) -> Style | None:
+        words = [value for value in column.sample if value.casefold() not in LIKELY]
         delimiter = self._table.dialect.marks.delimiter
         number = numeric.choose(words, decimal=self._chosen, usual=usual, delimiter=delimiter)
         return number or moments.choose(words, first=self._first)
 
-    def _unread(self, style: Style) -> tuple[dict[str, int], int]:
-        """The most frequent values that the style does not read, with their counts, and the count of all."""
-        self._measure(style)
-        [(total,)] = self._query("SELECT coalesce(sum(n), 0)::BIGINT FROM measured WHERE x IS NULL")
-        if not total:
-            return {}, 0
-        unread = f"SELECT unread, n FROM measured WHERE x IS NULL ORDER BY n DESC, unread LIMIT {UNREAD_AT_MOST}"
-        return dict(self._query(unread)), total
+    def _unread(self, styles: dict[int, Style]) -> dict[int, tuple[dict[str, int], int]]:
+        """The most frequent values that a column's style does not read, with their counts; and the count of all."""
+        self._read(styles)
+        totals = dict(self._query("SELECT col, sum(n)::BIGINT FROM measured WHERE x IS NULL GROUP BY col"))
+        if not totals:
+            return {}
+        texts = f"min_by({{'value': unread, 'count': n}}, (-n, unread), {UNREAD_AT_MOST})"
+        found = self._query(f"SELECT col, {texts} FROM measured WHERE x IS NULL GROUP BY col")
+        return {col: ({item["value"]: item["count"] for item in items}, totals[col]) for col, items in found}
 
-    def _measure(self, style: Style) -> None:
-        """Make the table "measured": the numbers `x` that the style reads, and the texts that it does not."""
-        if style != self._measured:
-            read = f"SELECT {style.sql('value')} AS x, n, value FROM present"
-            columns = "x, n, CASE WHEN x IS NULL THEN value END AS unread"
-            self._query(f"CREATE OR REPLACE TEMP TABLE measured AS SELECT {columns} FROM ({read})")
-            self._measured = style
+    def _read(self, styles: dict[int, Style]) -> None:
+        """Make the table "measured": for each column the numbers `x` that its style reads, and the other texts."""
+        numbers: dict[Style, list[int]] = {}
+        for number, style in styles.items():
+            numbers.setdefault(style, []).append(number)
+        parts = [
+            f"SELECT col, {style.sql('value')} AS x, n, value FROM present WHERE col IN ({', '.join(map(str, some))})"
+            for style, some in numbers.items()
+        ]
+        columns = "col, x, n, CASE WHEN x IS NULL THEN value END AS unread"
+        self._query(f"CREATE OR REPLACE TEMP TABLE measured AS SELECT {columns} FROM ({' UNION ALL '.join(parts)})")
+        self._measured = styles
 
-    def _with_other_reading(self, style: Style | None) -> Style | None:
+    def _measure(self, columns: list[Column]) -> dict[int, Json]:
+        """The distributions of the columns, read with the styles that were chosen in the end."""
+        for column in columns:
+            if isinstance(column.style, DateStyle) and column.style.other:
+                column.style = self._with_other_reading(column, column.style)
+        styles = {column.number: column.style for column in columns if column.style}
+        if styles != self._measured:
+            self._read(styles)
+        return distributions(self._table, styles)
+
+    def _are_codes(self, column: Column, unread: Iterable[str]) -> bool:
+        """True if leading zeros fill all numbers of the column up to the same length, as in postcodes."""
+        if not any(re.fullmatch(r"0\d+", value) for value in unread):
+            return False
+        of_digits = f"col = {column.number} AND regexp_full_match(value, '[0-9]+')"
+        [(lengths,)] = self._query(f"SELECT count(DISTINCT length(value)) FROM present WHERE {of_digits}")
+        return bool(lengths == 1)
+
+    def _with_other_reading(self, column: Column, style: DateStyle) -> DateStyle:
         """The style; it forgets its second order of day and month if a value refutes that one."""
-        if not isinstance(style, DateStyle) or not style.other:
-            return style
         refuted = self._query(
-            f"SELECT 1 FROM present WHERE ({style.sql('value')}) IS NOT NULL "
+            f"SELECT 1 FROM present WHERE col = {column.number} AND ({style.sql('value')}) IS NOT NULL "
             f"AND ({style.sql('value', day=style.other)}) IS NULL LIMIT 1"
         )
         return replace(style, other="") if refuted else style
 
-    def _facts(self, column: Column, counts: Counts) -> Json:
-        facts: Json
-        top = self._most_frequent(counts, TOP)
-        if column.style is None:
-            values = {value.lower() for value, _ in top}
-            kind = "yes/no" if values in FALSE_AND_TRUE else "text"
-            facts = {"type": kind, "shortest": counts.shortest, "longest": counts.longest}
-        else:
-            self._measure(column.style)
-            facts = distribution(self._table, column.style)
-            if column.missing_words:
-                facts["missing_word"] = column.missing_words[0]
-        return facts | {"top": [{"value": value[:SHOWN], "count": n} for value, n in top]}
+    def _leave_out(self, columns: dict[int, Column]) -> None:
+        """Take the columns' own words for "no value" out of their values."""
+        own = {number: column.missing_words for number, column in columns.items() if column.missing_words}
+        if not own:
+            return
+        is_word = " OR ".join(
+            f"(col = {number} AND value IN ({', '.join(map(quoted, words))}))" for number, words in own.items()
+        )
+        for number, word, n in self._query(f"SELECT col, value, n FROM present WHERE {is_word} ORDER BY n DESC"):
+            column = columns[number]
+            column.missing[word] = n
+            column.present -= n
+            column.distinct -= 1
+        self._query(f"CREATE OR REPLACE TEMP VIEW present AS SELECT * FROM found WHERE {PRESENT} AND NOT ({is_word})")
+
+
+def _facts(column: Column, measured: Json) -> Json:
+    """The entry of this column in profile.json."""
+    facts: Json = {
+        "name": column.name,
+        "type": "empty",
+        "rows": column.rows,
+        "missing": column.rows - column.present,
+        "missing_written_as": column.missing,
+        "distinct": column.distinct,
+        "exact": True,
+    }
+    if not column.present:
+        return facts
+    top = [(value, n) for value, n in column.frequent if value not in column.missing_words][:TOP]
+    if column.style is None:
+        values = {value.lower() for value, _ in top}
+        kind = "yes/no" if values in FALSE_AND_TRUE else "text"
+        facts |= {"type": kind, "shortest": column.shortest, "longest": column.longest}
+    elif column.missing_words:
+        facts["missing_word"] = column.missing_words[0]
+    return facts | measured | {"top": [{"value": value, "count": n} for value, n in top]}
 
 
 def _words_for_missing(unread: dict[str, int], total: int, present: int) -> list[str]:

@@ -1,7 +1,8 @@
 """The facts about a column of numbers or dates: extremes, mean, quantiles, histogram."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,26 +21,134 @@ type Say = Callable[[float], Any]
 type Json = dict[str, Any]
 
 
-def distribution(table: Table, style: NumberStyle | DateStyle) -> Json:
-    """The part of profile.json that describes a column of numbers or dates. Dates are in ISO 8601.
+def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -> dict[int, Json]:
+    """The parts of profile.json that describe columns of numbers or dates. Dates are in ISO 8601.
 
-    Reads the table "measured": numbers `x` with their counts `n`; see column.py.
+    Reads the table "measured": numbers `x` of columns `col` with their counts `n`; see column.py.
     """
-    [(readable, low, high, mean, is_whole)] = table.query(
-        "SELECT sum(n)::BIGINT, min(x), max(x), fsum(x * n) / sum(n), bool_and(x = floor(x)) "
-        "FROM measured WHERE x IS NOT NULL"
+    spreads = _spreads(table)
+    styled = {col: (spread, *_kind(styles[col], whole=spread.is_whole)) for col, spread in spreads.items()}
+    ranges = {col: _bins(spread, unit) for col, (spread, _, unit, _) in styled.items()}
+    counts = _histograms(table, ranges)
+    found = {}
+    for col, (spread, kind, unit, say) in styled.items():
+        is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT
+        low, high = _exact_ends(table, col, spread) if is_rounded else (spread.low, spread.high)
+        bins = ranges[col]
+        found[col] = kind | {
+            "readable": spread.count,
+            "min": low if is_rounded else say(low),
+            "max": high if is_rounded else say(high),
+            "mean": say(spread.mean),
+            "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)},
+            "quantiles_exact": True,
+            "histogram": {
+                "from": say(bins.low),
+                "to": say(bins.high),
+                "counts": [counts.get((col, index), 0) for index in range(bins.number)],
+                "first_holds_less": spread.low < bins.low,
+                "last_holds_more": spread.high > bins.low + bins.number * bins.width,
+            },
+        }
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The numbers of one column."""
+
+    count: int
+    low: float
+    high: float
+    mean: float
+    is_whole: bool
+    quantiles: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The bins of a histogram: `number` of them, the first one from `low` on."""
+
+    low: float
+    high: float
+    width: float
+    number: int
+
+
+def _spreads(table: Table) -> dict[int, Spread]:
+    found = table.query(
+        "SELECT col, sum(n)::BIGINT, min(x), max(x), fsum(x * n) / sum(n), bool_and(x = floor(x) AND isfinite(x)), "
+        f"count(x), quantile_cont(x, {list(QUANTILES)}) FROM measured WHERE x IS NOT NULL GROUP BY col"
     )
-    kind, unit, say = _kind(style, whole=bool(is_whole) and math.isfinite(low) and math.isfinite(high))
-    quantiles = _quantiles(table, readable)
-    return kind | {
-        "readable": readable,
-        "min": _exactly(table, "min", low, unit) if unit == 1 and max(-low, high) >= EXACT else say(low),
-        "max": _exactly(table, "max", high, unit) if unit == 1 and max(-low, high) >= EXACT else say(high),
-        "mean": say(mean),
-        "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, quantiles, strict=True)},
-        "quantiles_exact": True,
-        "histogram": _histogram(table, (low, high), quantiles, unit, say),
+    repeated = {col: count for col, count, *_, lines, _ in found if lines != count}
+    weighted = _weighted_quantiles(table, repeated)
+    return {
+        col: Spread(count, low, high, mean, bool(whole), weighted.get(col, quantiles))
+        for col, count, low, high, mean, whole, _, quantiles in found
     }
+
+
+def _weighted_quantiles(table: Table, counts: Mapping[int, int]) -> dict[int, list[float]]:
+    """The quantiles of columns whose values repeat, interpolated linearly between neighbours, as quantile_cont does.
+
+    `counts` says how many numbers each of these columns has.
+    """
+    if not counts:
+        return {}
+    ranks = {col: [divmod((count - 1) * share, 1) for share in QUANTILES] for col, count in counts.items()}
+    wanted = {
+        (col, min(int(rank) + step, counts[col] - 1))
+        for col, some in ranks.items()
+        for rank, _ in some
+        for step in (0, 1)
+    }
+    listed = ", ".join(f"({col}, {rank})" for col, rank in sorted(wanted))
+    found = table.query(
+        "WITH reached AS (SELECT col, x, n, sum(n) OVER (PARTITION BY col ORDER BY x ROWS UNBOUNDED PRECEDING) AS upto "
+        f"FROM measured WHERE x IS NOT NULL AND col IN ({', '.join(map(str, counts))})) "
+        f"SELECT col, rank, x FROM reached JOIN (VALUES {listed}) AS wanted(col, rank) USING (col) "
+        "WHERE rank < upto AND rank >= upto - n"
+    )
+    at = {(col, int(rank)): float(x) for col, rank, x in found}
+    return {
+        col: [_between(at[col, int(rank)], at[col, min(int(rank) + 1, counts[col] - 1)], part) for rank, part in some]
+        for col, some in ranks.items()
+    }
+
+
+def _between(below: float, above: float, part: float) -> float:
+    return below if below == above else below + (above - below) * part
+
+
+def _exact_ends(table: Table, col: int, spread: Spread) -> tuple[int | float, int | float]:
+    """The extremes of whole numbers that a DOUBLE rounds: from their texts."""
+    number = "TRY_CAST(value AS HUGEINT)"
+    [(low, high)] = table.query(f"SELECT min({number}), max({number}) FROM present WHERE col = {col}")
+    return low if low is not None else spread.low, high if high is not None else spread.high
+
+
+def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int], int]:
+    """The counts of the bins, by column and number of the bin. The ends hold what lies beyond them, too."""
+    if not bins:
+        return {}
+    listed = ", ".join(f"({col}, {b.low!r}::DOUBLE, {b.width!r}::DOUBLE, {b.number})" for col, b in bins.items())
+    found = table.query(
+        "SELECT col, least(greatest(floor((x - low) / width), 0), number - 1)::INTEGER AS bin, sum(n)::BIGINT "
+        f"FROM measured JOIN (VALUES {listed}) AS bins(col, low, width, number) USING (col) "
+        "WHERE isfinite(x) GROUP BY ALL"
+    )
+    return {(col, index): count for col, index, count in found}
+
+
+def _bins(spread: Spread, unit: float) -> Bins:
+    """At most BINS bins of equal width; with a unit, each bin holds the same number of whole units."""
+    low, high = _range(spread)
+    width = (high - low) / BINS
+    if unit:
+        low = math.floor(low / unit) * unit
+        width = math.ceil(((high - low) / unit + 1) / BINS) * unit
+    number = max(1, math.ceil((high - low + unit) / width)) if width else 1
+    return Bins(low, high, width or 1.0, number)
 
 
 def _kind(style: NumberStyle | DateStyle, *, whole: bool) -> tuple[Json, float, Say]:
@@ -59,59 +168,11 @@ def _kind(style: NumberStyle | DateStyle, *, whole: bool) -> tuple[Json, float, 
     return facts, 0, partial(_moment if style.day else _time, timespec=timespec)
 
 
-def _quantiles(table: Table, count: int) -> list[float]:
-    """The quantiles, interpolated linearly between neighbours, as numpy and DuckDB's quantile_cont do."""
-    [(lines,)] = table.query("SELECT count(x) FROM measured")
-    if lines == count:
-        [(found,)] = table.query(f"SELECT quantile_cont(x, {list(QUANTILES)}) FROM measured")
-        return [float(value) for value in found]
-    ranks = [divmod((count - 1) * share, 1) for share in QUANTILES]
-    wanted = sorted({int(rank) for rank, _ in ranks} | {min(int(rank) + 1, count - 1) for rank, _ in ranks})
-    found = table.query(
-        "WITH reached AS (SELECT x, sum(n) OVER (ORDER BY x ROWS UNBOUNDED PRECEDING) AS upto, n "
-        "FROM measured WHERE x IS NOT NULL) "
-        f"SELECT rank, x FROM reached JOIN (SELECT unnest({wanted}) AS rank) ON rank < upto AND rank >= upto - n"
-    )
-    at = {int(rank): float(x) for rank, x in found}
-    return [_between(at[int(rank)], at[min(int(rank) + 1, count - 1)], part) for rank, part in ranks]
-
-
-def _between(below: float, above: float, part: float) -> float:
-    return below if below == above else below + (above - below) * part
-
-
-def _exactly(table: Table, which: str, value: float, unit: float) -> int | float:
-    """The extreme of whole numbers that a DOUBLE rounds: from their texts."""
-    [(found,)] = table.query(f"SELECT {which}(TRY_CAST(value AS HUGEINT)) FROM present")
-    return found if found is not None and math.isclose(found, value) else value
-
-
-def _histogram(table: Table, ends: tuple[float, float], quantiles: list[float], unit: float, say: Say) -> Json:
-    """At most BINS bins of equal width; with a unit, each bin holds the same number of whole units."""
-    low, high = _range(ends, quantiles)
-    width = (high - low) / BINS
-    if unit:
-        low = math.floor(low / unit) * unit
-        width = math.ceil(((high - low) / unit + 1) / BINS) * unit
-    bins = max(1, math.ceil((high - low + unit) / width)) if width else 1
-    found = table.query(
-        f"SELECT least(greatest(floor((x - {low!r}::DOUBLE) / {width or 1!r}::DOUBLE), 0), {bins - 1})::INTEGER, "
-        "sum(n)::BIGINT FROM measured WHERE isfinite(x) GROUP BY 1"
-    )
-    by_bin = dict(found)
-    return {
-        "from": say(low),
-        "to": say(high),
-        "counts": [by_bin.get(index, 0) for index in range(bins)],
-        "first_holds_less": ends[0] < low,
-        "last_holds_more": ends[1] > low + bins * width,
-    }
-
-
-def _range(ends: tuple[float, float], quantiles: list[float]) -> tuple[float, float]:
+def _range(spread: Spread) -> tuple[float, float]:
     """The range of the histogram: all values, unless outliers would squeeze the others into a few bars."""
-    low, high = ends
-    first, last = (value if math.isfinite(value) else 0.0 for value in (quantiles[0], quantiles[-1]))
+    low, high = spread.low, spread.high
+    ends = spread.quantiles[0], spread.quantiles[-1]
+    first, last = (value if math.isfinite(value) else 0.0 for value in ends)
     usual = last - first
     if math.isfinite(low) and math.isfinite(high) and (not usual or high - low < 5 * usual):
         return low, high

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from queueing.tasks.tables.loading import Table
 from queueing.tasks.tables.moments import DateStyle
 from queueing.tasks.tables.numeric import NumberStyle
 
+CELLS = 50_000  # described at once
 SAMPLE = 10  # rows of data in profile.json
 LOADING = 0.6  # share of the work until the rows are loaded
 
@@ -99,13 +101,19 @@ def _describe(table: Table, choices: Choices, report: Callable[[float, str], Non
     """All columns; those that need the decimal mark of the others once more, when it is known."""
     describer, columns = Describer(table, choices), list[Column]()
     message = f"{table.rows:,} rows read"
-    for number in range(table.dialect.width):
-        columns.append(describer.describe(number))
+    for numbers in batched(range(table.dialect.width), max(1, CELLS // max(table.rows, 1))):
+        columns += describer.describe(numbers)
         report(LOADING + (1 - LOADING) * len(columns) / table.dialect.width, message)
     usual = usual_decimal(columns)
     if choices.decimal == AUTO and usual == ",":
-        for column in columns:
-            if isinstance(column.style, NumberStyle) and not column.style.has_proof:
-                columns[column.number] = describer.describe(column.number, usual=usual)
-                report(1, message)
+        open_ = [column.number for column in columns if _has_open_mark(column)]
+        for numbers in batched(open_, max(1, CELLS // max(table.rows, 1))):
+            for column in describer.describe(numbers, usual=usual):
+                columns[column.number] = column
+            report(1, message)
     return columns
+
+
+def _has_open_mark(column: Column) -> bool:
+    """True if the column's own numbers do not prove their decimal mark."""
+    return isinstance(column.style, NumberStyle) and not column.style.has_proof
