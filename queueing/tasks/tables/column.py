@@ -15,7 +15,7 @@ from queueing.tasks.tables.numeric import NumberStyle, quoted
 ENOUGH = 0.95  # least share of readable values in a column of numbers, or of dates
 TOP = 20  # frequent values listed in profile.json
 SHOWN = 100  # characters kept of a value
-FREQUENT, RANDOM, UNREAD = 50, 250, 100  # values looked at: the most frequent, some others, and those that did not fit
+SAMPLE, UNREAD = 300, 100  # values looked at: the most frequent ones, and those that did not fit
 UNREAD_AT_MOST = 1_000  # values that did not fit, fetched
 TURNS = 4  # times that the style is chosen anew, with values that did not fit
 
@@ -53,7 +53,7 @@ class Column:
     longest: int = 0
     missing: dict[str, int] = field(default_factory=dict)  # words for "no value", with their counts
     frequent: list[tuple[str, int]] = field(default_factory=list)  # the most frequent values, with their counts
-    sample: list[str] = field(default_factory=list)  # these, and some others
+    sample: list[str] = field(default_factory=list)  # the values that the choice of a style looks at
     style: Style | None = None  # None: text
     missing_words: list[str] = field(default_factory=list)  # those of this column alone
     facts: Json = field(default_factory=dict)
@@ -94,33 +94,33 @@ class Describer:
         """Make the tables of the columns' values, without the blanks around them."""
         self._measured = {}
         texts = [f"coalesce(c{number}, '')" for number in numbers]
-        if len(numbers) == 1:
-            cells = f"SELECT {numbers[0]} AS col, {texts[0]} AS value FROM cells"
+        if len(numbers) == 1:  # without the column's number among the keys, which costs a third
+            counted = f"SELECT {texts[0]} AS value, count(*)::BIGINT AS n FROM cells GROUP BY 1"
+            found = f"SELECT {numbers[0]} AS col, value, n FROM ({counted})"
         else:
             cells = f"SELECT unnest({list(numbers)}) AS col, unnest([{', '.join(texts)}]) AS value FROM cells"
-        counted = "SELECT col, {value} AS value, {n}::BIGINT AS n FROM {source} GROUP BY ALL"
-        first = counted.format(value="value", n="count(*)", source=f"({cells})")
-        self._query(f"CREATE OR REPLACE TEMP TABLE found AS {first}")
+            found = f"SELECT col, value, count(*)::BIGINT AS n FROM ({cells}) GROUP BY ALL"
+        self._query(f"CREATE OR REPLACE TEMP TABLE found AS {found}")
         # Blanks sort before "!".
         if self._query("SELECT 1 FROM found WHERE value < '!' AND value > '' OR ends_with(value, ' ') LIMIT 1"):
-            again = counted.format(value=f"trim(value, {quoted(BLANKS)})", n="sum(n)", source="found")
+            again = f"SELECT col, trim(value, {quoted(BLANKS)}) AS value, sum(n)::BIGINT AS n FROM found GROUP BY ALL"
             self._query(f"CREATE OR REPLACE TEMP TABLE found AS {again}")
         self._query(f"CREATE OR REPLACE TEMP VIEW present AS SELECT * FROM found WHERE {PRESENT}")
 
     def _count(self, columns: dict[int, Column]) -> None:
         for number, rows in self._query("SELECT col, sum(n)::BIGINT FROM found GROUP BY col"):
             columns[number].rows = rows
-        some = f"min_by(value, hash(value), {RANDOM})"
-        frequent = f"min_by(value[1:{SHOWN}], (-n, value), {FREQUENT}), max(n, {FREQUENT})"
+        # Of equally frequent values, the hash takes some: so they are neither the first nor the last of an order.
+        sample = f"min_by(value, hash(value) / 18446744073709551616.0 - n, {SAMPLE}), max(n, {SAMPLE})"
         found = self._query(
             "SELECT col, sum(n)::BIGINT, count(*), min(length(value)), max(length(value)), "
-            f"{some}, {frequent} FROM present GROUP BY col"
+            f"{sample} FROM present GROUP BY col"
         )
-        for number, present, distinct, shortest, longest, others, values, counts in found:
+        for number, present, distinct, shortest, longest, values, counts in found:
             column = columns[number]
             column.present, column.distinct, column.shortest, column.longest = present, distinct, shortest, longest
-            column.frequent = list(zip(values, counts, strict=True))
-            column.sample = list(dict.fromkeys([*values, *others]))
+            column.frequent = sorted(zip(values, counts, strict=True), key=lambda item: (-item[1], item[0]))
+            column.sample = values
         written = f"NOT ({PRESENT}) AND value <> ''"
         for number, word, n in self._query(f"SELECT col, value, n FROM found WHERE {written} ORDER BY n DESC"):
             columns[number].missing[word] = n
@@ -242,7 +242,7 @@ def _facts(column: Column, measured: Json) -> Json:
         facts |= {"type": kind, "shortest": column.shortest, "longest": column.longest}
     elif column.missing_words:
         facts["missing_word"] = column.missing_words[0]
-    return facts | measured | {"top": [{"value": value, "count": n} for value, n in top]}
+    return facts | measured | {"top": [{"value": value[:SHOWN], "count": n} for value, n in top]}
 
 
 def _words_for_missing(unread: dict[str, int], total: int, present: int) -> list[str]:
