@@ -70,6 +70,8 @@ class Table:
                 "autoload_known_extensions": False,
             },
         )
+        # `query_progress` needs the progress bar, which would go to the standard output.
+        self.connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         # Compressing costs as much as reading the file, and the database is deleted in the end.
         self.connection.execute("SET force_compression = 'uncompressed'; SET TimeZone = 'UTC'")
 

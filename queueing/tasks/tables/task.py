@@ -43,6 +43,8 @@ heavy_task = HeavyTask(
     form=TableForm,
     result_template="tables/result.html",
     isolated=True,
+    # DuckDB looks there for limits of memory and processors, and ends if it may not.
+    readable=(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")),
     timeout=900,
     typical_seconds=5,  # most tables have less than 50 MB
     processes=0,
