@@ -17,7 +17,7 @@ from queueing.tasks.tables.dialect import head_bytes
 from queueing.tasks.tables.encoding import has_old_line_ends, marked
 from queueing.tasks.tables.look import look
 from queueing.tasks.tables.other_formats import HEADS, refusal_of_text
-from queueing.tasks.tables.words import Json, short
+from queueing.tasks.tables.words import Json, doubt, read_as, short
 
 CHUNK = 256 * 1024  # bytes of one read
 MOST_NULS = 0.01  # share of NUL bytes in a text; a program may leave some
@@ -85,13 +85,11 @@ class TableForm(EntryForm):
         _check_nuls(head.content.count(b"\0"), len(head.content), may_have_nul=bool(head.wide_codec))
         seen = head.look()
         return {
-            "encoding": seen["encoding"],
-            "delimiter": seen["delimiter"],
-            "header": seen["header"],
+            "read": read_as(seen["encoding"], seen["delimiter"], "," if options.get("decimal") == "comma" else ""),
             "names": [short(name, LENGTH) for name in seen["names"][:COLUMNS]],
             "rows": [[short(cell, LENGTH) for cell in row[:COLUMNS]] for row in seen["rows"]],
             "more": max(0, len(seen["names"]) - COLUMNS),
-            "doubts": seen["doubts"],
+            "doubts": [doubt(found) for found in seen["doubts"]],
         }
 
 
