@@ -66,7 +66,8 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 
 def may_frame_previews(page: HttpResponse) -> HttpResponse:
     """The page of a form, which may have a frame with a page of this site."""
-    page.headers[str(CSP.HEADER_ENFORCE)] = build_policy(settings.SECURE_CSP | {"frame-src": [CSP.SELF]})
+    policy: dict[str, Any] = settings.SECURE_CSP | {"frame-src": [CSP.SELF]}
+    page.headers[str(CSP.HEADER_ENFORCE)] = build_policy(policy)
     return page
 
 

@@ -39,7 +39,7 @@ def _gist(column: Json, top: list[Json], present: int) -> str:
         return ""
     if top[0]["count"] == 1:
         return "each value once"
-    return f"{short(top[0]['value'], 30)} {share(top[0]['count'], present)}"
+    return f"{short(top[0]['value'], 30)} ({share(top[0]['count'], present)})"
 
 
 def _facts(column: Json) -> dict[str, str]:

@@ -120,7 +120,7 @@ function showAnswer(page) {
   const answer = page.getElementById("join");
   if (answer) {
     form.replaceWith(answer);
-    return preview.askSoon();
+    return form.fileField.matches("[aria-invalid=true]") || preview.askSoon();
   }
   const heading = page.querySelector("h1");
   document.getElementById("main").replaceWith(page.getElementById("main"));

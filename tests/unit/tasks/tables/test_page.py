@@ -72,10 +72,10 @@ def test_the_overview_has_a_line_for_each_column_and_the_facts_are_folded(
     rows = [["Bree" if number % 4 else "", str(number), f"2024-01-{number % 28 + 1:02}", "x"] for number in range(100)]
     result = result_of(["town", "n", "day", "same"], *rows)
     assert [(card["name"], card["type"], card["missing"], card["gist"]) for card in result["cards"]] == [
-        ("town", "text", "25 %", "Bree 100 %"),
+        ("town", "text", "25 %", "Bree (100 %)"),
         ("n", "whole number", "", "0 to 99"),
         ("day", "date", "", "2024-01-01 to 2024-01-28"),
-        ("same", "text", "", "x 100 %"),
+        ("same", "text", "", "x (100 %)"),
     ]
     assert [bool(card["spark"]) for card in result["cards"]] == [False, True, True, False]
     shown = page_of(result)
