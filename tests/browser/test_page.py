@@ -344,7 +344,16 @@ def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors
     heads += [b"\xef\xbb\xbf <Table>", b"\xa0<html>", b"\x1c<html>", b"\x0b\x0c<?XML ?>", b"<tables>", b"<tr\xa0>"]
     heads += [b'\xef\xbb\xbf[\r\n  {"a": 1}', b"\xcf\xbb\xbf{\n1,", b"[\n-1.5e3,\n", b'{\n "\xff\xb5\xdf": 1}']
     heads += [b"-- MySQL dump 10", b"--\n-- PostgreSQL", b"/* \xff */ insert into t values (1)", b"Set name;price\n"]
-    heads += [b"SET x;\nCREATE table a", b"create tables\n", b"drop\xa0table a", b'{"a": 1}', b"<none>,5", b"[mm]\n1"]
+    heads += [
+        b"SET x;\nCREATE table a",
+        b"create tables\n",
+        b"drop\xa0table a",
+        b'{"a": 1}',
+        b"<none>,5",
+        b"[mm]\n1",
+        b"{\\rtf1",
+    ]
+    heads += [b"{\\rtf1", b"%!PS-Adobe", b"begin:vcard", b"<DIV class=x>"]
     heads += [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SQLite format 3\0", b"a,b\n1,2\n", b""]
     for name in ("documents", "tables"):
         page.goto(f"/join/{name}/")

@@ -30,7 +30,7 @@ STATEMENT = (
     + rb"|insert" + SOME + rb"(ignore" + SOME + rb")?into\b[^,;\n]*(\(|values)"
 )  # fmt: skip
 DUMPERS = rb"(mysql|mariadb|postgresql|phpmyadmin|sqlite|adminer)\b"
-TAG = rb"(html|head|body|table|thead|tbody|tr|svg|rss)(>|/|" + BLANK + rb"[^>]*>)"
+TAG = rb"(html|head|body|title|meta|style|script|div|table|thead|tbody|tr|svg|rss)(>|/|" + BLANK + rb"[^>]*>)"
 
 TEXTS = (
     (BEFORE + rb"<(!doctype\b|!--|\?xml\b|" + TAG + rb")", WEB_PAGE),
@@ -51,9 +51,12 @@ HEADS = (
     (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "This is a packed file; unpack it first."),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP", "This is a picture, not a table."),
     (rb"%PDF-", "This is a PDF, not a table."),
+    (rb"%!PS|\{\\rtf", "This is a document, not a table; save the table in it as CSV."),
+    (rb"BEGIN:V(CARD|CALENDAR)", "This is an address book or a calendar, not a table; export it as CSV."),
     (rb"PAR1|SQLite format 3\0|ARROW1", "This is a database or a binary table; export it as CSV."),
     *TEXTS,
 )
+JSON_BEGINS = re.compile(r'[\[{]\s*["\[{]')
 PLAUSIBLE = 1_000  # characters of JSON without a mistake: whatever follows, it is JSON
 
 
@@ -62,7 +65,7 @@ def refusal_of_text(text: str, *, whole: bool) -> str:
 
     `whole` says that the text is all of the file, and not its beginning.
     """
-    text = text.lstrip("\ufeff \t\r\n\f\v\0")
+    text = text.lstrip("\ufeff \t\r\n\f\v\0\x1e")
     if text.startswith(("{", "[")) and _is_json(text):
         return JSON_TEXT
     if text.startswith("<") and _is_xml(text, whole=whole):
@@ -76,8 +79,8 @@ def _is_json(text: str) -> bool:
     try:
         value, end = json.JSONDecoder().raw_decode(text)
     except json.JSONDecodeError as error:
-        is_cut_off = error.msg.startswith("Unterminated string")  # the position is that of its beginning
-        return (len(text) if is_cut_off else error.pos) > PLAUSIBLE
+        is_cut_off = error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip())
+        return error.pos > PLAUSIBLE or (is_cut_off and JSON_BEGINS.match(text) is not None)
     except RecursionError:
         return True
     if isinstance(value, list) and len(value) < 2 and not any(isinstance(item, dict | list) for item in value):
