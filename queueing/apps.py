@@ -19,5 +19,5 @@ class QueueingConfig(AppConfig):
         tasks = all_tasks()
         check_all(settings.QUEUEING)
         for task in tasks.values():
-            if task.form.has_check():
+            if task.form.has_check() or task.form.preview_template:
                 checkers.know(task.form)

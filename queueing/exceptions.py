@@ -126,6 +126,18 @@ class TooManyJoins(JoinRefused):
     status = 429
 
 
+class TooManyPreviews(JoinRefused):
+    """Many previews have been asked for from your network just now. Joining works without one."""
+
+    status = 429
+
+
+class NoPreview(JoinRefused):
+    """There is no preview while this line is so busy. Joining works without one."""
+
+    retry_after = 300
+
+
 class TooManyUnseen(JoinRefused):
     """Many places have been taken from your network without a look at their pages. Opening these pages helps, too."""
 

@@ -2,8 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -51,42 +51,63 @@ class EntryForm(forms.Form):
     # Patterns for the beginning of a file, each with the ending of the name under which the file is stored.
     stored_endings: ClassVar[Sequence[tuple[bytes, str]]] = ()
 
+    # Fields that the page shows folded, below this line. Most visitors need none of them.
+    folded: ClassVar[Sequence[str]] = ()
+    fold_summary: ClassVar[str] = "More choices"
+
+    # The template that shows what `preview` returns, as `preview`. Empty: the form has no preview.
+    preview_template: ClassVar[str] = ""
+
     # Set by the brake: the sentence of a check that was not passed; or the code that a passed check is good for, once.
     problem: str = ""
     once: uuid.UUID | None = None
 
     address: str = ""  # of the visitor; see `web/address.py`
     was_checked: bool = False  # True once a checker was asked
+    chosen: Mapping[str, Any] = {}  # in a checker: the options of the task, as `options` returns them
 
     def asked_code(self) -> uuid.UUID:
         """The code of the entry, before anything else of the form is looked at."""
         return self.once or self.fields["code"].clean(self.data.get("code")) or uuid.uuid4()
 
     def full_clean(self) -> None:
-        """Without the check of the brake, nothing that was sent is looked at."""
+        """Without the check of the brake, nothing that was sent is looked at. The check of the file comes last."""
         if self.problem:
             self._errors, self.cleaned_data = ErrorDict(), {}
             self.add_error(None, self.problem)
-        else:
-            super().full_clean()
+            return
+        super().full_clean()
+        if self.is_bound and not self._errors and "file" in self.fields and self.has_check():
+            self._check()
+
+    def _check(self) -> None:
+        """Not in `clean`, which a subclass may override."""
+        self.was_checked = True
+        upload = self.cleaned_data["file"]
+        try:
+            checkers.check(type(self), upload, self.address, self.options())
+        except ValidationError as error:
+            self.add_error("file", error)
+        upload.seek(0)
 
     def clean_code(self) -> uuid.UUID:
         return self.once or self.cleaned_data.get("code") or uuid.uuid4()
 
     def clean_file(self) -> "UploadedFile[Any]":
         upload: UploadedFile[Any] = self.cleaned_data["file"]
+        self.check_head(upload)
+        return upload
+
+    def check_head(self, upload: "UploadedFile[Any]") -> None:
+        """Look at the size and the first bytes, which costs next to nothing. Raises ValidationError."""
         limit = self.max_bytes()
         if upload.size and upload.size > limit:
             raise ValidationError(f"This file is too large; the limit is {readable_size(limit)}.", code="too_large")
         upload.seek(0)
-        if sentence := self.refusal_of(upload.read(HEAD)):
-            raise ValidationError(sentence, code="other_format")
-        if self.has_check():
-            upload.seek(0)
-            self.was_checked = True
-            checkers.check(type(self), upload, self.address)
+        sentence = self.refusal_of(upload.read(HEAD))
         upload.seek(0)
-        return upload
+        if sentence:
+            raise ValidationError(sentence, code="other_format")
 
     @classmethod
     def refusal_of(cls, head: bytes) -> str:
@@ -111,8 +132,49 @@ class EntryForm(forms.Form):
 
         It runs in a checker, a child process with little time and memory (CHECK_SECONDS, CHECK_MEMORY) and no access to
         database, Redis, network and disk. `self` is a form without data there, and `upload` is all that the check sees.
-        The child imports this class by its name, so the class has to be at the top of a module.
+        The child imports this class by its name, so the class has to be at the top of a module. `self.chosen` has the
+        options.
         """
+
+    def preview(self, upload: "UploadedFile[Any]", options: dict[str, Any]) -> Any:
+        """What the visitor sees of a file before joining: JSON of at most 60 KB, for `preview_template`; or None.
+
+        It runs in a checker, as `check_file` does, and `upload` may be no more than the first `preview_bytes` of the
+        file. Raises ValidationError with a sentence for the visitor.
+        """
+
+    @classmethod
+    def preview_bytes(cls) -> int:
+        """The bytes at the beginning of a file that a preview needs. The script of the page sends no more."""
+        return conf.MAX_UPLOAD_BYTES
+
+    @classmethod
+    def as_found(cls, result: Any) -> dict[str, Any]:
+        """The options as the task has found them out, from its result: the first values of the form "Change"."""
+        return {}
+
+    @classmethod
+    def of_options(cls, *arguments: Any, **options: Any) -> Self:
+        """A form with the options alone, without the file. The arguments are those of Django's forms."""
+        form = cls(*arguments, **options)
+        del form.fields["file"], form.fields["code"]
+        return form
+
+    @classmethod
+    def has_options(cls) -> bool:
+        """True if the task has options."""
+        return bool(cls.base_fields.keys() - {"code", "file"})
+
+    def open_fields(self) -> list[forms.BoundField]:
+        """The visible fields that are not folded."""
+        return [field for field in self.visible_fields() if field.name not in self.folded]
+
+    def folded_fields(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name in self.folded]
+
+    def is_unfolded(self) -> bool:
+        """True if a folded field needs to be seen: it has an error, or another value than at first."""
+        return any(field.errors or field.value() != field.initial for field in self.folded_fields())
 
     @classmethod
     def has_check(cls) -> bool:

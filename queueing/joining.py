@@ -5,6 +5,7 @@ A visitor's entry is unseen until somebody looks at its page (`look`); only then
 The row comes first. Its place in Redis follows the commit; if Redis is away then, the keeper repairs it.
 """
 
+import json
 import logging
 import uuid
 from collections.abc import Iterator
@@ -96,16 +97,17 @@ def join(
     return _take_place(entry, Upload(upload, content_type), is_once=is_once, look=look)
 
 
-def join_again(entry: Entry, owner: Owner) -> Entry:
+def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None) -> Entry:
     """A new entry that shares the input: at the end of the line, or in the old place if our machines lost that one.
 
-    Raises as `join`, or UnusableInput if the input is gone.
+    The options are those of the entry, or others. Raises as `join`, or UnusableInput if the input is gone.
     """
+    kwargs: Any = entry.kwargs if options is None else normalize_json(options)
     new = Entry(
-        code=_next_code(entry),
+        code=_next_code(entry, kwargs),
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
-        kwargs=entry.kwargs,
+        kwargs=kwargs,
         **_old_rank(entry),
         **owner.columns(),
     )
@@ -280,7 +282,12 @@ def _old_rank(entry: Entry) -> dict[str, Any]:
     return {"priority": entry.heavy_task.task.priority}
 
 
-def _next_code(entry: Entry) -> uuid.UUID:
-    """The code of the entry that follows this one: the same each time, so that two clicks make one entry."""
-    digest = salted_hmac("queueing.joining.join_again", entry.code.hex, algorithm="sha256").digest()
+def _next_code(entry: Entry, kwargs: dict[str, Any]) -> uuid.UUID:
+    """The code of the entry that follows this one with these options: the same each time.
+
+    So two clicks make one entry, and a click with other options makes another one.
+    """
+    changed = "" if kwargs == entry.kwargs else json.dumps(kwargs, sort_keys=True)
+    text = entry.code.hex + changed
+    digest = salted_hmac("queueing.joining.join_again", text, algorithm="sha256").digest()
     return uuid.UUID(bytes=digest[:16], version=4)

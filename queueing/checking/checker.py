@@ -63,9 +63,9 @@ class Checker:
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise NotStarted(f"A checker did not start: {self._end_of_dying()}.") from error
 
-    def ask(self, form: str, upload: "UploadedFile[Any]", seconds: float) -> Message:
-        """Does this form take this file? {"died": why} if the checker gave no answer in time; then it has ended."""
-        question = {"form": form, "name": upload.name, "type": upload.content_type}
+    def ask(self, question: Message, upload: "UploadedFile[Any]", seconds: float) -> Message:
+        """The answer to a question about this file. {"died": why} if none came in time; then the checker has ended."""
+        question = question | {"name": upload.name, "type": upload.content_type}
         self.checks += 1
         with descriptor_of(upload) as descriptor:
             try:

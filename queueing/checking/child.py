@@ -1,10 +1,11 @@
 """The program of a checker: `python -m queueing.checking.child <pid of the web process> <descriptor of the socket>`.
 
 The first message says which forms to import and which settings they see. Then the process gives its rights away, and
-answers one question after another: does this form take this file?
+answers one question after another: does this form take this file, and with {"preview": True}, what does it show of it?
 """
 
 import importlib
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import warnings
 from typing import Any
 
 from queueing import sandbox
-from queueing.checking.messages import Message, receive, receive_with_file, send
+from queueing.checking.messages import LIMIT, Message, receive, receive_with_file, send
 
 OPEN_FILES = 32  # of the process: the standard three, the socket, the upload, and what a late import opens
 START_SECONDS = 60  # until the first message has come
@@ -63,7 +64,7 @@ def imported(name: str) -> Any:
 
 
 def answer(forms: dict[str, Any], question: Message, descriptor: int) -> Message:
-    """The answer to one question: {"fine": True}, or why not."""
+    """The answer to one question: {"fine": True}, {"fine": True, "preview": …}, or why not."""
     from django.core.exceptions import ValidationError
     from django.core.files.uploadedfile import UploadedFile
 
@@ -73,6 +74,9 @@ def answer(forms: dict[str, Any], question: Message, descriptor: int) -> Message
             return {"broken": form}
         upload = UploadedFile(content, question["name"], question["type"], os.fstat(descriptor).st_size)
         try:
+            form.chosen = question["options"]
+            if question["preview"]:
+                return {"fine": True, "preview": bounded(form.preview(upload, question["options"]))}
             form.check_file(upload)
         except ValidationError as error:
             return {"refused": [str(sentence)[:TOLD] for sentence in error.messages[:5]]}
@@ -81,6 +85,13 @@ def answer(forms: dict[str, Any], question: Message, descriptor: int) -> Message
         except Exception:  # noqa: BLE001  # whatever a library may raise
             return {"error": traceback.format_exc()[-TOLD:]}
     return {"fine": True}
+
+
+def bounded(preview: Any) -> Any:
+    """The preview, which has to fit into a message. Raises ValueError."""
+    if len(json.dumps(preview)) > LIMIT - 1_000:
+        raise ValueError("The preview is larger than a message")
+    return preview
 
 
 if __name__ == "__main__":

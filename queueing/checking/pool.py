@@ -14,6 +14,7 @@ import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Any
 
@@ -58,22 +59,34 @@ class Checkers:
         with self._changed:
             self._forms.add(name_of(form))
 
-    def check(self, form: type, upload: "UploadedFile[Any]", address: str = "") -> None:
+    def check(
+        self, form: type, upload: "UploadedFile[Any]", address: str = "", options: dict[str, Any] | None = None
+    ) -> None:
         """Have a checker call this form's `check_file`. Addresses share the checkers fairly.
 
         Raises ValidationError with sentences for the visitor, Busy, or CheckBroken if the form cannot be imported.
         """
-        name = name_of(form)
-        with self._places.taken(address):
-            checker = self._take(name)
+        question = {"form": name_of(form), "options": options or {}, "preview": False}
+        _judge(self._ask(question, upload, self._places.taken(address)), name_of(form))
+
+    def preview(self, form: type, upload: "UploadedFile[Any]", address: str, options: dict[str, Any]) -> Any:
+        """Have a checker call this form's `preview`, while no check waits. Returns any JSON; raises as `check`."""
+        question = {"form": name_of(form), "options": options, "preview": True}
+        answer = self._ask(question, upload, self._places.taken(address, is_preview=True))
+        _judge(answer, name_of(form))
+        return answer.get("preview")
+
+    def _ask(self, question: Message, upload: "UploadedFile[Any]", place: AbstractContextManager[None]) -> Message:
+        with place:
+            checker = self._take(question["form"])
             answer: Message = {"died": "the web process gave up"}
             try:
-                answer = checker.ask(name, upload, conf.CHECK_SECONDS)
+                answer = checker.ask(question, upload, conf.CHECK_SECONDS)
             finally:
                 is_kept = self._give_back(checker, answer)
         if not is_kept:
             self._starter.submit(self._start_next, checker.start)
-        _judge(answer, name)
+        return answer
 
     def end(self) -> None:
         """End the idle checkers; a busy one ends with this process."""

@@ -1,6 +1,7 @@
 """The web processes: pages, sockets, and the beat for all open pages.
 
 urls.py, views.py      the pages; joining_pages.py has the parts around a join
+previews.py            the preview of a file before a join; meter.py counts those of each address
 middleware.py          a request while Redis or the database is away
 database.py            the pool of connections to PostgreSQL
 brake.py               the check of the form, in a flood

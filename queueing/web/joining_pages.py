@@ -14,6 +14,7 @@ from queueing.conf import conf
 from queueing.exceptions import CheckFailed, FormInvalid, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
+from queueing.models import Entry
 from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
@@ -86,6 +87,19 @@ class LookIntoForm:
         raise FormInvalid
 
 
+def changed_options(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
+    """The options of "Join again" with other ones, as the task's form cleans them; None: they stay as they are.
+
+    Raises FormInvalid for values that the form does not offer.
+    """
+    if "change" not in request.POST:
+        return None
+    form = entry.heavy_task.form.of_options(request.POST)
+    if not form.is_valid():
+        raise FormInvalid
+    return form.options()
+
+
 def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:
     sample = heavy_task.sample
     if "sample" not in request.POST or sample is None:
@@ -112,6 +126,7 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
         joining.check_storage(heavy_task, visitor.as_guest(), 1)
     except JoinRefused as error:
         refusal = error
+    check = brake.markup(request, heavy_task.name)
     max_bytes = min(form.max_bytes(), budget.largest_file() or form.max_bytes())
     return {
         "task": heavy_task,
@@ -120,7 +135,8 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
         "max_bytes": max_bytes,
         "max_size": readable_size(max_bytes),
         "refused_heads": json.dumps(heads),
-        "brake": brake.markup(request, heavy_task.name),
+        "brake": check,
+        "has_preview": bool(form.preview_template) and not check,
     } | _refusal_context(visitor, refusal)
 
 

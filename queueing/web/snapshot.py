@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.urls import reverse
+from django.utils import timezone
 
 from queueing import inputs, joining
 from queueing.conf import conf
@@ -130,7 +131,7 @@ def _again_seconds(entry: Entry) -> float | None:
 def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool) -> dict[str, Any]:
     """The context of the entry's page, and of its partial on the socket. Staff are no owners: their page says so."""
     done, now = entry.has_result, now or read(entry)
-    return {
+    context = {
         "entry": entry,
         "is_owner": is_owner,
         "task": entry.heavy_task,
@@ -140,3 +141,16 @@ def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool) -
         "files": {file.name: file for file in entry.files.all()} if done else {},
         "keep_minutes": round(conf.KEEP_GRACE / 60),
     }
+    return context | (_change_context(entry) if done and is_owner else {})
+
+
+def _change_context(entry: Entry) -> dict[str, Any]:
+    """The form by which the owner of a result joins again with other options, while the input is kept."""
+    form = entry.heavy_task.form
+    left = inputs.seconds_left(entry) if form.has_options() else None
+    if left is None:
+        return {}
+    change = form.of_options(initial=entry.kwargs | form.as_found(entry.result), auto_id="change_%s")
+    for field in change.fields.values():
+        field.widget.attrs["form"] = "again"  # the form with the token, which is outside of the partial
+    return {"change": change, "change_until": timezone.now() + timedelta(seconds=left)}

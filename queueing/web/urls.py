@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from queueing.web import health, views
+from queueing.web import health, previews, views
 
 app_name = "queueing"
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("join/<slug:name>/", views.join, name="join"),
+    path("join/<slug:name>/preview/", previews.preview, name="preview"),
     path("entry/<uuid:code>/", views.entry_page, name="entry"),
     path("entry/<uuid:code>/status.json", views.status, name="status"),
     path("entry/<uuid:code>/goodbye/", views.goodbye, name="goodbye"),

@@ -4,6 +4,7 @@ import contextlib
 import uuid
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,6 +28,7 @@ from queueing.web.database import give_connection_back
 from queueing.web.download import Download
 from queueing.web.joining_pages import (
     LookIntoForm,
+    changed_options,
     form_context,
     limit_of_form,
     line_context,
@@ -34,6 +36,7 @@ from queueing.web.joining_pages import (
     refused,
     submitted,
 )
+from queueing.web.previews import may_frame_previews
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -96,7 +99,8 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
 
 def _form_page(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> HttpResponse:
     status = 422 if form.is_bound else 200
-    return render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
+    page = render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
+    return may_frame_previews(page) if form.preview_template else page
 
 
 # The entry
@@ -164,7 +168,10 @@ def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
-    """A new place with the same input. Pressed twice, or while the entry is live, it leads to the live one."""
+    """A new place with the same input, and with other options if some are sent with "change".
+
+    Pressed twice, or while the entry is live, it leads to the live one.
+    """
     entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
     if not visitor.owns(entry):
         raise Http404  # a new place would be the staff member's, with the visitor's input
@@ -172,7 +179,9 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         return _see_other(entry)
     owner = visitor.as_owner()
     try:
-        successor = joining.join_again(entry, owner)
+        successor = joining.join_again(entry, owner, changed_options(request, entry))
+    except FormInvalid:
+        raise BadRequest from None
     except JoinRefused as refusal:
         return refused(request, entry.heavy_task, refusal)
     except UnusableInput as error:

@@ -409,9 +409,9 @@ def test_keys_alone_lead_from_the_list_to_the_result(site: Site, visitors: Visit
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     assert json.loads(download.value.path().read_text())["rows"] > 0
-    tab_to(page, page.locator("summary").first)
+    tab_to(page, page.locator(".column summary").first)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("table").first).to_be_visible()
+    expect(page.locator(".facts").first).to_be_visible()
     tab_to(page, page.get_by_role("link", name="Start with another file"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/join/tables/")

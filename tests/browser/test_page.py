@@ -341,6 +341,19 @@ def test_browser_and_server_refuse_the_same_files(site: Site, visitors: Visitors
     ]
     heads += [b"GIF89a", b"BM" + bytes(12) + b"(\0\0\0", b"BMW 320", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypisom"]
     heads += [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"]
+    heads += [b"\xef\xbb\xbf <Table>", b"\xa0<html>", b"\x1c<html>", b"\x0b\x0c<?XML ?>", b"<tables>", b"<tr\xa0>"]
+    heads += [b'\xef\xbb\xbf[\r\n  {"a": 1}', b"\xcf\xbb\xbf{\n1,", b"[\n-1.5e3,\n", b'{\n "\xff\xb5\xdf": 1}']
+    heads += [b"-- MySQL dump 10", b"--\n-- PostgreSQL", b"/* \xff */ insert into t values (1)", b"Set name;price\n"]
+    heads += [
+        b"SET x;\nCREATE table a",
+        b"create tables\n",
+        b"drop\xa0table a",
+        b'{"a": 1}',
+        b"<none>,5",
+        b"[mm]\n1",
+        b"{\\rtf1",
+    ]
+    heads += [b"{\\rtf1", b"%!PS-Adobe", b"begin:vcard", b"<DIV class=x>"]
     heads += [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SQLite format 3\0", b"a,b\n1,2\n", b""]
     for name in ("documents", "tables"):
         page.goto(f"/join/{name}/")
@@ -463,6 +476,8 @@ def test_a_table_is_shown_with_its_charts(site: Site, visitors: Visitors, proces
     expect(headline(page)).to_have_text("You are next")
     processes.worker("tables")
     expect(headline(page)).to_have_text("Here is your result", timeout=30_000)
+    for column in page.locator(".column > details > summary").all():
+        column.click()
     charts = page.get_by_role("img", name=re.compile("."))
     assert charts.count() >= 12
     assert all(box and box["width"] > 100 for box in (chart.bounding_box() for chart in charts.all()[:12]))

@@ -64,6 +64,7 @@ class Pages:
             "home": lambda: visit.get("/"),
             "form": lambda: visit.get(FORM),
             "join": Visitor().send,
+            "preview": lambda: Visitor().client.post("/join/tables/preview/"),
             "entry": lambda: visit.get(url(entry)),
             "status": lambda: visit.get(url(entry, "status.json")),
             "goodbye": lambda: visit.post(url(entry, "goodbye/")),

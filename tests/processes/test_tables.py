@@ -84,16 +84,14 @@ def peak_of(path: Path) -> tuple[int, int]:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
-    """TABLE_MEGABYTES=500 measures the promise itself: 500 MB in under 1 GB."""
+    """TABLE_MEGABYTES=500 measures the promise itself: 500 MB of table in under 500 MB of memory."""
     megabytes = int(os.environ.get("TABLE_MEGABYTES", "50"))
     rows = {name: write_table(tmp_path / f"{name}.csv", size) for name, size in [("small", 20), ("large", megabytes)]}
     found = {name: peak_of(tmp_path / f"{name}.csv") for name in rows}
     (tmp_path / "large.csv").unlink()  # pytest keeps the folder
     print(found)  # noqa: T201  # the figures, with pytest -s
     assert {name: count for name, (count, _) in found.items()} == rows
-    (_, small), (_, large) = found["small"], found["large"]
-    assert large < small + (megabytes - 20)  # a table kept in memory takes at least its own size
-    assert large < 1024
+    assert max(peak for _, peak in found.values()) < 500
 
 
 def test_neither_web_nor_worker_loads_duckdb_before_the_task_runs() -> None:

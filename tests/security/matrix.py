@@ -87,6 +87,8 @@ TABLE = """
 ""                                                        POST 405 405 405 405 405 405 405 405 405
 "join/<slug:name>/"                                       GET  200 200 200 200 200 200 200 200 200
 "join/<slug:name>/"                                       POST 422 422 422 422 422 422 422 422 422
+"join/<slug:name>/preview/"                               GET  405 405 405 405 405 405 405 405 405
+"join/<slug:name>/preview/"                               POST 422 422 422 422 422 422 422 422 422
 "entry/<uuid:code>/"                                      GET  200 404 404 404 200 404 200 404 200
 "entry/<uuid:code>/"                                      POST 405 405 405 405 405 405 405 405 405
 "entry/<uuid:code>/status.json"                           GET  200 404 404 404 200 404 200 404 200

@@ -66,7 +66,7 @@ class Stage:
             "<path:content_type_id>": str(ContentType.objects.get_for_model(Entry).pk),
             "<uuid:code>": str(entry.code),
             "<str:name>": "answer.txt",
-            "<slug:name>": "probe",
+            "<slug:name>": "tables" if "preview/" in route else "probe",  # the probe has no preview
             "<id>": str(self.user.pk),
             "<path:object_id>": str(row.pk),
         }

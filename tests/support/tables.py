@@ -11,5 +11,5 @@ def invented(seed: int) -> random.Random:
 
 
 def charts_of(page: str) -> list[ET.Element]:
-    """The SVG charts of a result's page."""
-    return [ET.fromstring(chart) for chart in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]  # noqa: S314  # our own
+    """The SVG charts of a result's page, without the small ones of the overview."""
+    return [ET.fromstring(chart) for chart in re.findall(r'<svg class="chart.*?</svg>', page, re.DOTALL)]  # noqa: S314  # our own

@@ -9,13 +9,37 @@ VALUES = 6  # frequent values shown
 def card(column: Json) -> Json:
     """The card of one column of the profile, as `tables/result.html` reads it."""
     top = _top(column)
-    return {
-        "name": short(column["name"]),
-        "type": column["type"],
+    return overview(column) | {
         "facts": [{"label": label, "value": value} for label, value in _facts(column).items()],
         "chart": _histogram(column) if "histogram" in column else _bars(column, top),
         "top": top,
     }
+
+
+def overview(column: Json) -> Json:
+    """The line of one column in the overview."""
+    present = column["rows"] - column["missing"]
+    top = column.get("top", [])
+    counts = column["histogram"]["counts"] if "histogram" in column else [item["count"] for item in top]
+    return {
+        "name": short(column["name"]),
+        "type": column["type"],
+        "missing": share(column["missing"], column["rows"]) if column["missing"] else "",
+        "spark": charts.spark(counts[: charts.SPARKS]) if counts and counts[0] < present else "",
+        "gist": _gist(column, top, present),
+    }
+
+
+def _gist(column: Json, top: list[Json], present: int) -> str:
+    """The range of a column of numbers or dates; else its most frequent value."""
+    if "quantiles" in column:
+        low, high = figure(column["min"]), figure(column["max"])
+        return " ".join(filter(None, [low if low == high else f"{low} to {high}", short(column.get("unit", ""), 12)]))
+    if not top:
+        return ""
+    if top[0]["count"] == 1:
+        return "each value once"
+    return f"{short(top[0]['value'], 30)} ({share(top[0]['count'], present)})"
 
 
 def _facts(column: Json) -> dict[str, str]:
@@ -33,7 +57,7 @@ def _facts(column: Json) -> dict[str, str]:
 def _missing(column: Json) -> str:
     if not column["missing"]:
         return "none"
-    words = [f"{count:,} written {word}" for word, count in column["missing_written_as"].items()]
+    words = [f"{count:,} written {short(word)}" for word, count in column["missing_written_as"].items()]
     return ", ".join([f"{column['missing']:,} ({share(column['missing'], column['rows'])})", *words])
 
 
@@ -50,7 +74,7 @@ def _measured(column: Json) -> dict[str, str]:
     exact = column["quantiles_exact"]
     hedge = "" if exact else "about "
     q = {name: figure(value, digits=6 if exact else 3) for name, value in column["quantiles"].items()}
-    is_date = "written_as" in column
+    is_date = isinstance(column["min"], str)
     facts = {
         "First" if is_date else "Smallest": figure(column["min"]),
         "Last" if is_date else "Largest": figure(column["max"]),
@@ -59,8 +83,12 @@ def _measured(column: Json) -> dict[str, str]:
         "Half lie from": f"{hedge}{q['0.25']} to {q['0.75']}",
         "90 % lie from": f"{hedge}{q['0.05']} to {q['0.95']}",
     }
-    if is_date:
-        facts["Read as"] = column["written_as"]
+    if unit := column.get("unit"):
+        facts["Unit"] = short(unit)
+    if column.get("decimal") == ",":
+        facts["Decimal mark"] = "comma"
+    if written := column.get("written_as"):
+        facts["Read as"] = f"{written}; day and month may be swapped" if column.get("dates_fit") == "both" else written
     if others := column["rows"] - column["missing"] - column["readable"]:
         facts["Not a date" if is_date else "Not a number"] = f"{others:,}"
     return facts

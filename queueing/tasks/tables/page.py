@@ -3,41 +3,99 @@
 It is stored in `Entry.result`, so it is kept small: the whole profile is the file profile.json.
 """
 
-from queueing.tasks.tables.card import card
-from queueing.tasks.tables.words import Json, counted, were
+from queueing.tasks.tables.card import card, overview
+from queueing.tasks.tables.words import Json, counted, doubt, read_as, short, were
 
-COLUMNS = 60  # columns shown; profile.json has all
+COLUMNS = 60  # columns shown with all of their facts; profile.json has all
+MORE = 140  # further columns shown with a line each
+ROWS, CELL = 10, 40  # rows shown, of the beginning and of each part that was set apart; characters of a cell
+ODD = 5  # rows shown of those that do not fit
+APART = {
+    "totals": "Totals",
+    "footer": "Lines below the table",
+    "second table": "A second table",
+    "comments": "Comments",
+}
 
 
 def page(profile: Json) -> Json:
-    """The summary, the notes, and a card for each of the first COLUMNS columns."""
+    """The summary, the doubts and notes, the columns, and some of the rows."""
     columns = profile["columns"]
     return {
         "rows": counted(profile["rows"], "row"),
         "columns": counted(len(columns), "column"),
         "delimiter": profile["delimiter"],
         "encoding": profile["encoding"],
+        "read": read_as(profile["encoding"], profile["delimiter"], profile["decimal_mark"]),
+        "doubts": [
+            {"choice": found["choice"], "read_as": found["read_as"], "sentence": doubt(found)}
+            for found in profile.get("doubts", [])
+        ],
         "notes": _notes(profile),
         "cards": [card(column) for column in columns[:COLUMNS]],
+        "more": [overview(column) for column in columns[COLUMNS : COLUMNS + MORE]],
+        "sample": {
+            "names": [short(column["name"], CELL) for column in columns[:COLUMNS]],
+            "rows": _cells(profile.get("sample", [])),
+        },
+        "odd": [
+            {"row": f"{odd['row']:,}", "fields": counted(odd["fields"], "field"), "text": short(odd["text"], 100)}
+            for odd in profile.get("odd_rows", [])[:ODD]
+        ],
+        "apart": [
+            {"title": short(part["what"]), "count": _shown_of(part), "rows": _cells(part["rows"])}
+            for part in _apart(profile)
+        ],
     }
+
+
+def _apart(profile: Json) -> list[Json]:
+    """The parts of the file that were not read as rows of the table, the titles above it first."""
+    titles = [[title] for title in profile.get("titles", [])]
+    above = [{"what": "Lines above the table", "rows": titles, "count": profile["titles_above"]}] if titles else []
+    return above + [part | {"what": APART.get(part["what"], part["what"])} for part in profile.get("apart", [])]
+
+
+def _shown_of(part: Json) -> str:
+    shown, count = min(len(part["rows"]), ROWS), part["count"]
+    return counted(count, "row") if shown >= count else f"the first {shown} of {counted(count, 'row')}"
+
+
+def _cells(rows: list[list[str]]) -> list[list[str]]:
+    return [[short(cell, CELL) for cell in row[:COLUMNS]] for row in rows[:ROWS]]
 
 
 def _notes(profile: Json) -> list[str]:
     """One sentence for each defect of the table, and for each limit of the figures."""
     columns = profile["columns"]
-    titles, ragged, unreadable = profile["titles_above"], profile["ragged_rows"], profile["unreadable_characters"]
+    titles, unreadable = profile["titles_above"], profile["unreadable_characters"]
     notes = {
         "There are no rows under the header.": not profile["rows"],
         "The first row was read as data, so the columns go by their numbers.": not profile["header"],
         f"{counted(titles, 'line')} above the table {were(titles)} passed over.": titles,
-        f"{counted(ragged, 'row')} had more or fewer fields than there are columns: what is missing counts as missing, "
-        "what is too much was left out.": ragged,
+        **_ragged(profile),
         f"{counted(unreadable, 'character')} could not be read and {were(unreadable)} replaced.": unreadable,
-        "Numbers were read with a decimal comma.": profile["decimal_mark"] == ",",
+        f"The mark {profile.get('quote')} was read as the quotation mark.": profile.get("quote", "") not in {"", '"'},
         "“About” and “at least” mark estimates: such a column has too many different values to keep them all.": not all(
             column["exact"] for column in columns
         ),
-        f"The first {COLUMNS} of {len(columns):,} columns are shown here; profile.json has all.": len(columns)
-        > COLUMNS,
+        f"The first {COLUMNS} of {len(columns):,} columns are shown here with their facts; profile.json has all.": (
+            len(columns) > COLUMNS
+        ),
     }
     return [sentence for sentence, applies in notes.items() if applies]
+
+
+def _ragged(profile: Json) -> dict[str, int]:
+    """The sentences about rows that do not have a field for each column."""
+    if "short_rows" not in profile:
+        ragged = profile["ragged_rows"]
+        return {
+            f"{counted(ragged, 'row')} had more or fewer fields than there are columns: what is missing counts as "
+            "missing, what is too much was left out.": ragged
+        }
+    few, many = profile["short_rows"], profile["long_rows"]
+    return {
+        f"{counted(few, 'row')} had fewer fields than there are columns: the others count as missing.": few,
+        f"{counted(many, 'row')} had more fields than there are columns: those were left out.": many,
+    }

@@ -3,6 +3,14 @@
 from typing import Any
 
 LENGTH = 60  # characters shown of a name or a value
+NAMES = 3  # columns that a sentence names
+CHOICES = {
+    "header": "First row",
+    "encoding": "Encoding",
+    "delimiter": "Delimiter",
+    "decimal": "Decimal mark",
+    "dates": "Dates",
+}
 
 type Json = dict[str, Any]
 
@@ -54,3 +62,24 @@ def short(text: str, length: int = LENGTH) -> str:
     """A name or value on one line, cut to `length`. NUL is removed, because PostgreSQL cannot store it."""
     line = " ".join(text.replace("\0", "").split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def read_as(encoding: str, delimiter: str, decimal: str = "") -> str:
+    """ "Read as Windows-1251, semicolon, decimal comma." """
+    mark = {"none": "one column"}.get(delimiter, delimiter)
+    parts = [short(encoding), short(mark), *(["decimal comma"] if decimal == "," else [])]
+    return f"Read as {', '.join(parts)}."
+
+
+def doubt(found: Json) -> str:
+    """A close decision: "Encoding: read as Windows-1251; KOI8-R fits, too." """
+    others = [short(other["label"]) for other in found.get("others", [])]
+    where = f" in {listed(found['columns'])}" if found.get("columns") else ""
+    fits = f"; {' or '.join(others)} {'fits' if len(others) == 1 else 'fit'}, too" if others else ", which is a guess"
+    return f"{CHOICES[found['choice']]}{where}: read as {short(found['label'])}{fits}."
+
+
+def listed(names: list[str]) -> str:
+    """ "a, b, c and 7 more"."""
+    more = f" and {len(names) - NAMES:,} more" if len(names) > NAMES else ""
+    return ", ".join(short(name, 40) for name in names[:NAMES]) + more

@@ -113,7 +113,7 @@ class Stage:
 
     def profiled(self) -> Entry:
         entry = self.running("tables")
-        found = profile(TABLE, header="auto", progress=lambda *_: None)
+        found = profile(TABLE, progress=lambda *_: None)
         assert entry.succeed(tables_page(found), [_file(entry, "profile.json", "application/json", b"{}")])
         return entry
 

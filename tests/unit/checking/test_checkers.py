@@ -183,6 +183,18 @@ def test_this_kernel_takes_all_rights_and_another_is_told_of_once(caplog: pytest
         mine.end()
 
 
+def test_a_preview_is_bounded_and_ends_as_a_check_does(settings: Any) -> None:
+    settings.QUEUEING = {"CHECK_SECONDS": 1}
+    shown = checkers.preview(DeedForm, deed("show: 50000"), "", {"a": [1, None]})
+    assert shown == {"shown": "x" * 50_000, "options": {"a": [1, None]}}
+    assert checkers.preview(DeedForm, deed("fine"), "", {}) is None
+    for line, sentence in (("show: 70000", NOT_CHECKED), ("sleep: 60", OVER_BUDGET), ("run", "run: PermissionError")):
+        with pytest.raises(ValidationError) as refused:
+            checkers.preview(DeedForm, deed(line), "", {})
+        assert refused.value.messages == [sentence]
+    assert done("fine") == []
+
+
 # The pool
 
 

@@ -23,8 +23,8 @@ class Site:
         self.checks: list[Future[None]] = []
         self._threads = threads
 
-    def check(self, address: str) -> "Future[None]":
-        self.checks.append(self._threads.submit(self._check, address))
+    def check(self, address: str, *, is_preview: bool = False) -> "Future[None]":
+        self.checks.append(self._threads.submit(self._check, address, is_preview))
         wait_for(lambda: self._arrived() == len(self.checks))
         return self.checks[-1]
 
@@ -39,8 +39,8 @@ class Site:
         self.gates.pop(0)[1].set()
         wait_for(lambda: len(self.order) > begun or not self.places._waiting)
 
-    def _check(self, address: str) -> None:
-        with self.places.taken(address):
+    def _check(self, address: str, is_preview: bool) -> None:
+        with self.places.taken(address, is_preview=is_preview):
             gate = Event()
             self.gates.append((address, gate))
             self.order.append(address)
@@ -88,6 +88,30 @@ def test_few_checks_wait_and_the_crowd_pays_for_those_that_are_refused(
     visitor = site.check(VISITOR)
     wait_for(lambda: sum(future.done() for future in crowd) == 15)
     assert not visitor.done()
+
+
+def test_previews_leave_half_of_the_places_to_checks_and_come_after_them(site: Site) -> None:
+    for number in range(4):
+        site.check(f"{number:016}", is_preview=True)
+    assert site.order == ["0" * 16]
+    site.check(VISITOR)  # although previews wait
+    assert site.order[1:] == [VISITOR]
+    for _ in range(2):
+        site.check(CROWD)
+    site.end_one()  # the preview
+    site.end_one()
+    assert site.order[2:] == [CROWD, CROWD]
+
+
+def test_previews_are_the_first_to_be_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "WAITING", 2)
+    checks = [site.check(CROWD) for _ in range(5)]
+    previews = [site.check(f"{number:016}", is_preview=True) for number in range(3)]
+    wait_for(lambda: sum(future.done() for future in previews) == 2)  # two checks have a place, three and one wait
+    assert {type(future.exception(0)) for future in previews if future.done()} == {Busy}
+    site.check(VISITOR)
+    wait_for(lambda: all(future.done() for future in previews))
+    assert not any(future.done() for future in checks)
 
 
 def test_nothing_is_kept_of_addresses_that_are_gone(site: Site) -> None:

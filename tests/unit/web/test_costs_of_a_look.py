@@ -34,9 +34,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked = list[str]()
     real: Callable[..., None] = Checkers.check
 
-    def check(self: Checkers, form: type, upload: "UploadedFile[Any]", address: str = "") -> None:
+    def check(self: Checkers, form: type, upload: "UploadedFile[Any]", address: str, options: dict[str, Any]) -> None:
         asked.append(address)
-        real(self, form, upload, address)
+        real(self, form, upload, address, options)
 
     monkeypatch.setattr(Checkers, "check", check)
     return asked

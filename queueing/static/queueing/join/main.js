@@ -4,12 +4,14 @@
 import { Brake } from "./brake.js";
 import { troubleWith } from "./file.js";
 import { Form } from "./form.js";
+import { Preview } from "./preview.js";
 import { Request, RequestFailed } from "./request.js";
 
 const LARGE = 1024 ** 2; // bytes; before a larger file travels, the line is asked whether it takes anybody
 
 const form = new Form(document.getElementById("join"));
 const brake = new Brake(form);
+const preview = new Preview(form);
 let request = null; // the one under way
 
 // --- The chosen file
@@ -18,7 +20,10 @@ async function check() {
   const { file } = form;
   const trouble = await troubleWith(file, form.limits);
   // Reading takes a moment: the visitor may have chosen another file, or sent the form.
-  if (form.file === file && !request) form.showTrouble(trouble);
+  if (form.file !== file || request) return;
+  form.showTrouble(trouble);
+  if (trouble) preview.clear();
+  else preview.askSoon();
 }
 
 function take(files) {
@@ -37,6 +42,7 @@ async function send(event) {
   const data = new FormData(form.element, event.submitter);
   if (isSample) data.delete(form.fileField.name);
   request = new Request(); // from here on, a second submit is ignored
+  preview.stop();
   form.showTrouble("");
   const trouble = isSample ? "" : await troubleWith(file, form.limits);
   if (trouble) return stay(trouble);
@@ -112,7 +118,10 @@ function showAnswer(page) {
   document.title = page.title;
   rest();
   const answer = page.getElementById("join");
-  if (answer) return form.replaceWith(answer);
+  if (answer) {
+    form.replaceWith(answer);
+    return form.fileField.matches("[aria-invalid=true]") || preview.askSoon();
+  }
   const heading = page.querySelector("h1");
   document.getElementById("main").replaceWith(page.getElementById("main"));
   heading.setAttribute("tabindex", "-1");
@@ -124,6 +133,7 @@ function showAnswer(page) {
 form.element.addEventListener("submit", send);
 
 form.element.addEventListener("change", ({ target }) => {
+  if (target.closest("details") && !request) preview.askSoon();
   if (target !== form.fileField || !target.files.length) return;
   form.showChosen();
   brake.begin();

@@ -22,7 +22,7 @@ def nobody(done: float, total: float, message: str) -> None:
 def profiled(tmp_path: Path) -> Profiled:
     """The profile of a table given as text or bytes, and of the choices of its visitor."""
 
-    def run(content: str | bytes, **choices: str) -> dict[str, Any]:
+    def run(content: str | bytes, **choices: Any) -> dict[str, Any]:
         path = tmp_path / "table.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return profile(path, choices=Choices(**choices), progress=nobody)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from django.template.loader import render_to_string
 
-from queueing.tasks.tables.page import COLUMNS
+from queueing.tasks.tables.charts import spark
+from queueing.tasks.tables.form import TableForm
+from queueing.tasks.tables.page import COLUMNS, page
 from queueing.tasks.tables.task import profile_table
 from queueing.tasks.tables.words import about, counted, figure, share, short
 from tests.support.tables import charts_of
@@ -40,28 +42,143 @@ def page_of(result: dict[str, Any]) -> str:
 def test_the_page_shows_the_shape_of_the_table_and_a_chart_for_each_column(
     result_of: Callable[..., dict[str, Any]],
 ) -> None:
-    page = page_of(result_of(["town", "n"], *([town, str(n)] for n in range(50) for town in ("Bree", "Dale", "Bree"))))
-    assert "150 rows, 2 columns. Delimiter: comma. Encoding: UTF-8." in page
-    assert "profile.json" in page
-    bars, histogram = charts_of(page)
+    shown = page_of(result_of(["town", "n"], *([town, str(n)] for n in range(50) for town in ("Bree", "Dale", "Bree"))))
+    assert "150 rows, 2 columns. Read as UTF-8, comma." in shown
+    assert "profile.json" in shown
+    bars, histogram = charts_of(shown)
     assert bars.attrib["aria-label"] == "Most frequent in town: Bree 100 (67 %), Dale 50 (33 %)."
     assert "half of the values lie from 12 to 37, the median is 24.5" in histogram.attrib["aria-label"]
     assert len(histogram.findall("g/rect")) == 17
 
 
 def test_names_and_values_cannot_leave_their_place(result_of: Callable[..., dict[str, Any]]) -> None:
-    page = page_of(result_of([HOSTILE, HOSTILE], [HOSTILE, "2"], [HOSTILE, "3"]))
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-    [bars, _] = charts_of(page)
+    shown = page_of(result_of([HOSTILE, HOSTILE], [HOSTILE, "2"], [HOSTILE, "3"]))
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    [bars, _] = charts_of(shown)
     assert "<script>" in bars.attrib["aria-label"]
 
 
 def test_the_page_needs_no_inline_style(result_of: Callable[..., dict[str, Any]]) -> None:
-    page = page_of(result_of(["a", "b"], ["x", "1"], ["x", "2"]))
-    assert not re.search(r"\sstyle=|<style|\son\w+=", page)
-    for chart in charts_of(page):
+    shown = page_of(result_of(["a", "b"], ["x", "1"], ["x", "2"]))
+    assert not re.search(r"\sstyle=|<style|\son\w+=", shown)
+    for chart in charts_of(shown):
         assert chart.attrib["role"] == "img"
+
+
+def test_the_overview_has_a_line_for_each_column_and_the_facts_are_folded(
+    result_of: Callable[..., dict[str, Any]],
+) -> None:
+    rows = [["Bree" if number % 4 else "", str(number), f"2024-01-{number % 28 + 1:02}", "x"] for number in range(100)]
+    result = result_of(["town", "n", "day", "same"], *rows)
+    assert [(card["name"], card["type"], card["missing"], card["gist"]) for card in result["cards"]] == [
+        ("town", "text", "25 %", "Bree (100 %)"),
+        ("n", "whole number", "", "0 to 99"),
+        ("day", "date", "", "2024-01-01 to 2024-01-28"),
+        ("same", "text", "", "x (100 %)"),
+    ]
+    assert [bool(card["spark"]) for card in result["cards"]] == [False, True, True, False]
+    shown = page_of(result)
+    assert shown.count("<details>") == 4
+    assert "<details open" not in shown
+
+
+def test_small_charts_stay_within_their_box() -> None:
+    for counts in ([1], [1, 0, 5], list(range(24)), [10**9, 1]):
+        bars = re.findall(r"M(\d+) 24v-(\d+)h(\d+)v(\d+)z", spark(counts))
+        assert len(bars) == sum(map(bool, counts))
+        for x, height, width, back in (map(int, bar) for bar in bars):
+            assert height == back
+            assert 1 <= height <= 24
+            assert width >= 1
+            assert x + width <= 96
+
+
+def profile_of(**more: Any) -> dict[str, Any]:
+    """A profile of one column, as `profile` returns it, with more in it."""
+    column = {
+        "name": "n", "type": "text", "rows": 2, "missing": 0, "missing_written_as": {}, "distinct": 2, "exact": True,
+        "shortest": 1, "longest": 1, "top": [{"value": "x", "count": 1}, {"value": "y", "count": 1}],
+    }  # fmt: skip
+    return {
+        "encoding": "UTF-8", "delimiter": "comma", "decimal_mark": ".", "header": True, "rows": 2, "ragged_rows": 0,
+        "unreadable_characters": 0, "titles_above": 0, "columns": [column],
+    } | more  # fmt: skip
+
+
+def test_a_close_decision_is_told_with_what_else_would_fit() -> None:
+    doubts = [
+        {
+            "choice": "encoding", "read_as": "cp1251", "label": "Windows-1251",
+            "others": [{"value": "koi8-r", "label": "KOI8-R"}, {"value": "mac-cyrillic", "label": "Mac"}],
+        },
+        {
+            "choice": "dates", "read_as": "day", "label": "day first", "columns": ["a", "b", "c", "d", "e"],
+            "others": [{"value": "month", "label": "month first"}],
+        },
+        {"choice": "delimiter", "read_as": "semicolon", "label": "semicolon", "others": []},
+    ]  # fmt: skip
+    result = page(profile_of(encoding="Windows-1251", delimiter="semicolon", decimal_mark=",", doubts=doubts))
+    shown = page_of(result)
+    assert "Read as Windows-1251, semicolon, decimal comma." in shown
+    for sentence in (
+        "Encoding: read as Windows-1251; KOI8-R or Mac fit, too.",
+        "Dates in a, b, c and 2 more: read as day first; month first fits, too.",
+        "Delimiter: read as semicolon, which is a guess.",
+    ):
+        assert sentence in shown
+    assert TableForm.as_found(result) == {"encoding": "cp1251", "dates": "day", "delimiter": "semicolon"}
+
+
+def test_rows_that_were_set_apart_or_do_not_fit_are_shown() -> None:
+    result = page(
+        profile_of(
+            short_rows=1, long_rows=2, ragged_rows=3, titles_above=2, titles=["Loans", "by day"],
+            odd_rows=[{"row": 1234, "fields": 3, "text": "a,b,c" * 100}] * 9,
+            sample=[["x"], ["y"]] * 20,
+            apart=[
+                {"what": "totals", "rows": [["Total", "12"]], "count": 1},
+                {"what": "comments", "rows": [["# c"]] * 10, "count": 99},
+            ],
+        )
+    )  # fmt: skip
+    shown = page_of(result)
+    for text in (
+        "1 row had fewer fields than there are columns", "2 rows had more fields", "1,234", "3 fields",
+        "<td>Total</td>",
+        "Totals <small>1 row, not in", "Comments <small>the first 10 of 99 rows", "Lines above the table", "by day",
+        "2 lines above the table were passed over.",
+    ):  # fmt: skip
+        assert text in shown, text
+    assert (len(result["odd"]), len(result["odd"][0]["text"]), len(result["sample"]["rows"])) == (5, 100, 10)
+
+
+def test_everything_of_the_file_is_escaped_and_cut() -> None:
+    long = HOSTILE * 50
+    column = profile_of()["columns"][0] | {"name": long, "top": [{"value": long, "count": 2}], "unit": long}
+    column |= {"missing": 1, "missing_written_as": {long: 1}}
+    doubt = {"choice": "encoding", "read_as": "x", "label": long, "columns": [long] * 9}
+    doubts = [doubt | {"others": [{"value": long, "label": long}]}]
+    rows = [[long] * 60] * 99
+    result = page(
+        profile_of(
+            columns=[column] * 60, encoding=long, doubts=doubts, titles=[long], titles_above=1,
+            odd_rows=[{"row": 1, "fields": 3, "text": long}], apart=[{"what": long, "rows": rows, "count": 99}],
+            sample=rows,
+        )
+    )  # fmt: skip
+    shown = page_of(result)
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    assert max(map(len, re.findall(r">([^<]*)<", shown))) < 1000
+    assert len(str(result)) < 250_000
+
+
+def test_the_parquet_file_is_offered_when_there_is_one() -> None:
+    entry = SimpleNamespace(code=uuid.uuid4())
+    context = {"entry": entry, "result": page(profile_of()), "files": {"profile.json": 1, "table.parquet": 1}}
+    assert f"/entry/{entry.code}/files/table.parquet" in render_to_string("tables/result.html", context)
+    assert "table.parquet" not in page_of(page(profile_of()))
 
 
 def test_bars_stay_within_the_chart(result_of: Callable[..., dict[str, Any]]) -> None:
@@ -79,8 +196,10 @@ def test_bars_stay_within_the_chart(result_of: Callable[..., dict[str, Any]]) ->
 def test_a_wide_table_of_long_texts_keeps_the_result_modest(result_of: Callable[..., dict[str, Any]]) -> None:
     text = "long " * 100
     result = result_of(*([text + str(row % 2) for _ in range(150)] for row in range(4)))
-    assert len(result["cards"]) == COLUMNS
-    assert f"The first {COLUMNS} of 150 columns are shown here; profile.json has all." in result["notes"]
+    assert (len(result["cards"]), len(result["more"])) == (COLUMNS, 90)
+    assert (
+        f"The first {COLUMNS} of 150 columns are shown here with their facts; profile.json has all." in result["notes"]
+    )
     assert len(str(result)) < 150_000
 
 

@@ -1,7 +1,5 @@
 """The task "tables": what it finds in tables however they are written, how exactly, and in how much memory."""
 
-import csv
-import io
 import json
 import statistics
 from pathlib import Path
@@ -10,38 +8,12 @@ from typing import Any
 import pytest
 
 from queueing.exceptions import UnusableInput, VisitorLeft
-from queueing.tasks.tables.choices import Choices
-from queueing.tasks.tables.profile import profile
 from queueing.tasks.tables.task import heavy_task, profile_table
 from tests.support.paths import TABLE
 from tests.support.tables import invented
 from tests.support.task_context import FolderContext
 
 PEOPLE = "name,born,height\nÅsa,1990-05-01,1.71\nJosé,1985-11-30,1.80\nZoë,2001-01-15,1.65\n"
-
-
-def nobody(done: float, total: float, message: str) -> None:
-    """Progress that nobody reads."""
-
-
-@pytest.fixture
-def profiled(tmp_path: Path) -> Any:
-    """The profile of a table given as text or bytes."""
-
-    def run(content: str | bytes, **choices: str) -> dict[str, Any]:
-        path = tmp_path / "table.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return profile(path, choices=Choices(**choices), progress=nobody)
-
-    return run
-
-
-def column_of(profiled: Any, *values: object) -> dict[str, Any]:
-    """The profile of one column with these values."""
-    with io.StringIO(newline="") as text:
-        csv.writer(text).writerows([["value", "other"], *([value, "x"] for value in values)])
-        found: dict[str, Any] = profiled(text.getvalue())["columns"][0]
-    return found
 
 
 def test_the_sample_has_its_rows_columns_and_types_in_result_and_file(tmp_path: Path) -> None:
@@ -247,10 +219,10 @@ def test_the_visitors_leaving_ends_it(tmp_path: Path) -> None:
 # What it finds
 
 
-def test_missing_values_are_blanks_and_the_usual_words(profiled: Any) -> None:
-    found = column_of(profiled, 1, "", " ", "NA", "NULL", 2, "NA")
+def test_missing_values_are_blanks_and_the_usual_words(column_of: Any) -> None:
+    found = column_of(1, "", " ", "NA", "NULL", 2, "NA")
     assert (found["missing"], found["missing_written_as"], found["type"]) == (5, {"NA": 2, "NULL": 1}, "whole number")
-    assert column_of(profiled, "", "", "")["type"] == "empty"
+    assert column_of("", "", "")["type"] == "empty"
 
 
 @pytest.mark.parametrize(
@@ -276,26 +248,26 @@ def test_missing_values_are_blanks_and_the_usual_words(profiled: Any) -> None:
         (["10:00", "36:15"], "text"),
     ],
 )
-def test_the_type_of_a_column_is_that_of_its_values(profiled: Any, values: list[str], kind: str) -> None:
-    assert column_of(profiled, *values)["type"] == kind
+def test_the_type_of_a_column_is_that_of_its_values(column_of: Any, values: list[str], kind: str) -> None:
+    assert column_of(*values)["type"] == kind
 
 
-def test_a_few_odd_values_do_not_hide_the_numbers(profiled: Any) -> None:
-    found = column_of(profiled, *range(99), "many")
+def test_a_few_odd_values_do_not_hide_the_numbers(column_of: Any) -> None:
+    found = column_of(*range(99), "many")
     assert (found["type"], found["readable"], found["max"]) == ("whole number", 99, 98)
-    assert column_of(profiled, *range(80), *("a", "b") * 10)["type"] == "text"
+    assert column_of(*range(80), *("a", "b") * 10)["type"] == "text"
 
 
-def test_the_order_of_day_and_month_comes_from_all_values(profiled: Any) -> None:
-    american = column_of(profiled, "01/02/2024", "03/04/2024", "12/31/2024")
+def test_the_order_of_day_and_month_comes_from_all_values(column_of: Any) -> None:
+    american = column_of("01/02/2024", "03/04/2024", "12/31/2024")
     assert (american["written_as"], american["max"]) == ("month/day/year", "2024-12-31")
-    assert column_of(profiled, "01/02/2024", "31/12/2024")["written_as"] == "day/month/year"
+    assert column_of("01/02/2024", "31/12/2024")["written_as"] == "day/month/year"
 
 
-def test_a_small_table_is_measured_exactly(profiled: Any) -> None:
+def test_a_small_table_is_measured_exactly(column_of: Any) -> None:
     chance = invented(7)
     values = [round(chance.lognormvariate(2, 1), 3) for _ in range(999)]
-    found = column_of(profiled, *values)
+    found = column_of(*values)
     assert found["exact"]
     assert found["quantiles_exact"]
     assert found["distinct"] == len(set(values))
@@ -306,15 +278,15 @@ def test_a_small_table_is_measured_exactly(profiled: Any) -> None:
     assert sum(found["histogram"]["counts"]) == len(values)
 
 
-def test_dates_are_measured_like_numbers(profiled: Any) -> None:
-    found = column_of(profiled, "2024-01-01", "2024-01-03", "2024-01-03", "2024-01-05")
+def test_dates_are_measured_like_numbers(column_of: Any) -> None:
+    found = column_of("2024-01-01", "2024-01-03", "2024-01-03", "2024-01-05")
     assert (found["min"], found["max"], found["mean"]) == ("2024-01-01", "2024-01-05", "2024-01-03")
     assert found["quantiles"]["0.5"] == "2024-01-03"
     assert found["histogram"]["counts"] == [1, 0, 2, 0, 1]
 
 
-def test_far_values_do_not_flatten_the_histogram(profiled: Any) -> None:
-    found = column_of(profiled, *range(1000), 10**9)["histogram"]
+def test_far_values_do_not_flatten_the_histogram(column_of: Any) -> None:
+    found = column_of(*range(1000), 10**9)["histogram"]
     assert found["last_holds_more"]
     assert sum(found["counts"]) == 1001
     assert max(found["counts"]) < 100
