@@ -48,7 +48,7 @@ def read_with_stamps(context: Context) -> dict[str, Any]:
         return find_lines(pixels)
 
     engine.find_lines = first
-    found: dict[str, Any] = read_document.call(Stamped(context))
+    found: dict[str, Any] = read_document.func(Stamped(context))
     return found
 
 
