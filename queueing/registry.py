@@ -5,6 +5,7 @@ is the variable `heavy_task` of a module that `settings.QUEUEING_TASKS` names. T
 the task's part of the URL.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -60,6 +61,9 @@ class HeavyTask:
     on_leave: Literal["stop", "finish"] = "stop"  # reaction of a running task when its visitor goes
     typical_seconds: float | None = None  # of a run; for the expected wait, until the first runs have ended
     may_keep: bool = False  # whether a visitor may ask for KEEP_GRACE
+    # Called once in each worker of this line, before it forks its first horse: for imports, and for models that survive
+    # a fork. Threads do not, so no library may have work for threads of its own here.
+    warm_up: Callable[[], object] | None = None
     # Limits of one run; None: the setting TASK_<NAME>. A task over one of them ends as failed.
     memory_bytes: int | None = None
     cpu_seconds: int | None = None  # of all threads together

@@ -27,7 +27,7 @@ from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
-from queueing.work import confinement, horse, runner, scratch
+from queueing.work import confinement, horse, runner, scratch, warming
 from queueing.work.guard import Guard
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
@@ -67,7 +67,8 @@ class PresenceWorker(PatientWorker):
         return cast("list[LineQueue]", self.queues)
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        """Warm up before the first fork, so that horses inherit modules, queries and caches."""
+        """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
+        warming.warm_up(self.queue_names())
         try:
             runner.warm_up()
         except (*DATABASE_ERRORS, redis.RedisError):

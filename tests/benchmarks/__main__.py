@@ -22,6 +22,7 @@ PLAN = [
     ("joining", ["sqlite", "postgres"]),
     ("checking", ["sqlite"]),
     ("starting", ["sqlite", "postgres"]),
+    ("scans", ["sqlite"]),
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),
     ("ranges", ["sqlite"]),

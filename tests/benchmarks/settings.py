@@ -1,11 +1,12 @@
-"""The tests' settings with one more line: "bench", whose task says when it was entered. No limit by owner."""
+"""The tests' settings with two more lines: "bench" says when it was entered, "scan" reads. No limit by owner."""
 
 from tests.settings import *  # noqa: F403
 from tests.settings import QUEUEING, QUEUEING_TASKS, RQ_QUEUES, TASKS
 
-QUEUEING_TASKS["bench"] = "tests.benchmarks.stock"
-RQ_QUEUES["bench"] = RQ_QUEUES["documents"]
-TASKS["default"]["QUEUES"].append("bench")
+for name, module in (("bench", "tests.benchmarks.stock"), ("scan", "tests.benchmarks.stamped_scan")):
+    QUEUEING_TASKS[name] = module
+    RQ_QUEUES[name] = RQ_QUEUES["documents"]
+    TASKS["default"]["QUEUES"].append(name)
 # All joins over HTTP come from 127.0.0.1, and many from one browser; both have the limits of everybody.
 NO_LIMIT = 1_000_000
 QUEUEING = {

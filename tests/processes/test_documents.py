@@ -15,15 +15,15 @@ def test_a_fork_of_a_warm_process_reads_and_needs_no_network(tmp_path: Path) -> 
 import os, sys
 from PIL import Image
 from queueing.registry import get_task
-from queueing.tasks.documents import engine, recognition
+from queueing.tasks.documents import models, recognition
 
 def no_network(event, args):
     if event in {"socket.connect", "socket.getaddrinfo", "open"} and (event != "open" or "w" in str(args[1])):
         sys.stderr.write(f"{event} {args}")
         os._exit(9)
 
-engine.warm_up()
-assert "queueing.tasks.documents.engine" in sys.modules
+models.warm_up()
+assert "rapidocr.main" in sys.modules
 if child := os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 sys.addaudithook(no_network)

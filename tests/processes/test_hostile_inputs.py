@@ -16,7 +16,9 @@ from queueing import joining, registry
 from queueing.conf import conf
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from tests.support import documents
 from tests.support.documents import CATALOGUE, pdf
+from tests.support.hostile_pictures import DAMAGED, LARGE
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
@@ -95,6 +97,37 @@ def test_a_pdf_that_takes_all_there_is_fails_once(
     failed = wait_for(lambda: Entry.objects.final().filter(pk=entry.pk).first(), 90)
     assert (failed.status, failed.reason, failed.attempt) == (Status.FAILED, Reason.CRASHED, 1)
     assert sentence in failed.message
+
+
+def ended(entry: Entry) -> Entry:
+    found: Entry = wait_for(lambda: Entry.objects.filter(pk=entry.pk).final().first(), 90)
+    return found
+
+
+def test_a_picture_that_is_damaged_or_takes_all_memory_fails_once_and_its_worker_goes_on(
+    processes: Processes, join: Callable[[bytes], Entry]
+) -> None:
+    processes.use({"TASK_MEMORY_BYTES": 600 * MEGABYTE})  # reading itself takes some 300
+    worker = processes.worker("documents")
+    for name in ("bmp, packed", "AVIF, half"):
+        refused = ended(join(DAMAGED[name]))
+        assert (refused.status, refused.reason, refused.attempt) == (Status.FAILED, Reason.UNUSABLE, 1), name
+        assert "damaged" in refused.message
+    beyond = ended(join(LARGE["jpeg 2000"]))  # takes 900
+    assert (beyond.status, beyond.attempt) == (Status.FAILED, 1)
+    assert beyond.reason in {Reason.CRASHED, Reason.UNUSABLE}  # some libraries take a refusal for damage
+    assert ended(join(documents.saved(documents.drawn(), "PNG"))).status == Status.SUCCEEDED
+    assert worker.poll() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_a_small_file_of_a_large_picture_stays_within_the_limits(
+    processes: Processes, join: Callable[[bytes], Entry], name: str
+) -> None:
+    processes.worker("documents")
+    done = ended(join(LARGE[name]))
+    assert done.status == Status.SUCCEEDED, done.message
 
 
 # Tables of 50 MB: a quotation mark in every line; different values in every cell; cells of half a megabyte; dates that

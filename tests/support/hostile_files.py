@@ -4,10 +4,11 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from PIL import Image
 
-from tests.support import documents
+from tests.support import documents, hostile_pictures
 
 MIB = 1024**2
 
@@ -193,6 +194,8 @@ PICTURES: dict[str, Callable[[int], bytes]] = {
     "tiff, the same numbers in each tag": _tiff_of_same_values(3, 90_000),
     "tiff, the same bytes in each tag": _tiff_of_same_values(7, 400_000),
     "webp, frames": _webp,
+    **{name: partial(filled, *shape) for name, shape in hostile_pictures.FILLED.items()},
+    **hostile_pictures.GROWN,
 }
 
 # PDFs

@@ -323,6 +323,19 @@ def probe(
     return {"label": label, "attempt": context.attempt}
 
 
+def warmed() -> list[int]:
+    """The pids of the processes in which this task was warmed up."""
+    path = log_path().with_name("warmed")
+    return [int(pid) for pid in path.read_text().split()] if path.exists() else []
+
+
+def _warm_up() -> None:
+    with log_path().with_name("warmed").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if os.environ["PROBE_WARM_UP"] == "fail":
+        raise RuntimeError("It is too cold")
+
+
 class ProbeForm(EntryForm):
     label = forms.CharField(required=False, initial="x")
     seconds = forms.FloatField(required=False)
@@ -343,5 +356,6 @@ heavy_task = HeavyTask(
     may_keep=True,
     processes=int(os.environ["PROBE_PROCESSES"]) if "PROBE_PROCESSES" in os.environ else None,
     isolated="PROBE_ISOLATED" in os.environ,
+    warm_up=_warm_up if "PROBE_WARM_UP" in os.environ else None,
     writable=(log_path().parent, *map(Path, os.environ.get("PROBE_WRITABLE", "").split())),
 )

@@ -1,6 +1,7 @@
 """manage.py rqworker-pool: django-rq's command with other defaults.
 
-By default it serves every line, in the order of QUEUEING_TASKS, and uses JSON instead of pickle.
+By default it serves every line, in the order of QUEUEING_TASKS, and uses JSON instead of pickle. The tasks are warmed
+up before the workers are forked, so that all of them share the memory.
 """
 
 from importlib import import_module
@@ -8,6 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
+
+from queueing.work import warming
 
 stock = import_module("django_rq.management.commands.rqworker-pool")
 
@@ -18,4 +21,6 @@ class Command(stock.Command):  # type: ignore[name-defined]  # a module whose na
         parser.set_defaults(serializer="rq.serializers.JSONSerializer")
 
     def handle(self, *queues: str, **options: Any) -> None:
-        super().handle(*(queues or settings.QUEUEING_TASKS), **options)
+        lines = queues or settings.QUEUEING_TASKS
+        warming.warm_up(lines)
+        super().handle(*lines, **options)

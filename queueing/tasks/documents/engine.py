@@ -1,67 +1,29 @@
-"""The models that find and read lines of text: rapidocr with the PP-OCR models of its wheel, run by OpenVINO.
-
-rapidocr is imported and its models are loaded when the first page is read, so web processes never load them.
-"""
+"""Finding and reading lines of text in a picture, by the two models of `models.py`."""
 
 import math
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-# Threads of a model: one per core, at most four. On two cores a single page is read in two thirds of the time.
-THREADS = min(4, os.cpu_count() or 1)
-FINDING_SIDE = 1280  # pixels of the long side in which lines are looked for; they are read in the picture as it is
+from queueing.tasks.documents import models
+from queueing.tasks.documents.models import FINDING_SIDE, LINE_HEIGHT, LINE_STEP
+
 # The models keep memory for each shape that they have seen, so they are shown few. Lines are read one by one, which
 # takes no longer, and are made so many times wider than high: 8, 16, 24 and so on. Pages are laid on sheets.
-STEP = 8
+STEP = LINE_STEP // LINE_HEIGHT
 LONG_STEP = 320  # pixels of the long side, as lines are looked for
-SHAPES = (8, 4, 2, 1.4, 1.25, 1)  # of sheets: long side by short side; 1.4 is A4, 1.25 is Letter
+SHAPES = (2, 1.25, 1)  # of sheets: long side by short side. rapidocr makes small ones larger, and long ones huge
 GREY = 127  # what rapidocr itself puts beside a line: zero, for the model
-# The names are rapidocr's, and those of OpenVINO's properties. One request at a time, as fast as it can be; the threads
-# of two workers are not bound to the same cores.
-SETTINGS: dict[str, Any] = {
-    "Global.log_level": "critical",
-    "Global.max_side_len": FINDING_SIDE,
-    "Rec.rec_batch_num": 1,
-    "EngineConfig.openvino.inference_num_threads": THREADS,
-    "EngineConfig.openvino.performance_hint": "LATENCY",
-    "EngineConfig.openvino.num_streams": 1,
-    "EngineConfig.openvino.enable_cpu_pinning": False,
-}
 
 # A box is four corners (x, y), clockwise from the top left of the text; an array of numpy, or `Corners`.
-
-
-def warm_up() -> None:
-    """Import the engine's packages in a process that will fork. This saves each fork over a second.
-
-    No model is loaded here: a loaded model has threads, and threads do not survive a fork.
-    """
-    _import()
-
-
-def _import() -> Any:
-    """rapidocr with OpenVINO, and without OpenVINO's telemetry.
-
-    Where that package is, each import of OpenVINO notes it in the home folder and tells its maker.
-    """
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it cannot be imported
-    import openvino  # noqa: F401
-    import rapidocr
-
-    return rapidocr
 
 
 def find_lines(pixels: Any) -> list[Any]:
     """The boxes of the lines in a picture, in pixels of it."""
     with _original_errors():
-        found = _engine()(_on_sheet(pixels), use_det=True, use_cls=False, use_rec=False).boxes
+        found = models.loaded()(_on_sheet(pixels), use_det=True, use_cls=False, use_rec=False).boxes
     return [] if found is None else list(found)
 
 
@@ -82,7 +44,7 @@ def _on_sheet(pixels: Any) -> Any:
 def recognise(crops: Sequence[Any]) -> list[tuple[str, float]]:
     """The text and confidence (0..1) of each crop; the text is empty where nothing was read."""
     with _original_errors():
-        found = _engine().recognize_txt(list(map(_widened, crops)))
+        found = models.loaded().recognize_txt(list(map(_widened, crops)))
     return [(text.strip(), float(confidence)) for text, confidence in zip(found.txts, found.scores, strict=True)]
 
 
@@ -98,7 +60,7 @@ def _widened(crop: Any) -> Any:
 
 def crops(picture: Image.Image, boxes: Sequence[Any]) -> list[Any]:
     """The part of the picture in each box, turned level; a numpy array each."""
-    return list(_engine().crop_text_regions(pixels_of(picture), boxes))
+    return list(models.loaded().crop_text_regions(pixels_of(picture), boxes))
 
 
 def pixels_of(picture: Image.Image) -> Any:
@@ -127,25 +89,10 @@ def _original_errors() -> Iterator[None]:
     rapidocr wraps every exception raised while a model runs. That includes the timeout of a job, which RQ raises from a
     signal handler and expects back unchanged.
     """
-    _import()
+    models.packages()
     from rapidocr.inference_engine.openvino.main import OpenVINOError
 
     try:
         yield
     except OpenVINOError as error:
         raise error.__cause__ or error from None
-
-
-@cache
-def _engine() -> Any:
-    """The engine of this process, with its models loaded.
-
-    The model files are named explicitly: rapidocr would download one that is missing, here it is an error.
-    """
-    rapidocr = _import()
-    settings = dict(SETTINGS)
-    for part in ("Det", "Rec"):
-        [model] = (Path(rapidocr.__file__).parent / "models").glob(f"*_{part.lower()}_*.onnx")
-        settings[f"{part}.engine_type"] = rapidocr.EngineType.OPENVINO
-        settings[f"{part}.model_path"] = str(model)
-    return rapidocr.RapidOCR(params=settings)

@@ -12,15 +12,16 @@ from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TILEBYTECOUNTS, T
 from queueing.exceptions import UnusableInput
 from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.page import A4_LONG_SIDE, LONG_SIDE, Document
-from queueing.tasks.documents.scanning import scan_jpeg, scan_png, scan_tiff, scan_webp
+from queueing.tasks.documents.scanning import FewReads, scan_jpeg, scan_png, scan_tiff, scan_webp
 
 # Switch off Pillow's limit: the setting MAX_PIXELS replaces it and is checked before a picture is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
+BY_PARTS = {"GIF", "JPEG2000"}  # formats whose header may have any number of parts
 HALF = 127  # of 255 levels: what is less opaque is not seen
 LIGHT = 170  # likewise: the mean grey of ink that wants a dark ground
 
-# The exceptions of Pillow's readers on damaged files.
+# The exceptions of Pillow's readers on damaged files; RuntimeError is that of libavif and libheif.
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -29,6 +30,7 @@ DAMAGED = (
     LookupError,
     ArithmeticError,
     EOFError,
+    RuntimeError,
     struct.error,
     zlib.error,
 )
@@ -58,7 +60,8 @@ class Pictures:
     def picture(self, index: int) -> Image.Image:
         try:
             image = self._opened()
-            image.seek(index)
+            if index:  # the first one is there: in a HEIC that of the check, which may be another than number 0
+                image.seek(index)
             image.draft("RGB", (LONG_SIDE, LONG_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
             image.load()
             return _normalised(image)
@@ -75,12 +78,12 @@ class Pictures:
         return self._image
 
 
-def _open(file: BinaryIO, kind: str) -> Image.Image:
+def _open(file: BinaryIO | FewReads, kind: str) -> Image.Image:
     if kind == "HEIF":
         import pillow_heif  # seldom needed, and large
 
         pillow_heif.register_heif_opener(thumbnails=False)
-    return Image.open(file, formats=[kind])
+    return Image.open(file, formats=[kind])  # type: ignore[arg-type]  # it needs no more than to read, seek and tell
 
 
 # Checks: size, counts and completeness, without decoding
@@ -101,7 +104,7 @@ def _checked(file: BinaryIO, kind: str) -> int:
         case "TIFF":
             scan_tiff(file, conf.MAX_PAGES)
     file.seek(0)
-    with _open(file, kind) as image:
+    with _open(FewReads(file, kind) if kind in BY_PARTS else file, kind) as image:
         if isinstance(image, TiffImageFile):
             return _check_frames(image, file)
         _check_pixels(*image.size)

@@ -24,6 +24,8 @@ MOST_VALUES = 100_000  # of a tag with numbers; a strip for each row of pixels h
 MOST_VALUES_IN_FILE = 1_000_000  # of all tags of all pages: any number of tags may name the same bytes
 MOST_BYTES_IN_TAGS = 256 * 1024**2  # likewise
 MOST_OBJECTS = 500_000  # of a PDF, uncompressed
+MOST_READS = 100_000  # of the header of a GIF or JPEG 2000, whose parts Pillow reads one by one
+MOST_BYTES_READ = 4 * 1024**2  # likewise: some of the parts it reads at once, and takes apart
 
 # Markers of JPEG. They are read as Pillow reads them, or a file could show each of the two another number of segments.
 SIZES = {*range(0xC0, 0xD0), 0xDE} - {0xC4, 0xC8, 0xCC}  # they begin a frame, with its size
@@ -181,6 +183,27 @@ def scan_pdf(file: BinaryIO) -> None:
         rest = block[-3:]  # the first three bytes were counted, unless a word goes on behind them
         _limit(objects, MOST_OBJECTS, "PDF", "objects")
     file.seek(0)
+
+
+class FewReads:
+    """A file that Pillow opens: it may read a few parts and bytes of it."""
+
+    def __init__(self, file: BinaryIO, kind: str) -> None:
+        self._file, self._kind = file, kind
+        self._reads = self._bytes = 0
+
+    def read(self, size: int) -> bytes:
+        self._reads += 1
+        self._bytes += size
+        _limit(self._reads, MOST_READS, self._kind, "parts in its header")
+        _limit(self._bytes, MOST_BYTES_READ, self._kind, "bytes in its header")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _limit(count: int, most: int, kind: str, parts: str) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from queueing.exceptions import UnusableInput
 from queueing.registry import Context, HeavyTask
-from queueing.tasks.documents import layout, recognition
+from queueing.tasks.documents import layout, models, recognition
 from queueing.tasks.documents.budget import computing_time
 from queueing.tasks.documents.conf import conf
 from queueing.tasks.documents.form import DocumentForm
@@ -161,6 +161,7 @@ heavy_task = HeavyTask(
     form=DocumentForm,
     result_template="documents/result.html",
     isolated=True,
+    warm_up=models.warm_up,
     timeout=900,
     typical_seconds=8,  # three scanned pages
     sample=Path(__file__).parent / "sample" / "scan.pdf",

@@ -20,7 +20,7 @@ from queueing.forms import EntryForm
 from queueing.tasks.documents.form import DocumentForm
 from queueing.tasks.tables.form import TableForm
 from queueing.tasks.tables.header import LONGEST_NUMBER, is_number
-from tests.support import hostile_files
+from tests.support import hostile_files, hostile_pictures
 from tests.support.hostile_files import MIB, PDFS, PICTURES, TABLES, filled
 
 FORMS: dict[str, tuple[type[EntryForm], Callable[[int], Iterator[tuple[str, bytes]]]]] = {
@@ -50,6 +50,13 @@ def test_no_table_of_1_mib_takes_seconds(name: str) -> None:
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_picture_of_1_mib_takes_seconds(name: str) -> None:
     assert check(DocumentForm, PICTURES[name](MIB)) < CPU
+
+
+@pytest.mark.parametrize("name", hostile_pictures.TOO_LARGE)
+def test_a_picture_is_refused_for_the_size_that_it_claims(name: str) -> None:
+    upload = SimpleUploadedFile("hostile", hostile_pictures.TOO_LARGE[name])
+    with pytest.raises(ValidationError, match="12,000 by 12,000 pixels"):
+        DocumentForm().check_file(upload)
 
 
 LONG = {
