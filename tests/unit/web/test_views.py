@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
+from rq import suspension
 
 from queueing.conf import conf
 from queueing.facts import Facts
@@ -26,6 +27,7 @@ from queueing.states import Absence, Reason, Status
 from tests.support.connections import forget_connections
 from tests.support.epochs import set_epoch
 from tests.support.files import stored_files
+from tests.support.levers import set_levers
 from tests.support.servers import free_port
 from tests.support.visitors import FORM, Visitor, presence_of, staff, upload, url
 
@@ -42,7 +44,7 @@ CONTRACT = {
     "message",
     "result_url",
 }
-SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
+SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason", "line", "notice"}
 OF_AN_END = {"again_seconds", "deleted"}
 
 
@@ -150,12 +152,12 @@ def test_one_visitor_holds_so_many_places_and_no_more(line: Line) -> None:
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
-    [({"MAX_LINE": 1}, "The line is full."), ({"CLOSED_LINES": "tables, probe"}, "closed for the moment")],
+    [({"max_line": 1}, "The line is full."), ({"state": "closed"}, "closed for the moment")],
 )
-def test_a_line_that_takes_nobody_says_when_to_come_back(values: dict[str, Any], sentence: str, settings: Any) -> None:
+def test_a_line_that_takes_nobody_says_when_to_come_back(values: dict[str, Any], sentence: str) -> None:
     Visitor().join()
     assert "disabled" not in Visitor().client.get(FORM).content.decode()
-    settings.QUEUEING = values
+    set_levers(**values)
     files = stored_files()
     answer = Visitor().send()
     assert answer.status_code == 503
@@ -260,10 +262,12 @@ def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
 
 
 def test_a_line_whose_workers_are_paused_says_so_before_anybody_joins() -> None:
-    survey.write("probe", Facts(workers=1, suspended=True))
+    survey.write("probe", Facts(workers=1))
+    suspension.suspend(clients.connection())
     for path in ("/", FORM):
         page = Visitor().client.get(path).content.decode()
-        assert "The workers are paused at the moment; places are kept." in page
+        assert "This line is paused at the moment; places are kept." in page
+    suspension.resume(clients.connection())
     clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
     assert "No worker" not in Visitor().client.get(FORM).content.decode()
 
@@ -405,15 +409,15 @@ def test_again_on_a_living_entry_leads_to_it() -> None:
     assert Entry.objects.count() == 1
 
 
-def test_again_may_be_refused(settings: Any) -> None:
+def test_again_may_be_refused() -> None:
     visitor = Visitor()
     entry = visitor.join()
     visitor.client.post(url(entry, "leave/"))
-    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+    set_levers(state="closed")
     answer = visitor.client.post(url(entry, "again/"))
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
-    settings.QUEUEING = {}
+    set_levers(state="open")
     entry.input.delete(save=False)
     answer = visitor.client.post(url(entry, "again/"))
     assert answer.status_code == 410
