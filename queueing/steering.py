@@ -108,8 +108,10 @@ def check(state: str, changes: Changes) -> None:
 # Steering
 
 
-def steer(queue: str, verb: Verb, user: Any, words: str) -> Line:
+def steer(queue: str, verb: Verb, words: str, user: Any = None) -> Line:
     """Do this to the line, in the name of this user; `words` are for the log. Returns the row as it is now.
+
+    Without a user it is done by whoever has the command line of the site.
 
     Raises UnknownLine, LeverRefused, RedisError (then nothing is changed), or an error of the database.
     """
@@ -120,7 +122,7 @@ def steer(queue: str, verb: Verb, user: Any, words: str) -> Line:
         changes = verb(line)
         check(line.state, changes)
         Line.objects.filter(pk=line.pk).update(**complete(line.state, changes))
-        note(line, user, words)
+        note(line, stand_in(COMMAND_LINE) if user is None else user, words)
     publish(queue)
     return Line.of(queue)
 

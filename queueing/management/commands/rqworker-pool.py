@@ -4,18 +4,15 @@ By default it serves every line, in the order of QUEUEING_TASKS, and uses JSON i
 """
 
 from importlib import import_module
-from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
+
+from queueing.management.plain import LinesCommand
 
 stock = import_module("django_rq.management.commands.rqworker-pool")
 
 
-class Command(stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
+class Command(LinesCommand, stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(serializer="rq.serializers.JSONSerializer")
-
-    def handle(self, *queues: str, **options: Any) -> None:
-        super().handle(*(queues or settings.QUEUEING_TASKS), **options)
