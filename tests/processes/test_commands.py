@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import get_commands as all_commands
 
+from queueing.line.queue import LineQueue
 from queueing.models import Line
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
@@ -80,3 +82,21 @@ def test_the_lines_are_shown_again_and_again_until_a_signal(processes: Processes
     assert watch.wait(10) == 0
     first, *_ = shown.read_text().splitlines()
     assert json.loads(first)[-1]["queue"] == "probe"
+
+
+def test_jobs_come_into_their_line_at_their_time(processes: Processes, queue: LineQueue) -> None:
+    queue.enqueue_at(datetime(2020, 1, 1, tzinfo=UTC), "tests.support.foreign.note", "x")
+    scheduler = processes.manage("rqscheduler", "--interval", "1")
+    wait_for(lambda: queue.count == 1)
+    scheduler.send_signal(signal.SIGTERM)
+    assert scheduler.wait(10) == 0
+
+
+def test_jobs_of_a_timetable_come_into_their_line(processes: Processes, queue: LineQueue) -> None:
+    timetable = processes.folder / "timetable.py"
+    timetable.write_text(
+        "from rq import cron\nfrom tests.support.foreign import note\n"
+        "cron.register(note, queue_name='probe', args=('x',), interval=1)\n"
+    )
+    processes.manage("rqcron", str(timetable))
+    wait_for(lambda: queue.count >= 1)

@@ -4,7 +4,7 @@ import math
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -23,6 +23,7 @@ from queueing.keeper.survey import Surveyor
 from queueing.line import clients, keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
+from queueing.models import Line as RowOfLine
 from queueing.states import Absence, Reason, Status
 from tests.support.connections import forget_connections
 from tests.support.epochs import set_epoch
@@ -270,6 +271,42 @@ def test_a_line_whose_workers_are_paused_says_so_before_anybody_joins() -> None:
     suspension.resume(clients.connection())
     clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
     assert "No worker" not in Visitor().client.get(FORM).content.decode()
+
+
+def test_a_closed_line_says_what_staff_say_and_when_it_opens() -> None:
+    opens_at = datetime(2100, 1, 31, 9, tzinfo=UTC)
+    set_levers(state="closed", sentence="We are <moving>.", opens_at=opens_at)
+    for path in ("/", FORM):
+        page = Visitor().client.get(path).content.decode()
+        assert "We are &lt;moving&gt;." in page
+        assert "It opens on 31 January, 09:00 UTC." in page
+    refused = Visitor().send()
+    assert (refused.status_code, int(refused["Retry-After"]) > 3600) == (503, True)
+    assert "We are &lt;moving&gt;." in refused.content.decode()
+    assert "It is worth trying again" not in refused.content.decode()
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_without_redis_the_first_page_knows_what_staff_say() -> None:
+    RowOfLine.objects.filter(queue="probe").update(state="closed", sentence="Until Monday.")
+    page = Visitor().client.get("/").content.decode()
+    assert "Closed for the moment." in page
+    assert "Until Monday." in page
+
+
+def test_a_visitor_of_a_paused_line_joins_and_reads_why_nothing_moves() -> None:
+    set_levers(state="paused", sentence="We mend the machine.")
+    visitor = Visitor()
+    entry = visitor.join()
+    now = state(visitor, entry)
+    assert (now["line"], now["notice"], now["position"], now["eta_seconds"]) == (
+        *("paused", "We mend the machine.", 1, None),
+    )
+    assert now["wait"].startswith("This line is paused at the moment.")
+    assert "We mend the machine." in visitor.client.get(url(entry)).content.decode()
+    set_levers(state="open", sentence="")
+    now = state(visitor, entry)
+    assert (now["line"], now["notice"]) == ("open", "")
 
 
 # The entry
