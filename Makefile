@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-fast test-slow test-pythons bench flood check audit fmt lock clean
+.PHONY: help run admin test test-fast test-slow test-pythons bench flood check audit fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -31,6 +31,10 @@ help:  ## this list
 
 run: $(VENV)/installed-run  ## set up and serve the site on http://127.0.0.1:8000 (PORT=…, WORKERS=…)
 	@DEBUG=$${DEBUG:-1} exec $(VENV)/bin/python -m config.run
+
+admin: $(VENV)/installed-run  ## make a first superuser, and print the address of the admin
+	@DEBUG=$${DEBUG:-1} $(VENV)/bin/python manage.py migrate --verbosity 0
+	@DEBUG=$${DEBUG:-1} $(VENV)/bin/python manage.py first_admin
 
 test: $(VENV)/installed-dev  ## set up and run the tests but for the slow ones (ARGS="-k line" chooses; NO_INSTALL=1: no apt)
 	@$(VENV)/bin/python -m tools.run_tests most $(ARGS)

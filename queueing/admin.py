@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from queueing import ending, eta, stats
+from queueing import admin_lines, ending, eta, stats
 from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
@@ -23,7 +23,7 @@ from queueing.web import audit, rights, sign_in  # the other two listen to signa
 from queueing.web.address import address_of_request
 from queueing.web.visitor import CHANGE, LOOK, may
 
-__all__ = ["rights", "sign_in"]
+__all__ = ["admin_lines", "rights", "sign_in"]
 
 TIMES = (
     *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),

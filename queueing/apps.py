@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 
 class QueueingConfig(AppConfig):
@@ -13,6 +14,7 @@ class QueueingConfig(AppConfig):
         from queueing import checks  # noqa: F401  # registers the checks
         from queueing.checking.pool import checkers
         from queueing.conf import check_all
+        from queueing.models.line import make_rows
         from queueing.registry import all_tasks
 
         # An error in a heavy task, or a wrong setting, is an error at the start of every process.
@@ -21,3 +23,4 @@ class QueueingConfig(AppConfig):
         for task in tasks.values():
             if task.form.has_check() or task.form.preview_template:
                 checkers.know(task.form)
+        post_migrate.connect(make_rows, sender=self, dispatch_uid="lines")

@@ -27,10 +27,13 @@ logger = logging.getLogger("queueing")
 REFUSALS: dict[str, type[JoinRefused]] = {"full": LineFull, "joins": TooManyJoins, "unseen": TooManyUnseen}
 
 
-def reserve(queue: str, job_id: str, address: str) -> Reservation:
-    """Set a place aside; with job id "" only look. Raises LineFull, RedisAway, TooManyJoins or TooManyUnseen."""
+def reserve(queue: str, job_id: str, address: str, max_line: int | None = None) -> Reservation:
+    """Set a place aside; with job id "" only look. Raises LineFull, RedisAway, TooManyJoins or TooManyUnseen.
+
+    `max_line` is the line's own limit; None: MAX_LINE.
+    """
     try:
-        reservation = get_line(queue).reserve(job_id, address)
+        reservation = get_line(queue).reserve(job_id, address, max_line)
     except RedisError as error:
         raise RedisAway from error
     if reservation.refusal:
@@ -42,22 +45,22 @@ def reserve(queue: str, job_id: str, address: str) -> Reservation:
     return reservation
 
 
-def find_rank(entry: Entry, reservation: Reservation) -> None:
+def find_rank(entry: Entry, reservation: Reservation, max_line: int | None = None) -> None:
     """Put a new entry behind the others if its address has many places in a crowded line.
 
     A place that was taken over from another entry stays what it is. Raises TooManyFromNetwork.
     """
-    if entry.place is None and is_behind(entry.queue, entry.address, reservation):
+    if entry.place is None and is_behind(entry.queue, entry.address, reservation, max_line):
         entry.behind, entry.priority = True, LAST
 
 
-def is_behind(queue: str, address: str, reservation: Reservation) -> bool:
+def is_behind(queue: str, address: str, reservation: Reservation, max_line: int | None = None) -> bool:
     """True if a new place of this address is behind those of the others. Raises TooManyFromNetwork.
 
     Each join counts those of its address that were reserved before it: the rows, and the joins that are being stored.
     So of joins at the same moment no more than ADDRESS_IN_ORDER are in order.
     """
-    most = max(1, round(conf.MAX_LINE * conf.ADDRESS_SHARE))
+    most = max(1, round((conf.MAX_LINE if max_line is None else max_line) * conf.ADDRESS_SHARE))
     if not address or reservation.entries <= min(conf.ADDRESS_IN_ORDER, most):
         return False
     limit = most if reservation.entries > most else conf.ADDRESS_IN_ORDER

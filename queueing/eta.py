@@ -38,6 +38,17 @@ def look_up(waits: Waits, ahead: float) -> Wait | None:
     return Wait(low + share * (last_low - low), max(FREE_WORKER_WAIT, high + share * (last_high - high)))
 
 
+def at_pace(wait: Wait | None, ahead: int, most: int | None) -> Wait | None:
+    """The wait in a line that starts at most so many entries a minute; None: as many as can be.
+
+    As many as that may have been started just now, or none in the last minute.
+    """
+    if wait is None or not most:
+        return wait
+    full_minutes = ahead // most
+    return Wait(max(wait.low, 60.0 * full_minutes), max(wait.high, 60.0 * (full_minutes + 1)))
+
+
 def _ahead(point: tuple[float, float, float]) -> float:
     return point[0]
 

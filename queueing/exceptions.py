@@ -4,6 +4,8 @@ A visitor reads the docstrings of JoinRefused and its subclasses, and of KeepRef
 """
 
 import math
+import time
+from datetime import UTC, datetime
 
 
 class QueueingError(Exception):
@@ -37,6 +39,12 @@ class LineClosed(JoinRefused):
     """This line is closed for the moment. Visitors who are in it keep their places."""
 
     retry_after = 300
+
+    def __init__(self, notice: str = "", *, opens_at: float | None = None) -> None:
+        until = opens_at if opens_at is not None and opens_at > time.time() else None
+        super().__init__(seconds=None if until is None else until - time.time())
+        self.notice = notice  # what staff say about it
+        self.opens_at = None if until is None else datetime.fromtimestamp(until, UTC)
 
 
 class RedisAway(JoinRefused):
@@ -156,6 +164,14 @@ class FormUsed(JoinRefused):
 
     retry_after = 0
     status = 409
+
+
+class UnknownLine(QueueingError):
+    """There is no such line."""
+
+
+class LeverRefused(QueueingError):
+    """The line cannot be steered so."""
 
 
 class FormInvalid(QueueingError):

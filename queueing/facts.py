@@ -1,20 +1,24 @@
-"""The facts of a line: slow-changing numbers, and the forecast of its waits.
+"""The facts of a line: slow-changing numbers, the forecast of its waits, and what staff say about it.
 
-The keeper makes the facts and writes them to Redis (`keeper/survey.py`); pages only read them from there.
+The keeper makes the numbers and writes them to Redis (`keeper/survey.py`); pages only read them from there, with the
+levers and RQ's word to all workers.
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from queueing import eta
 from queueing.eta import Wait
+from queueing.line import levers
+from queueing.line.levers import Levers
 from queueing.line.places import get_line
 from queueing.line.tampering import reports, shorten
 from queueing.models.moves import end_of_priority
 from queueing.registry import get_task
+from queueing.states import LineState
 
 FACTS_TTL = 30  # seconds
 LONGEST_FACTS = 256 * 1024  # bytes; a forecast for MAX_LINE entries takes a few thousand
@@ -29,17 +33,39 @@ class Facts:
     running: int = 0
     busy: int = 0  # workers of this line that have a task, of whichever line
     busy_elsewhere: int = 0  # of these, the workers whose task is of another line
-    suspended: bool = False  # RQ's word to all workers: take nothing
     return_share: float = 0.0  # the share of held visitors who come back
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`
+    # Not by the keeper, so that they change without it.
+    levers: Levers = field(default_factory=Levers)
+    suspended: bool = False  # RQ's word to all workers: take nothing
+
+    @property
+    def is_paused(self) -> bool:
+        """True if nothing is started, by the word of staff or of RQ."""
+        return self.suspended or self.levers.is_paused
+
+    @property
+    def state(self) -> LineState:
+        """The state of the line; a suspension by RQ shows as paused."""
+        if not self.is_paused:
+            return self.levers.state
+        return LineState.STOPPED if self.levers.is_closed else LineState.PAUSED
 
     def wait(self, ahead: int, held_ahead: int = 0) -> Wait | None:
         """The expected wait of an entry with so many entries ahead; None if unknown."""
-        if not self.workers or self.suspended:
+        if not self.workers or self.is_paused:
             return None
-        if ahead + self.busy < self.workers:
-            return Wait(0.0, eta.FREE_WORKER_WAIT)
-        return eta.look_up(self.waits, ahead + self.return_share * held_ahead)
+        most = self.levers.max_running
+        free = self.workers - self.busy
+        if ahead < (free if most is None else min(free, most - self.running)):
+            wait: Wait | None = Wait(0.0, eta.FREE_WORKER_WAIT)
+        else:
+            wait = eta.look_up(self.waits, ahead + self.return_share * held_ahead)
+        return eta.at_pace(wait, ahead, self.levers.max_starts)
+
+
+# The fields that the keeper writes.
+BY_KEEPER = tuple(field.name for field in fields(Facts) if field.name not in {"levers", "suspended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +78,21 @@ class LineNow:
     held: int
     running: int
     workers: int | None  # None: the keeper is silent
-    suspended: bool  # RQ's word to all workers: take nothing
+    state: LineState
+    suspended: bool  # RQ's word to all workers: take nothing; it shows as paused
+    levers: Levers
     wait: Wait | None  # of a new visitor
+
+    @property
+    def is_paused(self) -> bool:
+        """True if nothing is started, by the word of staff or of RQ."""
+        return self.suspended or self.levers.is_paused
 
 
 def line_now(queue: str) -> LineNow:
     """The line at this moment; one round trip to Redis. Raises RedisError."""
     counts = get_line(queue).counts(end_of_priority(get_task(queue).task.priority))
-    facts = parse_facts(counts.facts)
+    facts = parse_facts(*counts.written)
     return LineNow(
         queue=queue,
         has_epoch=counts.has_epoch,
@@ -67,30 +100,35 @@ def line_now(queue: str) -> LineNow:
         held=counts.held,
         running=facts.running,
         workers=facts.workers,
+        state=facts.state,
         suspended=facts.suspended,
+        levers=facts.levers,
         wait=facts.wait(*counts.ahead) if counts.has_epoch else None,
     )
 
 
-def parse_facts(written: bytes | str | None) -> Facts:
-    """The facts as the keeper wrote them. Facts that only a keeper of another version knows are left out.
+def parse_facts(
+    written: bytes | str | None, copy_of_levers: bytes | None = None, suspended: bytes | None = None
+) -> Facts:
+    """The facts from what is written in Redis. Facts that only a keeper of another version knows are left out.
 
-    Nothing is known by what a keeper never writes, and its next facts take the place of that.
+    Nothing is known by what a keeper never writes, and its next facts take the place of that. A line without a copy of
+    its levers counts as open: nothing is claimed then, and the copy is written within a second.
     """
-    return _parse(written) if written and len(written) <= LONGEST_FACTS else Facts()
+    if written is not None and len(written) > LONGEST_FACTS:
+        written = None
+    return _parse(written, levers.parse(copy_of_levers) or Levers(), suspended is not None)
 
 
 @lru_cache(maxsize=16)  # a web process reads the facts each second, and they change each 2 s
-def _parse(written: bytes | str) -> Facts:
+def _parse(written: bytes | str | None, said: Levers, suspended: bool) -> Facts:
     try:
-        values = json.loads(written)
-        known = {
-            field.name: _checked(field.name, values[field.name]) for field in fields(Facts) if field.name in values
-        }
-        return Facts(**known)
+        values = json.loads(written) if written else {}
+        known = {name: _checked(name, values[name]) for name in BY_KEEPER if name in values}
     except (ValueError, TypeError, KeyError, RecursionError):
         reports.add("the facts %s are none of a line", shorten(written))
-        return Facts()
+        known = {}
+    return Facts(**known, levers=said, suspended=suspended)
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -100,8 +138,6 @@ def _checked(name: str, value: Any) -> Any:
         if any(ahead >= following for (ahead, *_), (following, *_) in pairwise(waits)):
             raise ValueError("no forecast of a line")
         return waits
-    if name == "suspended":
-        return bool(value)
     if name == "workers" and value is None:
         return None
     number = _number(value)

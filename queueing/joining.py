@@ -8,7 +8,6 @@ The row comes first. Its place in Redis follows the commit; if Redis is away the
 import json
 import logging
 import uuid
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +20,7 @@ from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
-from queueing import budget, crowding
-from queueing.conf import conf
+from queueing import budget, crowding, slots
 from queueing.exceptions import (
     CodeTaken,
     FormUsed,
@@ -40,8 +38,9 @@ from queueing.exceptions import (
     TooManyWaiting,
 )
 from queueing.inputs import Kept, Look, Upload
-from queueing.line import presence
-from queueing.line.clients import RedisError
+from queueing.line import levers, presence
+from queueing.line.clients import RedisError, connection
+from queueing.line.levers import Levers
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
@@ -135,15 +134,14 @@ def check_line(queue: str, address: str = "") -> bool:
 
     True if a new place of this address would be behind those of the others.
     """
-    if conf.is_closed(queue):
-        raise LineClosed
-    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address))
+    limits = _levers_of_open(queue)
+    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address, limits.max_line), limits.max_line)
 
 
-def check_visitor(visitor: uuid.UUID | None) -> None:
-    """Raises TooManyWaiting when the visitor holds as many places as allowed."""
-    if visitor is not None and next(_free_slots(visitor), None) is None:
-        raise TooManyWaiting
+def check_visitor(visitor: uuid.UUID | None, queue: str) -> None:
+    """Raises TooManyWaiting when the visitor holds as many places as this line allows, or RedisAway."""
+    if visitor is not None:
+        slots.check(visitor, queue, _levers(queue).max_per_visitor)
 
 
 def look(entry: Entry, seconds: float) -> None:
@@ -202,17 +200,16 @@ def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, 
 
 def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
-    if conf.is_closed(entry.queue):
-        raise LineClosed
-    check_visitor(entry.visitor)
+    limits = _levers_of_open(entry.queue)
+    slots.check(entry.visitor, entry.queue, limits.max_per_visitor)
     _check_budgets(entry, content.size)
-    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address)
+    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address, limits.max_line)
     try:
-        crowding.find_rank(entry, reservation)
+        crowding.find_rank(entry, reservation, limits.max_line)
         if look is not None:
             entry.kwargs = normalize_json(look.options())
-        with content.given_to(entry):
-            _insert(entry)
+        with content.given_to(entry), slots.within(entry, limits.max_per_visitor):
+            _insert(entry, limits.max_per_visitor)
     except BaseException:
         _cancel(entry, is_charged=look is not None and look.was_checked)
         raise
@@ -230,12 +227,28 @@ def _check_budgets(entry: Entry, size: int) -> None:
         raise RedisAway from error
 
 
-def _insert(entry: Entry) -> None:
+def _levers(queue: str) -> Levers:
+    """Raises RedisAway."""
+    try:
+        return levers.read(connection(), queue)
+    except RedisError as error:
+        raise RedisAway from error
+
+
+def _levers_of_open(queue: str) -> Levers:
+    """The levers of a line that takes visitors in. Raises LineClosed or RedisAway."""
+    found = _levers(queue)
+    if found.is_closed:
+        raise LineClosed(found.sentence, opens_at=found.opens_at)
+    return found
+
+
+def _insert(entry: Entry, most: int | None = None) -> None:
     """The row; the place follows the commit. Raises CodeTaken or TooManyWaiting.
 
     Insert first and check only on conflict: conflicts are rare, and each check costs as much as the insert.
     """
-    for slot in _slots(entry.visitor):
+    for slot in slots.to_try(entry.visitor, most):
         entry.slot = slot
         try:
             with _savepoint():
@@ -248,20 +261,6 @@ def _insert(entry: Entry) -> None:
             transaction.on_commit(partial(_after_commit, entry))
             return
     raise TooManyWaiting
-
-
-def _slots(visitor: uuid.UUID | None) -> Iterator[int | None]:
-    """The slots that a new entry may try, each once. The first one is free for nearly everybody, so nothing is read."""
-    if visitor is None:
-        yield None
-        return
-    yield 0
-    yield from _free_slots(visitor)
-
-
-def _free_slots(visitor: uuid.UUID) -> Iterator[int]:
-    taken = set(Entry.objects.live().filter(visitor=visitor).values_list("slot", flat=True))
-    return (slot for slot in range(conf.MAX_WAITING_PER_VISITOR) if slot not in taken)
 
 
 def _savepoint() -> AbstractContextManager[None]:

@@ -66,6 +66,18 @@ class Absence(StrEnum):
     LOST = Reason.LOST.value  # the connection went away without a goodbye
 
 
+class LineState(TextChoices):
+    """What staff say about a line. Its waiting entries keep their places in each state."""
+
+    OPEN = "open", "Open"
+    # Nobody joins. Those who wait are served.
+    CLOSED = "closed", "Closed: nobody joins"
+    # Nothing is started. Work in hand is finished, and visitors may join.
+    PAUSED = "paused", "Paused: nothing is started"
+    # Both.
+    STOPPED = "stopped", "Stopped: nobody joins, nothing is started"
+
+
 LIVE = frozenset({Status.WAITING, Status.RUNNING})
 FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.ABANDONED})
 MOVES: dict[Status, frozenset[Status]] = {

@@ -1,6 +1,6 @@
 """The numbers of the lines for staff: the admin, /metrics and `queue_stats` show the same."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
@@ -56,8 +56,9 @@ def line_stats(queue: str) -> LineStats:
         .values_list("joined_at", flat=True)
         .first()
     )
+    public = {field.name: getattr(now, field.name) for field in fields(now)}
     return LineStats(
-        **asdict(now) | {"running": entries.running().count(), "workers": len(live_workers(queue))},
+        **public | {"running": entries.running().count(), "workers": len(live_workers(queue))},
         oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
         **_lately(queue),
     )

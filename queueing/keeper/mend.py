@@ -65,6 +65,9 @@ LINE_TYPES = {
     "restoring": "string",
     "reserved": "zset",
     "newest": "string",
+    "levers": "string",
+    "running": "zset",
+    "starts": "zset",
 }
 LONGEST_STRING = 256 * 1024  # bytes; the facts are the longest, with a few thousand
 WORKER = "rq:worker:"

@@ -11,6 +11,7 @@ import redis
 from django.db.models import BigIntegerField, Max
 from django.db.models.functions import Coalesce
 
+from queueing.keeper.steering import count_running
 from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
 from queueing.line.places import Line
@@ -91,6 +92,7 @@ class Reconciler:
 
     def _compare(self, line: Line) -> int:
         self._compared_at[line.name] = time.monotonic()
+        count_running(line)
         restored, _ = self.compare(line)
         return restored
 

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from queueing import budget, ending
 from queueing.conf import conf
-from queueing.keeper import purge, timeline
+from queueing.keeper import purge, steering, timeline
 from queueing.keeper.holding import WINDOW, Holder
 from queueing.keeper.mend import mend
 from queueing.keeper.reconcile import Reconciler
@@ -53,6 +53,7 @@ class Keeper:
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
         self._holders: dict[str, Holder] = {}  # by line
+        self._limited: set[str] = set()  # the lines with a limit of running entries
         self._facts_at = 0.0
         self._purged_at = 0.0
         self._inputs_at = self._sessions_at = self._totals_at = -math.inf
@@ -78,6 +79,10 @@ class Keeper:
         self.reconciler.look_at_server()
         _guarded(mend, self.client)
         failed: Exception | None = None
+        try:
+            _guarded(self._look_after_levers)
+        except DATABASE_ERRORS as error:
+            failed = error
         for name in settings.QUEUEING_TASKS:
             try:
                 self._go_through(get_line(name), counts)
@@ -86,7 +91,13 @@ class Keeper:
         if failed is not None:
             raise failed
 
+    def _look_after_levers(self) -> int:
+        self._limited = steering.look_after(self.client)
+        return len(self._limited)
+
     def _go_through(self, line: Line, counts: Counter[str]) -> None:
+        if line.name in self._limited:  # before claims go back: those whose entries run are counted by then
+            _guarded(steering.count_running, line)
         _guarded(self.keep_finishing_present, line)
         # Absences in an old copy of the places, and in the first seconds after a flush, are none of the visitors'.
         if not self.reconciler.is_restoring(line):

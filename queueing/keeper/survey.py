@@ -2,21 +2,22 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.utils import timezone
 
 from queueing import eta, forecast, run_times
-from queueing.facts import FACTS_TTL, Facts
+from queueing.facts import BY_KEEPER, FACTS_TTL, Facts
 from queueing.keeper import recent
+from queueing.line import levers
 from queueing.line.clients import connection
 from queueing.line.keys import facts_key
 from queueing.line.places import get_line
-from queueing.line.workers import LiveWorker, all_workers, are_suspended, is_counting
+from queueing.line.workers import LiveWorker, all_workers, is_counting
 from queueing.models import Entry, EntryQuerySet
 from queueing.registry import get_task
 
@@ -74,7 +75,8 @@ def refresh_after(waiting: int) -> float:
 
 def write(queue: str, facts: Facts) -> None:
     """Write the facts of a line for its pages."""
-    connection().set(facts_key(queue), json.dumps(asdict(facts), separators=(",", ":")), ex=FACTS_TTL)
+    values = {name: getattr(facts, name) for name in BY_KEEPER}
+    connection().set(facts_key(queue), json.dumps(values, separators=(",", ":")), ex=FACTS_TTL)
 
 
 @dataclass
@@ -83,9 +85,9 @@ class Survey:
 
     at: datetime = field(default_factory=timezone.now)
     workers: list[LiveWorker] = field(default_factory=all_workers)
-    suspended: bool = field(default_factory=are_suspended)
     is_counting: bool = field(default_factory=is_counting)  # after a flush: not all workers have come back yet
     _waiting: dict[str, int] = field(default_factory=dict)
+    _limits: dict[str, int | None] = field(default_factory=dict)
     _ends: dict[str, list[recent.End]] = field(default_factory=dict)
     _states: dict[str, forecast.LineState] = field(default_factory=dict)
 
@@ -109,17 +111,16 @@ class Survey:
         return self._waiting[queue]
 
     def circumstances(self, queue: str) -> Any:
-        """The inputs whose change makes new facts: the suspension, the workers of this and related lines, and their
-        running rows.
-        """
+        """The inputs whose change makes new facts: the workers of this and related lines, and their running rows."""
         related = self._related(queue)
         workers = [worker for worker in self.workers if related.intersection(worker.lines)]
         rows = [(row.pk, row.workers) for row in self.running if row.queue in related]
         # Sorted, because PostgreSQL returns a renewed row elsewhere in the order.
-        return self.suspended, self.is_counting, workers, sorted(rows)
+        return self.is_counting, self._most(queue), workers, sorted(rows)
 
     def facts(self, queue: str) -> Facts:
         """The facts of the line."""
+        crew = self._crew_within(queue)
         serving = [worker for worker in self.crew if queue in worker.lines]
         elsewhere = {row.workers[-1] for row in self.running if row.queue != queue and row.workers}
         states = {name: self._state(name) for name in self._related(queue)}
@@ -128,12 +129,34 @@ class Survey:
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
             busy_elsewhere=sum(worker.name in elsewhere for worker in self.workers if queue in worker.lines),
-            suspended=self.suspended,
             return_share=round(recent.return_share(self._ended(queue)), 3),
             waits=tuple(
-                (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, self.crew)
+                (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, crew)
             ),
         )
+
+    def _most(self, queue: str) -> int | None:
+        """The limit of running entries of the line."""
+        if queue not in self._limits:
+            line = get_line(queue)
+            written = levers.parse(cast("bytes | None", line.client.get(line.keys.levers)))
+            self._limits[queue] = written.max_running if written else None
+        return self._limits[queue]
+
+    def _crew_within(self, queue: str) -> list[forecast.Worker]:
+        """The crew, in which no more workers serve the line than may run its entries."""
+        most = self._most(queue)
+        if most is None:
+            return self.crew
+        serving = [worker for worker in self.crew if queue in worker.lines]
+        serving.sort(key=lambda worker: worker.run is None or worker.run.line != queue)  # those with its entries first
+        beyond = {id(worker) for worker in serving[most:]}
+        return [
+            replace(worker, lines=tuple(name for name in worker.lines if name != queue))
+            if id(worker) in beyond
+            else worker
+            for worker in self.crew
+        ]
 
     def _related(self, queue: str) -> set[str]:
         """The lines that share workers with this one, directly or through the workers of another one."""

@@ -66,6 +66,9 @@ class LineKeys:
     restoring: str  # string: a keeper has begun to give the rows their places back, on this server
     reserved: str  # zset id -> ms: joins that are being stored, and when their reservation ends
     newest: str  # string: the last of the places that a flush took; later ones are newcomers. Lives PATIENCE
+    levers: str  # string, JSON: a copy of the line's row (`levers.Levers`); nothing is claimed without it
+    running: str  # zset id -> ms: entries that were started and have not ended, since when
+    starts: str  # zset claim -> ms: the claims of the last minute, without those that were given back
 
     def in_order(self) -> list[str]:
         """The keys in the order in which the scripts take them."""

@@ -23,7 +23,7 @@ import redis
 from redis.client import Pipeline
 
 from queueing.conf import conf
-from queueing.line import jobs, reserving, scripts
+from queueing.line import jobs, levers, reserving, scripts
 from queueing.line.clients import connection
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import facts_key, from_key, gone_key, line_keys, presence_key
@@ -46,6 +46,14 @@ class Place(NamedTuple):
     held_ahead: int
 
 
+class Written(NamedTuple):
+    """The slow-changing values of a line, as they are written in Redis; `facts.parse_facts` reads them."""
+
+    facts: bytes | None = None  # by the keeper
+    levers: bytes | None = None  # the copy of the line's row
+    suspended: bytes | None = None  # RQ's word to all workers
+
+
 class Standing(NamedTuple):
     """The standing of one entry in the line, for its page."""
 
@@ -53,7 +61,7 @@ class Standing(NamedTuple):
     place: Place | None
     is_claimed: bool
     present_for: float  # seconds that a page has been open without a gap; 0 for an absent visitor
-    facts: bytes | None  # the line's facts, as the keeper wrote them
+    written: Written
 
 
 class Counts(NamedTuple):
@@ -63,7 +71,7 @@ class Counts(NamedTuple):
     held: int
     ahead: Place  # of somebody who joins now
     has_epoch: bool  # False: places are on their way back, and the numbers are too small
-    facts: bytes | None  # the line's facts, as the keeper wrote them
+    written: Written
 
 
 class ClaimResult(NamedTuple):
@@ -89,12 +97,13 @@ class Line:
         self.client = client
         self.keys = line_keys(name)
         self.epoch_wait = EpochWait(name)  # of this process's claims
+        self.is_at_limit = False  # the last claim found as many at work, or started, as the levers allow
 
     # Coming
 
-    def reserve(self, job_id: str, address: str = "") -> Reservation:
+    def reserve(self, job_id: str, address: str = "", most: int | None = None) -> Reservation:
         """Set a place aside for an entry that is about to be stored; see `reserving.reserve`."""
-        return reserving.reserve(self.client, self.name, self.keys, job_id, address)
+        return reserving.reserve(self.client, self.name, self.keys, job_id, address, most)
 
     def cancel_reservation(self, job_id: str, address: str = "", *, is_charged: bool = False) -> None:
         """The entry was not stored; see `reserving.cancel`."""
@@ -132,18 +141,12 @@ class Line:
     def claim(self, worker: str) -> ClaimResult:
         """Claim the first present entry for this worker alone.
 
-        After a flush, a claim waits until the rows have their places back: see `epoch.EpochWait`.
+        After a flush, a claim waits until the rows have their places back: see `epoch.EpochWait`. Then the levers are
+        read from the row, so this raises errors of the database, too.
         """
         window, total = FIRST_WINDOW, 0
-        self.epoch_wait.newcomers_wait = False
-        while claimed := scripts.claim(
-            self.client,
-            self.keys,
-            worker,
-            window=window,
-            grace=conf.LOST_GRACE,
-            waits_for_epoch=self.epoch_wait.has_patience(),
-        ):
+        self.epoch_wait.newcomers_wait = self.is_at_limit = False
+        while claimed := self._claim_once(worker, window):
             total += claimed.passed
             self.epoch_wait.note(has_epoch=claimed.has_epoch, newcomers_wait=claimed.newcomers_wait)
             if claimed.job_id:
@@ -152,6 +155,20 @@ class Line:
                 break
             window = min(window * WINDOW_GROWTH, LARGEST_WINDOW)
         return ClaimResult(None, total)
+
+    def _claim_once(self, worker: str, window: int) -> scripts.Claimed | None:
+        """One call of the script, once the levers are known. None: nothing can be claimed now."""
+        patience = self.epoch_wait.has_patience()
+        while True:
+            claimed = scripts.claim(
+                self.client, self.keys, worker, window=window, grace=conf.LOST_GRACE, waits_for_epoch=patience
+            )
+            if claimed is None or not claimed.obstacle:
+                return claimed
+            if claimed.obstacle == "limit":
+                self.is_at_limit = True
+                return None
+            levers.publish(self.client, self.name)
 
     def claims(self) -> dict[str, Claim]:
         """The claims by worker."""
@@ -222,6 +239,7 @@ class Line:
     def _remove_but_job(self, pipe: Pipeline, job_id: str) -> None:
         self._remove_place(pipe, job_id)
         pipe.hdel(self.keys.grace, job_id)
+        pipe.zrem(self.keys.running, job_id)
         pipe.delete(presence_key(job_id), gone_key(job_id))
 
     # Questions
@@ -276,9 +294,9 @@ class Line:
             pipe.zcard(self.keys.held)
             pipe.zcount(self.keys.line, "-inf", f"({newcomer}")
             pipe.zcount(self.keys.held, "-inf", f"({newcomer}")
-            pipe.mget(facts_key(self.name), self.keys.epoch)
-            present, held, ahead, held_ahead, (facts, epoch) = pipe.execute()
-        return Counts(present, held, Place(ahead, held_ahead), bool(epoch), facts)
+            pipe.mget(*self._written(), self.keys.epoch)
+            present, held, ahead, held_ahead, (*written, epoch) = pipe.execute()
+        return Counts(present, held, Place(ahead, held_ahead), bool(epoch), Written(*written))
 
     def standing(self, job_id: str, score: float) -> Standing:
         """The standing of the entry of this score, with the facts of the line; one round trip."""
@@ -288,13 +306,17 @@ class Line:
             pipe.zcount(self.keys.line, "-inf", f"({score}")
             pipe.zcount(self.keys.held, "-inf", f"({score}")
             pipe.hvals(self.keys.claims)
-            pipe.mget(facts_key(self.name), self.keys.epoch, presence_key(job_id))
+            pipe.mget(*self._written(), self.keys.epoch, presence_key(job_id))
             pipe.time()
-            in_line, in_held, ahead, held_ahead, claims, (facts, epoch, since), (now, _) = pipe.execute()
+            in_line, in_held, ahead, held_ahead, claims, (*written, epoch, since), (now, _) = pipe.execute()
         has_place = in_line is not None or in_held is not None
         place = Place(ahead, held_ahead) if has_place and epoch else None  # else others ahead are on their way back
         is_claimed = any(claim.startswith(f"{job_id}:".encode()) for claim in claims)
-        return Standing(place, is_claimed, seconds_since(since, now), facts)
+        return Standing(place, is_claimed, seconds_since(since, now), Written(*written))
+
+    def _written(self) -> tuple[str, str, str]:
+        """The keys of `Written`."""
+        return facts_key(self.name), self.keys.levers, levers.SUSPENDED
 
 
 @cache

@@ -8,7 +8,8 @@ from typing import NamedTuple, cast
 from queueing.line import scripts
 from queueing.line.clients import AsyncRedis
 from queueing.line.keys import LineKeys, facts_key, line_keys
-from queueing.line.places import Place
+from queueing.line.levers import SUSPENDED
+from queueing.line.places import Place, Written
 from queueing.line.scripts import Ranked
 
 WHOLE_LINE = 100  # entries from which one read of the whole line beats a rank for each
@@ -19,15 +20,16 @@ class News(NamedTuple):
     """The news of a line. While they are the same, so are the numbers of all its pages."""
 
     version: bytes | None
-    facts: bytes | None  # as the keeper wrote them
     epoch: bytes | None  # None: places are on their way back, and none is known
+    written: Written
 
 
 async def read_news(client: AsyncRedis, queue: str) -> News:
     """The news of a line at this moment."""
     line = line_keys(queue)
-    values = await client.mget(line.version, facts_key(queue), line.epoch)
-    return News(*cast("list[bytes | None]", values))
+    values = await client.mget(line.version, line.epoch, facts_key(queue), line.levers, SUSPENDED)
+    version, epoch, *written = cast("list[bytes | None]", values)
+    return News(version, epoch, Written(*written))
 
 
 async def find(client: AsyncRedis, queue: str, entries: Sequence[Ranked]) -> Iterable[Place | None]:

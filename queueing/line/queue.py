@@ -26,8 +26,9 @@ from queueing.line.tampering import reports, shorten
 
 # Seconds that an idle worker blocks at most. A push that wakes nobody (stock RQ's Lua) may go unnoticed for that long.
 IDLE_WAIT = 5
-# The same while claims wait for an epoch, or newcomers for those ahead of them: the end of that wakes nobody.
-EPOCH_WAIT = 1
+# The same while claims wait for an epoch, newcomers for those ahead of them, or the line for a limit of its levers: the
+# end of that wakes nobody.
+SHORT_WAIT = 1
 
 # Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
 emptied = Signal()
@@ -69,7 +70,7 @@ class LineQueue(DjangoRQ):
             must_wait = any(queue.line.epoch_wait.is_on for queue in ours)
             if deadline is None and not must_wait:
                 return None
-            idle_wait = EPOCH_WAIT if must_wait else IDLE_WAIT
+            idle_wait = SHORT_WAIT if must_wait or any(queue.line.is_at_limit for queue in ours) else IDLE_WAIT
             wait = idle_wait if deadline is None else min(idle_wait, deadline - time.monotonic())
             if wait <= 0:
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])

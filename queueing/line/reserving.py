@@ -30,8 +30,12 @@ class Reservation(NamedTuple):
     under_way: tuple[str, ...] = ()  # other joins of the address that are being stored
 
 
-def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> Reservation:
+def reserve(
+    client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str, most: int | None = None
+) -> Reservation:
     """Set a place aside for an entry that is about to be stored. With job id "" only look: reserve nothing.
+
+    The line may have `most` entries; None: MAX_LINE.
 
     `place` or `cancel` takes the reservation away; otherwise it ends after RESERVATION_TTL and the time of a check.
     Raises RedisError, also when Redis takes no writes.
@@ -43,7 +47,7 @@ def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, addres
         client,
         line,
         job_id,
-        conf.MAX_LINE,
+        conf.MAX_LINE if most is None else most,
         conf.HELD_WEIGHT,
         milliseconds(RESERVATION_TTL + 2 * conf.CHECK_SECONDS),
         conf.BRAKE_JOINS if conf.BRAKE == "auto" else 0,

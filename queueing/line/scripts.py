@@ -27,6 +27,7 @@ class Claimed(NamedTuple):
     passed: int  # absent entries that stepped aside
     has_epoch: bool  # False: since a flush no keeper has given the rows their places back
     newcomers_wait: bool  # those who joined since a flush wait for somebody ahead of them who is away
+    obstacle: str = ""  # "unknown": there is no copy of the levers; "limit": a limit of the levers is reached
 
 
 class HoldStep(NamedTuple):
@@ -77,12 +78,13 @@ def claim(
 ) -> Claimed | None:
     """Claim the first present entry of the first `window` ids for this worker; absent entries before it are held.
 
-    With `waits_for_epoch`, only foreign jobs are claimed while there is no epoch. None when the line is empty, or the
-    workers are suspended.
+    With `waits_for_epoch`, only foreign jobs are claimed while there is no epoch. None when the line is empty or
+    paused, or the workers are suspended.
     """
     arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
     reply = cast("list[Any]", _call(client, "claim", line, *arguments))
-    return Claimed(as_text(reply[0]), reply[1], reply[2] > 0, reply[2] > 1) if reply else None
+    obstacle = as_text(reply[3]) if len(reply) > 3 else ""
+    return Claimed(as_text(reply[0]), reply[1], reply[2] > 0, reply[2] > 1, obstacle) if reply else None
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:
@@ -128,6 +130,19 @@ def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int
         return []
     texts = _texts(reply)
     return [(job_id, as_absence(name)) for job_id, name in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def steer(
+    client: redis.Redis, line: LineKeys, before: bytes, after: bytes, running: Sequence[str], lost_starts: int
+) -> bool:
+    """Replace the copy of the levers. False: it was not `before` any more. See `levers.publish`."""
+    return bool(_call(client, "steer", line, before, after, lost_starts, *running))
+
+
+def count_running(client: redis.Redis, line: LineKeys, over: Mapping[str, bytes], running: Iterable[str]) -> None:
+    """Make the running entries those of the rows. `over` has the others, with the scores that the caller has seen."""
+    pairs = [part for pair in over.items() for part in pair]
+    _call(client, "count_running", line, len(over), *pairs, *running)
 
 
 def begin_epoch(client: redis.Redis, line: LineKeys, server: str) -> bool:

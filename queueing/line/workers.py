@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import redis
+from django.conf import settings
 from rq import suspension, worker_registration
 
 from queueing.line.clients import connection, raise_all_but_wrong_types
@@ -56,6 +57,21 @@ def all_workers() -> list[LiveWorker]:
 def are_suspended() -> bool:
     """True if the workers are told to take nothing: by `rq suspend`, or by code."""
     return bool(suspension.is_suspended(connection()))
+
+
+def suspend(seconds: int | None = None) -> None:
+    """Tell all workers to take nothing, for so long."""
+    suspension.suspend(connection(), seconds)
+
+
+def resume() -> None:
+    """The workers take work again. Idle ones are called, because they may wait for longer."""
+    suspension.resume(connection())
+    with connection().pipeline(transaction=False) as pipe:
+        for queue in settings.QUEUEING_TASKS:
+            for _ in live_workers(queue):
+                get_queue(queue).line.wake_worker(pipe, "")
+        pipe.execute()
 
 
 def _alive(keys: Iterable[str]) -> list[LiveWorker]:

@@ -1,9 +1,10 @@
-"""The rows, which are the only truth: entries, the files of their results, and their timelines.
+"""The rows, which are the only truth: entries, the files of their results, their timelines, and the lines.
 
 entry.py     Entry, and the verbs that move it
 queryset.py  questions about many entries
 files.py     EntryFile; where inputs and results are stored
 timeline.py  EntryEvent
+line.py      Line: what staff say about a line
 indexes.py   indexes and constraints of Entry
 moves.py     parts that the verbs share
 trouble.py   the errors of the database
@@ -11,7 +12,8 @@ trouble.py   the errors of the database
 
 from queueing.models.entry import Entry
 from queueing.models.files import EntryFile, file_path, input_path
+from queueing.models.line import Line
 from queueing.models.queryset import EntryQuerySet, code_of
 from queueing.models.timeline import EntryEvent
 
-__all__ = ["Entry", "EntryEvent", "EntryFile", "EntryQuerySet", "code_of", "file_path", "input_path"]
+__all__ = ["Entry", "EntryEvent", "EntryFile", "EntryQuerySet", "Line", "code_of", "file_path", "input_path"]

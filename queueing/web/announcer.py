@@ -115,7 +115,7 @@ class Announcer:
                 entries = [Ranked(seat.job_id, seat.socket.entry.score) for seat in seats]
                 places = await positions.find(self.client, queue, entries) if news.epoch else [None] * len(entries)
                 told = list(zip(seats, places, strict=True))
-                await self._tell(told, parse_facts(news.facts), untold, are_known=news.epoch is not None)
+                await self._tell(told, parse_facts(*news.written), untold, are_known=news.epoch is not None)
             self._seen[queue] = news  # last: after an error above, the next tick tells these pages again
 
     async def break_silence(self) -> None:

@@ -66,6 +66,11 @@ def staff_moves(user: Any, address: str, page: str, code: uuid.UUID) -> None:
     logger.info("%r moves entry %s (%s) from %s", user.get_username(), code, page, address or "unknown")
 
 
+def staff_steers(user: Any, address: str, queue: str, what: str) -> None:
+    """A member of staff changes the levers of a line."""
+    logger.info("%r steers line %s (%r) from %s", user.get_username(), queue, what, address or "unknown")
+
+
 def refused(what: str, address: str, **values: Any) -> None:
     """Somebody was refused, and may be refused again a thousand times."""
     if _strangers.admits((what, network_key(address))):

@@ -13,10 +13,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from queueing import budget
 from queueing.exceptions import RedisAway
+from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import are_suspended, live_workers
+from queueing.models import Line
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web.metrics import LineCollector, StorageCollector
 from queueing.web.visitor import LOOK, may
@@ -42,7 +44,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         "storage": budget.has_room,
     }
     parts = {name: _try(check) for name, check in checks.items()}
-    return JsonResponse(parts, status=200 if all(parts.values()) else 503)
+    return JsonResponse(parts | {"lines": _states()}, status=200 if all(parts.values()) else 503)
 
 
 @require_safe
@@ -92,4 +94,15 @@ def _places() -> bool:
 
 
 def _workers() -> bool:
-    return not are_suspended() and all(live_workers(queue) for queue in settings.QUEUEING_TASKS)
+    """A line that staff have paused needs no worker."""
+    if are_suspended():
+        return False
+    return all(live_workers(queue) or levers.read(connection(), queue).is_paused for queue in settings.QUEUEING_TASKS)
+
+
+def _states() -> dict[str, str]:
+    """The state of each line, by its row. A line that staff have closed or paused is no fault of the site."""
+    try:
+        return {queue: str(Line.of(queue).state) for queue in settings.QUEUEING_TASKS}
+    except DATABASE_ERRORS:
+        return {}

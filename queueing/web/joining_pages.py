@@ -10,11 +10,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from queueing import budget, eta, facts, joining
-from queueing.conf import conf
-from queueing.exceptions import CheckFailed, FormInvalid, JoinRefused, StoresTooMuch, TooManyWaiting, UnknownTask
+from queueing.exceptions import (
+    CheckFailed,
+    FormInvalid,
+    JoinRefused,
+    LineClosed,
+    StoresTooMuch,
+    TooManyWaiting,
+    UnknownTask,
+)
 from queueing.forms import EntryForm
 from queueing.line.clients import RedisError
-from queueing.models import Entry
+from queueing.line.levers import Levers
+from queueing.models import Entry, Line
 from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
@@ -28,24 +36,30 @@ AROUND_FILE = 10_000
 
 def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
     """The living line of a task, as the first page and the form show it."""
-    closed = conf.is_closed(heavy_task.name)
     try:
         line = facts.line_now(heavy_task.name)
-    except RedisError:
-        line = None
-    if line is None or not line.has_epoch:
-        return {"task": heavy_task, "closed": closed, "unknown": True}
-    return {
+    except RedisError:  # the row knows what staff say
+        levers = Line.of(heavy_task.name).levers
+        return {"task": heavy_task, "unknown": True} | _said(levers, paused=levers.is_paused)
+    said = _said(line.levers, paused=line.is_paused)
+    if not line.has_epoch:
+        return {"task": heavy_task, "unknown": True} | said
+    return said | {
         "task": heavy_task,
         "present": line.present,
         "held": line.held,
         "may_return": who_may_return(line.held),
         "running": line.running,
         "workers": line.workers,
-        "suspended": line.suspended,
         "wait_text": eta.sentence(line.wait),
-        "closed": closed,
     }
+
+
+def _said(levers: Levers, *, paused: bool) -> dict[str, Any]:
+    """What staff say about the line."""
+    closed = levers.is_closed
+    opens_at = LineClosed(opens_at=levers.opens_at).opens_at if closed else None
+    return {"closed": closed, "paused": paused, "notice": levers.sentence, "opens_at": opens_at}
 
 
 def submitted(request: HttpRequest, heavy_task: HeavyTask) -> EntryForm:
@@ -122,7 +136,7 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
     visitor, refusal, behind = Visitor.of_request(request), None, False
     try:  # shown before a file has travelled
         behind = joining.check_line(heavy_task.name, visitor.address)
-        joining.check_visitor(visitor.name)
+        joining.check_visitor(visitor.name, heavy_task.name)
         joining.check_storage(heavy_task, visitor.as_guest(), 1)
     except JoinRefused as error:
         refusal = error

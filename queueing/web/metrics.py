@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from queueing import budget, stats
+from queueing.states import LineState
 
 GAUGES = {
     "present": "Entries in the line whose visitor was present when last seen",
@@ -31,6 +32,7 @@ class LineCollector(Collector):
                 gauge.add_metric([line.queue], getattr(line, name) or 0)
             yield gauge
         yield _waste(lines)
+        yield _states(lines)
 
 
 class StorageCollector(Collector):
@@ -47,6 +49,14 @@ class StorageCollector(Collector):
         if room := budget.free_room():
             text = "Bytes free on the disk of inputs and results; nobody joins below MIN_FREE_DISK"
             yield GaugeMetricFamily("queueing_free_disk_bytes", text, value=room.bytes)
+
+
+def _states(lines: list[stats.LineStats]) -> Metric:
+    gauge = GaugeMetricFamily("queueing_line_state", "1 for the state of the line, else 0", labels=["queue", "state"])
+    for line in lines:
+        for state in LineState:
+            gauge.add_metric([line.queue, state.value], line.state == state)
+    return gauge
 
 
 def _waste(lines: list[stats.LineStats]) -> Metric:

@@ -17,7 +17,7 @@ from queueing.states import Reason, Status
 REDIS_AWAY = "The line cannot be seen right now; your place is kept."
 REDIS_AWAY_DETAIL = "The queue cannot be reached for the moment. This page goes on by itself when it can."
 NO_WORKER = "No worker is there at the moment. Your place is kept, and the line goes on by itself."
-SUSPENDED = "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
+PAUSED = "This line is paused at the moment. Your place is kept, and the line goes on by itself when the pause is over."
 # The priority of the place is the lowest. Whoever joins later may be served first, so a wait would be a promise.
 BEHIND = "Your network has many places in this line, so this one comes after those of other networks."
 BEHIND_WAIT = "Whoever joins from another network goes first, so the wait cannot be told."
@@ -99,10 +99,10 @@ def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) 
     """The expected wait, from its range in seconds."""
     if entry.status != Status.WAITING or is_claimed:
         return ""
+    if facts.is_paused:  # first: no worker has to be there
+        return PAUSED
     if facts.workers == 0:
         return NO_WORKER
-    if facts.suspended:
-        return SUSPENDED
     if entry.behind:
         return BEHIND_WAIT
     known = eta.sentence(seconds)
@@ -141,6 +141,11 @@ def ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 11th."""
     suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{suffix}"
+
+
+def notice(entry: Entry, facts: Facts) -> str:
+    """What staff say to all who wait in the line."""
+    return facts.levers.sentence if entry.status == Status.WAITING else ""
 
 
 def _serving(facts: Facts, *, is_next: bool) -> str:
@@ -189,7 +194,8 @@ def _why_it_ended(entry: Entry) -> str:
 def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
     held = f"; {who_may_return(place.held_ahead)}" if place.held_ahead else ""
-    serving = f" {_serving(facts, is_next=place.ahead == 0 and not entry.behind)}" if facts.workers else ""
+    is_served = facts.workers and not facts.is_paused
+    serving = f" {_serving(facts, is_next=place.ahead == 0 and not entry.behind)}" if is_served else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
     behind = f" {BEHIND}" if entry.behind else ""
     return f"{ahead}{held}.{serving}{behind}{again}"

@@ -41,6 +41,9 @@ class Snapshot(NamedTuple):
     title: str
     reason: str
 
+    line: str  # the state of a waiting entry's line: open, closed, paused or stopped; "" if it is not known
+    notice: str  # what staff say to all who wait in it
+
     again_seconds: float | None  # how long "Join again" works from now on; None: it does not
     deleted: bool  # the content was deleted
 
@@ -64,7 +67,7 @@ def read(entry: Entry) -> Snapshot:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
         return without_redis(entry)
-    now = build(entry, standing.place, parse_facts(standing.facts), is_claimed=standing.is_claimed)
+    now = build(entry, standing.place, parse_facts(*standing.written), is_claimed=standing.is_claimed)
     return now._replace(keep_after=max(0.0, conf.MIN_PRESENCE - standing.present_for))
 
 
@@ -86,7 +89,7 @@ def without_redis(entry: Entry) -> Snapshot:
     now = build(entry, None, Facts())
     if entry.status != Status.WAITING:
         return now
-    return now._replace(wait=sentences.REDIS_AWAY, detail=sentences.REDIS_AWAY_DETAIL)
+    return now._replace(wait=sentences.REDIS_AWAY, detail=sentences.REDIS_AWAY_DETAIL, line="")
 
 
 def build(
@@ -115,6 +118,8 @@ def build(
         wait=sentences.wait(entry, seconds, facts, is_claimed=is_claimed),
         title=sentences.title(entry, place),
         reason=entry.reason,
+        line=facts.state.value if entry.status == Status.WAITING else "",
+        notice=sentences.notice(entry, facts),
         again_seconds=again_seconds,
         deleted=entry.erased_at is not None,
         kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,

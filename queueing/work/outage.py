@@ -23,6 +23,7 @@ from rq.worker.base import WorkerStatus
 from queueing.line import clients
 from queueing.line.signs import takes_writes
 from queueing.line.tampering import reports, shorten
+from queueing.models.trouble import DATABASE_ERRORS
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries of a worker without work
 
@@ -112,6 +113,9 @@ class PatientWorker(RoundRobinWorker):
                 self.outage.over()
             except redis.RedisError as error:
                 self._wait_for_redis(error)
+            except DATABASE_ERRORS as error:  # Redis has lost the levers, and the row cannot be read
+                self.log.warning("Worker %s: the levers of its lines are not known: %s", self.name, error)
+                self.outage.pause()
             else:
                 self.outage.over()
                 return found

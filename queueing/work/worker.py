@@ -109,6 +109,7 @@ class PresenceWorker(PatientWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Fork a horse for the job, if its function is allowed."""
+        connections.close_all()  # never open across a fork; the claim may have read the levers of its line
         if job.func_name not in self.allowed_functions:
             with self.outage.survived():  # else the claim stays, and is refused later
                 self._refuse(job, queue)

@@ -23,6 +23,7 @@ from tests.support.browser.looks import LIGHT, look
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import DEPLOYED, PATIENT, Site
 from tests.support.browser.stage import LONG, Stage, report, start, succeed, throttle
+from tests.support.levers import set_levers
 from tests.support.paths import TABLE
 from tests.support.processes import Processes
 from tests.support.servers import free_port
@@ -46,7 +47,8 @@ def troubled(site: Site) -> Iterator[Site]:
     made = copy(site)
     made.port = free_port()
     made.url = f"http://127.0.0.1:{made.port}"
-    made.environment = DEPLOYED | {"REDIS_URL": "redis://127.0.0.1:1", "QUEUEING_CLOSED_LINES": "tables"}
+    made.environment = DEPLOYED | {"REDIS_URL": "redis://127.0.0.1:1"}
+    set_levers("tables", state="closed")
     made.web = made.start_web()
     yield made
     made.web.kill()

@@ -10,7 +10,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from websockets.exceptions import InvalidStatus
 
-from queueing.models import Entry, EntryEvent, EntryFile
+from queueing import steering
+from queueing.models import Entry, EntryEvent, EntryFile, Line
 from queueing.web.routing import websockets
 from tests.security.matrix import CLIENTS, routes, rows
 from tests.support.processes import Processes
@@ -42,6 +43,7 @@ class Stage:
         self.ended = finished(owner)
         assert owner.client.get(url(self.ended)).status_code == 200  # the first look at the end is noted in the row
         other.join()
+        self.line = steering.row_of("probe")
         self.group, self.user = Group.objects.create(name="g"), User.objects.create_user("u")
         self.clients = {"owner": owner, "other": other} | {kind: make() for kind, make in MAKERS.items()}
         self._rows = everything()
@@ -57,8 +59,8 @@ class Stage:
     def path(self, route: str) -> str:
         """An address of this route, for the owner's entries."""
         entry = self.ended if any(part in route for part in ("result/", "files/", "delete/")) else self.waiting
-        model: Any = Group if "auth/group" in route else User if "auth/user" in route else Entry
-        row: Any = {Group: self.group, User: self.user, Entry: entry}[model]
+        rows: dict[str, Any] = {"auth/group": self.group, "auth/user": self.user, "queueing/line": self.line}
+        row = next((row for part, row in rows.items() if part in route), entry)
         values = {
             "^(?P<app_label>queueing|auth)/$": "queueing/",
             "(?P<url>.*)$": "nothing/",
@@ -81,7 +83,7 @@ def is_refusal(answer: Any) -> bool:
 
 def everything() -> list[Any]:
     """The rows that a refused request must not touch; sessions and the log of the admin are not among them."""
-    return [list(model.objects.order_by("pk").values()) for model in (Entry, EntryFile, EntryEvent, Group)]
+    return [list(model.objects.order_by("pk").values()) for model in (Entry, EntryFile, EntryEvent, Group, Line)]
 
 
 def test_every_url_is_in_the_matrix() -> None:

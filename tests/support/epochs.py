@@ -10,13 +10,15 @@ from queueing.keeper.round import Keeper
 from queueing.line import epoch
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import line_keys
+from queueing.line.levers import Levers
 from queueing.line.places import get_line
 
 
 def begin_epochs(client: redis.Redis) -> None:
-    """Every line has an epoch, and no claim of this process waits for one."""
+    """Every line has an epoch and is open, and no claim of this process waits for an epoch."""
     for queue in settings.QUEUEING_TASKS:
         set_epoch(client, queue, _run_id(client))
+        client.set(line_keys(queue).levers, Levers().as_text())
         get_line(queue).epoch_wait = EpochWait(queue)
 
 

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from queueing.models import Entry
+from queueing.models import Entry, Line
 from queueing.states import Reason
+from tests.support.levers import set_levers
 from tests.support.visitors import FORM, Visitor, finished, staff, url
 
 
@@ -32,12 +33,15 @@ def rendered(settings: Any) -> dict[str, Any]:
     pages["keep refused"] = _refused_keep()
     settings.QUEUEING = {"BRAKE": "on"}
     pages["form with the brake"] = visitor.client.get(FORM)
-    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+    set_levers(state="closed", sentence="Until Monday.")
     pages["refused"] = visitor.send()
     pages["unknown"] = visitor.client.get(f"/entry/{uuid.uuid4()}/")
     pages["forbidden"] = Visitor(enforce_csrf_checks=True).send()
     looker = staff("view", "change")
+    steerer = staff("view_line", "change_line")
     pages["admin lines"] = looker.client.get("/admin/queueing/entry/lines/")
+    pages["admin levers"] = steerer.client.get("/admin/queueing/line/")
+    pages["admin lever"] = steerer.client.get(f"/admin/queueing/line/{Line.objects.get(queue='probe').pk}/change/")
     pages["admin list"] = looker.client.get("/admin/queueing/entry/")
     pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
     return pages

@@ -529,6 +529,31 @@ RELIED_UPON = [
         "test_django_rqs_commands_are_what_ours_extend",
     ),
     Reliance(
+        "django_rq.management.commands.rqstats.Command.handle",
+        "our `rqstats` says in one sentence that Redis is away",
+        "unit.commands.test_rq.test_the_lines_are_rqs_queues",
+    ),
+    Reliance(
+        "django_rq.management.commands.rqenqueue.Command.handle",
+        "our `rqenqueue` has another default line, and refuses what no worker would run",
+        "unit.commands.test_rq.test_a_job_is_put_into_the_first_line",
+    ),
+    Reliance(
+        "django_rq.management.commands.rqcron.Command.handle",
+        "our `rqcron` says in one sentence why it cannot begin",
+        "processes.test_commands.test_jobs_of_a_timetable_come_into_their_line",
+    ),
+    Reliance(
+        "rq.scheduler.RQScheduler.work",
+        "our `rqscheduler` is RQ's own",
+        "processes.test_commands.test_jobs_come_into_their_line_at_their_time",
+    ),
+    Reliance(
+        "rq.suspension.suspend",
+        "our `rqsuspend` writes what RQ's workers and the claim look at",
+        "test_suspended_workers_are_known",
+    ),
+    Reliance(
         "rq.worker_pool.run_worker",
         "rqworker-pool makes our worker in it",
         "test_a_pool_hands_over_plain_queues_and_pickle",

@@ -58,9 +58,10 @@ class Visitor:
 
 
 def staff(*permissions: str, is_staff: bool = True) -> Visitor:
-    """Somebody who is signed in, with these permissions on entries ("view", "change")."""
+    """Somebody who is signed in, with these permissions: on entries ("view", "change"), or others ("change_line")."""
     user = User.objects.create_user(f"user-{uuid.uuid4()}", is_staff=is_staff)
-    user.user_permissions.set(Permission.objects.filter(codename__in=[f"{name}_entry" for name in permissions]))
+    names = [name if "_" in name else f"{name}_entry" for name in permissions]
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
     visitor = Visitor()
     visitor.client.force_login(user)
     return visitor

@@ -15,6 +15,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Status
 from tests.support.files import stored_files
+from tests.support.levers import set_levers
 
 Join = Callable[..., Entry]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -64,7 +65,7 @@ def test_refusals_store_nothing(join: Join, settings: Any) -> None:
     settings.QUEUEING = {}
     with pytest.raises(TooManyWaiting):
         join(visitor=visitor)
-    settings.QUEUEING = {"CLOSED_LINES": "tables, probe"}
+    set_levers(state="closed")
     with pytest.raises(LineClosed):
         join()
     assert Entry.objects.count() == rows

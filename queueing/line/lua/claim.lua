@@ -2,6 +2,8 @@
 -- One window of the line a call: a script blocks everybody, so a long row of absent entries is passed in several calls.
 -- Without an epoch the rows are still on their way back into the line: only foreign jobs, which have no row, are claimed.
 -- For a while after a flush, an entry that joined since then is not claimed while somebody ahead of it is away.
+-- The levers come first: a worker may have waited since before staff paused the line. Without a copy of them nobody
+-- knows whether it is paused.
 -- ARGV    1 worker
 --         2 window: how many ids to look at (at most 1,000)
 --         3 grace in ms
@@ -10,8 +12,23 @@
 --         {"", passed, 2}: the present entries are newcomers that wait
 --         {"", passed, epoch}: the whole window was absent, call again with a larger one
 --         {"", 0, 0}: there is no epoch and no foreign job
---         {}: the line is empty, or the workers are suspended
-local worker, window = ARGV[1], tonumber(ARGV[2])
+--         {"", 0, 1, "unknown"}: there is no copy of the levers: write one, and call again
+--         {"", 0, 1, "limit"}: as many run, or were started in the last minute, as the levers allow
+--         {}: the line is empty or paused, or the workers are suspended
+local worker, window, MINUTE = ARGV[1], tonumber(ARGV[2]), 60000
+
+-- RQ's word to all workers to take nothing; the levers, the epoch, and the last lost place.
+local told = redis.call('MGET', 'rq:suspended', levers_copy, epoch, newest)
+local levers, state, last_lost = parse_levers(told[2]), told[3] and 1 or 0, told[4]
+if told[1] then
+  return {}
+end
+if not levers then
+  return { '', 0, 1, 'unknown' }
+end
+if is_paused(levers) then
+  return {}
+end
 
 -- The worker asks again because the reply to its claim was lost: give it the same entry.
 local mine = redis.call('HGET', claims, worker)
@@ -52,7 +69,11 @@ local function put_back(ids, scores, first)
 end
 
 local function hand_out(id, score, passed, state)
-  redis.call('HSET', claims, worker, string.format('%s:%s:%.0f', id, score, clock()))
+  local now = clock()
+  local claim = string.format('%s:%s:%.0f', id, score, now)
+  redis.call('HSET', claims, worker, claim)
+  redis.call('ZADD', starts, now, claim)
+  redis.call('PEXPIRE', starts, MINUTE)
   numbers_changed()
   return { id, passed, state }
 end
@@ -94,26 +115,41 @@ local function hand_out_earlier(passed, last_lost)
   return hand_out_foreign(passed, 2)
 end
 
--- The window is taken out of the line. What is behind the first present entry goes back.
-local taken = redis.call('ZPOPMIN', line, window)
-if #taken == 0 then
+-- The number of entries that run or are about to.
+local function count_running()
+  local number = redis.call('ZCARD', running)
+  for id in pairs(claimed_ids()) do
+    -- A claim may outlive the start: its worker could not reach Redis.
+    number = number + (redis.call('ZSCORE', running, id) and 0 or 1)
+  end
+  return number
+end
+
+local function is_at_limit()
+  local most, pace, now = tonumber(levers.max_running), tonumber(levers.max_starts), clock()
+  redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - MINUTE)
+  -- A later moment than now is a relic: the server's clock was put back.
+  redis.call('ZREMRANGEBYSCORE', starts, now + 1, '+inf')
+  return (most and count_running() >= most) or (pace and redis.call('ZCARD', starts) >= pace)
+end
+
+if redis.call('EXISTS', line) == 0 then
   return {}
 end
+if is_at_limit() then
+  return { '', 0, 1, 'limit' }
+end
+if state == 0 and ARGV[4] == '1' then
+  return hand_out_foreign(0, 0)
+end
+
+-- The window is taken out of the line. What is behind the first present entry goes back.
+local taken = redis.call('ZPOPMIN', line, window)
 local ids, scores = {}, {}
 for i = 1, #taken, 2 do
   ids[#ids + 1], scores[#scores + 1] = taken[i], taken[i + 1]
 end
--- Epoch, RQ's word to all workers to take nothing, the last lost place, and presence by one command.
-local told = redis.call('MGET', epoch, 'rq:suspended', newest, unpack(presence_names(ids)))
-local state, last_lost, present = told[1] and 1 or 0, told[3], { unpack(told, 4) }
-if told[2] then
-  put_back(ids, scores, 1)
-  return {}
-end
-if state == 0 and ARGV[4] == '1' then
-  put_back(ids, scores, 1)
-  return hand_out_foreign(0, 0)
-end
+local present = redis.call('MGET', unpack(presence_names(ids)))
 
 local passed = 0
 while passed < #ids and not present[passed + 1] do

@@ -3,10 +3,11 @@
 local line, held, due, absence, grace = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local claims, version, wake, notes, foreign, inbox = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unseen, epoch, restoring, reserved, newest = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local levers_copy, running, starts = KEYS[17], KEYS[18], KEYS[19]
 
 -- The keys that a script has after those of the line, by their number.
 local function own(number)
-  return KEYS[16 + number]
+  return KEYS[19 + number]
 end
 
 -- The beginnings of the keys of one entry, as in keys.py.
@@ -39,6 +40,17 @@ local function claimed_ids()
     ids[id_of(claim)] = true
   end
   return ids
+end
+
+-- The copy of the line's row; nil if there is none, or another program has written it.
+local function parse_levers(text)
+  local is_json, levers = pcall(cjson.decode, text or '')
+  return is_json and type(levers) == 'table' and type(levers.state) == 'string' and levers or nil
+end
+
+-- True if nothing may be started.
+local function is_paused(levers)
+  return levers.state == 'paused' or levers.state == 'stopped'
 end
 
 -- True if an entry is in the line, held, unseen or claimed.

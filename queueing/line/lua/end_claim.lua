@@ -3,6 +3,7 @@
 --         2 job id
 --         3 the timeline's text about the start; "": the entry was not started
 local id = ARGV[2]
+local claim = redis.call('HGET', claims, ARGV[1])
 redis.call('HDEL', claims, ARGV[1])
 redis.call('ZREM', line, id)
 redis.call('ZREM', held, id)
@@ -12,5 +13,9 @@ redis.call('HDEL', absence, id)
 redis.call('SREM', foreign, id)
 numbers_changed()
 if ARGV[3] ~= '' then
-  note(clock(), 'started', ARGV[3], { id })
+  local now = clock()
+  redis.call('ZADD', running, now, id)
+  note(now, 'started', ARGV[3], { id })
+elseif claim and id_of(claim) == id then
+  redis.call('ZREM', starts, claim)
 end

@@ -13,10 +13,12 @@ if worker ~= '' then
     return ''
   end
   redis.call('HDEL', claims, worker)
+  redis.call('ZREM', starts, claim)
   if score == '' then
     score = string.match(claim, '^[^:]+:([^:]+):')
   end
 end
+redis.call('ZREM', running, id)
 if has_place(id, claimed_ids()) then
   return ''
 end

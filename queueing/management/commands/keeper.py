@@ -4,16 +4,17 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import close_old_connections, connection
 
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
+from queueing.management.plain import PlainCommand
 from queueing.models.trouble import DATABASE_ERRORS
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Holds, drops, recovers and reconciles entries once a second. Run one; a second one does no harm."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,10 +5,11 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from queueing.conf import conf
 from queueing.keeper import purge
+from queueing.management.plain import PlainCommand
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -21,7 +22,7 @@ def age(text: str) -> timedelta:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Deletes finished entries with their files, and keys and files without a row."
 
     def add_arguments(self, parser: CommandParser) -> None:

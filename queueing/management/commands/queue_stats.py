@@ -1,35 +1,75 @@
-"""manage.py queue_stats: prints the present numbers of each line, as a sentence or as JSON."""
+"""manage.py queue_stats: prints the present numbers of each line, as a sentence or as JSON; once or every 2 s."""
 
 import json
+import signal
+import sys
+import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import close_old_connections
 
 from queueing import eta, stats
+from queueing.management.plain import PlainCommand, one_sentence
+from queueing.states import LineState
 from queueing.stats import LineStats
 
+WATCH_INTERVAL = 2.0  # seconds
+CLEAR = "\x1b[2J\x1b[H"  # of a terminal
 
-class Command(BaseCommand):
+
+class Command(PlainCommand):
     help = "Shows each line: present, held, running, oldest wait, expected wait, and lately goodput and waste by cause."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.add_argument("--json", action="store_true", help="for machines; with --watch, one line each time")
+        parser.add_argument("--watch", action="store_true", help="again every 2 s, until Ctrl-C")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lines = stats.all_lines()
-        if options["json"]:
-            self.stdout.write(json.dumps([line.as_json() for line in lines], indent=2))
+        if not options["watch"]:
+            self.stdout.write(_text(as_json=options["json"], indent=2))
             return
-        for line in lines:
-            self.stdout.write(self._sentence(line))
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        while not stop.is_set():
+            try:
+                self._show(as_json=options["json"])
+            except BrokenPipeError:  # the reader has gone
+                sys.stderr.close()  # Python would complain about the rest of its output
+                return
+            stop.wait(WATCH_INTERVAL)
 
-    def _sentence(self, line: LineStats) -> str:
-        oldest = f"{line.oldest_wait:.0f} s" if line.oldest_wait is not None else "none"
-        return (
-            f"{line.queue}: {line.present} present, {line.held} held, {line.running} running, "
-            f"{line.workers} workers; oldest wait {oldest}, expected wait {eta.sentence(line.wait) or 'unknown'}; "
-            f"lately: {_worker_seconds(line)}, {line.skipped} left before their start."
-        )
+    def _show(self, *, as_json: bool) -> None:
+        """The present numbers; or the sentence that Redis or the database is away, until it is back."""
+        try:
+            close_old_connections()
+            with one_sentence():
+                text = _text(as_json=as_json, indent=None)
+        except CommandError as error:
+            self.stderr.write(str(error))
+            return
+        self.stdout.write(CLEAR + text if self.stdout.isatty() else text)
+        self.stdout.flush()
+
+
+def _text(*, as_json: bool, indent: int | None) -> str:
+    lines = stats.all_lines()
+    if as_json:
+        return json.dumps([line.as_json() for line in lines], indent=indent)
+    return "\n".join(map(_sentence, lines))
+
+
+def _sentence(line: LineStats) -> str:
+    oldest = f"{line.oldest_wait:.0f} s" if line.oldest_wait is not None else "none"
+    state = "" if line.state == LineState.OPEN else f" ({line.state})"
+    wait = "none told in a pause" if line.is_paused else eta.sentence(line.wait) or "unknown"
+    said = f' All who wait read: "{line.levers.sentence}"' if line.levers.sentence else ""
+    return (
+        f"{line.queue}{state}: {line.present} present, {line.held} held, {line.running} running, "
+        f"{line.workers} workers; oldest wait {oldest}, expected wait {wait}; "
+        f"lately: {_worker_seconds(line)}, {line.skipped} left before their start.{said}"
+    )
 
 
 def _worker_seconds(line: LineStats) -> str:

@@ -10,17 +10,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from queueing.management.plain import LinesCommand
 from queueing.work import warming
 
 stock = import_module("django_rq.management.commands.rqworker-pool")
 
 
-class Command(stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
+class Command(LinesCommand, stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(serializer="rq.serializers.JSONSerializer")
 
     def handle(self, *queues: str, **options: Any) -> None:
-        lines = queues or settings.QUEUEING_TASKS
-        warming.warm_up(lines)
-        super().handle(*lines, **options)
+        warming.warm_up(queues or settings.QUEUEING_TASKS)
+        super().handle(*queues, **options)

@@ -10,7 +10,6 @@ import pytest
 import redis
 from django.conf import settings
 from django.db.models.functions import Now
-from rq import suspension
 from rq.worker.base import WorkerStatus
 
 from queueing.facts import parse_facts
@@ -21,6 +20,7 @@ from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Reason
 from queueing.work.worker import PresenceWorker
+from tests.support.levers import set_levers
 from tests.support.standing import stand
 
 pytestmark = pytest.mark.postgres
@@ -171,11 +171,17 @@ def test_the_entry_of_a_dead_worker_is_expected_back(join: Join) -> None:
     assert (Survey().facts("probe").wait(0) or (0, 0))[0] > before[1]
 
 
-def test_suspended_workers_promise_nothing(join: Join) -> None:
-    born("probe")
-    assert Survey().facts("probe").wait(0) == (0, 2)
-    suspension.suspend(clients.connection())
-    assert Survey().facts("probe").wait(0) is None
+def test_no_more_workers_count_than_may_run_entries_of_the_line(join: Join) -> None:
+    """Three workers, of which one may work for this line: the wait is that of one."""
+    born("probe", name="a")
+    born("probe", name="b")
+    born("probe", name="c")
+    ended(join, *[60.0] * 10)
+    many = Survey().facts("probe")
+    set_levers(max_running=1)
+    one = Survey().facts("probe")
+    assert one.workers == 3
+    assert (one.wait(6) or (0, 0))[0] > 2 * (many.wait(6) or (0, 0))[1]
 
 
 def test_a_worker_of_no_line_of_ours_does_no_harm(join: Join) -> None:

@@ -235,6 +235,6 @@ def test_an_entry_that_is_over_leaves_no_key(join: Join, line: Line, end: str) -
         entry.cancel()
         Keeper().reconciler.compare(line)
         line.client.delete(f"rq:job:{entry.job_id}")  # the job is RQ's, until a purge
-    left = {line.keys.version, line.keys.notes, line.keys.wake, line.keys.epoch}
+    left = {line.keys.version, line.keys.notes, line.keys.wake, line.keys.epoch, line.keys.levers}
     assert {key.decode() for key in cast("list[bytes]", line.client.keys("rq:line:probe*"))} <= left
     assert line.client.keys(f"*{entry.job_id}*") == []

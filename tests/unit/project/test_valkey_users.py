@@ -152,6 +152,7 @@ def test_a_process_that_nobody_knows_has_no_user() -> None:
         acl.user_of(("-m", "tests.flood"))
 
 
+@pytest.mark.django_db  # a claim reads the levers, of which there is no copy
 @pytest.mark.parametrize("user", USERS)
 def test_every_process_may_run_all_scripts_of_the_line(user: str, port: int, settings: Any) -> None:
     signed_in = client(port, user)
@@ -182,6 +183,7 @@ def test_every_process_may_run_all_scripts_of_the_line(user: str, port: int, set
     line.delete_jobs(jobs)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_may_do_what_rq_does(port: int) -> None:
     """A worker's life, with a foreign job that it refuses, one that fails, and RQ's maintenance."""
     worker = PresenceWorker(["probe"], name="signed-in", connection=client(port, "worker"))

@@ -7,8 +7,9 @@ import pytest
 import redis
 
 from queueing.line import keys, presence
+from queueing.line.levers import SUSPENDED, Levers
 from queueing.line.places import Line
-from queueing.states import Absence, Status
+from queueing.states import Absence, LineState, Status
 from queueing.web.announcer import LOOKS, SILENCE
 from queueing.web.lobby import Lobby
 from tests.support.epochs import set_epoch
@@ -69,6 +70,25 @@ async def test_new_facts_are_told_though_nobody_moved(lobby: Lobby, line: Line, 
     for workers in (1, 2):
         valkey.set(keys.facts_key("probe"), f'{{"workers": {workers}, "waits": []}}')
         await lobby.tick()
+        await lobby.tick()
+        assert page.told() == [(1, 0)]
+
+
+async def test_a_lever_and_a_suspension_are_told_at_the_next_tick(
+    lobby: Lobby, line: Line, valkey: redis.Redis
+) -> None:
+    page = Page(waiting(line))
+    await sit(lobby, page)
+    await lobby.tick()
+    page.told()
+    news: list[tuple[str, bytes]] = [
+        (line.keys.levers, Levers(LineState.PAUSED, "Soup.").as_text()),
+        (line.keys.levers, Levers(LineState.PAUSED, "Salad.").as_text()),
+        (line.keys.levers, Levers().as_text()),
+        (SUSPENDED, b"1"),
+    ]
+    for key, value in news:
+        valkey.set(key, value)
         await lobby.tick()
         assert page.told() == [(1, 0)]
 

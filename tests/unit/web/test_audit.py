@@ -12,6 +12,7 @@ from django.test import Client
 
 from queueing.models import Entry
 from queueing.web import audit
+from tests.support.levers import set_levers
 from tests.support.visitors import Visitor, finished, staff, upload, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -195,8 +196,8 @@ def test_refused_pages_are_told_with_their_address_and_without_names_of_files(co
     assert line == (f"Not Found: GET '/entry/<uuid:code>/files/<str:name>' from {ADDRESS}")
 
 
-def test_a_flood_of_refused_pages_is_bounded(console: list[str], settings: Any) -> None:
-    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+def test_a_flood_of_refused_pages_is_bounded(console: list[str]) -> None:
+    set_levers(state="closed")
     client, visitor = Client(REMOTE_ADDR=ADDRESS), Visitor()
     for number in range(50):
         client.get(f"/nothing/{number}")

@@ -18,6 +18,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from tests.support import deeds, probe
 from tests.support.brake import solve
+from tests.support.levers import set_levers
 from tests.support.upload_watch import Watch
 from tests.support.visitors import FORM, Visitor
 
@@ -50,7 +51,6 @@ def deed(content: str = "fine") -> SimpleUploadedFile:
     ("values", "status"),
     [
         ({"MAX_LINE": 1}, 503),
-        ({"CLOSED_LINES": "probe"}, 503),
         ({"ADDRESS_BURST": 1}, 429),
         ({"ADDRESS_UNSEEN": 1}, 429),
         ({"MAX_WAITING_PER_VISITOR": 1}, 429),
@@ -66,9 +66,14 @@ def test_a_join_that_is_refused_anyway_costs_no_checker(
     settings.QUEUEING = values
     assert visitor.send(file=deed()).status_code == status
     assert len(looks) == 1
-    if "CLOSED_LINES" not in values:  # the same form again
-        assert visitor.join(code=code, file=deed(), looks=False) == first
-        assert len(looks) == 1
+    assert visitor.join(code=code, file=deed(), looks=False) == first  # the same form again
+    assert len(looks) == 1
+
+
+def test_a_join_in_a_closed_line_costs_no_checker(looks: list[str]) -> None:
+    set_levers(state="closed")
+    assert Visitor().send(file=deed()).status_code == 503
+    assert looks == []
 
 
 def test_the_address_of_a_visitor_comes_with_the_look(looks: list[str]) -> None:

@@ -4,17 +4,23 @@ from typing import Any
 
 import pytest
 import redis
+from django.conf import settings as django_settings
 from django.db import InterfaceError
 
+from queueing.line import keys
 from queueing.web import health
 from tests.support.connections import forget_connections
+from tests.support.levers import set_levers
 from tests.support.servers import free_port
 from tests.support.visitors import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def ready() -> tuple[int, dict[str, bool]]:
+OPEN = {"lines": {"documents": "open", "tables": "open", "probe": "open"}}
+
+
+def ready() -> tuple[int, dict[str, Any]]:
     answer = Visitor().client.get("/readyz")
     return answer.status_code, answer.json()
 
@@ -26,7 +32,20 @@ def test_a_site_that_answers_is_alive() -> None:
 
 def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
     parts = {"database": True, "redis": True, "keeper": False, "places": True, "workers": False, "storage": True}
-    assert ready() == (503, parts)
+    assert ready() == (503, parts | OPEN)
+
+
+def test_the_state_of_a_line_is_told_and_is_no_fault_of_the_site(valkey: redis.Redis) -> None:
+    """A paused line needs no worker: the site stays ready while staff mend the machine."""
+    valkey.set(keys.KEEPER, 1)
+    for queue in django_settings.QUEUEING_TASKS:
+        set_levers(queue, state="paused")
+    set_levers("probe", state="stopped")
+    status, parts = ready()
+    assert (status, parts["workers"]) == (200, True)
+    assert parts["lines"] == {"documents": "paused", "tables": "paused", "probe": "stopped"}
+    set_levers("tables", state="closed")
+    assert ready()[1]["workers"] is False
 
 
 def test_a_connection_that_was_closed_underneath_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +70,7 @@ def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redi
     try:
         assert Visitor().client.get("/healthz").status_code == 200
         parts = {"database": True, "redis": False, "keeper": False, "places": False, "workers": False, "storage": True}
-        assert ready() == (503, parts)
+        assert ready() == (503, parts | OPEN)
         settings.METRICS_TOKEN = "token"
         answer = Visitor().client.get("/metrics", headers={"Authorization": "Bearer token"})
         assert answer.status_code == 503

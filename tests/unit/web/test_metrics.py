@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families as parse_metrics
 
-from queueing.line import presence
+from queueing.line import presence, workers
 from queueing.line.places import Line
 from queueing.models import Entry
-from queueing.states import Absence, Status
+from queueing.states import Absence, LineState, Status
+from tests.support.levers import set_levers
 from tests.support.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,3 +71,17 @@ def test_metrics_are_not_for_everybody(settings: Any) -> None:
             assert Visitor().client.get("/metrics", headers={"Authorization": header}).status_code == 404
     assert staff().client.get("/metrics").status_code == 404
     assert Visitor().client.get("/metrics", headers={"Authorization": "Bearer right"}).status_code == 200
+
+
+def test_the_state_of_each_line_is_a_metric() -> None:
+    """A suspension by RQ shows as paused."""
+    looker = staff("view")
+
+    def states() -> dict[str, float]:
+        text = looker.client.get("/metrics").content.decode()
+        return {state: metric(text, "queueing_line_state", "probe", state=state) for state in LineState.values}
+
+    set_levers(state="closed")
+    assert states() == {"open": 0, "closed": 1, "paused": 0, "stopped": 0}
+    workers.suspend()
+    assert states() == {"open": 0, "closed": 0, "paused": 0, "stopped": 1}

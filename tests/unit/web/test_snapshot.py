@@ -3,15 +3,18 @@
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from queueing import eta
 from queueing.facts import Facts, parse_facts
 from queueing.keeper import survey
 from queueing.line.keys import facts_key
+from queueing.line.levers import Levers
 from queueing.line.places import Line, Place
 from queueing.models import Entry
-from queueing.states import FINAL, Reason, Status
+from queueing.states import FINAL, LineState, Reason, Status
 from queueing.web import snapshot
 from queueing.web.sentences import how_long, ordinal
 from queueing.web.snapshot import JSON_FIELDS, Snapshot
@@ -101,10 +104,35 @@ def test_a_line_without_workers_says_so_and_that_it_goes_on() -> None:
     assert now.detail == "1 ahead of you."
 
 
-def test_no_seconds_are_promised_while_the_workers_are_suspended() -> None:
-    now = told(entry(), 0, facts=replace(BUSY, busy=0, suspended=True))
-    assert now.eta_seconds is None
-    assert now.wait == "The workers are paused at the moment. Your place is kept, and the line goes on when they go on."
+PAUSED = "This line is paused at the moment. Your place is kept, and the line goes on by itself when the pause is over."
+
+
+@pytest.mark.parametrize("said", [{"suspended": True}, {"levers": Levers(state=LineState.PAUSED)}])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_seconds_are_promised_while_the_line_is_paused(said: dict[str, Any], workers: int) -> None:
+    """A paused line needs no worker, so a missing one is not told."""
+    now = told(entry(), 0, facts=replace(BUSY, workers=workers, busy=0, **said))
+    assert (now.eta_seconds, now.line, now.wait) == (None, "paused", PAUSED)
+    assert "serve" not in now.detail
+
+
+def test_what_staff_say_is_told_to_all_who_wait() -> None:
+    facts = replace(BUSY, levers=Levers(sentence="We are slow today."))
+    assert told(entry(), 3, facts=facts).notice == "We are slow today."
+    running = entry(status=Status.RUNNING)
+    assert (told(running, facts=facts).notice, told(running, facts=facts).line) == ("", "")
+
+
+def test_a_limit_of_running_entries_makes_no_free_worker() -> None:
+    facts = replace(BUSY, workers=3, busy=1, running=1)
+    assert facts.wait(0) == (0, 2)
+    limited = replace(facts, levers=Levers(max_running=1))
+    assert limited.wait(0) == eta.look_up(facts.waits, 0)
+
+
+def test_a_limit_of_starts_makes_the_wait_at_least_as_long() -> None:
+    facts = replace(BUSY, workers=9, busy=0, levers=Levers(max_starts=2))
+    assert [facts.wait(ahead) for ahead in (0, 1, 2, 5)] == [(0, 60), (0, 60), (60, 120), (120, 180)]
 
 
 def test_held_entries_ahead_count_by_the_share_of_them_that_comes_back() -> None:

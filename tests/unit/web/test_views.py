@@ -4,7 +4,7 @@ import math
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
+from rq import suspension
 
 from queueing.conf import conf
 from queueing.facts import Facts
@@ -22,10 +23,12 @@ from queueing.keeper.survey import Surveyor
 from queueing.line import clients, keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
+from queueing.models import Line as RowOfLine
 from queueing.states import Absence, Reason, Status
 from tests.support.connections import forget_connections
 from tests.support.epochs import set_epoch
 from tests.support.files import stored_files
+from tests.support.levers import set_levers
 from tests.support.servers import free_port
 from tests.support.visitors import FORM, Visitor, presence_of, staff, upload, url
 
@@ -42,7 +45,7 @@ CONTRACT = {
     "message",
     "result_url",
 }
-SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason"}
+SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason", "line", "notice"}
 OF_AN_END = {"again_seconds", "deleted"}
 
 
@@ -150,12 +153,12 @@ def test_one_visitor_holds_so_many_places_and_no_more(line: Line) -> None:
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
-    [({"MAX_LINE": 1}, "The line is full."), ({"CLOSED_LINES": "tables, probe"}, "closed for the moment")],
+    [({"max_line": 1}, "The line is full."), ({"state": "closed"}, "closed for the moment")],
 )
-def test_a_line_that_takes_nobody_says_when_to_come_back(values: dict[str, Any], sentence: str, settings: Any) -> None:
+def test_a_line_that_takes_nobody_says_when_to_come_back(values: dict[str, Any], sentence: str) -> None:
     Visitor().join()
     assert "disabled" not in Visitor().client.get(FORM).content.decode()
-    settings.QUEUEING = values
+    set_levers(**values)
     files = stored_files()
     answer = Visitor().send()
     assert answer.status_code == 503
@@ -260,12 +263,50 @@ def test_a_line_without_workers_says_so_before_anybody_joins() -> None:
 
 
 def test_a_line_whose_workers_are_paused_says_so_before_anybody_joins() -> None:
-    survey.write("probe", Facts(workers=1, suspended=True))
+    survey.write("probe", Facts(workers=1))
+    suspension.suspend(clients.connection())
     for path in ("/", FORM):
         page = Visitor().client.get(path).content.decode()
-        assert "The workers are paused at the moment; places are kept." in page
+        assert "This line is paused at the moment; places are kept." in page
+    suspension.resume(clients.connection())
     clients.connection().delete(keys.facts_key("probe"))  # the keeper is away: nobody knows
     assert "No worker" not in Visitor().client.get(FORM).content.decode()
+
+
+def test_a_closed_line_says_what_staff_say_and_when_it_opens() -> None:
+    opens_at = datetime(2100, 1, 31, 9, tzinfo=UTC)
+    set_levers(state="closed", sentence="We are <moving>.", opens_at=opens_at)
+    for path in ("/", FORM):
+        page = Visitor().client.get(path).content.decode()
+        assert "We are &lt;moving&gt;." in page
+        assert "It opens on 31 January, 09:00 UTC." in page
+    refused = Visitor().send()
+    assert (refused.status_code, int(refused["Retry-After"]) > 3600) == (503, True)
+    assert "We are &lt;moving&gt;." in refused.content.decode()
+    assert "It is worth trying again" not in refused.content.decode()
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_without_redis_the_first_page_knows_what_staff_say() -> None:
+    RowOfLine.objects.filter(queue="probe").update(state="closed", sentence="Until Monday.")
+    page = Visitor().client.get("/").content.decode()
+    assert "Closed for the moment." in page
+    assert "Until Monday." in page
+
+
+def test_a_visitor_of_a_paused_line_joins_and_reads_why_nothing_moves() -> None:
+    set_levers(state="paused", sentence="We mend the machine.")
+    visitor = Visitor()
+    entry = visitor.join()
+    now = state(visitor, entry)
+    assert (now["line"], now["notice"], now["position"], now["eta_seconds"]) == (
+        *("paused", "We mend the machine.", 1, None),
+    )
+    assert now["wait"].startswith("This line is paused at the moment.")
+    assert "We mend the machine." in visitor.client.get(url(entry)).content.decode()
+    set_levers(state="open", sentence="")
+    now = state(visitor, entry)
+    assert (now["line"], now["notice"]) == ("open", "")
 
 
 # The entry
@@ -405,15 +446,15 @@ def test_again_on_a_living_entry_leads_to_it() -> None:
     assert Entry.objects.count() == 1
 
 
-def test_again_may_be_refused(settings: Any) -> None:
+def test_again_may_be_refused() -> None:
     visitor = Visitor()
     entry = visitor.join()
     visitor.client.post(url(entry, "leave/"))
-    settings.QUEUEING = {"CLOSED_LINES": "probe"}
+    set_levers(state="closed")
     answer = visitor.client.post(url(entry, "again/"))
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
-    settings.QUEUEING = {}
+    set_levers(state="open")
     entry.input.delete(save=False)
     answer = visitor.client.post(url(entry, "again/"))
     assert answer.status_code == 410

@@ -9,6 +9,7 @@ clock.py    rules: time passes
 pages.py    rules: visitors join, beat, close, look, leave, keep
 rounds.py   rules: the keeper makes a round, or a second keeper comes late
 workers.py  rules: workers claim, start, finish, renew, die
+staff.py    rules: staff pause and resume the line
 faults.py   rules: a place is lost, Redis is flushed, stock RQ pushes
 life.py     LineMachine: all rules, and a rule that plays many usual steps
 """

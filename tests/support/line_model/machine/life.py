@@ -8,11 +8,12 @@ from hypothesis.stateful import initialize, rule
 from queueing.states import Absence
 from tests.support.line_model.machine.faults import Faults
 from tests.support.line_model.machine.pages import PRIORITIES
+from tests.support.line_model.machine.staff import Staff
 from tests.support.line_model.machine.stage import Step
 from tests.support.line_model.machine.workers import Workers
 
 
-class LineMachine(Workers, Faults):
+class LineMachine(Workers, Faults, Staff):
     @initialize(data=st.data(), priorities=st.lists(PRIORITIES, min_size=3, max_size=10), is_late=st.booleans())
     def begin(self, data: st.DataObject, priorities: list[int], is_late: bool) -> None:
         self.watch("old")

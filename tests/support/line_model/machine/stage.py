@@ -16,6 +16,7 @@ from queueing.line.places import get_line
 from queueing.line.queue import get_queue
 from queueing.models import Entry
 from tests.support.epochs import begin_epochs
+from tests.support.levers import set_levers
 from tests.support.line_model.machine import seen
 from tests.support.line_model.machine.seen import Seen
 from tests.support.line_model.model import LineModel
@@ -67,6 +68,7 @@ class Stage(RuleBasedStateMachine):
         self.since_round = 0
         self.workers = [self.new_worker() for _ in range(WORKERS)]
         self.keeper = self.new_keeper()
+        set_levers(state="open")
         begin_epochs(clients.connection())
 
     def new_number(self) -> int:

@@ -15,6 +15,7 @@ class Places:
     watch: str = ""  # no web process beats; or they beat for a "young" or an "old" time
     missing: set[str] | None = None  # ids without a place at the keeper's last comparison; None: it has made none
     newest: int | None = None  # the last number that a flush took; later members wait for those ahead of them
+    is_paused: bool = False  # by staff: nothing is claimed
     flush: str = ""  # none lately; or one "unseen" by the keeper; or the "pause" after it, or the pause is "over"
 
     def line(self) -> list[Member]:

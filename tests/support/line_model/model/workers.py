@@ -12,7 +12,12 @@ class Workers(Places):
         self.inbox.append(member)
 
     def claim(self, worker: str) -> tuple[Member | None, int]:
-        """The first present member, and how many absent ones were passed. After a flush, only foreign jobs."""
+        """The first present member, and how many absent ones were passed. After a flush, only foreign jobs.
+
+        In a pause nothing is claimed, and a claim whose reply was lost is not given again.
+        """
+        if self.is_paused:
+            return None, 0
         if worker in self.claims:
             return self.claims[worker].member, 0
         self._empty_inbox()

@@ -1,0 +1,97 @@
+"""The lines in the admin: their levers. A change takes effect without a restart; see `steering.py`."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from queueing import steering
+from queueing.exceptions import LeverRefused
+from queueing.line.clients import RedisError, connection
+from queueing.line.signs import takes_writes
+from queueing.models import Line
+from queueing.models.line import LIMITS
+from queueing.web import audit
+from queueing.web.address import address_of_request
+
+REDIS_AWAY = "Redis does not answer, or takes no writes: no line can be steered right now, and nothing is changed."
+
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    Form = forms.ModelForm[Line]
+    Model = admin.ModelAdmin[Line]
+else:
+    Form, Model = forms.ModelForm, admin.ModelAdmin
+
+
+class LineForm(Form):
+    """The levers of one line."""
+
+    class Meta:
+        model = Line
+        fields = ("state", "sentence", "opens_at", "draining", *LIMITS)
+        widgets = {"sentence": forms.Textarea(attrs={"rows": 3, "cols": 60})}
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse all while Redis is away, and what the state does not allow."""
+        values = super().clean() or {}
+        changes = {name: values[name] for name in self.changed_data if name in values}
+        try:
+            takes_writes(connection())
+            steering.check(self.initial["state"], changes)
+        except RedisError:
+            self.add_error(None, REDIS_AWAY)
+        except LeverRefused as refusal:
+            self.add_error(None, str(refusal))
+        return values
+
+
+@admin.register(Line)
+class LineAdmin(Model):
+    """One row for each line of the settings. Nobody adds or deletes one."""
+
+    form = LineForm
+    list_display = ("queue", "state", "sentence", "opens_at", *LIMITS)
+    list_display_links = ("queue",)
+    actions = None
+    readonly_fields = ("queue", "emptied_at")
+    fieldsets = (
+        (None, {"fields": ("queue", "state", "sentence", "opens_at", "draining", "emptied_at")}),
+        ("Limits", {"fields": LIMITS}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Line]:
+        """The lines of the settings."""
+        return super().get_queryset(request).filter(queue__in=steering.names())
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Line, form: Any, change: bool) -> None:
+        """Write the columns that were changed here, and no others: another member of staff may change those."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        Line.objects.filter(pk=obj.pk).update(**steering.complete(form.initial["state"], changes))
+        audit.staff_steers(request.user, address_of_request(request), obj.queue, _words(form))
+        transaction.on_commit(lambda: self._publish(request, obj.queue))
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """The words of the log: with the new values, which Django's own leave out."""
+        return _words(form)
+
+    def _publish(self, request: HttpRequest, queue: str) -> None:
+        try:
+            steering.publish(queue)
+        except LeverRefused as error:
+            messages.warning(request, str(error))
+
+
+def _words(form: Any) -> str:
+    """What was changed, with its new value."""
+    values = ((form.fields[name].label, form.cleaned_data[name]) for name in form.changed_data)
+    return "; ".join(f"{label}: {'none' if value in {None, ''} else value}" for label, value in values) or "Nothing."
