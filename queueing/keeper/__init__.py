@@ -6,6 +6,7 @@ reconcile.py  rows against places: after a flush, or when one was lost
 survey.py     lines and workers, from which the facts of each line are made
 recent.py     the latest runs and ends of a line, with the turnaround of its workers
 mend.py       keys in Redis that somebody else has written
+remembering.py  the moments at which the memory of the lines is written
 timeline.py   what scripts and horses noted, into the timelines
 purge.py      deletes what is over, and what belongs to nobody
 """

@@ -4,6 +4,7 @@ entry.py     Entry, and the verbs that move it
 queryset.py  questions about many entries
 files.py     EntryFile; where inputs and results are stored
 timeline.py  EntryEvent
+memory.py    LineMinute, what happened in a line in a minute
 indexes.py   indexes and constraints of Entry
 moves.py     parts that the verbs share
 trouble.py   the errors of the database
@@ -11,7 +12,19 @@ trouble.py   the errors of the database
 
 from queueing.models.entry import Entry
 from queueing.models.files import EntryFile, file_path, input_path
+from queueing.models.memory import Counted, LineMemory, LineMinute
 from queueing.models.queryset import EntryQuerySet, code_of
 from queueing.models.timeline import EntryEvent
 
-__all__ = ["Entry", "EntryEvent", "EntryFile", "EntryQuerySet", "code_of", "file_path", "input_path"]
+__all__ = [
+    "Counted",
+    "Entry",
+    "EntryEvent",
+    "EntryFile",
+    "EntryQuerySet",
+    "LineMemory",
+    "LineMinute",
+    "code_of",
+    "file_path",
+    "input_path",
+]
