@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 
 from queueing.sketch import Sketch
 
-# The packed numbers, by the number that is stored for each. Append only: the bytes are in the database.
+# The packed numbers. A bit of the bytes in the database stands for each, by its place here: append only.
 DETAILS = (
     *("passed_over", "holds", "returns", "goodput"),
     *("left", "ended", "unseen", "closed", "lost"),
@@ -70,10 +70,9 @@ class Tally:
 
     def pack(self) -> bytes:
         """The numbers that have no column of their own, as bytes."""
-        details = [(number, self.details[name]) for number, name in enumerate(DETAILS, 1) if self.details[name] > 0]
-        parts = (details, [(bucket + 1, count) for bucket, count in self.waits.pairs()], self.runs.pairs())
-        ended = ([*parts[0], (0, 0)], [*parts[1], (0, 0)], parts[2])
-        return bytes(byte for part in ended for key, value in part for byte in _varints(key, value))
+        filled = [number for number, name in enumerate(DETAILS) if self.details[name] > 0]
+        numbers = [sum(1 << number for number in filled), *(self.details[DETAILS[number]] for number in filled)]
+        return bytes(_varints([*numbers, *_sketched(self.waits), *_sketched(self.runs)]))
 
 
 COLUMNS = tuple(field.name for field in fields(Tally) if field.type is int)
@@ -82,10 +81,10 @@ COLUMNS = tuple(field.name for field in fields(Tally) if field.type is int)
 def unpacked(columns: dict[str, int], packed: bytes) -> Tally:
     """The tally with these columns, and with the numbers that `Tally.pack` made bytes of."""
     numbers = _numbers(packed)
-    details = {DETAILS[key - 1]: value for key, value in _pairs(numbers) if key <= len(DETAILS)}
-    waits = {key - 1: value for key, value in _pairs(numbers)}
-    runs = dict(zip(numbers, numbers, strict=True))
-    return Tally(**columns, details=Counter(details), waits=Sketch(waits), runs=Sketch(runs))
+    filled = next(numbers, 0)
+    found = {number: next(numbers) for number in range(filled.bit_length()) if filled >> number & 1}
+    details = {DETAILS[number]: value for number, value in found.items() if number < len(DETAILS)}
+    return Tally(**columns, details=Counter(details), waits=_sketch(numbers), runs=_sketch(numbers))
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
@@ -96,16 +95,30 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return summed
 
 
-def _pairs(numbers: Iterator[int]) -> Iterator[tuple[int, int]]:
-    """The pairs up to the one with the key 0."""
-    for key in numbers:
-        value = next(numbers, 0)
-        if not key:
-            return
-        yield key, value
+def _sketched(sketch: Sketch) -> Iterator[int]:
+    """The number of buckets, then a number for each: the distance from the one before, times 4, and its count.
+
+    A count of 1, 2 or 3 is 0, 1 or 2 there; a larger one is 3, and follows. So most buckets of a minute take one byte.
+    """
+    pairs, last = list(sketch.pairs()), 0
+    yield len(pairs)
+    for bucket, count in pairs:
+        yield (bucket - last) * 4 + min(count - 1, 3)
+        if count > 3:
+            yield count - 4
+        last = bucket
 
 
-def _varints(*numbers: int) -> Iterator[int]:
+def _sketch(numbers: Iterator[int]) -> Sketch:
+    sketch, bucket = Sketch(), 0
+    for _ in range(next(numbers, 0)):
+        distance, count = divmod(next(numbers), 4)
+        bucket += distance
+        sketch[bucket] = count + 1 if count < 3 else next(numbers) + 4
+    return sketch
+
+
+def _varints(numbers: Iterable[int]) -> Iterator[int]:
     """Seven bits a byte, the lowest first, as Protocol Buffers write them: small numbers take one byte."""
     for number in numbers:
         left = number

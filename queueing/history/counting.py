@@ -47,7 +47,7 @@ def count(until: float) -> int:
     Stops after the batch in which the monotonic clock reaches `until`.
     """
     total = 0
-    while queues := set(Entry.objects.not_counted().values_list("queue", flat=True)[:BATCH]):
+    while queues := set(Entry.objects.not_counted().order_by().values_list("queue", flat=True).distinct()):
         with locked(queues) as books:
             due = Entry.objects.not_counted().filter(queue__in=books.memories)
             # A row that another transaction has locked is counted the next time.

@@ -12,7 +12,9 @@ from queueing.history.rolling import roll_up
 from queueing.history.sampling import sample
 from queueing.models.memory import MINUTE
 
-COUNT_INTERVAL = 2.0  # seconds between two looks for something to count
+# Rounds from one look for something to count to the next. A look that finds something costs a few milliseconds, however
+# much it finds.
+COUNT_ROUNDS = 10
 COUNT_BUDGET = 0.5  # seconds that one round may spend on it
 ROLL_INTERVAL = 600.0  # seconds between two looks for old minutes
 ROLL_BUDGET = 0.5  # seconds that one round may spend on them
@@ -24,17 +26,19 @@ class Rememberer:
     """Writes the memory. What it remembers itself may be forgotten at any time."""
 
     def __init__(self) -> None:
-        self._counted_at = self._rolled_at = -math.inf
+        self._rounds = -1
+        self._rolled_at = -math.inf
         self._sampled: datetime | None = None
 
     def count(self) -> int:
-        """Count entries into their minutes, if it is time to; returns how many. A backlog takes many rounds."""
-        now = time.monotonic()
-        if now - self._counted_at < COUNT_INTERVAL:
+        """Count entries into their minutes, in every tenth round; returns how many. A backlog takes many rounds."""
+        self._rounds += 1
+        if self._rounds % COUNT_ROUNDS:
             return 0
-        counted = count(until=now + COUNT_BUDGET)
-        if time.monotonic() < now + COUNT_BUDGET:
-            self._counted_at = now
+        until = time.monotonic() + COUNT_BUDGET
+        counted = count(until)
+        if time.monotonic() >= until:
+            self._rounds = -1  # goes on in the next round
         return counted
 
     def sample(self) -> int:

@@ -29,7 +29,7 @@ INDEXES = [
         condition=models.Q(input_size__gt=0) | models.Q(files_size__gt=0),
         name="entry_stored",
     ),
-    # The entries that are due for the memory (`history.count`, every few seconds).
+    # The entries that are due for the memory (`history/counting.py`, every few seconds).
     models.Index(fields=["queue"], condition=NOT_COUNTED, name="entry_not_counted"),
 ]
 

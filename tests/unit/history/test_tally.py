@@ -44,8 +44,8 @@ def test_tallies_add_up_whatever_the_order(parts: list[Tally]) -> None:
     assert total(parts).waits.number == sum(part.waits.number for part in parts)
 
 
-def test_an_empty_minute_takes_four_bytes() -> None:
-    assert len(Tally().pack()) == 4
+def test_an_empty_minute_takes_three_bytes() -> None:
+    assert len(Tally().pack()) == 3
     assert unpacked({}, b"") == Tally()
 
 
