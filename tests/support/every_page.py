@@ -38,6 +38,7 @@ def rendered(settings: Any) -> dict[str, Any]:
     pages["forbidden"] = Visitor(enforce_csrf_checks=True).send()
     looker = staff("view", "change")
     pages["admin lines"] = looker.client.get("/admin/queueing/entry/lines/")
+    pages["admin line history"] = looker.client.get("/admin/queueing/history/probe/")
     pages["admin list"] = looker.client.get("/admin/queueing/entry/")
     pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
     return pages
