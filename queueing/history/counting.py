@@ -50,8 +50,9 @@ def count(until: float) -> int:
     while queues := set(Entry.objects.not_counted().order_by().values_list("queue", flat=True).distinct()):
         with locked(queues) as books:
             due = Entry.objects.not_counted().filter(queue__in=books.memories)
-            # A row that another transaction has locked is counted the next time.
-            rows = _read(due.select_for_update(skip_locked=True, of=("self",))[:BATCH])
+            # A row that another transaction has locked is counted the next time. Without the lock of the key, lines for
+            # its timeline can be inserted meanwhile.
+            rows = _read(due.select_for_update(skip_locked=True, no_key=True, of=("self",))[:BATCH])
             _mark((row, _count_row(books, row)) for row in rows)
         total += len(rows)
         if len(rows) < BATCH or time.monotonic() >= until:
