@@ -5,12 +5,20 @@ from django.http import Http404
 from django.urls import include, path, re_path
 from django.views.defaults import page_not_found
 
+from queueing.web import line_history
+
 handler400 = "queueing.web.middleware.bad_request"
 handler500 = "queueing.web.middleware.server_error"
 
 urlpatterns = [
     # The admin's way from an object to its page. No model here has one, and a model without a table would be an error.
     re_path(r"^admin/r/", page_not_found, {"exception": Http404()}),
+    path("admin/queueing/history/<slug:name>/", admin.site.admin_view(line_history.page), name="line_history"),
+    path(
+        "admin/queueing/history/<slug:name>/numbers.csv",
+        admin.site.admin_view(line_history.numbers),
+        name="line_history_csv",
+    ),
     path("admin/", admin.site.urls),
     path("", include("queueing.web.urls")),
 ]

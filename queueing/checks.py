@@ -71,7 +71,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "queueing.E008",
         lambda c: (
             min(c.HEARTBEAT_INTERVAL, c.KEEPER_INTERVAL, c.RESULT_TTL) > 0
-            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.INPUT_TTL, c.MIN_PRESENCE) >= 0
+            and min(c.REDIS_PATIENCE, c.DEAF_GRACE, c.INPUT_TTL, c.MIN_PRESENCE, c.HISTORY_TTL) >= 0
         ),
         "A duration is not above zero.",
         "HEARTBEAT_INTERVAL, KEEPER_INTERVAL and RESULT_TTL must be. The others may be 0.",

@@ -62,6 +62,7 @@ class Conf:
     # Keeping
     RESULT_TTL: float = 3600  # seconds a result and its files are kept
     INPUT_TTL: float = 600  # seconds an input is kept after the end, for "Join again"; RESULT_TTL, if that is shorter
+    HISTORY_TTL: float = 2_592_000  # seconds that the numbers of a line's past are kept: minutes, after 7 days hours
     # Budgets of inputs and results' files, and of rows until they are deleted; 0: no limit
     MAX_BYTES_PER_VISITOR: int = 1024**3  # bytes that one visitor may have stored
     MAX_BYTES_PER_ADDRESS: int = 4 * 1024**3  # bytes that one network may have stored

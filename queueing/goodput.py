@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q, Sum, TextChoices
+from django.db.models import Case, CharField, Q, Sum, TextChoices, Value, When
 from django.db.models.functions import Now
 
 from queueing.conf import conf
@@ -47,6 +47,12 @@ def shares() -> dict[str, Q]:
         Waste.STOPPED: Q(status=Status.CANCELLED),
         Waste.FAILED: FAILED,
     }
+
+
+def share() -> Case:
+    """The share of each row, as an expression; empty for a live one."""
+    cases = (When(condition, then=Value(str(name))) for name, condition in shares().items())
+    return Case(*cases, default=Value(""), output_field=CharField())
 
 
 def sums() -> dict[str, Sum]:

@@ -31,17 +31,29 @@ class OngoingRun:
     progress: float | None = None  # 0..1
 
 
-def known_runs(finished: Sequence[float], running: Sequence[OngoingRun], typical: float | None) -> tuple[float, ...]:
+def known_runs(
+    finished: Sequence[float], running: Sequence[OngoingRun], typical: float | None, usual: Sequence[float] = ()
+) -> tuple[float, ...]:
     """The times that runs keep a worker busy, in seconds; () if nothing is known.
 
-    `finished` are the times of recent runs. While there are fewer than PRIOR_RUNS, quantiles of a log-normal prior
-    stand in for the rest. Its median is the typical time that the task declares, or else the geometric mean of what
-    the finished and running ones suggest.
+    `finished` are the times of recent runs. While there are fewer than PRIOR_RUNS, others stand in for the rest: two
+    for each from the `usual` times of this hour on other days, given in order. If these are not known, quantiles of a
+    log-normal prior. Its median is the typical time that the task declares, or else the geometric mean of what the
+    finished and running ones suggest.
     """
     missing = PRIOR_RUNS - len(finished)
     runs = tuple(max(seconds, SHORTEST_RUN) for seconds in finished)
     if missing <= 0:
         return runs
+    if usual:
+        points = 2 * missing
+        return runs + tuple(usual[(2 * number + 1) * len(usual) // (2 * points)] for number in range(points))
+    return runs + _prior(runs, running, typical, missing)
+
+
+def _prior(
+    runs: Sequence[float], running: Sequence[OngoingRun], typical: float | None, missing: int
+) -> tuple[float, ...]:
     projected = [
         run.age / run.progress
         for run in running
@@ -52,7 +64,7 @@ def known_runs(finished: Sequence[float], running: Sequence[OngoingRun], typical
         return ()
     center = math.log(typical) if typical else fmean(suggested)
     prior = NormalDist(center, TYPICAL_SPREAD)
-    return runs + tuple(math.exp(prior.inv_cdf((number + 0.5) / missing)) for number in range(missing))
+    return tuple(math.exp(prior.inv_cdf((number + 0.5) / missing)) for number in range(missing))
 
 
 class Rest:

@@ -7,6 +7,7 @@ steering.py   the levers of the lines: copies in Redis, times to open, what runs
 survey.py     lines and workers, from which the facts of each line are made
 recent.py     the latest runs and ends of a line, with the turnaround of its workers
 mend.py       keys in Redis that somebody else has written
+remembering.py  the moments at which the memory of the lines is written
 timeline.py   what scripts and horses noted, into the timelines
 purge.py      deletes what is over, and what belongs to nobody
 """

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing import ending, inputs
+from queueing.history import counting
 from queueing.inputs import FOLDER
 from queueing.line.clients import connection
 from queueing.line.jobs import is_entry_job, job_key
@@ -50,7 +51,8 @@ def recover_orphans(*, dry_run: bool = False) -> int:
 def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float = math.inf) -> Counter[str]:
     """Final rows that ended before, with input, results and timeline; counted by status.
 
-    Stops after the batch in which the monotonic clock reaches `until`.
+    Stops after the batch in which the monotonic clock reaches `until`, or in which nothing could be deleted because
+    another keeper is at it.
     """
     stale = Entry.objects.final().filter(finished_at__lt=Now() - older_than).order_by("finished_at")
     if dry_run:
@@ -64,8 +66,10 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float 
                 inputs.delete_folder(entry.code)
             except OSError:  # its folder is found again, as one without a row
                 logger.exception("entry %s: its files cannot be deleted", entry.code)
-        Entry.objects.filter(pk__in=[entry.pk for entry in batch]).delete()
-        counts.update(f"{entry.status} entries" for entry in batch)
+        deleted = counting.delete([entry.pk for entry in batch], wait=until == math.inf)
+        if not deleted:
+            break
+        counts.update(f"{entry.status} entries" for entry in batch if entry.pk in deleted)
     return counts
 
 

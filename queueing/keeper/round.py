@@ -21,6 +21,7 @@ from queueing.keeper import purge, steering, timeline
 from queueing.keeper.holding import WINDOW, Holder
 from queueing.keeper.mend import mend
 from queueing.keeper.reconcile import Reconciler
+from queueing.keeper.remembering import Rememberer
 from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts, signs
 from queueing.line.clients import RedisError, connection
@@ -50,6 +51,7 @@ class Keeper:
         self.client = connection()
         self.reconciler = Reconciler(self.client)
         self.surveyor = Surveyor()
+        self.rememberer = Rememberer()
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
         self._no_leases_before = time.monotonic() + conf.LEASE / 3
         self._holders: dict[str, Holder] = {}  # by line
@@ -67,11 +69,14 @@ class Keeper:
             self._go_through_lines(counts)
         finally:  # a Redis that is away or full does not keep the rows from their turn
             counts["orphaned"] += _guarded(self.recover_leases)
+            counts["counted"] += _guarded(self.rememberer.count)
             counts["purged"] += _guarded(self._purge)
             counts["inputs deleted"] += _guarded(self._expire_inputs)
             counts["sessions deleted"] += _guarded(self._purge_sessions)
         self._publish_facts()
         _guarded(self._publish_totals)
+        _guarded(self.rememberer.sample)
+        _guarded(self.rememberer.roll_up)
         signs.note_round(self.client)
         return counts
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from queueing import eta, forecast, run_times
 from queueing.facts import BY_KEEPER, FACTS_TTL, Facts
+from queueing.history.reading import Habits
 from queueing.keeper import recent
 from queueing.line import levers
 from queueing.line.clients import connection
@@ -43,7 +44,7 @@ class Surveyor:
     """Publishes facts, and remembers what they were made of. The memory may be forgotten at any time."""
 
     def __init__(self, budget: float = BUDGET) -> None:
-        self.client, self.budget = connection(), budget
+        self.client, self.budget, self.habits = connection(), budget, Habits()
         self._made: dict[str, tuple[Any, float]] = {}  # by line: the circumstances and the moment of its last facts
 
     def publish(self) -> int:
@@ -51,7 +52,7 @@ class Surveyor:
 
         When the budget is used up, the other lines keep their facts until the next survey, which begins with them.
         """
-        end, written, survey = time.monotonic() + self.budget, 0, Survey()
+        end, written, survey = time.monotonic() + self.budget, 0, Survey(habits=self.habits)
         for queue in sorted(settings.QUEUEING_TASKS, key=self._made_at):
             is_lost = not self.client.expire(facts_key(queue), FACTS_TTL)
             if written and time.monotonic() >= end:
@@ -86,6 +87,7 @@ class Survey:
     at: datetime = field(default_factory=timezone.now)
     workers: list[LiveWorker] = field(default_factory=all_workers)
     is_counting: bool = field(default_factory=is_counting)  # after a flush: not all workers have come back yet
+    habits: Habits = field(default_factory=Habits)
     _waiting: dict[str, int] = field(default_factory=dict)
     _limits: dict[str, int | None] = field(default_factory=dict)
     _ends: dict[str, list[recent.End]] = field(default_factory=dict)
@@ -196,6 +198,8 @@ class Survey:
                 busy,
                 [self._ongoing(row) for row in running],
                 get_task(queue).typical_seconds,
+                # Asked only where recent runs are few: it reads a month.
+                self.habits.runs(queue) if len(busy) < run_times.PRIOR_RUNS else (),
             ),
             arrivals=(len(waits) + left) / seconds if seconds > 0 else 0.0,
             leave_rate=eta.leave_rate(waits, left=left),

@@ -1,7 +1,8 @@
 """Timelines: moves the notes of scripts and horses (held, back, started) from Redis into the database."""
 
+import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import batched
@@ -9,16 +10,18 @@ from typing import NamedTuple, cast
 
 from django.db.models import Count, F, Q
 
+from queueing.history.books import Books, locked
 from queueing.line.places import Line
 from queueing.line.tampering import reports, shorten
-from queueing.models import Entry, EntryEvent, code_of
-from queueing.models.trouble import DATABASE_ERRORS
+from queueing.models import Entry, EntryEvent, LineMemory, code_of
 
 NOTES_A_ROUND = 5000  # lines of timelines written in one round
 BATCH = 2000  # rows in one statement
 MOST_LINES = 60  # in the timeline of one entry, about comings and goings; and as many about all else
 # The kinds of lines whose number the visitor decides.
 COMINGS = frozenset({EntryEvent.Kind.HELD, EntryEvent.Kind.BACK})
+# Their names in a Tally.
+COUNTED = {EntryEvent.Kind.HELD.value: "holds", EntryEvent.Kind.BACK.value: "returns"}
 
 
 @dataclass(slots=True)
@@ -41,20 +44,44 @@ class Note(NamedTuple):
 
 
 def write_notes(line: Line) -> int:
-    """Drain the notes of a line into the timelines; returns the number of lines written.
+    """Write the notes of a line into the timelines, and count its holds and returns; returns the number of lines.
 
     A visitor can go and come back without end, so the last line about that is counted up once there are MOST_LINES.
+
+    Each note is written once, whatever dies:
+
+    1. The line is locked, so that another keeper waits for its turn.
+    2. Notes are read and stay in Redis. They are written, with the last one's digest, in one transaction.
+    3. The next round finds that note, and deletes the notes up to it. If that round dies, the one after finds the note
+       again, or finds that it is gone.
     """
-    taken = _take_notes(line)
-    try:
-        return _write(note for written in taken if (note := parse(written)))
-    except DATABASE_ERRORS:
-        if taken:
-            line.client.lpush(line.keys.notes, *reversed(taken))  # for the next round
-        raise
+    if not line.client.llen(line.keys.notes):
+        return 0
+    with locked([line.name]) as books:
+        memory = books.memories.get(line.name)
+        if memory is None:
+            return 0
+        taken = _take_notes(line)
+        if written := _written_before(memory, taken):
+            line.client.ltrim(line.keys.notes, written, -1)
+        taken = taken[written:]
+        if not taken:
+            return 0
+        LineMemory.objects.filter(pk=memory.pk).update(notes_written=len(taken), last_note=_digest(taken[-1]))
+        return _write(books, line.name, (note for written_note in taken if (note := parse(written_note))))
 
 
-def _write(parsed: Iterable[Note]) -> int:
+def _written_before(memory: LineMemory, notes: Sequence[bytes]) -> int:
+    """The number of these notes that are in the timelines already."""
+    digests = [_digest(note) for note in notes[: memory.notes_written]]
+    return len(digests) - digests[::-1].index(memory.last_note) if memory.last_note in digests else 0
+
+
+def _digest(note: bytes) -> str:
+    return hashlib.sha256(note).hexdigest()
+
+
+def _write(books: Books, queue: str, parsed: Iterable[Note]) -> int:
     notes = list(parsed)
     rows = _rows_of({code for note in notes for job_id in note.job_ids if (code := code_of(job_id))})
     events = [event for note in notes for job_id in note.job_ids if (event := _take_line(note, rows.get(job_id)))]
@@ -62,6 +89,9 @@ def _write(parsed: Iterable[Note]) -> int:
     for row in rows.values():
         if row.more:
             _count_up(row)
+    for note in notes:
+        if name := COUNTED.get(note.kind):
+            books.of(queue, note.at).details[name] += sum(job_id in rows for job_id in note.job_ids)
     return len(events)
 
 
@@ -111,11 +141,12 @@ def parse(written: bytes) -> Note | None:
 
 
 def _take_notes(line: Line) -> list[bytes]:
-    """Up to NOTES_A_ROUND lines of timelines. One note may be about a whole window of entries."""
+    """The first notes, up to NOTES_A_ROUND lines of timelines. One note may be about a whole window of entries."""
     taken: list[bytes] = []
     while sum(note.count(b" ") + 1 for note in taken) < NOTES_A_ROUND:
-        notes = cast("list[bytes] | None", line.client.lpop(line.keys.notes, 100))
-        if not notes:
-            break
+        first = len(taken)
+        notes = cast("list[bytes]", line.client.lrange(line.keys.notes, first, first + 99))
         taken += notes
+        if len(notes) < 100:
+            break
     return taken

@@ -16,6 +16,7 @@ from django.utils import timezone
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
 from queueing.models.indexes import CONSTRAINTS, INDEXES
+from queueing.models.memory import Counted
 from queueing.models.moves import (
     PRIORITY_STEP,
     clean,
@@ -86,6 +87,8 @@ class Entry(models.Model):
     worker_ids = models.JSONField(default=list, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(null=True, blank=True)
+    # How far this entry is in the minutes of its line. See `history/`.
+    counted = models.SmallIntegerField(choices=Counted, default=Counted.NOTHING, db_default=0, editable=False)
     # One sentence for the visitor: what happens now, or why it failed.
     message = models.CharField(max_length=300, blank=True)
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from queueing.models.memory import NOT_COUNTED
 from queueing.states import Status
 
 INDEXES = [
@@ -28,6 +29,8 @@ INDEXES = [
         condition=models.Q(input_size__gt=0) | models.Q(files_size__gt=0),
         name="entry_stored",
     ),
+    # The entries that are due for the memory (`history/counting.py`, every few seconds).
+    models.Index(fields=["queue"], condition=NOT_COUNTED, name="entry_not_counted"),
 ]
 
 CONSTRAINTS: list[models.BaseConstraint] = [

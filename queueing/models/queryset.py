@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.models.functions import Coalesce, Now
 
+from queueing.models.memory import NOT_COUNTED
 from queueing.models.moves import BARE, input_end, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
 
@@ -38,6 +39,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def inputs_over(self) -> Self:
         """Ended entries whose input is past its time, by the database's clock."""
         return self.final().filter(input_until__lt=Now(), input__gt="")
+
+    def not_counted(self) -> Self:
+        """Entries of which something is not in the minutes of their line yet."""
+        return self.filter(NOT_COUNTED)
 
     def lease_over(self) -> Self:
         """Running entries whose worker gave no sign of life, by the database's clock."""

@@ -15,6 +15,7 @@ from django.utils.json import normalize_json
 from queueing import ending, events
 from queueing.conf import conf
 from queueing.exceptions import VisitorLeft
+from queueing.history.counting import undo_start
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.jobs import current_job_id
@@ -91,7 +92,7 @@ def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
     """True if the start took so long that the visitor has left meanwhile: the start is undone."""
     if time.monotonic() - began <= SLOW_START or _is_wanted(entry):
         return False
-    entry.undo_start()
+    undo_start(entry)
     ending.release(entry, worker)
     return True
 

@@ -25,6 +25,7 @@ PLAN = [
     ("scans", ["sqlite"]),
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),
+    ("minutes", ["sqlite", "postgres"]),
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from queueing.conf import conf
 from queueing.keeper.round import Keeper
-from queueing.models import Entry
+from queueing.models import Counted, Entry
 from queueing.states import Reason, Status
 from tests.benchmarks import waiting
 from tests.benchmarks.report import Row
@@ -53,7 +53,7 @@ def _end(count: int) -> None:
         first = Entry.objects.create(
             queue=waiting.QUEUE, task_path="bench", seen_at=ended, joined_at=ended, started_at=ended,
             last_attempted_at=ended, finished_at=ended, status=status, reason=reason, attempt=1, worker_ids=["bench"],
-            result={},
+            result={}, counted=Counted.WORTH,
         )  # fmt: skip
         waiting.copy(first, waiting.BATCH)
 

@@ -75,6 +75,7 @@ class Pages:
             "file": lambda: self.over.client.get(url(self.result, "files/answer.txt")),
             "result page": lambda: self.over.client.get(url(self.result)),
             "lines": lambda: admin.get("/admin/queueing/entry/lines/"),
+            "line history": lambda: admin.get("/admin/queueing/history/probe/"),
             "list": lambda: admin.get("/admin/queueing/entry/"),
             "entry of staff": lambda: admin.get(f"/admin/queueing/entry/{entry.pk}/change/"),
             "readyz": lambda: visit.get("/readyz"),
@@ -103,6 +104,7 @@ def test_every_page_is_quick_and_none_is_an_error_of_ours(fault: Fault) -> None:
     finally:
         fault.end()
     assert codes["home"] == codes["form"] == codes["entry"] == codes["status"] == codes["lines"] == 200
+    assert codes["line history"] == 200
     assert (codes["goodbye"], codes["keep"], codes["leave"]) == (204, 303, 303)
     assert codes["result"] == codes["file"] == codes["result page"] == codes["healthz"] == 200
     assert status_of(pages.left) == Status.CANCELLED

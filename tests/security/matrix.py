@@ -23,6 +23,10 @@ CLIENTS = ("owner", "other", "anonymous", "staff", "view", "change", "both", "me
 TABLE = """
 "^admin/r/"                                               GET  404 404 404 404 404 404 404 404 404
 "^admin/r/"                                               POST 404 404 404 404 404 404 404 404 404
+"admin/queueing/history/<slug:name>/"                     GET  302 302 302 403 200 403 200 302 200
+"admin/queueing/history/<slug:name>/"                     POST 302 302 302 405 405 405 405 302 405
+"admin/queueing/history/<slug:name>/numbers.csv"          GET  302 302 302 403 200 403 200 302 200
+"admin/queueing/history/<slug:name>/numbers.csv"          POST 302 302 302 405 405 405 405 302 405
 "admin/"                                                  GET  302 302 302 200 200 200 200 302 200
 "admin/"                                                  POST 302 302 302 200 200 200 200 302 200
 "admin/login/"                                            GET  200 200 200 302 302 302 302 200 302

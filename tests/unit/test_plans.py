@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from queueing import budget, crowding, inputs, stats
+from queueing.history import counting
 from queueing.keeper import recent, survey
 from queueing.models import Entry, EntryQuerySet
 
@@ -35,6 +36,10 @@ QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
     "keeper: leases": (Entry.objects.lease_over, "entry_running"),
     "inputs: others that name one": (lambda: inputs.naming(["entries/x/input"]), "entry_input"),
     "keeper: inputs": (lambda: Entry.objects.inputs_over().order_by("input_until")[:50], "entry_input_until"),
+    "history: what is not counted": (
+        lambda: Entry.objects.not_counted().filter(queue__in=["probe"])[:500],
+        "entry_not_counted",
+    ),
     "keeper: purge": (
         lambda: Entry.objects.final().filter(finished_at__lt=LONG_AGO).order_by("finished_at")[:50],
         "entry_finished_at",
@@ -70,6 +75,13 @@ def test_the_sums_of_the_lines_read_what_is_stored_and_count_by_an_index(db: Non
     plans = [plan_of(query["sql"]) for query in queries.captured_queries]
     assert any("entry_stored" in plan for plan in plans), plans
     assert not any("Seq Scan" in plan or "SCAN queueing_entry'" in plan for plan in plans), plans
+
+
+def test_the_lines_with_something_to_count_are_read_from_an_index_of_little_else(db: None) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        counting.count(until=0)
+    plan = plan_of(queries.captured_queries[0]["sql"])
+    assert re.findall(r"\bentry_\w+", plan)[:1] == ["entry_not_counted"], plan
 
 
 def plan_of(sql: str, values: dict[str, Any] | None = None) -> str:

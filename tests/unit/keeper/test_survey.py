@@ -3,16 +3,19 @@
 import math
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
 from django.db.models.functions import Now
+from django.utils import timezone
 from rq.worker.base import WorkerStatus
 
 from queueing.facts import parse_facts
+from queueing.history.books import locked
+from queueing.history.reading import ENOUGH
 from queueing.keeper.survey import Survey, Surveyor, refresh_after
 from queueing.line import clients, epoch
 from queueing.line.keys import COUNTING, WORKER, facts_key
@@ -160,6 +163,64 @@ def test_the_first_visitor_is_told_by_the_progress_of_what_runs(join: Join) -> N
     Entry.objects.filter(pk=entry.pk).update(progress=0.5)
     low, high = Survey().facts("probe").wait(0) or (0, 0)
     assert low < 30 < high
+
+
+def past_runs(at: datetime, seconds: float, number: int = 20) -> None:
+    """So many runs of so many seconds ended at that time, as the memory has them."""
+    with locked(["probe"]) as books:
+        tally = books.of("probe", at)
+        tally.succeeded += number
+        tally.runs.note(seconds, number)
+
+
+def told_by_memory(join: Join) -> tuple[float, float]:
+    """The wait of the first visitor who comes while a run goes on of which nothing is known yet."""
+    born("probe").set_state(WorkerStatus.BUSY)
+    running(join, seconds=1)
+    assert not Entry.objects.final().exists()
+    return Survey().facts("probe").wait(0) or (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("past", "expected"),
+    [
+        ({}, (0, 0)),
+        ({timedelta(days=7): 60, timedelta(days=1): 600, timedelta(hours=5): 6000}, (40, 80)),  # this hour of the week
+        ({timedelta(days=1): 600, timedelta(hours=5): 6000}, (450, 750)),  # this hour of the day
+        ({timedelta(hours=5): 6000}, (4500, 7500)),
+        ({timedelta(days=5): 600, timedelta(days=3): 600, timedelta(days=1): 600}, (450, 750)),
+    ],
+)
+def test_the_first_visitor_after_a_quiet_night_is_told_by_this_hour_of_other_days(
+    join: Join, past: dict[timedelta, float], expected: tuple[float, float]
+) -> None:
+    for age, seconds in past.items():
+        past_runs(timezone.now() - age, seconds)
+    low, high = told_by_memory(join)
+    assert expected[0] <= low <= high <= expected[1]
+
+
+def test_few_runs_in_this_hour_are_no_habit(join: Join) -> None:
+    past_runs(timezone.now() - timedelta(days=7), 60, number=ENOUGH - 1)
+    past_runs(timezone.now() - timedelta(days=2), 600, number=200)
+    low, high = told_by_memory(join)
+    assert low <= high
+    assert high > 400
+
+
+def test_recent_runs_count_more_than_those_of_other_days(join: Join) -> None:
+    past_runs(timezone.now() - timedelta(days=7), 600)
+    ended(join, 60.0, 60.0, 60.0)
+    assert sorted(run for run in Survey()._state("probe").runs)[:3] == pytest.approx([60] * 3)
+    assert len(Survey()._state("probe").runs) == 5
+    ended(join, 60.0)
+    assert Survey()._state("probe").runs == pytest.approx([60] * 4)
+
+
+def test_the_memory_promises_nothing_without_workers(join: Join) -> None:
+    past_runs(timezone.now() - timedelta(days=7), 60)
+    running(join, seconds=1)
+    assert Survey().facts("probe").wait(0) is None
 
 
 def test_the_entry_of_a_dead_worker_is_expected_back(join: Join) -> None:

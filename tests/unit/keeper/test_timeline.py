@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from queueing.history.books import Books
 from queueing.keeper import timeline
 from queueing.line import presence
 from queueing.line.places import Line
-from queueing.models import Entry, EntryEvent
+from queueing.models import Entry, EntryEvent, LineMinute
 from queueing.states import Absence
+from queueing.tally import total
+from tests.support import ledger
 
 pytestmark = pytest.mark.postgres
 
@@ -70,3 +73,73 @@ def test_notes_outlive_a_database_that_is_away(join: Join, line: Line, monkeypat
             timeline.write_notes(line)
     assert timeline.write_notes(line) == 2
     assert list(entry.events.values_list("kind", flat=True)) == ["held", "back"]
+
+
+def comings(entry: Entry) -> list[str]:
+    return list(entry.events.values_list("kind", flat=True))
+
+
+def test_a_keeper_that_dies_after_it_wrote_the_notes_writes_them_once(join: Join, line: Line) -> None:
+    """It left them in Redis: the next one finds how far it came, and others that have come meanwhile."""
+    entry = join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    presence.beat("probe", [entry.job_id], 10)
+    assert timeline.write_notes(line) == 2
+    left = line.client.lrange(line.keys.notes, 0, -1)
+    assert len(left) == 2
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    assert timeline.write_notes(line) == 1
+    assert timeline.write_notes(line) == 0
+    assert line.client.llen(line.keys.notes) == 0
+    assert comings(entry) == ["held", "back", "held"]
+    assert ledger.comings() == (2, 1) == holds_and_returns()
+
+
+def test_a_keeper_that_dies_while_it_writes_notes_loses_none(
+    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    for step in ("bulk_create", "of", "write"):
+        with monkeypatch.context() as patch:
+            owner = EntryEvent.objects if step == "bulk_create" else Books
+            patch.setattr(owner, step, _die)
+            with pytest.raises(OperationalError):
+                timeline.write_notes(line)
+        assert holds_and_returns() == ledger.comings() == (0, 0)
+    assert timeline.write_notes(line) == 1
+    assert holds_and_returns() == ledger.comings() == (1, 0)
+
+
+def test_notes_of_a_flushed_redis_are_no_reason_to_leave_out_the_next_ones(join: Join, line: Line) -> None:
+    entry = join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    timeline.write_notes(line)
+    line.client.delete(line.keys.notes)
+    presence.beat("probe", [entry.job_id], 10)
+    assert timeline.write_notes(line) == 1
+    assert comings(entry) == ["held", "back"]
+
+
+def test_every_hold_is_counted_though_the_timeline_is_full(
+    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_LINES", 3)
+    entry = join()
+    for _ in range(10):
+        presence.close("probe", entry.job_id, Absence.CLOSED)
+        presence.beat("probe", [entry.job_id], 10)
+        timeline.write_notes(line)
+    assert entry.events.count() == 3
+    assert holds_and_returns() == (10, 10)
+    assert sum(ledger.comings()) == 20
+
+
+def _die(*_: Any, **__: Any) -> None:
+    raise OperationalError("the keeper dies here")
+
+
+def holds_and_returns() -> tuple[int, int]:
+    """The numbers in the minutes."""
+    minutes = total(row.tally() for row in LineMinute.objects.all())
+    return minutes.details["holds"], minutes.details["returns"]

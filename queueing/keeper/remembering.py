@@ -1,0 +1,59 @@
+"""The keeper's part in the memory of the lines: the moments at which it is written."""
+
+import math
+import time
+from datetime import datetime
+
+from django.utils import timezone
+
+from queueing.history.books import minute_of
+from queueing.history.counting import count
+from queueing.history.rolling import roll_up
+from queueing.history.sampling import sample
+from queueing.models.memory import MINUTE
+
+# Rounds from one look for something to count to the next. A look that finds something costs a few milliseconds, however
+# much it finds.
+COUNT_ROUNDS = 10
+COUNT_BUDGET = 0.5  # seconds that one round may spend on it
+ROLL_INTERVAL = 600.0  # seconds between two looks for old minutes
+ROLL_BUDGET = 0.5  # seconds that one round may spend on them
+# Seconds after the end of a minute. Numbers that are older than that are not those of its end, and it has no sample.
+LATEST_SAMPLE = 10
+
+
+class Rememberer:
+    """Writes the memory. What it remembers itself may be forgotten at any time."""
+
+    def __init__(self) -> None:
+        self._rounds = -1
+        self._rolled_at = -math.inf
+        self._sampled: datetime | None = None
+
+    def count(self) -> int:
+        """Count entries into their minutes, in every tenth round; returns how many. A backlog takes many rounds."""
+        self._rounds += 1
+        if self._rounds % COUNT_ROUNDS:
+            return 0
+        until = time.monotonic() + COUNT_BUDGET
+        counted = count(until)
+        if time.monotonic() >= until:
+            self._rounds = -1  # goes on in the next round
+        return counted
+
+    def sample(self) -> int:
+        """Sample the lines, once a minute; returns how many lines. Raises RedisError."""
+        now = timezone.now()
+        ended = minute_of(now) - MINUTE
+        if self._sampled == ended:
+            return 0
+        sampled = sample(ended) if (now - minute_of(now)).total_seconds() <= LATEST_SAMPLE else 0
+        self._sampled = ended
+        return sampled
+
+    def roll_up(self) -> int:
+        """Roll up old minutes, if it is time to."""
+        now = time.monotonic()
+        if now - self._rolled_at >= ROLL_INTERVAL and roll_up(until=now + ROLL_BUDGET):
+            self._rolled_at = now
+        return 0

@@ -1,0 +1,101 @@
+"""The memory of the lines: a row for each line and minute. `history/` writes and reads it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from queueing.tally import COLUMNS, Tally, unpacked
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+class Counted(models.IntegerChoices):
+    """How far an entry is in the minutes of its line. The keeper moves it on together with the minutes."""
+
+    NOTHING = 0
+    JOIN = 1
+    START = 2
+    END = 3
+    WORTH = 4  # goodput or waste
+
+
+# Entries of which something is not in its minute yet, in the order of `Counted`.
+NOT_COUNTED = (
+    Q(counted__lt=Counted.JOIN)
+    | Q(counted__lt=Counted.START, started_at__isnull=False)
+    | Q(counted__lt=Counted.END, finished_at__isnull=False)
+    | Q(counted__lt=Counted.WORTH, end_seen_at__isnull=False)
+)
+
+
+class LineMemory(models.Model):
+    """One line in the memory. Whoever writes minutes of the line locks this row."""
+
+    id = models.SmallAutoField(primary_key=True)
+    queue = models.CharField(max_length=100, unique=True)
+    # All that ever happened, for counters that only grow: the columns of a Tally, and what it packs.
+    columns = models.JSONField(default=dict)
+    packed = models.BinaryField(default=bytes)
+    # The minute at whose end the line was sampled last.
+    sampled = models.DateTimeField(null=True)
+    # Minutes before this time are rolled up into hours.
+    rolled_up_to = models.DateTimeField(null=True)
+    # The notes that were written into timelines last: their number, and a digest of the last one (keeper/timeline.py).
+    notes_written = models.PositiveIntegerField(default=0)
+    last_note = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name_plural = "line memories"
+
+    def __str__(self) -> str:
+        return self.queue
+
+    def add(self, tally: Tally) -> None:
+        """Add to the totals of this object."""
+        summed = self.tally()
+        summed.add(tally)
+        self.columns = {name: getattr(summed, name) for name in COLUMNS}
+        self.packed = summed.pack()
+
+    def tally(self) -> Tally:
+        """The totals."""
+        return unpacked({name: self.columns.get(name, 0) for name in COLUMNS}, bytes(self.packed))
+
+
+class LineMinute(models.Model):
+    """What happened in one line in one minute, or after a week in one hour. See `Tally` for the numbers.
+
+    The columns are those by which lists and pages sum; everything else is packed. A row takes 150 bytes.
+    """
+
+    # Wide columns first: PostgreSQL aligns them, and each gap would take megabytes.
+    pk = models.CompositePrimaryKey("line", "at")
+    at = models.DateTimeField()  # the beginning
+    joined = models.IntegerField(default=0)
+    started = models.IntegerField(default=0)
+    succeeded = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    gone = models.IntegerField(default=0)
+    present = models.IntegerField(default=0)
+    held = models.IntegerField(default=0)
+    running = models.IntegerField(default=0)
+    workers = models.IntegerField(default=0)
+    line = models.ForeignKey(LineMemory, models.CASCADE, db_index=False, related_name="minutes")
+    span = models.SmallIntegerField(default=1)  # minutes: 1 or 60
+    samples = models.SmallIntegerField(default=0)
+    packed = models.BinaryField(default=bytes)
+
+    def __str__(self) -> str:
+        return f"{self.line} {self.at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def of(cls, line: LineMemory, at: Any, span: int, tally: Tally) -> "LineMinute":
+        """The row of a tally."""
+        columns = {name: getattr(tally, name) for name in COLUMNS}
+        return cls(line=line, at=at, span=span, packed=tally.pack(), **columns)
+
+    def tally(self) -> Tally:
+        """The numbers of this row."""
+        return unpacked({name: getattr(self, name) for name in COLUMNS}, bytes(self.packed))
