@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('queueing', '0009_behind'),
+        ('queueing', '0010_line'),
     ]
 
     operations = [
