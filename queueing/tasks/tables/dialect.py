@@ -94,11 +94,8 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
     for mark in RARE:
         if scores[mark] >= (1, 1, 0):
             return found[mark], ""
-    if cuts := cuts_of([line for line in lines[:ROWS] if line.strip()]):
-        return Marks(delimiter=" ", quote="", cuts=cuts), "none"
-    if _is_spaced(_first_rows(lines, spaced := Marks(delimiter=" ", quote=""))):
-        return spaced, "none"
-    return Marks(delimiter=""), ""
+    spaced = _with_delimiter(lines, " ")
+    return (spaced, "none") if spaced.cuts or _is_spaced(_first_rows(lines, spaced)) else (Marks(delimiter=""), "")
 
 
 def name_of(mark: str) -> str:
@@ -109,8 +106,10 @@ def name_of(mark: str) -> str:
 def _with_delimiter(lines: Cells, delimiter: str) -> Marks:
     """The marks with this delimiter: the quotation mark by which fields begin and end, and how one is escaped."""
     if delimiter == " ":
-        cuts = cuts_of([line for line in lines[:ROWS] if line.strip()])
-        return Marks(delimiter=" ", quote="", cuts=cuts)
+        spaced = Marks(delimiter=" ", quote='"' if '"' in "".join(lines[:ROWS]) else "")
+        is_even = _is_spaced(_first_rows(lines, spaced))
+        cuts = () if is_even or spaced.quote else cuts_of([line for line in lines[:ROWS] if line.strip()])
+        return replace(spaced, cuts=cuts)
     marks = Marks(delimiter=delimiter, comment=_comment(lines, delimiter))
     if not delimiter:
         return marks
@@ -154,11 +153,11 @@ def _score(rows: list[Row]) -> tuple[float, float, int]:
     """
     if not rows:
         return 0, 0, 0
-    width, titles = _width_and_titles([row.cells for row in rows])
+    _, titles = _width_and_titles([row.cells for row in rows])
     rows = rows[titles:]
+    width, count = Counter(len(row.cells) for row in rows).most_common(1)[0]
     if width == 1:
         return 0, 0, 0
-    count = sum(len(row.cells) == width for row in rows)
     cells = [cell for row in rows for cell in row.cells]
     clean = sum(is_number(cell) or not any(mark in cell for mark in USUAL) for cell in cells)
     return round(count / len(rows), 1), round(clean / len(cells), 1), width
@@ -177,7 +176,7 @@ def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
     # The header may have one field less than the rows: R writes no name for the column of row names.
     least = max(min(filled, usual) - 1, min(usual, 2))
     titles = next((index for index, row in enumerate(rows) if len(row) >= least and _filled(row) > least / 2), 0)
-    return max(usual, len(rows[titles])), titles
+    return max(usual, _filled(rows[titles])), titles
 
 
 def _filled(row: Cells) -> int:

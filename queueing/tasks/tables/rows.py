@@ -18,6 +18,8 @@ from queueing.tasks.tables.conf import conf
 
 SPANNED = 3  # lines inside a quoted field that look like rows: then the mark before them is a letter
 
+WORDS = re.compile(r'"[^"]*"(?=\s|\Z)|\S+')  # between blanks, where a pair of marks holds blanks together
+
 Cells = list[str]
 
 
@@ -84,7 +86,8 @@ class Rows:
             ends = [*marks.cuts, len(text)]
             return [text[start:end].strip() for start, end in pairwise([0, *ends])]
         if marks.delimiter == " ":
-            return text.split()
+            quoted = marks.quote and marks.quote in text
+            return [word.strip(marks.quote) for word in WORDS.findall(text)] if quoted else text.split()
         if not marks.delimiter:
             return [text]
         if self._patterns is None or marks.quote not in text:

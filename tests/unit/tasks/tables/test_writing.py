@@ -180,6 +180,22 @@ def test_single_blanks_may_cut_columns(profiled: Profiled) -> None:
     assert (names(found), extremes(found, 1)) == (["city", "x", "y"], (1, 333))
 
 
+def test_numbers_below_longer_names_are_cut_by_blanks(profiled: Profiled) -> None:
+    found = profiled("Weight Waist Pulse\n191 36 50\n189 37 52\n93 38 58\n")
+    assert (names(found), extremes(found, 0), extremes(found, 1)) == (["Weight", "Waist", "Pulse"], (93, 191), (36, 38))
+
+
+def test_marks_hold_blanks_together(profiled: Profiled) -> None:
+    found = profiled('"city name" "x"\n"New York" 5\n"Oslo" 17\n"Rome" 3\n')
+    assert (names(found), extremes(found, 1)) == (["city name", "x"], (3, 17))
+
+
+def test_a_header_may_end_with_a_delimiter(profiled: Profiled) -> None:
+    rows = "".join(f"LN14,{year},Q01,5.{year % 10}\n" for year in range(1959, 1989))
+    found = profiled(f"Series: LN14\n\nType: Percent\n\n\nid,Year,Period,Value,\n{rows}")
+    assert (names(found), found["rows"], found["ragged_rows"]) == (["id", "Year", "Period", "Value"], 30, 0)
+
+
 def test_prose_is_one_column(profiled: Profiled) -> None:
     found = profiled("One line of five words\nAnd five words in here\nThese are five words too\n")
     assert (len(found["columns"]), found["delimiter"]) == (1, "none")
