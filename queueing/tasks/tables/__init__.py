@@ -3,6 +3,9 @@
     task.py            the task and its registration as a heavy task
     conf.py            its settings
     form.py            the upload form; refuses files that are not tables before anything is stored
+    choices.py         what a visitor may choose about the reading of a table
+    other_formats.py   recognises what is no table
+    look.py            how a table would be read, and its first rows, for check and preview
     encoding.py        detects the file's encoding and converts it to UTF-8
     dialect.py         detects delimiter, column names and decimal mark from the first rows
     header.py          tells whether the first row holds names, and names the columns
