@@ -76,6 +76,7 @@ def _notes(profile: Json) -> list[str]:
         **_ragged(profile),
         f"{counted(unreadable, 'character')} could not be read and {were(unreadable)} replaced.": unreadable,
         f"The mark {profile.get('quote')} was read as the quotation mark.": profile.get("quote", "") not in {"", '"'},
+        "A backslash was read as the mark before a quotation mark that belongs to the text.": profile.get("escape"),
         "“About” and “at least” mark estimates: such a column has too many different values to keep them all.": not all(
             column["exact"] for column in columns
         ),
