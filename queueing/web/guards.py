@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.utils.csp import CSP, build_policy
 
 PRIVATE = "private, no-store"  # for an answer that says nothing else about caches
@@ -19,3 +20,10 @@ def guards() -> dict[str, str]:
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         "Cache-Control": PRIVATE,
     }
+
+
+def may_frame_ours(page: HttpResponse) -> HttpResponse:
+    """The same page, which may have a frame with a page of this site in it."""
+    policy: Any = settings.SECURE_CSP | {"frame-src": [CSP.SELF]}
+    page.headers[str(CSP.HEADER_ENFORCE)] = build_policy(policy)
+    return page

@@ -27,6 +27,7 @@ from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
 from queueing.web.database import give_connection_back
+from queueing.web.guards import may_frame_ours
 from queueing.web.sentences import who_may_return
 from queueing.web.visitor import Visitor
 
@@ -128,6 +129,13 @@ def limit_of_form(name: str) -> int:
         return get_task(name).form().max_bytes()
     except UnknownTask:
         raise Http404 from None
+
+
+def form_page(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> HttpResponse:
+    """The page of a form; with what is wrong, if something was sent."""
+    status = 422 if form.is_bound else 200
+    page = render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
+    return may_frame_ours(page) if form.preview_template else page
 
 
 def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> dict[str, Any]:

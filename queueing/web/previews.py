@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.csp import CSP, build_policy
+from django.utils.csp import CSP
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csp import csp_override
@@ -62,13 +62,6 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
         answer = _page(request, heavy_task, refusal.status, sentences=[str(refusal)])
         answer["Retry-After"] = str(refusal.retry_after)
         return answer
-
-
-def may_frame_previews(page: HttpResponse) -> HttpResponse:
-    """The page of a form, which may have a frame with a page of this site."""
-    policy: dict[str, Any] = settings.SECURE_CSP | {"frame-src": [CSP.SELF]}
-    page.headers[str(CSP.HEADER_ENFORCE)] = build_policy(policy)
-    return page
 
 
 def _check_limits(heavy_task: HeavyTask, address: str) -> None:

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from queueing import ending, events, joining
 from queueing.conf import conf
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
-from queueing.forms import EntryForm
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
@@ -29,14 +28,13 @@ from queueing.web.download import Download
 from queueing.web.joining_pages import (
     LookIntoForm,
     changed_options,
-    form_context,
+    form_page,
     limit_of_form,
     line_context,
     refusal_of_body,
     refused,
     submitted,
 )
-from queueing.web.previews import may_frame_previews
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import CHANGE, LOOK, Visitor
 
@@ -76,7 +74,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = submitted(request, heavy_task)
     upload: UploadedFile[Any] | None = form.files.get("file")
     if upload is None or form.problem:
-        return _form_page(request, heavy_task, form)
+        return form_page(request, heavy_task, form)
     visitor = Visitor.of_request(request)
     owner = visitor.as_owner()
     try:
@@ -90,17 +88,11 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
             is_once=form.once is not None,
         )
     except FormInvalid:
-        return _form_page(request, heavy_task, form)
+        return form_page(request, heavy_task, form)
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
     visitor.remember(owner)
     return _see_other(entry)
-
-
-def _form_page(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -> HttpResponse:
-    status = 422 if form.is_bound else 200
-    page = render(request, "queueing/join.html", form_context(request, heavy_task, form), status=status)
-    return may_frame_previews(page) if form.preview_template else page
 
 
 # The entry

@@ -12,7 +12,7 @@ from queueing import events
 from queueing.models import Entry, EntryFile
 from queueing.tasks.tables.page import page as page_of_profile
 from queueing.tasks.tables.task import profile_table
-from tests.support.browser.looks import NARROW, look, too_wide
+from tests.support.browser.looks import LIGHT, NARROW, look, too_wide
 from tests.support.browser.site import PATIENT, Site
 from tests.support.paths import TABLE
 from tests.support.task_context import FolderContext
@@ -43,7 +43,7 @@ def test_the_first_rows_are_shown_when_a_file_is_chosen_and_again_after_a_choice
     choose(page, RUSSIAN)
     shown = page.get_by_role("region", name="The first rows, as they would be read")
     expect(shown).to_be_visible()
-    look(page, "tables-preview")
+    look(page, "tables-preview", LIGHT)
     page.get_by_text("How it is written").click()
     page.get_by_label("Encoding").select_option("cp1251")
     expect(shown.get_by_role("cell", name="Дубна").first).to_be_visible()
@@ -144,7 +144,7 @@ def test_a_result_is_an_overview_that_opens_and_can_be_read_in_another_way(
     succeed(entry, result_of(tmp_path))
     expect(page.get_by_role("heading", name="Here is your result")).to_be_visible()
     expect(page.get_by_text("Encoding: read as Windows-1251; KOI8-R fits, too.")).to_be_visible()
-    look(page, "tables-result")
+    look(page, "tables-result", LIGHT)
     page.set_viewport_size(NARROW)
     assert page.locator(".overview").bounding_box()["height"] < 1300  # type: ignore[index]  # it is visible
     for name in ("days", "branch"):

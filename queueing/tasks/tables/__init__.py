@@ -4,8 +4,10 @@
     conf.py            its settings
     choices.py         what a visitor may choose about the reading
     form.py            the upload form; refuses files that are not tables before anything is stored
-    look.py            a first look at the beginning of a file, for the form
+    other_formats.py   recognises what is no table
+    look.py            a look at the beginning of a file, for the form's check and its preview
     encoding.py        detects the file's encoding and converts it to UTF-8
+    doubts.py          decisions that were close, and what else may fit
     dialect.py         detects delimiter, quoting, titles and header from the first rows
       rows.py            cuts lines into rows and cells, whatever their author did with quotation marks
       aligned.py         columns of text that is aligned with blanks

@@ -1,7 +1,7 @@
 """One column as a card on the result page: its facts in words, its chart and its frequent values."""
 
 from queueing.tasks.tables import charts
-from queueing.tasks.tables.words import Json, about, counted, figure, share, short
+from queueing.tasks.tables.words import Json, counted, figure, share, short
 
 VALUES = 6  # frequent values shown
 
@@ -44,6 +44,8 @@ def _gist(column: Json, top: list[Json], present: int) -> str:
 
 def _facts(column: Json) -> dict[str, str]:
     facts = {"Missing": _missing(column), "Different values": _distinct(column)}
+    if (word := column.get("missing_word")) and word not in column["missing_written_as"]:
+        facts["Read as missing"] = short(word)
     if "quantiles" in column:
         facts |= _measured(column)
     elif "longest" in column:
@@ -62,26 +64,22 @@ def _missing(column: Json) -> str:
 
 
 def _distinct(column: Json) -> str:
-    if not column["exact"]:
-        return about(column["distinct"])
     if column["distinct"] == column["rows"] - column["missing"] > 1:
         return f"{column['distinct']:,}, each occurs once"
     return f"{column['distinct']:,}"
 
 
 def _measured(column: Json) -> dict[str, str]:
-    """The facts about a column of numbers or dates. Estimated quantiles get three digits and the word "about"."""
-    exact = column["quantiles_exact"]
-    hedge = "" if exact else "about "
-    q = {name: figure(value, digits=6 if exact else 3) for name, value in column["quantiles"].items()}
+    """The facts about a column of numbers or dates."""
+    q = {name: figure(value) for name, value in column["quantiles"].items()}
     is_date = isinstance(column["min"], str)
     facts = {
         "First" if is_date else "Smallest": figure(column["min"]),
         "Last" if is_date else "Largest": figure(column["max"]),
         "Mean": figure(column["mean"]),
-        "Median": hedge + q["0.5"],
-        "Half lie from": f"{hedge}{q['0.25']} to {q['0.75']}",
-        "90 % lie from": f"{hedge}{q['0.05']} to {q['0.95']}",
+        "Median": q["0.5"],
+        "Half lie from": f"{q['0.25']} to {q['0.75']}",
+        "90 % lie from": f"{q['0.05']} to {q['0.95']}",
     }
     if unit := column.get("unit"):
         facts["Unit"] = short(unit)
@@ -99,13 +97,12 @@ def _top(column: Json) -> list[Json]:
     top = column.get("top", [])[:VALUES]
     if not top or top[0]["count"] == 1:
         return []
-    hedge = "" if column["exact"] else "at least "
     present = column["rows"] - column["missing"]
     return [
         {
             "value": short(item["value"]),
             "count": item["count"],
-            "text": f"{hedge}{item['count']:,} ({share(item['count'], present)})",
+            "text": f"{item['count']:,} ({share(item['count'], present)})",
         }
         for item in top
     ]

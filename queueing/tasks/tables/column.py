@@ -231,7 +231,6 @@ def _facts(column: Column, measured: Json) -> Json:
         "missing": column.rows - column.present,
         "missing_written_as": column.missing,
         "distinct": column.distinct,
-        "exact": True,
     }
     if not column.present:
         return facts

@@ -41,7 +41,6 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
             "max": high if is_rounded else say(high),
             "mean": say(spread.mean),
             "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)},
-            "quantiles_exact": True,
             "histogram": {
                 "from": say(bins.low),
                 "to": say(bins.high),

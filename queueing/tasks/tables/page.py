@@ -29,18 +29,18 @@ def page(profile: Json) -> Json:
         "read": read_as(profile["encoding"], profile["delimiter"], profile["decimal_mark"]),
         "doubts": [
             {"choice": found["choice"], "read_as": found["read_as"], "sentence": doubt(found)}
-            for found in profile.get("doubts", [])
+            for found in profile["doubts"]
         ],
         "notes": _notes(profile),
         "cards": [card(column) for column in columns[:COLUMNS]],
         "more": [overview(column) for column in columns[COLUMNS : COLUMNS + MORE]],
         "sample": {
             "names": [short(column["name"], CELL) for column in columns[:COLUMNS]],
-            "rows": _cells(profile.get("sample", [])),
+            "rows": _cells(profile["sample"]),
         },
         "odd": [
             {"row": f"{odd['row']:,}", "fields": counted(odd["fields"], "field"), "text": short(odd["text"], 100)}
-            for odd in profile.get("odd_rows", [])[:ODD]
+            for odd in profile["odd_rows"][:ODD]
         ],
         "apart": [
             {"title": short(part["what"]), "count": _shown_of(part), "rows": _cells(part["rows"])}
@@ -51,9 +51,9 @@ def page(profile: Json) -> Json:
 
 def _apart(profile: Json) -> list[Json]:
     """The parts of the file that were not read as rows of the table, the titles above it first."""
-    titles = [[title] for title in profile.get("titles", [])]
+    titles = [[title] for title in profile["titles"]]
     above = [{"what": "Lines above the table", "rows": titles, "count": profile["titles_above"]}] if titles else []
-    return above + [part | {"what": APART.get(part["what"], part["what"])} for part in profile.get("apart", [])]
+    return above + [part | {"what": APART.get(part["what"], part["what"])} for part in profile["apart"]]
 
 
 def _shown_of(part: Json) -> str:
@@ -68,17 +68,16 @@ def _cells(rows: list[list[str]]) -> list[list[str]]:
 def _notes(profile: Json) -> list[str]:
     """One sentence for each defect of the table, and for each limit of the figures."""
     columns = profile["columns"]
-    titles, unreadable = profile["titles_above"], profile["unreadable_characters"]
+    titles, unreadable, stray = (profile[key] for key in ("titles_above", "unreadable_characters", "stray_marks"))
     notes = {
         "There are no rows under the header.": not profile["rows"],
         "The first row was read as data, so the columns go by their numbers.": not profile["header"],
         f"{counted(titles, 'line')} above the table {were(titles)} passed over.": titles,
         **_ragged(profile),
+        f"{counted(stray, 'quotation mark')} {were(stray)} opened and never closed, and read as part of the text.": stray,
         f"{counted(unreadable, 'character')} could not be read and {were(unreadable)} replaced.": unreadable,
-        f"The mark {profile.get('quote')} was read as the quotation mark.": profile.get("quote", "") not in {"", '"'},
-        "“About” and “at least” mark estimates: such a column has too many different values to keep them all.": not all(
-            column["exact"] for column in columns
-        ),
+        f"The mark {profile.get('quote')} was read as the quotation mark.": profile["quote"] not in {"", '"'},
+        "A backslash was read as the mark before a quotation mark that belongs to the text.": profile.get("escape"),
         f"The first {COLUMNS} of {len(columns):,} columns are shown here with their facts; profile.json has all.": (
             len(columns) > COLUMNS
         ),
@@ -88,12 +87,6 @@ def _notes(profile: Json) -> list[str]:
 
 def _ragged(profile: Json) -> dict[str, int]:
     """The sentences about rows that do not have a field for each column."""
-    if "short_rows" not in profile:
-        ragged = profile["ragged_rows"]
-        return {
-            f"{counted(ragged, 'row')} had more or fewer fields than there are columns: what is missing counts as "
-            "missing, what is too much was left out.": ragged
-        }
     few, many = profile["short_rows"], profile["long_rows"]
     return {
         f"{counted(few, 'row')} had fewer fields than there are columns: the others count as missing.": few,

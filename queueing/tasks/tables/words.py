@@ -52,12 +52,6 @@ def figure(value: float | str | None, digits: int = 6) -> str:
     return written.rstrip("0").rstrip(".") if decimals else written
 
 
-def about(number: int) -> str:
-    """An estimate, with three significant digits."""
-    digits = max(0, len(str(number)) - 3)
-    return f"about {round(number, -digits):,}"
-
-
 def short(text: str, length: int = LENGTH) -> str:
     """A name or value on one line, cut to `length`. NUL is removed, because PostgreSQL cannot store it."""
     line = " ".join(text.replace("\0", "").split())

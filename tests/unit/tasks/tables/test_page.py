@@ -97,12 +97,13 @@ def test_small_charts_stay_within_their_box() -> None:
 def profile_of(**more: Any) -> dict[str, Any]:
     """A profile of one column, as `profile` returns it, with more in it."""
     column = {
-        "name": "n", "type": "text", "rows": 2, "missing": 0, "missing_written_as": {}, "distinct": 2, "exact": True,
+        "name": "n", "type": "text", "rows": 2, "missing": 0, "missing_written_as": {}, "distinct": 2,
         "shortest": 1, "longest": 1, "top": [{"value": "x", "count": 1}, {"value": "y", "count": 1}],
     }  # fmt: skip
     return {
         "encoding": "UTF-8", "delimiter": "comma", "decimal_mark": ".", "header": True, "rows": 2, "ragged_rows": 0,
-        "unreadable_characters": 0, "titles_above": 0, "columns": [column],
+        "quote": '"', "short_rows": 0, "long_rows": 0, "odd_rows": [], "stray_marks": 0, "unreadable_characters": 0,
+        "titles_above": 0, "titles": [], "apart": [], "sample": [], "doubts": [], "columns": [column],
     } | more  # fmt: skip
 
 
@@ -151,6 +152,24 @@ def test_rows_that_were_set_apart_or_do_not_fit_are_shown() -> None:
     ):  # fmt: skip
         assert text in shown, text
     assert (len(result["odd"]), len(result["odd"][0]["text"]), len(result["sample"]["rows"])) == (5, 100, 10)
+
+
+def test_how_a_column_is_written_is_among_its_facts() -> None:
+    numbers = {str(share): 1.5 for share in (0.05, 0.25, 0.5, 0.75, 0.95)}
+    measured = {
+        "readable": 2, "min": -3, "max": 1037.5, "mean": 2.5, "quantiles": numbers, "quantiles_exact": True,
+        "histogram": {"from": 0, "to": 1, "counts": [1, 1], "first_holds_less": False, "last_holds_more": False},
+    }  # fmt: skip
+    price = profile_of()["columns"][0] | {"type": "number", "unit": "$", "decimal": ",", "missing_word": "-"} | measured
+    days = measured | {"type": "date", "min": "2024-01-02", "max": "2024-02-01", "written_as": "day/month/year"}
+    day = profile_of()["columns"][0] | days | {"dates_fit": "both"}
+    result = page(profile_of(columns=[price, day], quote="'", escape="\\"))
+    facts = [{fact["label"]: fact["value"] for fact in card["facts"]} for card in result["cards"]]
+    assert facts[0] | {"Unit": "$", "Decimal mark": "comma", "Read as missing": "-", "Smallest": "-3"} == facts[0]
+    swapped = "day/month/year; day and month may be swapped"
+    assert facts[1] | {"First": "2024-01-02", "Last": "2024-02-01", "Read as": swapped} == facts[1]
+    assert [card["gist"] for card in result["cards"]] == ["-3 to 1,037.5 $", "2024-01-02 to 2024-02-01"]
+    assert [note[:10] for note in result["notes"]] == ["The mark '", "A backslas"]
 
 
 def test_everything_of_the_file_is_escaped_and_cut() -> None:
@@ -214,7 +233,7 @@ def test_what_a_database_cannot_hold_is_left_out(tmp_path: Path) -> None:
 def test_what_was_odd_is_said(result_of: Callable[..., dict[str, Any]]) -> None:
     assert result_of(["a", "b"])["notes"] == ["There are no rows under the header."]
     [note] = result_of(["a", "b"], ["1", "2"], ["3"], ["4", "5"])["notes"]
-    assert note.startswith("1 row had more or fewer fields")
+    assert note.startswith("1 row had fewer fields")
 
 
 @pytest.mark.parametrize(
