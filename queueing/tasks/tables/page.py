@@ -74,7 +74,7 @@ def _notes(profile: Json) -> list[str]:
         "The first row was read as data, so the columns go by their numbers.": not profile["header"],
         f"{counted(titles, 'line')} above the table {were(titles)} passed over.": titles,
         **_ragged(profile),
-        f"{counted(stray, 'quotation mark')} {were(stray)} opened and never closed, and read as part of the text.": stray,
+        f"{counted(stray, 'quotation mark')} {were(stray)} never closed, and read as part of the text.": stray,
         f"{counted(unreadable, 'character')} could not be read and {were(unreadable)} replaced.": unreadable,
         f"The mark {profile.get('quote')} was read as the quotation mark.": profile["quote"] not in {"", '"'},
         "A backslash was read as the mark before a quotation mark that belongs to the text.": profile.get("escape"),

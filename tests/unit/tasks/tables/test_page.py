@@ -15,7 +15,7 @@ from queueing.tasks.tables.charts import spark
 from queueing.tasks.tables.form import TableForm
 from queueing.tasks.tables.page import COLUMNS, page
 from queueing.tasks.tables.task import profile_table
-from queueing.tasks.tables.words import about, counted, figure, share, short
+from queueing.tasks.tables.words import counted, figure, share, short
 from tests.support.tables import charts_of
 from tests.support.task_context import FolderContext
 
@@ -260,6 +260,5 @@ def test_counts_shares_and_long_texts_in_words() -> None:
     assert [share(part, 10_000) for part in (0, 1, 250, 5000, 9999, 10_000)] == [
         "0 %", "under 0.1 %", "2.5 %", "50 %", "over 99.9 %", "100 %",
     ]  # fmt: skip
-    assert about(1_234_567) == "about 1,230,000"
     assert short(" a \n b ") == "a b"
     assert len(short("x" * 100)) == 60
