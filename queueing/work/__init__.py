@@ -4,6 +4,7 @@ worker.py   PresenceWorker: RQ's worker with our queues
 outage.py   PatientWorker, its base: RQ's worker, which no outage of Redis ends
 lease.py    what a worker does for the entry that its horse is working on
 horse.py    the forked process that runs one task: it ends with its worker
+warming.py  what the tasks load before the first fork
 runner.py   what a horse does: last look, start, task, result
 attempt.py  one attempt, as the task sees it
 blame.py    the reasons of runs without a result: the input, the program, or the machine

@@ -8,7 +8,8 @@
     pdf.py              PDF files as page pictures, with PDFium
     pictures.py         picture files as page pictures, with Pillow
     recognition.py      a page picture -> lines of text
-        engine.py       the models that find and read lines, with rapidocr
+        engine.py       finds and reads lines with the models
+        models.py       the models, loaded before a worker forks
         orientation.py  the side on which a page lies, judged by the text that can be read
         ink.py          marks like letters that no line explains
     layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py, tables.py
@@ -16,6 +17,6 @@
     page.py             the types that these modules share
     budget.py           the computing time for one page
 
-engine.py imports rapidocr, OpenVINO and OpenCV inside its functions, so a process loads them when it reads its first
-page. A web process never does.
+models.py imports rapidocr, OpenVINO and OpenCV inside its functions: a worker loads them before its first fork, another
+process when it reads its first page. A web process never does.
 """
