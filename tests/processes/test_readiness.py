@@ -20,8 +20,9 @@ def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
     processes.keeper()
     processes.worker("documents", "tables", "probe")
     wait_for(lambda: ready()[0] == 200, 10)
-    assert set(ready()[1].values()) == {True}
-    assert set(ready()[1]) == {"database", "redis", "keeper", "places", "workers", "storage"}
+    parts = ready()[1]
+    assert parts.pop("lines") == {"documents": "open", "tables": "open", "probe": "open"}
+    assert parts == dict.fromkeys(("database", "redis", "keeper", "places", "workers", "storage"), True)
     suspension.suspend(clients.connection())
     assert (ready()[0], ready()[1]["workers"]) == (503, False)
     suspension.resume(clients.connection())
