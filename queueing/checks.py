@@ -59,7 +59,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "queueing.E006",
         lambda c: min(c.MAX_ATTEMPTS, c.MAX_WAITING_PER_VISITOR, c.MAX_LINE, c.MAX_PAGES_PER_ENTRY) >= 1,
         "MAX_ATTEMPTS, MAX_WAITING_PER_VISITOR, MAX_LINE and MAX_PAGES_PER_ENTRY must be at least 1.",
-        "To take nobody in for a while, name the line in CLOSED_LINES.",
+        "To take nobody in for a while, close the line: manage.py line close.",
     ),
     (
         "queueing.E007",

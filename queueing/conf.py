@@ -32,7 +32,7 @@ class Conf:
     MAX_PAGES_PER_ENTRY: int = 50  # pages of one entry that a web process keeps open
     MAX_PAGES_PER_VISITOR: int = 60  # sockets of one browser that a web process keeps, those that are connecting too
     MAX_PAGES_PER_ADDRESS: int = 200  # the same for one client address (IPv6: one network of 64 bits)
-    CLOSED_LINES: str = ""  # lines that take nobody in, separated by commas; their entries are still served
+    CLOSED_LINES: str = ""  # new lines that take nobody in until staff open them, separated by commas
 
     # One address, which may be a school or a whole provider
     ADDRESS_BURST: int = 60  # joins at once, over all lines
@@ -98,7 +98,7 @@ class Conf:
     CHECK_MEMORY: int = 256 * 1024**2  # bytes that a look into one file may take
 
     def is_closed(self, queue: str) -> bool:
-        """True if this line takes nobody in."""
+        """True if this line takes nobody in when it is new."""
         return queue in self.CLOSED_LINES.replace(",", " ").split()
 
 

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from queueing import budget
 from queueing.exceptions import RedisAway
+from queueing.facts import Facts
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
@@ -102,7 +103,9 @@ def _workers() -> bool:
 
 def _states() -> dict[str, str]:
     """The state of each line, by its row. A line that staff have closed or paused is no fault of the site."""
+    suspended = _try(are_suspended)
     try:
-        return {queue: str(Line.of(queue).state) for queue in settings.QUEUEING_TASKS}
+        lines = {queue: Line.of(queue).levers for queue in settings.QUEUEING_TASKS}
     except DATABASE_ERRORS:
         return {}
+    return {queue: str(Facts(levers=said, suspended=suspended).state) for queue, said in lines.items()}

@@ -1,5 +1,7 @@
 """A site with all of its processes is ready."""
 
+from typing import Any
+
 import pytest
 from rq import suspension
 
@@ -11,7 +13,7 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def ready() -> tuple[int, dict[str, bool]]:
+def ready() -> tuple[int, dict[str, Any]]:
     answer = Visitor().client.get("/readyz")
     return answer.status_code, answer.json()
 
@@ -20,9 +22,10 @@ def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
     processes.keeper()
     processes.worker("documents", "tables", "probe")
     wait_for(lambda: ready()[0] == 200, 10)
-    assert set(ready()[1].values()) == {True}
-    assert set(ready()[1]) == {"database", "redis", "keeper", "places", "workers", "storage"}
+    parts = ready()[1]
+    assert parts.pop("lines") == {"documents": "open", "tables": "open", "probe": "open"}
+    assert parts == dict.fromkeys(("database", "redis", "keeper", "places", "workers", "storage"), True)
     suspension.suspend(clients.connection())
-    assert (ready()[0], ready()[1]["workers"]) == (503, False)
+    assert (ready()[0], ready()[1]["workers"], ready()[1]["lines"]["probe"]) == (503, False, "paused")
     suspension.resume(clients.connection())
     assert ready()[0] == 200

@@ -24,6 +24,7 @@ from queueing.line.queue import LineQueue
 from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
 from tests.support.clocks import QUICK
+from tests.support.epochs import begin_epochs
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 from tests.support.rq_inventory import OVERRIDES, Override
@@ -54,6 +55,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("life")
     client, path = clients.connection(), folder / "calls"
     client.flushall()
+    begin_epochs(client)  # with the levers of the lines: there is no database here from which they could be read
     path.touch()
     queue = LineQueue("probe", connection=client, commit_mode="auto")
     for name in JOBS:

@@ -73,6 +73,7 @@ local function hand_out(id, score, passed, state)
   local claim = string.format('%s:%s:%.0f', id, score, now)
   redis.call('HSET', claims, worker, claim)
   redis.call('ZADD', starts, now, claim)
+  redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - MINUTE)
   redis.call('PEXPIRE', starts, MINUTE)
   numbers_changed()
   return { id, passed, state }
@@ -125,12 +126,17 @@ local function count_running()
   return number
 end
 
-local function is_at_limit()
-  local most, pace, now = tonumber(levers.max_running), tonumber(levers.max_starts), clock()
+-- The number of claims in the last minute. A later moment than now is a relic: the server's clock was put back.
+local function count_starts()
+  local now = clock()
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - MINUTE)
-  -- A later moment than now is a relic: the server's clock was put back.
   redis.call('ZREMRANGEBYSCORE', starts, now + 1, '+inf')
-  return (most and count_running() >= most) or (pace and redis.call('ZCARD', starts) >= pace)
+  return redis.call('ZCARD', starts)
+end
+
+local function is_at_limit()
+  local most, pace = tonumber(levers.max_running), tonumber(levers.max_starts)
+  return (most and count_running() >= most) or (pace and count_starts() >= pace)
 end
 
 if redis.call('EXISTS', line) == 0 then

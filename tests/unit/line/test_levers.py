@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+from django.db import OperationalError
 
 from queueing import ending
 from queueing.keeper import steering as keeper_steering
@@ -15,6 +16,7 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import LineState
+from queueing.work.worker import PresenceWorker
 from tests.support.levers import set_levers
 from tests.support.waiting import wait_for
 
@@ -106,6 +108,29 @@ def test_a_flush_opens_no_line(join: Join, line: Line) -> None:
     line.client.set(line.keys.epoch, "here")
     assert line.claim("w1") == (None, 0)
     assert levers.read(line.client, "probe").state == LineState.STOPPED
+
+
+def test_a_worker_that_cannot_read_the_row_claims_nothing_and_goes_on_when_it_can(
+    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis has lost the levers, and the database is away."""
+    read, failures = levers.rows.read, 0
+
+    def fail_once(queue: str) -> Row:
+        nonlocal failures
+        failures += 1
+        if failures == 1:
+            raise OperationalError("the server closed the connection")
+        return read(queue)
+
+    entry = join()
+    line.client.delete(line.keys.levers)
+    monkeypatch.setattr(levers.rows, "read", fail_once)
+    worker = PresenceWorker(["probe"], name="w1", connection=line.client)
+    found = worker.dequeue_job_and_maintain_ttl(None)
+    assert found is not None
+    assert (found[0].id, failures) == (entry.job_id, 2)
+    assert "the levers of its lines are not known" in caplog.text
 
 
 def test_an_earlier_row_never_replaces_a_later_one(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
