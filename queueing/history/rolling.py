@@ -16,13 +16,14 @@ BATCH = 24 * 60  # minutes that become hours in one transaction
 
 
 def roll_up(until: float) -> bool:
-    """Roll up minutes older than a week, and delete what is older than HISTORY_TTL. False: the time was used up.
+    """Roll up minutes older than a week, and delete what is older than HISTORY_TTL: once an hour for each line.
 
-    The time is a monotonic clock's.
+    False: the time was used up, by the monotonic clock.
     """
     now = timezone.now()
     to, oldest = hour_of(now - MINUTES_KEPT), now - timedelta(seconds=conf.HISTORY_TTL)
-    for queue in LineMemory.objects.order_by("queue").values_list("queue", flat=True):
+    due = LineMemory.objects.exclude(rolled_up_to__gte=to).order_by("queue")
+    for queue in due.values_list("queue", flat=True):
         LineMinute.objects.filter(line__queue=queue, at__lt=oldest).delete()
         while not _roll_up_line(queue, to):
             if time.monotonic() >= until:

@@ -18,6 +18,12 @@ NOW = hour_of(timezone.now())
 WEEK_AGO = NOW - timedelta(days=7)
 
 
+@pytest.fixture(autouse=True)
+def _half_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour does not turn meanwhile."""
+    monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(minutes=30))
+
+
 def note(at: datetime, *, joined: int = 0, failed: int = 0) -> None:
     with locked(["probe"]) as books:
         books.of("probe", at).add(Tally(joined=joined, failed=failed))

@@ -23,7 +23,10 @@ from tests.support.visitors import Visitor, staff
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 PAGE = reverse("line_history", args=["probe"])
-NOW = minute_of(timezone.now())
+
+
+def this_minute() -> datetime:
+    return minute_of(timezone.now())
 
 
 def numbers(period: str) -> list[dict[str, str]]:
@@ -35,9 +38,9 @@ def numbers(period: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("period", PERIODS)
 def test_the_spans_of_a_period_add_up_to_what_happened(db: None, period: str) -> None:
     length, number = PERIODS[period].length, PERIODS[period].number
-    happened = total(past.fill("probe", NOW - timedelta(minutes=50), 50))
-    past.fill("probe", NOW - length * number - timedelta(days=1), 10)  # earlier
-    past.fill("tables", NOW - timedelta(minutes=50), 50)
+    happened = total(past.fill("probe", this_minute() - timedelta(minutes=50), 50))
+    past.fill("probe", this_minute() - length * number - timedelta(days=1), 10)  # earlier
+    past.fill("tables", this_minute() - timedelta(minutes=50), 50)
     rows = numbers(period)
     assert len(rows) == number
     for name, value in (
@@ -49,11 +52,11 @@ def test_the_spans_of_a_period_add_up_to_what_happened(db: None, period: str) ->
         assert sum(float(row[name]) for row in rows) == pytest.approx(value)
     starts = [datetime.fromisoformat(row["from"]) for row in rows]
     assert {after - before for before, after in pairwise(starts)} == {length}
-    assert starts[-1] <= NOW < starts[-1] + length
+    assert starts[-1] <= this_minute() <= starts[-1] + length  # the minute may have turned meanwhile
 
 
 def test_unknown_numbers_are_empty_and_not_zero(db: None) -> None:
-    past.fill("probe", NOW - timedelta(minutes=3), 1)
+    past.fill("probe", this_minute() - timedelta(minutes=3), 1)
     with_sample, without = (
         next(row for row in numbers("hour") if (row["joined"] != "0") is is_known) for is_known in (True, False)
     )
@@ -64,7 +67,7 @@ def test_unknown_numbers_are_empty_and_not_zero(db: None) -> None:
 
 @pytest.mark.parametrize("period", PERIODS)
 def test_the_page_has_a_chart_and_a_table_for_each(db: None, period: str) -> None:
-    past.fill("probe", NOW - timedelta(minutes=50), 50)
+    past.fill("probe", this_minute() - timedelta(minutes=50), 50)
     answer = staff("view").client.get(PAGE, {"period": period})
     text = answer.content.decode()
     assert text.count('role="img"') == text.count("<summary>Table: ") == len(charts.PLANS)
@@ -91,7 +94,7 @@ def test_visitors_are_sent_to_the_sign_in(db: None) -> None:
 
 
 def test_a_month_of_minutes_is_read_in_time(db: None) -> None:
-    past.fill("probe", NOW - timedelta(days=7), 7 * 24 * 60)
+    past.fill("probe", this_minute() - timedelta(days=7), 7 * 24 * 60)
     began = time.process_time()
     read("probe", PERIODS["month"])
     assert time.process_time() - began < 1.5  # seconds of computing; a third of that on an idle machine
