@@ -18,10 +18,11 @@ from queueing import ending, eta, stats
 from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.models import Entry, EntryFile
+from queueing.roles import CHANGE, LOOK
 from queueing.states import Reason
 from queueing.web import audit, rights, sign_in  # the other two listen to signals of users, in every process
 from queueing.web.address import address_of_request
-from queueing.web.visitor import CHANGE, LOOK, may
+from queueing.web.visitor import may
 
 __all__ = ["rights", "sign_in"]
 

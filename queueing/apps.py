@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 
 class QueueingConfig(AppConfig):
@@ -14,6 +15,7 @@ class QueueingConfig(AppConfig):
         from queueing.checking.pool import checkers
         from queueing.conf import check_all
         from queueing.registry import all_tasks
+        from queueing.roles import make_groups
 
         # An error in a heavy task, or a wrong setting, is an error at the start of every process.
         tasks = all_tasks()
@@ -21,3 +23,4 @@ class QueueingConfig(AppConfig):
         for task in tasks.values():
             if task.form.has_check():
                 checkers.know(task.form)
+        post_migrate.connect(make_groups, sender=self, dispatch_uid="queueing.groups")

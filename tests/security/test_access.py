@@ -26,6 +26,7 @@ MAKERS: dict[str, Callable[[], Visitor]] = {
     "anonymous": Visitor,
     "staff": staff,
     "view": lambda: staff("view"),
+    "content": lambda: staff("view", "content"),
     "change": lambda: staff("change"),
     "both": lambda: staff("view", "change"),
     "member": lambda: staff("view", "change", is_staff=False),
@@ -130,7 +131,7 @@ def test_the_socket_is_for_the_owner_and_for_staff_with_the_permission(processes
         with suppress(InvalidStatus), web.open(stage.waiting, visitor) as socket:
             socket.recv(timeout=10)
             let_in.add(kind)
-    assert let_in == {"owner", "view", "both", "root"}
+    assert let_in == {"owner", "view", "content", "both", "root"}
 
 
 def _empty() -> None:

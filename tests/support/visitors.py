@@ -58,9 +58,11 @@ class Visitor:
 
 
 def staff(*permissions: str, is_staff: bool = True) -> Visitor:
-    """Somebody who is signed in, with these permissions on entries ("view", "change")."""
+    """Somebody who is signed in, with these permissions on entries ("view", "change", "content")."""
     user = User.objects.create_user(f"user-{uuid.uuid4()}", is_staff=is_staff)
-    user.user_permissions.set(Permission.objects.filter(codename__in=[f"{name}_entry" for name in permissions]))
+    names = {"content": "view_entry_content"}
+    codenames = [names.get(name, f"{name}_entry") for name in permissions]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     visitor = Visitor()
     visitor.client.force_login(user)
     return visitor

@@ -85,14 +85,20 @@ def test_a_flood_of_failures_is_bounded_and_told(told: Callable[[], list[str]], 
 
 @pytest.mark.parametrize(
     ("page", "name"),
-    [("", "entry"), ("status.json", "status"), ("result/", "result"), ("files/answer.txt", "file")],
+    [
+        ("", "entry"),
+        ("status.json", "status"),
+        ("result/", "result"),
+        ("files/answer.txt", "file"),
+        ("input/", "input"),
+    ],
 )
 def test_looks_at_other_peoples_entries_are_told_once(page: str, name: str, told: Callable[[], list[str]]) -> None:
     owner = Visitor()
     entry = finished(owner)
     owner.client.get(url(entry, page)).close()
     assert told() == []
-    looker = staff("view")
+    looker = staff("view", "content")
     user = User.objects.get()
     for _ in range(3):
         from_there(looker).get(url(entry, page)).close()
