@@ -16,6 +16,7 @@ from queueing.exceptions import CodeTaken, TooManyWaiting, UnusableInput
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.models import Entry, EntryEvent, EntryQuerySet
+from queueing.registry import all_tasks
 from queueing.states import Reason, Status
 
 LINE_AWAY = "The line cannot be reached, so nothing was changed."
@@ -94,6 +95,8 @@ def _end(entry: Entry) -> bool:
 def _retry(entry: Entry) -> bool:
     if entry.is_live or entry.followed_by_id is not None:
         return False
+    if entry.queue not in all_tasks():
+        return False  # the line was taken out of the settings
     successor = joining.retry(entry)
     EntryEvent.objects.create(entry=successor, kind=EntryEvent.Kind.STAFF, detail=f"made by a retry of {entry.code}")
     return True

@@ -11,17 +11,14 @@ from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Absence, Reason, Status
+from tests.support.admin import LIST, ask, do, page_of
 from tests.support.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LIST = "/admin/queueing/entry/"
 LINES = "/admin/queueing/entry/lines/"
 Join = Callable[..., Entry]
-
-
-def page_of(entry: Entry) -> str:
-    return f"{LIST}{entry.pk}/change/"
+CONFIRMED = {"action": "end", "confirmed": "yes"}
 
 
 def text(visitor: Visitor, path: str) -> str:
@@ -31,8 +28,7 @@ def text(visitor: Visitor, path: str) -> str:
 
 
 def end(visitor: Visitor, *entries: Entry) -> str:
-    data = {"action": "end", "_selected_action": [entry.pk for entry in entries]}
-    return visitor.client.post(LIST, data, follow=True).content.decode()
+    return do(visitor, "end", *entries)
 
 
 def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
@@ -47,7 +43,7 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     page = text(looker, page_of(entry))
     places = [
         page.index(word)
-        for word in ("Joined", "<strong>Held</strong> closed", "<strong>Failed</strong>", "<strong>End seen</strong>")
+        for word in ("Joined", "<strong>Held</strong>", "<strong>Failed</strong>", "<strong>End seen</strong>")
     ]
     assert places == sorted(places)
     assert "The task raised an exception" in page
@@ -56,13 +52,14 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
 
 
 def test_staff_see_the_first_look_the_place_and_the_successor(join: Join) -> None:
-    entry, successor = join("a", looked=False), join("b")
+    entry = join("a", looked=False)
     looker = staff("view")
     assert "<strong>First look</strong>" not in text(looker, page_of(entry))
     entry.see()
+    successor = join("b")
     Entry.objects.filter(pk=entry.pk).update(place=4711, followed_by=successor)
     page = text(looker, page_of(entry))
-    places = [page.index(word) for word in ("Joined", "<strong>First look</strong>", "<strong>Joined again</strong>")]
+    places = [page.index(word) for word in ("Joined", "<strong>First look</strong>", "<strong>Started again</strong>")]
     assert places == sorted(places)
     assert re.search(r"Place:.*4711", page, re.DOTALL)
     assert f'<a href="{page_of(successor)}">' in page
@@ -170,7 +167,8 @@ def test_a_visitor_who_may_only_look_ends_nothing(join: Join) -> None:
     entry = join()
     looker = staff("view")
     assert 'value="end"' not in text(looker, LIST)
-    end(looker, entry)
+    assert "confirmed" not in ask(looker, "end", entry).content.decode()
+    assert "confirmed" not in looker.client.post(LIST, CONFIRMED | {"_selected_action": entry.pk}).content.decode()
     entry.refresh_from_db()
     assert entry.is_live
 

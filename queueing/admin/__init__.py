@@ -1,0 +1,19 @@
+"""The admin: what staff see and do, in Django's own clothes. Workers own the rows, so no form here writes any.
+
+entries.py   the list of entries, and one entry's page
+listing.py   the newest entries of a filter, in bounded time
+search.py    what the search box looks through
+filters.py   the filters beside the list
+columns.py   the columns of the list
+timeline.py  what happened to one entry
+failures.py  failures grouped by their error
+export.py    the entries of a filter as CSV
+deeds.py     the actions: question, progress, outcome
+lines.py     the living lines
+base.py      parts that the pages share
+"""
+
+from queueing.admin import entries
+from queueing.web import rights, sign_in  # both listen to signals of users, in every process
+
+__all__ = ["entries", "rights", "sign_in"]

@@ -1,0 +1,79 @@
+// Parts of a page that live. `data-live` on an element is the address of a JSON with `parts`: HTML by the name in
+// `data-part`. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
+// alone is read aloud, and only when the data go away or come back.
+
+const EVERY = 2_000; // milliseconds
+const PATIENCE = 5_000; // milliseconds until an answer is given up
+
+class Live {
+  #root;
+  #status;
+  #shown = new Map(); // the HTML of each part, as the server sent it last
+  #since = ""; // the time of the last good answer
+  #timer;
+  #isAsking = false;
+
+  constructor(root) {
+    this.#root = root;
+    this.#status = root.querySelector("[data-live-status]");
+    this.#since = root.dataset.at ?? new Date().toLocaleTimeString();
+  }
+
+  // Nobody sees a hidden tab, so it asks for nothing.
+  begin() {
+    document.addEventListener("visibilitychange", () => this.#next(document.hidden ? undefined : 0));
+    this.#next(EVERY);
+  }
+
+  #next(delay) {
+    clearTimeout(this.#timer);
+    if (delay !== undefined && !document.hidden) this.#timer = setTimeout(() => this.#ask(), delay);
+  }
+
+  async #ask() {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      const answer = await fetch(this.#root.dataset.live, {
+        headers: { Accept: "application/json" },
+        redirect: "error", // to the sign-in
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      if (!answer.ok) throw new Error(answer.statusText);
+      this.#show(await answer.json());
+    } catch {
+      this.#say(`Live data unavailable since ${this.#since}`);
+    } finally {
+      this.#isAsking = false;
+      this.#next(EVERY);
+    }
+  }
+
+  #show({ parts, away, at }) {
+    for (const element of this.#root.querySelectorAll("[data-part]")) this.#replace(element, parts[element.dataset.part]);
+    if (!away) this.#since = at;
+    this.#say(away ? `Live data unavailable since ${this.#since}` : "");
+  }
+
+  #replace(element, html) {
+    const name = element.dataset.part;
+    if (html === undefined || this.#shown.get(name) === html) return;
+    this.#shown.set(name, html);
+    if (element.contains(document.activeElement)) return this.#keepFocus(element, html);
+    element.innerHTML = html;
+  }
+
+  // The link that had the focus is found again by its address.
+  #keepFocus(element, html) {
+    const address = document.activeElement.getAttribute("href");
+    element.innerHTML = html;
+    const links = [...element.querySelectorAll("a")];
+    links.find((link) => link.getAttribute("href") === address)?.focus({ preventScroll: true });
+  }
+
+  #say(text) {
+    if (this.#status.textContent !== text) this.#status.textContent = text;
+  }
+}
+
+for (const root of document.querySelectorAll("[data-live]")) new Live(root).begin();
