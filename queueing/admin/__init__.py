@@ -10,6 +10,7 @@ failures.py  failures grouped by their error
 export.py    the entries of a filter as CSV
 deeds.py     the actions: question, progress, outcome
 lines.py     the living lines
+workers.py   the workers and their commands
 base.py      parts that the pages share
 """
 

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 
-from queueing.admin import columns, deeds, export, failures, lines, search
+from queueing.admin import columns, deeds, export, failures, lines, search, workers
 from queueing.admin.base import ReadOnly, clock
 from queueing.admin.columns import Columns, add_stands
 from queueing.admin.filters import AgeFilter, AttemptFilter, LineFilter, PresenceFilter
@@ -150,6 +150,8 @@ class EntryAdmin(ReadOnly, Columns, Model):
         view = self.admin_site.admin_view
         return [
             path("lines/", view(self.lines_view), name="queueing_lines"),
+            path("workers/", view(lambda request: workers.page(request, self.admin_site)), name="queueing_workers"),
+            path("workers/now.json", view(workers.now), name="queueing_workers_now"),
             path("failures/", view(self.failures_view), name="queueing_failures"),
             path("export.csv", view(self.export_view), name="queueing_export"),
             path("<int:pk>/now.json", view(self.now_view), name="queueing_entry_now"),

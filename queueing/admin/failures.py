@@ -9,7 +9,7 @@ from django.urls import reverse
 from queueing.models import Entry
 from queueing.states import Reason, Status
 
-MOST_FAILURES = 20_000  # the newest ones; grouping reads each of them
+MOST_FAILURES = 10_000  # the newest ones; grouping reads each of them
 MOST_GROUPS = 100
 # The columns that make two failures the same.
 COLUMNS = ("queue", "reason", "error_class", "message")

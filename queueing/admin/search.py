@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import CharField, F, Q, Value
 from django.db.models.functions import Cast, Replace
 
-from queueing.models import EntryQuerySet
+from queueing.models import EntryQuerySet, code_of
 from queueing.states import Status
 
 HELP = "Part of the name of a file or a user, of a code or a visitor, or of an error"
@@ -24,6 +24,8 @@ def search(rows: EntryQuerySet, term: str) -> EntryQuerySet:
         failed |= Q(**{f"{column}__icontains": term})
     wanted |= Q(status=Status.FAILED) & failed
     digits = term.lower().replace("-", "")
+    if (whole := code_of(term)) is not None:
+        return rows.filter(Q(code=whole) | Q(visitor=whole))  # both have an index
     if digits and set(digits) <= HEX:
         rows = rows.alias(code_text=_digits("code"), visitor_text=_digits("visitor"))
         wanted |= Q(code_text__contains=digits) | Q(visitor_text__contains=digits)

@@ -26,6 +26,8 @@ from queueing.line.tampering import reports, shorten
 
 # Seconds that an idle worker blocks at most. A push that wakes nobody (stock RQ's Lua) may go unnoticed for that long.
 IDLE_WAIT = 5
+# Seconds between two looks of a quiet worker at whether it may go on.
+QUIET_WAIT = 0.5
 # The same while claims wait for an epoch, or newcomers for those ahead of them: the end of that wakes nobody.
 EPOCH_WAIT = 1
 
@@ -38,6 +40,8 @@ class LineQueue(DjangoRQ):
 
     # Set by the worker that owns this object: `dequeue_any` is a classmethod and is never told who calls.
     worker_name: str = ""
+    # True while that worker is told to take no more.
+    is_quiet: bool = False
 
     def __init__(self, name: str = "default", *args: Any, **kwargs: Any) -> None:
         # Never pickle or a plain job, whatever the caller passes or leaves out.
@@ -64,7 +68,7 @@ class LineQueue(DjangoRQ):
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             for queue in ours:
-                if job_id := queue.claim_job_id():
+                if not queue.is_quiet and (job_id := queue.claim_job_id()):
                     return queue.job_to_run(job_id), queue
             must_wait = any(queue.line.epoch_wait.is_on for queue in ours)
             if deadline is None and not must_wait:
@@ -73,7 +77,12 @@ class LineQueue(DjangoRQ):
             wait = idle_wait if deadline is None else min(idle_wait, deadline - time.monotonic())
             if wait <= 0:
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
-            connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
+            if ours[0].is_quiet:  # it must not take a call that is for another worker
+                time.sleep(min(QUIET_WAIT, wait))
+                continue
+            call = connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
+            if call and ours[0].is_quiet:  # told meanwhile: pass the call on
+                connection.rpush(*cast("list[Any]", call))
 
     def claim_job_id(self) -> str | None:
         """Claim the first present entry. An id that no job can have was not written by this project, and goes."""

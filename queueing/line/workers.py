@@ -5,24 +5,35 @@ a key in Redis with a short life, and counts while this key lives.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import redis
 from rq import suspension, worker_registration
 
 from queueing.line.clients import connection, raise_all_but_wrong_types
-from queueing.line.keys import COUNTING, WORKER
+from queueing.line.keys import COUNTING, RUNS, WORKER
 from queueing.line.queue import get_queue
 from queueing.line.scripts import as_text
 
 WORKER_HEARTBEAT_INTERVAL = 5  # seconds between two heartbeats of a worker, idle or busy
 # Seconds after the last heartbeat. A hang of Redis shorter than this does not make workers look missing.
 WORKER_TTL = 16
+RUNS_TTL = 24 * 3600  # seconds
 
 
 def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
     """Renew the key by which this worker counts as alive."""
     pipe.set(WORKER.format(name=name), 1, ex=WORKER_TTL)
+
+
+def note_end(name: str, status: str) -> None:
+    """A run of this worker has ended. A count that is lost with Redis is no harm."""
+    key = RUNS.format(name=name)
+    with suppress(redis.RedisError), connection().pipeline(transaction=False) as pipe:
+        pipe.hincrby(key, status, 1)
+        pipe.expire(key, RUNS_TTL)
+        pipe.execute()
 
 
 def is_counting() -> bool:

@@ -34,4 +34,8 @@ class Migration(migrations.Migration):
             model_name='entry',
             index=models.Index(condition=models.Q(('reason__gt', '')), fields=['reason', '-id'], name='entry_reason'),
         ),
+        migrations.AddIndex(
+            model_name='entry',
+            index=models.Index(condition=models.Q(('attempt__gt', 1)), fields=['-id'], name='entry_retried'),
+        ),
     ]

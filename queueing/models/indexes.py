@@ -11,6 +11,8 @@ INDEXES = [
     # The list of entries in the admin, by status and by reason, newest first (`admin/listing.py`).
     models.Index(fields=["status", "-id"], name="entry_status"),
     models.Index(fields=["reason", "-id"], condition=models.Q(reason__gt=""), name="entry_reason"),
+    # The same, by attempt: few entries have a second one.
+    models.Index(fields=["-id"], condition=models.Q(attempt__gt=1), name="entry_retried"),
     # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
     models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
     # The latest ends (`latest_ends` of the survey), and sums over the last hour (`line_stats`).

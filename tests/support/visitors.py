@@ -4,6 +4,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 FORM = "/join/probe/"
+OTHERS = {"content": "view_entry_content", "lines": "view_line", "steer": "change_line"}
 
 
 def upload(content: bytes = b"a,b\n1,2\n", name: str = "a.csv") -> SimpleUploadedFile:
@@ -58,10 +60,13 @@ class Visitor:
 
 
 def staff(*permissions: str, is_staff: bool = True) -> Visitor:
-    """Somebody who is signed in, with these permissions on entries ("view", "change", "content")."""
+    """Somebody who is signed in, with these permissions: on entries "view", "change", "content"; "lines", "steer"."""
     user = User.objects.create_user(f"user-{uuid.uuid4()}", is_staff=is_staff)
-    names = {"content": "view_entry_content"}
-    codenames = [names.get(name, f"{name}_entry") for name in permissions]
+    codenames = [OTHERS.get(name, f"{name}_entry") for name in permissions]
+    for codename in {"view_line", "change_line"}.intersection(codenames):
+        if not Permission.objects.filter(codename=codename).exists():
+            kind = ContentType.objects.get_for_model(Entry)
+            Permission.objects.create(codename=codename, content_type=kind, name=codename)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     visitor = Visitor()
     visitor.client.force_login(user)

@@ -63,12 +63,15 @@ class Live {
     element.innerHTML = html;
   }
 
-  // The link that had the focus is found again by its address.
+  // The link or button that had the focus is found again by its address or id.
   #keepFocus(element, html) {
+    const { id } = document.activeElement;
     const address = document.activeElement.getAttribute("href");
     element.innerHTML = html;
-    const links = [...element.querySelectorAll("a")];
-    links.find((link) => link.getAttribute("href") === address)?.focus({ preventScroll: true });
+    const same = [...element.querySelectorAll("a, button")].find((one) =>
+      id ? one.id === id : one.getAttribute("href") === address,
+    );
+    same?.focus({ preventScroll: true });
   }
 
   #say(text) {
