@@ -22,7 +22,7 @@ from queueing.models import Entry, EntryFile
 from queueing.roles import CHANGE, CONTENT, LOOK
 from queueing.web import audit
 from queueing.web.address import address_of_request
-from queueing.web.visitor import may, may_see_lines
+from queueing.web.visitor import may
 
 TIMES = (
     *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
@@ -149,7 +149,9 @@ class EntryAdmin(ReadOnly, Columns, Model):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("lines/", view(self.lines_view), name="queueing_lines"),
+            path("lines/", view(lambda request: lines.page(request, self.admin_site)), name="queueing_lines"),
+            path("lines/now.json", view(lines.now), name="queueing_lines_now"),
+            path("lines/board.json", view(lines.board_now), name="queueing_board"),
             path("workers/", view(lambda request: workers.page(request, self.admin_site)), name="queueing_workers"),
             path("workers/now.json", view(workers.now), name="queueing_workers_now"),
             path("failures/", view(self.failures_view), name="queueing_failures"),
@@ -191,12 +193,6 @@ class EntryAdmin(ReadOnly, Columns, Model):
             name: render_to_string(f"admin/queueing/entry/now.html#{name}", context) for name in ("state", "timeline")
         }
         return JsonResponse({"parts": parts, "at": clock(), "away": not context["now"]["is_known"]})
-
-    def lines_view(self, request: HttpRequest) -> HttpResponse:
-        """The living lines."""
-        self._require(may_see_lines(request.user))
-        context = self.admin_site.each_context(request) | lines.context(request) | {"opts": self.opts}
-        return TemplateResponse(request, "admin/queueing/lines.html", context)
 
     def failures_view(self, request: HttpRequest) -> HttpResponse:
         """Failures by their error."""

@@ -9,7 +9,7 @@ from django.urls import reverse
 from queueing.models import Entry
 from queueing.states import Reason, Status
 
-MOST_FAILURES = 10_000  # the newest ones; grouping reads each of them
+MOST_FAILURES = 10_000  # the newest ones of all lines; grouping reads each of them
 MOST_GROUPS = 100
 # The columns that make two failures the same.
 COLUMNS = ("queue", "reason", "error_class", "message")
@@ -18,11 +18,11 @@ COLUMNS = ("queue", "reason", "error_class", "message")
 def groups(queue: str = "") -> list[dict[str, Any]]:
     """The groups of the newest failures, largest first: columns, count, the time of the last one, and their list."""
     failed = Entry.objects.filter(status=Status.FAILED)
-    if queue:
-        failed = failed.filter(queue=queue)
     oldest = failed.order_by("-pk").values_list("pk", flat=True)[MOST_FAILURES : MOST_FAILURES + 1]
     if cut := next(iter(oldest), None):
         failed = failed.filter(pk__gt=cut)
+    if queue:
+        failed = failed.filter(queue=queue)
     rows = failed.order_by().values(*COLUMNS).annotate(count=Count("pk"), last=Max("finished_at"))
     return [dict(row) | _told(row) for row in rows.order_by("-count", "-last")[:MOST_GROUPS]]
 

@@ -1,31 +1,50 @@
-"""The living lines."""
+"""The page of the lines: the board, and sums of the time while ended entries are kept."""
 
 from typing import Any
 
-from django.http import HttpRequest
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 
-from queueing import eta, stats
+from queueing import stats
+from queueing.admin import board
+from queueing.admin.base import clock
 from queueing.line.clients import RedisError
+from queueing.models import Entry
+from queueing.stats import LineStats
+from queueing.web.visitor import may_see_lines
 
 
-def rows() -> list[dict[str, Any]]:
+def page(request: HttpRequest, site: Any) -> HttpResponse:
+    """The lines."""
+    _require(request)
+    context = site.each_context(request) | {"title": "Lines", "lines": _lines(), "at": clock(), "opts": Entry._meta}
+    return TemplateResponse(request, "admin/queueing/lines.html", context)
+
+
+def now(request: HttpRequest) -> HttpResponse:
+    """The sums, as JSON."""
+    _require(request)
+    lines = _lines()
+    parts = {"lately": render_to_string("admin/queueing/lines.html#lately", {"lines": lines})} if lines else {}
+    return JsonResponse({"parts": parts, "away": not lines, "at": clock()})
+
+
+def board_now(request: HttpRequest) -> HttpResponse:
+    """The board, as JSON."""
+    _require(request)
+    return JsonResponse(board.as_json())
+
+
+def _lines() -> list[LineStats]:
     """The numbers of each line; none while Redis is away."""
     try:
-        numbers = stats.all_lines()
+        return stats.all_lines()
     except RedisError:
-        return []  # the page says why
-    return [
-        {"line": line, "wait": eta.sentence(line.wait) or "unknown", "entries": entries_url(line.queue)}
-        for line in numbers
-    ]
+        return []
 
 
-def entries_url(queue: str) -> str:
-    """The list of the entries that wait in this line."""
-    return f"{reverse('admin:queueing_entry_changelist')}?queue={queue}&status__exact=waiting"
-
-
-def context(request: HttpRequest) -> dict[str, Any]:
-    """The context of the page of the lines."""
-    return {"title": "Lines", "lines": rows()}
+def _require(request: HttpRequest) -> None:
+    if not may_see_lines(request.user):
+        raise PermissionDenied

@@ -70,6 +70,7 @@ class Stage:
             "<slug:name>": "probe",
             "<id>": str(self.user.pk),
             "<path:object_id>": str(row.pk),
+            "<int:pk>": str(row.pk),
         }
         for pattern, value in values.items():
             route = route.replace(pattern, value)

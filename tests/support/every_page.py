@@ -38,6 +38,9 @@ def rendered(settings: Any) -> dict[str, Any]:
     pages["forbidden"] = Visitor(enforce_csrf_checks=True).send()
     looker = staff("view", "change")
     pages["admin lines"] = looker.client.get("/admin/queueing/entry/lines/")
+    pages["admin index"] = looker.client.get("/admin/")
+    pages["admin workers"] = looker.client.get("/admin/queueing/entry/workers/")
+    pages["admin failures"] = looker.client.get("/admin/queueing/entry/failures/")
     pages["admin list"] = looker.client.get("/admin/queueing/entry/")
     pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
     return pages

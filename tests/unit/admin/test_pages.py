@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
-from queueing.states import Absence, Reason, Status
+from queueing.states import Reason, Status
 from tests.support.admin import LIST, ask, do, page_of
 from tests.support.visitors import Visitor, staff
 
@@ -126,29 +125,6 @@ def test_rows_are_read_only(join: Join) -> None:
     assert "delete_selected" not in text(worker, LIST)
     entry.refresh_from_db()
     assert entry.status == Status.WAITING
-
-
-def test_the_lines_are_shown_as_they_are(join: Join, line: Line) -> None:
-    entries = [join(), join(), join(), join()]
-    for end_seen_at, seconds in ((timezone.now(), 30), (None, 20)):
-        done = join()
-        values = {"status": Status.SUCCEEDED, "end_seen_at": end_seen_at, "run_time": timedelta(seconds=seconds)}
-        Entry.objects.filter(pk=done.pk).update(finished_at=timezone.now(), attempt=1, **values)
-        line.remove(done.job_id)
-    presence.close("probe", entries[0].job_id, Absence.CLOSED)
-    entries[1].start("w")
-    line.end_claim("w", entries[1].job_id)
-    Entry.objects.filter(pk=entries[0].pk).update(joined_at=timezone.now() - timedelta(seconds=90.2))
-    page = text(staff("view"), LINES)
-    row = page[page.index(">probe<") :]
-    cells = re.findall(r"<td data-name=[^>]*>(.*?)</td>", row)[:9]
-    assert cells[:4] == ["2", "1", "1", "0"]
-    assert cells[4].split()[0] in {"90", "91"}
-    assert cells[5:] == ["unknown", "30 s<br>not seen yet: 20 s", "0 s", "0"]
-    Entry.objects.filter(status=Status.SUCCEEDED).update(status=Status.CANCELLED)
-    assert ">50 s<br>stopped: 50 s<" in text(staff("view"), LINES)
-    assert 'href="/admin/queueing/entry/?queue=probe&amp;status__exact=waiting"' in page
-    assert LINES in text(staff("view"), LIST)
 
 
 def test_staff_may_end_living_entries(join: Join, line: Line) -> None:

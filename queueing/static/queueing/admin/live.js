@@ -2,8 +2,8 @@
 // `data-part`. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
 // alone is read aloud, and only when the data go away or come back.
 
-const EVERY = 2_000; // milliseconds
-const PATIENCE = 5_000; // milliseconds until an answer is given up
+const EVERY = 2; // seconds; `data-every` asks less often
+const PATIENCE = 4_000; // milliseconds until an answer is given up
 
 class Live {
   #root;
@@ -11,18 +11,20 @@ class Live {
   #shown = new Map(); // the HTML of each part, as the server sent it last
   #since = ""; // the time of the last good answer
   #timer;
+  #every;
   #isAsking = false;
 
   constructor(root) {
     this.#root = root;
     this.#status = root.querySelector("[data-live-status]");
+    this.#every = 1000 * (root.dataset.every ?? EVERY);
     this.#since = root.dataset.at ?? new Date().toLocaleTimeString();
   }
 
   // Nobody sees a hidden tab, so it asks for nothing.
   begin() {
     document.addEventListener("visibilitychange", () => this.#next(document.hidden ? undefined : 0));
-    this.#next(EVERY);
+    this.#next(this.#every);
   }
 
   #next(delay) {
@@ -45,7 +47,7 @@ class Live {
       this.#say(`Live data unavailable since ${this.#since}`);
     } finally {
       this.#isAsking = false;
-      this.#next(EVERY);
+      this.#next(this.#every);
     }
   }
 
