@@ -18,7 +18,7 @@ from queueing.admin.columns import Columns, add_stands
 from queueing.admin.filters import AgeFilter, AttemptFilter, LineFilter, PresenceFilter
 from queueing.admin.listing import Found, newest
 from queueing.admin.timeline import moments
-from queueing.models import Entry, EntryFile
+from queueing.models import Entry
 from queueing.roles import CHANGE, CONTENT, LOOK
 from queueing.web import audit
 from queueing.web.address import address_of_request
@@ -35,19 +35,9 @@ BELOW = "below"  # in an address: the list goes on with the entries of smaller i
 
 # Generic for the type checker only.
 if TYPE_CHECKING:
-    Inline = admin.TabularInline[EntryFile, Entry]
     Model = admin.ModelAdmin[Entry]
 else:
-    Inline, Model = admin.TabularInline, admin.ModelAdmin
-
-
-class FileInline(ReadOnly, Inline):
-    model = EntryFile
-    fields = ("name", "content_type", "size", "attempt")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The permission for the entry covers the names of its files."""
-        return may(request.user, LOOK)
+    Model = admin.ModelAdmin
 
 
 class Newest(ChangeList):
@@ -94,7 +84,6 @@ class EntryAdmin(ReadOnly, Columns, Model):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = deeds.actions()
-    inlines = (FileInline,)
     fieldsets = (
         ("Entry", {"fields": ("code", "queue", "task_path", "kwargs"), "classes": ("collapse",)}),
         ("Times", {"fields": TIMES, "classes": ("collapse",)}),
@@ -229,6 +218,6 @@ def _now(entry: Entry) -> dict[str, Any]:
         "presence": columns.presence(entry),
         "who": columns.who(entry),
         "moments": moments(entry),
-        "files": list(entry.files.filter(attempt=entry.attempt)) if entry.has_result else [],
+        "files": list(entry.files.filter(attempt=entry.attempt)),
         "follows": list(entry.follows.values_list("pk", flat=True)[:10]),
     }
