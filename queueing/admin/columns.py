@@ -122,7 +122,3 @@ class Columns:
     @admin.display(description="Worker")
     def worker(self, entry: Entry) -> str:
         return entry.worker_ids[-1][:12] if entry.worker_ids else NOTHING
-
-    @admin.display(description="Joined")
-    def joined(self, entry: Entry) -> str:
-        return entry.joined_at.strftime("%Y-%m-%d %H:%M:%S UTC")

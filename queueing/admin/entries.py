@@ -71,9 +71,7 @@ class Newest(ChangeList):
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, Columns, Model):
-    list_display = (
-        *("short_code", "file_name", "line", "state", "presence", "who", "waited", "ran", "worker", "joined"),
-    )
+    list_display = (*("short_code", "file_name", "line", "state", "presence", "who", "waited", "ran", "worker"),)
     list_filter = (LineFilter, "status", "reason", PresenceFilter, AgeFilter, AttemptFilter)
     list_select_related = ("user",)
     sortable_by = ()

@@ -73,7 +73,6 @@ def test_the_page_of_an_entry_has_one_format_of_times_and_leads_to_the_visitors_
     assert "p.m." not in page
     assert f'href="/entry/{entry.code}/"' in page
     assert page.count('rel="icon"') == 1
-    assert "2030-01-02 13:04:05 UTC" in text(staff("view"), LIST)
 
 
 def test_what_staff_end_is_told_as_that(join: Join) -> None:

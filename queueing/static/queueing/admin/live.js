@@ -52,7 +52,8 @@ class Live {
   }
 
   #show({ parts, away, at }) {
-    for (const element of this.#root.querySelectorAll("[data-part]")) this.#replace(element, parts[element.dataset.part]);
+    for (const element of this.#root.querySelectorAll("[data-part]"))
+      this.#replace(element, parts[element.dataset.part]);
     if (!away) this.#since = at;
     this.#say(away ? `Live data unavailable since ${this.#since}` : "");
   }
