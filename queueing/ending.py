@@ -60,8 +60,7 @@ def finish(entry: Entry) -> None:
     """A started entry has reached a final status: clear Redis, tell the pages and the listeners of django.tasks."""
     _clear_line(entry)
     events.publish(entry.code)
-    if entry.worker_ids:
-        workers.note_end(entry.worker_ids[-1], entry.status)
+    workers.note_end(entry.worker_ids[-1:], entry.status)
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:

@@ -197,7 +197,6 @@ def place(entry: Entry) -> None:
     try:
         line, keep = get_line(entry.queue), entry.keep_seconds or 0
         line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
-        line.set_terms(entry.job_id, keep=keep or None)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 

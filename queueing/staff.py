@@ -1,6 +1,6 @@
-"""What staff do with entries of visitors: each deed is a verb of this project, and is noted with the user's name.
+"""What staff do with entries of visitors: each act is a verb of this project, and is noted with the user's name.
 
-A deed is noted twice: as a line of the entry's timeline, and in the admin's own history.
+An act is noted twice: as a line of the entry's timeline, and in the admin's own history.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ CHANGED = "It changed meanwhile."
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Act:
     """A verb of staff on one entry."""
 
     name: str
@@ -58,33 +58,33 @@ class Deed:
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of a deed on many entries."""
+    """The result of an act on many entries."""
 
     done: list[Entry] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)  # by sentence
 
 
 def note(entry: Entry, user: Any, what: str) -> None:
-    """Write the deed into the entry's timeline."""
+    """Write the act into the entry's timeline."""
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.STAFF, detail=f"{what} by {user.get_username()}"[:200])
 
 
 def log(entries: Iterable[Entry], user: Any, what: str) -> None:
-    """Write a deed on these entries into the admin's history."""
+    """Write an act on these entries into the admin's history."""
     rows = list(entries)
     if rows:
         LogEntry.objects.log_actions(user.pk, rows, CHANGE, f"{what}.")
 
 
-def perform(deed: Deed, entries: Iterable[Entry], user: Any) -> Outcome:
+def perform(act: Act, entries: Iterable[Entry], user: Any) -> Outcome:
     """Do it to each of them that it concerns."""
     outcome = Outcome()
     for entry in entries:
-        if refusal := deed.perform(entry, user):
+        if refusal := act.perform(entry, user):
             outcome.refused[refusal] += 1
         else:
             outcome.done.append(entry)
-    log(outcome.done, user, deed.past)
+    log(outcome.done, user, act.past)
     return outcome
 
 
@@ -139,10 +139,10 @@ def _retriable(rows: EntryQuerySet) -> EntryQuerySet:
     return ended.filter(followed_by=None, erased_at=None)
 
 
-DEEDS = {
-    deed.name: deed
-    for deed in (
-        Deed(
+ACTS = {
+    act.name: act
+    for act in (
+        Act(
             "end",
             "End",
             "Ended",
@@ -150,7 +150,7 @@ DEEDS = {
             EntryQuerySet.live,
             _end,
         ),
-        Deed(
+        Act(
             "retry",
             "Retry",
             "Retried",
@@ -160,7 +160,7 @@ DEEDS = {
             _retriable,
             _retry,
         ),
-        Deed(
+        Act(
             "put_first",
             "Put first",
             "Put first",
@@ -168,7 +168,7 @@ DEEDS = {
             EntryQuerySet.waiting,
             _put_first,
         ),
-        Deed(
+        Act(
             "put_back",
             "Put back",
             "Put back",
@@ -176,7 +176,7 @@ DEEDS = {
             lambda rows: rows.waiting().exclude(moved_from=None),
             _put_back,
         ),
-        Deed(
+        Act(
             "drop_held",
             "Drop if held",
             "Dropped while held",
@@ -185,7 +185,7 @@ DEEDS = {
             EntryQuerySet.waiting,
             _drop_held,
         ),
-        Deed(
+        Act(
             "erase",
             "Delete now",
             "Deleted",

@@ -8,7 +8,7 @@ columns.py   the columns of the list
 timeline.py  what happened to one entry
 failures.py  failures grouped by their error
 export.py    the entries of a filter as CSV
-deeds.py     the actions: question, progress, outcome
+acts.py     the actions: question, progress, outcome
 board.py     the lines as they are now, for the start page, too
 lines.py     the page of the lines
 workers.py   the workers and their commands

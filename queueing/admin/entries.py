@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 
-from queueing.admin import columns, deeds, export, failures, lines, search, workers
+from queueing.admin import acts, columns, export, failures, lines, search, workers
 from queueing.admin.base import ReadOnly, clock
 from queueing.admin.columns import Columns, add_stands
 from queueing.admin.filters import AgeFilter, AttemptFilter, LineFilter, PresenceFilter
@@ -71,7 +71,7 @@ class Newest(ChangeList):
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, Columns, Model):
-    list_display = (*("short_code", "file_name", "line", "state", "presence", "who", "waited", "ran", "worker"),)
+    list_display = (*("short_code", "state", "file_name", "presence", "waited", "ran", "line", "who", "worker"),)
     list_filter = (LineFilter, "status", "reason", PresenceFilter, AgeFilter, AttemptFilter)
     list_select_related = ("user",)
     sortable_by = ()
@@ -81,7 +81,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    actions = deeds.actions()
+    actions = acts.actions()
     fieldsets = (
         ("Entry", {"fields": ("code", "queue", "task_path", "kwargs"), "classes": ("collapse",)}),
         ("Times", {"fields": TIMES, "classes": ("collapse",)}),

@@ -106,8 +106,8 @@ class Line:
         The entry is unseen until its first beat, and over if no beat comes within CLOSE_GRACE, or within `keep` seconds
         if that is longer. Without `needs_presence` the entry is in the line, and no visitor has to be there.
         """
-        job = jobs.job_fields(self.name, job_id)
-        ttl = max(conf.CLOSE_GRACE, keep) if needs_presence else None
+        self.set_terms(job_id, keep=keep or None)
+        job, ttl = jobs.job_fields(self.name, job_id), max(conf.CLOSE_GRACE, keep) if needs_presence else None
         key = from_key(self.name, address) if address and not keep else None  # staff made a kept place
         return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key, reserving.from_ttl())
 

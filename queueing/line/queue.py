@@ -77,12 +77,7 @@ class LineQueue(DjangoRQ):
             wait = idle_wait if deadline is None else min(idle_wait, deadline - time.monotonic())
             if wait <= 0:
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
-            if ours[0].is_quiet:  # it must not take a call that is for another worker
-                time.sleep(min(QUIET_WAIT, wait))
-                continue
-            call = connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
-            if call and ours[0].is_quiet:  # told meanwhile: pass the call on
-                connection.rpush(*cast("list[Any]", call))
+            _await_call(ours, connection, max(wait, 0.1))
 
     def claim_job_id(self) -> str | None:
         """Claim the first present entry. An id that no job can have was not written by this project, and goes."""
@@ -160,6 +155,16 @@ class LineQueue(DjangoRQ):
 def get_queue(name: str) -> LineQueue:
     """The RQ queue of that line, on this process's connection. Cached, because each new queue costs a connection."""
     return LineQueue(name, connection=connection(), commit_mode="auto")
+
+
+def _await_call(queues: list[LineQueue], connection: redis.Redis, seconds: float) -> None:
+    """Wait until somebody calls an idle worker of these queues. A quiet worker leaves the call to the others."""
+    if queues[0].is_quiet:
+        time.sleep(min(QUIET_WAIT, seconds))
+        return
+    call = connection.blpop([queue.line.keys.wake for queue in queues], seconds)
+    if call and queues[0].is_quiet:  # told meanwhile
+        connection.rpush(*cast("list[Any]", call))
 
 
 def _id(job_or_id: Job | str) -> str:

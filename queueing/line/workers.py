@@ -4,7 +4,7 @@ RQ's own keys outlive their workers by minutes, and RQ's heartbeat is a time by 
 a key in Redis with a short life, and counts while this key lives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -27,9 +27,11 @@ def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
     pipe.set(WORKER.format(name=name), 1, ex=WORKER_TTL)
 
 
-def note_end(name: str, status: str) -> None:
-    """A run of this worker has ended. A count that is lost with Redis is no harm."""
-    key = RUNS.format(name=name)
+def note_end(names: Sequence[str], status: str) -> None:
+    """A run of this worker, or of none, has ended. A count that is lost with Redis is no harm."""
+    if not names:
+        return
+    key = RUNS.format(name=names[0])
     with suppress(redis.RedisError), connection().pipeline(transaction=False) as pipe:
         pipe.hincrby(key, status, 1)
         pipe.expire(key, RUNS_TTL)

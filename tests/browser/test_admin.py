@@ -1,4 +1,4 @@
-"""The admin as staff have it: the board that lives, deeds with their question, and the width of a phone."""
+"""The admin as staff have it: the board that lives, acts with their question, and the width of a phone."""
 
 import json
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def look(page: Page, name: str) -> None:
     page.evaluate(AXE_SCRIPT)
     problems = {}
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for size, width in (("wide", WIDE), ("narrow", PHONE)):
             page.set_viewport_size(width)
             page.screenshot(path=PICTURES / f"admin-{name}-{size}-{scheme}.png", full_page=True)
@@ -191,7 +191,7 @@ def test_the_focus_stays_on_a_button_whose_row_is_renewed(
 def test_the_old_page_of_a_retried_entry_leads_to_the_new_place(visitors: Visitors, site: Site) -> None:
     from django.contrib.auth.models import User
 
-    from queueing.staff import DEEDS, perform
+    from queueing.staff import ACTS, perform
 
     page = visitors()
     stage = Stage(page.context, site.url)
@@ -200,7 +200,7 @@ def test_the_old_page_of_a_retried_entry_leads_to_the_new_place(visitors: Visito
     page.goto(f"/entry/{entry.code}/")
     expect(page.locator("#headline")).to_have_text("This did not work")
     expect(page.locator("#next")).to_be_hidden()
-    perform(DEEDS["retry"], [entry], User.objects.create_user("anna"))
+    perform(ACTS["retry"], [entry], User.objects.create_user("anna"))
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.get_by_role("link", name="Go to the new place").click()
     expect(page.locator("#headline")).to_have_text("You are next")

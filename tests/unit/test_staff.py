@@ -1,4 +1,4 @@
-"""The deeds of staff: the row, the line, the timeline with the user's name, and the admin's history."""
+"""The acts of staff: the row, the line, the timeline with the user's name, and the admin's history."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from queueing.conf import conf
 from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
-from queueing.staff import DEEDS
+from queueing.staff import ACTS
 from queueing.states import Absence, Reason, Status
 from tests.support.visitors import Visitor, finished, url
 
@@ -30,8 +30,8 @@ def anna(db: None) -> User:
 
 
 def do(name: str, entry: Entry, user: User) -> str:
-    """One deed; returns why it was refused, or ""."""
-    outcome = staff.perform(DEEDS[name], [entry], user)
+    """One act; returns why it was refused, or ""."""
+    outcome = staff.perform(ACTS[name], [entry], user)
     return next(iter(outcome.refused), "")
 
 
@@ -47,7 +47,7 @@ def fail(entry: Entry, reason: Reason = Reason.ERROR, line: Line | None = None) 
     return entry
 
 
-def test_a_deed_is_noted_with_the_users_name(join: Join, anna: User) -> None:
+def test_an_act_is_noted_with_the_users_name(join: Join, anna: User) -> None:
     entry = join()
     assert do("end", entry, anna) == ""
     assert by_staff(entry) == ["Ended by anna"]

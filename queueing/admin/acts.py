@@ -1,6 +1,6 @@
-"""The actions on entries: a question that says how many and what visitors will read, then the deed in bounded time.
+"""The actions on entries: a question that says how many and what visitors will read, then the act in bounded time.
 
-A deed on a whole filter is done in steps. Each step is a POST of its own, with the permission asked again; the answer
+An act on a whole filter is done in steps. Each step is a POST of its own, with the permission asked again; the answer
 to it says how far it has come, and the page sends the next one. So no request is long, a closed page stops the rest,
 and nothing has to be remembered between two steps.
 """
@@ -23,7 +23,7 @@ from queueing import staff
 from queueing.admin import listing
 from queueing.line.allowance import allow_waiting
 from queueing.models import Entry, EntryQuerySet
-from queueing.staff import DEEDS, Deed, Outcome
+from queueing.staff import ACTS, Act, Outcome
 from queueing.web import audit
 from queueing.web.address import address_of_request
 
@@ -35,7 +35,7 @@ MOST_TICKED = 1000  # rows that one POST may tick
 
 
 class Step(NamedTuple):
-    """How far a deed has come, as the form of the next step says it. Only texts for the same person depend on it."""
+    """How far an act has come, as the form of the next step says it. Only texts for the same person depend on it."""
 
     below: int | None  # the entries with smaller ids are still to do
     done: int
@@ -53,32 +53,32 @@ class Step(NamedTuple):
 
 def actions() -> list[Callable[..., Any]]:
     """The actions for a ModelAdmin, on its list and on the page of one entry."""
-    return [_as_action(deed) for deed in DEEDS.values()]
+    return [_as_action(act) for act in ACTS.values()]
 
 
-def _as_action(deed: Deed) -> Callable[..., Any]:
+def _as_action(act: Act) -> Callable[..., Any]:
     def run(_admin: Any, request: HttpRequest, rows: QuerySet[Entry]) -> HttpResponse | None:
-        return handle(deed, request, rows)
+        return handle(act, request, rows)
 
-    run.__name__ = deed.name
+    run.__name__ = act.name
     places = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
-    marked: Callable[..., Any] = action(permissions=["end"], description=f"{deed.title}…", location=places)(run)
+    marked: Callable[..., Any] = action(permissions=["end"], description=f"{act.title}…", location=places)(run)
     return marked
 
 
-def handle(deed: Deed, request: HttpRequest, rows: Any) -> HttpResponse | None:
-    """The question, or a step of the deed. None: it is done, and the list comes next."""
-    wanted: EntryQuerySet = deed.candidates(rows)
+def handle(act: Act, request: HttpRequest, rows: Any) -> HttpResponse | None:
+    """The question, or a step of the act. None: it is done, and the list comes next."""
+    wanted: EntryQuerySet = act.candidates(rows)
     if request.POST.get("confirmed") != "yes":
-        return _page(request, deed, _question(request, wanted))
+        return _page(request, act, _question(request, wanted))
     step = Step.of_form(request)
-    outcome, below = _go_on(deed, wanted, step.below, request)
+    outcome, below = _go_on(act, wanted, step.below, request)
     step = Step(below, step.done + len(outcome.done), step.refused + outcome.refused.total())
     for sentence, number in outcome.refused.items():
         messages.warning(request, f"{_entries(number)}: {sentence}")
     if below is not None:
-        return _page(request, deed, {"step": step})
-    messages.success(request, f"{deed.past} {_entries(step.done)}.")
+        return _page(request, act, {"step": step})
+    messages.success(request, f"{act.past} {_entries(step.done)}.")
     return None
 
 
@@ -92,16 +92,16 @@ def _question(request: HttpRequest, wanted: EntryQuerySet) -> dict[str, Any]:
     return {"number": number, "named": named, "left_out": left_out, "step": step, "is_question": True}
 
 
-def _go_on(deed: Deed, wanted: EntryQuerySet, below: int | None, request: HttpRequest) -> tuple[Outcome, int | None]:
+def _go_on(act: Act, wanted: EntryQuerySet, below: int | None, request: HttpRequest) -> tuple[Outcome, int | None]:
     """Do it until the time is over; returns the outcome, and the id below which entries are still to do."""
     until, outcome, reached = time.monotonic() + STEP, Outcome(refused=Counter()), below
     with allow_waiting(STEP_ALLOWANCE):
         for entry, reached in _walk(wanted, below):
             if entry is not None:
-                _do(deed, entry, request, outcome)
+                _do(act, entry, request, outcome)
             if reached is None or time.monotonic() >= until:
                 break
-    staff.log(outcome.done, request.user, deed.past)
+    staff.log(outcome.done, request.user, act.past)
     return outcome, reached
 
 
@@ -118,28 +118,28 @@ def _walk(wanted: EntryQuerySet, below: int | None) -> Iterator[tuple[Entry | No
         yield None, below
 
 
-def _do(deed: Deed, entry: Entry, request: HttpRequest, outcome: Outcome) -> None:
-    if refusal := deed.perform(entry, request.user):
+def _do(act: Act, entry: Entry, request: HttpRequest, outcome: Outcome) -> None:
+    if refusal := act.perform(entry, request.user):
         outcome.refused[refusal] += 1
         return
     outcome.done.append(entry)
-    audit.staff_moves(request.user, address_of_request(request), deed.name, entry.code)
+    audit.staff_moves(request.user, address_of_request(request), act.name, entry.code)
 
 
-def _page(request: HttpRequest, deed: Deed, values: dict[str, Any]) -> HttpResponse:
+def _page(request: HttpRequest, act: Act, values: dict[str, Any]) -> HttpResponse:
     from django.contrib.admin import site
 
     whole = _is_whole_filter(request)
     query = request.GET.urlencode() if whole else ""
     context = site.each_context(request) | {
-        "title": f"{deed.title}?",
-        "deed": deed,
+        "title": f"{act.title}?",
+        "act": act,
         "opts": Entry._meta,
         "is_whole_filter": whole,
         "ticked": ["0"] if whole else request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST_TICKED],
         "target": f"{reverse('admin:queueing_entry_changelist')}{'?' if query else ''}{query}",
     }
-    return TemplateResponse(request, "admin/queueing/entry/deed.html", context | values)
+    return TemplateResponse(request, "admin/queueing/entry/act.html", context | values)
 
 
 def _is_whole_filter(request: HttpRequest) -> bool:

@@ -1,3 +1,3 @@
-// The next step of a deed on many entries follows by itself.
+// The next step of an act on many entries follows by itself.
 
 for (const form of document.querySelectorAll("form[data-go-on]")) form.submit();

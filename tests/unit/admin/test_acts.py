@@ -6,11 +6,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
-from queueing.admin import deeds
+from queueing.admin import acts
 from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
-from queueing.staff import DEEDS
+from queueing.staff import ACTS
 from queueing.states import Absence, Reason, Status
 from tests.support.admin import LIST, answer, ask, do, page_of
 from tests.support.entries import status_of
@@ -32,21 +32,21 @@ def fail(entry: Entry, line: Line) -> None:
     line.remove(entry.job_id)
 
 
-@pytest.mark.parametrize("name", DEEDS)
-def test_a_deed_asks_first_and_says_how_many_and_what_visitors_will_read(name: str, join: Join, line: Line) -> None:
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_asks_first_and_says_how_many_and_what_visitors_will_read(name: str, join: Join, line: Line) -> None:
     waiting, failed = join("waiting"), join("failed")
     fail(failed, line)
     Entry.objects.filter(pk=waiting.pk).update(moved_from=1)
     page = ask(staff("view", "change"), name, waiting, failed).content.decode()
-    assert f"{DEEDS[name].title}: 1 entry." in page
-    assert DEEDS[name].told in page
+    assert f"{ACTS[name].title}: 1 entry." in page
+    assert ACTS[name].told in page
     assert "1 of the selected entries is left as it is" in page
     assert ("waiting.csv" in page) != ("failed.csv" in page)
     assert not EntryEvent.objects.filter(kind="staff").exists()
     assert (status_of(waiting), status_of(failed)) == (Status.WAITING, Status.FAILED)
 
 
-def test_a_deed_on_one_entry_starts_at_its_page(join: Join) -> None:
+def test_an_act_on_one_entry_starts_at_its_page(join: Join) -> None:
     entry, mover = join(), staff("view", "change")
     page = mover.client.get(page_of(entry)).content.decode()
     assert '<option value="end">End…</option>' in page
@@ -60,7 +60,7 @@ def test_a_deed_on_one_entry_starts_at_its_page(join: Join) -> None:
 def test_a_whole_filter_is_done_in_steps_that_say_how_far_they_are(
     many: list[Entry], join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deeds, "STEP", 0.0)  # one entry each
+    monkeypatch.setattr(acts, "STEP", 0.0)  # one entry each
     mover = staff("view", "change")
     question = ask(mover, "end", many[0], query="?status__exact=waiting", whole=True)
     assert "End: 12 entries that match the filter." in question.content.decode()
@@ -78,7 +78,7 @@ def test_a_whole_filter_is_done_in_steps_that_say_how_far_they_are(
 
 
 def test_a_step_is_asked_for_the_permission_again(many: list[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deeds, "STEP", 0.0)
+    monkeypatch.setattr(acts, "STEP", 0.0)
     mover, user = staff("view", "change"), User.objects.get()
     step = answer(mover, ask(mover, "end", many[0], whole=True))
     user.user_permissions.remove(*user.user_permissions.filter(codename="change_entry"))
