@@ -12,6 +12,7 @@ from django.test import Client
 
 from queueing.models import Entry
 from queueing.web import audit
+from tests.support.admin import do
 from tests.support.visitors import Visitor, finished, staff, upload, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,7 +156,7 @@ def test_the_admin_tells_who_looks_and_who_ends(told: Callable[[], list[str]], j
         f"'{user.username}' looks at the entries (admin) from {ADDRESS}",
         f"'{user.username}' looks at entry {entry.code} (admin) from {ADDRESS}",
     ]
-    client.post(LIST, {"action": "end", "_selected_action": [entry.pk, other.pk]})
+    do(mover, "end", entry, other)
     moved = [line for line in told() if "moves" in line]
     assert {line.split("moves ")[1] for line in moved} == {
         f"entry {one.code} (end) from {ADDRESS}" for one in (entry, other)
