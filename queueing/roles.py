@@ -35,6 +35,7 @@ def make_groups(sender: AppConfig, **options: Any) -> None:
         group, is_new = Group.objects.get_or_create(name=name)
         if is_new:
             codenames = [permission.partition(".")[2] for permission in permissions]
-            group.permissions.set(
-                Permission.objects.filter(content_type__app_label=sender.label, codename__in=codenames)
-            )
+            wanted = Permission.objects.filter(content_type__app_label=sender.label, codename__in=codenames)
+            # Without the signal of a change, which goes to open pages by Redis: nobody is in this group yet.
+            through = Group.permissions.through
+            through.objects.bulk_create(through(group=group, permission=permission) for permission in wanted)

@@ -24,6 +24,7 @@ PLAN = [
     ("starting", ["sqlite", "postgres"]),
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),
+    ("desk", ["postgres"]),
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),

@@ -19,7 +19,7 @@ from queueing.staff import ACTS
 from queueing.states import Absence, Reason, Status
 from tests.support.visitors import Visitor, finished, url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 Join = Callable[..., Entry]
 
