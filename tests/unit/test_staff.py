@@ -18,6 +18,7 @@ from queueing.models import Entry, EntryEvent
 from queueing.staff import ACTS
 from queueing.states import Absence, Reason, Status
 from tests.support.visitors import Visitor, finished, url
+from tests.support.visitors import staff as colleague
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -221,3 +222,21 @@ def test_an_entry_that_staff_put_first_keeps_its_place_for_a_successor(join: Joi
     do("put_first", entry, anna)
     fail(entry, Reason.ORPHANED, line)
     assert entry.keeps_place_for_successor
+
+
+# On the page of a visitor
+
+
+@pytest.mark.parametrize(("verb", "what"), [("leave", "Ended"), ("keep", "Place kept")])
+def test_what_staff_do_on_a_visitors_page_is_noted_and_what_the_visitor_does_is_not(verb: str, what: str) -> None:
+    visitor, mover = Visitor(), colleague("view", "change")
+    entry = visitor.join()
+    user = User.objects.get()
+    assert mover.client.post(url(entry, f"{verb}/")).status_code == 303
+    assert by_staff(entry) == [f"{what} by {user.username}"]
+    (row,) = LogEntry.objects.all()
+    assert (row.object_id, row.change_message) == (str(entry.pk), f"{what}.")
+    own = visitor.join()
+    visitor.client.post(url(own, "leave/"))
+    assert by_staff(own) == []
+    assert LogEntry.objects.count() == 1
