@@ -77,7 +77,7 @@ class LineAdmin(Model):
         """Write the columns that were changed here, and no others: another member of staff may change those."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         Line.objects.filter(pk=obj.pk).update(**steering.complete(form.initial["state"], changes))
-        audit.staff_steers(request.user, address_of_request(request), obj.queue, _words(form))
+        audit.staff_steers(request.user, address_of_request(request), f"line {obj.queue}", _words(form))
         transaction.on_commit(lambda: self._publish(request, obj.queue))
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:

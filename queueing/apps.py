@@ -16,6 +16,7 @@ class QueueingConfig(AppConfig):
         from queueing.conf import check_all
         from queueing.models.line import make_rows
         from queueing.registry import all_tasks
+        from queueing.roles import make_groups
 
         # An error in a heavy task, or a wrong setting, is an error at the start of every process.
         tasks = all_tasks()
@@ -24,3 +25,4 @@ class QueueingConfig(AppConfig):
             if task.form.has_check() or task.form.preview_template:
                 checkers.know(task.form)
         post_migrate.connect(make_rows, sender=self, dispatch_uid="lines")
+        post_migrate.connect(make_groups, sender=self, dispatch_uid="queueing.groups")

@@ -16,7 +16,7 @@ from django.tasks.signals import task_finished
 from queueing import events, inputs
 from queueing.conf import conf
 from queueing.exceptions import KeepRefused
-from queueing.line import presence
+from queueing.line import presence, workers
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.queue import emptied
@@ -60,6 +60,7 @@ def finish(entry: Entry) -> None:
     """A started entry has reached a final status: clear Redis, tell the pages and the listeners of django.tasks."""
     _clear_line(entry)
     events.publish(entry.code)
+    workers.note_end(entry.worker_ids[-1:], entry.status)
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:

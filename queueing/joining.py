@@ -21,6 +21,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.json import normalize_json
 
 from queueing import budget, crowding, slots
+from queueing.conf import conf
 from queueing.exceptions import (
     CodeTaken,
     FormUsed,
@@ -115,6 +116,32 @@ def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None
     return successor
 
 
+def retry(entry: Entry) -> Entry:
+    """Staff start an ended entry again for its owner: as `join_again`, but no limit of a join refuses it.
+
+    The owner may not be there. So the new place is kept for KEEP_GRACE, before the first look and in every absence; no
+    work starts without the owner. Raises TooManyWaiting, CodeTaken (it was started again before), or UnusableInput.
+    """
+    new = Entry(
+        code=_next_code(entry, entry.kwargs),
+        queue=entry.queue,
+        task_path=entry.heavy_task.task.module_path,
+        args=entry.args,
+        kwargs=entry.kwargs,
+        needs_presence=entry.needs_presence,
+        keep_seconds=round(conf.KEEP_GRACE) if entry.needs_presence else None,
+        visitor=entry.visitor,
+        user_id=entry.user_id,
+        address=entry.address,
+        **_old_rank(entry),
+    )
+    is_by_code = not entry.input_name and not entry.input
+    with nullcontext() if is_by_code else Kept(entry).given_to(new):
+        _insert(new)
+    Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
+    return new
+
+
 def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
     """An entry without a visitor, from code. A full line does not refuse it, and Redis may be away."""
     entry = Entry(
@@ -169,8 +196,8 @@ def _note_look(entry: Entry) -> None:
 def place(entry: Entry) -> None:
     """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
-        line = get_line(entry.queue)
-        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address)
+        line, keep = get_line(entry.queue), entry.keep_seconds or 0
+        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
 

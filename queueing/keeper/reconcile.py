@@ -146,7 +146,7 @@ def _restore(line: Line, entries: list[Entry]) -> int:
         line.set_terms(entry.job_id, keep=entry.keep_seconds, always_present=entry.needs_nobody)
     restored = line.restore([Ranked(entry.job_id, entry.score) for entry in seen])
     unseen = (entry for entry in entries if entry.is_unseen)
-    restored += [e.job_id for e in unseen if line.place(e.job_id, e.score, address=e.address)]
+    restored += [e.job_id for e in unseen if line.place(e.job_id, e.score, address=e.address, keep=e.keep_seconds or 0)]
     if restored:
         logger.warning("%s: restored %d places", line.name, len(restored))
         by_id = {entry.job_id: entry for entry in entries}

@@ -14,4 +14,7 @@ hints.py      the messages to open pages, as Channels' layer
 tampering.py  reports of what somebody else has written to Redis
 queue.py      LineQueue: a Line as an RQ queue
 workers.py    the workers that gave a heartbeat lately
+desks.py      all that workers tell about themselves, for staff
+commands.py   what a worker can be told: RQ's commands, and two of ours
+standings.py  where each of some entries stands, for lists of staff
 """

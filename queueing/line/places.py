@@ -109,15 +109,15 @@ class Line:
         """The entry was not stored; see `reserving.cancel`."""
         reserving.cancel(self.client, self.name, self.keys, job_id, address, is_charged=is_charged)
 
-    def place(self, job_id: str, score: float, *, needs_presence: bool = True, address: str = "") -> str:
+    def place(self, job_id: str, score: float, *, needs_presence: bool = True, address: str = "", keep: int = 0) -> str:
         """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
 
-        The entry is unseen until its first beat, and over if no beat comes within CLOSE_GRACE. Without
-        `needs_presence` the entry is in the line, and no visitor has to be there.
+        The entry is unseen until its first beat, and over if no beat comes within CLOSE_GRACE, or within `keep` seconds
+        if that is longer. Without `needs_presence` the entry is in the line, and no visitor has to be there.
         """
-        job = jobs.job_fields(self.name, job_id)
-        ttl = conf.CLOSE_GRACE if needs_presence else None
-        key = from_key(self.name, address) if address else None
+        self.set_terms(job_id, keep=keep or None)
+        job, ttl = jobs.job_fields(self.name, job_id), max(conf.CLOSE_GRACE, keep) if needs_presence else None
+        key = from_key(self.name, address) if address and not keep else None  # staff made a kept place
         return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key, reserving.from_ttl())
 
     def restore(self, places: Sequence[Ranked]) -> list[str]:
@@ -130,6 +130,18 @@ class Line:
             self.client.hset(self.keys.grace, job_id, str(milliseconds(keep)))
         if always_present:
             self.client.set(presence_key(job_id), 1)
+
+    def rerank(self, job_id: str, score: float) -> None:
+        """Give an entry that has a place another one. A claimed entry has none: it is about to start."""
+        with self.client.pipeline() as pipe:
+            for key in (self.keys.line, self.keys.held, self.keys.unseen):
+                pipe.zadd(key, {job_id: score}, xx=True)
+            pipe.incr(self.keys.version)
+            pipe.execute()
+
+    def take_held(self, job_id: str) -> bool:
+        """Take the place of a held entry away. False: it is not held; its visitor may be back."""
+        return bool(self.client.zrem(self.keys.held, job_id))
 
     def wake_worker(self, pipe: Pipeline, job_id: str) -> None:
         """Call an idle worker. The list is capped, because nobody reads it while all are busy."""

@@ -29,6 +29,8 @@ IDLE_WAIT = 5
 # The same while claims wait for an epoch, newcomers for those ahead of them, or the line for a limit of its levers: the
 # end of that wakes nobody.
 SHORT_WAIT = 1
+# Seconds between two looks of a quiet worker at whether it may go on.
+QUIET_WAIT = 0.5
 
 # Sent with `queue` (a name) and `job_ids` before `empty()` deletes them, so that the owner of the rows ends them first.
 emptied = Signal()
@@ -39,6 +41,8 @@ class LineQueue(DjangoRQ):
 
     # Set by the worker that owns this object: `dequeue_any` is a classmethod and is never told who calls.
     worker_name: str = ""
+    # True while that worker is told to take no more.
+    is_quiet: bool = False
 
     def __init__(self, name: str = "default", *args: Any, **kwargs: Any) -> None:
         # Never pickle or a plain job, whatever the caller passes or leaves out.
@@ -65,7 +69,7 @@ class LineQueue(DjangoRQ):
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             for queue in ours:
-                if job_id := queue.claim_job_id():
+                if not queue.is_quiet and (job_id := queue.claim_job_id()):
                     return queue.job_to_run(job_id), queue
             must_wait = any(queue.line.epoch_wait.is_on for queue in ours)
             if deadline is None and not must_wait:
@@ -74,7 +78,7 @@ class LineQueue(DjangoRQ):
             wait = idle_wait if deadline is None else min(idle_wait, deadline - time.monotonic())
             if wait <= 0:
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
-            connection.blpop([queue.line.keys.wake for queue in ours], max(wait, 0.1))
+            _await_call(ours, connection, max(wait, 0.1))
 
     def claim_job_id(self) -> str | None:
         """Claim the first present entry. An id that no job can have was not written by this project, and goes."""
@@ -152,6 +156,16 @@ class LineQueue(DjangoRQ):
 def get_queue(name: str) -> LineQueue:
     """The RQ queue of that line, on this process's connection. Cached, because each new queue costs a connection."""
     return LineQueue(name, connection=connection(), commit_mode="auto")
+
+
+def _await_call(queues: list[LineQueue], connection: redis.Redis, seconds: float) -> None:
+    """Wait until somebody calls an idle worker of these queues. A quiet worker leaves the call to the others."""
+    if queues[0].is_quiet:
+        time.sleep(min(QUIET_WAIT, seconds))
+        return
+    call = connection.blpop([queue.line.keys.wake for queue in queues], seconds)
+    if call and queues[0].is_quiet:  # told meanwhile
+        connection.rpush(*cast("list[Any]", call))
 
 
 def _id(job_or_id: Job | str) -> str:

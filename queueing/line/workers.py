@@ -4,7 +4,8 @@ RQ's own keys outlive their workers by minutes, and RQ's heartbeat is a time by 
 a key in Redis with a short life, and counts while this key lives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import redis
@@ -12,18 +13,30 @@ from django.conf import settings
 from rq import suspension, worker_registration
 
 from queueing.line.clients import connection, raise_all_but_wrong_types
-from queueing.line.keys import COUNTING, WORKER
+from queueing.line.keys import COUNTING, RUNS, WORKER
 from queueing.line.queue import get_queue
 from queueing.line.scripts import as_text
 
 WORKER_HEARTBEAT_INTERVAL = 5  # seconds between two heartbeats of a worker, idle or busy
 # Seconds after the last heartbeat. A hang of Redis shorter than this does not make workers look missing.
 WORKER_TTL = 16
+RUNS_TTL = 24 * 3600  # seconds
 
 
 def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
     """Renew the key by which this worker counts as alive."""
     pipe.set(WORKER.format(name=name), 1, ex=WORKER_TTL)
+
+
+def note_end(names: Sequence[str], status: str) -> None:
+    """A run of this worker, or of none, has ended. A count that is lost with Redis is no harm."""
+    if not names:
+        return
+    key = RUNS.format(name=names[0])
+    with suppress(redis.RedisError), connection().pipeline(transaction=False) as pipe:
+        pipe.hincrby(key, status, 1)
+        pipe.expire(key, RUNS_TTL)
+        pipe.execute()
 
 
 def is_counting() -> bool:

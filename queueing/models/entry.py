@@ -66,7 +66,9 @@ class Entry(models.Model):
     seen_at = models.DateTimeField(null=True, blank=True)
     # The place in the line; None: the entry's own id. A successor has the place of the entry that our machines lost.
     place = models.BigIntegerField(null=True, blank=True, editable=False)
-    # The entry that "Join again" made of this one.
+    # The place before staff put the entry first; None: they did not. Putting it back restores this place.
+    moved_from = models.BigIntegerField(null=True, blank=True, editable=False)
+    # The entry that "Join again", or a retry by staff, made of this one.
     followed_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="follows")
     # Seconds the place is kept in an absence, when the visitor asked for more than the usual.
     keep_seconds = models.PositiveIntegerField(null=True, blank=True)
@@ -106,6 +108,7 @@ class Entry(models.Model):
         verbose_name_plural = "entries"
         indexes = INDEXES
         constraints = CONSTRAINTS
+        permissions = [("view_entry_content", "Can see inputs, results and files of entries")]
 
     def __str__(self) -> str:
         return f"{self.queue} {self.code}"
@@ -135,7 +138,7 @@ class Entry(models.Model):
         return (
             self.status == Status.FAILED
             and BLAME.get(Reason(self.reason)) == Blame.MACHINE
-            and self.place is None
+            and (self.place is None or self.moved_from == self.id)
             and self.followed_by_id is None
         )
 
@@ -250,6 +253,28 @@ class Entry(models.Model):
         """Keep the place for longer in an absence."""
         unkept = Entry.objects.waiting().filter(pk=self.pk, keep_seconds=None)
         return bool(unkept.update(keep_seconds=seconds))
+
+    def put_first(self) -> bool:
+        """Take the place ahead of all that wait in this line. False: the entry is first, or does not wait any more."""
+        first = Entry.objects.waiting().filter(queue=self.queue).in_order().first()
+        if first is None or first.pk == self.pk:
+            return False
+        place = first.score - 1 + self.priority * PRIORITY_STEP
+        return self._take_place(place or -1, moved_from=self.moved_from or self.place or self.id)  # 0 is no place
+
+    def put_back(self) -> bool:
+        """Take the place that the entry had before `put_first`. False: it has it, or does not wait any more."""
+        if self.moved_from is None:
+            return False
+        return self._take_place(None if self.moved_from == self.id else self.moved_from, moved_from=None)
+
+    def _take_place(self, place: int | None, *, moved_from: int | None) -> bool:
+        """As `_move`, within the status: the place must be the one that this object has read."""
+        unmoved = Entry.objects.waiting().filter(pk=self.pk, place=self.place)
+        if not unmoved.update(place=place, moved_from=moved_from):
+            return False
+        self.place, self.moved_from = place, moved_from
+        return True
 
     def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
         now = timezone.now()

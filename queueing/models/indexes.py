@@ -9,6 +9,15 @@ INDEXES = [
     # The keeper's round: the waiting rows of a queue, and leases that are over. With the address: `crowding`.
     models.Index(fields=["queue", "address"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
     models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
+    # The list of entries in the admin, by status and by reason, newest first (`admin/listing.py`).
+    models.Index(
+        fields=["status", "-id"],
+        condition=models.Q(status__in=[Status.FAILED, Status.CANCELLED, Status.ABANDONED]),
+        name="entry_unsuccessful",
+    ),
+    models.Index(fields=["reason", "-id"], condition=models.Q(reason__gt=""), name="entry_reason"),
+    # The same, by attempt: few entries have a second one.
+    models.Index(fields=["-id"], condition=models.Q(attempt__gt=1), name="entry_retried"),
     # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
     models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
     # The latest ends (`latest_ends` of the survey), and sums over the last hour (`line_stats`).

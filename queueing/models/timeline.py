@@ -15,6 +15,7 @@ class EntryEvent(models.Model):
         ORPHANED = "orphaned", "Worker died"
         KEPT = "kept", "Asked to keep the place"
         RESTORED = "restored", "Place restored"
+        STAFF = "staff", "By staff"
 
     entry = models.ForeignKey("queueing.Entry", models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)

@@ -66,9 +66,9 @@ def staff_moves(user: Any, address: str, page: str, code: uuid.UUID) -> None:
     logger.info("%r moves entry %s (%s) from %s", user.get_username(), code, page, address or "unknown")
 
 
-def staff_steers(user: Any, address: str, queue: str, what: str) -> None:
-    """A member of staff changes the levers of a line."""
-    logger.info("%r steers line %s (%r) from %s", user.get_username(), queue, what, address or "unknown")
+def staff_steers(user: Any, address: str, what: str, how: str) -> None:
+    """A member of staff steers a line or a worker."""
+    logger.info("%r steers %s: %s, from %s", user.get_username(), what, how, address or "unknown")
 
 
 def refused(what: str, address: str, **values: Any) -> None:

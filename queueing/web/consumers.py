@@ -251,7 +251,8 @@ class EntryConsumer(AsyncWebsocketConsumer):
         now = snapshot.read(entry)
         frame = {"type": "status", **now.as_json()}
         if entry.status != self.told_status:
-            context = snapshot.page_context(entry, now, is_owner=self.is_owner)
+            may_open = self.is_owner or Visitor.of_scope(self.scope).may_open(entry)
+            context = snapshot.page_context(entry, now, is_owner=self.is_owner, may_open=may_open)
             html = render_to_string("queueing/entry.html#status", context)
             if len(json.dumps(html)) <= LONGEST_PARTIAL:
                 frame["html"] = html

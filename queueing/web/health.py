@@ -22,7 +22,7 @@ from queueing.line.workers import are_suspended, live_workers
 from queueing.models import Line
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web.metrics import LineCollector, StorageCollector
-from queueing.web.visitor import LOOK, may
+from queueing.web.visitor import may_see_lines
 
 
 @require_safe
@@ -52,7 +52,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, for staff or with METRICS_TOKEN as a bearer token."""
-    if not (_has_token(request) or may(request.user, LOOK)):
+    if not (_has_token(request) or may_see_lines(request.user)):
         raise Http404
     registry = CollectorRegistry()
     registry.register(LineCollector())

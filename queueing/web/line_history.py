@@ -19,9 +19,8 @@ from queueing.registry import get_task
 from queueing.states import Reason
 from queueing.tally import DETAILS, WASTE, total
 from queueing.web import charts
-from queueing.web.visitor import LOOK, may
+from queueing.web.visitor import may_see_lines
 
-PERMISSION = LOOK
 QUANTILES = (50, 95)
 
 
@@ -84,7 +83,7 @@ def read(queue: str, period: Period, now: datetime | None = None) -> list[Span]:
 
 
 def _asked(request: HttpRequest, name: str) -> tuple[str, Period]:
-    if not may(request.user, PERMISSION):
+    if not may_see_lines(request.user):
         raise PermissionDenied
     key = request.GET.get("period", "hour")
     if name not in settings.QUEUEING_TASKS or key not in PERIODS:

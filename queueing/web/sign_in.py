@@ -42,7 +42,10 @@ _hashing, _waiting = threading.Lock(), threading.BoundedSemaphore(WAITING)
 SIGNED_IN_AT, USED_AT = "signed_in_at", "used_at"  # in the session: seconds since the epoch
 NOTED_EVERY = 60  # seconds; a write of the session for each page would cost more than it tells
 # Pages that ask by themselves: they do not show that somebody is there.
-AUTOMATIC = {"status", "goodbye", "queueing_lines", "metrics", "readyz", "healthz"}
+AUTOMATIC = {
+    *("status", "goodbye", "metrics", "readyz", "healthz"),
+    *("queueing_board", "queueing_lines_now", "queueing_workers_now", "queueing_entry_now"),
+}
 
 
 class SignInBackend(ModelBackend):

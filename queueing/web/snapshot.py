@@ -14,6 +14,7 @@ from queueing.facts import Facts, parse_facts
 from queueing.line.clients import RedisError
 from queueing.line.places import Place, get_line
 from queueing.models import Entry
+from queueing.registry import all_tasks
 from queueing.states import Status
 from queueing.web import sentences
 
@@ -46,6 +47,7 @@ class Snapshot(NamedTuple):
 
     again_seconds: float | None  # how long "Join again" works from now on; None: it does not
     deleted: bool  # the content was deleted
+    next_url: str | None  # the page of the entry that follows this one
 
     # For the page only.
     kept_until: datetime | None
@@ -62,7 +64,8 @@ JSON_FIELDS = Snapshot._fields[: Snapshot._fields.index("kept_until")]
 def read(entry: Entry) -> Snapshot:
     """The snapshot of a row and, while it waits, of its place in Redis."""
     if entry.status != Status.WAITING:
-        return build(entry, None, Facts(), again_seconds=_again_seconds(entry))
+        now = build(entry, None, Facts(), again_seconds=_again_seconds(entry))
+        return now._replace(next_url=_next_url(entry))
     try:
         standing = get_line(entry.queue).standing(entry.job_id, entry.score)
     except RedisError:
@@ -122,6 +125,7 @@ def build(
         notice=sentences.notice(entry, facts),
         again_seconds=again_seconds,
         deleted=entry.erased_at is not None,
+        next_url=None,
         kept_until=entry.finished_at + timedelta(seconds=conf.RESULT_TTL) if entry.finished_at else None,
         keep_after=conf.MIN_PRESENCE,
     )
@@ -133,12 +137,24 @@ def _again_seconds(entry: Entry) -> float | None:
     return None if left is None else round(left, 1)
 
 
-def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool) -> dict[str, Any]:
-    """The context of the entry's page, and of its partial on the socket. Staff are no owners: their page says so."""
-    done, now = entry.has_result, now or read(entry)
+def _next_url(entry: Entry) -> str | None:
+    """The page of the entry that "Join again", or a retry by staff, made of this one."""
+    if entry.is_live or entry.followed_by_id is None:
+        return None
+    codes = Entry.objects.filter(pk=entry.followed_by_id, queue__in=all_tasks()).values_list("code", flat=True)
+    return reverse("queueing:entry", args=[code]) if (code := codes.first()) else None
+
+
+def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool, may_open: bool) -> dict[str, Any]:
+    """The context of the entry's page, and of its partial on the socket. Staff are no owners: their page says so.
+
+    Without `may_open`, the page says that there is a result, and has nothing of it.
+    """
+    done, now = entry.has_result and may_open, now or read(entry)
     context = {
         "entry": entry,
         "is_owner": is_owner,
+        "may_open": may_open,
         "task": entry.heavy_task,
         "snapshot": now,
         "state": json.dumps(now.as_json()),

@@ -17,6 +17,7 @@ urlpatterns = [
     path("entry/<uuid:code>/keep/", views.keep, name="keep"),
     path("entry/<uuid:code>/again/", views.again, name="again"),
     path("entry/<uuid:code>/delete/", views.delete, name="delete"),
+    path("entry/<uuid:code>/input/", views.input_file, name="input"),
     path("entry/<uuid:code>/result/", views.result, name="result"),
     path("entry/<uuid:code>/files/<str:name>", views.file, name="file"),
     path("healthz", health.healthz, name="healthz"),

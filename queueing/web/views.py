@@ -20,6 +20,7 @@ from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks, get_task
+from queueing.roles import CHANGE, CONTENT, LOOK
 from queueing.states import Absence, Reason, Status
 from queueing.web import sentences, snapshot
 from queueing.web.bodies import takes_file
@@ -36,7 +37,7 @@ from queueing.web.joining_pages import (
     submitted,
 )
 from queueing.web.snapshot import Snapshot
-from queueing.web.visitor import CHANGE, LOOK, Visitor
+from queueing.web.visitor import Visitor
 
 # Joining
 
@@ -110,7 +111,7 @@ def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    context = snapshot.page_context(entry, _look(request, visitor, entry), is_owner=visitor.owns(entry))
+    context = _context(visitor, entry, _look(request, visitor, entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -140,7 +141,7 @@ def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Leave the line, or stop the task."""
     entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
     if ending.leave(entry, Reason.LEFT if visitor.owns(entry) else Reason.ENDED):
-        visitor.note_move(entry)
+        visitor.note_move(entry, "Ended")
     return _see_other(entry)
 
 
@@ -154,7 +155,7 @@ def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     except KeepRefused as refusal:  # the page again, because it keeps the visitor present
         return _page(request, entry, refusal)
     if ending.keep(entry):
-        visitor.note_move(entry)
+        visitor.note_move(entry, "Place kept")
     return _see_other(entry)
 
 
@@ -188,7 +189,7 @@ def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Delete the content of an ended entry now. Pressed twice it changes nothing."""
     entry = _entry_or_404(request, code, CHANGE)
     if ending.erase(entry):
-        Visitor.of_request(request).note_move(entry)
+        Visitor.of_request(request).note_move(entry, "Deleted")
     return _see_other(entry)
 
 
@@ -196,7 +197,7 @@ def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @never_cache
 def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The task's return value, as a JSON file."""
-    entry = _entry_or_404(request, code)
+    entry = _entry_or_404(request, code, CONTENT)
     if entry.status != Status.SUCCEEDED or entry.erased_at:
         raise Http404
     Visitor.of_request(request).see_end(entry)
@@ -208,7 +209,7 @@ def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @never_cache
 def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
     """A file of the result, as an attachment."""
-    entry = _entry_or_404(request, code)
+    entry = _entry_or_404(request, code, CONTENT)
     if "\0" in name:  # in no name, and an error in PostgreSQL
         raise Http404
     stored = get_object_or_404(entry.files.filter(attempt=entry.attempt), name=name)
@@ -219,6 +220,22 @@ def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
     _see_end(request, Visitor.of_request(request), entry)
     response = Download(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     give_connection_back()  # a file may travel for long
+    return response
+
+
+@require_safe
+@never_cache
+def input_file(request: HttpRequest, code: uuid.UUID) -> Download:
+    """The file that the visitor handed in, as an attachment of no known type: nobody has looked at all of it."""
+    entry = _entry_or_404(request, code, CONTENT)
+    try:
+        content = entry.input.open("rb") if entry.input else None
+    except FileNotFoundError:
+        content = None
+    if content is None:
+        raise Http404
+    response = Download(content, as_attachment=True, filename=entry.input_name, content_type="application/octet-stream")
+    give_connection_back()
     return response
 
 
@@ -242,11 +259,16 @@ def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None
     """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
     visitor = Visitor.of_request(request)
     now = None if refusal else _look(request, visitor, entry)
-    context = snapshot.page_context(entry, now, is_owner=visitor.owns(entry))
+    context = _context(visitor, entry, now)
     rights = {"may_change": visitor.may_change(entry), "refusal": refusal}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     _see_end(request, visitor, entry)
     return response
+
+
+def _context(visitor: Visitor, entry: Entry, now: Snapshot | None) -> dict[str, Any]:
+    rights = {"is_owner": visitor.owns(entry), "may_open": visitor.may_open(entry)}
+    return snapshot.page_context(entry, now, **rights)
 
 
 def _look(request: HttpRequest, visitor: Visitor, entry: Entry) -> Snapshot:

@@ -1,7 +1,7 @@
 """The visitor of a request or a socket, and the entries that this visitor owns.
 
 This module alone decides who may see an entry: the browser session or user that made it, and staff with the permission.
-A permission counts for active staff only, and the permission to change only together with the one to look.
+A permission counts for active staff only, and those to change and to see contents only together with the one to look.
 """
 
 import logging
@@ -14,10 +14,12 @@ from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 
+from queueing import staff
 from queueing.joining import Owner
 from queueing.models import Entry, EntryQuerySet
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
+from queueing.roles import CHANGE, CONTENT, LINES, LOOK, STEER
 from queueing.states import Status
 from queueing.web import audit
 from queueing.web.address import address_of_request, address_of_scope, network_key
@@ -31,15 +33,22 @@ SESSION_KEY = VISITOR
 # The hour of the join at which the session was last written, in hours since 1970.
 RENEWED_KEY = "renewed"
 
-# The permissions by which staff see the entry of a visitor, and end it or keep its place.
-LOOK, CHANGE = "queueing.view_entry", "queueing.change_entry"
-
 SHOWN_RESULTS = 10
 
 
 def may(user: Any, permission: str) -> bool:
     """True for active staff with this permission on entries."""
     return bool(user.is_active and user.is_staff and user.has_perm(LOOK) and user.has_perm(permission))
+
+
+def may_see_lines(user: Any) -> bool:
+    """True for active staff that may see the numbers of the lines, or all entries, which tell more."""
+    return bool(user.is_active and user.is_staff and (user.has_perm(LINES) or user.has_perm(LOOK)))
+
+
+def may_steer(user: Any) -> bool:
+    """True for active staff that may steer the lines and their workers."""
+    return may_see_lines(user) and bool(user.has_perm(STEER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,10 @@ class Visitor:
         """True for the owner, and for staff with the permission."""
         return self.owns(entry) or may(self.user, CHANGE)
 
+    def may_open(self, entry: Entry) -> bool:
+        """True if this visitor may see what is in the entry: for the owner, and for staff with the permission."""
+        return self.owns(entry) or may(self.user, CONTENT)
+
     def see_end(self, entry: Entry) -> None:
         """This visitor is told that the entry is over: note it, if it is the owner's first look at the end.
 
@@ -134,14 +147,16 @@ class Visitor:
             return entry
         if not is_allowed:
             return None
-        if permission == LOOK:
+        if permission in {LOOK, CONTENT}:
             audit.staff_looks(self.user, self.client, self.page, entry.code)
         return entry
 
-    def note_move(self, entry: Entry) -> None:
-        """This visitor has ended the entry, kept its place, or deleted its content. Log it if it is another's."""
+    def note_move(self, entry: Entry, what: str) -> None:
+        """This visitor has ended the entry, kept its place, or deleted its content. Note it if it is another's."""
         if not self.owns(entry):
             audit.staff_moves(self.user, self.client, self.page, entry.code)
+            staff.note(entry, self.user, what)
+            staff.log([entry], self.user, what)
 
     def places(self) -> list[Entry]:
         """The places that this visitor holds now, oldest first."""

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 
 from queueing import ending, sandbox
 from queueing.conf import conf
-from queueing.line import clients
+from queueing.line import clients, commands
 from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
@@ -96,9 +96,29 @@ class PresenceWorker(PatientWorker):
         """RQ's heartbeat. Also registers worker and queues again: RQ does so at birth only, and Redis may be new."""
         super().heartbeat(timeout, pipeline)
         if pipeline is not None:
-            pipeline.hset(self.key, "queues", ",".join(self.queue_names()))
+            pipeline.hset(self.key, mapping=self._told())
             worker_registration.register(self, pipeline)
             note_heartbeat(pipeline, self.name)
+
+    def _told(self) -> dict[Any, Any]:
+        """What the worker tells about itself beside RQ's own fields, see `line/desks.py`."""
+        order = ",".join(queue.name for queue in self._ordered_queues)
+        return {"queues": ",".join(self.queue_names()), "order": order, "quiet": "1" if self.is_quiet else ""}
+
+    @property
+    def is_quiet(self) -> bool:
+        """True while the worker is told to take no more."""
+        return any(queue.is_quiet for queue in self.line_queues)
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ's own commands, and two of ours: take no more, and go on. RQ calls this in the thread that hears them."""
+        if (quiet := commands.asks_for_quiet(message)) is None:
+            super().handle_payload(message)
+            return
+        for queue in self.line_queues:
+            queue.is_quiet = quiet
+        self.log.info("Worker %s: %s", self.name, "takes no more" if quiet else "goes on")
+        self.heartbeat()
 
     def register_birth(self) -> None:
         """RQ's own registration, and a heartbeat, which RQ leaves out."""

@@ -26,6 +26,7 @@ PLAN = [
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),
     ("minutes", ["sqlite", "postgres"]),
+    ("desk", ["postgres"]),
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),

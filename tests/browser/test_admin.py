@@ -1,20 +1,149 @@
-"""The admin's page of the lines, as staff have it on a phone."""
+"""The admin as staff have it: the board that lives, acts with their question, and the width of a phone."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
+from queueing.line import presence
+from queueing.line.places import get_line
 from queueing.models import Entry
-from queueing.states import Reason, Status
-from tests.support.browser.looks import NARROW, PICTURES, too_wide
-from tests.support.browser.site import Site
+from queueing.states import Absence, Reason, Status
+from tests.support.browser.looks import PICTURES, WCAG, WIDE, barriers, too_wide
+from tests.support.browser.site import PATIENT, Site
+from tests.support.browser.stage import Stage, report, start
+from tests.support.entries import status_of
 from tests.support.visitors import staff
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+PHONE = ViewportSize(width=390, height=844)
+LIST = "/admin/queueing/entry/"
+Visitors = Callable[..., Page]
+HIDE = """Object.defineProperty(document, "hidden", { get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"))"""
+
+
+@pytest.fixture
+def site(deployed: Site, transactional_db: None, settings: object) -> Site:
+    settings.QUEUEING = PATIENT  # type: ignore[attr-defined]
+    return deployed
+
+
+@pytest.fixture
+def desk(site: Site, visitors: Visitors) -> Callable[..., Page]:
+    """A browser in which somebody with these permissions is signed in."""
+
+    def sign_in(*permissions: str) -> Page:
+        page = visitors()
+        name = settings.SESSION_COOKIE_NAME
+        cookie = staff(*permissions).client.cookies[name].value
+        page.context.add_cookies([{"name": name, "value": cookie, "url": site.url}])
+        return page
+
+    return sign_in
+
+
+def part(page: Page, name: str, queue: str = "probe") -> str:
+    return page.locator(f'[data-part="{queue}:{name}"]').inner_text()
+
+
+def look(page: Page, name: str) -> None:
+    """Pictures wide and on a phone, light and dark; barriers in what is ours; nothing wider than the phone."""
+    PICTURES.mkdir(exist_ok=True)
+    page.evaluate(AXE_SCRIPT)
+    problems = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for size, width in (("wide", WIDE), ("narrow", PHONE)):
+            page.set_viewport_size(width)
+            page.screenshot(path=PICTURES / f"admin-{name}-{size}-{scheme}.png", full_page=True)
+            problems[f"{size} {scheme}"] = barriers(page, WCAG) | too_wide(page)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(WIDE)
+    found = {variant: found for variant, found in problems.items() if found}
+    assert not found, f"{name}: {json.dumps(found, indent=1)}"
+
+
+def test_the_board_lives_while_entries_join_are_held_run_and_fail(
+    desk: Callable[..., Page], visitors: Visitors, site: Site
+) -> None:
+    stage = Stage(visitors().context, site.url)
+    page = desk("view", "lines")
+    page.goto("/admin/")
+    cell = page.locator('[data-part="documents:present"]')
+    expect(cell).to_have_text("0")
+    cell.focus()
+    page.evaluate("window.mark = document.querySelector('[data-part=\"documents:present\"]')")
+    first, second = stage.others(2)
+    expect(cell).to_have_text("2")
+    presence.close("documents", second.job_id, Absence.LOST)
+    expect(page.locator('[data-part="documents:held"]')).to_have_text("1")
+    start(first)
+    expect(page.locator('[data-part="documents:running"]')).to_have_text("1")
+    assert first.fail(Reason.ERROR, "It broke.")
+    expect(page.locator('[data-part="documents:running"]')).to_have_text("0")
+    assert page.evaluate("window.mark === document.activeElement && window.mark.isConnected")
+    assert page.locator("[data-live-status]").inner_text() == ""
+    look(page, "index")
+    page.get_by_role("link", name="1", exact=True).first.press("Enter")
+    expect(page.get_by_role("heading", name="Select entry to view")).to_be_visible()
+
+
+def test_a_hidden_page_asks_for_nothing_and_a_silent_server_is_told(desk: Callable[..., Page]) -> None:
+    page = desk("lines")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "board.json" in request.url else None)
+    page.goto("/admin/")
+    page.wait_for_event("requestfinished", lambda request: "board.json" in request.url)
+    page.route("**/board.json", lambda route: route.abort())
+    status = page.locator("[data-live-status]")
+    expect(status).to_contain_text("Live data unavailable since", timeout=15_000)
+    page.unroute("**/board.json")
+    expect(status).to_have_text("", timeout=15_000)
+    page.evaluate(HIDE)
+    page.wait_for_timeout(300)  # an answer that is under way
+    before = len(asked)
+    page.wait_for_timeout(2_500)
+    assert len(asked) == before
+
+
+def test_a_whole_filter_is_ended_by_keys_and_its_question(
+    desk: Callable[..., Page], visitors: Visitors, site: Site
+) -> None:
+    stage = Stage(visitors().context, site.url)
+    people = stage.others(3)
+    page = desk("view", "change")
+    page.goto(f"{LIST}?status__exact=waiting")
+    look(page, "entries")
+    page.get_by_label("Select all", exact=False).first.check()
+    page.get_by_label("Action:").select_option("end")
+    page.get_by_role("button", name="Run").press("Enter")
+    expect(page.get_by_text("End: 3 entries.")).to_be_visible()
+    look(page, "question")
+    assert {status_of(entry) for entry in people} == {Status.WAITING}
+    page.get_by_role("button", name="Yes, end").press("Enter")
+    expect(page.get_by_text("Ended 3 entries.")).to_be_visible()
+    assert {status_of(entry) for entry in people} == {Status.CANCELLED}
+
+
+def test_the_page_of_an_entry_lives(desk: Callable[..., Page], visitors: Visitors, site: Site) -> None:
+    entry = Stage(visitors().context, site.url).running()
+    page = desk("view", "content", "change")
+    page.goto(f"{LIST}{entry.pk}/change/")
+    state = page.locator('[data-part="state"]')
+    expect(state).to_contain_text("Running")
+    report(entry, 0.5, "Page 2 of 4")
+    expect(state).to_contain_text("50%")
+    look(page, "entry")
+    assert entry.fail(Reason.TIMEOUT, "It took too long.")
+    expect(page.locator('[data-part="timeline"]')).to_contain_text("The task ran out of time")
 
 
 @pytest.fixture
@@ -29,16 +158,50 @@ def _waste() -> None:
 
 
 @pytest.mark.usefixtures("_waste")
-def test_the_lines_are_no_wider_than_a_phone(site: Site, visitors: Callable[..., Page]) -> None:
+def test_lines_workers_and_failures_fit_a_phone(desk: Callable[..., Page], visitors: Visitors, site: Site) -> None:
+    stage = Stage(visitors().context, site.url)
+    stage.workers(2)
+    page = desk("view", "lines", "steer")
+    page.goto(f"{LIST}lines/")
+    expect(page.get_by_role("rowheader", name="probe").first).to_be_visible()
+    look(page, "lines")
+    page.goto(f"{LIST}workers/")
+    expect(page.get_by_role("rowheader", name="desk-0")).to_be_visible()
+    look(page, "workers")
+    page.get_by_role("button", name="Stop desk-0").click()
+    expect(page.get_by_text("Nobody loses a place")).to_be_visible()
+    page.goto(f"{LIST}failures/")
+    look(page, "failures")
+
+
+def test_the_focus_stays_on_a_button_whose_row_is_renewed(
+    desk: Callable[..., Page], visitors: Visitors, site: Site
+) -> None:
+    stage = Stage(visitors().context, site.url)
+    stage.workers(1)
+    page = desk("lines", "steer")
+    page.goto(f"{LIST}workers/")
+    button = page.get_by_role("button", name="Quiet desk-0")
+    button.focus()
+    page.evaluate("window.row = document.querySelector('tbody tr')")
+    wait_for(lambda: page.evaluate("!window.row.isConnected"))
+    expect(button).to_be_focused()
+
+
+def test_the_old_page_of_a_retried_entry_leads_to_the_new_place(visitors: Visitors, site: Site) -> None:
+    from django.contrib.auth.models import User
+
+    from queueing.staff import ACTS, perform
+
     page = visitors()
-    name = settings.SESSION_COOKIE_NAME
-    cookie = staff("view").client.cookies[name].value
-    page.context.add_cookies([{"name": name, "value": cookie, "url": site.url}])
-    page.set_viewport_size(NARROW)
-    page.goto("/admin/queueing/entry/lines/")
-    expect(page.get_by_role("link", name="probe")).to_be_visible()
-    PICTURES.mkdir(exist_ok=True)
-    page.screenshot(path=PICTURES / "admin-lines-narrow.png", full_page=True)
-    assert too_wide(page) == {}
-    names = page.locator("td[data-name='Goodput lately']").first
-    assert names.evaluate("cell => getComputedStyle(cell, '::before').content").startswith('"Goodput lately')
+    stage = Stage(page.context, site.url)
+    entry = stage.running()
+    assert entry.fail(Reason.ERROR, "It broke.")
+    page.goto(f"/entry/{entry.code}/")
+    expect(page.locator("#headline")).to_have_text("This did not work")
+    expect(page.locator("#next")).to_be_hidden()
+    perform(ACTS["retry"], [entry], User.objects.create_user("anna"))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.get_by_role("link", name="Go to the new place").click()
+    expect(page.locator("#headline")).to_have_text("You are next")
+    assert get_line("documents").ids() != []

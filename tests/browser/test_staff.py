@@ -29,7 +29,7 @@ def test_staff_are_told_whose_page_it_is_and_asked_before_they_end_it(site: Site
     page = visitors()
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": site.url}])
     page.goto(f"/entry/{entry.code}/")
-    expect(page.get_by_text("You see it because you are staff.")).to_be_visible()
+    expect(page.get_by_text("You are looking as staff")).to_be_visible()
     page.get_by_text("End this place…").click()
     look(page, "staff-waiting")
     assert status_of(entry) == Status.WAITING

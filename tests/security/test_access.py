@@ -27,6 +27,7 @@ MAKERS: dict[str, Callable[[], Visitor]] = {
     "anonymous": Visitor,
     "staff": staff,
     "view": lambda: staff("view"),
+    "content": lambda: staff("view", "content"),
     "change": lambda: staff("change"),
     "both": lambda: staff("view", "change"),
     "member": lambda: staff("view", "change", is_staff=False),
@@ -71,6 +72,7 @@ class Stage:
             "<slug:name>": "tables" if "preview/" in route else "probe",  # the probe has no preview
             "<id>": str(self.user.pk),
             "<path:object_id>": str(row.pk),
+            "<int:pk>": str(row.pk),
         }
         for pattern, value in values.items():
             route = route.replace(pattern, value)
@@ -132,7 +134,7 @@ def test_the_socket_is_for_the_owner_and_for_staff_with_the_permission(processes
         with suppress(InvalidStatus), web.open(stage.waiting, visitor) as socket:
             socket.recv(timeout=10)
             let_in.add(kind)
-    assert let_in == {"owner", "view", "both", "root"}
+    assert let_in == {"owner", "view", "content", "both", "root"}
 
 
 def _empty() -> None:

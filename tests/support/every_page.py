@@ -43,6 +43,9 @@ def rendered(settings: Any) -> dict[str, Any]:
     pages["admin levers"] = steerer.client.get("/admin/queueing/line/")
     pages["admin lever"] = steerer.client.get(f"/admin/queueing/line/{Line.objects.get(queue='probe').pk}/change/")
     pages["admin line history"] = looker.client.get("/admin/queueing/history/probe/")
+    pages["admin index"] = looker.client.get("/admin/")
+    pages["admin workers"] = looker.client.get("/admin/queueing/entry/workers/")
+    pages["admin failures"] = looker.client.get("/admin/queueing/entry/failures/")
     pages["admin list"] = looker.client.get("/admin/queueing/entry/")
     pages["admin entry"] = looker.client.get(f"/admin/queueing/entry/{entry.pk}/change/")
     return pages

@@ -186,6 +186,11 @@ OVERRIDES: dict[type, list[Override]] = {
     ],
     PresenceWorker: [
         Override(
+            "handle_payload",
+            "a worker hears our two commands, quiet and resume, in RQ's channel",
+            "processes.test_quiet.test_a_quiet_worker_takes_no_more_until_it_is_told_to_go_on",
+        ),
+        Override(
             "__init__",
             "a worker serves LineQueues, in JSON, and renews a lease three times in its life",
             "test_django_rq_builds_our_classes_by_setting test_a_pool_hands_over_plain_queues_and_pickle "
@@ -313,6 +318,16 @@ class Reliance:
 
 
 RELIED_UPON = [
+    Reliance(
+        "rq.command.send_command",
+        "commands.send tells a worker with it: RQ's shutdown, and two commands of ours",
+        "processes.test_quiet.test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends",
+    ),
+    Reliance(
+        "rq.command.handle_shutdown_command",
+        "the command shutdown is RQ's own",
+        "processes.test_quiet.test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends",
+    ),
     Reliance(
         "rq.worker.base.WorkerStatus",
         "PatientWorker says with it that it waits for work",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 FORM = "/join/probe/"
+OTHERS = {"content": "view_entry_content", "lines": "view_line", "steer": "change_line"}
 
 
 def upload(content: bytes = b"a,b\n1,2\n", name: str = "a.csv") -> SimpleUploadedFile:
@@ -58,10 +59,10 @@ class Visitor:
 
 
 def staff(*permissions: str, is_staff: bool = True) -> Visitor:
-    """Somebody who is signed in, with these permissions: on entries ("view", "change"), or others ("change_line")."""
+    """Somebody who is signed in, with these permissions: on entries "view", "change", "content"; "lines", "steer"."""
     user = User.objects.create_user(f"user-{uuid.uuid4()}", is_staff=is_staff)
-    names = [name if "_" in name else f"{name}_entry" for name in permissions]
-    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    codenames = [OTHERS.get(name, name if "_" in name else f"{name}_entry") for name in permissions]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     visitor = Visitor()
     visitor.client.force_login(user)
     return visitor

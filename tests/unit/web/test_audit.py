@@ -12,6 +12,7 @@ from django.test import Client
 
 from queueing.models import Entry
 from queueing.web import audit
+from tests.support.admin import do
 from tests.support.levers import set_levers
 from tests.support.visitors import Visitor, finished, staff, upload, url
 
@@ -86,14 +87,20 @@ def test_a_flood_of_failures_is_bounded_and_told(told: Callable[[], list[str]], 
 
 @pytest.mark.parametrize(
     ("page", "name"),
-    [("", "entry"), ("status.json", "status"), ("result/", "result"), ("files/answer.txt", "file")],
+    [
+        ("", "entry"),
+        ("status.json", "status"),
+        ("result/", "result"),
+        ("files/answer.txt", "file"),
+        ("input/", "input"),
+    ],
 )
 def test_looks_at_other_peoples_entries_are_told_once(page: str, name: str, told: Callable[[], list[str]]) -> None:
     owner = Visitor()
     entry = finished(owner)
     owner.client.get(url(entry, page)).close()
     assert told() == []
-    looker = staff("view")
+    looker = staff("view", "content")
     user = User.objects.get()
     for _ in range(3):
         from_there(looker).get(url(entry, page)).close()
@@ -150,7 +157,7 @@ def test_the_admin_tells_who_looks_and_who_ends(told: Callable[[], list[str]], j
         f"'{user.username}' looks at the entries (admin) from {ADDRESS}",
         f"'{user.username}' looks at entry {entry.code} (admin) from {ADDRESS}",
     ]
-    client.post(LIST, {"action": "end", "_selected_action": [entry.pk, other.pk]})
+    do(mover, "end", entry, other)
     moved = [line for line in told() if "moves" in line]
     assert {line.split("moves ")[1] for line in moved} == {
         f"entry {one.code} (end) from {ADDRESS}" for one in (entry, other)

@@ -123,4 +123,4 @@ def test_a_task_without_options_has_nothing_to_change(visitor: Visitor) -> None:
     made = visitor.join_with_sample("documents")
     made.start("w")
     made.succeed({})
-    assert "change" not in snapshot.page_context(made, is_owner=True)
+    assert "change" not in snapshot.page_context(made, is_owner=True, may_open=True)

@@ -1,6 +1,7 @@
 """The socket of a page, as a plain ASGI app: a right that ends while the page is on its way in."""
 
 import asyncio
+import json
 import uuid
 from typing import Any
 
@@ -9,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 
 from queueing.web.consumers import RIGHT_IS_OVER, EntryConsumer, Found
-from tests.support.visitors import Visitor, staff
+from tests.support.visitors import Visitor, finished, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,3 +52,13 @@ def test_a_right_that_ends_before_hints_are_heard_closes_the_socket() -> None:
     sent = asyncio.run(answers(Overtaken(), looker, entry.code))
     assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
     assert sent[-1]["code"] == RIGHT_IS_OVER
+
+
+@pytest.mark.parametrize(("permissions", "shown"), [(["view"], False), (["view", "content"], True)])
+def test_a_socket_of_staff_has_the_result_by_permission_only(permissions: list[str], shown: bool) -> None:
+    entry = finished(Visitor())
+    sent = asyncio.run(answers(EntryConsumer(), staff(*permissions), entry.code))
+    frame = next(json.loads(message["text"]) for message in sent if message["type"] == "websocket.send")
+    assert frame["status"] == "succeeded"
+    assert ("You may not see what is in it" in frame["html"]) is not shown
+    assert ('class="result"' in frame["html"]) is shown

@@ -67,7 +67,7 @@ def test_others_can_change_nothing(verb: str) -> None:
 def test_staff_look_with_the_permission_only() -> None:
     entry = finished(Visitor())
     for page in PAGES:
-        assert look(staff("view"), entry, page) == 200
+        assert look(staff("view", "content"), entry, page) == 200
         assert look(staff(), entry, page) == 404
 
 

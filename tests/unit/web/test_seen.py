@@ -69,7 +69,7 @@ def test_a_look_by_the_owner_counts_once(address: str) -> None:
 @pytest.mark.parametrize("address", PAGES)
 def test_a_look_by_somebody_else_does_not_count(address: str) -> None:
     entry = finished(Visitor())
-    read(staff("view", "change"), entry, address)
+    read(staff("view", "change", "content"), entry, address)
     assert Visitor().client.get(url(entry, address)).status_code == 404
     assert not end_is_seen(entry)
 

@@ -18,6 +18,7 @@ export class Page {
   show(state) {
     if (state.html) keepFocus(() => this.#replacePart(state));
     this.#showTexts(state);
+    this.#showNext(state.next_url);
     this.#drawDots(state.ahead, state.held_ahead);
     this.showProgress(state.progress);
   }
@@ -60,6 +61,13 @@ export class Page {
       if (element.textContent !== text) element.textContent = text;
       element.hidden = !text;
     }
+  }
+
+  // The entry was started again, by the visitor or by staff.
+  #showNext(url) {
+    const link = this.#root.querySelector("#next a");
+    link.href = url;
+    link.closest("div").hidden = !url;
   }
 
   // A dot for each who waits ahead, a ring for each who may return, as queueing/people.html draws them. An unchanged

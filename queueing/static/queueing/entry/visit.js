@@ -62,6 +62,8 @@ export class Visit {
       if (key === DELETED && newValue === this.#root.dataset.socket && !this.state.deleted) location.reload();
     });
     if (!this.isOver) this.#connect();
+    // After an end: staff may start the entry again.
+    setInterval(() => this.state.again_seconds && !document.hidden && this.lookAgain(), 30_000);
   }
 
   // The visitor looks at the page, or the network has changed: now a new attempt may succeed.

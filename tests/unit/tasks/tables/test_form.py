@@ -121,7 +121,7 @@ def test_every_encoding_on_the_form_is_one_of_python() -> None:
 
 def test_the_check_reads_a_file_as_the_visitor_has_said() -> None:
     """UTF-16 without a mark, and with too few NUL bytes to give it away."""
-    content = ("имя города;" * 40 + "\n").encode("utf-16-le").replace(b";\0", ";".encode("utf-16-le"))  # noqa: RUF001
+    content = ("имя города;" * 40 + "\n").encode("utf-16-le").replace(b";\0", ";".encode("utf-16-le"))
     assert form(content, "table.csv", encoding="utf-16-le").is_valid()
 
 

@@ -1,0 +1,124 @@
+"""The columns of the list of entries."""
+
+from collections.abc import Sequence
+
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from queueing.admin.base import NOTHING, duration
+from queueing.line.clients import RedisError
+from queueing.line.standings import Listed, Stand, Where, stands
+from queueing.models import Entry
+from queueing.states import Reason, Status
+
+WORDS = {
+    Where.LINE: "Present",
+    Where.HELD: "Away, held",
+    Where.UNSEEN: "Not looked yet",
+    Where.CLAIMED: "About to start",
+}
+
+
+def add_stands(entries: Sequence[Entry]) -> bool:
+    """Give each live entry its `stand`, for the columns. False: the lines cannot be reached."""
+    live = [entry for entry in entries if entry.is_live]
+    if not live:
+        return True
+    try:
+        found = stands([Listed(entry.queue, entry.job_id, entry.score) for entry in live])
+    except RedisError:
+        return False
+    for entry, stand in zip(live, found, strict=True):
+        entry.stand = stand  # type: ignore[attr-defined]
+    return True
+
+
+def stand_of(entry: Entry) -> Stand | None:
+    """What `add_stands` has found."""
+    return getattr(entry, "stand", None)
+
+
+def state(entry: Entry) -> SafeString | str:
+    """Status with place, progress, or reason."""
+    stand = stand_of(entry)
+    if entry.status == Status.WAITING:
+        place = f", no. {stand.ahead + 1}" if stand and stand.where in {Where.LINE, Where.HELD} else ""
+        return f"Waiting{place}"
+    if entry.status == Status.RUNNING:
+        if entry.progress is None:
+            return "Running"
+        return format_html(
+            'Running <progress max="1" value="{}" aria-label="Progress">{}</progress> {}',
+            f"{entry.progress:.3f}",
+            f"{entry.progress:.0%}",
+            f"{entry.progress:.0%}",
+        )
+    reason = f": {Reason(entry.reason).label}" if entry.reason else ""
+    return f"{entry.get_status_display()}{reason}"
+
+
+def presence(entry: Entry) -> str:
+    """Present, away and for how much longer the place is kept, or nothing for an entry that has ended."""
+    stand = stand_of(entry)
+    if not entry.is_live:
+        return NOTHING
+    if stand is None:
+        return "Unknown"
+    if not entry.needs_presence:
+        return "Needs nobody"
+    if entry.status == Status.RUNNING or stand.where is None:
+        return "Present" if stand.is_present else "Away"
+    left = f" for {duration(stand.seconds)}" if stand.seconds is not None else ""
+    return f"{WORDS[stand.where]}{left}"
+
+
+def who(entry: Entry) -> str:
+    """The user, or the beginning of the visitor's random name."""
+    if entry.user is not None:
+        return entry.user.get_username()
+    return entry.visitor.hex[:8] if entry.visitor else "code"
+
+
+class Columns:
+    """The columns, for a ModelAdmin."""
+
+    @admin.display(description="Code")
+    def short_code(self, entry: Entry) -> str:
+        return entry.code.hex[:8]
+
+    @admin.display(description="File")
+    def file_name(self, entry: Entry) -> str:
+        return entry.input_name or NOTHING
+
+    @admin.display(description="Line")
+    def line(self, entry: Entry) -> str:
+        return entry.queue
+
+    @admin.display(description="Status")
+    def state(self, entry: Entry) -> SafeString | str:
+        return state(entry)
+
+    @admin.display(description="Presence")
+    def presence(self, entry: Entry) -> str:
+        return presence(entry)
+
+    @admin.display(description="Visitor")
+    def who(self, entry: Entry) -> str:
+        return who(entry)
+
+    @admin.display(description="Waited")
+    def waited(self, entry: Entry) -> str:
+        until = entry.started_at or entry.finished_at or timezone.now()
+        return duration(until - entry.joined_at)
+
+    @admin.display(description="Ran")
+    def ran(self, entry: Entry) -> str:
+        if entry.status == Status.RUNNING and entry.last_attempted_at:
+            return duration(timezone.now() - entry.last_attempted_at)
+        return duration(entry.run_time)
+
+    @admin.display(description="Worker")
+    def worker(self, entry: Entry) -> str:
+        return entry.worker_ids[-1][:12] if entry.worker_ids else NOTHING

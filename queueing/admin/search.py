@@ -1,0 +1,43 @@
+"""What the search box looks through: names of files, codes, visitors, users, and errors."""
+
+from django.contrib.auth import get_user_model
+from django.db.models import CharField, F, Q, Value
+from django.db.models.functions import Cast, Replace
+
+from queueing.models import EntryQuerySet, code_of
+from queueing.states import Status
+
+HELP = "Part of the name of a file or a user, of a code or a visitor, or of an error"
+MOST_USERS = 50  # whose names match
+HEX = frozenset("0123456789abcdef")
+TEXTS = ("error_class", "message", "traceback")  # of a failure
+
+
+def search(rows: EntryQuerySet, term: str) -> EntryQuerySet:
+    """These rows, if any part of them has the term. Nothing here is a pattern."""
+    term = term.strip().replace("\0", "")
+    if not term:
+        return rows
+    wanted = Q(input_name__icontains=term) | _users(term)
+    failed = Q()
+    for column in TEXTS:
+        failed |= Q(**{f"{column}__icontains": term})
+    wanted |= Q(status=Status.FAILED) & failed
+    digits = term.lower().replace("-", "")
+    if (whole := code_of(term)) is not None:
+        return rows.filter(Q(code=whole) | Q(visitor=whole))  # both have an index
+    if digits and set(digits) <= HEX:
+        rows = rows.alias(code_text=_digits("code"), visitor_text=_digits("visitor"))
+        wanted |= Q(code_text__contains=digits) | Q(visitor_text__contains=digits)
+    return rows.filter(wanted)
+
+
+def _users(term: str) -> Q:
+    users = get_user_model().objects.filter(username__icontains=term)
+    ids = list(users.values_list("pk", flat=True)[:MOST_USERS])
+    return Q(user__in=ids) if ids else Q(pk=None)
+
+
+def _digits(column: str) -> Replace:
+    """A UUID as text without hyphens, in every database."""
+    return Replace(Cast(F(column), CharField()), Value("-"), Value(""))

@@ -1,0 +1,85 @@
+// Parts of a page that live. `data-live` on an element is the address of a JSON with `parts`: HTML by the name in
+// `data-part`. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
+// alone is read aloud, and only when the data go away or come back.
+
+const EVERY = 2; // seconds; `data-every` asks less often
+const PATIENCE = 4_000; // milliseconds until an answer is given up
+
+class Live {
+  #root;
+  #status;
+  #shown = new Map(); // the HTML of each part, as the server sent it last
+  #since = ""; // the time of the last good answer
+  #timer;
+  #every;
+  #isAsking = false;
+
+  constructor(root) {
+    this.#root = root;
+    this.#status = root.querySelector("[data-live-status]");
+    this.#every = 1000 * (root.dataset.every ?? EVERY);
+    this.#since = root.dataset.at ?? new Date().toLocaleTimeString();
+  }
+
+  // Nobody sees a hidden tab, so it asks for nothing.
+  begin() {
+    document.addEventListener("visibilitychange", () => this.#next(document.hidden ? undefined : 0));
+    this.#next(this.#every);
+  }
+
+  #next(delay) {
+    clearTimeout(this.#timer);
+    if (delay !== undefined && !document.hidden) this.#timer = setTimeout(() => this.#ask(), delay);
+  }
+
+  async #ask() {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      const answer = await fetch(this.#root.dataset.live, {
+        headers: { Accept: "application/json" },
+        redirect: "error", // to the sign-in
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      if (!answer.ok) throw new Error(answer.statusText);
+      this.#show(await answer.json());
+    } catch {
+      this.#say(`Live data unavailable since ${this.#since}`);
+    } finally {
+      this.#isAsking = false;
+      this.#next(this.#every);
+    }
+  }
+
+  #show({ parts, away, at }) {
+    for (const element of this.#root.querySelectorAll("[data-part]"))
+      this.#replace(element, parts[element.dataset.part]);
+    if (!away) this.#since = at;
+    this.#say(away ? `Live data unavailable since ${this.#since}` : "");
+  }
+
+  #replace(element, html) {
+    const name = element.dataset.part;
+    if (html === undefined || this.#shown.get(name) === html) return;
+    this.#shown.set(name, html);
+    if (element.contains(document.activeElement)) return this.#keepFocus(element, html);
+    element.innerHTML = html;
+  }
+
+  // The link or button that had the focus is found again by its address or id.
+  #keepFocus(element, html) {
+    const { id } = document.activeElement;
+    const address = document.activeElement.getAttribute("href");
+    element.innerHTML = html;
+    const same = [...element.querySelectorAll("a, button")].find((one) =>
+      id ? one.id === id : one.getAttribute("href") === address,
+    );
+    same?.focus({ preventScroll: true });
+  }
+
+  #say(text) {
+    if (this.#status.textContent !== text) this.#status.textContent = text;
+  }
+}
+
+for (const root of document.querySelectorAll("[data-live]")) new Live(root).begin();

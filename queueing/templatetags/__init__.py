@@ -1,0 +1,1 @@
+"""Tags for templates of the admin, whose start page is made by Django."""

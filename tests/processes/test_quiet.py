@@ -1,0 +1,74 @@
+"""The commands of the workers' page: quiet, resume, stop."""
+
+from collections.abc import Callable
+from typing import Any
+
+from queueing.admin import workers as page
+from queueing.line import commands
+from queueing.line.desks import Desk, desks
+from queueing.models import Entry
+from queueing.states import Status
+from tests.support import probe
+from tests.support.entries import status_of
+from tests.support.presence import stay
+from tests.support.probe import entered, hold
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
+
+Join = Callable[..., Entry]
+
+
+def the_desk() -> Desk:
+    (desk,) = desks()
+    return desk
+
+
+def test_a_quiet_worker_takes_no_more_until_it_is_told_to_go_on(processes: Processes, join: Join) -> None:
+    first, second = join("first"), join("second")
+    stay(first, second)
+    gate = hold("first")
+    processes.worker()
+    wait_for(lambda: entered("first"))
+    commands.send(the_desk().name, commands.QUIET)
+    wait_for(lambda: the_desk().is_quiet)
+    gate.unlink()
+    wait_for(lambda: status_of(first) == Status.SUCCEEDED)
+    wait_for(lambda: the_desk().state == "idle")
+    other = processes.worker()  # a call for the quiet one is heard by another one
+    wait_for(lambda: status_of(second) == Status.SUCCEEDED)
+    other.terminate()
+    other.wait(15)
+    third = join("third")
+    stay(third)
+    wait_for(lambda: len(desks()) == 1)
+    assert page.rows()[0].next == "Nothing: it is quiet"
+    assert status_of(third) == Status.WAITING
+    commands.send(the_desk().name, commands.RESUME)
+    wait_for(lambda: status_of(third) == Status.SUCCEEDED)
+    assert probe.calls() == ["first", "second", "third"]
+    assert the_desk().ends == {"succeeded": 2}
+
+
+def test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends(processes: Processes, join: Join) -> None:
+    first, second = join("first"), join("second")
+    stay(first, second)
+    gate = hold("first")
+    worker = processes.worker()
+    wait_for(lambda: entered("first"))
+    (row,) = page.rows()
+    assert (row.word, row.entry, row.started, row.next) == ("Busy", first, 1, "probe: second.csv")
+    commands.send(row.desk.name, commands.STOP)
+    wait_for(lambda: the_desk().is_stopping)
+    gate.unlink()
+    assert worker.wait(20) == 0
+    assert status_of(first) == Status.SUCCEEDED
+    assert status_of(second) == Status.WAITING
+    wait_for(lambda: not desks())
+
+
+def test_what_a_worker_tells_comes_back_after_a_flush(processes: Processes, valkey: Any) -> None:
+    processes.worker()
+    commands.send(the_desk().name, commands.QUIET)
+    wait_for(lambda: the_desk().is_quiet)
+    valkey.flushall()
+    wait_for(lambda: [desk.is_quiet for desk in desks()] == [True])

@@ -1,0 +1,129 @@
+"""The page of the workers."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from django.contrib.admin.models import LogEntry
+from rq.suspension import resume, suspend
+
+from queueing.line import clients, commands, workers
+from queueing.line.commands import asks_for_quiet
+from queueing.line.places import Line
+from queueing.line.queue import LineQueue
+from queueing.models import Entry
+from queueing.work.worker import PresenceWorker
+from tests.support.visitors import Visitor, staff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = "/admin/queueing/entry/workers/"
+Join = Callable[..., Entry]
+
+
+@pytest.fixture
+def desk(valkey: redis.Redis) -> PresenceWorker:
+    worker = PresenceWorker(["tables", "probe"], name="desk-1", connection=clients.connection())
+    worker.register_birth()
+    return worker
+
+
+def rows(visitor: Visitor) -> str:
+    now = visitor.client.get(f"{PAGE}now.json").json()
+    assert not now["away"]
+    return str(now["parts"]["rows"])
+
+
+def tell(visitor: Visitor, command: str, worker: str = "desk-1", **more: str) -> Any:
+    return visitor.client.post(PAGE, {"worker": worker, "command": command} | more, follow=True)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(commands, "send", lambda worker, command: told.append((worker, command)))
+    return told
+
+
+def test_the_page_says_what_each_worker_does_and_would_take_next(join: Join, line: Line, desk: PresenceWorker) -> None:
+    busy, _away, following = join("busy"), join("away"), join("following")
+    presence_key = f"presence:{_away.job_id}"
+    line.client.delete(presence_key)
+    looker = staff("lines")
+    page = looker.client.get(PAGE).content.decode()
+    for text in ("desk-1", "tables, probe", "probe: busy.csv", "No worker is there"):
+        assert (text in page) == (text != "No worker is there")
+    busy.start("desk-1")
+    line.remove_place(busy.job_id)
+    busy.report(0.5, "Half")
+    workers.note_end(["desk-1"], "succeeded")
+    workers.note_end(["desk-1"], "failed")
+    now = rows(looker)
+    assert f'/admin/queueing/entry/{busy.pk}/change/">busy.csv</a>' in now
+    assert "50 %" in now
+    assert "probe: following.csv" in now  # the one before is away
+    assert "<td>3</td>" in now
+    assert following.is_live
+
+
+def test_a_paused_and_a_quiet_worker_take_nothing(join: Join, desk: PresenceWorker) -> None:
+    join()
+    looker = staff("view")
+    suspend(clients.connection())
+    assert "all workers are paused" in rows(looker)
+    resume(clients.connection())
+    desk.handle_payload({"data": json.dumps({"command": "quiet"}).encode()})
+    assert "it is quiet" in rows(looker)
+    desk.handle_payload({"data": json.dumps({"command": "resume"}).encode()})
+    assert "probe: x.csv" in rows(looker)
+
+
+def test_a_worker_that_gave_no_sign_of_life_is_not_there(desk: PresenceWorker) -> None:
+    clients.connection().delete("queueing:worker:desk-1")
+    assert "No worker is there" in rows(staff("lines"))
+
+
+def test_a_quiet_queue_hands_out_nothing_and_swallows_no_call(join: Join, line: Line, queue: LineQueue) -> None:
+    join()
+    queue.is_quiet = True
+    calls = line.client.llen(line.keys.wake)
+    try:
+        assert LineQueue.dequeue_any([queue], None, queue.connection) is None
+        with pytest.raises(Exception, match="probe"):
+            LineQueue.dequeue_any([queue], 1, queue.connection)
+        assert line.client.llen(line.keys.wake) == calls > 0
+    finally:
+        queue.is_quiet = False
+
+
+@pytest.mark.parametrize(("verb", "command"), [("quiet", "quiet"), ("resume", "resume")])
+def test_workers_are_told_by_staff_with_the_permission(
+    verb: str, command: str, desk: PresenceWorker, heard: list[tuple[str, str]]
+) -> None:
+    page = tell(staff("lines", "steer"), verb)
+    assert heard == [("desk-1", command)]
+    assert "desk-1. It says so itself" in page.content.decode()
+    (row,) = LogEntry.objects.all()
+    assert row.object_repr == "worker desk-1"
+    for other in (staff("lines"), staff("view", "change"), staff("steer"), staff()):
+        assert tell(other, verb).status_code == 403
+    assert len(heard) == 1
+    assert 'value="quiet"' not in staff("lines").client.get(PAGE).content.decode()
+
+
+def test_a_stop_asks_first(desk: PresenceWorker, heard: list[tuple[str, str]]) -> None:
+    boss = staff("lines", "steer")
+    assert "Yes, stop it" in tell(boss, "stop").content.decode()
+    assert heard == []
+    tell(boss, "stop", confirmed="yes")
+    assert heard == [("desk-1", "shutdown")]
+    assert "not there any more" in tell(boss, "quiet", worker="nobody").content.decode()
+    assert tell(boss, "kill-horse").status_code == 400
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("message", [{}, {"data": b"x"}, {"data": None}, {"data": b'{"command": []}'}, {"data": b"[]"}])
+def test_what_is_no_command_of_ours_is_left_to_rq(message: dict[str, Any]) -> None:
+    assert asks_for_quiet(message) is None
