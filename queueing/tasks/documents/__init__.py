@@ -9,6 +9,7 @@
     pictures.py         picture files as page pictures, with Pillow
     recognition.py      a page picture -> lines of text
         engine.py       the models that find and read lines, with rapidocr
+        spacing.py      the spaces of a line, by the gaps in its picture
         orientation.py  the side on which a page lies, judged by the text that can be read
         ink.py          marks like letters that no line explains
     layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py, tables.py

@@ -14,6 +14,8 @@ from typing import Any
 
 from PIL import Image
 
+from queueing.tasks.documents.spacing import with_spaces
+
 # Threads of a model: one per core, at most four. On two cores a single page is read in two thirds of the time.
 THREADS = min(4, os.cpu_count() or 1)
 FINDING_SIDE = 1280  # pixels of the long side in which lines are looked for; they are read in the picture as it is
@@ -23,11 +25,13 @@ STEP = 8
 LONG_STEP = 320  # pixels of the long side, as lines are looked for
 SHAPES = (8, 4, 2, 1.4, 1.25, 1)  # of sheets: long side by short side; 1.4 is A4, 1.25 is Letter
 GREY = 127  # what rapidocr itself puts beside a line: zero, for the model
+COLUMNS = 6  # of the recogniser, in a piece of the line that is as wide as high
 # The names are rapidocr's, and those of OpenVINO's properties. One request at a time, as fast as it can be; the threads
 # of two workers are not bound to the same cores.
 SETTINGS: dict[str, Any] = {
     "Global.log_level": "critical",
     "Global.max_side_len": FINDING_SIDE,
+    "Global.return_word_box": True,  # with the columns of the letters
     "Rec.rec_batch_num": 1,
     "EngineConfig.openvino.inference_num_threads": THREADS,
     "EngineConfig.openvino.performance_hint": "LATENCY",
@@ -83,7 +87,15 @@ def recognise(crops: Sequence[Any]) -> list[tuple[str, float]]:
     """The text and confidence (0..1) of each crop; the text is empty where nothing was read."""
     with _original_errors():
         found = _engine().recognize_txt(list(map(_widened, crops)))
-    return [(text.strip(), float(confidence)) for text, confidence in zip(found.txts, found.scores, strict=True)]
+    return [
+        (with_spaces(text.strip(), _middles(words), crop), float(confidence))
+        for text, confidence, words, crop in zip(found.txts, found.scores, found.word_results, crops, strict=True)
+    ]
+
+
+def _middles(words: Any) -> list[float]:
+    """Where each letter of a line is, from the left; in heights of the line."""
+    return [(column + 0.5) / COLUMNS for columns in words.word_cols or [] for column in columns]
 
 
 def _widened(crop: Any) -> Any:
