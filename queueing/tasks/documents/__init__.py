@@ -12,6 +12,7 @@
         spacing.py      the spaces of a line, by the gaps in its picture
         orientation.py  the side on which a page lies, judged by the text that can be read
         ink.py          marks like letters that no line explains
+        stamps.py       coloured ink across text, taken off and read apart
     layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py, tables.py
     searchable.py       page pictures and lines of text -> a searchable PDF
     page.py             the types that these modules share
