@@ -10,6 +10,7 @@
     recognition.py      a page picture -> lines of text
         engine.py       the models that find and read lines, with rapidocr
         spacing.py      the spaces of a line, by the gaps in its picture
+        strokes.py      the ink of a line, and how much of it was read
         orientation.py  the side on which a page lies, judged by the text that can be read
         ink.py          marks like letters that no line explains
         stamps.py       coloured ink across text, taken off and read apart

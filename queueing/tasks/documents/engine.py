@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from queueing.tasks.documents.spacing import with_spaces
+from queueing.tasks.documents.strokes import explained, ink_of
 
 # Threads of a model: one per core, at most four. On two cores a single page is read in two thirds of the time.
 THREADS = min(4, os.cpu_count() or 1)
@@ -25,6 +26,7 @@ STEP = 8
 LONG_STEP = 320  # pixels of the long side, as lines are looked for
 SHAPES = (8, 4, 2, 1.4, 1.25, 1)  # of sheets: long side by short side; 1.4 is A4, 1.25 is Letter
 GREY = 127  # what rapidocr itself puts beside a line: zero, for the model
+EXPLAINED = 0.9  # share of a line's ink that its letters explain if none was left out
 COLUMNS = 6  # of the recogniser, in a piece of the line that is as wide as high
 # The names are rapidocr's, and those of OpenVINO's properties. One request at a time, as fast as it can be; the threads
 # of two workers are not bound to the same cores.
@@ -87,10 +89,12 @@ def recognise(crops: Sequence[Any]) -> list[tuple[str, float]]:
     """The text and confidence (0..1) of each crop; the text is empty where nothing was read."""
     with _original_errors():
         found = _engine().recognize_txt(list(map(_widened, crops)))
-    return [
-        (with_spaces(text.strip(), _middles(words), crop), float(confidence))
-        for text, confidence, words, crop in zip(found.txts, found.scores, found.word_results, crops, strict=True)
-    ]
+    return list(map(_mended, found.txts, found.scores, map(_middles, found.word_results), map(ink_of, crops)))
+
+
+def _mended(text: str, confidence: float, middles: Sequence[float], ink: Any) -> tuple[str, float]:
+    """The text with its lost spaces, and a confidence that counts the ink that was left out."""
+    return with_spaces(text.strip(), middles, ink), float(confidence) * min(1, explained(ink, middles) / EXPLAINED)
 
 
 def _middles(words: Any) -> list[float]:

@@ -21,23 +21,19 @@ FIGURE_STEP = 1.3  # of the usual step from letter to letter: figures have one w
 MARK_GAP = 0.42  # between a figure and its mark a typewriter leaves nearly as much as this
 WIDE_SPACE = 1.5  # of the usual gap: a space between words that are set wide
 IDEOGRAMS = "\u2e80"  # from here on; their marks bring room along that is no space
-INK = 0.4  # of the darkest ink of the line; lighter is blur
-FAINTEST = 30  # levels of grey between paper and ink
-RULE = 0.75  # share of ink in a row of pixels that belongs to a rule, not to letters
-MIDDLE = (0.3, 0.85)  # of the height: letters and marks reach into it; what juts in from other lines does not
 CLOSING = frozenset("!?;:,)]}»”")  # a space before one is the typesetter's, not a word's
 
 
-def with_spaces(text: str, middles: Sequence[float], crop: Any) -> str:
+def with_spaces(text: str, middles: Sequence[float], ink: Any) -> str:
     """The text of a line with the spaces that its picture shows. `middles` tells where each letter is, from the left.
 
-    The picture is an array of height x width x colours.
+    The picture is a mask of the ink: see `strokes.py`.
     """
     letters = [letter for letter in text if not letter.isspace()]
     if len(letters) < 2 or len(letters) != len(middles) or max(letters) >= IDEOGRAMS:
         return text
     spaces = set(_places(text))
-    gaps = _gaps(letters, middles, spaces, list(_blanks(crop)))
+    gaps = _gaps(letters, middles, spaces, list(_blanks(ink)))
     if _is_set_wide(letters, gaps):
         found = _between_wide(spaces, gaps)
     else:
@@ -58,36 +54,15 @@ def _places(text: str) -> Iterator[int]:
 # The gaps in the picture
 
 
-def _blanks(crop: Any) -> Iterator[tuple[float, float]]:
+def _blanks(ink: Any) -> Iterator[tuple[float, float]]:
     """Left and right end of each stretch without ink that lies between ink."""
     import numpy as np
 
-    grey = crop.mean(axis=2)
-    height = len(grey)
-    difference = np.abs(grey - np.median(grey))
-    darkest = np.percentile(difference, 98)
-    if darkest < FAINTEST:
-        return
-    ink = difference > INK * darkest
-    ink[ink.mean(axis=1) > RULE] = False
-    columns = np.flatnonzero(_without_neighbours(ink).any(axis=0))
+    height = len(ink)
+    columns = np.flatnonzero(ink.any(axis=0))
     for left, right in pairwise(columns.tolist()):
         if right - left > 1:
             yield (left + 1) / height, right / height
-
-
-def _without_neighbours(ink: Any) -> Any:
-    """The ink without what belongs to the lines above and below: it touches the edge and does not reach the middle."""
-    import cv2
-    import numpy as np
-
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    tops = stats[:, cv2.CC_STAT_TOP]
-    bottoms = tops + stats[:, cv2.CC_STAT_HEIGHT]
-    height = len(ink)
-    juts_in = ((tops <= 1) & (bottoms <= MIDDLE[0] * height)) | ((bottoms >= height - 1) & (tops >= MIDDLE[1] * height))
-    juts_in[0] = True  # the paper
-    return ~juts_in[labels]
 
 
 def _gaps(
@@ -115,12 +90,11 @@ def _without_delay(letters: Sequence[str], middles: Sequence[float]) -> list[flo
 
 
 def _move_to_spaces(gaps: list[float], spaces: set[int]) -> None:
-    """A space that was recognised where no gap is takes the gap beside it: the places of letters are not exact."""
+    """A space that was recognised beside a wider gap takes that one: the places of letters are not exact."""
     for space in spaces:
-        if space < len(gaps) and gaps[space] < SLIGHTEST / 2:
-            for beside in (space - 1, space + 1):
-                if 0 < beside < len(gaps) - 1 and beside not in spaces and gaps[beside] > gaps[space]:
-                    gaps[space], gaps[beside] = gaps[beside], gaps[space]
+        for beside in (space - 1, space + 1):
+            if 0 < beside < len(gaps) - 1 and beside not in spaces and gaps[beside] > WIDE_SPACE * gaps[space]:
+                gaps[space], gaps[beside] = gaps[beside], gaps[space]
 
 
 # The gaps that are spaces

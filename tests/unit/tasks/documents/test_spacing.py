@@ -70,10 +70,10 @@ def test_a_rule_below_the_letters_hides_no_space() -> None:
 
 
 def test_a_line_without_ink_and_one_of_ideograms_stay_as_they_are() -> None:
-    empty = np.full((30, 200, 3), 255, np.uint8)
+    empty = np.zeros((30, 200), bool)
     assert with_spaces("ab", [0.5, 3], empty) == "ab"
     gap = empty.copy()
-    gap[5:25, 5:25] = gap[5:25, 150:170] = 0
+    gap[5:25, 5:25] = gap[5:25, 150:170] = True
     assert with_spaces("ab", [0.5, 5.3], gap) == "a b"
     assert with_spaces("灯塔", [0.5, 5.3], gap) == "灯塔"
     assert with_spaces("ab", [0.5], gap) == "ab"
