@@ -15,7 +15,7 @@ from queueing.checking.pool import checkers
 from queueing.conf import conf
 from queueing.sizes import readable_size
 
-HEAD = 4096  # bytes at the beginning of a file that are matched against `refused_heads`
+HEAD = 16_384  # bytes at the beginning of a file that are matched against `refused_heads`
 
 UNKNOWN = ".bin"  # the ending of a file that no pattern recognises
 

@@ -30,9 +30,9 @@ def tiff(*pages: Image.Image, **options: Any) -> bytes:
     return saved(pages[0], "TIFF", save_all=True, append_images=pages[1:], **options)
 
 
-def pdf(*objects: str | bytes, trailer: str = "") -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue."""
-    body, offsets = b"%PDF-1.7\n", []
+def pdf(*objects: str | bytes, trailer: str = "", before: bytes = b"") -> bytes:
+    """A PDF of these objects, numbered from 1; the first is the catalogue. `before` is in front of its header."""
+    body, offsets = before + b"%PDF-1.7\n", []
     for number, value in enumerate(objects, 1):
         offsets.append(len(body))
         content = value if isinstance(value, bytes) else value.encode("latin-1")
@@ -50,12 +50,12 @@ def pdf(*objects: str | bytes, trailer: str = "") -> bytes:
 CATALOGUE = "<< /Type /Catalog /Pages 2 0 R >>"
 
 
-def pdf_of_sizes(*sizes: tuple[float, float], count: int | None = None) -> bytes:
+def pdf_of_sizes(*sizes: tuple[float, float], count: int | None = None, before: bytes = b"") -> bytes:
     """A PDF with one empty page of each size in points, which says that it has `count`."""
     kids = " ".join(f"{number} 0 R" for number in range(3, 3 + len(sizes)))
     tree = f"<< /Type /Pages /Kids [{kids}] /Count {len(sizes) if count is None else count} >>"
     pages = [f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] >>" for width, height in sizes]
-    return pdf(CATALOGUE, tree, *pages)
+    return pdf(CATALOGUE, tree, *pages, before=before)
 
 
 def filled_form(value: str) -> bytes:

@@ -10,8 +10,11 @@
     recognition.py      a page picture -> lines of text
         engine.py       finds and reads lines with the models
         models.py       the models, loaded before a worker forks
+        spacing.py      the spaces of a line, by the gaps in its picture
+        strokes.py      the ink of a line, and how much of it was read
         orientation.py  the side on which a page lies, judged by the text that can be read
         ink.py          marks like letters that no line explains
+        stamps.py       coloured ink across text, taken off and read apart
     layout.py           lines of text -> rows and paragraphs in reading order; reading_order.py, tables.py
     searchable.py       page pictures and lines of text -> a searchable PDF
     page.py             the types that these modules share

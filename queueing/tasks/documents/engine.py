@@ -9,6 +9,8 @@ from PIL import Image
 
 from queueing.tasks.documents import models
 from queueing.tasks.documents.models import FINDING_SIDE, LINE_HEIGHT, LINE_STEP
+from queueing.tasks.documents.spacing import with_spaces
+from queueing.tasks.documents.strokes import explained, ink_of
 
 # The models keep memory for each shape that they have seen, so they are shown few. Lines are read one by one, which
 # takes no longer, and are made so many times wider than high: 8, 16, 24 and so on. Pages are laid on sheets.
@@ -16,6 +18,8 @@ STEP = LINE_STEP // LINE_HEIGHT
 LONG_STEP = 320  # pixels of the long side, as lines are looked for
 SHAPES = (2, 1.25, 1)  # of sheets: long side by short side. rapidocr makes small ones larger, and long ones huge
 GREY = 127  # what rapidocr itself puts beside a line: zero, for the model
+EXPLAINED = 0.9  # share of a line's ink that its letters explain if none was left out
+COLUMNS = 6  # of the recogniser, in a piece of the line that is as wide as high
 
 # A box is four corners (x, y), clockwise from the top left of the text; an array of numpy, or `Corners`.
 
@@ -45,7 +49,17 @@ def recognise(crops: Sequence[Any]) -> list[tuple[str, float]]:
     """The text and confidence (0..1) of each crop; the text is empty where nothing was read."""
     with _original_errors():
         found = models.loaded().recognize_txt(list(map(_widened, crops)))
-    return [(text.strip(), float(confidence)) for text, confidence in zip(found.txts, found.scores, strict=True)]
+    return list(map(_mended, found.txts, found.scores, map(_middles, found.word_results), map(ink_of, crops)))
+
+
+def _mended(text: str, confidence: float, middles: Sequence[float], ink: Any) -> tuple[str, float]:
+    """The text with its lost spaces, and a confidence that counts the ink that was left out."""
+    return with_spaces(text.strip(), middles, ink), float(confidence) * min(1, explained(ink, middles) / EXPLAINED)
+
+
+def _middles(words: Any) -> list[float]:
+    """Where each letter of a line is, from the left; in heights of the line."""
+    return [(column + 0.5) / COLUMNS for columns in words.word_cols or [] for column in columns]
 
 
 def _widened(crop: Any) -> Any:

@@ -1,5 +1,6 @@
 """The layout of a page: orders its lines of text into rows and paragraphs, and joins these to text."""
 
+import cmath
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,9 @@ WORD_GAP = 1.0  # pieces on one level belong to one line if the gap between them
 SHARED_WIDTH = 0.5  # boxes are above each other if they share more width than this, else beside each other
 PARAGRAPH_GAP = 0.4  # a paragraph begins where the gap between rows exceeds the usual gap by more than this
 HEADING_GAP = 1.5  # the gap between a heading and its text is smaller than this
+ASKEW = math.radians(8)  # a line that is turned by more than this against the page is a stamp
+LONG = 1.5  # width by height of a line whose angle is exact enough to say so
+TALL = 1.5  # what covers other lines is at least so high
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Piece:
 
     line: Line
     box: Box
+    is_askew: bool = False  # against the page
 
     @property
     def middle(self) -> float:
@@ -53,10 +58,19 @@ class Row:
 
 
 def rows(lines: Sequence[Line]) -> list[Row]:
-    """The rows of a page in reading order, made from its lines."""
+    """The rows of a page in reading order, made from its lines. What lies across other lines comes last."""
     if not lines:
         return []
-    levels = list(_rows_by_level(_levels(_straightened(lines))))
+    pieces = _straightened(lines)
+    across = [piece for piece in pieces if _is_across(piece, pieces)]
+    text = [piece for piece in pieces if piece not in across]
+    return [*_ordered(text), *_ordered(across)]
+
+
+def _ordered(pieces: Sequence[Piece]) -> list[Row]:
+    if not pieces:
+        return []
+    levels = list(_rows_by_level(_levels(pieces)))
     boxes = list(_boxes(levels))
     found = list(chain.from_iterable(levels))
     return [found[index] for index in reading_order(boxes, tolerance=SHARED_WIDTH)]
@@ -84,6 +98,21 @@ def _gap(above: Row, below: Row) -> float | None:
 # Lines -> levels
 
 
+def _is_across(piece: Piece, pieces: Sequence[Piece]) -> bool:
+    """True for a stamp: it is askew, or covers the middle of two other lines. In a row it would push these apart."""
+    if piece.is_askew or piece.line.is_stamp:
+        return True
+    left, top, right, bottom = piece.box
+    if bottom - top < TALL:
+        return False
+    covered = [
+        other
+        for other in pieces
+        if top < other.middle < bottom and min(right, other.box[2]) - max(left, other.box[0]) > SHARED_WIDTH
+    ]
+    return len(covered) > 2  # the piece itself is one
+
+
 def _straightened(lines: Sequence[Line]) -> list[Piece]:
     """The lines from top to bottom, with their boxes on a page that is turned level."""
     height = statistics.median(math.dist(line.corners[0], line.corners[3]) for line in lines) or 1
@@ -92,7 +121,9 @@ def _straightened(lines: Sequence[Line]) -> list[Piece]:
     for line in lines:
         points = [complex(x, y) * turn for x, y in line.corners]
         xs, ys = [point.real for point in points], [point.imag for point in points]
-        pieces.append(Piece(line, (min(xs), min(ys), max(xs), max(ys))))
+        along, down = points[1] - points[0], points[3] - points[0]
+        is_askew = abs(cmath.phase(along or 1)) > ASKEW and abs(along) > LONG * abs(down)
+        pieces.append(Piece(line, (min(xs), min(ys), max(xs), max(ys)), is_askew))
     return sorted(pieces, key=lambda piece: piece.middle)
 
 

@@ -29,6 +29,7 @@ PROPERTIES: dict[str, Any] = {
 SETTINGS: dict[str, Any] = {  # the names are rapidocr's
     "Global.log_level": "critical",
     "Global.max_side_len": FINDING_SIDE,
+    "Global.return_word_box": True,  # with the columns of the letters
     "Rec.rec_batch_num": 1,
 } | {f"EngineConfig.openvino.{name.lower()}": value for name, value in PROPERTIES.items()}
 

@@ -21,6 +21,7 @@ class Line:
     text: str
     confidence: float  # 0..1
     corners: Corners  # in pixels of the page picture
+    is_stamp: bool = False  # it lies across other lines
 
     @property
     def box(self) -> tuple[float, float, float, float]:

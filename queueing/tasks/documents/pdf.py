@@ -1,5 +1,6 @@
 """PDF files as page pictures, rendered by PDFium."""
 
+import io
 import math
 import threading
 from collections.abc import Iterator
@@ -23,11 +24,29 @@ pdfium_lock = threading.RLock()
 PAPER_LIMITS = (72.0, 14_400.0)  # points; the upper limit is that of PDF readers (PDF Reference 1.7, appendix C)
 
 
+class FromHeader(io.RawIOBase):
+    """A file from the header of the PDF on. PDFium looks for the header in the first kilobyte only."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file, self._start = file, start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset + self._start if whence == io.SEEK_SET else offset, whence) - self._start
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
 @contextmanager
-def open_pdf(file: BinaryIO) -> Iterator[Document]:
-    """Open and check a PDF. Raises UnusableInput if it is damaged, protected, empty, or longer than MAX_PAGES."""
+def open_pdf(file: BinaryIO, start: int = 0) -> Iterator[Document]:
+    """Open and check a PDF whose header begins at `start`.
+
+    Raises UnusableInput if it is damaged, protected, empty, or longer than MAX_PAGES.
+    """
     # Both names live as long as this generator, so they outlive the document: PDFium calls them to read the file.
-    access, _callback = get_bufreader(file)
+    access, _callback = get_bufreader(FromHeader(file, start) if start else file)
     with pdfium_lock:
         pdf = _load(access)
     try:

@@ -1,23 +1,25 @@
 """A page picture -> its lines of text.
 
-1. Find the lines, and look again where there is ink that none of them explains.
-2. Turn the page upright.
-3. Recognise the lines.
+1. Take off the stamps.
+2. Find the lines, and look again where there is ink that none of them explains.
+3. Turn the page upright.
+4. Recognise the lines, and those of the stamps.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import Any
 
 from PIL import Image
 
-from queueing.tasks.documents import engine, ink
+from queueing.tasks.documents import engine, ink, stamps
 from queueing.tasks.documents.orientation import Turn, turn_of
 from queueing.tasks.documents.page import Corners, Line
 
 BATCH = 6  # lines between two reports
 SURE_ENOUGH = 0.5  # least confidence (0..1) of a line; anything less is taken for a stain
+STAMP_SURE = 0.9  # likewise, of a line of a stamp, which the text below has torn
 SMALLEST_SIDE = 16  # pixels; a smaller picture is not searched for text
 FINDING = 0.4  # share of a page's time that goes into finding its lines
 
@@ -36,17 +38,28 @@ def read(picture: Image.Image, report: Callable[[float], None]) -> Reading:
     """Read a page. `report` gets the fraction done (0..1) every few seconds or sooner; its exceptions pass through."""
     if min(picture.size) < SMALLEST_SIDE:
         return Reading(picture)
-    boxes = _find(picture)
-    turn = turn_of(picture, boxes)
+    parts = stamps.parted(picture)
+    text = parts.text if parts else picture
+    boxes = _find(text)
+    turn = turn_of(text, boxes)
     if turn != Turn.NONE:
         report(FINDING / 2)
-        picture = picture.transpose(Image.Transpose(turn))
-        boxes = _find(picture)
+        picture, text = picture.transpose(Image.Transpose(turn)), text.transpose(Image.Transpose(turn))
+        boxes = _find(text)
     report(FINDING)
-    found = _recognise(picture, boxes, lambda fraction: report(FINDING + (1 - FINDING) * fraction))
+    found = _recognise(text, boxes, lambda fraction: report(FINDING + (1 - FINDING) * fraction))
     lines = [line for line in found if line.text and line.confidence >= SURE_ENOUGH]
+    if parts:
+        lines += _stamped(parts.stamps if turn == Turn.NONE else parts.stamps.transpose(Image.Transpose(turn)))
     has_ink = not lines and bool(ink.unexplained(engine.pixels_of(picture), []))
     return Reading(picture, lines, _unread(found, lines), has_ink)
+
+
+def _stamped(picture: Image.Image) -> list[Line]:
+    """The lines of the stamps, which stand alone in this picture."""
+    boxes = engine.find_lines(engine.pixels_of(picture))
+    found = _recognise(picture, boxes, lambda _: None)
+    return [replace(line, is_stamp=True) for line in found if line.text and line.confidence >= STAMP_SURE]
 
 
 def _find(picture: Image.Image) -> list[Any]:

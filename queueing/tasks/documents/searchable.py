@@ -8,7 +8,9 @@ pdfrenderer.cpp). PDFium still requires a real font file, and gets the small one
 import ctypes
 import io
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,6 +43,9 @@ end
 # for no character, then ASCII from the space on.
 GLYPH = "M"
 TO_GLYPH = (ord(GLYPH) - ord(" ") + 3).to_bytes(2, "big") * 0x10000
+# A word with the space behind it; of scripts without spaces each letter.
+WORD, WHOLE = re.compile(r"[\u2e80-\U0003ffff]\s*|[^\s\u2e80-\U0003ffff]+\s*"), re.compile(r".+", re.DOTALL)
+MOST_DROP = 0.3  # of its height: a line that drops or climbs by more is written word by word
 BASELINE = 0.2  # the baseline's distance from the lower edge of a line, as a share of the line's height
 
 
@@ -70,7 +75,7 @@ class SearchablePdf:
         with pdfium_lock:
             page = self._pdf.new_page(width, height)
             page.insert_obj(_image_object(self._pdf, jpeg, pdfium.PdfMatrix().scale(width, height)))
-            for line in lines:
+            for line in chain.from_iterable(map(_level, lines)):
                 page.insert_obj(self._text_object(line, points, height))
             page.gen_content()
             page.close()
@@ -87,11 +92,10 @@ class SearchablePdf:
             return buffer.getvalue()
 
     def _text_object(self, line: Line, points: float, page_height: float) -> Any:
-        """The line as text, with its width and its angle in the picture. `points` is points per pixel."""
+        """The level line as text, with its width in the picture. `points` is points per pixel."""
         top_left, _, bottom_right, bottom_left = line.corners
-        size = max(math.dist(top_left, bottom_left) * points, 1)
-        width = max(math.dist(bottom_left, bottom_right) * points, 1)
-        angle = math.atan2(bottom_left[1] - bottom_right[1], bottom_right[0] - bottom_left[0])  # counter-clockwise
+        size = max((bottom_left[1] - top_left[1]) * points, 1)
+        width = max((bottom_right[0] - bottom_left[0]) * points, 1)
         codes = _codes(line.text)
         raw = pdfium_c.FPDFPageObj_CreateTextObj(self._pdf, self._font, size)
         pdfium_c.FPDFText_SetCharcodes(raw, codes, len(codes))
@@ -101,10 +105,27 @@ class SearchablePdf:
             pdfium.PdfMatrix()
             .translate(0, BASELINE * size)
             .scale(width / (size * self._code_width * len(codes)), 1)
-            .rotate(math.degrees(angle), ccw=True)
             .translate(bottom_left[0] * points, page_height - bottom_left[1] * points)
         )
         return text
+
+
+def _level(line: Line) -> Iterator[Line]:
+    """The line as level text: as a whole, or word by word if it is too much askew.
+
+    Poppler takes letters on a slanted base for many lines of a letter or two, so it finds no word of them.
+    """
+    top_left, _, bottom_right, bottom_left = (complex(*corner) for corner in line.corners)
+    height, along = abs(bottom_left - top_left), bottom_right - bottom_left
+    words = list(WORD.finditer(line.text)) if abs(along.imag) > MOST_DROP * height else []
+    if len(words) < 2:
+        words = list(WHOLE.finditer(line.text))
+    for word in words:
+        ends = [bottom_left + along * place / len(line.text) for place in word.span()]
+        left, right = sorted(end.real for end in ends)
+        base = (ends[0].imag + ends[1].imag) / 2
+        corners = (left, base - height), (right, base - height), (right, base), (left, base)
+        yield Line(word[0], line.confidence, corners)
 
 
 def _load_font(pdf: Any) -> tuple[Any, float]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from queueing.exceptions import UnusableInput
+from queueing.forms import HEAD
 from queueing.tasks.documents.page import Document
 from queueing.tasks.documents.pdf import open_pdf
 from queueing.tasks.documents.pictures import open_pictures
@@ -27,9 +28,10 @@ PICTURES = {
     rb"BM.{12}[\x0c(4@l|]\x00\x00\x00": "BMP",
     rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51": "JPEG2000",
 }
-# Readers accept the PDF header anywhere in the first kilobyte (PDF Reference 1.7, appendix H, note 13).
-KILOBYTE = 1024
-PDF = rb".{0,%d}%%PDF-" % (KILOBYTE - len(b"%PDF-"))
+# Mail and print servers leave their own lines before a PDF. Readers accept a kilobyte of them (PDF Reference 1.7,
+# appendix H, note 13), some any number.
+PDF_HEADER = b"%PDF-"
+PDF = rb".{0,%d}%b" % (HEAD - len(PDF_HEADER), PDF_HEADER)
 NO_SIGNATURE = rb"(?!%b|%b)" % (b"|".join(PICTURES), PDF)
 ENDINGS = {
     "PNG": ".png",
@@ -51,12 +53,12 @@ def open_document(file: BinaryIO) -> AbstractContextManager[Document]:
 
     Raises UnusableInput with a sentence for the visitor, here or when the `with` block is entered.
     """
-    head = file.read(KILOBYTE)
+    head = file.read(HEAD)
     file.seek(0)
     for pattern, kind in PICTURES.items():
         if re.match(pattern, head, re.DOTALL):
             return open_pictures(file, kind)
-    if b"%PDF-" in head:
+    if (start := head.find(PDF_HEADER)) >= 0:
         scan_pdf(file)
-        return open_pdf(file)
+        return open_pdf(file, start)
     raise UnusableInput(NO_DOCUMENT)

@@ -25,12 +25,15 @@ logger = logging.getLogger("queueing")
 
 TEXT_FILE = "text.txt"
 PDF_FILE = "searchable.pdf"
-DOUBTFUL = 0.9  # confidence: prose that is read right lies at 0.97 and above, garbage at 0.6 to 0.85
-MUCH = 0.2  # share of the lines of a page that could not be read
-UNREAD = (
-    "There is something on this page, but no writing that we can read. "
-    "We read Latin letters, Chinese and Japanese, in print."
-)
+# Confidence of a page. From 0.98 on at most one word in sixteen is wrong, at 0.93 one in three, below 0.9 more, up to
+# all of them in writing that the models do not know: see docs/accuracy.md.
+DOUBTFUL = 0.95
+MUCH, MOST = 0.2, 0.5  # shares of the lines of a page that could not be read
+WE_READ = "We read Latin letters, Chinese and Japanese, in print."
+UNREAD = f"There is something on this page, but no writing that we can read. {WE_READ}"
+MOSTLY_UNREAD = f"Most of this page looks like writing that we cannot read. {WE_READ}"
+NOT_UNDERSTOOD = "This page was probably not understood everywhere. Please compare its text with the picture."
+DOUBTS = {UNREAD, MOSTLY_UNREAD, NOT_UNDERSTOOD}
 SHOWN_WIDTH = 1200  # pixels; greatest width of a picture on the result page
 
 
@@ -44,6 +47,7 @@ class Page:
     height: int = 0
     text: str = ""
     confidence: float | None = None  # 0..1; None without text
+    doubtful: bool = False  # some of its text is probably wrong or missing
     lines: list[dict[str, Any]] = field(default_factory=list)  # in reading order
     readable: bool = True
     note: str = ""
@@ -66,6 +70,7 @@ def read_document(context: Context) -> dict[str, Any]:
     lines = [line for page in pages for line in page.lines]
     return {
         "pages": [asdict(page) for page in pages],
+        "doubtful_pages": sum(page.doubtful for page in pages),
         "confidence": _confidence((line["text"], line["confidence"]) for line in lines),
         "text_file": TEXT_FILE,
         "pdf_file": PDF_FILE,
@@ -100,6 +105,7 @@ def _readable_page(context: Context, number: int, reading: Reading, rows: Sequen
     shown = _shrunk(reading.picture)
     confidence = _confidence((line.text, line.confidence) for line in lines)
     name = f"page-{number}.jpg"
+    note = _note(reading, confidence)
     context.save_file(name, _jpeg(shown), "image/jpeg")
     return Page(
         number=number,
@@ -108,8 +114,9 @@ def _readable_page(context: Context, number: int, reading: Reading, rows: Sequen
         height=shown.height,
         text=layout.text(rows),
         confidence=confidence,
+        doubtful=note in DOUBTS,
         lines=[_line(line, reading.picture.size) for line in lines],
-        note=_note(reading, confidence),
+        note=note,
     )
 
 
@@ -117,9 +124,9 @@ def _note(reading: Reading, confidence: float | None) -> str:
     """A warning for the visitor about the text of this page; empty if there is none."""
     if confidence is None:
         return UNREAD if reading.has_ink else "No text was found on this page."
-    if confidence < DOUBTFUL or reading.unread > MUCH:
-        return "This page was probably not understood everywhere. Please compare its text with the picture."
-    return ""
+    if reading.unread > MOST:
+        return MOSTLY_UNREAD
+    return NOT_UNDERSTOOD if confidence < DOUBTFUL or reading.unread > MUCH else ""
 
 
 def _lines_of(rows: Iterable[layout.Row]) -> list[Line]:

@@ -1,6 +1,6 @@
 // The chosen file, looked at before it travels. The server checks the same again.
 
-const HEAD = 4096; // bytes of a file that tell what it is, as on the server
+const HEAD = 16384; // bytes of a file that tell what it is, as on the server
 
 // The reason why the file cannot be sent, as a sentence; "" when it can be.
 export async function troubleWith(file, { maxBytes, refusedHeads }) {

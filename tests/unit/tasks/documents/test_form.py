@@ -22,6 +22,8 @@ A4 = (595, 842)
 GOOD = {
     "pdf": documents.pdf_of_sizes(A4, A4),
     "pdf behind other bytes": b"\xef\xbb\xbf\n" + documents.pdf_of_sizes(A4),
+    "pdf behind the lines of a print server": b"@PJL SET COPIES=1\r\n" * 300 + documents.pdf_of_sizes(A4),
+    "pdf whose offsets count what is before it": documents.pdf_of_sizes(A4, before=b"Received: by mail\r\n" * 200),
     "png": documents.saved(PAGE, "PNG"),
     "png, transparent": documents.saved(PAGE.convert("RGBA"), "PNG"),
     "jpeg": documents.saved(PAGE, "JPEG"),
@@ -53,6 +55,7 @@ BAD = {
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UNKNOWN),
     "mp4": (b"\0\0\0\x18ftypisom" + bytes(100), UNKNOWN),
     "text that begins like a bitmap": (b"BMW 320, one owner, 1998\n", UNKNOWN),
+    "pdf behind too much": (bytes(20_000) + documents.pdf_of_sizes(A4), UNKNOWN),
     "other riff": (b"RIFF\x10\0\0\0WAVEfmt " + bytes(20), UNKNOWN),
     "pdf, nothing behind its header": (b"%PDF-1.7\n", DAMAGED_PDF),
     "pdf, noise": (b"%PDF-1.7\n" + bytes(range(256)) * 20, DAMAGED_PDF),

@@ -142,6 +142,13 @@ def test_double_spacing_is_no_paragraph_at_each_line() -> None:
     assert text(*(line(f"a{number}", 0, 60 * number, 300) for number in range(4))) == "a0\na1\na2\na3"
 
 
+def test_what_lies_across_other_lines_comes_last() -> None:
+    page = column("a", 0, 0, 5)
+    tall = Line("seal", 0.9, ((100.0, 20.0), (200.0, 20.0), (200.0, 90.0), (100.0, 90.0)))
+    askew = Line("PAID", 0.9, ((310.0, 60.0), (390.0, 30.0), (400.0, 55.0), (320.0, 85.0)))
+    assert words(*page, tall, askew) == "a0 a1 a2 a3 a4 seal PAID"
+
+
 def test_an_order_is_found_even_where_the_rules_go_in_a_circle() -> None:
     boxes = [(0, 40, 30, 50), (20, 30, 60, 40), (50, 20, 90, 30), (80, 10, 110, 20), (-50, 45, -5, 55), (5, 0, 200, 5)]
     assert sorted(reading_order(boxes, tolerance=1)) == list(range(6))

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from queueing.tasks.documents import ink, layout, recognition
 from queueing.tasks.documents.source import open_document
-from queueing.tasks.documents.task import UNREAD, read_document
+from queueing.tasks.documents.task import DOUBTS, read_document
 from tests.support import documents
 from tests.support.fonts import face
 from tests.support.paths import ROOT
@@ -102,7 +102,29 @@ def test_ink_in_no_line_is_found_and_what_is_no_letter_is_not() -> None:
 
 def test_a_page_that_reads_as_garbage_says_so(page_of: Callable[[bytes], dict[str, Any]]) -> None:
     page = page_of(documents.saved(ImageOps.mirror(documents.drawn()), "PNG"))
-    assert "probably not understood" in page["note"] or page["note"] == UNREAD
+    assert page["note"] in DOUBTS
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Смотритель маяка считал каждое судно возле моста.", "Весной гавань пахнет смолой, канатами и краской."],
+        ["Φύλακας του φάρου μετρούσε κάθε πλοίο.", "Την άνοιξη το λιμάνι μυρίζει πίσσα και μπογιά."],
+    ],
+    ids=["Cyrillic", "Greek"],
+)
+def test_writing_that_the_models_do_not_know_is_said_to_be_that(
+    page_of: Callable[[bytes], dict[str, Any]], lines: list[str]
+) -> None:
+    page = page_of(documents.saved(drawn(lines, face("DejaVuSans", 24), (900, 240)), "PNG"))
+    assert page["doubtful"]
+    assert page["note"] in DOUBTS
+    assert page["confidence"] is None or page["confidence"] < 0.9
+
+
+def test_letters_of_another_script_do_not_count_as_read() -> None:
+    page = drawn(["Смотритель маяка считал каждое судно возле моста."], face("DejaVuSans", 24), (900, 240))
+    assert recognition.read(page, lambda _: None).unread == 1
 
 
 def test_a_page_that_is_read_has_no_note(page_of: Callable[[bytes], dict[str, Any]]) -> None:
