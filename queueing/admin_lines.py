@@ -35,6 +35,11 @@ class LineForm(Form):
         fields = ("state", "sentence", "opens_at", "draining", *LIMITS)
         widgets = {"sentence": forms.Textarea(attrs={"rows": 3, "cols": 60})}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True  # changed is what differs from what this member of staff was shown
+
     def clean(self) -> dict[str, Any]:
         """Refuse all while Redis is away, and what the state does not allow."""
         values = super().clean() or {}

@@ -27,16 +27,28 @@ def page() -> str:
 
 def send(visitor: Visitor, **values: Any) -> str:
     """Save the form with these values; the others stay as they are."""
+    return save(visitor, shown(), **values)
+
+
+def shown() -> dict[str, Any]:
+    """The values in the form, as it is opened now."""
     line = steering.row_of("probe")
-    data = {name: getattr(line, name) for name in ("state", "sentence", *LIMITS)} | values
-    answer = visitor.client.post(
-        page(), {name: value for name, value in data.items() if value is not None}, follow=True
-    )
-    return answer.content.decode()
+    values: dict[str, Any] = {name: getattr(line, name) for name in ("state", "sentence", *LIMITS)}
+    values |= {"draining": "on"} if line.draining else {}
+    if line.opens_at:
+        values |= {"opens_at_0": f"{line.opens_at:%Y-%m-%d}", "opens_at_1": f"{line.opens_at:%H:%M:%S}"}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def save(visitor: Visitor, opened: dict[str, Any], **values: Any) -> str:
+    """Send a form that was opened with these values."""
+    data = {f"initial-{name}": value for name, value in opened.items()} | opened | values
+    return visitor.client.post(page(), data, follow=True).content.decode()
 
 
 def test_staff_steer_a_line_and_it_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     steerer = staff("view_line", "change_line")
+    assert 'name="initial-state"' in steerer.client.get(page()).content.decode()
     with caplog.at_level("INFO", "queueing.audit"):
         assert "was changed successfully" in send(steerer, state="paused", sentence="Soup.", max_running=3)
     found = levers.read(connection(), "probe")
@@ -49,9 +61,9 @@ def test_staff_steer_a_line_and_it_stands_in_the_log(caplog: pytest.LogCaptureFi
 
 def test_two_members_of_staff_do_not_undo_each_other() -> None:
     """The one opened the form before the other one paused the line."""
-    steerer = staff("view_line", "change_line")
+    opened = shown()
     set_levers(state="paused")
-    send(steerer, state="paused", sentence="Soup.")
+    save(staff("view_line", "change_line"), opened, sentence="Soup.")
     line = Line.of("probe")
     assert (line.state, line.sentence) == ("paused", "Soup.")
 
