@@ -16,8 +16,8 @@ LOOKED_AT = 20  # rows below a blank line that are examined
 BLOCK = 1024**2
 NUMERIC = 0.8  # least share of numbers in a column of numbers, in the first rows
 TOTAL = re.compile(
-    r"(?:(?:grand|sub)[ -]?)?(?:totals?|sum|average|mean)\b.*|gesamt\w*|summe\w*|insgesamt|total(?:e|es|en)?|somma|"
-    r"suma|всего|итого|合计|总计|合計|합계",
+    r"(?:(?:grand|sub)[ -]?)?totals?:?|sum:?|summen?:?|gesamt(?:summe)?:?|insgesamt:?|total(?:e|es)?:?|somma:?|suma:?|"
+    r"всего:?|итого:?|合计|总计|合計|합계",  # Russian
     re.IGNORECASE,
 )
 
@@ -35,42 +35,53 @@ def end_at_blank_row(path: Path, dialect: Dialect) -> tuple[int | None, list[Apa
     """The byte where the table ends at a blank row, and what stands below it; (None, []) if rows go on."""
     if dialect.width < 2:
         return None, []
-    numeric = _numeric_columns(dialect)
-    for start in _blank_lines(path, dialect.marks.delimiter.encode()):
+    for start, line in _blank_lines(path, dialect):
         below = _rows_from(path, dialect, start)
+        numeric = _numeric_columns(dialect.rows[: max(line - dialect.line, 1)], dialect.width)
         if below and (what := _what(below, dialect, numeric)):
-            count = sum(1 for _ in _all_rows(path, dialect, start)) if what == "second table" else len(below)
+            count = _count_lines(path, start) if len(below) == LOOKED_AT else len(below)
             return start, [Apart(what, below[:SHOWN], count)]
     return None, []
 
 
-def _numeric_columns(dialect: Dialect) -> set[int]:
-    """The columns that hold numbers in the first rows."""
+def _numeric_columns(rows: list[Cells], width: int) -> set[int]:
+    """The columns that hold numbers in these rows."""
     found = set()
-    for column in range(dialect.width):
-        cells = [row[column] for row in dialect.rows if column < len(row) and row[column].strip()]
+    for column in range(width):
+        cells = [row[column] for row in rows if column < len(row) and row[column].strip()]
         if len(cells) >= 2 and sum(map(is_number, cells)) >= NUMERIC * len(cells):
             found.add(column)
     return found
 
 
-def _blank_lines(path: Path, delimiter: bytes) -> Iterator[int]:
-    """The places behind lines inside the file that hold blanks and delimiters only, in bytes: the first BLANKS."""
-    count, offset, before = 0, 0, b""
+def _blank_lines(path: Path, dialect: Dialect) -> Iterator[tuple[int, int]]:
+    """The places behind the first BLANKS lines of data that hold blanks and delimiters only: byte, number of line."""
+    delimiter, count, line = dialect.marks.delimiter.encode(), 0, dialect.line
     # Finding two bytes is ten times as fast as the pattern, which is needed for a few blocks only.
     likely = [b"\n\n", b"\n\r\n", b"\n" + delimiter]
     pattern = re.compile(rb"\n[ \t%s]*\r?(?=\n)" % re.escape(delimiter))
     with path.open("rb") as file:
+        for _ in range(dialect.line):
+            file.readline()
+        offset, before = file.tell(), b""
         while block := file.read(BLOCK):
             text = before + block
             if any(pair in text for pair in likely):
                 for found in pattern.finditer(text):
-                    yield offset - len(before) + found.end() + 1
+                    yield offset - len(before) + found.end() + 1, line + text.count(b"\n", 0, found.start())
                     count += 1
                     if count == BLANKS:
                         return
             offset += len(block)
-            before = text[-1:]
+            before = text[max(text.rfind(b"\n"), len(text) - 4096) :]  # a blank line may lie across two blocks
+            line += text.count(b"\n") - before.count(b"\n")
+
+
+def _count_lines(path: Path, start: int) -> int:
+    """The number of lines from this place on that are not blank: about the number of rows."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return sum(not line.isspace() for line in file)
 
 
 def _all_rows(path: Path, dialect: Dialect, start: int) -> Iterator[Cells]:
@@ -111,7 +122,9 @@ def end_of_rows(path: Path, dialect: Dialect) -> tuple[int | None, list[Apart]]:
     """The byte where totals and notes begin in the last lines, and what they are; (None, []) if there are none."""
     if dialect.width < 2:
         return None, []
-    size, numeric = path.stat().st_size, _numeric_columns(dialect)
+    if any(row and TOTAL.fullmatch(row[0].strip()) for row in dialect.rows[:-3]):
+        return None, []  # totals stand among the rows
+    size, numeric = path.stat().st_size, _numeric_columns(dialect.rows, dialect.width)
     with path.open("rb") as file:
         start = max(0, size - TAIL)
         file.seek(start)

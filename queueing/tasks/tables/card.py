@@ -44,8 +44,6 @@ def _gist(column: Json, top: list[Json], present: int) -> str:
 
 def _facts(column: Json) -> dict[str, str]:
     facts = {"Missing": _missing(column), "Different values": _distinct(column)}
-    if (word := column.get("missing_word")) and word not in column["missing_written_as"]:
-        facts["Read as missing"] = short(word)
     if "quantiles" in column:
         facts |= _measured(column)
     elif "longest" in column:

@@ -91,10 +91,12 @@ DECIMALS: Values = (
     ("point", "Point: 1,234.5"),
     ("comma", "Comma: 1.234,5"),
 )
+DECIMAL_MARKS = {"point": ".", "comma": ","}
 DATES: Values = (
     (AUTO, "Find out for each column"),
     ("day", "Day first: 31/12/2024"),
     ("month", "Month first: 12/31/2024"),
+    ("year", "Year first: 24/12/31"),
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from queueing.tasks.tables import moments, numeric
-from queueing.tasks.tables.choices import AUTO, Choices
+from queueing.tasks.tables.choices import AUTO, DECIMAL_MARKS, Choices
 from queueing.tasks.tables.distribution import distributions
 from queueing.tasks.tables.loading import BLANKS, Table
 from queueing.tasks.tables.moments import DateStyle
@@ -14,6 +14,8 @@ from queueing.tasks.tables.numeric import NumberStyle, quoted
 
 ENOUGH = 0.95  # least share of readable values in a column of numbers, or of dates
 TOP = 20  # frequent values listed in profile.json
+# Whether a text begins or ends with one of BLANKS: all but the last of them sort before "!".
+AT_ITS_ENDS = f"value < '!' OR value[-1] < '!' OR value[1] = {quoted(BLANKS[-1])} OR value[-1] = {quoted(BLANKS[-1])}"
 SHOWN = 100  # characters kept of a value
 SAMPLE, UNREAD = 300, 100  # values looked at: the most frequent ones, and those that did not fit
 UNREAD_AT_MOST = 1_000  # values that did not fit, fetched
@@ -29,9 +31,9 @@ PRESENT = f"value NOT IN ('', {', '.join(map(quoted, MISSING))})"
 # it is the only one that repeats.
 LIKELY = {
     "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "?", "*", "**", "***", "x", "n.a.", "n.d.", "n/d",
-    "na", "nil", "null", "none", "missing", "unknown", "not available", "k.a.", "s.o.", "#div/0!", "#value!", "#ref!",
-    "#null!",
-    "#num!", "#name?", "0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000", "tbd", "tba", "(null)",
+    "na", "nil", "null", "none", "missing", "unknown", "not available", "k.a.", "s.o.", "#div/0!", "#value!",
+    "#ref!", "#null!", "#num!", "#name?", "0000-00-00", "0001-01-01", "0001-01-01 00:00:00",
+    "0001-01-01t00:00:00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000", "tbd", "tba", "(null)",
     "undefined",
 }  # fmt: skip
 FALSE_AND_TRUE = ({"no", "yes"}, {"false", "true"}, {"n", "y"}, {"f", "t"})
@@ -69,7 +71,7 @@ class Describer:
 
     def __init__(self, table: Table, choices: Choices) -> None:
         self._table = table
-        self._chosen = {"point": ".", "comma": ","}.get(choices.decimal, "")
+        self._chosen = DECIMAL_MARKS.get(choices.decimal, "")
         self._first = "" if choices.dates == AUTO else choices.dates
         self._measured: dict[int, Style] = {}  # the columns in "measured", and how they were read
 
@@ -101,8 +103,7 @@ class Describer:
             cells = f"SELECT unnest({list(numbers)}) AS col, unnest([{', '.join(texts)}]) AS value FROM cells"
             found = f"SELECT col, value, count(*)::BIGINT AS n FROM ({cells}) GROUP BY ALL"
         self._query(f"CREATE OR REPLACE TEMP TABLE found AS {found}")
-        # Blanks sort before "!".
-        if self._query("SELECT 1 FROM found WHERE value < '!' AND value > '' OR ends_with(value, ' ') LIMIT 1"):
+        if self._query(f"SELECT 1 FROM found WHERE value > '' AND ({AT_ITS_ENDS}) LIMIT 1"):
             again = f"SELECT col, trim(value, {quoted(BLANKS)}) AS value, sum(n)::BIGINT AS n FROM found GROUP BY ALL"
             self._query(f"CREATE OR REPLACE TEMP TABLE found AS {again}")
         self._query(f"CREATE OR REPLACE TEMP VIEW present AS SELECT * FROM found WHERE {PRESENT}")
@@ -182,9 +183,7 @@ class Describer:
 
     def _measure(self, columns: list[Column]) -> dict[int, Json]:
         """The distributions of the columns, read with the styles that were chosen in the end."""
-        for column in columns:
-            if isinstance(column.style, DateStyle) and column.style.other:
-                column.style = self._with_other_reading(column, column.style)
+        self._forget_refuted(columns)
         styles = {column.number: column.style for column in columns if column.style}
         if styles != self._measured:
             self._read(styles)
@@ -198,13 +197,21 @@ class Describer:
         [(lengths,)] = self._query(f"SELECT count(DISTINCT length(value)) FROM present WHERE {of_digits}")
         return bool(lengths == 1)
 
-    def _with_other_reading(self, column: Column, style: DateStyle) -> DateStyle:
-        """The style; it forgets its second order of day and month if a value refutes that one."""
-        refuted = self._query(
-            f"SELECT 1 FROM present WHERE col = {column.number} AND ({style.sql('value')}) IS NOT NULL "
-            f"AND ({style.sql('value', day=style.other)}) IS NULL LIMIT 1"
-        )
-        return replace(style, other="") if refuted else style
+    def _forget_refuted(self, columns: list[Column]) -> None:
+        """Styles of dates forget their second order of day and month if a value refutes it."""
+        open_ = [
+            (column, column.style) for column in columns if isinstance(column.style, DateStyle) and column.style.other
+        ]
+        for style in {style for _, style in open_}:
+            those = [column for column, own in open_ if own == style]
+            numbers = ", ".join(str(column.number) for column in those)
+            refuted = self._query(
+                f"SELECT DISTINCT col FROM present WHERE col IN ({numbers}) AND ({style.sql('value')}) IS NOT NULL "
+                f"AND ({style.sql('value', day=style.other)}) IS NULL"
+            )
+            for column in those:
+                if (column.number,) in refuted:
+                    column.style = replace(style, other="")
 
     def _leave_out(self, columns: dict[int, Column]) -> None:
         """Take the columns' own words for "no value" out of their values."""
@@ -239,8 +246,6 @@ def _facts(column: Column, measured: Json) -> Json:
         values = {value.lower() for value, _ in top}
         kind = "yes/no" if values in FALSE_AND_TRUE else "text"
         facts |= {"type": kind, "shortest": column.shortest, "longest": column.longest}
-    elif column.missing_words:
-        facts["missing_word"] = column.missing_words[0]
     return facts | measured | {"top": [{"value": value[:SHOWN], "count": n} for value, n in top]}
 
 
@@ -251,11 +256,10 @@ def _words_for_missing(unread: dict[str, int], total: int, present: int) -> list
     the one word that repeats and stands for most of what cannot be read, if it is in half of the rows at most.
     """
     likely = [value for value in unread if value.casefold() in LIKELY]
-    if likely or not unread:
-        return likely
-    word, count = next(iter(unread.items()))
-    is_usual = count > 1 and count * 2 <= present and total <= 2 * count
-    return [word] if is_usual and not re.search(r"\d", word) else []
+    left = total - sum(unread[word] for word in likely)
+    word, count = next(((word, n) for word, n in unread.items() if word not in likely), ("", 0))
+    is_usual = count > 1 and count * 2 <= present and left <= 2 * count
+    return [*likely, word] if is_usual and not re.search(r"\d", word) else likely
 
 
 def usual_decimal(columns: Iterable[Column]) -> str:

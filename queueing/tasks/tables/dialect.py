@@ -16,6 +16,8 @@ from queueing.tasks.tables.rows import Cells, Marks, Row, Rows
 USUAL = ",;\t|"
 RARE = "^~:\x1e"  # accepted only if every row has the same number of fields
 ROWS = 200  # rows examined
+FIRST = 3  # rows at the beginning, of which one is the header
+NO_SCORE = (0.0, False, 0.0, 0)  # of a delimiter that cuts nothing
 CLOSE = 0.9  # of the best delimiter's score: then the page offers the other one
 SEP_LINE = re.compile(r'"?sep=([\t !#-/:-@\[-`{-~])"?\r?(?:\n|\Z)', re.IGNORECASE)
 
@@ -88,14 +90,16 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
     found = {mark: _with_delimiter(lines, mark) for mark in USUAL + RARE}
     scores = {mark: _score(_first_rows(lines, marks)) for mark, marks in found.items()}
     best, second = sorted(USUAL, key=scores.__getitem__, reverse=True)[:2]
-    if scores[best] > (0.5, 0, 0):
-        is_close = scores[second][0] >= CLOSE * scores[best][0] and scores[second][1] >= CLOSE * scores[best][1]
+    if scores[best][0] >= 0.5 and scores[best] > NO_SCORE:
+        (share, _, clean, _), (other_share, _, other_clean, _) = scores[best], scores[second]
+        is_close = other_share >= CLOSE * share and other_clean >= CLOSE * clean
         return found[best], name_of(second) if is_close else ""
-    for mark in RARE:
-        if scores[mark] >= (1, 1, 0):
-            return found[mark], ""
     spaced = _with_delimiter(lines, " ")
-    return (spaced, "none") if spaced.cuts or _is_spaced(_first_rows(lines, spaced)) else (Marks(delimiter=""), "")
+    is_spaced = bool(spaced.cuts) or _is_spaced(_first_rows(lines, spaced))
+    for mark in RARE.replace(":", "") if is_spaced else RARE:
+        if scores[mark][:3] == (1, True, 1):
+            return found[mark], ""
+    return (spaced, "none") if is_spaced else (Marks(delimiter=""), "")
 
 
 def name_of(mark: str) -> str:
@@ -134,7 +138,7 @@ def _comment(lines: Cells, delimiter: str) -> str:
     """The mark of comments: lines that begin with "#", most of them cut into other numbers of cells than the rows."""
     comments = [line for line in lines[: 2 * ROWS] if line.startswith("#")]
     others = [line for line in lines[: 2 * ROWS] if line.strip() and not line.startswith("#")]
-    if not comments or not others:
+    if not comments or len(others) < len(comments):
         return ""
     usual = Counter(line.count(delimiter) if delimiter else 0 for line in others).most_common(1)[0][0]
     like_rows = sum(line.count(delimiter) == usual for line in comments) if delimiter else 0
@@ -145,22 +149,24 @@ def _first_rows(lines: Cells, marks: Marks) -> list[Row]:
     return list(islice(Rows(lines, marks), ROWS))
 
 
-def _score(rows: list[Row]) -> tuple[float, float, int]:
+def _score(rows: list[Row]) -> tuple[float, bool, float, int]:
     """The fit of a delimiter; compare as a tuple.
 
-    The three parts: share of rows with the usual width, share of cells without another delimiter in them, width.
-    The second part decides rows like "1,5;2,5": the semicolon gives two clean numbers, the comma gives "5;2".
+    The parts: share of rows with the usual width; whether the first rows have it, so that no header is taken for a
+    title; share of cells without another delimiter in them; width. The third part decides rows like "1,5;2,5": the
+    semicolon gives two clean numbers, the comma gives "5;2".
     """
     if not rows:
-        return 0, 0, 0
+        return NO_SCORE
     _, titles = _width_and_titles([row.cells for row in rows])
-    rows = rows[titles:]
+    first, rows = rows[:FIRST], rows[titles:]
     width, count = Counter(len(row.cells) for row in rows).most_common(1)[0]
     if width == 1:
-        return 0, 0, 0
+        return NO_SCORE
     cells = [cell for row in rows for cell in row.cells]
     clean = sum(is_number(cell) or not any(mark in cell for mark in USUAL) for cell in cells)
-    return round(count / len(rows), 1), round(clean / len(cells), 1), width
+    begins_so = all(len(row.cells) == width for row in first)
+    return round(count / len(rows), 1), begins_so, round(clean / len(cells), 1), width
 
 
 def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
@@ -175,8 +181,20 @@ def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
     filled = max(_filled(row) for row in rows if len(row) == usual)
     # The header may have one field less than the rows: R writes no name for the column of row names.
     least = max(min(filled, usual) - 1, min(usual, 2))
-    titles = next((index for index, row in enumerate(rows) if len(row) >= least and _filled(row) > least / 2), 0)
+    fitting = [index for index, row in enumerate(rows) if len(row) >= least and _filled(row) > least / 2]
+    titles = next((index for index in fitting if not _is_padded_title(rows[index : index + 3], least)), 0)
     return max(usual, _filled(rows[titles])), titles
+
+
+def _is_padded_title(rows: list[Cells], least: int) -> bool:
+    """True if the first of these rows is a title that a spreadsheet filled up with delimiters.
+
+    It has fewer words than there are columns, and a header stands below it, or below a blank row.
+    """
+    title, *below = [[cell for cell in row if cell.strip()] for row in rows]
+    header: Cells = next(filter(None, below), [])
+    is_sparse = len(title) * 4 < least * 3 and not is_number(title[0])
+    return is_sparse and len(header) >= least and not any(map(is_number, header))
 
 
 def _filled(row: Cells) -> int:

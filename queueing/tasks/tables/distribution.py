@@ -32,8 +32,8 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
     counts = _histograms(table, ranges)
     found = {}
     for col, (spread, kind, unit, say) in styled.items():
-        is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT
-        low, high = _exact_ends(table, col, spread) if is_rounded else (spread.low, spread.high)
+        is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT and _is_plain(styles[col])
+        low, high = _exact_ends(table, col, styles[col]) if is_rounded else (spread.low, spread.high)
         bins = ranges[col]
         found[col] = kind | {
             "readable": spread.count,
@@ -72,6 +72,10 @@ class Bins:
     high: float
     width: float
     number: int
+
+
+def _is_plain(style: NumberStyle | DateStyle) -> bool:
+    return isinstance(style, NumberStyle) and style.is_plain
 
 
 def _spreads(table: Table) -> dict[int, Spread]:
@@ -119,11 +123,11 @@ def _between(below: float, above: float, part: float) -> float:
     return below if below == above else below + (above - below) * part
 
 
-def _exact_ends(table: Table, col: int, spread: Spread) -> tuple[int | float, int | float]:
+def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle) -> tuple[int, int]:
     """The extremes of whole numbers that a DOUBLE rounds: from their texts."""
-    number = "TRY_CAST(value AS HUGEINT)"
-    [(low, high)] = table.query(f"SELECT min({number}), max({number}) FROM present WHERE col = {col}")
-    return low if low is not None else spread.low, high if high is not None else spread.high
+    number, is_read = "TRY_CAST(value AS HUGEINT)", f"({style.sql('value')}) IS NOT NULL"
+    [(low, high)] = table.query(f"SELECT min({number}), max({number}) FROM present WHERE col = {col} AND {is_read}")
+    return low, high
 
 
 def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int], int]:
@@ -142,6 +146,8 @@ def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int],
 def _bins(spread: Spread, unit: float) -> Bins:
     """At most BINS bins of equal width; with a unit, each bin holds the same number of whole units."""
     low, high = _range(spread)
+    if not math.isfinite(high - low):
+        return Bins(low, high, 1.0, 1)
     width = (high - low) / BINS
     if unit:
         low = math.floor(low / unit) * unit
@@ -170,10 +176,13 @@ def _kind(style: NumberStyle | DateStyle, *, whole: bool) -> tuple[Json, float, 
 def _range(spread: Spread) -> tuple[float, float]:
     """The range of the histogram: all values, unless outliers would squeeze the others into a few bars."""
     low, high = spread.low, spread.high
-    ends = spread.quantiles[0], spread.quantiles[-1]
-    first, last = (value if math.isfinite(value) else 0.0 for value in ends)
+    ends = [value for value in (low, spread.quantiles[0], spread.quantiles[-1], high) if math.isfinite(value)]
+    if not ends:
+        return 0.0, 0.0
+    first, last = (spread.quantiles[0], spread.quantiles[-1])
+    first, last = (first if math.isfinite(first) else ends[0]), (last if math.isfinite(last) else ends[-1])
     usual = last - first
-    if math.isfinite(low) and math.isfinite(high) and (not usual or high - low < 5 * usual):
+    if math.isfinite(high - low) and (not usual or high - low < 5 * usual):
         return low, high
     return max(low, first - usual), min(high, last + usual)
 

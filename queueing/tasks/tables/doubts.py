@@ -29,10 +29,9 @@ def about_decimals(names: Sequence[str]) -> Json:
     return _doubt("decimal", DECIMALS, "point", ("comma",)) | {"columns": list(names[:NAMED])}
 
 
-def about_dates(names: Sequence[str], *, day_first: bool) -> Json:
-    """The dates of these columns fit both orders of day and month."""
-    read_as, other = ("day", "month") if day_first else ("month", "day")
-    return _doubt("dates", DATES, read_as, (other,)) | {"columns": list(names[:NAMED])}
+def about_dates(names: Sequence[str], read_as: str, others: Sequence[str]) -> Json:
+    """The dates of these columns fit other orders of day, month and year; `read_as` and `others` are in DATES."""
+    return _doubt("dates", DATES, read_as, others) | {"columns": list(names[:NAMED])}
 
 
 def _doubt(choice: str, values: Values, read_as: str, others: Sequence[str]) -> Json:

@@ -52,6 +52,7 @@ TURKISH = "cp1254"
 UNLIKELY = re.compile(
     r"(?:\b|[^\W\d_])[\u00a1-\u00b6\u00b8-\u00bf\u0192](?=[^\W\d_])|[a-z\u00df-\u00ff][\u00c0-\u00de\u0178\u0160]"
 )
+SIGNS = set("\u00b5\u00aa\u00ba")  # letters by their names
 FEW = 6  # bytes beyond ASCII: below that, the library's scores are chance
 # A guess below SURE was made from few letters; then USUAL needs less than the best guess: EASE of its score. Two
 # guesses are close if the second one has CLOSE of the score of the first one. Found by trying 36 small files in 17
@@ -129,7 +130,7 @@ def guessed(sample: bytes) -> Encoding:
 def _others(best: str, scores: dict[str, float], text: Callable[[str], str]) -> tuple[str, ...]:
     """The codecs that fit nearly as well as the best one and give another text."""
     readings, others = {text(best)}, list[str]()
-    for codec, score in scores.items():
+    for codec, score in (scores | {USUAL: 1.0}).items():  # always one of the others
         reading = text(codec)
         if score >= CLOSE * scores.get(best, 0) and reading not in readings and UNREADABLE not in reading:
             readings.add(reading)
@@ -138,12 +139,14 @@ def _others(best: str, scores: dict[str, float], text: Callable[[str], str]) -> 
 
 
 def _is_likely_usual(sample: bytes) -> bool:
-    """True if there are too few letters beyond ASCII for statistics, and those read well in USUAL."""
+    """True if nothing but signs is beyond ASCII in USUAL, or too few letters for statistics, which read well there."""
     high = len(sample) - len(sample.translate(None, HIGH))
     letters = sum(map(str.isalpha, sample.decode("ascii", "ignore")))
     text = sample.decode(USUAL, "replace")
-    is_latin = high * 2 <= letters or not any(map(str.isalpha, text))
-    return high <= FEW and is_latin and not UNLIKELY.search(text)
+    beyond = {character for character in text if not character.isascii()}
+    if UNREADABLE not in beyond and not any(character.isalpha() for character in beyond - SIGNS):
+        return True  # signs of money, quotation marks, dashes
+    return high <= FEW and high * 2 <= letters and not UNLIKELY.search(text)
 
 
 def detect(path: Path, tick: Callable[[], None], choice: str = AUTO) -> Encoding:
@@ -161,7 +164,7 @@ def detect(path: Path, tick: Callable[[], None], choice: str = AUTO) -> Encoding
     scan.read(path, tick)
     if scan.broken * 10 > scan.high:
         return guessed(scan.sample)
-    return Encoding("UTF-8", "utf-8", ready=not scan.broken and not scan.has_nul and not has_old_line_ends(head))
+    return Encoding("UTF-8", "utf-8", ready=scan.is_ready)
 
 
 class _Scan:
@@ -171,7 +174,12 @@ class _Scan:
         self.high = 0  # bytes beyond ASCII
         self.broken = 0  # places where they are not valid UTF-8
         self.has_nul = False
+        self.has_lone_cr = False  # a carriage return that no newline follows
         self.sample = b""  # lines with bytes beyond ASCII
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.broken and not self.has_nul and not self.has_lone_cr
 
     def read(self, path: Path, tick: Callable[[], None]) -> None:
         if self._is_valid(path, tick):
@@ -190,11 +198,15 @@ class _Scan:
 
     def _is_valid(self, path: Path, tick: Callable[[], None]) -> bool:
         """True if the file is valid UTF-8 throughout: the usual case, found in half of the time."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
+        decoder, last = codecs.getincrementaldecoder("utf-8")(), False
         try:
             for block in _blocks(path):
                 tick()
                 self.has_nul = self.has_nul or b"\0" in block
+                self.has_lone_cr = self.has_lone_cr or last + block.count(b"\r") != block.count(b"\r\n") + (
+                    last and block[:1] == b"\n"
+                ) + (block[-1:] == b"\r")
+                last = block[-1:] == b"\r"
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             decoder.decode(b"", final=True)

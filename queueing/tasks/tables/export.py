@@ -1,6 +1,7 @@
 """The table as a Parquet file, its columns typed as they were read."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import batched
 from pathlib import Path
 
 from queueing.tasks.tables.column import MISSING, Column
@@ -8,13 +9,21 @@ from queueing.tasks.tables.loading import BLANKS, Table
 from queueing.tasks.tables.moments import DateStyle
 from queueing.tasks.tables.numeric import quoted
 
+AT_ONCE = 20  # columns
 LARGEST = 2**63 - 1  # of a whole number in Parquet
 
 
-def write_parquet(table: Table, columns: Iterable[Column], path: Path) -> None:
-    """Write all rows in their order. A value that is missing, or that its column's type does not read, is NULL."""
-    cells = ", ".join(f'{_typed(column)} AS "{column.name.replace(chr(34), chr(34) * 2)}"' for column in columns)
-    table.query(f"COPY (SELECT {cells} FROM cells ORDER BY rowid) TO {quoted(str(path))} (FORMAT parquet)")
+def write_parquet(table: Table, columns: Sequence[Column], path: Path) -> None:
+    """Write all rows in their order. A value that is missing, or that its column's type does not read, is NULL.
+
+    The columns are made some at a time: DuckDB needs much memory for the expressions of many at once.
+    """
+    parts = []
+    for number, some in enumerate(batched(columns, AT_ONCE)):
+        cells = ", ".join(f'{_typed(column)} AS "{column.name.replace(chr(34), chr(34) * 2)}"' for column in some)
+        table.query(f"CREATE OR REPLACE TEMP TABLE part{number} AS SELECT {cells} FROM cells ORDER BY rowid")
+        parts.append(f"part{number}")
+    table.query(f"COPY (SELECT * FROM {' POSITIONAL JOIN '.join(parts)}) TO {quoted(str(path))} (FORMAT parquet)")
 
 
 def _typed(column: Column) -> str:

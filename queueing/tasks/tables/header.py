@@ -4,13 +4,20 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-# Numbers, dates and times as any country may write them. This is a rough test; readings.py reads them strictly. No two
-# parts beside each other may begin with the same character, or a long cell takes time that grows with its square.
+# Numbers, dates and times as any country may write them. This is a rough test; numeric.py and moments.py read strictly.
+# A cell is short (LONGEST_NUMBER), so what its parts have in common costs no time.
 NUMBER = re.compile(
-    r"[+-]?[$€£]?\d[\d.,]*%?|[+-]?[.,]\d+|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?"
+    r"[+-]?[$€£¥]?\d[\d.,]*(?:[ \u00a0\u202f]\d{3})*(?:,\d+)?[ \u00a0]?[%€$£¥]?|[+-]?[.,]\d+|"
+    r"\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?"
+)
+LONGEST_NUMBER), so what its parts have in common costs no time.
+NUMBER = re.compile(
+    r"[+-]?[$€£¥]?\d[\d.,]*(?:[ \u00a0\u202f]\d{3})*(?:,\d+)?[ \u00a0]?[%€$£¥]?|[+-]?[.,]\d+|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?"
 )
 LONGEST_NUMBER = 64  # characters; a longer cell is none
 YEARS = range(1800, 2200)
+PLAIN = re.compile(r"[+-]?[$€£¥]?[\d.,]+[%€$£¥]?")  # a number, and no date or range
+IDS = {"id", "nr", "no", "no.", "key", "index", "#"}  # names of a first column, which is not nameless then
 
 type Row = list[str]
 
@@ -18,7 +25,7 @@ type Row = list[str]
 def looks_like_header(rows: list[Row]) -> bool:
     """True if the first row holds names.
 
-    It has no number or date; or it has a name above a number; or its numbers are names (`_has_numbers_for_names`).
+    It has no number or date; or it has a name above a number; or its numbers are names (`has_numbers_for_names`).
     """
     first, below = rows[0], rows[1:]
     if not any(map(is_number, first)):
@@ -30,20 +37,32 @@ def looks_like_header(rows: list[Row]) -> bool:
 
 
 def has_numbers_for_names(rows: list[Row]) -> bool:
-    """True if the numbers of the first row are names of columns: years, or 1, 2, 3, and unlike the rows below.
+    """True if the numbers of the first row are names of columns: years, months, or 1, 2, 3, unlike the rows below.
 
-    The first cell is a word or blank, as above a column of words.
+    Columns of words come first, and have words or blanks in the first row, too.
     """
-    first, below = rows[0], [row for row in rows[1:] if len(row) >= len(rows[0])]
-    numbers = _whole_numbers(first[1:])
-    if not below or not numbers or is_number(first[0]) or any(is_number(row[0]) for row in below):
+    first = rows[0]
+    words = next((number for number, cell in enumerate(first) if is_number(cell)), len(first))
+    names = first[words : _end_of_words(first)]
+    below = [row for row in rows[1:] if len(row) >= len(first)]
+    under = [cell.strip() for row in below for cell in row[words : words + len(names)] if cell.strip()]
+    if not words or not names or not below or any(is_number(row[0]) for row in below):
         return False
-    are_years = all(number in YEARS for number in numbers)
-    if len(set(numbers)) < len(numbers) or not (are_years or (len(numbers) > 1 and _step(numbers))):
+    if len(set(names)) < len(names):
         return False
-    if are_years:
-        return not all(number in YEARS for row in below for number in _whole_numbers(row[1 : len(first)]))
-    return not all(_step(_whole_numbers(row[1 : len(first)])) for row in below)
+    if not any(PLAIN.fullmatch(name.strip()) for name in names):  # dates, months, ranges
+        return not under or any(not is_number(cell) or PLAIN.fullmatch(cell) for cell in under)
+    numbers = _whole_numbers(names)
+    if numbers and all(number in YEARS for number in numbers):
+        return not under or not all(number in YEARS for cell in under for number in _whole_numbers([cell]) or [0])
+    if len(numbers) < 2 or not _step(numbers):
+        return False
+    return not all(_step(_whole_numbers(row[words : len(first)])) for row in below)
+
+
+def _end_of_words(first: Row) -> int:
+    """The number of cells up to the last one that is not blank."""
+    return max((number for number, cell in enumerate(first, 1) if cell.strip()), default=0)
 
 
 def _whole_numbers(cells: Row) -> list[int]:
@@ -85,10 +104,13 @@ def names_of(rows: list[Row], width: int) -> list[str]:
 def _header(rows: list[Row], width: int) -> Row:
     """The first row, with a blank name put in front if it has one field less than the table has columns.
 
-    Then the first column is taken to be nameless, as R writes it. If the last column is empty in every row, the missing
-    name is that one's, and the row stays as it is.
+    Then the first column is taken to be nameless, as R writes it: each row has that many fields, all different in the
+    first column. If the last column is empty in every row, the missing name is that one's, and the row stays as it is.
     """
     header, *data = rows
-    if len(header) == width - 1 and any(row[-1].strip() for row in data if len(row) == width):
+    wide = [row for row in data if len(row) == width]
+    if len(header) != width - 1 or len(wide) < len(data) or not any(row[-1].strip() for row in wide):
+        return header
+    if len({row[0] for row in wide}) == len(wide) and header[0].strip().lower() not in IDS:
         return ["", *header]
     return header

@@ -8,8 +8,8 @@ import csv
 import os
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,18 @@ from queueing.tasks.tables.apart import Apart, end_at_blank_row, end_of_rows
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.numeric import quoted
-from queueing.tasks.tables.rows import SPANNED, Cells, Marks, Rows, lines_of
+from queueing.tasks.tables.rows import NO_DELIMITER, SPANNED, Cells, Marks, Rows, lines_of
 
 MEMORY = "256MB"  # of DuckDB's buffers; it writes to the temporary folder beyond that
 EXTRA = 8  # columns for the cells of rows that are too long; the careful reader cuts longer rows
 ODD_ROWS = 5  # rows that do not fit, kept to be shown
 BLOCK = 1024**2
+LONG_TABLE = 200_000  # rows, from which on a statement may take long
 POLL = 0.1  # seconds between two reports of progress
 # DuckDB reads this text as NULL. An empty cell is no NULL then, so NULL tells where a row is too short.
 NEVER = "\x02never\x02"
 BLANKS = " \t\r\n\u00a0"  # no part of a value at its ends
 CLEAN = Marks(delimiter=",")
-NO_DELIMITER = "\x1f"  # for a table of one column: a control character (unit separator) that text does not hold
 
 type Report = Callable[[float], None]  # gets the part that is done, 0 to 1; its exceptions pass through
 
@@ -53,12 +53,15 @@ class Table:
     def __init__(self, folder: Path, dialect: Dialect) -> None:
         self.folder = folder
         self.dialect = dialect
+        self.tick: Callable[[], None] = lambda: None  # called while a statement runs; its exceptions pass through
         self.rows = 0
         self.short_rows = 0
         self.long_rows = 0
         self.mended = 0  # quotation marks that were taken for letters
         self.apart: list[Apart] = []
         self._has_blank_lines = False
+        self._breaks: list[int] = []  # line breaks in the cells of each column
+        self._long: dict[int, int] = {}  # fields of the first rows that were cut, by their numbers
         self._database = folder / "table.duckdb"
         self.connection = duckdb.connect(
             str(self._database),
@@ -98,6 +101,8 @@ class Table:
         self._count()
 
     def _read(self, path: Path, report: Report) -> None:
+        self.mended, self._long = 0, {}
+        self.apart = [part for part in self.apart if part.what != "comments"]
         if not self._read_fast(path, report):
             self._read_carefully(path, report)
 
@@ -106,8 +111,11 @@ class Table:
         empty = " AND ".join(f"coalesce(c{number}, '') = ''" for number in range(self.dialect.width))
         return self._has_blank_lines or bool(self.query(f"SELECT 1 FROM cells WHERE {empty} LIMIT 1"))
 
-    def query(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, parameters).fetchall()
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement returns. With many rows, `tick` is called while it runs."""
+        if self.rows < LONG_TABLE:
+            return self.connection.execute(sql).fetchall()
+        return self._in_thread(lambda: self.connection.execute(sql).fetchall(), lambda _: self.tick())
 
     def first_rows(self, number: int) -> list[Cells]:
         """The first rows of data, as wide as the table."""
@@ -122,7 +130,8 @@ class Table:
         odd = []
         for number, *cells in found:
             written = [cell for cell in cells if cell is not None]
-            odd.append(OddRow(number + 1, len(written), mark.join(written)[:100]))
+            fields = self._long.get(number + 1, len(written))
+            odd.append(OddRow(number + 1, fields, mark.join(written)[:100]))
         return odd
 
     def _odd(self) -> str:
@@ -161,8 +170,8 @@ class Table:
 
     def _read_carefully(self, path: Path, report: Report) -> None:
         """Write a clean copy of the rows of data, and let DuckDB read that."""
-        size, done = path.stat().st_size or 1, 0
-        rows = Rows(lines_of(path), self.dialect.marks)
+        size, done, number = path.stat().st_size or 1, 0, 0
+        rows = Rows(lines_of(path), self.dialect.marks, width=self.dialect.width)
         copy = self.folder / "clean.csv"
         widest = self.dialect.width + EXTRA
         with copy.open("w", encoding="utf-8", newline="") as target:
@@ -170,12 +179,16 @@ class Table:
             for row in rows:
                 if row.line < self.dialect.line:
                     continue
+                number += 1
                 done += sum(map(len, row.cells))
-                # A row of one blank cell would be a blank line, which is no row.
-                writer.writerow(row.cells[:widest] if any(row.cells) else ["", *row.cells[1:widest]])
-                if row.line % 10_000 == 0:
+                writer.writerow(row.cells[:widest])
+                if len(row.cells) > widest and len(self._long) < ODD_ROWS:
+                    self._long[number] = len(row.cells)
+                if number % 10_000 == 0:
                     report(min(done / size, 1) / 2)
         self.mended = rows.mended
+        if rows.comments:
+            self.apart.append(Apart("comments", [[text[:100]] for text in rows.comments], rows.commented))
         self._has_blank_lines = _count_blank_lines(path, skip=self.dialect.line) > 0
         try:
             self._run(_read_csv(copy, self.dialect, CLEAN, 0, parallel=False), lambda done: report(0.5 + done / 2))
@@ -184,28 +197,19 @@ class Table:
             raise UnusableInput(f"This table cannot be read: a row may be longer than {limit}.") from error
 
     def _run(self, sql: str, report: Report) -> None:
-        """Run a statement in a thread, so that its progress can be reported and the visitor's leaving ends it."""
-        errors: list[BaseException] = []
+        self._in_thread(lambda: self.connection.execute(f"CREATE OR REPLACE TABLE cells AS {sql}"), report)
 
-        def run() -> None:
+    def _in_thread[T](self, work: Callable[[], T], report: Report) -> T:
+        """Do it in a thread, so that its progress can be reported and the visitor's leaving ends it."""
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
             try:
-                self.connection.execute(f"CREATE OR REPLACE TABLE cells AS {sql}")
-            except BaseException as error:  # noqa: BLE001  # raised again below
-                errors.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
-            while thread.is_alive():
-                thread.join(POLL)
-                if thread.is_alive():
+                while not wait([future], POLL).done:
                     report(max(self.connection.query_progress(), 0) / 100)
-        except BaseException:
-            self.connection.interrupt()
-            thread.join()
-            raise
-        if errors:
-            raise errors[0]
+            except BaseException:
+                self.connection.interrupt()
+                raise
+            return future.result()
 
     def _holds_all_lines(self, path: Path, one_each: bool) -> bool:
         """True if the first row is the one that was expected, and each line of the file is in a row.
@@ -223,17 +227,20 @@ class Table:
         self._has_blank_lines = blank > 0
         if one_each:
             return bool(rows == lines - blank)
-        for number in range(self.dialect.width):
-            breaks = f"length(c{number}) - length(replace(c{number}, chr(10), ''))"
-            rows += int(self.query(f"SELECT sum({breaks}) FROM cells")[0][0] or 0)
-        return bool(lines - blank <= rows <= lines)
+        self._breaks = self._count_breaks()
+        return bool(lines - blank <= rows + sum(self._breaks) <= lines)
+
+    def _count_breaks(self) -> list[int]:
+        """The number of line breaks in the cells of each column."""
+        breaks = [f"sum(length(c{n}) - length(replace(c{n}, chr(10), '')))" for n in range(self.dialect.width)]
+        return [int(count or 0) for count in self.query(f"SELECT {', '.join(breaks)} FROM cells")[0]]
 
     def _has_swallowed_rows(self) -> bool:
         """True if a quoted field holds lines that are rows themselves: its mark was a letter."""
         width, delimiter = self.dialect.width, self.dialect.marks.delimiter
         if width == 1:
             return False
-        for number in range(width):
+        for number in [number for number, breaks in enumerate(self._breaks) if breaks > SPANNED]:
             lines = f"length(c{number}) - length(replace(c{number}, chr(10), ''))"
             for (text,) in self.query(f"SELECT c{number} FROM cells WHERE {lines} > {SPANNED} LIMIT 100"):
                 inner = text.split("\n")[1:-1]
@@ -254,8 +261,8 @@ def _read_csv(path: Path, dialect: Dialect, marks: Marks, skip: int, *, parallel
         "header": "false",
         "skip": str(skip),
         "delim": quoted(marks.delimiter or NO_DELIMITER),
-        "quote": quoted(marks.quote if marks.delimiter else ""),
-        "escape": quoted((marks.escape or marks.quote) if marks.delimiter else ""),
+        "quote": quoted(marks.quote),
+        "escape": quoted(marks.escape or marks.quote),
         "columns": "{" + ", ".join(names) + "}",
         "nullstr": quoted(NEVER),
         "null_padding": "true",

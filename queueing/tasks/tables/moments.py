@@ -14,8 +14,11 @@ from queueing.tasks.tables.numeric import quoted
 
 LONGEST = 48  # characters; a longer cell is no date
 YEARS = (1000, 9999)  # plausible years; a two-digit year read with a four-digit format lies outside
+FIRST = {"%d": "day", "%m": "month", "%y": "year", "%Y": "year"}
 NAME = r"[^\W\d_]{3,9}"
 
+SLASHED = (("%d/%m/%y", "day/month/year"), ("%m/%d/%y", "month/day/year"))
+DASHED = (("%d-%m-%y", "day-month-year"), ("%m-%d-%y", "month-day-year"))
 # The form of a day, the formats that may read it, and their order in words. With two, the visitor's own order, or the
 # values, or the first one decides.
 DAYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -26,9 +29,9 @@ DAYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (r"\d{1,2}\.\d{1,2}\.\d{4}", (("%d.%m.%Y", "day.month.year"),)),
     (r"\d{1,2}\.\d{1,2}\.\d{2}", (("%d.%m.%y", "day.month.year"),)),
     (r"\d{1,2}/\d{1,2}/\d{4}", (("%d/%m/%Y", "day/month/year"), ("%m/%d/%Y", "month/day/year"))),
-    (r"\d{1,2}/\d{1,2}/\d{2}", (("%d/%m/%y", "day/month/year"), ("%m/%d/%y", "month/day/year"))),
+    (r"\d{1,2}/\d{1,2}/\d{2}", (*SLASHED, ("%y/%m/%d", "year/month/day"))),
     (r"\d{1,2}-\d{1,2}-\d{4}", (("%d-%m-%Y", "day-month-year"), ("%m-%d-%Y", "month-day-year"))),
-    (r"\d{1,2}-\d{1,2}-\d{2}", (("%d-%m-%y", "day-month-year"), ("%m-%d-%y", "month-day-year"))),
+    (r"\d{1,2}-\d{1,2}-\d{2}", (*DASHED, ("%y-%m-%d", "year-month-day"))),
     (rf"\d{{1,2}} {NAME} \d{{4}}", (("%d %b %Y", "day month year"), ("%d %B %Y", "day month year"))),
     (rf"\d{{1,2}}\.? {NAME} \d{{2}}", (("%d %b %y", "day month year"),)),
     (rf"\d{{1,2}}-{NAME}-\d{{4}}", (("%d-%b-%Y", "day-month-year"), ("%d-%B-%Y", "day-month-year"))),
@@ -65,6 +68,15 @@ class DateStyle:
         return "date and time" if any(self.times) else "date"
 
     @property
+    def first(self) -> str:
+        """The part of a day that comes first: "day", "month" or "year"."""
+        return FIRST[self.day[:2]]
+
+    @property
+    def first_of_other(self) -> str:
+        return FIRST[self.other[:2]]
+
+    @property
     def has_zone(self) -> bool:
         return any("%z" in time for time in self.times)
 
@@ -83,8 +95,8 @@ class DateStyle:
         if self.has_zone:
             text = f"regexp_replace({text}, ' ?(Z|UTC|GMT)$', '+00:00')"
             text = f"regexp_replace({text}, ' ([+-][0-9:]+)$', '\\1')"
-        if any("%f" in time or "%g" in time for time in self.times):
-            text = f"regexp_replace({text}, ':([0-9][0-9]),([0-9]+)', ':\\1.\\2')"
+        if any("%f" in time for time in self.times):
+            text = f"regexp_replace({text}, ':([0-9][0-9])[.,]([0-9]{{1,6}})[0-9]*', ':\\1.\\2')"
         if not self.day:
             formats, text = [f"%Y-%m-%d {time}" for time in self.times], f"'1970-01-01 ' || {text}"
         moment = f"try_strptime({text}, [{', '.join(map(quoted, formats))}])"
@@ -94,7 +106,7 @@ class DateStyle:
 def choose(values: Iterable[str], *, first: str = "") -> DateStyle | None:
     """The style of a column's dates, from some of its different values; None if they are no dates.
 
-    `first` is "day" or "month" if the visitor chose an order. All readings stay open until a value refutes one.
+    `first` is "day", "month" or "year" if the visitor chose an order. All readings stay open until a value refutes one.
     """
     texts = [text for value in values if len(text := value.strip()) <= LONGEST]
     found = [parts for text in texts if (parts := _parts(text))]
@@ -106,7 +118,7 @@ def choose(values: Iterable[str], *, first: str = "") -> DateStyle | None:
     formats = DAYS[form][1]
     fits = Counter({format_: sum(_reads(day, format_) for day in days) for format_, _ in formats})
     best = max(formats, key=lambda item: fits[item[0]])
-    if first and len(formats) > 1 and first in {"day", "month"}:
+    if first and len(formats) > 1:
         best = next((item for item in formats if item[1].startswith(first)), best)
     if fits[best[0]] * 2 < len(texts):
         return None

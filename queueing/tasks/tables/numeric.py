@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 # A cell that may be a number: bracket, sign, prefix, digits, exponent, suffix, bracket.
 CELL = re.compile(
-    r"(?P<open>\()?\s*(?P<sign>[+\-\u2212\u2013])?\s*(?P<pre>[^\W\d_]{1,3}\$?|[$\u00a3\u20a0-\u20bf])?\s*"
+    r"(?P<open>\()?\s*(?P<sign>[+\-\u2212\u2013])?\s*(?P<pre>[^\W\d_]{1,3}\$?|[$\u00a3\u00a5\u20a0-\u20bf])?\s*"
     r"(?P<sign2>[+\-\u2212\u2013])?\s*"
     r"(?P<body>\d(?:[\d.,'\u2019]|[ \u00a0\u2009\u202f](?=\d))*|[.,]\d+)(?P<exp>[eE][+-]?\d{1,3})?"
-    r"(?P<gap>\s*)(?P<suf>[^\W\d_]{1,8}\d?|[%\u2030$\u00a3\u00b5\u20a0-\u20bf]|\u00b0[CF]?)?\s*(?P<close>\))?"
+    r"(?P<gap>\s*)(?P<suf>[^\W\d_]{1,8}\d?|[%\u2030$\u00a3\u00a5\u20a0-\u20bf]|\u00b0[CF]?)?\s*(?P<close>\))?"
 )
 LONGEST = 64  # characters; a longer cell is no number
 INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
@@ -41,10 +41,6 @@ class NumberStyle:
     is_plain: bool = True  # written as DuckDB reads numbers
     is_close: bool = False  # nothing decides between marks for decimals and for thousands
     has_proof: bool = False  # a value that can have only this decimal mark
-
-    @property
-    def type_name(self) -> str:
-        return "number"
 
     def sql(self, value: str) -> str:
         """The SQL expression for a DOUBLE; NULL where the text is no such number.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from queueing.tasks.tables import doubts
-from queueing.tasks.tables.choices import AUTO, Choices
+from queueing.tasks.tables.choices import AUTO, DECIMAL_MARKS, Choices
 from queueing.tasks.tables.column import Column, Describer, usual_decimal
 from queueing.tasks.tables.dialect import Dialect, head_bytes, sniff
 from queueing.tasks.tables.encoding import Encoding, as_utf8, detect
@@ -44,13 +44,14 @@ def profile(path: Path, *, choices: Choices | None = None, progress: Progress, p
         dialect = sniff_file(text, choices)
         with Table(Path(folder), dialect) as table:
             table.load(text, lambda done: report(done * LOADING, "Reading the rows"))
+            table.tick = lambda: report(LOADING, f"{table.rows:,} rows read")
             columns = _describe(table, choices, report)
             if parquet:
                 report(1, "Writing the Parquet file")
                 write_parquet(table, columns, parquet)
             return {
                 "size": size,
-                **_way_of_writing(encoding, dialect, columns),
+                **_way_of_writing(encoding, dialect, choices, columns),
                 "rows": table.rows,
                 "ragged_rows": table.short_rows + table.long_rows,
                 "short_rows": table.short_rows,
@@ -77,22 +78,24 @@ def sniff_file(path: Path, choices: Choices) -> Dialect:
 def _doubts(encoding: Encoding, dialect: Dialect, columns: list[Column]) -> list[Json]:
     found = doubts.about_file(encoding, dialect)
     styled = [(column.name, column.style) for column in columns]
-    if names := [name for name, style in styled if isinstance(style, NumberStyle) and style.is_close]:
-        found.append(doubts.about_decimals(names))
-    for first in ("day", "month"):
-        dates = [(name, style) for name, style in styled if isinstance(style, DateStyle) and style.other]
-        if names := [name for name, style in dates if style.order.startswith(first)]:
-            found.append(doubts.about_dates(names, day_first=first == "day"))
+    close = [name for name, style in styled if isinstance(style, NumberStyle) and style.is_close]
+    if close and not usual_decimal(columns):
+        found.append(doubts.about_decimals(close))
+    dates = [(name, style) for name, style in styled if isinstance(style, DateStyle) and style.other]
+    for first in ("day", "month", "year"):
+        if names := [name for name, style in dates if style.first == first]:
+            others = dict.fromkeys(style.first_of_other for name, style in dates if style.first == first)
+            found.append(doubts.about_dates(names, first, list(others)))
     return found
 
 
-def _way_of_writing(encoding: Encoding, dialect: Dialect, columns: list[Column]) -> Json:
+def _way_of_writing(encoding: Encoding, dialect: Dialect, choices: Choices, columns: list[Column]) -> Json:
     return {
         "encoding": encoding.name,
         "delimiter": dialect.delimiter_name,
         "quote": dialect.marks.quote if dialect.marks.delimiter else "",
         "escape": dialect.marks.escape,
-        "decimal_mark": usual_decimal(columns) or ".",
+        "decimal_mark": DECIMAL_MARKS.get(choices.decimal) or usual_decimal(columns) or ".",
         "header": dialect.header,
     }
 

@@ -18,6 +18,9 @@ from queueing.tasks.tables.conf import conf
 
 SPANNED = 3  # lines inside a quoted field that look like rows: then the mark before them is a letter
 
+NO_DELIMITER = "\x1f"  # for a table of one column: a control character (unit separator) that text does not hold
+COMMENTS = 10  # lines kept of those that were passed over
+LOOSE = 1_000  # characters of a quoted field with marks inside
 WORDS = re.compile(r'"[^"]*"(?=\s|\Z)|\S+')  # between blanks, where a pair of marks holds blanks together
 
 Cells = list[str]
@@ -57,23 +60,39 @@ def lines_of(path: Path, start: int = 0) -> Iterator[str]:
 
 
 class Rows:
-    """The rows of a text, one by one. `mended` counts the marks that were taken for letters."""
+    """The rows of a text, one by one. `mended` counts the marks that were taken for letters.
 
-    def __init__(self, lines: Iterable[str], marks: Marks) -> None:
+    A line that begins as a comment, and is cut into `width` cells, is a row.
+    """
+
+    def __init__(self, lines: Iterable[str], marks: Marks, *, width: int = 0) -> None:
         self.mended = 0
+        self.comments: list[str] = []  # the first COMMENTS lines that were passed over
+        self.commented = 0  # all of them
         self.line = -1  # of the row that was yielded last
+        self._width = width
+        self._delimiter = marks.delimiter or NO_DELIMITER
+        self._open_until = -1  # up to this line, no quoted field that is open is closed
         self._lines = iter(lines)
         self._ahead: deque[str] = deque()  # lines that were looked at already
         self._marks = marks
-        self._patterns = _Patterns(marks) if marks.quote and marks.delimiter not in {"", " "} else None
+        self._patterns = _Patterns(marks, self._delimiter) if marks.quote and marks.delimiter != " " else None
 
     def __iter__(self) -> Iterator[Row]:
         """Yield all rows but blank ones."""
-        comment = self._marks.comment
         while (text := self._next()) is not None:
             line = self.line
-            if text.strip() and not (comment and text.startswith(comment)):
+            if text.strip() and not self._is_comment(text):
                 yield Row(self._cells(text), line)
+
+    def _is_comment(self, text: str) -> bool:
+        comment = self._marks.comment
+        if not comment or not text.startswith(comment) or text.count(self._delimiter) == self._width - 1:
+            return False
+        self.commented += 1
+        if len(self.comments) < COMMENTS:
+            self.comments.append(text)
+        return True
 
     def _next(self) -> str | None:
         text = self._ahead.popleft() if self._ahead else next(self._lines, None)
@@ -88,18 +107,18 @@ class Rows:
         if marks.delimiter == " ":
             quoted = marks.quote and marks.quote in text
             return [word.strip(marks.quote) for word in WORDS.findall(text)] if quoted else text.split()
-        if not marks.delimiter:
-            return [text]
         if self._patterns is None or marks.quote not in text:
-            return text.split(marks.delimiter)
+            return text.split(self._delimiter)
         return self._quoted(text, self._patterns)
 
     def _quoted(self, text: str, patterns: "_Patterns") -> Cells:
-        delimiter, cells, place = self._marks.delimiter, Cells(), 0
+        delimiter, cells, place, may_go_on = self._delimiter, Cells(), 0, True
         while True:
             cell, end = patterns.field(text, place)
-            if cell is None and (joined := self._joined(text, place, patterns)):
-                text = joined
+            if cell is None and may_go_on and patterns.opened(text, place):
+                joined = self._joined(text)
+                may_go_on = bool(joined)  # what fails for one mark of a row fails for the next one
+                text = joined or text
                 cell, end = patterns.field(text, place)
             if cell is None:
                 self.mended += patterns.opened(text, place)
@@ -111,39 +130,47 @@ class Rows:
                 return cells
             place = end + 1
 
-    def _joined(self, text: str, place: int, patterns: "_Patterns") -> str:
-        """The row with the lines over which its last field goes on; empty if the mark is not closed, or is a letter."""
-        if not patterns.opened(text, place):
+    def _joined(self, text: str) -> str:
+        """The row with the lines over which its last field goes on.
+
+        Empty if no line closes the field, if that takes too many bytes, or if the lines are rows themselves.
+        """
+        patterns, inner, size, closed = self._patterns, list[str](), len(text), False
+        if patterns is None or self.line < self._open_until:
             return ""
-        inner, size, closed = list[str](), len(text), False
-        for index in range(conf.MAX_LINE_BYTES):
-            if index == len(self._ahead):
-                if (line := next(self._lines, None)) is None:
-                    return ""
-                self._ahead.append(line)
-            line = self._ahead[index]
+        while not closed and size <= conf.MAX_LINE_BYTES and (line := self._look_ahead(len(inner))) is not None:
             inner.append(line)
-            size += len(line)
+            size += len(line) + 1
             closed = patterns.closes(line)
-            if closed or patterns.is_broken(line) or size > conf.MAX_LINE_BYTES:
+            if not closed and patterns.is_broken(line):
                 break
+        if not closed:
+            self._open_until = self.line + len(inner)
         if not closed or self._are_rows([text, *inner]):
             return ""
         for _ in inner:
             self._next()
         return "\n".join([text, *inner])
 
+    def _look_ahead(self, index: int) -> str | None:
+        """A line behind this one; None at the end."""
+        while index >= len(self._ahead):
+            if (line := next(self._lines, None)) is None:
+                return None
+            self._ahead.append(line)
+        return self._ahead[index]
+
     def _are_rows(self, lines: list[str]) -> bool:
         """True if so many lines have the same number of delimiters that they are rows, and no text of one field."""
-        counts = {line.count(self._marks.delimiter) for line in lines}
+        counts = {line.count(self._delimiter) for line in lines}
         return len(lines) >= SPANNED + 2 and len(counts) == 1 and counts != {0}
 
 
 class _Patterns:
     """The forms of a field that begins with a quotation mark."""
 
-    def __init__(self, marks: Marks) -> None:
-        q, d = re.escape(marks.quote), re.escape(marks.delimiter)
+    def __init__(self, marks: Marks, delimiter: str) -> None:
+        q, d = re.escape(marks.quote), re.escape(delimiter)
         blanks = "" if marks.delimiter == "\t" else " *+"
         escaped = r"|\\." if marks.escape else ""
         text = rf"(?:[^{q}{'\\\\' if marks.escape else ''}]++|{q}{q}{escaped})*+"
@@ -151,7 +178,7 @@ class _Patterns:
         self._quote, self._escape = marks.quote, marks.escape
         self._strict = re.compile(rf"{blanks}{q}({text}){q}{end}", re.DOTALL)
         self._trailed = re.compile(rf"{blanks}{q}({text}){q}([^{q}{d}]*+)(?={d}|\Z)", re.DOTALL)
-        self._loose = re.compile(rf"{blanks}{q}([^\n]*?){q}{end}")
+        self._loose = re.compile(rf"{blanks}{q}([^\n]{{0,{LOOSE}}}?){q}{end}")
         self._open = re.compile(rf"{blanks}{q}")
         self._close = re.compile(rf"{text}{q}{end}", re.DOTALL)
         self._inner = re.compile(rf"{text}\Z", re.DOTALL)

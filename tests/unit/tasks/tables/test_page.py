@@ -160,12 +160,12 @@ def test_how_a_column_is_written_is_among_its_facts() -> None:
         "readable": 2, "min": -3, "max": 1037.5, "mean": 2.5, "quantiles": numbers, "quantiles_exact": True,
         "histogram": {"from": 0, "to": 1, "counts": [1, 1], "first_holds_less": False, "last_holds_more": False},
     }  # fmt: skip
-    price = profile_of()["columns"][0] | {"type": "number", "unit": "$", "decimal": ",", "missing_word": "-"} | measured
+    price = profile_of()["columns"][0] | {"type": "number", "unit": "$", "decimal": ","} | measured
     days = measured | {"type": "date", "min": "2024-01-02", "max": "2024-02-01", "written_as": "day/month/year"}
     day = profile_of()["columns"][0] | days | {"dates_fit": "both"}
     result = page(profile_of(columns=[price, day], quote="'", escape="\\"))
     facts = [{fact["label"]: fact["value"] for fact in card["facts"]} for card in result["cards"]]
-    assert facts[0] | {"Unit": "$", "Decimal mark": "comma", "Read as missing": "-", "Smallest": "-3"} == facts[0]
+    assert facts[0] | {"Unit": "$", "Decimal mark": "comma", "Smallest": "-3"} == facts[0]
     swapped = "day/month/year; day and month may be swapped"
     assert facts[1] | {"First": "2024-01-02", "Last": "2024-02-01", "Read as": swapped} == facts[1]
     assert [card["gist"] for card in result["cards"]] == ["-3 to 1,037.5 $", "2024-01-02 to 2024-02-01"]
