@@ -10,8 +10,9 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import conditional_escape, format_html
 
-from queueing.admin.base import clock
+from queueing.admin.base import NOTHING, clock, duration
 from queueing.line import commands
 from queueing.line.clients import RedisError
 from queueing.line.desks import Desk, desks, first_present
@@ -42,6 +43,29 @@ class Row(NamedTuple):
     done: int
     failed: int
     next: str
+
+    def cells(self) -> dict[str, str]:
+        """The HTML of each cell but the first and the last one, by its name."""
+        entry, progress = self.entry, self.entry.progress if self.entry else None
+        link: str = NOTHING
+        if entry is not None:
+            address = reverse("admin:queueing_entry_change", args=[entry.pk])
+            name = (entry.input_name or entry.code.hex)[:30]
+            link = format_html('{}: <a href="{}">{}</a>', entry.queue, address, name)
+        texts = {
+            "host": f"{self.desk.host} {self.desk.pid}",
+            "lines": ", ".join(self.desk.lines),
+            "state": self.word,
+            "entry": link,
+            "since": NOTHING if self.ran is None else duration(self.ran),
+            "progress": NOTHING if progress is None else f"{progress:.0%}",
+            "life": f"{self.desk.seconds:.0f} s ago",
+            "started": str(self.started),
+            "done": str(self.done),
+            "failed": str(self.failed),
+            "next": self.next[:60],
+        }
+        return {name: conditional_escape(text) for name, text in texts.items()}
 
 
 def rows() -> list[Row]:
@@ -95,8 +119,10 @@ def now(request: HttpRequest) -> HttpResponse:
     context = _context(request)
     if context["away"]:
         return JsonResponse({"parts": {}, "away": True, "at": clock()})
-    html = render_to_string("admin/queueing/workers.html#rows", context, request)
-    return JsonResponse({"parts": {"rows": html}, "away": False, "at": clock()})
+    # The rows without their cells: while the workers are the same, their buttons stay where they are.
+    html = render_to_string("admin/queueing/workers.html#rows", context | {"is_skeleton": True}, request)
+    parts = {f"{row.desk.name}:{name}": cell for row in context["rows"] for name, cell in row.cells().items()}
+    return JsonResponse({"parts": {"rows": html} | parts, "away": False, "at": clock()})
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
@@ -116,9 +142,10 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 def _command(request: HttpRequest, site: Any) -> HttpResponse:
     if not may_steer(request.user):
         raise PermissionDenied
-    name, verb = request.POST.get("worker", ""), request.POST.get("command", "")
-    if verb not in COMMANDS:
+    verb = next((verb for verb in COMMANDS if verb in request.POST), None)
+    if verb is None:
         raise BadRequest
+    name = request.POST[verb]
     address = reverse("admin:queueing_workers")
     try:
         desk = next((desk for desk in desks() if desk.name == name), None)

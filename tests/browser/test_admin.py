@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Page, ViewportSize, expect
 
-from queueing.line import presence
+from queueing.line import clients, presence
+from queueing.line.keys import WORKER
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
@@ -19,7 +20,6 @@ from tests.support.browser.site import PATIENT, Site
 from tests.support.browser.stage import Stage, report, start
 from tests.support.entries import status_of
 from tests.support.visitors import staff
-from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,6 +161,8 @@ def _waste() -> None:
 def test_lines_workers_and_failures_fit_a_phone(desk: Callable[..., Page], visitors: Visitors, site: Site) -> None:
     stage = Stage(visitors().context, site.url)
     stage.workers(2)
+    for name in ("desk-0", "desk-1"):  # they give no further sign of life, and pictures take long
+        clients.connection().set(WORKER.format(name=name), 1, ex=600)
     page = desk("view", "lines", "steer")
     page.goto(f"{LIST}lines/")
     expect(page.get_by_role("rowheader", name="probe").first).to_be_visible()
@@ -183,9 +185,14 @@ def test_the_focus_stays_on_a_button_whose_row_is_renewed(
     page.goto(f"{LIST}workers/")
     button = page.get_by_role("button", name="Quiet desk-0")
     button.focus()
-    page.evaluate("window.row = document.querySelector('tbody tr')")
-    wait_for(lambda: page.evaluate("!window.row.isConnected"))
+    life = page.locator('[data-part="desk-0:life"]')
+    before = life.inner_text()
+    expect(life).not_to_have_text(before, timeout=15_000)
     expect(button).to_be_focused()
+    page.evaluate("window.button = document.activeElement")
+    before = life.inner_text()
+    expect(life).not_to_have_text(before, timeout=15_000)
+    assert page.evaluate("window.button === document.activeElement")  # a press that has begun goes to the same button
 
 
 def test_the_old_page_of_a_retried_entry_leads_to_the_new_place(visitors: Visitors, site: Site) -> None:

@@ -52,18 +52,30 @@ class Live {
   }
 
   #show({ parts, away, at }) {
-    for (const element of this.#root.querySelectorAll("[data-part]"))
-      this.#replace(element, parts[element.dataset.part]);
+    const replaced = this.#replaceAll(parts);
+    if (replaced) this.#replaceAll(parts); // parts inside of a new part are empty
     if (!away) this.#since = at;
     this.#say(away ? `Live data unavailable since ${this.#since}` : "");
   }
 
+  // True if a part was replaced that has other parts inside.
+  #replaceAll(parts) {
+    let hasInner = false;
+    for (const element of this.#root.querySelectorAll("[data-part]")) {
+      const name = element.dataset.part;
+      const html = parts[name];
+      if (html === undefined || this.#shown.get(name) === html || !element.isConnected) continue;
+      this.#shown.set(name, html);
+      for (const inner of element.querySelectorAll("[data-part]")) this.#shown.delete(inner.dataset.part);
+      this.#replace(element, html);
+      hasInner ||= element.querySelector("[data-part]") !== null;
+    }
+    return hasInner;
+  }
+
   #replace(element, html) {
-    const name = element.dataset.part;
-    if (html === undefined || this.#shown.get(name) === html) return;
-    this.#shown.set(name, html);
-    if (element.contains(document.activeElement)) return this.#keepFocus(element, html);
-    element.innerHTML = html;
+    if (element.contains(document.activeElement)) this.#keepFocus(element, html);
+    else element.innerHTML = html;
   }
 
   // The link or button that had the focus is found again by its address or id.
