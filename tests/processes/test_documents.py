@@ -35,7 +35,7 @@ os._exit(0)
         [sys.executable, "-c", script, str(tmp_path / "page.png")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
