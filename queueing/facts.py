@@ -23,6 +23,7 @@ from queueing.states import LineState
 FACTS_TTL = 30  # seconds
 LONGEST_FACTS = 256 * 1024  # bytes; a forecast for MAX_LINE entries takes a few thousand
 LARGEST = 1e12  # of all numbers of a line
+UNTOUCHED = Levers().as_text()  # the copy of a line that nobody has touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Facts:
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`
     # Not by the keeper, so that they change without it.
     levers: Levers = field(default_factory=Levers)
+    knows_levers: bool = True  # False: Redis has lost them, and for a second nobody knows whether the line is paused
     suspended: bool = False  # RQ's word to all workers: take nothing
 
     @property
@@ -53,7 +55,7 @@ class Facts:
 
     def wait(self, ahead: int, held_ahead: int = 0) -> Wait | None:
         """The expected wait of an entry with so many entries ahead; None if unknown."""
-        if not self.workers or self.is_paused:
+        if not self.workers or self.is_paused or not self.knows_levers:
             return None
         most = self.levers.max_running
         free = self.workers - self.busy
@@ -65,7 +67,7 @@ class Facts:
 
 
 # The fields that the keeper writes.
-BY_KEEPER = tuple(field.name for field in fields(Facts) if field.name not in {"levers", "suspended"})
+BY_KEEPER = tuple(field.name for field in fields(Facts) if field.name not in {"levers", "knows_levers", "suspended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +110,26 @@ def line_now(queue: str) -> LineNow:
 
 
 def parse_facts(
-    written: bytes | str | None, copy_of_levers: bytes | None = None, suspended: bytes | None = None
+    written: bytes | str | None, copy_of_levers: bytes | None = UNTOUCHED, suspended: bytes | None = None
 ) -> Facts:
     """The facts from what is written in Redis. Facts that only a keeper of another version knows are left out.
 
-    Nothing is known by what a keeper never writes, and its next facts take the place of that. A line without a copy of
-    its levers counts as open: nothing is claimed then, and the copy is written within a second.
+    Nothing is known by what a keeper never writes, and its next facts take the place of that.
     """
     if written is not None and len(written) > LONGEST_FACTS:
         written = None
-    return _parse(written, levers.parse(copy_of_levers) or Levers(), suspended is not None)
+    return _parse(written, levers.parse(copy_of_levers), suspended is not None)
 
 
 @lru_cache(maxsize=16)  # a web process reads the facts each second, and they change each 2 s
-def _parse(written: bytes | str | None, said: Levers, suspended: bool) -> Facts:
+def _parse(written: bytes | str | None, said: Levers | None, suspended: bool) -> Facts:
     try:
         values = json.loads(written) if written else {}
         known = {name: _checked(name, values[name]) for name in BY_KEEPER if name in values}
     except (ValueError, TypeError, KeyError, RecursionError):
         reports.add("the facts %s are none of a line", shorten(written))
         known = {}
-    return Facts(**known, levers=said, suspended=suspended)
+    return Facts(**known, levers=said or Levers(), knows_levers=said is not None, suspended=suspended)
 
 
 def _checked(name: str, value: Any) -> Any:

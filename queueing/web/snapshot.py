@@ -121,7 +121,7 @@ def build(
         wait=sentences.wait(entry, seconds, facts, is_claimed=is_claimed),
         title=sentences.title(entry, place),
         reason=entry.reason,
-        line=facts.state.value if entry.status == Status.WAITING else "",
+        line=facts.state.value if entry.status == Status.WAITING and facts.knows_levers else "",
         notice=sentences.notice(entry, facts),
         again_seconds=again_seconds,
         deleted=entry.erased_at is not None,

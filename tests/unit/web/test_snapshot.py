@@ -123,6 +123,14 @@ def test_what_staff_say_is_told_to_all_who_wait() -> None:
     assert (told(running, facts=facts).notice, told(running, facts=facts).line) == ("", "")
 
 
+def test_nothing_is_promised_while_nobody_knows_whether_the_line_is_paused(line: Line) -> None:
+    survey.write("probe", BUSY)
+    written = line.client.get(facts_key("probe"))
+    assert parse_facts(written).wait(3) == BUSY.wait(3) is not None
+    assert parse_facts(written, None).wait(3) is None
+    assert told(entry(), 3, facts=parse_facts(written, b"rubbish")).line == ""
+
+
 def test_a_limit_of_running_entries_makes_no_free_worker() -> None:
     facts = replace(BUSY, workers=3, busy=1, running=1)
     assert facts.wait(0) == (0, 2)

@@ -304,6 +304,8 @@ def test_a_visitor_of_a_paused_line_joins_and_reads_why_nothing_moves() -> None:
     )
     assert now["wait"].startswith("This line is paused at the moment.")
     assert "We mend the machine." in visitor.client.get(url(entry)).content.decode()
+    clients.connection().delete(keys.line_keys("probe").levers)  # nobody knows, until the keeper has read the row
+    assert state(visitor, entry)["line"] == ""
     set_levers(state="open", sentence="")
     now = state(visitor, entry)
     assert (now["line"], now["notice"]) == ("open", "")
