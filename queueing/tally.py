@@ -49,6 +49,10 @@ class Tally:
         self.waits.update(other.waits)
         self.runs.update(other.runs)
 
+    def columns(self) -> dict[str, int]:
+        """The numbers that are not packed, by name."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
     @property
     def goodput(self) -> float:
         """Worker-seconds whose end was seen by the owner."""

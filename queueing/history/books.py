@@ -11,6 +11,7 @@ from queueing.models import LineMemory, LineMinute
 from queueing.tally import COLUMNS, Tally
 
 WRITTEN = [*COLUMNS, "span", "packed"]
+CHANGED = ["columns", "packed", "open_at", "open_columns", "open_packed"]
 
 
 class Books:
@@ -22,29 +23,41 @@ class Books:
 
     def of(self, queue: str, moment: datetime) -> Tally:
         """The tally that is added to the minute of that moment; to its hour, if that is rolled up already."""
-        rolled_up_to = self.memories[queue].rolled_up_to
-        if rolled_up_to and moment < rolled_up_to:
-            return self._added[queue, hour_of(moment)]
-        return self._added[queue, minute_of(moment)]
+        return self._added[queue, self._begin(queue, moment)]
 
     def write(self) -> None:
-        """Add the tallies to the rows, and to the totals of the lines."""
+        """Add the tallies to the minutes, and to the totals of the lines."""
         if not self._added:
             return
-        lines, moments = zip(*self._added, strict=True)
-        memories = [self.memories[queue] for queue in set(lines)]
-        rows = LineMinute.objects.filter(line__in=memories, at__in=set(moments))
+        over: defaultdict[tuple[str, datetime], Tally] = defaultdict(Tally)
+        for (queue, at), tally in sorted(self._added.items(), key=lambda added: added[0]):
+            self.memories[queue].add(tally)
+            if closed := self.memories[queue].note(at, tally):
+                over[queue, self._begin(queue, closed[0])].add(closed[1])
+        self._write_rows(over)
+        LineMemory.objects.bulk_update({self.memories[queue] for queue, _ in self._added}, CHANGED)
+
+    def _write_rows(self, over: dict[tuple[str, datetime], Tally]) -> None:
+        """Add the tallies to the rows of minutes and hours that are over."""
+        if not over:
+            return
+        lines, moments = zip(*over, strict=True)
+        rows = LineMinute.objects.filter(line__in={self.memories[queue] for queue in lines}, at__in=set(moments))
         before = {(row.line_id, row.at): row.tally() for row in rows}
         written = []
-        for (queue, at), tally in self._added.items():
+        for (queue, at), tally in over.items():
             memory = self.memories[queue]
-            memory.add(tally)
-            summed = before.get((memory.pk, at), Tally())
-            summed.add(tally)
-            is_hour = memory.rolled_up_to is not None and at < memory.rolled_up_to
-            written.append(LineMinute.of(memory, at, 60 if is_hour else 1, summed))
+            tally.add(before.get((memory.pk, at), Tally()))
+            written.append(LineMinute.of(memory, at, 60 if self._is_rolled_up(queue, at) else 1, tally))
         write_rows(written)
-        LineMemory.objects.bulk_update(memories, ["columns", "packed"])
+
+    def _begin(self, queue: str, moment: datetime) -> datetime:
+        """The beginning of the minute or hour that has this moment."""
+        return hour_of(moment) if self._is_rolled_up(queue, moment) else minute_of(moment)
+
+    def _is_rolled_up(self, queue: str, moment: datetime) -> bool:
+        rolled_up_to = self.memories[queue].rolled_up_to
+        return rolled_up_to is not None and moment < rolled_up_to
 
 
 @contextmanager

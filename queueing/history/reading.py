@@ -31,12 +31,27 @@ class Span(NamedTuple):
 
 def spans(queue: str, first: datetime, length: timedelta, number: int) -> list[Span]:
     """So many spans of this length in a row, empty ones included. Those of a minute begin with a minute."""
-    rows = LineMinute.objects.filter(line__queue=queue, at__gte=first, at__lt=first + number * length)
     tallies: list[list[Tally]] = [[] for _ in range(number)]
-    for at, packed, *columns in rows.values_list("at", "packed", *COLUMNS):
-        tally = unpacked(dict(zip(COLUMNS, columns, strict=True)), bytes(packed))
+    for at, tally in _read(queue, first, first + number * length):
         tallies[(at - first) // length].append(tally)
     return [Span(first + place * length, total(parts)) for place, parts in enumerate(tallies)]
+
+
+def _read(queue: str, first: datetime, end: datetime) -> list[tuple[datetime, Tally]]:
+    """The minutes and hours that begin between these moments, with the open one."""
+    memory = LineMemory.objects.filter(queue=queue).first()
+    if memory is None:
+        return []
+    while True:
+        rows = LineMinute.objects.filter(line=memory, at__gte=first, at__lt=end).values_list("at", "packed", *COLUMNS)
+        found = [
+            (at, unpacked(dict(zip(COLUMNS, columns, strict=True)), bytes(packed))) for at, packed, *columns in rows
+        ]
+        opened = memory.open_at
+        memory.refresh_from_db()
+        if memory.open_at == opened:  # else the open minute went into a row meanwhile
+            is_asked = opened is not None and first <= opened < end
+            return [*found, (opened, memory.open_tally())] if opened and is_asked else found
 
 
 def totals() -> dict[str, Tally]:
@@ -53,12 +68,18 @@ class Trend(NamedTuple):
 
 
 def trends(minutes: int = 60, now: datetime | None = None) -> dict[str, Trend]:
-    """The last minutes of all lines in one query; only columns are read, so 50 lines take some milliseconds."""
+    """The last minutes of all lines in two queries; only columns are read, so 50 lines take some milliseconds."""
     end = minute_of(now or timezone.now())
     found = {queue: Trend([0] * minutes, [0] * minutes, [None] * minutes) for queue in settings.QUEUEING_TASKS}
     rows = LineMinute.objects.filter(at__gte=end - minutes * MINUTE, at__lt=end, line__queue__in=found, span=1)
     columns = rows.values_list("line__queue", "at", "joined", "succeeded", "present", "samples")
-    for queue, at, joined, served, present, samples in columns:
+    opened = LineMemory.objects.filter(open_at__gte=end - minutes * MINUTE, open_at__lt=end, queue__in=found)
+    still_open = [
+        (memory.queue, memory.open_at, tally.joined, tally.succeeded, tally.present, tally.samples)
+        for memory in opened
+        if memory.open_at and (tally := memory.open_tally())
+    ]
+    for queue, at, joined, served, present, samples in [*still_open, *columns]:  # a row is later, if it has both
         place = minutes - (end - at) // MINUTE
         trend = found[queue]
         trend.joined[place], trend.served[place] = joined, served

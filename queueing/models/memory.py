@@ -1,10 +1,10 @@
 """The memory of the lines: a row for each line and minute. `history/` writes and reads it."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from queueing.tally import COLUMNS, Tally, unpacked
 
@@ -38,6 +38,11 @@ class LineMemory(models.Model):
     # All that ever happened, for counters that only grow: the columns of a Tally, and what it packs.
     columns = models.JSONField(default=dict)
     packed = models.BinaryField(default=bytes)
+    # The latest minute, which goes into a row when a later one begins. In PostgreSQL a row that is written again and
+    # again leaves dead versions, which take twice its room.
+    open_at = models.DateTimeField(null=True)
+    open_columns = models.JSONField(default=dict)
+    open_packed = models.BinaryField(default=bytes)
     # The minute at whose end the line was sampled last.
     sampled = models.DateTimeField(null=True)
     # Minutes before this time are rolled up into hours.
@@ -56,8 +61,26 @@ class LineMemory(models.Model):
         """Add to the totals of this object."""
         summed = self.tally()
         summed.add(tally)
-        self.columns = {name: getattr(summed, name) for name in COLUMNS}
-        self.packed = summed.pack()
+        self.columns, self.packed = summed.columns(), summed.pack()
+
+    def note(self, at: datetime, tally: Tally) -> tuple[datetime, Tally] | None:
+        """Add to the open minute of this object. Returns the minute that has to go into a row now.
+
+        That is this one, if it is over, and else the one that was open until now.
+        """
+        if (self.open_at and at < self.open_at) or at > timezone.now():  # late, or of a clock that is ahead
+            return at, tally
+        opened, closed = self.open_tally(), None
+        if at != self.open_at:
+            closed = (self.open_at, opened) if self.open_at else None
+            opened = Tally()
+        opened.add(tally)
+        self.open_at, self.open_columns, self.open_packed = at, opened.columns(), opened.pack()
+        return closed
+
+    def open_tally(self) -> Tally:
+        """The numbers of the open minute."""
+        return unpacked({name: self.open_columns.get(name, 0) for name in COLUMNS}, bytes(self.open_packed))
 
     def tally(self) -> Tally:
         """The totals."""
@@ -91,10 +114,9 @@ class LineMinute(models.Model):
         return f"{self.line} {self.at:%Y-%m-%d %H:%M}"
 
     @classmethod
-    def of(cls, line: LineMemory, at: Any, span: int, tally: Tally) -> "LineMinute":
+    def of(cls, line: LineMemory, at: datetime, span: int, tally: Tally) -> "LineMinute":
         """The row of a tally."""
-        columns = {name: getattr(tally, name) for name in COLUMNS}
-        return cls(line=line, at=at, span=span, packed=tally.pack(), **columns)
+        return cls(line=line, at=at, span=span, packed=tally.pack(), **tally.columns())
 
     def tally(self) -> Tally:
         """The numbers of this row."""

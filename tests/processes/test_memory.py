@@ -15,9 +15,8 @@ from queueing.history import counting
 from queueing.keeper.timeline import write_notes
 from queueing.line import presence
 from queueing.line.places import Line
-from queueing.models import Entry, LineMinute
+from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
-from queueing.tally import total
 from tests.support import ledger
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
@@ -109,7 +108,7 @@ def check(site: Site, line: Line) -> None:
     found = ledger.of_minutes()
     assert without(found) == without(expected)
     assert worth_of(found.values()) == worth_of(expected.values())
-    minutes = total(row.tally() for row in LineMinute.objects.filter(line__queue="probe"))
+    minutes = ledger.sum_of_minutes()
     # The last line of a full timeline stands for both.
     assert minutes.details["holds"] + minutes.details["returns"] == sum(ledger.comings())
     assert minutes.details["holds"] == minutes.details["returns"] > 0
@@ -137,7 +136,7 @@ def test_keepers_that_are_killed_count_every_event_once(processes: Processes, jo
     site = Site(processes, join, seed=1)
     play(site, 6)
     assert site.kills
-    assert LineMinute.objects.exists()
+    assert ledger.of_minutes()
     assert site.deleted
     check(site, line)
 

@@ -6,17 +6,31 @@ from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
-from queueing.models import Entry, EntryEvent, LineMinute
-from queueing.tally import Tally
+from queueing.models import Entry, EntryEvent, LineMemory, LineMinute
+from queueing.tally import Tally, total
 
 Numbers = dict[tuple[str, datetime], Counter[str]]  # by line and minute
 ANSWERS = ("unusable", "timeout", "crashed")
 
 
 def of_minutes() -> Numbers:
-    """The numbers in the rows of minutes, without those that are 0 and without samples."""
-    found = {(row.line.queue, row.at): numbers_of(row.tally()) for row in LineMinute.objects.select_related("line")}
+    """The numbers in the minutes, without those that are 0 and without samples."""
+    found: Numbers = {}
+    for queue, at, tally in tallies():
+        found.setdefault((queue, at), Counter()).update(numbers_of(tally))
     return {minute: numbers for minute, numbers in found.items() if numbers}
+
+
+def tallies() -> list[tuple[str, datetime, Tally]]:
+    """The rows of all minutes, and the open minutes."""
+    opened = [(memory.queue, memory.open_at, memory.open_tally()) for memory in LineMemory.objects.all()]
+    rows = [(row.line.queue, row.at, row.tally()) for row in LineMinute.objects.select_related("line")]
+    return [(queue, at, tally) for queue, at, tally in (*rows, *opened) if at]
+
+
+def sum_of_minutes() -> Tally:
+    """All numbers of all minutes."""
+    return total(tally for *_, tally in tallies())
 
 
 def numbers_of(tally: Tally) -> Counter[str]:

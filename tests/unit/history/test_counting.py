@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from queueing import ending
 from queueing.history import counting
+from queueing.history.books import locked, minute_of
 from queueing.keeper import purge
 from queueing.models import Counted, Entry, LineMemory, LineMinute
 from queueing.states import Reason, Status
-from queueing.tally import total
 from tests.support import ledger
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -55,9 +55,7 @@ def test_each_event_counts_in_the_minute_of_its_own_time(join: Join) -> None:
     assert told("joined") == {"12:00": 1}
     assert told("started") == told("waits") == {"12:01": 1}
     assert told("succeeded") == told("runs") == {"12:02": 1}
-    assert LineMinute.objects.get(at=NOON.replace(second=0, minute=1)).tally().waits.quantile(0.5) == pytest.approx(
-        60, rel=0.1
-    )
+    assert ledger.sum_of_minutes().waits.quantile(0.5) == pytest.approx(60, rel=0.1)
 
 
 def test_an_entry_is_counted_once_however_often_it_is_looked_at(join: Join) -> None:
@@ -84,7 +82,7 @@ def test_work_is_worth_something_in_the_minute_in_which_that_is_decided(join: Jo
     assert not Entry.objects.exists()
     assert told("goodput") == {"12:07": 30_000_000}
     assert sum(told("waste_never_seen").values()) == 40_000_000
-    assert LineMinute.objects.latest("at").at > timezone.now() - timedelta(minutes=2)
+    assert max(at for _, at in ledger.of_minutes()) > timezone.now() - timedelta(minutes=2)
 
 
 def test_a_look_at_the_end_that_was_not_counted_yet_is_goodput_when_the_row_goes(join: Join) -> None:
@@ -108,7 +106,7 @@ def test_work_for_nothing_is_waste_at_its_end(join: Join, end: Callable[[Entry],
     assert told(name) == {"12:01": 30_000_000}
     entry.see_end()
     assert count() == 0
-    assert sum(row.tally().waste for row in LineMinute.objects.all()) == 30
+    assert ledger.sum_of_minutes().waste == 30
 
 
 def test_an_end_that_is_noted_late_is_in_its_own_minute(join: Join) -> None:
@@ -191,9 +189,34 @@ def test_the_totals_of_a_line_are_those_of_all_its_minutes(join: Join) -> None:
         move(ran(join(), seconds=seconds), end_seen_at=timezone.now())
         count()
     memory = LineMemory.objects.get(queue="probe")
-    assert memory.tally() == total(row.tally() for row in LineMinute.objects.all())
+    assert memory.tally() == ledger.sum_of_minutes()
     assert memory.tally().goodput == 555
     assert memory.tally().runs.quantile(0.5) == pytest.approx(50, rel=0.19)
+
+
+def test_a_minute_is_one_row_that_is_written_when_it_is_over(db: None) -> None:
+    """The rows of open minutes would be written again and again."""
+
+    def note(minutes: int) -> dict[str, int]:
+        with locked(["probe"]) as books:
+            books.of("probe", NOON + timedelta(minutes=minutes)).joined += 1
+        return {f"{row.at:%H:%M}": row.joined for row in LineMinute.objects.order_by("at")}
+
+    assert [note(0), note(0)] == [{}, {}]
+    assert note(1) == {"12:00": 2}
+    assert note(1) == {"12:00": 2}
+    assert note(0) == {"12:00": 3}  # late
+    assert note(3) == {"12:00": 3, "12:01": 2}
+    assert ledger.sum_of_minutes().joined == 6
+
+
+def test_a_clock_that_is_ahead_closes_no_minute(db: None) -> None:
+    now = timezone.now()
+    for ahead in (0, 60, 0):
+        with locked(["probe"]) as books:
+            books.of("probe", now + timedelta(minutes=ahead)).joined += 1
+    assert [row.at - minute_of(now) for row in LineMinute.objects.all()] == [timedelta(hours=1)]
+    assert sorted(numbers["joined"] for numbers in ledger.of_minutes().values()) == [1, 2]
 
 
 MOVES: list[Callable[[Entry], Any]] = [
@@ -250,7 +273,7 @@ def test_a_keeper_that_dies_at_any_statement_loses_nothing_and_counts_nothing_tw
     for statement in range(100):
         if not dies_at(statement, run):
             break
-        assert not LineMinute.objects.exists()
+        assert not ledger.of_minutes()
         assert Entry.objects.filter(counted=Counted.NOTHING).count() == 2
     else:
         pytest.fail("it never came to its end")

@@ -19,9 +19,10 @@ WEEK_AGO = NOW - timedelta(days=7)
 
 
 @pytest.fixture(autouse=True)
-def _half_past(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hour does not turn meanwhile."""
+def _half_past(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour does not turn meanwhile, and the minute that is open is a later one than those of the tests."""
     monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(minutes=30))
+    note(NOW)
 
 
 def note(at: datetime, *, joined: int = 0, failed: int = 0) -> None:

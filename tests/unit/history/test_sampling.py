@@ -14,8 +14,9 @@ from queueing.keeper.remembering import Rememberer
 from queueing.line import clients, epoch
 from queueing.line.keys import line_keys
 from queueing.line.places import Line
-from queueing.models import Entry, LineMinute
+from queueing.models import Entry
 from queueing.work.worker import PresenceWorker
+from tests.support import ledger
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -24,8 +25,8 @@ MINUTE = minute_of(timezone.now())
 
 
 def samples() -> list[tuple[datetime, int, int, int, int, int]]:
-    rows = LineMinute.objects.filter(line__queue="probe").order_by("at")
-    return list(rows.values_list("at", "samples", "present", "held", "running", "workers"))
+    found = sorted((at, tally) for queue, at, tally in ledger.tallies() if queue == "probe" and tally.samples)
+    return [(at, t.samples, t.present, t.held, t.running, t.workers) for at, t in found]
 
 
 def test_a_minute_ends_with_its_numbers(join: Join, line: Line) -> None:

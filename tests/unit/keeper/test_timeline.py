@@ -10,9 +10,8 @@ from queueing.history.books import Books
 from queueing.keeper import timeline
 from queueing.line import presence
 from queueing.line.places import Line
-from queueing.models import Entry, EntryEvent, LineMinute
+from queueing.models import Entry, EntryEvent
 from queueing.states import Absence
-from queueing.tally import total
 from tests.support import ledger
 
 pytestmark = pytest.mark.postgres
@@ -141,5 +140,5 @@ def _die(*_: Any, **__: Any) -> None:
 
 def holds_and_returns() -> tuple[int, int]:
     """The numbers in the minutes."""
-    minutes = total(row.tally() for row in LineMinute.objects.all())
+    minutes = ledger.sum_of_minutes()
     return minutes.details["holds"], minutes.details["returns"]
