@@ -121,4 +121,5 @@ def _recall(truth: str, text: str) -> float:
 
 
 def _words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", text.casefold()))
+    """Words of three letters or more: signs, figures and bullets are written in many ways, also in the truth."""
+    return Counter(re.findall(r"[^\W\d_]{3,}", text.casefold()))
