@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run admin test test-fast test-slow test-pythons bench flood check audit fmt lock clean
+.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check audit fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -53,6 +53,9 @@ test-pythons: .venv/installed-dev  ## the fast tests on every other promised Pyt
 
 bench: $(VENV)/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
 	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)
+
+corpus: $(VENV)/installed-dev  ## both tasks on real files out of packages, and docs/accuracy.md (ARGS=documents: one part)
+	@$(VENV)/bin/python -m tests.corpus $(ARGS)
 
 flood: $(VENV)/installed-dev  ## attack a site of `make run`, on loopback alone, while honest visitors come (ARGS=1: one minute)
 	@$(VENV)/bin/python -m tests.flood $(ARGS)

@@ -10,10 +10,6 @@ NUMBER = re.compile(
     r"[+-]?[$€£¥]?\d[\d.,]*(?:[ \u00a0\u202f]\d{3})*(?:,\d+)?[ \u00a0]?[%€$£¥]?|[+-]?[.,]\d+|"
     r"\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?"
 )
-LONGEST_NUMBER), so what its parts have in common costs no time.
-NUMBER = re.compile(
-    r"[+-]?[$€£¥]?\d[\d.,]*(?:[ \u00a0\u202f]\d{3})*(?:,\d+)?[ \u00a0]?[%€$£¥]?|[+-]?[.,]\d+|\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?"
-)
 LONGEST_NUMBER = 64  # characters; a longer cell is none
 YEARS = range(1800, 2200)
 PLAIN = re.compile(r"[+-]?[$€£¥]?[\d.,]+[%€$£¥]?")  # a number, and no date or range
