@@ -23,4 +23,4 @@ class FolderContext:
         self.reports.append((done / total, message))
 
     def save_file(self, name: str, content: Any, content_type: str) -> None:
-        (self.folder / name).write_bytes(content)
+        (self.folder / name).write_bytes(content if isinstance(content, bytes) else content.read())

@@ -33,7 +33,7 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
     found = {}
     for col, (spread, kind, unit, say) in styled.items():
         is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT and _is_plain(styles[col])
-        low, high = _exact_ends(table, col, styles[col]) if is_rounded else (spread.low, spread.high)
+        low, high = _exact_ends(table, col, styles[col], spread) if is_rounded else (spread.low, spread.high)
         bins = ranges[col]
         found[col] = kind | {
             "readable": spread.count,
@@ -123,10 +123,15 @@ def _between(below: float, above: float, part: float) -> float:
     return below if below == above else below + (above - below) * part
 
 
-def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle) -> tuple[int, int]:
-    """The extremes of whole numbers that a DOUBLE rounds: from their texts."""
+def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle, spread: Spread) -> tuple[Any, Any]:
+    """The extremes of whole numbers that a DOUBLE rounds: from their texts, if those have no exponent."""
     number, is_read = "TRY_CAST(value AS HUGEINT)", f"({style.sql('value')}) IS NOT NULL"
-    [(low, high)] = table.query(f"SELECT min({number}), max({number}) FROM present WHERE col = {col} AND {is_read}")
+    [found] = table.query(f"SELECT min({number}), max({number}) FROM present WHERE col = {col} AND {is_read}")
+    rounded = (spread.low, spread.high)
+    low, high = (
+        text if text is not None and math.isclose(text, value) else _number(value)
+        for text, value in zip(found, rounded, strict=True)
+    )
     return low, high
 
 
