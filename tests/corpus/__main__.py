@@ -9,7 +9,7 @@ import django
 from tests.corpus import report
 from tests.support.paths import ROOT
 
-PARTS = ("documents",)
+PARTS = ("documents", "tables")
 DOWNLOADS = ROOT / "var/corpus"
 
 
