@@ -94,7 +94,7 @@ def test_quoted_fields_may_hold_anything(profiled: Any) -> None:
     found = profiled('a,b\n"1,5","two\nlines, and ""marks"""\n"x",y\n')
     assert found["rows"] == 2
     assert found["ragged_rows"] == 0
-    assert found["columns"][1]["top"][0]["value"] in {'two\nlines, and "marks"', "y"}
+    assert {top["value"] for top in found["columns"][1]["top"]} == {'two\nlines, and "marks"', "y"}
 
 
 def test_a_mark_in_the_middle_of_a_field_is_a_letter(profiled: Any) -> None:
