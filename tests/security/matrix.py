@@ -22,26 +22,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 CLIENTS = ("owner", "other", "anonymous", "staff", "view", "content", "change", "both", "member", "root")
 
 TABLE = """
+"^admin/r/"                                               GET  404 404 404 404 404 404 404 404 404 404
+"^admin/r/"                                               POST 404 404 404 404 404 404 404 404 404 404
 "admin/queueing/history/<slug:name>/"                     GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/history/<slug:name>/"                     POST 302 302 302 405 405 405 405 405 302 405
 "admin/queueing/history/<slug:name>/numbers.csv"          GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/history/<slug:name>/numbers.csv"          POST 302 302 302 405 405 405 405 405 302 405
-"admin/queueing/line/"                                    GET  302 302 302 403 403 403 403 403 302 200
-"admin/queueing/line/"                                    POST 302 302 302 403 403 403 403 403 302 200
-"admin/queueing/line/add/"                                GET  302 302 302 403 403 403 403 403 302 403
-"admin/queueing/line/add/"                                POST 302 302 302 403 403 403 403 403 302 403
-"admin/queueing/line/<path:object_id>/history/"           GET  302 302 302 403 403 403 403 403 302 200
-"admin/queueing/line/<path:object_id>/history/"           POST 302 302 302 403 403 403 403 403 302 200
-"admin/queueing/line/<path:object_id>/delete/"            GET  302 302 302 403 403 403 403 403 302 403
-"admin/queueing/line/<path:object_id>/delete/"            POST 302 302 302 403 403 403 403 403 302 403
-"admin/queueing/line/<path:object_id>/change/"            GET  302 302 302 403 403 403 403 403 302 200
-"admin/queueing/line/<path:object_id>/change/"            POST 302 302 302 403 403 403 403 403 302 200
-"admin/queueing/line/<path:object_id>/"                   GET  302 302 302 302 302 302 302 302 302 302
-"admin/queueing/line/<path:object_id>/"                   POST 302 302 302 302 302 302 302 302 302 302
-"join/<slug:name>/preview/"                               GET  405 405 405 405 405 405 405 405 405 405
-"join/<slug:name>/preview/"                               POST 422 422 422 422 422 422 422 422 422 422
-"^admin/r/"                                               GET  404 404 404 404 404 404 404 404 404 404
-"^admin/r/"                                               POST 404 404 404 404 404 404 404 404 404 404
 "admin/"                                                  GET  302 302 302 200 200 200 200 200 302 200
 "admin/"                                                  POST 302 302 302 200 200 200 200 200 302 200
 "admin/login/"                                            GET  200 200 200 302 302 302 302 302 200 302
@@ -58,6 +44,18 @@ TABLE = """
 "admin/jsi18n/"                                           POST 302 302 302 405 405 405 405 405 302 405
 "admin/r/<path:content_type_id>/<path:object_id>/"        GET  404 404 404 404 404 404 404 404 404 404
 "admin/r/<path:content_type_id>/<path:object_id>/"        POST 404 404 404 404 404 404 404 404 404 404
+"admin/queueing/line/"                                    GET  302 302 302 403 403 403 403 403 302 200
+"admin/queueing/line/"                                    POST 302 302 302 403 403 403 403 403 302 200
+"admin/queueing/line/add/"                                GET  302 302 302 403 403 403 403 403 302 403
+"admin/queueing/line/add/"                                POST 302 302 302 403 403 403 403 403 302 403
+"admin/queueing/line/<path:object_id>/history/"           GET  302 302 302 403 403 403 403 403 302 200
+"admin/queueing/line/<path:object_id>/history/"           POST 302 302 302 403 403 403 403 403 302 200
+"admin/queueing/line/<path:object_id>/delete/"            GET  302 302 302 403 403 403 403 403 302 403
+"admin/queueing/line/<path:object_id>/delete/"            POST 302 302 302 403 403 403 403 403 302 403
+"admin/queueing/line/<path:object_id>/change/"            GET  302 302 302 403 403 403 403 403 302 200
+"admin/queueing/line/<path:object_id>/change/"            POST 302 302 302 403 403 403 403 403 302 200
+"admin/queueing/line/<path:object_id>/"                   GET  302 302 302 302 302 302 302 302 302 302
+"admin/queueing/line/<path:object_id>/"                   POST 302 302 302 302 302 302 302 302 302 302
 "admin/queueing/entry/lines/"                             GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/entry/lines/"                             POST 302 302 302 403 200 200 403 200 302 200
 "admin/queueing/entry/lines/now.json"                     GET  302 302 302 403 200 200 403 200 302 200
@@ -120,6 +118,8 @@ TABLE = """
 ""                                                        POST 405 405 405 405 405 405 405 405 405 405
 "join/<slug:name>/"                                       GET  200 200 200 200 200 200 200 200 200 200
 "join/<slug:name>/"                                       POST 422 422 422 422 422 422 422 422 422 422
+"join/<slug:name>/preview/"                               GET  405 405 405 405 405 405 405 405 405 405
+"join/<slug:name>/preview/"                               POST 422 422 422 422 422 422 422 422 422 422
 "entry/<uuid:code>/"                                      GET  200 404 404 404 200 200 404 200 404 200
 "entry/<uuid:code>/"                                      POST 405 405 405 405 405 405 405 405 405 405
 "entry/<uuid:code>/status.json"                           GET  200 404 404 404 200 200 404 200 404 200

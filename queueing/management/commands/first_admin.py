@@ -18,7 +18,18 @@ class Command(PlainCommand):
     help = "Makes the first superuser, if there is none, and prints the address of the admin."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.getLogger("queueing").setLevel(logging.ERROR)  # no Redis is needed for this
+        logger = logging.getLogger("queueing")
+        before = logger.level
+        logger.setLevel(logging.ERROR)  # no Redis is needed for this
+        try:
+            self._make_or_name()
+        finally:
+            logger.setLevel(before)
+        origin = next(iter(settings.CSRF_TRUSTED_ORIGINS), f"http://127.0.0.1:{settings.PORT}")
+        self.stdout.write(f"The admin is at {origin}{reverse('admin:index')}")
+
+    def _make_or_name(self) -> None:
+        """Make a superuser, or name the one that is there."""
         users = get_user_model().objects.filter(is_superuser=True, is_active=True)
         if (user := users.first()) is not None:
             self.stdout.write(f"There is a superuser already: {user.get_username()}.")
@@ -26,8 +37,6 @@ class Command(PlainCommand):
             call_command("createsuperuser", stdout=self.stdout)
         else:
             self._make()
-        origin = next(iter(settings.CSRF_TRUSTED_ORIGINS), f"http://127.0.0.1:{settings.PORT}")
-        self.stdout.write(f"The admin is at {origin}{reverse('admin:index')}")
 
     def _make(self) -> None:
         """Without a terminal: by the variables that `createsuperuser` reads; a password that is missing is random."""

@@ -13,6 +13,7 @@ from queueing.web import previews
 from queueing.web.bodies import Permit, judge
 from queueing.web.guards import guards
 from tests.support.files import stored_files
+from tests.support.levers import set_levers
 from tests.support.visitors import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,9 +157,12 @@ def test_who_could_not_join_gets_no_preview(asked: list[str], settings: Any) -> 
     settings.QUEUEING = {"ADDRESS_BURST": 1, "ADDRESS_RATE": 1}
     assert Visitor(REMOTE_ADDR=HERE).send().status_code == 303
     assert look(visitor=Visitor(REMOTE_ADDR=HERE)).status_code == 429
-    for values, status in (({"CLOSED_LINES": "tables"}, 503), ({"BRAKE": "on"}, 503)):
-        settings.QUEUEING = values
-        assert look().status_code == status
+    settings.QUEUEING = {}
+    set_levers("tables", state="closed")
+    assert look().status_code == 503
+    set_levers("tables", state="open")
+    settings.QUEUEING = {"BRAKE": "on"}
+    assert look().status_code == 503
     assert "data-preview" not in Visitor().client.get(FORM).content.decode()  # with the brake on
     assert asked == []
 
