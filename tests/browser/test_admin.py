@@ -21,7 +21,7 @@ from tests.support.browser.stage import Stage, report, start
 from tests.support.entries import status_of
 from tests.support.visitors import staff
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PHONE = ViewportSize(width=390, height=844)
 LIST = "/admin/queueing/entry/"

@@ -16,7 +16,7 @@ from tests.support.browser.looks import BOTH, NARROW, PICTURES, WCAG, WIDE, barr
 from tests.support.browser.site import Site
 from tests.support.visitors import staff
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def test_the_past_of_a_line_is_read_by_eye_by_ear_and_on_a_phone(site: Site, visitors: Callable[..., Page]) -> None:

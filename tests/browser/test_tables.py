@@ -17,6 +17,8 @@ from tests.support.browser.site import PATIENT, Site
 from tests.support.paths import TABLE
 from tests.support.task_context import FolderContext
 
+pytestmark = pytest.mark.slow  # the whole way of a table, some of it three times
+
 Visitors = Callable[..., Page]
 
 ROWS = "имя;город;доля\nИван;Дубна;1,5\nАнна;Тверь;2,5\n" * 3  # noqa: RUF001  # Russian

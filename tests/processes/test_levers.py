@@ -75,6 +75,7 @@ def test_a_flush_starts_nothing_in_a_pause(processes: Processes, join: Join, lin
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
 
 
+@pytest.mark.slow
 def test_no_more_run_at_once_than_allowed_whatever_dies(processes: Processes, join: Join, line: Line) -> None:
     """The horse of the first entry is killed in its first attempt, and its worker in the second one."""
     processes.use(QUICK | {"MAX_ATTEMPTS": 3})

@@ -83,6 +83,7 @@ def peak_of(path: Path) -> tuple[int, int]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+@pytest.mark.slow
 def test_the_memory_stays_below_500_megabytes(tmp_path: Path) -> None:
     """TABLE_MEGABYTES=500 measures the promise itself: 500 MB of table in under 500 MB of memory."""
     megabytes = int(os.environ.get("TABLE_MEGABYTES", "50"))
