@@ -51,9 +51,11 @@ def fail(name: str, *arguments: str, **environment: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_without_redis_a_command_ends_with_one_sentence(name: str) -> None:
-    words = fail(name, *COMMANDS[name], REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+def test_without_redis_a_command_ends_with_one_sentence(name: str, processes: Processes) -> None:
+    database = processes.environment["DATABASE_URL"]  # which some commands ask first
+    words = fail(name, *COMMANDS[name], REDIS_URL=f"redis://127.0.0.1:{free_port()}/0", DATABASE_URL=database)
     assert words.startswith("CommandError: Redis does not answer, or takes no writes (")
     assert words.count("\n") == 0
 

@@ -152,7 +152,7 @@ path = pathlib.Path(sys.argv[1])
 path.write_bytes({table})
 set_limits(Limits(memory=1024 * 2**20, cpu=120, disk=0, processes=0), inherited=0)
 try:
-    profile(path, header="auto", progress=lambda *_: None)
+    profile(path, progress=lambda *_: None)
 except UnusableInput as error:
     print(error)
 """

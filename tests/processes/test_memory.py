@@ -88,7 +88,11 @@ class Site:
         self.deleted += [(ended[pk], timezone.now()) for pk in counting.delete(list(ended), wait=True)]
 
     def purge(self) -> None:
-        """Delete all that has ended, by a process that may be killed."""
+        """Delete all that has ended, by a process that may be killed.
+
+        No keeper is there: what it ended meanwhile would be deleted, too, and nobody would know how it had ended.
+        """
+        self.end()
         ended = {entry.pk: entry for entry in Entry.objects.final()}
         purge = self.processes.manage("purge_stale", "--older-than", "0s")
         with suppress(subprocess.TimeoutExpired):
