@@ -50,7 +50,6 @@ class Site:
         for keeper, dies_at in list(self.keepers.items()):
             if time.monotonic() >= dies_at:
                 self._kill(keeper)
-                self.kills += 1
         while len(self.keepers) < 2:  # a keeper needs a second or so until its first round
             self.keepers[self.processes.manage("keeper")] = time.monotonic() + self.chance.uniform(1, 4)
 
@@ -62,6 +61,7 @@ class Site:
         del self.keepers[keeper]
         keeper.kill()
         keeper.wait(10)
+        self.kills += 1
 
     def come(self) -> None:
         self.join(looked=False).see()
