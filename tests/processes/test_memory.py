@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -24,7 +25,7 @@ from tests.support.waiting import wait_for
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 Join = Callable[..., Entry]
-LEASE = {"LEASE": 600}  # the test alone moves the rows, and no keeper finds an orphan
+LEASE = {"LEASE": 900}  # the test alone moves the rows, and neither a keeper nor a purge finds an orphan
 
 
 class Site:
@@ -135,8 +136,15 @@ def play(site: Site, seconds: float) -> None:
         site.step()
 
 
-def test_keepers_that_are_killed_count_every_event_once(processes: Processes, join: Join, line: Line) -> None:
+@pytest.fixture
+def leases(processes: Processes, settings: Any) -> None:
+    """Leases that last as long as a test: those that its own moves write, and those of other processes."""
+    settings.QUEUEING = LEASE
     processes.use(LEASE)
+
+
+@pytest.mark.usefixtures("leases")
+def test_keepers_that_are_killed_count_every_event_once(processes: Processes, join: Join, line: Line) -> None:
     site = Site(processes, join, seed=1)
     play(site, 6)
     assert site.kills
@@ -147,9 +155,8 @@ def test_keepers_that_are_killed_count_every_event_once(processes: Processes, jo
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.xfail(reason="with purges that are killed, minutes hold more joins than the rows that the test knows of")
+@pytest.mark.usefixtures("leases")
 def test_five_minutes_of_killed_keepers(processes: Processes, join: Join, line: Line) -> None:
-    processes.use(LEASE)
     site = Site(processes, join, seed=time.time_ns())
     site.moves.append(site.purge)
     play(site, 300)
