@@ -56,7 +56,8 @@ class Places:
             self.put(member, "line")
         else:
             self.put(member, "unseen")
-            member.absence = Away("unseen", GRACE["unseen"])
+            # A place that staff made again is kept for its visitor, who has not been there yet.
+            member.absence = Away("unseen", max(GRACE["unseen"], KEEP_GRACE if member.is_kept else 0))
 
     def set_terms(self, member: Member) -> None:
         """Redis learns from the row about a longer hold, or that nobody has to be there."""
