@@ -97,6 +97,6 @@ class LineAdmin(Model):
 
 
 def _words(form: Any) -> str:
-    """What was changed, with its new value."""
+    """The levers that were changed, with their new values."""
     values = ((form.fields[name].label, form.cleaned_data[name]) for name in form.changed_data)
     return "; ".join(f"{label}: {'none' if value in {None, ''} else value}" for label, value in values) or "Nothing."

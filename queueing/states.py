@@ -67,7 +67,7 @@ class Absence(StrEnum):
 
 
 class LineState(TextChoices):
-    """What staff say about a line. Its waiting entries keep their places in each state."""
+    """The state of a line, as staff set it. Its waiting entries keep their places in each state."""
 
     OPEN = "open", "Open"
     # Nobody joins. Those who wait are served.

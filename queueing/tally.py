@@ -1,4 +1,4 @@
-"""What happened in a span of time of one line, as numbers that add up. Pure functions of numbers.
+"""The events of one line in a span of time, as numbers that add up. Pure functions of numbers.
 
 The tallies of sixty minutes add up to that of their hour. Most numbers of a minute are 0 or small, so they are packed:
 those of a busy minute take about 60 bytes, and a month of fifty lines fits into 100 MB.

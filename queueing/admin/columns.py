@@ -36,7 +36,7 @@ def add_stands(entries: Sequence[Entry]) -> bool:
 
 
 def stand_of(entry: Entry) -> Stand | None:
-    """What `add_stands` has found."""
+    """The stand of an entry that `add_stands` has found."""
     return getattr(entry, "stand", None)
 
 

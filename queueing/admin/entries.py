@@ -207,7 +207,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
 
 
 def _now(entry: Entry) -> dict[str, Any]:
-    """What an entry's page shows first."""
+    """The first part of an entry's page."""
     is_known = add_stands([entry])
     return {
         "entry": entry,

@@ -1,4 +1,4 @@
-"""What the search box looks through: names of files, codes, visitors, users, and errors."""
+"""The fields that the search box looks through: names of files, codes, visitors, users, and errors."""
 
 from django.contrib.auth import get_user_model
 from django.db.models import CharField, F, Q, Value

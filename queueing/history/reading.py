@@ -23,7 +23,7 @@ HABITS_KEPT = 600.0  # seconds
 
 
 class Span(NamedTuple):
-    """What happened in one line from one moment on."""
+    """The events of one line from one moment on."""
 
     at: datetime
     tally: Tally

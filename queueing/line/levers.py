@@ -25,7 +25,7 @@ LONGEST_COPY = 4096  # bytes; the sentence has at most 300 characters
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """What staff say about a line. The defaults are those of a line that nobody has touched."""
+    """The levers of a line, as staff set them. The defaults are those of a line that nobody has touched."""
 
     state: LineState = LineState.OPEN
     sentence: str = ""  # for all who wait, and for those who would join
@@ -54,7 +54,7 @@ class Levers:
 
 
 class Row(NamedTuple):
-    """What the database says about a line."""
+    """The levers in the row of a line."""
 
     levers: Levers
     running: list[str]  # the job ids of the running entries, if their number is limited

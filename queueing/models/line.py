@@ -38,7 +38,7 @@ def _limit(words: str, help_text: str) -> Any:
 
 
 class Line(models.Model):
-    """What staff say about one line. A line that nobody has touched has no row, and is as the settings say."""
+    """The levers of one line. A line that nobody has touched has no row, and is as the settings say."""
 
     queue = models.CharField("line", max_length=100, unique=True, editable=False)
     state = models.CharField(max_length=10, choices=LineState, default=LineState.OPEN)

@@ -88,7 +88,7 @@ class LineMemory(models.Model):
 
 
 class LineMinute(models.Model):
-    """What happened in one line in one minute, or after a week in one hour. See `Tally` for the numbers.
+    """The events of one line in one minute, or after a week in one hour. See `Tally` for the numbers.
 
     The columns are those by which lists and pages sum; everything else is packed. A row takes 150 bytes.
     """

@@ -57,7 +57,7 @@ def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
 
 
 def _said(levers: Levers, *, paused: bool) -> dict[str, Any]:
-    """What staff say about the line."""
+    """The sentence of staff about the line."""
     closed = levers.is_closed
     opens_at = LineClosed(opens_at=levers.opens_at).opens_at if closed else None
     return {"closed": closed, "paused": paused, "notice": levers.sentence, "opens_at": opens_at}

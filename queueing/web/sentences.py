@@ -144,7 +144,7 @@ def ordinal(number: int) -> str:
 
 
 def notice(entry: Entry, facts: Facts) -> str:
-    """What staff say to all who wait in the line."""
+    """The message of staff to all who wait in the line."""
     return facts.levers.sentence if entry.status == Status.WAITING else ""
 
 

@@ -1,4 +1,4 @@
-"""What stands below a table in the same file, and is none of its rows: totals, notes, a second table."""
+"""Totals, notes and second tables below the rows of a table."""
 
 import re
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _rows_from(path: Path, dialect: Dialect, start: int) -> list[Cells]:
 
 
 def _what(below: list[Cells], dialect: Dialect, numeric: set[int]) -> str:
-    """What these rows are; empty if they are rows of the table."""
+    """The kind of these rows; empty if they are rows of the table."""
     ends_here = len(below) < LOOKED_AT
     if ends_here and all(_is_note(cells, dialect) for cells in below):
         return "footer"

@@ -1,4 +1,4 @@
-"""What a visitor may choose about the reading of a table, in place of what would be found out from the file."""
+"""Options for the reading of a table; each replaces a guess."""
 
 from dataclasses import dataclass
 
