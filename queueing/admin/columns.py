@@ -44,7 +44,7 @@ def state(entry: Entry) -> SafeString | str:
     """Status with place, progress, or reason."""
     stand = stand_of(entry)
     if entry.status == Status.WAITING:
-        place = f", no. {stand.ahead + 1}" if stand and stand.where in {Where.LINE, Where.HELD} else ""
+        place = f", no. {stand.ahead + 1}" if stand and stand.where == Where.LINE else ""
         return f"Waiting{place}"
     if entry.status == Status.RUNNING:
         if entry.progress is None:

@@ -43,7 +43,7 @@ def stands(entries: Sequence[Listed]) -> list[Stand]:
         pipe.time()
         for queue in queues:
             pipe.hvals(line_keys(queue).claims)
-        (seconds, _), *claims = pipe.execute()
+        (seconds, micros), *claims = pipe.execute()
     claimed = {as_text(claim).partition(":")[0] for queue in claims for claim in queue}
     with client.pipeline(transaction=False) as pipe:
         for queue, job_id, score in entries:
@@ -62,7 +62,7 @@ def stands(entries: Sequence[Listed]) -> list[Stand]:
         where = next((where for where, score in places if score is not None), None)
         if where is None and entry.job_id in claimed:
             where = Where.CLAIMED
-        left = max(0.0, due / 1000 - seconds) if due is not None and where != Where.LINE else None
+        left = max(0.0, due / 1000 - (seconds + micros / 1e6)) if due is not None and where != Where.LINE else None
         found.append(Stand(where, ahead, left, bool(present)))
     return found
 

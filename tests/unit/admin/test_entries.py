@@ -56,7 +56,7 @@ def test_waiting_entries_have_their_place_and_presence(join: Join) -> None:
     presence.close("probe", second.job_id, Absence.LOST)
     assert cells(first)["file_name"] == "scan.csv"
     assert (cells(first)["state"], cells(first)["presence"]) == ("Waiting, no. 1", "Present")
-    assert cells(second)["state"] == "Waiting, no. 2"
+    assert cells(second)["state"] == "Waiting"  # the place of a held one is told when it is back
     assert re.fullmatch(r"Away, held for 1 min 5\d s|Away, held for 2 min", cells(second)["presence"])
     assert cells(unseen)["state"] == "Waiting"
     assert cells(unseen)["presence"].startswith("Not looked yet for ")
