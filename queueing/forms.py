@@ -137,7 +137,7 @@ class EntryForm(forms.Form):
         """
 
     def preview(self, upload: "UploadedFile[Any]", options: dict[str, Any]) -> Any:
-        """What the visitor sees of a file before joining: JSON of at most 60 KB, for `preview_template`; or None.
+        """Preview of a file before joining: JSON of at most 60 KB, for `preview_template`; or None.
 
         It runs in a checker, as `check_file` does, and `upload` may be no more than the first `preview_bytes` of the
         file. Raises ValidationError with a sentence for the visitor.

@@ -1,4 +1,4 @@
-"""What staff do with entries of visitors: each act is a verb of this project, and is noted with the user's name.
+"""Acts of staff on entries of visitors: each is a verb of this project, and is noted with the user's name.
 
 An act is noted twice: as a line of the entry's timeline, and in the admin's own history.
 """

@@ -176,7 +176,7 @@ def check_name(queue: str) -> None:
     raise UnknownLine(f"There is no line {queue!r}; {hint}")
 
 
-# What the keeper does
+# The keeper's part
 
 
 def open_due(queue: str) -> bool:

@@ -19,7 +19,7 @@ PIP_AUDIT = [
     sys.executable,
     *("-m", "pip_audit", "--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off"),
 ]
-# What the tools say when no source answers: no name, no connection, or a mirror of a registry without advisories.
+# The tools' words when no source answers: no name, no connection, or a mirror of a registry without advisories.
 AWAY = re.compile(
     r"Could not connect|Failed to (resolve|establish)|Max retries exceeded|Name or service not known|name resolution"
     r"|Connection (refused|reset|aborted)|(Connect|Read)Timeout|timed out|ProxyError"

@@ -1,4 +1,4 @@
-"""What the keeper does for the levers of the lines: opens, says what is empty, mends copies, counts what runs."""
+"""The keeper's part in the levers: opens lines in time, reports drained ones, mends copies, counts what runs."""
 
 from collections.abc import Iterable
 from itertools import batched

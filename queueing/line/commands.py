@@ -1,4 +1,4 @@
-"""What a worker can be told: RQ's command to end after its task, and two of ours, in RQ's own channel of the worker."""
+"""Commands to a worker: RQ's command to end after its task, and two of ours, in RQ's own channel of the worker."""
 
 import json
 from typing import Any

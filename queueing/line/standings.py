@@ -1,4 +1,4 @@
-"""Where each of some entries stands, for lists of staff: in the line, held, unseen, or claimed."""
+"""The stand of entries for lists of staff: in the line, held, unseen, or claimed."""
 
 from collections.abc import Sequence
 from enum import StrEnum

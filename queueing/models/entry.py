@@ -81,7 +81,7 @@ class Entry(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     # The owner's first look at the end: at the result, or at the sentence that says why there is none.
     end_seen_at = models.DateTimeField(null=True, blank=True)
-    # How long the attempt that ended the entry ran; and the earlier attempts, which ended with their workers.
+    # Run time of the attempt that ended the entry; and the earlier attempts, which ended with their workers.
     run_time = models.DurationField(null=True, blank=True)
     lost_time = models.DurationField(null=True, blank=True)
 
@@ -89,7 +89,7 @@ class Entry(models.Model):
     worker_ids = models.JSONField(default=list, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(null=True, blank=True)
-    # How far this entry is in the minutes of its line. See `history/`.
+    # The stage of this entry on its way into the minutes of its line. See `history/`.
     counted = models.SmallIntegerField(choices=Counted, default=Counted.NOTHING, db_default=0, editable=False)
     # One sentence for the visitor: what happens now, or why it failed.
     message = models.CharField(max_length=300, blank=True)

@@ -12,7 +12,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 class Counted(models.IntegerChoices):
-    """How far an entry is in the minutes of its line. The keeper moves it on together with the minutes."""
+    """The stages of an entry on its way into the minutes of its line. The keeper moves it on together with the minutes."""
 
     NOTHING = 0
     JOIN = 1

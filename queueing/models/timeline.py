@@ -21,7 +21,7 @@ class EntryEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=10, choices=Kind)
     detail = models.CharField(max_length=200, blank=True)
-    # How often this happened: the last line about comings and goings stands for all that followed it.
+    # Number of times that this happened: the last line about comings and goings stands for all that followed it.
     times = models.PositiveIntegerField(default=1)
 
     class Meta:

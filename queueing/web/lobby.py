@@ -42,7 +42,7 @@ class Lobby:
         # Held during each call of the beat script. A close waits for it: otherwise a beat from before the goodbye could
         # come after it, on another connection, and bring a ghost into the line.
         self._beating = asyncio.Lock()
-        # When a proxy dies, thousands of pages close together: all of them at the same time would take every Redis
+        # Thousands of pages close together when a proxy dies: all of them at the same time would take every Redis
         # connection and time out.
         self._closing = asyncio.Semaphore(CLOSES)
         self._beaten_at = time.monotonic()

@@ -46,7 +46,7 @@ meter = Meter()
 @xframe_options_sameorigin
 @csp_override(IN_OUR_FRAME)
 def preview(request: HttpRequest, name: str) -> HttpResponse:
-    """How the file of a form would be read."""
+    """The reading of a form's file, as the form stands now."""
     try:
         heavy_task = get_task(name)
     except UnknownTask:

@@ -31,7 +31,7 @@ from queueing.web.address import address_of_request, network_key
 from queueing.web.database import give_connection_back
 from queueing.web.sentences import how_long
 
-# How many attempts one address has for all names, and one name from all addresses, as multiples of SIGN_IN_ATTEMPTS.
+# Attempts that one address has for all names, and one name from all addresses, as multiples of SIGN_IN_ATTEMPTS.
 # The limit of a name does not hold where it has signed in before: strangers must not lock anybody out.
 FOR_ADDRESS, FOR_NAME = 4, 10
 

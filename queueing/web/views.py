@@ -152,6 +152,7 @@ def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     try:
         if visitor.owns(entry):  # staff may keep the place of a visitor who is not there
             ending.check_keep(entry)
+            entry.see()  # an owner has looked, even if the row could not be told; only staff keep an unseen place
     except KeepRefused as refusal:  # the page again, because it keeps the visitor present
         return _page(request, entry, refusal)
     if ending.keep(entry):

@@ -101,7 +101,7 @@ class PresenceWorker(PatientWorker):
             note_heartbeat(pipeline, self.name)
 
     def _told(self) -> dict[Any, Any]:
-        """What the worker tells about itself beside RQ's own fields, see `line/desks.py`."""
+        """Fields that the worker writes about itself beside RQ's own, see `line/desks.py`."""
         order = ",".join(queue.name for queue in self._ordered_queues)
         return {"queues": ",".join(self.queue_names()), "order": order, "quiet": "1" if self.is_quiet else ""}
 

@@ -1,4 +1,4 @@
-"""What staff do to a line, as the visitors' open pages show it."""
+"""Levers that staff pull on a line, as the visitors' open pages show it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -117,7 +117,7 @@ def test_all_pages_reconnect_after_a_redeploy_spread_out_and_keep_their_places(
     assert delays[-1] - delays[0] > 300, delays
     assert max(sum(start <= delay < start + 100 for delay in delays) for start in delays) <= len(delays) / 3, delays
 
-    # Who had not come back by now would be dropped too.
+    # Somebody who had not come back by now would be dropped too.
     wait_for(lambda: status_of(gone) == Status.ABANDONED)
     assert gone.reason == Reason.LOST
     assert line.ids() == order

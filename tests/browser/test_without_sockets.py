@@ -1,4 +1,4 @@
-"""Where no WebSocket comes through the page polls, and without JavaScript it refreshes itself. The promise is the same.
+"""Pages without a WebSocket: they poll, and without JavaScript it refreshes itself. The promise is the same.
 
 A look counts for POLL_TTL. A page that polls says goodbye by a request of its own; one without JavaScript has none:
 when it is gone, its key has to run out first.

@@ -24,7 +24,7 @@ OCRMYPDF, PYPDF = "ocrmypdf==17.13.0", "pypdf==7.1.1"
 SCANS = ("linn.png", "ccitt.pdf", "skew.pdf", "rotated_skew.pdf", "jbig2.pdf")  # of one page
 WITH_LAYER = ("Seige_of_Vicksburg_Sample_OCR.pdf", "crazyones.pdf")  # a letterpress book, a page of poetry
 DPI = 300  # of the pictures that tesseract is given of a PDF
-# What this task reached when it ran onnxruntime and asked a classifier which side is up.
+# Results of this task when it ran onnxruntime and asked a classifier which side is up.
 BEFORE = {
     "linn.png": "0.993",
     "ccitt.pdf": "0.993",

@@ -157,7 +157,7 @@ def of_duckdb(path: Path, dialect: Dialect, found: Facts) -> list[Facts]:
 
 
 def differences(found: Facts, theirs: list[Facts]) -> list[str]:
-    """What differs, in a few words for each column that does."""
+    """The differences, in a few words for each column that does."""
     said = []
     for column, their in zip(found["columns"], theirs, strict=True):
         ours = {key: column[key] for key in ("rows", "missing", "distinct")}

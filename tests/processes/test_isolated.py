@@ -61,7 +61,7 @@ def end_of(entry: Entry) -> Entry:
 
 
 def told_by(entry: Entry) -> dict[str, str]:
-    """What the task says of its deeds."""
+    """The task's words about its deeds."""
     result = end_of(entry).result
     assert isinstance(result, dict)
     return result

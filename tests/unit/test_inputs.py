@@ -57,7 +57,7 @@ def forget_end(*entries: Entry) -> None:
 
 
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:
-    """What the calls return or raise, begun at the same moment."""
+    """Results or errors of calls that are begun at the same moment."""
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:

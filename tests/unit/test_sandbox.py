@@ -1,4 +1,4 @@
-"""What a process takes from itself, tried by forked processes; the kernel is the real one."""
+"""Rights that a process takes from itself, tried by forked processes; the kernel is the real one."""
 
 import os
 import resource

@@ -58,7 +58,7 @@ def _mended(text: str, confidence: float, middles: Sequence[float], ink: Any) ->
 
 
 def _middles(words: Any) -> list[float]:
-    """Where each letter of a line is, from the left; in heights of the line."""
+    """Position of each letter of a line, from the left; in heights of the line."""
     return [(column + 0.5) / COLUMNS for columns in words.word_cols or [] for column in columns]
 
 

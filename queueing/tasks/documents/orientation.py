@@ -21,7 +21,7 @@ CLEARLY = 0.1  # so much surer the lines have to be when they are turned
 
 
 class Turn(IntEnum):
-    """How a picture has to be turned; the value is Pillow's name of it."""
+    """The turn that a picture needs; the value is Pillow's name of it."""
 
     NONE = -1
     LEFT = Image.Transpose.ROTATE_90
@@ -30,7 +30,7 @@ class Turn(IntEnum):
 
 
 def turn_of(picture: Image.Image, boxes: Sequence[Any]) -> Turn:
-    """How the page has to be turned to lie upright, by the boxes of its lines."""
+    """The turn that brings the page upright, by the boxes of its lines."""
     tall = [box for box in boxes if engine.aspect(box) < 2 / 3]
     is_sideways = sum(map(engine.length, tall)) > sum(map(engine.length, boxes)) / 2
     voters = _voters(tall if is_sideways else [box for box in boxes if engine.aspect(box) >= 2 / 3])

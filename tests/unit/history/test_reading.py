@@ -1,4 +1,4 @@
-"""What is read from the memory beside the page of one line."""
+"""Reading the memory beside the page of one line."""
 
 from datetime import timedelta
 

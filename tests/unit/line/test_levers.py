@@ -210,7 +210,7 @@ def test_a_limit_that_is_new_counts_what_runs_already(join: Join, line: Line) ->
 
 
 def test_the_keeper_counts_what_runs_by_the_rows(join: Join, line: Line) -> None:
-    """What Redis was told of an end or a start may have been lost."""
+    """Redis may have lost the news of an end or a start."""
     first, second = join(), join()
     line.claim("w1")
     start(line, first, "w1")

@@ -1,4 +1,4 @@
-"""What somebody else has written to the line's keys stops neither pages, nor claims, nor the keeper."""
+"""Foreign writing in the line's keys stops neither pages, nor claims, nor the keeper."""
 
 import asyncio
 import logging

@@ -173,7 +173,7 @@ def test_the_admin_tells_who_looks_and_who_ends(told: Callable[[], list[str]], j
 
 @pytest.fixture
 def console() -> Iterator[list[str]]:
-    """What the handler of the log lets pass, in a list."""
+    """Records that the handler of the log lets pass, in a list."""
     lines: list[str] = []
 
     class Lines(logging.Handler):

@@ -1,4 +1,4 @@
-"""What one visitor or one address may do to the site's lines, as its pages say it."""
+"""Limits of one visitor and one address on the site's lines, as its pages say them."""
 
 import re
 import time
@@ -121,6 +121,18 @@ def test_a_place_is_kept_only_after_some_presence(valkey: redis.Redis) -> None:
     assert visitor.client.post(url(entry, "keep/")).status_code == 303
     entry.refresh_from_db()
     assert entry.keep_seconds == 1800
+
+
+def test_a_wish_to_keep_the_place_is_a_look(valkey: redis.Redis) -> None:
+    """The row did not hear of the first look: the place would be restored as an unseen one that staff made."""
+    visitor = Visitor()
+    entry = visitor.join()
+    stay(valkey, entry, 31)
+    visitor.client.get(url(entry, "status.json"))
+    Entry.objects.filter(pk=entry.pk).update(seen_at=None)
+    assert visitor.client.post(url(entry, "keep/")).status_code == 303
+    entry.refresh_from_db()
+    assert not entry.is_unseen
 
 
 def test_a_gap_begins_the_presence_anew(valkey: redis.Redis) -> None:

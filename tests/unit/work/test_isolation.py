@@ -1,4 +1,4 @@
-"""What a horse makes of the messages of an isolated task that a hostile file has taken over."""
+"""A horse's reading of the messages of an isolated task that a hostile file has taken over."""
 
 import json
 import os
