@@ -12,7 +12,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 class Counted(models.IntegerChoices):
-    """The stages of an entry on its way into the minutes of its line. The keeper moves it on together with the minutes."""
+    """Stages of an entry on its way into its line's minutes. The keeper moves it on together with the minutes."""
 
     NOTHING = 0
     JOIN = 1

@@ -65,7 +65,7 @@ def start_values(worker: str) -> dict[str, Any]:
 
 
 def run_time(entry: "Entry", until: datetime) -> timedelta:
-    """The time for which the running attempt has kept its worker busy. Not below zero, because two hosts' clocks may differ."""
+    """Time that the running attempt has kept its worker busy. Not below zero: two hosts' clocks may differ."""
     return max(until - (entry.last_attempted_at or until), timedelta())
 
 
