@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -18,7 +19,7 @@ from rq.serializers import JSONSerializer
 from queueing import ending, sandbox
 from queueing.conf import conf
 from queueing.line import clients, commands
-from queueing.line.jobs import RUNNER, LineJob, refused_job
+from queueing.line.jobs import RUNNER, LineJob, entry_job, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
 from queueing.line.queue import IDLE_WAIT, LineQueue
@@ -27,11 +28,13 @@ from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
-from queueing.work import confinement, horse, runner, scratch, warming
+from queueing.work import confinement, horse, runner, scratch, standby, warming
+from queueing.work.birth import Birth, Terms
 from queueing.work.guard import Guard
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
 from queueing.work.outage import PatientWorker
+from queueing.work.standby import Order, Standby
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
 PAUSE_WITHOUT_FOLDER = 5.0  # seconds between two claims while the disk of the temporary folder is full
@@ -55,11 +58,13 @@ class PresenceWorker(PatientWorker):
         self._parent_pid = os.getpid()
         self._lease: Lease | None = None  # for the entry that the horse is working on
         self._guard: Guard | None = None  # over that horse
+        self._terms: Terms | None = None  # of that horse
+        self._standby: Standby | None = None  # the horse of the next job
         self._foreign_from: Line | None = None  # the line whose claim is a foreign job
         self._horse_status: int | None = None
         self._ended_horse = 0  # pid
         self._pause = 0.0  # seconds before the next claim, while the database is away
-        self._children_before: set[int] | None = None  # of this worker, before it forked the horse
+        self._children_before: set[int] | None = None  # of this worker, beside the horse and what it starts
 
     @property
     def line_queues(self) -> list[LineQueue]:
@@ -125,6 +130,10 @@ class PresenceWorker(PatientWorker):
         super().register_birth()
         self.heartbeat()
 
+    def _next_job(self, timeout: int | None) -> tuple[Job, Queue] | None:
+        self._keep_standby()
+        return super()._next_job(timeout)
+
     # Running
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -134,7 +143,8 @@ class PresenceWorker(PatientWorker):
             with self.outage.survived():  # else the claim stays, and is refused later
                 self._refuse(job, queue)
             return
-        self._lease, self._guard, self._foreign_from, self._children_before = None, None, None, horse.children()
+        self._lease, self._guard, self._terms, self._foreign_from = None, None, None, None
+        self._children_before = horse.children()
         if job.func_name == RUNNER:
             job.timeout = timeout_of(queue.name)
             self._lease = Lease(self.name, job.id)
@@ -145,16 +155,56 @@ class PresenceWorker(PatientWorker):
 
     def _execute_guarded(self, job: Job, queue: Queue) -> None:
         assert self._lease is not None
-        limits, before = limits_of(queue.name), self._children_before or ()
+        assert self._children_before is not None
+        limits, before = limits_of(queue.name), self._children_before
+        birth = self._standby.birth if self._standby else Birth.now()
         try:
-            self._guard = Guard(limits, timeout=timeout_of(queue.name), children_before=before)
+            self._guard = Guard(limits, birth, timeout=timeout_of(queue.name), children_before=before)
         except OSError as error:
             self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
             self._settle(self._lease, cast("LineQueue", queue))  # back to its place
             time.sleep(PAUSE_WITHOUT_FOLDER)
             return
+        self._terms = self._guard.terms
         with self._guard:
             super().execute_job(job, queue)
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Hand the job to the standby; without one, and for a foreign job, fork as RQ does."""
+        standby, terms, execution = self._standby, self._terms, self.execution
+        if standby is None or terms is None or execution is None:
+            super().fork_work_horse(job, queue)
+            return
+        self._standby = None
+        assert self._children_before is not None
+        self._children_before.discard(standby.pid)
+        if standby.hand_over(Order(job.id, queue.name, execution.id, str(terms.folder))):
+            self._horse_pid = standby.pid
+        else:
+            super().fork_work_horse(job, queue)
+
+    def _keep_standby(self) -> None:
+        """See that there is a standby for the next job, and that it is fit."""
+        if self._standby is not None and not self._standby.is_fit(self.queue_names()):
+            self._standby.end()
+            self._standby = None
+        if self._standby is None:
+            connections.close_all()  # never open across a fork
+            self._standby = Standby.fork(self.queue_names(), self._stand_by)
+        if self._standby is not None and self._children_before is not None:
+            self._children_before.add(self._standby.pid)
+
+    def _stand_by(self, orders: int, birth: Birth) -> None:
+        """The life of a standby, in its own process."""
+        clients.share_connection(self.connection)
+        order = standby.await_order(orders, self.connection)
+        os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
+        queue = next(queue for queue in self.line_queues if queue.name == order.line)
+        job = entry_job(queue.name, self.connection, order.job_id)
+        job.timeout = timeout_of(queue.name)
+        self.execution = Execution(order.execution, job.id, self.connection, self.name)
+        self._terms, self._standby = Terms(limits_of(queue.name), Path(order.folder), birth), None
+        self.main_work_horse(job, queue)
 
     def prepare_execution(self, job: Job) -> Execution:
         """RQ's own. A foreign job has no row: from here on RQ's registries look after it, and its claim ends."""
@@ -172,9 +222,12 @@ class PresenceWorker(PatientWorker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """The whole life of the horse."""
         try:
+            sandbox.name_process(horse.NAME)
+            if self._standby is not None:
+                self._standby.forget()
             clients.share_connection(self.connection)
-            if self._guard is not None:
-                confinement.begin(self._guard)
+            if self._terms is not None:
+                confinement.begin(self._terms)
             super().main_work_horse(job, queue)
         except BaseException:  # a horse must not go on as a second worker
             self.log.exception("Worker %s: its horse did not start", self.name)
@@ -206,6 +259,7 @@ class PresenceWorker(PatientWorker):
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
         """Wait for the end of the horse, and see that its row is settled."""
         self._horse_status, self._ended_horse = None, 0
+        self._keep_standby()  # while the horse works
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:  # settle the row even if RQ's own books fail
@@ -221,6 +275,8 @@ class PresenceWorker(PatientWorker):
     def teardown(self) -> None:
         """Give a claim back without delay: the worker was stopped between the claim and the start."""
         if not self.is_horse:
+            if self._standby is not None:
+                self._standby.end()
             for queue in self.line_queues:
                 try:
                     for worker, claim in queue.line.claims().items():
