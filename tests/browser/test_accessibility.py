@@ -178,6 +178,7 @@ def test_an_entry_that_is_over(site: Site, visitors: Visitors) -> None:
         look(page, name)
 
 
+@pytest.mark.slow
 def test_pages_that_say_no(site: Site, visitors: Visitors) -> None:
     page = visitors()
     stage = Stage(page.context, site.url)
@@ -213,6 +214,7 @@ def test_pages_that_say_no(site: Site, visitors: Visitors) -> None:
     look(page, "403", LIGHT)
 
 
+@pytest.mark.slow
 def test_a_line_that_takes_nobody(site: Site, visitors: Visitors) -> None:
     """The form says so before a file is chosen; a form that was open before is answered with a page."""
     page = visitors()
@@ -243,6 +245,7 @@ def test_a_line_that_takes_nobody(site: Site, visitors: Visitors) -> None:
     look(page, "join-full")
 
 
+@pytest.mark.slow
 def test_closed_doors_and_a_queue_that_is_away(troubled: Site, site: Site, visitors: Visitors) -> None:
     page = visitors(troubled.url)
     stage = Stage(page.context, troubled.url)

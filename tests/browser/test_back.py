@@ -20,6 +20,7 @@ from tests.support.browser.patience import LONG_GRACES, pass_deadline
 from tests.support.browser.site import Site, join
 from tests.support.entries import end_is_seen, status_of
 from tests.support.probe import entered, hold
+from tests.support.slow import slow
 from tests.support.visitors import presence_of
 from tests.support.waiting import wait_for
 
@@ -43,7 +44,7 @@ def without_cache(browser_type: BrowserType, browser_type_launch_args: dict[str,
     launched.close()
 
 
-@pytest.fixture(params=["on", "restoring", "off"])
+@pytest.fixture(params=["on", *slow("restoring", "off")])
 def cache(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -53,6 +53,7 @@ def test_a_browser_does_the_calculation_and_joins(site: Site, visitors: Visitors
     assert Entry.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_the_sample_needs_the_calculation_too(site: Site, visitors: Visitors) -> None:
     page = visitors()
     page.goto("/join/probe/")
@@ -61,6 +62,7 @@ def test_the_sample_needs_the_calculation_too(site: Site, visitors: Visitors) ->
     assert Entry.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brake", [{"BRAKE": "on", "BRAKE_BITS": 28}])
 def test_a_long_calculation_is_said_and_can_be_stopped(site: Site, visitors: Visitors) -> None:
     page = visitors()
@@ -79,6 +81,7 @@ def test_a_long_calculation_is_said_and_can_be_stopped(site: Site, visitors: Vis
     assert not Entry.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brake", [{"BRAKE": "auto", "BRAKE_BITS": BITS}])
 def test_a_brake_that_comes_while_the_form_is_open_takes_one_more_press(
     site: Site, visitors: Visitors, valkey: redis.Redis
@@ -102,6 +105,7 @@ def test_without_javascript_the_form_says_what_it_needs(site: Site, visitors: Vi
     expect(button(page)).to_be_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brake", [{"MIN_PRESENCE": 2}])
 def test_the_button_that_keeps_a_place_comes_without_a_reload(site: Site, visitors: Visitors) -> None:
     page = visitors()

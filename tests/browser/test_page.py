@@ -469,6 +469,7 @@ def test_a_scan_is_shown_beside_its_text_to_copy_and_to_take_away(site: Site, vi
     page.wait_for_url("**/join/documents/")
 
 
+@pytest.mark.slow
 def test_a_table_is_shown_with_its_charts(site: Site, visitors: Visitors, processes: Processes) -> None:
     page = visitors()
     page.goto("/join/tables/")
@@ -489,6 +490,7 @@ def test_a_table_is_shown_with_its_charts(site: Site, visitors: Visitors, proces
 # What goes wrong
 
 
+@pytest.mark.slow
 def test_error_pages_have_the_look_of_the_others_and_say_what_to_do(site: Site, visitors: Visitors) -> None:
     page = visitors()
     stage = Stage(page.context, site.url)

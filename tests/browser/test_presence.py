@@ -200,6 +200,7 @@ def test_a_tab_that_the_system_has_killed_is_lost_and_not_closed(
     wait_for(partial(has_order, line, [entry.job_id, behind.job_id]))
 
 
+@pytest.mark.slow
 def test_of_a_duplicated_tab_one_is_enough(busy: Any, arrive: Join, visitors: Visitors, line: Line) -> None:
     first = visitors()
     entry = join(first, "twice")
@@ -270,6 +271,7 @@ def test_a_lost_connection_is_noticed_within_25_seconds_and_the_place_is_kept(
     assert probe.calls() == ["busy", "stayer", "cut"]
 
 
+@pytest.mark.slow
 def test_a_visitor_who_comes_back_after_the_deadline_is_told_so_and_can_join_again(
     busy: Any, visitors: Visitors, proxy: Proxy, line: Line
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.paths import ROOT
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_at_rest, is_dead
+from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
@@ -29,7 +30,7 @@ def ended(entry: Entry) -> Entry | None:
     return Entry.objects.final().filter(pk=entry.pk).first()
 
 
-@pytest.mark.parametrize("name", probe.CRASHES)
+@pytest.mark.parametrize("name", ["SIGSEGV", *slow(*(name for name in probe.CRASHES if name != "SIGSEGV"))])
 def test_a_task_that_crashes_its_process_has_failed_and_is_not_run_again(
     processes: Processes, join: Join, name: str
 ) -> None:

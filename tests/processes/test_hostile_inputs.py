@@ -21,6 +21,7 @@ from tests.support.documents import CATALOGUE, pdf
 from tests.support.hostile_pictures import DAMAGED, LARGE
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
+from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory has a limit on Linux")
@@ -85,7 +86,9 @@ PDFS: dict[str, tuple[Callable[[], bytes], dict[str, int], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", PDFS)
+@pytest.mark.parametrize(
+    "name", ["a flood of operators", *slow(*(name for name in PDFS if name != "a flood of operators"))]
+)
 def test_a_pdf_that_takes_all_there_is_fails_once(
     processes: Processes, join: Callable[[bytes], Entry], name: str
 ) -> None:

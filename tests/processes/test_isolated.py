@@ -20,6 +20,7 @@ from tests.support.paths import ROOT
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horses_of, is_at_rest, is_dead
+from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
 pytestmark = [
@@ -70,7 +71,7 @@ def contents(entry: Entry) -> dict[str, bytes]:
     return {file.name: Path(file.file.path).read_bytes() for file in entry.files.all()}
 
 
-@pytest.mark.parametrize("settings_module", ["tests.settings", "tests.support.pathless"])
+@pytest.mark.parametrize("settings_module", ["tests.settings", *slow("tests.support.pathless")])
 def test_a_task_reads_its_input_reports_and_saves_files(processes: Processes, join: Join, settings_module: str) -> None:
     # A storage without paths stands for a remote one, which no rule about files keeps from its horse.
     media = str(django_settings.MEDIA_ROOT) if settings_module != "tests.settings" else ""
@@ -175,9 +176,10 @@ ENDS = {
     "save much": (Reason.CRASHED, "more room", "queueing.exceptions.FilesTooLarge"),
     "flood": (Reason.CRASHED, "more room", "queueing.exceptions.FilesTooLarge"),
 }
+USUAL = ["unusable", "error", "nan", "memory", "SIGSEGV", "fill", "flood"]  # among the fast tests
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", [*USUAL, *slow(*(end for end in ENDS if end not in USUAL))])
 def test_a_failure_has_the_same_blame_as_that_of_a_plain_task(
     processes: Processes, join: Join, tmp_path: Path, end: str
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_at_rest, is_dead
 from tests.support.servers import FOLDER
+from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
 pytestmark = [
@@ -55,7 +56,10 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("end", LIMITS)
+USUAL = ["hog", "fill", "multiply"]  # among the fast tests
+
+
+@pytest.mark.parametrize("end", [*USUAL, *slow(*(end for end in LIMITS if end not in USUAL))])
 def test_a_task_over_a_limit_has_failed_by_its_input_and_is_not_run_again(
     processes: Processes, join: Join, scratches: Path, end: str
 ) -> None:
@@ -215,7 +219,7 @@ def test_a_task_without_processes_can_start_none(processes: Processes, join: Joi
 
 
 @pytest.mark.usefixtures("as_ordinary_user")
-@pytest.mark.parametrize("end", ["hog", "multiply", "fill without a name"])
+@pytest.mark.parametrize("end", ["fill without a name", *slow("hog", "multiply")])
 def test_an_ordinary_user_keeps_the_limits_too(processes: Processes, join: Join, scratches: Path, end: str) -> None:
     processes.worker()
     entry = join(end=end)

@@ -26,6 +26,7 @@ from tests.support.entries import status_of
 from tests.support.faults import NAMES, Fault, faults
 from tests.support.own_valkey import OwnValkey
 from tests.support.processes import Processes
+from tests.support.slow import slow
 from tests.support.visitors import FORM, Visitor, finished, staff, url
 from tests.support.waiting import wait_for
 from tests.support.web import Web
@@ -35,7 +36,10 @@ WORK, WORK_OF_READYZ = 1.0, 0.5
 REDIS_AWAY = "The line cannot be seen right now; your place is kept."
 
 
-@pytest.fixture(params=NAMES)
+USUAL = ["refused", "hanging"]  # among the fast tests
+
+
+@pytest.fixture(params=[*USUAL, *slow(*(name for name in NAMES if name not in USUAL))])
 def fault(request: pytest.FixtureRequest, own_valkey: OwnValkey, settings: Any) -> Iterator[Fault]:
     """A fault that a test may begin and end."""
     settings.REDIS_TIMEOUT = 2.0  # as shipped

@@ -18,12 +18,12 @@ from tests.support.own_valkey import OwnValkey
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
+from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
 
-SLOW_FAULTS = [pytest.param(fault, marks=pytest.mark.slow) for fault in ("replica", "loading")]
-FAULTS = ["full", *SLOW_FAULTS, "away"]
+FAULTS = ["full", *slow("replica", "loading"), "away"]
 BEGINS, IS_OVER = "Redis is away, or takes no writes", "Redis takes writes again"
 GATED = "tests.support.gated_worker.GatedWorker"
 
@@ -84,7 +84,7 @@ def test_a_task_runs_to_its_end_with_its_lease_and_the_worker_goes_on(
     wait_for(lambda: not own_valkey.client.hlen(line_keys("probe").claims))
 
 
-@pytest.mark.parametrize("fault", ["full", "replica", "away"])
+@pytest.mark.parametrize("fault", [*slow("full", "replica"), "away"])
 @pytest.mark.parametrize("moment", ["claimed", "forked"])
 def test_an_outage_between_claim_and_start_costs_no_attempt(
     own_valkey: OwnValkey, on_own_valkey: Processes, join: Join, fault: str, moment: str
@@ -110,7 +110,7 @@ def test_an_outage_between_claim_and_start_costs_no_attempt(
     wait_for(lambda: not own_valkey.client.keys("rq:*execution*"))
 
 
-@pytest.mark.parametrize("fault", ["full", "replica", "away"])
+@pytest.mark.parametrize("fault", ["full", *slow("replica", "away")])
 def test_a_stop_in_an_outage_lets_the_task_end_first(
     own_valkey: OwnValkey, on_own_valkey: Processes, join: Join, fault: str
 ) -> None:
@@ -129,6 +129,7 @@ def test_a_stop_in_an_outage_lets_the_task_end_first(
     assert probe.calls() == ["last"]
 
 
+@pytest.mark.slow
 def test_an_idle_worker_can_be_stopped_in_an_outage(own_valkey: OwnValkey, on_own_valkey: Processes) -> None:
     worker = on_own_valkey.worker()
     own_valkey.begin("full")
@@ -137,7 +138,7 @@ def test_an_idle_worker_can_be_stopped_in_an_outage(own_valkey: OwnValkey, on_ow
     assert worker.wait(30) == 0
 
 
-@pytest.mark.parametrize("fault", ["full", "replica"])
+@pytest.mark.parametrize("fault", ["full", *slow("replica")])
 def test_a_worker_that_is_started_in_an_outage_waits(
     own_valkey: OwnValkey, on_own_valkey: Processes, join: Join, fault: str
 ) -> None:

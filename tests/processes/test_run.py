@@ -107,6 +107,7 @@ def test_make_run_starts_every_process_and_ctrl_c_ends_them_all(run: Run) -> Non
     assert run.left() == []
 
 
+@pytest.mark.slow
 def test_what_a_run_writes_is_for_its_user_alone(run: Run, folder: Path) -> None:
     """A folder of an older version, open to all users of the machine, is closed; so is each new file in it."""
     var = folder / "var"
@@ -121,6 +122,7 @@ def test_what_a_run_writes_is_for_its_user_alone(run: Run, folder: Path) -> None
     assert open_to_others == []
 
 
+@pytest.mark.slow
 def test_sigterm_ends_everything_too(run: Run) -> None:
     run.wait_until_ready()
     assert run.send(signal.SIGTERM) == 143

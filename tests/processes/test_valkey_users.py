@@ -34,6 +34,7 @@ def address(settings: Any, tmp_path: Path) -> Iterator[str]:
     server.wait(10)
 
 
+@pytest.mark.slow
 def test_a_site_lives_on_the_rights_of_its_users(address: str, processes: Processes) -> None:
     admin = redis.Redis.from_url(address)
     users = {name: {"REDIS_URL": acl.signed_in(address, name)} for name in acl.PASSWORDS}
