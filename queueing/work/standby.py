@@ -1,18 +1,19 @@
 """The standby: a child of a worker, forked before its job is there, so that the start of a job needs no fork.
 
     forked       while the worker waits for work, or while the horse before it works
-    standing by  has connected to Redis and the database, and reads from a pipe
-    handed over  has read a job from the pipe: it is the horse of that job, takes the last look, and ends after it
+    standing by  has connected to Redis and the database, has said so, and waits for a job
+    handed over  has read a job: it is the horse of that job, takes the last look, and ends after it
 
-A standby that has died, is old, or comes from older code is replaced. A worker without one forks a horse as RQ does. So
-a standby may end at any time before it has read a job, and costs nothing.
+A standby that has died, is old, or comes from older code is replaced. One that is not ready in time gets no job: the
+fork of a process with threads may hang at a lock of theirs. A worker without a standby forks a horse as RQ does. So a
+standby may end at any time before it has read a job, and costs nothing.
 """
 
 import json
 import logging
 import os
-import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -33,11 +34,13 @@ logger = logging.getLogger("queueing")
 
 NAME = "rq:standby"  # of the process
 LIFE = 300.0  # seconds until a standby is replaced
+READY = b"r"  # the word of a standby that waits for a job
+READY_WAIT = 0.1  # seconds that a job waits for it; to fork and connect takes a tenth
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The job of a standby, as it goes through the pipe: a few hundred bytes, which are written and read at once."""
+    """The job of a standby, as the worker sends it."""
 
     job_id: str
     line: str
@@ -48,56 +51,50 @@ class Order:
 class Standby:
     """A child that stands by, as its worker sees it."""
 
-    def __init__(self, pid: int, pipe: int, birth: Birth, code: float) -> None:
+    def __init__(self, pid: int, channel: socket.socket, birth: Birth, code: float) -> None:
         self.pid, self.birth = pid, birth
-        self._pipe, self._code, self._began = pipe, code, time.monotonic()
+        self._channel, self._code, self._began = channel, code, time.monotonic()
 
     @classmethod
-    def fork(cls, lines: Iterable[str], live: Callable[[int, Birth], None]) -> Self | None:
-        """Fork a child that runs `live` with the reading end of its pipe. None: the machine has no room for it.
+    def fork(cls, lines: Iterable[str], live: Callable[[socket.socket, Birth], None]) -> Self | None:
+        """Fork a child that runs `live` with its end of the channel. None: the machine has no room for it.
 
         No connection to a database may be open.
         """
         birth, code, worker = Birth.now(), age_of_code(lines), os.getpid()
-        orders, pipe = os.pipe()
+        ours, its = socket.socketpair()
         try:
             pid = os.fork()
         except OSError as error:
             logger.warning("no standby: %s", error)
-            os.close(orders)
-            os.close(pipe)
+            ours.close()
+            its.close()
             return None
         if pid == 0:
-            os.close(pipe)
-            _live(live, orders, birth, worker)
-        os.close(orders)
-        return cls(pid, pipe, birth, code)
+            ours.close()
+            _live(live, its, birth, worker)
+        its.close()
+        return cls(pid, ours, birth, code)
 
     def is_fit(self, lines: Iterable[str]) -> bool:
         """False if it has died, is old, or its tasks' files have changed since its fork."""
-        return (
-            time.monotonic() - self._began < LIFE
-            and not select.select([], [], [self._pipe], 0)[2]
-            and not self._has_ended()
-            and self._code == age_of_code(lines)
-        )
+        is_young = time.monotonic() - self._began < LIFE
+        return is_young and not self._has_ended() and self._code == age_of_code(lines)
 
     def hand_over(self, order: Order) -> bool:
-        """Make it the horse of this job. False: it has died before."""
-        try:
-            if self._has_ended():
-                return False
-            os.write(self._pipe, json.dumps(asdict(order)).encode())
-        except OSError:  # nobody reads
-            self.end()
-            return False
-        os.close(self._pipe)
-        return True
+        """Make it the horse of this job. False: it has died, or hangs, and is ended."""
+        with suppress(OSError):
+            self._channel.settimeout(READY_WAIT)
+            if self._channel.recv(len(READY)) == READY:
+                self._channel.sendall(json.dumps(asdict(order)).encode() + b"\n")
+                self._channel.close()
+                return True
+        self.end()
+        return False
 
     def forget(self) -> None:
         """In another child of the worker: this one may give no orders."""
-        with suppress(OSError):
-            os.close(self._pipe)
+        self._channel.close()
 
     def end(self) -> None:
         """End it, wherever it is."""
@@ -114,15 +111,16 @@ class Standby:
             return True
 
 
-def await_order(orders: int, client: redis.Redis) -> Order:
-    """In the child: connect, stand by, and return the job. Ends the process if the worker closes the pipe."""
+def await_order(channel: socket.socket, client: redis.Redis) -> Order:
+    """In the child: connect, say so, stand by, and return the job. Ends the process if the worker has ended it."""
     with suppress(redis.RedisError):
         client.ping()
     for alias in connections:
         with suppress(*DATABASE_ERRORS):
             connections[alias].ensure_connection()
-    received = os.read(orders, select.PIPE_BUF)
-    os.close(orders)
+    channel.send(READY)
+    with channel, channel.makefile("rb") as orders:
+        received = orders.readline()
     if not received:
         os._exit(os.EX_OK)
     _drop_dead_connections()
@@ -140,7 +138,7 @@ def age_of_code(lines: Iterable[str]) -> float:
     return max(times)
 
 
-def _live(live: Callable[[int, Birth], None], orders: int, birth: Birth, worker: int) -> NoReturn:
+def _live(live: Callable[[socket.socket, Birth], None], channel: socket.socket, birth: Birth, worker: int) -> NoReturn:
     """The whole life of the child. A standby must not go on as a second worker."""
     try:
         os.setpgrp()
@@ -148,7 +146,7 @@ def _live(live: Callable[[int, Birth], None], orders: int, birth: Birth, worker:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         sandbox.end_with_parent(worker)
         sandbox.name_process(NAME)
-        live(orders, birth)
+        live(channel, birth)
     except BaseException:
         logger.exception("a standby did not start")
     os._exit(1)

@@ -93,8 +93,8 @@ def horses_of(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def standby_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
     """The process that waits for this worker's next job, as soon as there is one."""
-    [found] = wait_for(lambda: _family(worker, standby.NAME))
-    return found
+    found: list[psutil.Process] = wait_for(lambda: _family(worker, standby.NAME))
+    return found[0]
 
 
 def is_at_rest(worker: subprocess.Popen[bytes]) -> bool:
