@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from django.db import connections
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
+from rq.utils import now
 
 from queueing import sandbox
 from queueing.line import clients
@@ -95,7 +97,9 @@ class HorseWorker(PatientWorker):
     def _stand_by(self, channel: socket.socket, birth: Birth) -> None:
         """The life of a standby, in its own process."""
         clients.share_connection(self.connection)
-        order = standby.await_order(channel, self.connection)
+        with suppress(*DATABASE_ERRORS, redis.RedisError):  # it tries again with its job
+            self._rehearse()
+        order = standby.await_order(channel)
         os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
         queue = next(queue for queue in self.line_queues if queue.name == order.line)
         job = entry_job(queue.name, self.connection, order.job_id)
@@ -103,6 +107,21 @@ class HorseWorker(PatientWorker):
         self.execution = Execution(order.execution, job.id, self.connection, self.name)
         self._terms, self._standby = Terms(limits_of(queue.name), Path(order.folder), birth), None
         self.main_work_horse(job, queue)
+
+    def _rehearse(self) -> None:
+        """In a standby: the first steps of a horse, for a job that is none.
+
+        A fork shares its memory with its worker until it writes to it, and a start writes to some thousand pages. So
+        the copies are made here, before anybody waits for them.
+        """
+        job = entry_job(self.queue_names()[0], self.connection, "0" * 32)
+        with self.connection.pipeline() as pipe:
+            job.heartbeat(now(), 1, pipeline=pipe)
+            job.prepare_for_execution(self.name, pipeline=pipe)
+            pipe.reset()  # nothing of it is sent
+            self.heartbeat(pipeline=pipe)
+            pipe.execute()
+        runner.rehearse()
 
     def setup_work_horse_signals(self) -> None:
         """Set up the horse; RQ calls this method in the horse."""

@@ -1,7 +1,7 @@
 """The standby: a child of a worker, forked before its job is there, so that the start of a job needs no fork.
 
     forked       while the worker waits for work, or while the horse before it works
-    standing by  has connected to Redis and the database, has said so, and waits for a job
+    standing by  has its connections, has rehearsed a start, has said so, and waits for a job
     handed over  has read a job: it is the horse of that job, takes the last look, and ends after it
 
 A standby that has died, is old, or comes from older code is replaced. One that is not ready in time gets no job: the
@@ -22,11 +22,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn, Self
 
-import redis
 from django.db import connections
 
 from queueing import sandbox
-from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
 from queueing.work.birth import Birth
 
@@ -111,19 +109,16 @@ class Standby:
             return True
 
 
-def await_order(channel: socket.socket, client: redis.Redis) -> Order:
-    """In the child: connect, say so, stand by, and return the job. Ends the process if the worker has ended it."""
-    with suppress(redis.RedisError):
-        client.ping()
-    for alias in connections:
-        with suppress(*DATABASE_ERRORS):
-            connections[alias].ensure_connection()
+def await_order(channel: socket.socket) -> Order:
+    """In the child: say that it is ready, stand by, and return the job. Ends the process if the worker has ended it."""
     channel.send(READY)
     with channel, channel.makefile("rb") as orders:
         received = orders.readline()
     if not received:
         os._exit(os.EX_OK)
-    _drop_dead_connections()
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()  # it died meanwhile, and is opened again; Redis' client sees to its own
     return Order(**json.loads(received))
 
 
@@ -150,10 +145,3 @@ def _live(live: Callable[[socket.socket, Birth], None], channel: socket.socket, 
     except BaseException:
         logger.exception("a standby did not start")
     os._exit(1)
-
-
-def _drop_dead_connections() -> None:
-    """A connection that died while its process stood by is opened again; Redis' client sees to its own."""
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is not None and not connection.is_usable():
-            connection.close()
