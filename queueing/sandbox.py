@@ -23,6 +23,7 @@ from queueing import seccomp
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")  # where shared libraries and time zones are
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the thread that made it has ended
+PR_SET_NAME = 15  # prctl(2): the name of the calling thread; that of the first one stands for the process
 PR_SET_NO_NEW_PRIVS = 38  # prctl(2): no program started from here gets more rights, set-user-id or not
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
@@ -78,6 +79,12 @@ def limit(
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + cpu), hard))
+
+
+def name_process(name: str) -> None:
+    """The name of this process in the lists of ps and top: at most 15 letters."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def forbid_dumps() -> None:

@@ -111,13 +111,18 @@ def job_to_run(client: redis.Redis, queue: str, job_id: str) -> LineJob:
         if found.surplus:
             reports.add("foreign job %s has %s, which are left out", job_id, ", ".join(found.surplus))
         return found
-    job = _new_job(queue, client, id=job_id, description=job_id)
+    job = entry_job(queue, client, job_id)
     surplus = [] if found is None else _surplus(found, job)
     if found is None or surplus:
         _store(client, job)
     if surplus:
         reports.add("the job of entry %s has %s, which are left out", job_id, shorten(", ".join(surplus)))
     return job
+
+
+def entry_job(queue: str, client: redis.Redis, job_id: str) -> LineJob:
+    """The job of an entry, made from its id."""
+    return _new_job(queue, client, id=job_id, description=job_id)
 
 
 def refused_job(job: Job, queue: str) -> LineJob:

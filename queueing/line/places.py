@@ -17,10 +17,12 @@ import math
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import batched
 from typing import NamedTuple, cast
 
 import redis
 from redis.client import Pipeline
+from rq.utils import as_text
 
 from queueing.conf import conf
 from queueing.line import jobs, levers, reserving, scripts
@@ -312,19 +314,29 @@ class Line:
 
     def standing(self, job_id: str, score: float) -> Standing:
         """The standing of the entry of this score, with the facts of the line; one round trip."""
+        return self.standings([Ranked(job_id, score)])[job_id]
+
+    def standings(self, entries: Sequence[Ranked]) -> dict[str, Standing]:
+        """By job id, the standings of some entries, at least one; one round trip."""
         with self.client.pipeline(transaction=False) as pipe:
-            pipe.zscore(self.keys.line, job_id)
-            pipe.zscore(self.keys.held, job_id)
-            pipe.zcount(self.keys.line, "-inf", f"({score}")
-            pipe.zcount(self.keys.held, "-inf", f"({score}")
-            pipe.hvals(self.keys.claims)
-            pipe.mget(*self._written(), self.keys.epoch, presence_key(job_id))
             pipe.time()
-            in_line, in_held, ahead, held_ahead, claims, (*written, epoch, since), (now, _) = pipe.execute()
-        has_place = in_line is not None or in_held is not None
-        place = Place(ahead, held_ahead) if has_place and epoch else None  # else others ahead are on their way back
-        is_claimed = any(claim.startswith(f"{job_id}:".encode()) for claim in claims)
-        return Standing(place, is_claimed, seconds_since(since, now), Written(*written))
+            pipe.hvals(self.keys.claims)
+            pipe.mget(*self._written(), self.keys.epoch)
+            pipe.mget(presence_key(job_id) for job_id, _ in entries)
+            for job_id, score in entries:
+                pipe.zscore(self.keys.line, job_id)
+                pipe.zscore(self.keys.held, job_id)
+                pipe.zcount(self.keys.line, "-inf", f"({score}")
+                pipe.zcount(self.keys.held, "-inf", f"({score}")
+            (now, _), claims, (*written, epoch), sinces, *replies = pipe.execute()
+        claimed = {as_text(claim).partition(":")[0] for claim in claims}
+        found = {}
+        for (job_id, _), since, counts in zip(entries, sinces, batched(replies, 4), strict=True):
+            in_line, in_held, ahead, held_ahead = counts
+            has_place = in_line is not None or in_held is not None
+            place = Place(ahead, held_ahead) if has_place and epoch else None  # else others ahead are on their way back
+            found[job_id] = Standing(place, job_id in claimed, seconds_since(since, now), Written(*written))
+        return found
 
     def _written(self) -> tuple[str, str, str]:
         """The keys of `Written`."""

@@ -8,12 +8,11 @@ import json
 import logging
 import time
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
-from django.template.loader import render_to_string
 
 from queueing.events import RIGHTS_GROUP, group_name
 from queueing.exceptions import TooManyPages
@@ -25,6 +24,7 @@ from queueing.web import rights, snapshot
 from queueing.web.announcer import Seat
 from queueing.web.database import in_thread
 from queueing.web.lobby import get_lobby
+from queueing.web.reception import Arrival, Found, frame_of, get_reception
 from queueing.web.rights import Right
 from queueing.web.visitor import Visitor
 
@@ -37,9 +37,6 @@ TOO_MANY_FRAMES = 4008  # 1008 in the standard
 TRY_AGAIN_LATER = 4013  # 1013 in the standard
 # Frames that a client may send in a PERIOD of seconds. Nothing is required of it, so more are a flood.
 FRAMES, PERIOD = 30, 10.0
-# Bytes of a partial that fits into a frame: daphne's limit on messages (16,384) also holds for messages that it sends.
-# The page fetches a longer partial, as a poll does.
-LONGEST_PARTIAL = 12_000
 LOST_CONNECTION = 1006
 TICK_FRAME = json.dumps({"type": "tick"})
 
@@ -49,15 +46,6 @@ class Refuse(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.close()
-
-
-class Found(NamedTuple):
-    """The entry of a socket that this visitor may see."""
-
-    entry: Entry
-    is_owner: bool
-    right: Right
-    frame: dict[str, Any]  # the first frame: the whole state
 
 
 class EntryConsumer(AsyncWebsocketConsumer):
@@ -93,7 +81,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         found = await self._find_or_close(code)
         if found is None:
             return
-        self.entry, self.right = found.entry, found.right
+        self.entry, self.right, self.is_owner = found.entry, found.right, found.is_owner
         await self.accept()
         try:
             await self._hear_of_rights()
@@ -107,7 +95,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     async def _find_or_close(self, code: uuid.UUID) -> Found | None:
         """The entry, or None for one that this visitor may not see, and while the database is away."""
         try:
-            found: Found | None = await in_thread(self._find)(code)
+            found = await get_reception().find(Arrival(self.scope, code, self.told_status))
         except DATABASE_ERRORS as error:
             logger.warning("The page of entry %s is sent away: %s", code, error)
             await self._give_up_seat()
@@ -229,34 +217,13 @@ class EntryConsumer(AsyncWebsocketConsumer):
     def _see_end(self) -> None:
         Visitor.of_scope(self.scope).see_end(self.entry)
 
-    def _find(self, code: uuid.UUID) -> Found | None:
-        """The entry with its state; None if this visitor may not see it."""
-        visitor = Visitor.of_scope(self.scope)
-        entry = visitor.find(code)
-        if entry is None:
-            return None
-        self.is_owner = visitor.owns(entry)
-        if self.is_owner and entry.is_live and entry.seen_at is None:
-            entry.see()  # the beat follows with the seat
-        return Found(entry, self.is_owner, Right.of(visitor, entry), self._state(entry))
-
     def _read(self) -> tuple[Entry, dict[str, Any]] | None:
         """The row and its state; None if the row is gone, or the right to see it."""
         entry = Entry.objects.without_large_columns().filter(pk=self.entry.pk).first()
         if entry is None or rights.is_over(self.right, entry):
             return None
-        return entry, self._state(entry)
-
-    def _state(self, entry: Entry) -> dict[str, Any]:
-        now = snapshot.read(entry)
-        frame = {"type": "status", **now.as_json()}
-        if entry.status != self.told_status:
-            may_open = self.is_owner or Visitor.of_scope(self.scope).may_open(entry)
-            context = snapshot.page_context(entry, now, is_owner=self.is_owner, may_open=may_open)
-            html = render_to_string("queueing/entry.html#status", context)
-            if len(json.dumps(html)) <= LONGEST_PARTIAL:
-                frame["html"] = html
-        return frame
+        visitor, now = Visitor.of_scope(self.scope), snapshot.read(entry)
+        return entry, frame_of(entry, now, visitor, is_owner=self.is_owner, told_status=self.told_status)
 
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None

@@ -4,9 +4,13 @@ A browser has one session, for its places in line and for the user who is signed
 age, by a new password) ends the session's key and all that it holds, except for the visitor's name: the places stay.
 """
 
+from collections.abc import Iterable
+
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY as USER
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from queueing.events import publish_rights
 
@@ -25,6 +29,23 @@ class SessionStore(db.SessionStore):
         if user is not None:
             publish_rights(user)
 
+    def fill(self, data: str | None) -> None:
+        """Take what was read of this session, as `load` does: None for a session that is not there."""
+        self._session_cache = {} if data is None else self.decode(data)
+        if data is None:
+            self._session_key = None
+
     async def aflush(self) -> None:
         """End this session, as `flush` does."""
         await sync_to_async(self.flush)()
+
+
+def read_sessions(keys: Iterable[str | None]) -> dict[str | None, SessionStore]:
+    """The sessions of these keys, in one query. As with Django's own store, an unknown key is an empty session."""
+    stores = {key: SessionStore(key) for key in keys}
+    known = [store.session_key for store in stores.values() if store.session_key]
+    rows = Session.objects.filter(session_key__in=known, expire_date__gt=timezone.now())
+    data = dict(rows.values_list("session_key", "session_data"))
+    for store in stores.values():
+        store.fill(data.get(store.session_key or ""))
+    return stores

@@ -1,6 +1,8 @@
 """The snapshot of an entry: the numbers and sentences that page, socket and poll all show."""
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,7 +14,8 @@ from queueing.conf import conf
 from queueing.eta import Wait
 from queueing.facts import Facts, parse_facts
 from queueing.line.clients import RedisError
-from queueing.line.places import Place, get_line
+from queueing.line.places import Place, Standing, get_line
+from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Status
@@ -63,12 +66,25 @@ JSON_FIELDS = Snapshot._fields[: Snapshot._fields.index("kept_until")]
 
 def read(entry: Entry) -> Snapshot:
     """The snapshot of a row and, while it waits, of its place in Redis."""
+    return read_all([entry])[0]
+
+
+def read_all(entries: Sequence[Entry]) -> list[Snapshot]:
+    """As `read`, for several entries: one round trip to Redis for each line that some of them wait in."""
+    standings: dict[str, Standing] = {}
+    waiting = [entry for entry in entries if entry.status == Status.WAITING]
+    for queue in {entry.queue for entry in waiting}:
+        ranked = [Ranked(entry.job_id, entry.score) for entry in waiting if entry.queue == queue]
+        with suppress(RedisError):
+            standings |= get_line(queue).standings(ranked)
+    return [_snapshot(entry, standings.get(entry.job_id)) for entry in entries]
+
+
+def _snapshot(entry: Entry, standing: Standing | None) -> Snapshot:
     if entry.status != Status.WAITING:
         now = build(entry, None, Facts(), again_seconds=_again_seconds(entry))
         return now._replace(next_url=_next_url(entry))
-    try:
-        standing = get_line(entry.queue).standing(entry.job_id, entry.score)
-    except RedisError:
+    if standing is None:
         return without_redis(entry)
     now = build(entry, standing.place, parse_facts(*standing.written), is_claimed=standing.is_claimed)
     return now._replace(keep_after=max(0.0, conf.MIN_PRESENCE - standing.present_for))

@@ -68,10 +68,10 @@ class Visitor:
         return cls(request.session, request.user, network_key(client), client, (match and match.url_name) or "")
 
     @classmethod
-    def of_scope(cls, scope: Any) -> Self:
-        """The visitor of a socket. Reads session and user, so call it in a thread."""
+    def of_scope(cls, scope: Any, session: SessionStore | None = None) -> Self:
+        """The visitor of a socket. Reads session and user, so call it in a thread; or the session was read before."""
         client = address_of_scope(scope)
-        session = SessionStore(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        session = session or SessionStore(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
         return cls(session, user_of(session), network_key(client), client, "socket")
 
     @property
@@ -141,6 +141,10 @@ class Visitor:
         """The entry, for its owner and for staff with the permission. None for an unknown and for a foreign entry."""
         # A line that was taken out of the settings has no page any more.
         entry = Entry.objects.without_large_columns().filter(code=code, queue__in=all_tasks()).first()
+        return self.admitted(entry, permission)
+
+    def admitted(self, entry: Entry | None, permission: str = LOOK) -> Entry | None:
+        """The entry again, if this visitor may see it; a look of staff is noted."""
         # Read the session for an unknown code, too: the read adds a Vary header, which would tell known from unknown.
         is_allowed = may(self.user, permission)
         if entry is None or self.owns(entry):

@@ -23,7 +23,7 @@ from queueing import sandbox
 from queueing.models import Entry, EntryFile, file_path
 from queueing.registry import all_tasks
 from queueing.work import forgetting, horse, inside
-from queueing.work.guard import Guard
+from queueing.work.birth import Terms
 from queueing.work.inside import Room
 from queueing.work.limits import prepare_worker, set_limits
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("queueing")
 RULES = (sandbox.PRIVILEGES, sandbox.FILES, sandbox.PROCESSES)
 OF_ISOLATED = sandbox.SOCKETS  # one more rule, where a task is isolated
 
-_guard: Guard | None = None  # the worker's, in its horse; None in every other process
+_terms: Terms | None = None  # of this horse; None in every other process
 
 
 def prepare(worker: str) -> None:
@@ -45,13 +45,12 @@ def prepare(worker: str) -> None:
         logger.warning("Worker %s: this machine keeps no rule for %s of a task", worker, rule)
 
 
-def begin(guard: Guard) -> None:
+def begin(terms: Terms) -> None:
     """In a new horse: its limits and its temporary folder."""
-    global _guard  # noqa: PLW0603  # a horse has one for its whole life
-    _guard = guard
-    folder = str(guard.scratch.path)
-    os.environ["TMPDIR"] = tempfile.tempdir = folder
-    set_limits(guard.limits, inherited=guard.inherited_data)
+    global _terms  # noqa: PLW0603  # a horse has them for its whole life
+    _terms = terms
+    os.environ["TMPDIR"] = tempfile.tempdir = str(terms.folder)
+    set_limits(terms.limits, inherited=terms.inherited_data)
 
 
 def enter(entry: Entry) -> Room | None:
@@ -59,26 +58,26 @@ def enter(entry: Entry) -> Room | None:
 
     Returns the room of an isolated task, whose horse may start the process that runs it.
     """
-    if _guard is None:
+    if _terms is None:
         return None
-    folders = _writable(entry, _guard.scratch.path)
-    limits = _guard.limits
+    folders = _writable(entry, _terms.folder)
+    limits = _terms.limits
     sandbox.restrict(read=None, write=folders, network=True, processes=limits.isolated or limits.processes > 0)
-    return _room(entry, _guard) if limits.isolated else None
+    return _room(entry, _terms) if limits.isolated else None
 
 
-def _room(entry: Entry, guard: Guard) -> Room:
-    folder = guard.scratch.path / "task"  # the horse writes beside it, where the task cannot
+def _room(entry: Entry, terms: Terms) -> Room:
+    folder = terms.folder / "task"  # the horse writes beside it, where the task cannot
     folder.mkdir(mode=0o700)
     task = all_tasks()[entry.queue]
-    may_start = guard.limits.processes > 0
+    may_start = terms.limits.processes > 0
     return Room(folder=folder, processes=may_start, readable=task.readable, writable=task.writable)
 
 
 def task_is_over() -> None:
     """After the task: the worker waits for the storing of its end."""
-    if _guard is not None:
-        _guard.note_task_is_over()
+    if _terms is not None:
+        _terms.note_task_is_over()
 
 
 def missing() -> list[str]:

@@ -4,14 +4,13 @@ The worker kills a horse that is over a limit. The kernel keeps some limits by i
 knows from the horse's peak that memory was the cause of its death.
 """
 
-import mmap
-import os
 import time
 from collections.abc import Callable, Collection
 from enum import StrEnum
 from typing import Any, Self
 
 from queueing.work import horse
+from queueing.work.birth import KILOBYTE, Birth, Terms, bytes_by_name, memory_of
 from queueing.work.limits import Limits
 from queueing.work.scratch import Scratch, size_of_unnamed
 
@@ -19,7 +18,6 @@ INTERVAL = 0.5  # seconds between two looks
 LARGEST_SHARE = 0.1  # of the worker's time, that looks may take
 TIMEOUT_GRACE = 1.5  # seconds after its timeout in which a task may end by RQ's alarm
 STORING_GRACE = 60.0  # seconds after its timeout in which the end of a task may be stored
-KILOBYTE = 1024
 # A buffer that grows to the double needs three times its size, so a third of the limit may be all that fits.
 SHORT_OF_MEMORY = 1 / 3
 
@@ -33,19 +31,20 @@ class Limit(StrEnum):
 
 
 class Guard:
-    """The limits of one horse, the largest figures seen, and its temporary folder. Made before the fork."""
+    """The limits of one horse, the largest figures seen, and its temporary folder. Made before its start."""
 
-    def __init__(self, limits: Limits, *, timeout: float, children_before: Collection[int]) -> None:
+    def __init__(self, limits: Limits, birth: Birth, *, timeout: float, children_before: Collection[int]) -> None:
         self.limits = limits
         self.scratch = Scratch()
+        self.terms = Terms(limits, self.scratch.path, birth)
         self.broken: Limit | None = None
         self.is_late = False
         self.pause = INTERVAL  # seconds until the next look
         self._timeout = timeout
         self._began = time.monotonic()
         self._before = children_before
-        self._is_storing = mmap.mmap(-1, 1)  # shared with the horse
-        self._inherited = _memory("self")
+        self._is_storing = birth.is_storing
+        self._inherited = birth.inherited
         self._peak = 0  # bytes of one process
 
     def __enter__(self) -> Self:
@@ -61,15 +60,6 @@ class Guard:
             while not has_ended(self.pause):
                 if self.look():
                     kill()
-
-    @property
-    def inherited_data(self) -> int:
-        """Bytes of private memory that the horse has from its worker."""
-        return self._inherited.get("VmData", 0)
-
-    def note_task_is_over(self) -> None:
-        """In the horse: what follows is the storing of the end."""
-        self._is_storing[0] = 1
 
     def look(self) -> bool:
         """True if the horse must be killed: its time is over, or a limit is broken."""
@@ -91,7 +81,7 @@ class Guard:
         return self._peak >= SHORT_OF_MEMORY * self.limits.memory
 
     def _broken_now(self) -> Limit | None:
-        memories = {pid: memory for pid in horse.family(self._before) if (memory := _memory(pid))}
+        memories = {pid: memory for pid in horse.family(self._before) if (memory := memory_of(pid))}
         if len(memories) > 1 + self.limits.isolated + self.limits.processes:
             return Limit.PROCESSES
         if self._is_over_memory(memories):
@@ -102,16 +92,11 @@ class Guard:
     def _is_over_memory(self, memories: dict[int, dict[str, int]]) -> bool:
         """True if all processes of the task together hold too much memory that nobody else shares."""
         inherited = _held(self._inherited)
-        self._peak = max([self._peak, *(memory["VmData"] - self.inherited_data for memory in memories.values())])
+        self._peak = max([self._peak, *(memory["VmData"] - self.terms.inherited_data for memory in memories.values())])
         if sum(map(_held, memories.values())) - inherited <= self.limits.memory:
             return False
         # Memory that several processes share was counted for each of them; this count is exact, and slower.
         return len(memories) == 1 or sum(map(_own_share, memories)) - inherited > self.limits.memory
-
-
-def _memory(pid: int | str) -> dict[str, int]:
-    """Bytes by name (VmData, VmRSS, RssAnon, RssShmem) as in proc_pid_status(5); empty for a process that has ended."""
-    return _bytes_by_name(f"/proc/{pid}/status", ("VmData:", "VmRSS:", "RssAnon:", "RssShmem:"))
 
 
 def _held(memory: dict[str, int]) -> int:
@@ -120,22 +105,4 @@ def _held(memory: dict[str, int]) -> int:
 
 def _own_share(pid: int) -> int:
     """Bytes that this process holds; of a page that several processes share, its part."""
-    return sum(_bytes_by_name(f"/proc/{pid}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")).values())
-
-
-def _bytes_by_name(path: str, names: tuple[str, ...]) -> dict[str, int]:
-    try:
-        text = _read(path)
-    except OSError:
-        return {}
-    lines = (line.split() for line in text.splitlines() if line.startswith(names))
-    return {name.removesuffix(":"): int(number) * KILOBYTE for name, number, *_ in lines}
-
-
-def _read(path: str) -> str:
-    """A small file of /proc. `Path.read_text` takes several times as long, before each fork."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(descriptor, 2**16).decode()
-    finally:
-        os.close(descriptor)
+    return sum(bytes_by_name(f"/proc/{pid}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")).values())

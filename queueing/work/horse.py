@@ -16,6 +16,7 @@ import psutil
 
 from queueing.sandbox import LIBC
 
+NAME = "rq:horse"  # of the process
 KILL_PATIENCE = 10.0  # seconds that a worker waits for the end of the processes that it has killed
 CHILDREN = Path("/proc/thread-self/children")
 POLL = 0.05  # seconds between two looks for the end of a horse, where the kernel has no descriptor for it

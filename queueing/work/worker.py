@@ -1,8 +1,6 @@
-"""The worker: RQ's worker with our queues, an allow-list of functions, and leases; RQ's traps are mended."""
+"""The worker: RQ's worker with our queues, an allow-list of functions, and leases. Its base classes mend RQ's traps."""
 
-import gc
 import os
-import signal
 import time
 from typing import Any, cast
 
@@ -15,9 +13,9 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
-from queueing import ending, sandbox
+from queueing import ending
 from queueing.conf import conf
-from queueing.line import clients, commands
+from queueing.line import commands
 from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
@@ -27,17 +25,18 @@ from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
-from queueing.work import confinement, horse, runner, scratch, warming
+from queueing.work import horse
+from queueing.work.birth import Birth
+from queueing.work.forking import HorseWorker
 from queueing.work.guard import Guard
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
-from queueing.work.outage import PatientWorker
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
 PAUSE_WITHOUT_FOLDER = 5.0  # seconds between two claims while the disk of the temporary folder is full
 
 
-class PresenceWorker(PatientWorker):
+class PresenceWorker(HorseWorker):
     """Serves lines, in turn. Claims only present entries, renews their leases, and never leaves a horse behind."""
 
     queue_class = LineQueue
@@ -52,33 +51,9 @@ class PresenceWorker(PatientWorker):
         super().__init__([_as_line_queue(queue, kwargs.get("connection")) for queue in queues], *args, **kwargs)
         for queue in self.line_queues:
             queue.worker_name = self.name
-        self._parent_pid = os.getpid()
         self._lease: Lease | None = None  # for the entry that the horse is working on
-        self._guard: Guard | None = None  # over that horse
         self._foreign_from: Line | None = None  # the line whose claim is a foreign job
-        self._horse_status: int | None = None
-        self._ended_horse = 0  # pid
         self._pause = 0.0  # seconds before the next claim, while the database is away
-        self._children_before: set[int] | None = None  # of this worker, before it forked the horse
-
-    @property
-    def line_queues(self) -> list[LineQueue]:
-        """The queues that this worker serves."""
-        return cast("list[LineQueue]", self.queues)
-
-    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
-        warming.warm_up(self.queue_names())
-        try:
-            runner.warm_up()
-        except (*DATABASE_ERRORS, redis.RedisError):
-            self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
-        finally:
-            connections.close_all()  # never open across a fork
-        horse.adopt_orphans()
-        confinement.prepare(self.name)
-        gc.freeze()  # a collection in a horse would copy every page of this heap
-        super().bootstrap(*args, **kwargs)
 
     # Waiting for work
 
@@ -134,7 +109,8 @@ class PresenceWorker(PatientWorker):
             with self.outage.survived():  # else the claim stays, and is refused later
                 self._refuse(job, queue)
             return
-        self._lease, self._guard, self._foreign_from, self._children_before = None, None, None, horse.children()
+        self._lease = self._guard = self._terms = self._foreign_from = None
+        self._children_before = horse.children()
         if job.func_name == RUNNER:
             job.timeout = timeout_of(queue.name)
             self._lease = Lease(self.name, job.id)
@@ -145,14 +121,17 @@ class PresenceWorker(PatientWorker):
 
     def _execute_guarded(self, job: Job, queue: Queue) -> None:
         assert self._lease is not None
-        limits, before = limits_of(queue.name), self._children_before or ()
+        assert self._children_before is not None
+        limits, before = limits_of(queue.name), self._children_before
+        birth = self._standby.birth if self._standby else Birth.now()
         try:
-            self._guard = Guard(limits, timeout=timeout_of(queue.name), children_before=before)
+            self._guard = Guard(limits, birth, timeout=timeout_of(queue.name), children_before=before)
         except OSError as error:
             self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
             self._settle(self._lease, cast("LineQueue", queue))  # back to its place
             time.sleep(PAUSE_WITHOUT_FOLDER)
             return
+        self._terms = self._guard.terms
         with self._guard:
             super().execute_job(job, queue)
 
@@ -164,59 +143,19 @@ class PresenceWorker(PatientWorker):
             self.connection.delete(presence_key(job.id))
         return execution
 
-    def setup_work_horse_signals(self) -> None:
-        """Set up the horse; RQ calls this method in the horse."""
-        super().setup_work_horse_signals()
-        sandbox.end_with_parent(self._parent_pid)
-
-    def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """The whole life of the horse."""
-        try:
-            clients.share_connection(self.connection)
-            if self._guard is not None:
-                confinement.begin(self._guard)
-            super().main_work_horse(job, queue)
-        except BaseException:  # a horse must not go on as a second worker
-            self.log.exception("Worker %s: its horse did not start", self.name)
-            os._exit(1)
-
-    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Kill the horse if it has left this worker's process group; before that, RQ would kill this worker, too."""
-        if self.horse_pid and horse.has_own_group(self.horse_pid):
-            super().kill_horse(sig)
-
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Renew the lease, several times in its life, or end a horse that works for nobody."""
-        if self._children_before is not None:
-            horse.reap(horse.children() - self._children_before - {self.horse_pid})
         if self._lease is not None:
             self._renew(self._lease)  # first, so that a Redis that hangs does not cost the lease
         super().maintain_heartbeats(job, execution)
 
-    def wait_for_horse(self) -> tuple[Any, Any, Any]:
-        """RQ's own wait, under the guard. Keeps the exit status, and the pid, which RQ then sets to 0."""
-        if self._guard is not None:
-            self._guard.until_the_end_of(self.horse_pid, kill=self.kill_horse)
-        pid, self._horse_status, usage = super().wait_for_horse()
-        self._ended_horse = pid or 0
-        if self._guard is not None and usage is not None:
-            self._guard.note_end(usage)
-        return pid, self._horse_status, usage
-
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
         """Wait for the end of the horse, and see that its row is settled."""
-        self._horse_status, self._ended_horse = None, 0
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:  # settle the row even if RQ's own books fail
-            self._end_left_behind()
             if self._lease is not None and not self._ended_well(job, cast("LineQueue", queue)):
                 self._settle(self._lease, cast("LineQueue", queue))
-
-    def run_maintenance_tasks(self) -> None:
-        """RQ's own, at the start and each ten minutes; and the temporary folders of workers that were killed."""
-        scratch.sweep()
-        super().run_maintenance_tasks()
 
     def teardown(self) -> None:
         """Give a claim back without delay: the worker was stopped between the claim and the start."""
@@ -268,12 +207,6 @@ class PresenceWorker(PatientWorker):
                 return not any(pipe.execute())
         except redis.RedisError:
             return False
-
-    def _end_left_behind(self) -> None:
-        if self._children_before is None:
-            return
-        if left := horse.end_left_behind(self._ended_horse, self._children_before):
-            self.log.warning("Worker %s: a task left %d processes behind; they were killed", self.name, left)
 
     def _settle(self, lease: Lease, queue: LineQueue) -> None:
         try:

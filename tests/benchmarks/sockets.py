@@ -94,6 +94,17 @@ def rows() -> Iterator[Row]:
         "same: both rest in the same seconds.",
     )
     yield Row(
+        "opening a page, CPU of the web process",
+        "ms",
+        ours.handshake,
+        "<=",
+        2,
+        rival=bare.handshake,
+        meaning=f"While {SOCKETS // STEPS:,} come back together, as after a restart: the handshake with session, row, "
+        "place, first beat and first frame, and the frames of the two seconds after it. The rival accepts the socket.",
+        database="yes",
+    )
+    yield Row(
         "memory of a socket",
         "KB",
         ours.memory,
@@ -109,6 +120,7 @@ def rows() -> Iterator[Row]:
 class Measured:
     memory: list[float] = field(default_factory=list)  # KB a socket
     opening: float = 0.0  # seconds for all of them
+    handshake: list[float] = field(default_factory=list)  # ms of CPU a socket
     rest: list[float] = field(default_factory=list)  # % of a core
     busy: float = 0.0  # % of a core
     lateness: list["np.ndarray"] = field(default_factory=list)  # seconds, by windows
@@ -217,13 +229,14 @@ def _headers(port: int) -> dict[str, str]:
 
 async def _open(daphne: psutil.Process, port: int, pages: Sequence[Page], measured: Measured) -> None:
     for step in range(STEPS):
-        before, began = daphne.memory_info().rss, time.monotonic()
+        before, began, times = daphne.memory_info().rss, time.monotonic(), daphne.cpu_times()
         some = pages[step * SOCKETS // STEPS : (step + 1) * SOCKETS // STEPS]
         await open_all(port, some)
         measured.opening += time.monotonic() - began
         await asyncio.sleep(SETTLE)  # the last ones get their first frame, and numbers if they moved
         assert not any(page.is_lost for page in some)
         measured.memory.append((daphne.memory_info().rss - before) / 1024 / len(some))
+        measured.handshake.append(10 * _share(daphne, times, 1.0) / len(some))
 
 
 async def _rest(*daphnes: psutil.Process) -> list[list[float]]:

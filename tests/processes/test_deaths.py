@@ -17,7 +17,7 @@ from tests.support.entries import status_of
 from tests.support.paths import ROOT
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horse_of, is_dead
+from tests.support.processes import Processes, horse_of, is_at_rest, is_dead
 from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
@@ -58,7 +58,7 @@ def test_what_a_task_leaves_running_ends_with_it(processes: Processes, join: Joi
     stay(entry)
     done = wait_for(lambda: ended(entry))
     assert done.status == Status.SUCCEEDED
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
     assert not psutil.pid_exists(probe.child())
 
 
@@ -70,7 +70,7 @@ def test_many_dead_children_of_a_task_do_not_hold_up_the_worker(processes: Proce
         stay(each)
     assert wait_for(lambda: ended(entry)).status == Status.SUCCEEDED
     assert wait_for(lambda: ended(following)).status == Status.SUCCEEDED
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
 
 
 def test_a_process_that_a_task_forks_does_not_end_its_row(processes: Processes, join: Join) -> None:

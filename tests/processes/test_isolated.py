@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
@@ -20,7 +19,7 @@ from tests.support.own_valkey import OwnValkey
 from tests.support.paths import ROOT
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, is_dead
+from tests.support.processes import Processes, horses_of, is_at_rest, is_dead
 from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
@@ -156,7 +155,7 @@ def test_a_crash_is_seen_though_a_child_of_the_task_lives(processes: Processes, 
     entry = join("bad", end="crash beside a child")
     failed = end_of(entry)
     assert (failed.reason, failed.error_class) == (Reason.CRASHED, "SIGSEGV")
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
 
 
 ENDS = {
@@ -194,7 +193,7 @@ def test_a_failure_has_the_same_blame_as_that_of_a_plain_task(
     assert failed.error_class == error_class or not error_class
     if reason == Reason.ERROR and end != "nan":
         assert "probe.py" in failed.traceback
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
     wait_for(lambda: not any((tmp_path / "tmp").iterdir()))
     assert not any((Path(django_settings.MEDIA_ROOT) / "entries" / str(entry.code) / "1").glob("*"))
 
@@ -205,7 +204,7 @@ def test_a_task_ends_at_its_timeout_whatever_it_does(processes: Processes, join:
     entry = join("late", end=end)
     failed = end_of(entry)
     assert (failed.status, failed.reason, failed.attempt) == (Status.FAILED, Reason.TIMEOUT, 1)
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
 
 
 def test_a_task_hears_that_its_visitor_has_left(processes: Processes, join: Join) -> None:
@@ -215,7 +214,7 @@ def test_a_task_hears_that_its_visitor_has_left(processes: Processes, join: Join
     hold("left")
     wait_for(lambda: entered("left"))
     Entry.objects.get(pk=entry.pk).cancel(Reason.LEFT)
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
     assert Entry.objects.get(pk=entry.pk).status == Status.CANCELLED
     assert "VisitorLeft" not in processes.logs()
 
@@ -226,8 +225,7 @@ def test_the_process_dies_with_its_horse(processes: Processes, join: Join) -> No
     stay(entry)
     gate = hold("victim")
     wait_for(lambda: entered("victim"))
-    [horse] = psutil.Process(worker.pid).children()
-    [task] = horse.children()
+    horse, task = horses_of(worker)
     horse.kill()
     wait_for(lambda: is_dead(task))
     gate.unlink()
@@ -240,8 +238,7 @@ def test_the_process_that_is_killed_is_the_machines_fault(processes: Processes, 
     stay(entry)
     gate = hold("victim")
     wait_for(lambda: entered("victim"))
-    [horse] = psutil.Process(worker.pid).children()
-    [task] = horse.children()
+    _, task = horses_of(worker)
     task.kill()
     wait_for(lambda: entered("victim", 2))
     gate.unlink()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from subprocess import Popen
 
-import psutil
 import pytest
 from django.utils import timezone
 
@@ -20,7 +19,7 @@ from tests.support.entries import status_of
 from tests.support.levers import set_levers
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horse_of
+from tests.support.processes import Processes, horse_of, is_at_rest
 from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
@@ -103,7 +102,7 @@ def _busy(workers: list[Popen[bytes]]) -> Popen[bytes]:
 
     def find() -> Popen[bytes] | None:
         alive = [worker for worker in workers if worker.poll() is None]
-        return next((worker for worker in alive if psutil.Process(worker.pid).children()), None)
+        return next((worker for worker in alive if not is_at_rest(worker)), None)
 
     found: Popen[bytes] = wait_for(find)
     return found

@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from queueing import sandbox
@@ -18,7 +16,7 @@ from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horse_of, is_dead
+from tests.support.processes import Processes, horse_of, is_at_rest, is_dead
 from tests.support.servers import FOLDER
 from tests.support.slow import slow
 from tests.support.waiting import wait_for
@@ -74,7 +72,7 @@ def test_a_task_over_a_limit_has_failed_by_its_input_and_is_not_run_again(
     assert not failed.keeps_place_for_successor
     assert wait_for(lambda: ended(following)).status == Status.SUCCEEDED
     assert probe.calls() == ["first", "second"]
-    wait_for(lambda: not psutil.Process(worker.pid).children(recursive=True))
+    wait_for(lambda: is_at_rest(worker))
     wait_for(lambda: not any(scratches.iterdir()))
 
 
@@ -107,13 +105,12 @@ def test_native_code_that_hears_no_alarm_ends_soon_after_the_timeout(
 def test_a_horse_that_the_system_killed_with_little_memory_is_run_again(
     processes: Processes, join: Join, scratches: Path
 ) -> None:
-    processes.worker()
+    worker = processes.worker()
     entry = join("victim")
     stay(entry)
     gate = hold("victim")
     wait_for(lambda: entered("victim"))
-    [child] = psutil.Process(processes.running[0].pid).children()
-    child.send_signal(signal.SIGKILL)
+    horse_of(worker).kill()
     wait_for(lambda: entered("victim", 2))
     gate.unlink()
     assert wait_for(lambda: ended(entry)).status == Status.SUCCEEDED

@@ -21,6 +21,7 @@ from rq.utils import as_text
 from queueing.line import clients
 from queueing.line.jobs import FAILURE_TTL
 from queueing.line.queue import LineQueue
+from queueing.work.forking import HorseWorker
 from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
 from tests.support.clocks import QUICK
@@ -110,7 +111,10 @@ def test_a_worker_lives_through_its_jobs(life: Life) -> None:
 
 
 CALLED = {
-    override.name: override for cls in (PatientWorker, PresenceWorker) for override in OVERRIDES[cls] if override.where
+    override.name: override
+    for cls in (PatientWorker, HorseWorker, PresenceWorker)
+    for override in OVERRIDES[cls]
+    if override.where
 }.values()
 
 

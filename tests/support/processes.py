@@ -12,6 +12,7 @@ import psutil
 from django.db import connection
 
 from queueing.line import clients, keys
+from queueing.work import horse, standby
 from tests.support import acl
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
@@ -80,9 +81,34 @@ class Processes:
 
 
 def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
-    """The process that this worker has forked for a job, as soon as there is one."""
-    children: list[psutil.Process] = wait_for(lambda: psutil.Process(worker.pid).children(recursive=True))
-    return children[-1]
+    """The process that works on this worker's job, or the last one that it has started, as soon as there is one."""
+    return horses_of(worker)[-1]
+
+
+def horses_of(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The horse of this worker, and what it has forked, as soon as there is one."""
+    found: list[psutil.Process] = wait_for(lambda: _family(worker, horse.NAME))
+    return found
+
+
+def standby_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
+    """The process that waits for this worker's next job, as soon as there is one."""
+    found: list[psutil.Process] = wait_for(lambda: _family(worker, standby.NAME))
+    return found[0]
+
+
+def is_at_rest(worker: subprocess.Popen[bytes]) -> bool:
+    """True if the worker has no process but the one that stands by."""
+    return len(_family(worker)) == len(_family(worker, standby.NAME))
+
+
+def _family(worker: subprocess.Popen[bytes], name: str | None = None) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process(worker.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if name in {None, process.name()}:
+                found.append(process)
+    return found
 
 
 def is_dead(process: psutil.Process) -> bool:

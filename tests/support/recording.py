@@ -11,6 +11,7 @@ from typing import Any
 
 from rq import get_current_job
 
+from queueing.work.forking import HorseWorker
 from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
 from tests.support.rq_inventory import OVERRIDES
@@ -73,8 +74,13 @@ class RecordingWorker(PresenceWorker):
     }
 
 
-OVERRIDDEN = [override.name for cls in (PatientWorker, PresenceWorker) for override in OVERRIDES[cls] if override.where]
-BETWEEN_THEM = ["fork_work_horse", "perform_job", "reorder_queues"]
+OVERRIDDEN = [
+    override.name
+    for cls in (PatientWorker, HorseWorker, PresenceWorker)
+    for override in OVERRIDES[cls]
+    if override.where
+]
+BETWEEN_THEM = ["perform_job", "reorder_queues"]
 note_calls(RecordingWorker, dict.fromkeys(OVERRIDDEN + BETWEEN_THEM), write_record)
 
 

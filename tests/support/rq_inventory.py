@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 from queueing.line.jobs import LineJob
 from queueing.line.queue import LineQueue
+from queueing.work.forking import HorseWorker
 from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
 
 # What requirements.in allows, and what every entry below was written for.
 WRITTEN_FOR = {"rq": ">=3.0,<3.1", "django-rq": ">=4.2,<5"}
+
+# Attributes of RQ's objects that our classes write, as RQ does: the pid of a horse that was not forked for its job.
+WRITTEN_TOO = {"_horse_pid"}
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,78 @@ OVERRIDES: dict[type, list[Override]] = {
             "processes.test_redis_outages.test_a_worker_hears_rqs_commands_after_an_outage",
         ),
     ],
+    HorseWorker: [
+        Override(
+            "__init__",
+            "a worker knows its standby",
+            "processes.test_standby.test_an_entry_runs_in_the_process_that_stood_by_and_each_has_its_own",
+            where="worker",
+        ),
+        Override(
+            "setup_work_horse_signals",
+            "a horse ends with its parent",
+            "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts "
+            "processes.test_worker.test_a_killed_worker_takes_its_horse_along_and_the_entry_runs_again_then_fails",
+            where="horse",
+        ),
+        Override(
+            "kill_horse",
+            "a worker without a horse must not kill its own process group",
+            "test_rq_calls_it test_without_a_horse_rq_kills_its_own_process_group",
+            where="worker",
+        ),
+        Override(
+            "bootstrap",
+            "warm modules, queries and caches are made once, before the first fork",
+            "test_rq_calls_it",
+            where="worker",
+        ),
+        Override(
+            "main_work_horse",
+            "a horse has one connection for RQ and the runner, its limits, and its temporary folder",
+            "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts",
+            where="horse",
+        ),
+        Override(
+            "wait_for_horse",
+            "the row of a horse that ended well is not read again, the wait is broken off to renew a lease, and the "
+            "worker kills a horse that is over its time or a limit",
+            "test_rq_calls_it test_a_horse_that_ends_is_told_with_its_status "
+            "test_rq_looks_after_a_running_job_at_each_interval",
+            where="worker",
+        ),
+        Override(
+            "run_maintenance_tasks",
+            "the temporary folders of workers that were killed are deleted",
+            "test_rq_calls_it processes.test_limits.test_the_folder_of_a_killed_worker_is_deleted_by_another_one",
+            where="worker",
+        ),
+        Override(
+            "fork_work_horse",
+            "a standby gets the job of an entry without a fork",
+            "test_rq_calls_it test_a_job_goes_its_way_in_the_worker "
+            "processes.test_standby.test_an_entry_runs_in_the_process_that_stood_by_and_each_has_its_own",
+            where="worker",
+        ),
+        Override(
+            "maintain_heartbeats",
+            "dead children of a task leave the process table",
+            "test_rq_calls_it processes.test_deaths.test_many_dead_children_of_a_task_do_not_hold_up_the_worker",
+            where="worker",
+        ),
+        Override(
+            "monitor_work_horse",
+            "the next horse gets ready, and nothing is left of this one",
+            "test_rq_calls_it processes.test_deaths.test_what_a_task_leaves_running_ends_with_it",
+            where="worker",
+        ),
+        Override(
+            "teardown",
+            "the standby ends with its worker",
+            "test_rq_calls_it processes.test_standby.test_a_standby_ends_with_its_worker_however_it_ends",
+            where="worker",
+        ),
+    ],
     PresenceWorker: [
         Override(
             "handle_payload",
@@ -239,44 +315,11 @@ OVERRIDES: dict[type, list[Override]] = {
             where="worker",
         ),
         Override(
-            "setup_work_horse_signals",
-            "a horse ends with its parent",
-            "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts "
-            "processes.test_worker.test_a_killed_worker_takes_its_horse_along_and_the_entry_runs_again_then_fails",
-            where="horse",
-        ),
-        Override(
-            "kill_horse",
-            "a worker without a horse must not kill its own process group",
-            "test_rq_calls_it test_without_a_horse_rq_kills_its_own_process_group",
-            where="worker",
-        ),
-        Override(
             "maintain_heartbeats",
             "leases are renewed, and a Redis that is away does not end the worker",
             "test_rq_calls_it test_rq_looks_after_a_running_job_at_each_interval "
             "test_a_redis_that_is_away_ends_rqs_worker_and_not_ours test_heartbeats_write_a_lost_worker_anew "
             "processes.test_worker.test_a_task_that_outlives_many_leases_runs_once",
-            where="worker",
-        ),
-        Override(
-            "bootstrap",
-            "warm modules, queries and caches are made once, before the first fork",
-            "test_rq_calls_it",
-            where="worker",
-        ),
-        Override(
-            "main_work_horse",
-            "a horse has one connection for RQ and the runner, its limits, and its temporary folder",
-            "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts",
-            where="horse",
-        ),
-        Override(
-            "wait_for_horse",
-            "the row of a horse that ended well is not read again, the wait is broken off to renew a lease, and the "
-            "worker kills a horse that is over its time or a limit",
-            "test_rq_calls_it test_a_horse_that_ends_is_told_with_its_status "
-            "test_rq_looks_after_a_running_job_at_each_interval",
             where="worker",
         ),
         Override(
@@ -290,12 +333,6 @@ OVERRIDES: dict[type, list[Override]] = {
             "_handle_stopped_job",
             "RQ's stop command ends the row",
             "test_rq_calls_it processes.test_worker.test_rqs_stop_command_ends_the_entry",
-            where="worker",
-        ),
-        Override(
-            "run_maintenance_tasks",
-            "the temporary folders of workers that were killed are deleted",
-            "test_rq_calls_it processes.test_limits.test_the_folder_of_a_killed_worker_is_deleted_by_another_one",
             where="worker",
         ),
         Override(

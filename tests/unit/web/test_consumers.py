@@ -9,7 +9,8 @@ import pytest
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 
-from queueing.web.consumers import RIGHT_IS_OVER, EntryConsumer, Found
+from queueing.web.consumers import RIGHT_IS_OVER, EntryConsumer
+from queueing.web.reception import Found
 from tests.support.visitors import Visitor, finished, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Overtaken(EntryConsumer):
     """A socket whose visitor loses the right as soon as the row was read, before any hint is heard."""
 
-    def _find(self, code: uuid.UUID) -> Found | None:
-        found = super()._find(code)
-        User.objects.update(is_active=False)
+    async def _find_or_close(self, code: uuid.UUID) -> Found | None:
+        found = await super()._find_or_close(code)
+        await User.objects.aupdate(is_active=False)
         return found
 
 

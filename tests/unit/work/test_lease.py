@@ -15,6 +15,7 @@ from queueing.line.places import Line
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
 from queueing.work import horse
+from queueing.work.birth import Birth
 from queueing.work.guard import STORING_GRACE, Guard
 from queueing.work.lease import Lease
 from queueing.work.limits import limits_of
@@ -99,9 +100,9 @@ def test_a_connection_that_was_closed_underneath_ends_no_worker(
 
 def guard(*, timeout: float) -> Guard:
     """A guard that has had its look at the horse."""
-    made = Guard(limits_of("probe"), timeout=timeout, children_before=horse.children())
+    made = Guard(limits_of("probe"), Birth.now(), timeout=timeout, children_before=horse.children())
     with made:
-        made.note_task_is_over()
+        made.terms.note_task_is_over()
         made.look()
     return made
 

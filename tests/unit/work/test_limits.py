@@ -47,11 +47,13 @@ def test_no_program_for_dumps_gets_the_memory_of_a_worker() -> None:
 
 
 INHERITED = """
+from queueing.work.birth import Birth
 from queueing.work.guard import Guard
 from queueing.work.limits import Limits, set_limits
 held = b"x" * 300_000_000  # as a warm worker has
-with Guard(Limits(memory=200_000_000, cpu=60, disk=1, processes=0), timeout=60, children_before=()) as guard:
-    set_limits(guard.limits, inherited=guard.inherited_data)
+limits = Limits(memory=200_000_000, cpu=60, disk=1, processes=0)
+with Guard(limits, Birth.now(), timeout=60, children_before=()) as guard:
+    set_limits(guard.limits, inherited=guard.terms.inherited_data)
 more = b"x" * 150_000_000
 try:
     b"x" * 150_000_000

@@ -1,0 +1,66 @@
+"""The birth of a horse: what it shares with its worker, and what it has from it. Made before the fork."""
+
+import mmap
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from queueing.work.limits import Limits
+
+KILOBYTE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A flag in shared memory, and the memory that the horse has from its worker, in bytes by the kernel's names."""
+
+    is_storing: mmap.mmap  # one byte
+    inherited: dict[str, int]
+
+    @classmethod
+    def now(cls) -> Self:
+        """For a fork that follows."""
+        return cls(mmap.mmap(-1, 1), memory_of("self"))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one horse, as it has to know them itself."""
+
+    limits: Limits
+    folder: Path  # for temporary files
+    birth: Birth
+
+    @property
+    def inherited_data(self) -> int:
+        """Bytes of private memory that the horse has from its worker."""
+        return self.birth.inherited.get("VmData", 0)
+
+    def note_task_is_over(self) -> None:
+        """In the horse: what follows is the storing of the end."""
+        self.birth.is_storing[0] = 1
+
+
+def memory_of(pid: int | str) -> dict[str, int]:
+    """Bytes by name (VmData, VmRSS, RssAnon, RssShmem) as in proc_pid_status(5); empty for a process that has ended."""
+    return bytes_by_name(f"/proc/{pid}/status", ("VmData:", "VmRSS:", "RssAnon:", "RssShmem:"))
+
+
+def bytes_by_name(path: str, names: tuple[str, ...]) -> dict[str, int]:
+    """The sizes of these names in a file of /proc; empty if it cannot be read."""
+    try:
+        text = _read(path)
+    except OSError:
+        return {}
+    lines = (line.split() for line in text.splitlines() if line.startswith(names))
+    return {name.removesuffix(":"): int(number) * KILOBYTE for name, number, *_ in lines}
+
+
+def _read(path: str) -> str:
+    """A small file of /proc. `Path.read_text` takes several times as long, before each fork."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 2**16).decode()
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,79 @@
+"""The standby as its worker sees it, with real forks."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from queueing.work import standby
+from queueing.work.birth import Birth
+from queueing.work.standby import READY, Order, Standby
+from tests.support import probe
+from tests.support.waiting import wait_for
+
+ORDER = Order("job", "probe", "run", "/tmp/folder")  # noqa: S108  # nothing is written there
+
+
+def says_what_it_reads(channel: socket.socket, _: Birth) -> None:
+    channel.send(READY)
+    with channel.makefile("rb") as orders:
+        os._exit(0 if b"/tmp/folder" in orders.readline() else 1)
+
+
+def ends(_: socket.socket, __: Birth) -> None:
+    os._exit(0)
+
+
+def hangs(_: socket.socket, __: Birth) -> None:
+    time.sleep(600)
+
+
+@contextmanager
+def forked(live: object) -> Iterator[Standby]:
+    made = Standby.fork(["probe"], live)  # type: ignore[arg-type]
+    assert made is not None
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def test_an_order_arrives_whole() -> None:
+    with forked(says_what_it_reads) as made:
+        assert made.hand_over(ORDER)
+        assert os.waitstatus_to_exitcode(os.waitpid(made.pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("live", [ends, hangs])
+def test_one_that_is_not_ready_gets_no_order_and_is_ended(live: object) -> None:
+    with forked(live) as made:
+        assert not made.hand_over(ORDER)
+        with pytest.raises(ChildProcessError):
+            os.waitpid(made.pid, os.WNOHANG)
+
+
+def test_one_that_has_ended_is_not_fit() -> None:
+    with forked(ends) as made:
+        wait_for(lambda: not made.is_fit(["probe"]))
+
+
+def test_an_old_one_is_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with forked(hangs) as made:
+        assert made.is_fit(["probe"])
+        monkeypatch.setattr(standby, "LIFE", 0.0)
+        assert not made.is_fit(["probe"])
+
+
+def test_one_of_older_code_is_not_fit() -> None:
+    changed = Path(probe.__file__).stat()
+    with forked(hangs) as made:
+        try:
+            os.utime(probe.__file__, (changed.st_atime, changed.st_mtime + 1))
+            assert not made.is_fit(["probe"])
+        finally:
+            os.utime(probe.__file__, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+        assert made.is_fit(["probe"])
