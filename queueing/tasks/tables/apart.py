@@ -7,7 +7,8 @@ from pathlib import Path
 
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.header import is_number
-from queueing.tasks.tables.rows import Cells, Rows, lines_of
+from queueing.tasks.tables.lines import lines_of
+from queueing.tasks.tables.rows import Cells, Rows
 
 SHOWN = 10  # rows kept of one part
 TAIL = 64 * 1024  # bytes at the end of a file in which totals and notes are looked for

@@ -9,11 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
-from queueing.exceptions import UnusableInput
-from queueing.sizes import readable_size
 from queueing.tasks.tables.conf import conf
 
 SPANNED = 3  # lines inside a quoted field that look like rows: then the mark before them is a letter
@@ -42,21 +39,6 @@ class Marks:
     escape: str = ""  # "\\", or "" if a mark in a quoted field is doubled
     comment: str = ""  # lines that begin so are no rows
     cuts: tuple[int, ...] = ()  # columns of aligned text: where each but the first one begins
-
-
-def lines_of(path: Path, start: int = 0) -> Iterator[str]:
-    """The lines of a UTF-8 file from a byte on, without their ends. Raises UnusableInput for one that is too long."""
-    limit = conf.MAX_LINE_BYTES
-    with path.open("rb") as file:
-        file.seek(start)
-        number = 0
-        while line := file.readline(limit + 3):
-            number += 1
-            if len(line) > limit + 2 or (len(line) > limit and not line.endswith(b"\n")):
-                raise UnusableInput(
-                    f"Line {number:,} is longer than {readable_size(limit)}, so the table cannot be read."
-                )
-            yield line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
 class Rows:
