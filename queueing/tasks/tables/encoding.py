@@ -203,10 +203,11 @@ class _Scan:
             for block in _blocks(path):
                 tick()
                 self.has_nul = self.has_nul or b"\0" in block
-                self.has_lone_cr = self.has_lone_cr or last + block.count(b"\r") != block.count(b"\r\n") + (
-                    last and block[:1] == b"\n"
-                ) + (block[-1:] == b"\r")
-                last = block[-1:] == b"\r"
+                if last or b"\r" in block:
+                    breaks = block.count(b"\r\n") + (last and block[:1] == b"\n")
+                    is_cut_off = block[-1:] == b"\r"
+                    self.has_lone_cr = self.has_lone_cr or last + block.count(b"\r") != breaks + is_cut_off
+                    last = is_cut_off
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             decoder.decode(b"", final=True)

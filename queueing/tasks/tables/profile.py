@@ -9,7 +9,8 @@ from typing import Any
 
 from queueing.tasks.tables import doubts
 from queueing.tasks.tables.choices import AUTO, DECIMAL_MARKS, Choices
-from queueing.tasks.tables.column import Column, Describer, usual_decimal
+from queueing.tasks.tables.column import Column
+from queueing.tasks.tables.describer import Describer, usual_decimal
 from queueing.tasks.tables.dialect import Dialect, head_bytes, sniff
 from queueing.tasks.tables.encoding import Encoding, as_utf8, detect
 from queueing.tasks.tables.export import write_parquet
