@@ -47,13 +47,15 @@ class NumberStyle:
 
         A leading zero, or more digits than 18, make a code of it. Infinity is a number only if it is written as a word.
         """
-        if self.is_plain:
+        if self.is_plain:  # the tests are alternatives, so that DuckDB makes the costly ones for few values only
             number = f"TRY_CAST({value} AS DOUBLE)"
+            no_zero = (
+                f"{value} >= '1' OR {value}[2] NOT BETWEEN '0' AND '9' OR NOT regexp_matches({value}, '^[+-]?0[0-9]')"
+            )
+            is_short = f"length({value}) <= 18 OR NOT regexp_matches({value}, '^[+-]?[0-9]{{19}}')"
             return (
-                f"CASE WHEN isfinite({number}) AND NOT contains({value}, '_') "
-                f"AND NOT ({value} < '1' AND regexp_matches({value}, '^[+-]?0[0-9]')) "
-                f"AND NOT (length({value}) > 18 AND regexp_matches({value}, '^[+-]?[0-9]{{19}}')) THEN {number} "
-                f"WHEN isinf({number}) AND NOT regexp_matches({value}, '[0-9]') THEN {number} END"
+                f"CASE WHEN isfinite({number}) AND ({no_zero}) AND ({is_short}) AND NOT contains({value}, '_') "
+                f"THEN {number} WHEN isinf({number}) AND NOT regexp_matches({value}, '[0-9]') THEN {number} END"
             )
         text = self._stripped(value)
         group = r"\x20" if self.group == " " else re.escape(self.group)

@@ -53,6 +53,8 @@ class Values:
         if any(column.present < column.rows for column in columns.values()):
             counted = f"SELECT col, value, sum(n)::BIGINT AS n FROM found WHERE {_is_one_of(MISSING)} GROUP BY ALL"
             self._count_missing(columns, counted)
+        else:
+            self._query("CREATE OR REPLACE TEMP VIEW present AS FROM found")  # no text has to be tested again
 
     def leave_out(self, columns: Mapping[int, Column]) -> None:
         """Take the columns' own words for "no value" out of their values."""
