@@ -1,7 +1,7 @@
 """One column as a card on the result page: its facts in words, its chart and its frequent values."""
 
 from queueing.tasks.tables import charts
-from queueing.tasks.tables.words import Json, counted, figure, share, short
+from queueing.tasks.tables.words import Json, counted, figure, rounded, share, short
 
 VALUES = 6  # frequent values shown
 
@@ -62,6 +62,8 @@ def _missing(column: Json) -> str:
 
 
 def _distinct(column: Json) -> str:
+    if column.get("distinct_is_estimate"):
+        return f"about {rounded(column['distinct'])}; hardly any value repeats"
     if column["distinct"] == column["rows"] - column["missing"] > 1:
         return f"{column['distinct']:,}, each occurs once"
     return f"{column['distinct']:,}"
@@ -71,13 +73,14 @@ def _measured(column: Json) -> dict[str, str]:
     """The facts about a column of numbers or dates."""
     q = {name: figure(value) for name, value in column["quantiles"].items()}
     is_date = isinstance(column["min"], str)
+    about = "about " if column.get("quantiles_are_estimates") else ""
     facts = {
         "First" if is_date else "Smallest": figure(column["min"]),
         "Last" if is_date else "Largest": figure(column["max"]),
         "Mean": figure(column["mean"]),
-        "Median": q["0.5"],
-        "Half lie from": f"{q['0.25']} to {q['0.75']}",
-        "90 % lie from": f"{q['0.05']} to {q['0.95']}",
+        "Median": f"{about}{q['0.5']}",
+        "Half lie from": f"{about}{q['0.25']} to {q['0.75']}",
+        "90 % lie from": f"{about}{q['0.05']} to {q['0.95']}",
     }
     if unit := column.get("unit"):
         facts["Unit"] = short(unit)

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-MEMORY = "224MB"  # of DuckDB's buffers; it writes to the temporary folder beyond that
+MEMORY = "192MB"  # of DuckDB's buffers; it writes to the temporary folder beyond that
 POLL = 0.1  # seconds between two reports of progress
 
 type Report = Callable[[float], None]  # gets the part that is done, 0 to 1; its exceptions pass through

@@ -15,6 +15,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 24
 DAY = 24 * 3600 * 1000  # milliseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SORTED = 5_000_000  # numbers whose quantiles are exact: DuckDB holds all of them in memory for that
 EXACT = 2**53  # beyond it a DOUBLE does not hold every whole number
 
 type Say = Callable[[float], Any]
@@ -49,6 +50,8 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
                 "last_holds_more": spread.high > bins.low + bins.number * bins.width,
             },
         }
+        if spread.is_estimated:
+            found[col]["quantiles_are_estimates"] = True
     return found
 
 
@@ -62,6 +65,7 @@ class Spread:
     mean: float
     is_whole: bool
     quantiles: list[float]
+    is_estimated: bool  # the quantiles are
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +83,22 @@ def _is_plain(style: NumberStyle | DateStyle) -> bool:
 
 
 def _spreads(table: Table) -> dict[int, Spread]:
+    quantiles = "approx_quantile" if table.rows > SORTED else "quantile_cont"
     found = table.query(
         "SELECT col, sum(n)::BIGINT, min(x), max(x), fsum(x * n) / sum(n), bool_and(x = floor(x) AND isfinite(x)), "
-        f"count(x), quantile_cont(x, {list(QUANTILES)}) FROM measured WHERE x IS NOT NULL GROUP BY col"
+        f"count(x), {quantiles}(x, {list(QUANTILES)}) FROM measured WHERE x IS NOT NULL GROUP BY col"
     )
     repeated = {col: count for col, count, *_, lines, _ in found if lines != count}
     weighted = _weighted_quantiles(table, repeated)
     return {
-        col: Spread(count, low, high, mean, bool(whole), weighted.get(col, quantiles))
-        for col, count, low, high, mean, whole, _, quantiles in found
+        col: Spread(count, low, high, mean, bool(whole), *_quantiles(table, weighted.get(col), some))
+        for col, count, low, high, mean, whole, _, some in found
     }
+
+
+def _quantiles(table: Table, weighted: list[float] | None, unweighted: list[float]) -> tuple[list[float], bool]:
+    """The quantiles of a column, and whether they are estimates."""
+    return (unweighted, table.rows > SORTED) if weighted is None else (weighted, False)
 
 
 def _weighted_quantiles(table: Table, counts: Mapping[int, int]) -> dict[int, list[float]]:

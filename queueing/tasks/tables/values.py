@@ -31,7 +31,7 @@ SAMPLE = 300  # values that the choice of a style looks at: the most frequent on
 BLOCKS, BLOCK = 10, 2048  # rows looked at to tell whether the values of a column repeat: blocks far from each other
 HARDLY = 0.9  # least share of different values among them, if values hardly repeat
 OFTEN = 3  # times that a frequent value occurs there
-PART = 16  # one of so many values is in the part
+PART = 100_000  # rows of the part, if all values are different; but a sixteenth of them at least
 MANY = 100_000  # different values; fewer are counted exactly
 
 
@@ -87,13 +87,15 @@ class Values:
             cells = f"SELECT unnest({numbers}) AS col, unnest([{', '.join(texts)}]) AS value FROM cells"
             found = f"SELECT col, value, count(*)::BIGINT AS n FROM ({cells}) GROUP BY ALL"
         self._query(f"CREATE OR REPLACE TEMP TABLE counted AS {found}")
-        self._show("counted", f"SELECT col, {TRIMMED} AS value, sum(n)::BIGINT AS n FROM counted GROUP BY ALL")
-
-    def _show(self, texts: str, trimmed: str) -> None:
-        """Make the views of these texts; of those that `trimmed` selects, if a text has blanks around it."""
-        if self._query(f"SELECT 1 FROM {texts} WHERE value > '' AND {AT_ITS_ENDS} LIMIT 1"):
+        if self._query(f"SELECT 1 FROM counted WHERE value > '' AND {AT_ITS_ENDS} LIMIT 1"):
+            trimmed = f"SELECT col, {TRIMMED} AS value, sum(n)::BIGINT AS n FROM counted GROUP BY ALL"
             self._query(f"CREATE OR REPLACE TEMP TABLE trimmed AS {trimmed}")
-            texts = "trimmed"
+            self._show("trimmed")
+        else:
+            self._show("counted")
+
+    def _show(self, texts: str) -> None:
+        """Make the views of these texts."""
         self._query(f"CREATE OR REPLACE TEMP VIEW found AS FROM {texts}")
         self._show_present("true")
 
@@ -121,15 +123,25 @@ class Values:
             return False
         line = f"SELECT {column.number} AS col, coalesce(c{column.number}, '') AS value, 1::BIGINT AS n FROM cells"
         self._query(f"CREATE OR REPLACE TEMP VIEW lines AS {line}")
-        self._show("lines", f"SELECT col, {TRIMMED} AS value, n FROM lines")
-        frequent = self._counted(repeated)
+        self._show("lines")
+        counts = "count(*), min(length(value)), max(length(value))"
+        blank = f"count(CASE WHEN {AT_ITS_ENDS} THEN 1 END)"  # FILTER would cost twice as much
+        [(*counted, blanks)] = self._query(f"SELECT {counts}, {blank} FROM present")
+        if blanks:
+            self._query(f"CREATE OR REPLACE TEMP TABLE trimmed AS SELECT col, {TRIMMED} AS value, n FROM lines")
+            self._show("trimmed")
+            [(*counted,)] = self._query(f"SELECT {counts} FROM present")
+        column.present, column.shortest, column.longest = counted
+        return self._count_part(column, self._counted(repeated))
+
+    def _count_part(self, column: Column, frequent: list[tuple[str, int]]) -> bool:
+        """Estimate the number of different values from a part of them. False if there are not many."""
         others = f"NOT ({_is_one_of(value for value, _ in frequent)}) AND" if frequent else ""
-        part = f"SELECT value, count(*) AS n FROM present WHERE {others} hash(value) % {PART} = 0 GROUP BY 1"
+        of = max(self._table.rows // PART, 16)
+        part = f"SELECT value, count(*) AS n FROM present WHERE {others} hash(value) % {of} = 0 GROUP BY 1"
         [(different, lines, sample, _)] = self._query(f"SELECT count(*), sum(n)::BIGINT, {_sampled()} FROM ({part})")
-        if different * PART < MANY:
+        if different * of < MANY:
             return False
-        lengths = "SELECT count(*), min(length(value)), max(length(value)) FROM present"
-        [(column.present, column.shortest, column.longest)] = self._query(lengths)
         rest = column.present - sum(n for _, n in frequent)
         column.distinct = len(frequent) + round(rest * different / lines)
         column.is_estimated = True
@@ -138,13 +150,16 @@ class Values:
         return True
 
     def _repeated(self, number: int) -> list[str] | None:
-        """The values that repeat in some rows of the column; None if more than a few do."""
+        """The few values that occur OFTEN in some rows of the column; None if others repeat, too."""
         step = self._table.rows // BLOCKS
         some = f"SELECT c{number} AS value FROM cells WHERE c{number} > '' AND rowid % {step} < {BLOCK}"
         counted = f"SELECT value, count(*) AS n FROM ({some}) GROUP BY 1"
-        often = f"max(value, {TOP}) FILTER (n >= {OFTEN})"
-        [(different, lines, repeated)] = self._query(f"SELECT count(*), sum(n), {often} FROM ({counted})")
-        return None if not different or different < HARDLY * lines else [text.strip(BLANKS) for text in repeated or []]
+        often = f"max(value, {TOP + 1}) FILTER (n >= {OFTEN})"
+        seldom = f"count(*) FILTER (n < {OFTEN}), sum(n) FILTER (n < {OFTEN})"
+        [(lines, different, rest, repeated)] = self._query(f"SELECT sum(n), {seldom}, {often} FROM ({counted})")
+        values = [text.strip(BLANKS) for text in repeated or []]
+        hardly = different and different >= HARDLY * rest and rest * 2 > lines and len(values) <= TOP
+        return [value for value in values if value] if hardly else None
 
     def _counted(self, values: Sequence[str]) -> list[tuple[str, int]]:
         if not values:

@@ -52,6 +52,11 @@ def figure(value: float | str | None, digits: int = 6) -> str:
     return written.rstrip("0").rstrip(".") if decimals else written
 
 
+def rounded(number: int) -> str:
+    """An estimate with three significant digits."""
+    return f"{round(number, 3 - len(str(number))):,}"
+
+
 def short(text: str, length: int = LENGTH) -> str:
     """A name or value on one line, cut to `length`. NUL is removed, because PostgreSQL cannot store it."""
     line = " ".join(text.replace("\0", "").split())
