@@ -8,7 +8,7 @@ from pathlib import Path
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.header import is_number
 from queueing.tasks.tables.lines import lines_of
-from queueing.tasks.tables.rows import Cells, Rows
+from queueing.tasks.tables.rows import Cells, Rows, filled
 
 SHOWN = 10  # rows kept of one part
 TAIL = 64 * 1024  # bytes at the end of a file in which totals and notes are looked for
@@ -115,7 +115,7 @@ def _what(below: list[Cells], dialect: Dialect, numeric: set[int]) -> str:
     if len(below) < 2 or words < sum(map(bool, first)):
         return ""
     over_numbers = any(column in numeric and cell and not is_number(cell) for column, cell in enumerate(first))
-    other_width = all(_filled(cells) != dialect.width for cells in below)
+    other_width = all(filled(cells) != dialect.width for cells in below)
     return "second table" if over_numbers or (other_width and words >= 1) else ""
 
 
@@ -157,7 +157,7 @@ def end_of_rows(path: Path, dialect: Dialect) -> tuple[int | None, list[Apart]]:
 
 def _is_note(cells: Cells, dialect: Dialect) -> bool:
     """True for a line of some words below a table of three columns or more."""
-    if dialect.width < 3 or len(cells) >= dialect.width or _filled(cells) != 1:
+    if dialect.width < 3 or len(cells) >= dialect.width or filled(cells) != 1:
         return False
     text = cells[0].strip()
     return not is_number(text) and (" " in text or text[0] in "(*#-=")
@@ -170,8 +170,3 @@ def _is_total(cells: Cells, numeric: set[int]) -> bool:
         return False
     (column, word), *others = filled
     return column not in numeric and bool(TOTAL.fullmatch(word)) and all(is_number(cell) for _, cell in others)
-
-
-def _filled(cells: Cells) -> int:
-    """The number of cells up to the last one that is not blank."""
-    return next((number for number in range(len(cells), 0, -1) if cells[number - 1].strip()), 0)

@@ -76,7 +76,7 @@ DELIMITERS: Values = (
     ("none", "None: one column"),
 )
 # The character of each delimiter; "none" has no character.
-MARKS = {
+CHARACTERS = {
     "comma": ",",
     "semicolon": ";",
     "tab": "\t",

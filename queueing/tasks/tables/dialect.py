@@ -8,10 +8,10 @@ from itertools import islice
 from queueing.exceptions import UnusableInput
 from queueing.sizes import readable_size
 from queueing.tasks.tables.aligned import cuts_of
-from queueing.tasks.tables.choices import AUTO, DELIMITERS, MARKS, Choices
+from queueing.tasks.tables.choices import AUTO, DELIMITERS, CHARACTERS, Choices
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.header import has_numbers_for_names, is_number, looks_like_header, names_of
-from queueing.tasks.tables.rows import Cells, Marks, Row, Rows
+from queueing.tasks.tables.rows import Cells, Marks, Row, Rows, filled
 
 USUAL = ",;\t|"
 RARE = "^~:\x1e"  # accepted only if every row has the same number of fields
@@ -44,7 +44,7 @@ class Dialect:
         """The delimiter as in choices.DELIMITERS; the character itself if a line "sep=!" names another one."""
         if self.marks.cuts:
             return "space"
-        names = {mark: name for name, mark in MARKS.items()}
+        names = {mark: name for name, mark in CHARACTERS.items()}
         return names.get(self.marks.delimiter, self.marks.delimiter) or "none"
 
     @property
@@ -84,7 +84,7 @@ def sniff(text: str, *, whole: bool, choices: Choices | None = None) -> Dialect:
 def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
     """The marks of the table, and a delimiter that fits nearly as well."""
     if choices.delimiter != AUTO:
-        return _with_delimiter(lines, MARKS.get(choices.delimiter, "")), ""
+        return _with_delimiter(lines, CHARACTERS.get(choices.delimiter, "")), ""
     if named:
         return _with_delimiter(lines, named), ""
     found = {mark: _with_delimiter(lines, mark) for mark in USUAL + RARE}
@@ -104,7 +104,7 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
 
 def name_of(mark: str) -> str:
     """The value in choices.DELIMITERS."""
-    return next((name for name, character in MARKS.items() if character == mark), mark)
+    return next((name for name, character in CHARACTERS.items() if character == mark), mark)
 
 
 def _with_delimiter(lines: Cells, delimiter: str) -> Marks:
@@ -178,12 +178,12 @@ def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
     counts = Counter(map(len, rows))
     often = [width for width in counts if counts[width] > 1] or list(counts)
     usual = max(often, key=lambda width: (counts[width] ** 2 * width, width))
-    filled = max(_filled(row) for row in rows if len(row) == usual)
+    filled = max(filled(row) for row in rows if len(row) == usual)
     # The header may have one field less than the rows: R writes no name for the column of row names.
     least = max(min(filled, usual) - 1, min(usual, 2))
-    fitting = [index for index, row in enumerate(rows) if len(row) >= least and _filled(row) > least / 2]
+    fitting = [index for index, row in enumerate(rows) if len(row) >= least and filled(row) > least / 2]
     titles = next((index for index in fitting if not _is_padded_title(rows[index : index + 3], least)), 0)
-    return max(usual, _filled(rows[titles])), titles
+    return max(usual, filled(rows[titles])), titles
 
 
 def _is_padded_title(rows: list[Cells], least: int) -> bool:
@@ -195,11 +195,6 @@ def _is_padded_title(rows: list[Cells], least: int) -> bool:
     header: Cells = next(filter(None, below), [])
     is_sparse = len(title) * 4 < least * 3 and not is_number(title[0])
     return is_sparse and len(header) >= least and not any(map(is_number, header))
-
-
-def _filled(row: Cells) -> int:
-    """The number of cells up to the last one that is not blank."""
-    return next((number for number in range(len(row), 0, -1) if row[number - 1].strip()), 0)
 
 
 def _is_spaced(rows: list[Row]) -> bool:

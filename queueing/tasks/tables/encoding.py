@@ -12,7 +12,7 @@ from queueing.tasks.tables.choices import AUTO, ENCODINGS, label_of
 
 BLOCK = 1024**2  # bytes (or characters) of one read
 # Byte order marks: mark, name, codec. UTF-32 comes before UTF-16, because its little-endian mark starts with UTF-16's.
-MARKS = (
+BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "UTF-8", "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "UTF-32", "utf-32"),
     (codecs.BOM_UTF32_BE, "UTF-32", "utf-32"),
@@ -87,7 +87,7 @@ def of_head(head: bytes, choice: str = AUTO) -> Encoding:
 
 def marked(head: bytes) -> Encoding | None:
     """The encoding that the byte order mark names; None without a mark."""
-    return next((Encoding(name, codec) for mark, name, codec in MARKS if head.startswith(mark)), None)
+    return next((Encoding(name, codec) for mark, name, codec in BYTE_ORDER_MARKS if head.startswith(mark)), None)
 
 
 def unmarked_utf16(head: bytes) -> Encoding | None:

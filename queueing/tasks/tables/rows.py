@@ -41,6 +41,11 @@ class Marks:
     cuts: tuple[int, ...] = ()  # columns of aligned text: where each but the first one begins
 
 
+def filled(cells: Cells) -> int:
+    """The number of cells up to the last one that is not blank."""
+    return next((number for number in range(len(cells), 0, -1) if cells[number - 1].strip()), 0)
+
+
 class Rows:
     """The rows of a text, one by one. `mended` counts the marks that were taken for letters.
 
