@@ -15,15 +15,17 @@ type Report = Callable[[float], None]  # gets the part that is done, 0 to 1; its
 
 
 class Database:
-    """A database in memory, which spills into a folder.
+    """A database in a folder of its own.
 
-    Its tables are temporary: they need no checkpoint, which costs as much computing as reading the file.
+    Its tables are TEMP: they need no checkpoint, which costs as much computing as reading the file. Only a table of
+    very many columns is not, because each column of a TEMP table takes a block of memory.
     """
 
     def __init__(self, folder: Path) -> None:
         self.tick: Callable[[], None] = lambda: None  # called while a long statement runs; its exceptions pass through
         self.is_large = False  # statements may take long
         self._connection = duckdb.connect(
+            str(folder / "table.duckdb"),
             config={
                 "memory_limit": MEMORY,
                 "threads": min(4, len(os.sched_getaffinity(0))),

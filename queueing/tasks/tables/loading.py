@@ -14,16 +14,20 @@ import duckdb
 
 from queueing.exceptions import UnusableInput
 from queueing.sizes import readable_size
-from queueing.tasks.tables.apart import Apart, end_at_blank_row, end_of_rows
+from queueing.tasks.tables.apart import SHOWN, Apart, end_at_blank_row, end_of_rows
 from queueing.tasks.tables.conf import conf
 from queueing.tasks.tables.database import Database, Report
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.lines import count_blank_lines, count_lines, lines_of
 from queueing.tasks.tables.numeric import quoted
 from queueing.tasks.tables.rows import NO_DELIMITER, SPANNED, Cells, Marks, Rows
+from queueing.tasks.tables.totals import BLOCKS, LIKELY, adding_up, may_be_total, numeric_columns
 
 EXTRA = 8  # columns for the cells of rows that are too long; the careful reader cuts longer rows
 ODD_ROWS = 5  # rows that do not fit, kept to be shown
+SAMPLE = 200  # rows that tell which columns hold numbers
+LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
+WIDE = 200  # columns of a TEMP table
 LONG_TABLE = 200_000  # rows, from which on a statement may take long
 # The ways in which DuckDB may read a file, the cheapest first: whether rows may be too short or too long, and whether
 # by several threads. Rows that do not fit, beside fields over many lines, are read by one thread only.
@@ -58,6 +62,7 @@ class Table(Database):
         self.short_rows = 0
         self.long_rows = 0
         self.mended = 0  # quotation marks that were taken for letters
+        self.called_total = 0  # rows of data that have a word for totals, and do not add up
         self.apart: list[Apart] = []
         self._may_be_odd = True  # some rows may not fit
         self._has_blank_lines = False
@@ -84,6 +89,7 @@ class Table(Database):
                 self.apart = apart + self.apart
                 self._read(self._beginning(path, end), report)
         self._count()
+        self._set_totals_apart()
 
     def _read(self, path: Path, report: Report) -> None:
         self.mended, self._long = 0, {}
@@ -126,6 +132,30 @@ class Table(Database):
             [(self.rows,)] = self.query("SELECT count(*) FROM cells")
         self.is_large = self.rows >= LONG_TABLE
 
+    def _set_totals_apart(self) -> None:
+        """Take totals among the rows out of them, if they add up; else count them. Large tables have none."""
+        width = self.dialect.width
+        numeric = numeric_columns(self.first_rows(SAMPLE), width) if width > 1 and not self.is_large else set()
+        texts = [number for number in range(width) if number not in numeric][:LABELS]
+        if not numeric or not texts:
+            return
+        is_likely = " OR ".join(f"regexp_matches(c{number}, {quoted(LIKELY)})" for number in texts)
+        found = self.query(f"SELECT rowid, {_columns('c', width)} FROM cells WHERE {is_likely} ORDER BY rowid")
+        named = [(number, [cell or "" for cell in cells]) for number, *cells in found]
+        likely = [(number, cells) for number, cells in named if may_be_total(cells, numeric)]
+        if not likely or len(likely) > BLOCKS * self.rows:
+            return
+        some = sorted(numeric)[-ADDED:]
+        of_numbers = ", ".join(f"coalesce(c{number}, '')" for number in some)
+        rows = [(number, cells) for number, *cells in self.query(f"SELECT rowid, {of_numbers} FROM cells ORDER BY 1")]
+        totals = adding_up(likely, rows, some)
+        if totals:
+            shown = [cells for number, cells in likely if number in totals]
+            self.apart = [Apart("totals", shown[:SHOWN], len(shown)), *self.apart]
+            self.query(f"DELETE FROM cells WHERE rowid IN ({', '.join(map(str, totals))})")
+            self._count()
+        self.called_total = len(likely) - len(totals)
+
     def _create_empty(self) -> None:
         names = [f"c{number} VARCHAR" for number in range(self.dialect.width)]
         self.query(f"CREATE TEMP TABLE cells ({', '.join(names)})")
@@ -141,7 +171,7 @@ class Table(Database):
     def _read_fast(self, path: Path, report: Report) -> bool:
         """Let DuckDB read the file as it is. False if rows.py has to read it."""
         marks = self.dialect.marks
-        if marks.cuts or marks.delimiter == " " or marks.comment:
+        if marks.cuts or marks.delimiter == " " or marks.comment or marks.is_framed:
             return False
         for padded, parallel in WAYS:
             try:
@@ -183,7 +213,8 @@ class Table(Database):
             raise UnusableInput(f"This table cannot be read: a row may be longer than {limit}.") from error
 
     def _load(self, source: str, padded: bool, report: Report) -> None:
-        self.run(f"CREATE OR REPLACE TEMP TABLE cells AS {source}", report)
+        kind = "" if self.dialect.width > WIDE else "TEMP"
+        self.run(f"CREATE OR REPLACE {kind} TABLE cells AS {source}", report)
         self._may_be_odd = padded
 
     def _holds_all_lines(self, path: Path, one_each: bool) -> bool:

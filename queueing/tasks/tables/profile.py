@@ -59,6 +59,7 @@ def profile(path: Path, *, choices: Choices | None = None, progress: Progress, p
                 "long_rows": table.long_rows,
                 "odd_rows": [asdict(row) for row in table.odd_rows()],
                 "stray_marks": table.mended,
+                "rows_called_total": table.called_total,
                 "unreadable_characters": unreadable,
                 "titles_above": len(dialect.titles),
                 "titles": [title[:200] for title in dialect.titles[:SAMPLE]],

@@ -8,6 +8,7 @@ CHOICES = {
     "header": "First row",
     "encoding": "Encoding",
     "delimiter": "Delimiter",
+    "quote": "Quotation marks",
     "decimal": "Decimal mark",
     "dates": "Dates",
 }

@@ -13,7 +13,7 @@ from tests.support.visitors import Visitor, staff, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AUTO = dict.fromkeys(("header", "encoding", "delimiter", "decimal", "dates"), "auto") | {"parquet": False}
+AUTO = dict.fromkeys(("header", "encoding", "delimiter", "quote", "decimal", "dates"), "auto") | {"parquet": False}
 DOUBT = {"choice": "encoding", "read_as": "cp1251", "sentence": "Encoding: read as Windows-1251; KOI8-R fits, too."}
 RESULT = {"rows": "1 row", "columns": "1 column", "read": "Read as Windows-1251, comma.", "doubts": [DOUBT]}
 
