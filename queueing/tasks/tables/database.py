@@ -8,27 +8,28 @@ from typing import Any
 
 import duckdb
 
-MEMORY = "192MB"  # of DuckDB's buffers; it writes to the temporary folder beyond that
+# Memory of DuckDB's buffers; it writes to the temporary folder beyond that. Each column that a statement reads or
+# writes needs some of its own, for each thread.
+MEMORY, MEMORY_OF_MANY = "192MB", "320MB"
+MANY = 200  # columns
 POLL = 0.1  # seconds between two reports of progress
 
 type Report = Callable[[float], None]  # gets the part that is done, 0 to 1; its exceptions pass through
 
 
 class Database:
-    """A database in a folder of its own.
+    """A database in memory, which spills into a folder.
 
-    Its tables are TEMP: they need no checkpoint, which costs as much computing as reading the file. Only a table of
-    very many columns is not, because each column of a TEMP table takes a block of memory.
+    A file of its own would need checkpoints, which cost as much computing as reading the table.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, columns: int) -> None:
         self.tick: Callable[[], None] = lambda: None  # called while a long statement runs; its exceptions pass through
         self.is_large = False  # statements may take long
         self._connection = duckdb.connect(
-            str(folder / "table.duckdb"),
             config={
-                "memory_limit": MEMORY,
-                "threads": min(4, len(os.sched_getaffinity(0))),
+                "memory_limit": MEMORY if columns <= MANY else MEMORY_OF_MANY,
+                "threads": min(4, len(os.sched_getaffinity(0))) if columns <= MANY else 1,
                 "temp_directory": str(folder / "spilled"),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,

@@ -25,9 +25,7 @@ from queueing.tasks.tables.totals import BLOCKS, LIKELY, adding_up, may_be_total
 
 EXTRA = 8  # columns for the cells of rows that are too long; the careful reader cuts longer rows
 ODD_ROWS = 5  # rows that do not fit, kept to be shown
-SAMPLE = 200  # rows that tell which columns hold numbers
 LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
-WIDE = 200  # columns of a TEMP table
 LONG_TABLE = 200_000  # rows, from which on a statement may take long
 # The ways in which DuckDB may read a file, the cheapest first: whether rows may be too short or too long, and whether
 # by several threads. Rows that do not fit, beside fields over many lines, are read by one thread only.
@@ -55,7 +53,7 @@ class Table(Database):
     """
 
     def __init__(self, folder: Path, dialect: Dialect) -> None:
-        super().__init__(folder)
+        super().__init__(folder, dialect.width)
         self.folder = folder
         self.dialect = dialect
         self.rows = 0
@@ -135,7 +133,7 @@ class Table(Database):
     def _set_totals_apart(self) -> None:
         """Take totals among the rows out of them, if they add up; else count them. Large tables have none."""
         width = self.dialect.width
-        numeric = numeric_columns(self.first_rows(SAMPLE), width) if width > 1 and not self.is_large else set()
+        numeric = numeric_columns(self.dialect.rows, width) if width > 1 and not self.is_large else set()
         texts = [number for number in range(width) if number not in numeric][:LABELS]
         if not numeric or not texts:
             return
@@ -208,13 +206,14 @@ class Table(Database):
         self._has_blank_lines = count_blank_lines(path, skip=self.dialect.line) > 0
         try:
             self._load(_read_csv(copy, self.dialect, CLEAN, 0, True, False), True, lambda done: report(0.5 + done / 2))
+        except duckdb.OutOfMemoryException as error:
+            raise UnusableInput("This table has too many columns for its number of rows: memory ran out.") from error
         except duckdb.Error as error:
             limit = readable_size(conf.MAX_LINE_BYTES)
             raise UnusableInput(f"This table cannot be read: a row may be longer than {limit}.") from error
 
     def _load(self, source: str, padded: bool, report: Report) -> None:
-        kind = "" if self.dialect.width > WIDE else "TEMP"
-        self.run(f"CREATE OR REPLACE {kind} TABLE cells AS {source}", report)
+        self.run(f"CREATE OR REPLACE TEMP TABLE cells AS {source}", report)
         self._may_be_odd = padded
 
     def _holds_all_lines(self, path: Path, one_each: bool) -> bool:
