@@ -13,7 +13,7 @@ from queueing.tasks.tables.numeric import NumberStyle
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 24
-DAY = 24 * 3600 * 1000  # milliseconds
+DAY = 24 * 3600 * 10**6  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SORTED = 5_000_000  # numbers whose quantiles are exact: DuckDB holds all of them in memory for that
 EXACT = 2**53  # beyond it a DOUBLE does not hold every whole number
@@ -34,12 +34,16 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
     found = {}
     for col, (spread, kind, unit, say) in styled.items():
         is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT and _is_plain(styles[col])
-        low, high = _exact_ends(table, col, styles[col], spread) if is_rounded else (spread.low, spread.high)
+        ends = (
+            _exact_ends(table, col, styles[col], spread)
+            if is_rounded
+            else (_end(spread.low, say), _end(spread.high, say))
+        )
         bins = ranges[col]
         found[col] = kind | {
             "readable": spread.count,
-            "min": low if is_rounded else say(low),
-            "max": high if is_rounded else say(high),
+            "min": ends[0],
+            "max": ends[1],
             "mean": say(spread.mean),
             "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)},
             "histogram": {
@@ -133,6 +137,12 @@ def _between(below: float, above: float, part: float) -> float:
     return below if below == above else below + (above - below) * part
 
 
+def _end(value: float, say: Say) -> Any:
+    """An extreme as it is in the column: a number that is not whole keeps all of its digits."""
+    is_number = say is _number and math.isfinite(value) and not value.is_integer()
+    return value if is_number else say(value)
+
+
 def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle, spread: Spread) -> tuple[Any, Any]:
     """The extremes of whole numbers that a DOUBLE rounds: from their texts, if those have no exponent."""
     number, is_read = "TRY_CAST(value AS HUGEINT)", f"({style.sql('value')}) IS NOT NULL"
@@ -182,10 +192,9 @@ def _kind(style: NumberStyle | DateStyle, *, whole: bool) -> tuple[Json, float, 
     facts = {"type": style.type_name, "written_as": style.written_as}
     if style.other:
         facts["dates_fit"] = "both"
-    timespec = "seconds" if style.has_seconds else "minutes"
     if style.type_name == "date":
         return facts, DAY, _day
-    return facts, 0, partial(_moment if style.day else _time, timespec=timespec)
+    return facts, 0, partial(_moment if style.day else _time, timespec=style.timespec)
 
 
 def _range(spread: Spread) -> tuple[float, float]:
@@ -211,12 +220,18 @@ def _number(value: float) -> int | float | str | None:
 
 
 def _moment(value: float, *, timespec: str) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None).isoformat(sep=" ", timespec=timespec)
+    moment = (EPOCH + timedelta(microseconds=value)).replace(tzinfo=None)
+    return _without_zeros(moment.isoformat(sep=" ", timespec=timespec))
 
 
 def _time(value: float, *, timespec: str) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).time().isoformat(timespec=timespec)
+    return _without_zeros((EPOCH + timedelta(microseconds=value)).time().isoformat(timespec=timespec))
+
+
+def _without_zeros(text: str) -> str:
+    """The time without zeros behind the decimal point."""
+    return text.rstrip("0").removesuffix(".") if "." in text else text
 
 
 def _day(value: float) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).date().isoformat()
+    return (EPOCH + timedelta(microseconds=value)).date().isoformat()

@@ -36,7 +36,7 @@ def _typed(column: Column) -> str:
         return value
     number = style.sql(f"({value})")
     if isinstance(style, DateStyle):
-        moment = f"epoch_ms(({number})::BIGINT)"
+        moment = f"make_timestamp(({number})::BIGINT)"
         return {"date": f"({moment})::DATE", "time": f"({moment})::TIME"}.get(kind, moment)
     is_long = kind == "whole number" and max(-column.facts["min"], column.facts["max"]) <= LARGEST
     if is_long and style.is_plain:

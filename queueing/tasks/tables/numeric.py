@@ -125,7 +125,7 @@ def choose(values: Iterable[str], *, decimal: str = "", usual: str = "", delimit
     bodies = [cell["body"] for _, cell in found if unit is None or _unit_of(cell) in {"", unit}]
     if unit is None or _are_codes(bodies):
         return None
-    mark, is_close, has_proof = _decimal(_evidence(bodies), decimal, usual, delimiter)
+    mark, is_close, has_proof = _decimal(_evidence(bodies), decimal, usual, delimiter, unit)
     return NumberStyle(
         decimal=mark,
         group=_group(bodies, mark),
@@ -213,7 +213,7 @@ def _evidence(bodies: Iterable[str]) -> Evidence:
     return found
 
 
-def _decimal(found: Evidence, chosen: str, usual: str, delimiter: str) -> tuple[str, bool, bool]:
+def _decimal(found: Evidence, chosen: str, usual: str, delimiter: str, unit: str) -> tuple[str, bool, bool]:
     """The decimal mark; whether that was close; whether a value proves it."""
     comma, point = found.decimal_comma + found.point_groups, found.decimal_point + found.comma_groups
     if chosen:
@@ -224,6 +224,8 @@ def _decimal(found: Evidence, chosen: str, usual: str, delimiter: str) -> tuple[
         return usual or ".", False, False
     if usual:
         return usual, False, False
+    if unit in {"€", "EUR"} and not found.comma_either:
+        return ",", True, False  # a sum of euros has no three decimals: 1.234 €
     return ".", delimiter not in {",", ""}, False
 
 

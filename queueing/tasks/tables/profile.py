@@ -80,9 +80,11 @@ def sniff_file(path: Path, choices: Choices) -> Dialect:
 def _doubts(encoding: Encoding, dialect: Dialect, columns: list[Column]) -> list[Json]:
     found = doubts.about_file(encoding, dialect)
     styled = [(column.name, column.style) for column in columns]
-    close = [name for name, style in styled if isinstance(style, NumberStyle) and style.is_close]
-    if close and not usual_decimal(columns):
-        found.append(doubts.about_decimals(close))
+    close = [(name, style) for name, style in styled if isinstance(style, NumberStyle) and style.is_close]
+    for read_as, other in (("point", "comma"), ("comma", "point")):
+        names = [name for name, style in close if style.decimal == DECIMAL_MARKS[read_as]]
+        if names and not usual_decimal(columns):
+            found.append(doubts.about_decimals(names, read_as, other))
     dates = [(name, style) for name, style in styled if isinstance(style, DateStyle) and style.other]
     for first in ("day", "month", "year"):
         if names := [name for name, style in dates if style.first == first]:

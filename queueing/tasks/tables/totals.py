@@ -19,7 +19,7 @@ PARTIAL = re.compile(
 )
 # A first look of DuckDB at the cells, which finds some more rows.
 LIKELY = rf"(?i)(?:^|\b|sub|zwischen|sous|tussen)(?:{WORD}|totaux)"
-BLOCKS = 1 / 3  # greatest share of totals among the rows; beyond that it is a word of the data
+BLOCKS = 0.5  # greatest share of totals among the rows; beyond that it is a word of the data
 
 type Line = tuple[int, Cells]  # the number of a row, and its cells
 

@@ -53,6 +53,11 @@ def figure(value: float | str | None, digits: int = 6) -> str:
     return written.rstrip("0").rstrip(".") if decimals else written
 
 
+def extreme(value: float | str | None) -> str:
+    """A smallest or largest value with all of its digits: rounded, it would be none of the column's."""
+    return f"{value:,}" if isinstance(value, float) else figure(value)
+
+
 def rounded(number: int) -> str:
     """An estimate with three significant digits."""
     return f"{round(number, 3 - len(str(number))):,}"
