@@ -18,6 +18,7 @@ from queueing.tasks.tables.header import (
     names_of,
     names_stand_above_numbers,
 )
+from queueing.tasks.tables.quoting import comment_of, with_quoting
 from queueing.tasks.tables.rows import Cells, Marks, Row, Rows, filled
 
 USUAL = ",;\t|"
@@ -127,51 +128,8 @@ def _with_delimiter(lines: Cells, delimiter: str, quote: str | None) -> Marks:
         is_even = _is_spaced(_first_rows(lines, spaced))
         cuts = () if is_even or spaced.quote else cuts_of([line for line in lines[:ROWS] if line.strip()])
         return replace(spaced, cuts=cuts)
-    marks = Marks(delimiter=delimiter, comment=_comment(lines, delimiter))
-    return _with_quoting(lines, marks, quote) if delimiter else marks
-
-
-def _with_quoting(lines: Cells, marks: Marks, chosen: str | None) -> Marks:
-    """The marks with the quotation mark by which fields begin and end, and the way in which one is escaped."""
-    text, delimiter = "\n".join(lines[: 2 * ROWS]), re.escape(marks.delimiter)
-    begin, end = rf"(?:^|{delimiter}) *", rf" *(?={delimiter}|$)"
-
-    def count(pattern: str) -> int:
-        return len(re.findall(pattern, text, re.MULTILINE))
-
-    double, closed = count(f'{begin}"'), count(f'"{end}')
-    if chosen is not None:
-        marks = replace(marks, quote=chosen)
-    elif not double and count(rf"{begin}'[^'\n]*'{end}") >= 2 and count(f"{begin}'") <= count(f"'{end}"):
-        marks = replace(marks, quote="'")
-    elif double and not closed and marks.delimiter == "\t":
-        return replace(marks, quote="")
-    quote = marks.quote
-    if not quote or "\\" + quote not in text:
-        return marks
-    escaped = replace(marks, escape="\\")
-    if count(rf"[^{quote}\n]\\{quote}(?!{end})") and not count(rf"[^{quote}\n\\{delimiter}]{quote}{quote}"):
-        return escaped
-    return max(marks, escaped, key=lambda some: _evenness(lines, some))
-
-
-def _evenness(lines: Cells, marks: Marks) -> tuple[float, int, int]:
-    """The share of rows with the usual number of cells, the marks that are left over, and that number."""
-    reader = Rows(lines, marks)
-    widths = Counter(len(row.cells) for row in islice(reader, ROWS))
-    width, count = widths.most_common(1)[0] if widths else (0, 0)
-    return round(count / max(widths.total(), 1), 1), -reader.mended, width
-
-
-def _comment(lines: Cells, delimiter: str) -> str:
-    """The mark of comments: lines that begin with "#", most of them cut into other numbers of cells than the rows."""
-    comments = [line for line in lines[: 2 * ROWS] if line.startswith("#")]
-    others = [line for line in lines[: 2 * ROWS] if line.strip() and not line.startswith("#")]
-    if not comments or len(others) < len(comments):
-        return ""
-    usual = Counter(line.count(delimiter) if delimiter else 0 for line in others).most_common(1)[0][0]
-    like_rows = sum(line.count(delimiter) == usual for line in comments) if delimiter else 0
-    return "#" if like_rows <= len(comments) / 2 else ""
+    marks = Marks(delimiter=delimiter, comment=comment_of(lines, delimiter))
+    return with_quoting(lines, marks, quote) if delimiter else marks
 
 
 def _first_rows(lines: Cells, marks: Marks) -> list[Row]:

@@ -34,29 +34,29 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
     found = {}
     for col, (spread, kind, unit, say) in styled.items():
         is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT and _is_plain(styles[col])
-        ends = (
-            _exact_ends(table, col, styles[col], spread)
-            if is_rounded
-            else (_end(spread.low, say), _end(spread.high, say))
-        )
-        bins = ranges[col]
+        ends = _exact_ends(table, col, styles[col], spread) if is_rounded else _ends(spread, say)
+        quantiles = {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)}
         found[col] = kind | {
             "readable": spread.count,
             "min": ends[0],
             "max": ends[1],
             "mean": say(spread.mean),
-            "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)},
-            "histogram": {
-                "from": say(bins.low),
-                "to": say(bins.high),
-                "counts": [counts.get((col, index), 0) for index in range(bins.number)],
-                "first_holds_less": spread.low < bins.low,
-                "last_holds_more": spread.high > bins.low + bins.number * bins.width,
-            },
+            "quantiles": quantiles,
+            "histogram": _histogram(spread, ranges[col], counts.get(col, {}), say),
         }
         if spread.is_estimated:
             found[col]["quantiles_are_estimates"] = True
     return found
+
+
+def _histogram(spread: "Spread", bins: "Bins", counts: Mapping[int, int], say: Say) -> Json:
+    return {
+        "from": say(bins.low),
+        "to": say(bins.high),
+        "counts": [counts.get(index, 0) for index in range(bins.number)],
+        "first_holds_less": spread.low < bins.low,
+        "last_holds_more": spread.high > bins.low + bins.number * bins.width,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,14 @@ def _between(below: float, above: float, part: float) -> float:
     return below if below == above else below + (above - below) * part
 
 
-def _end(value: float, say: Say) -> Any:
-    """An extreme as it is in the column: a number that is not whole keeps all of its digits."""
-    is_number = say is _number and math.isfinite(value) and not value.is_integer()
-    return value if is_number else say(value)
+def _ends(spread: Spread, say: Say) -> tuple[Any, Any]:
+    """The extremes as they are in the column: a number that is not whole keeps all of its digits."""
+    low, high = spread.low, spread.high
+    is_number = say is _number
+    return (
+        low if is_number and math.isfinite(low) and not low.is_integer() else say(low),
+        high if is_number and math.isfinite(high) and not high.is_integer() else say(high),
+    )
 
 
 def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle, spread: Spread) -> tuple[Any, Any]:
@@ -155,8 +159,8 @@ def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle, spread: 
     return low, high
 
 
-def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int], int]:
-    """The counts of the bins, by column and number of the bin. The ends hold what lies beyond them, too."""
+def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[int, dict[int, int]]:
+    """The counts of each column's bins, by their numbers. The ends hold what lies beyond them, too."""
     if not bins:
         return {}
     listed = ", ".join(f"({col}, {b.low!r}::DOUBLE, {b.width!r}::DOUBLE, {b.number})" for col, b in bins.items())
@@ -165,7 +169,10 @@ def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int],
         f"FROM measured JOIN (VALUES {listed}) AS bins(col, low, width, number) USING (col) "
         "WHERE isfinite(x) GROUP BY ALL"
     )
-    return {(col, index): count for col, index, count in found}
+    counts: dict[int, dict[int, int]] = {}
+    for col, index, count in found:
+        counts.setdefault(col, {})[index] = count
+    return counts
 
 
 def _bins(spread: Spread, unit: float) -> Bins:

@@ -5,7 +5,7 @@ from typing import Any
 
 from queueing.tasks.tables.choices import DATES, DECIMALS, DELIMITERS, ENCODINGS, HEADERS, Values, label_of
 from queueing.tasks.tables.dialect import Dialect
-from queueing.tasks.tables.encoding import Encoding
+from queueing.tasks.tables.guessing import Encoding
 
 NAMED = 10  # columns that are named
 

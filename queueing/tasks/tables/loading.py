@@ -21,11 +21,10 @@ from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.lines import count_blank_lines, count_lines, lines_of
 from queueing.tasks.tables.numeric import quoted
 from queueing.tasks.tables.rows import NO_DELIMITER, SPANNED, Cells, Marks, Rows
-from queueing.tasks.tables.totals import BLOCKS, LIKELY, adding_up, may_be_total, numeric_columns
+from queueing.tasks.tables.totals import totals_among
 
 EXTRA = 8  # columns for the cells of rows that are too long; the careful reader cuts longer rows
 ODD_ROWS = 5  # rows that do not fit, kept to be shown
-LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
 LONG_TABLE = 200_000  # rows, from which on a statement may take long
 # The ways in which DuckDB may read a file, the cheapest first: whether rows may be too short or too long, and whether
 # by several threads. Rows that do not fit, beside fields over many lines, are read by one thread only.
@@ -132,27 +131,13 @@ class Table(Database):
 
     def _set_totals_apart(self) -> None:
         """Take totals among the rows out of them, if they add up; else count them. Large tables have none."""
-        width = self.dialect.width
-        numeric = numeric_columns(self.dialect.rows, width) if width > 1 and not self.is_large else set()
-        texts = [number for number in range(width) if number not in numeric][:LABELS]
-        if not numeric or not texts:
+        if self.is_large:
             return
-        is_likely = " OR ".join(f"regexp_matches(c{number}, {quoted(LIKELY)})" for number in texts)
-        found = self.query(f"SELECT rowid, {_columns('c', width)} FROM cells WHERE {is_likely} ORDER BY rowid")
-        named = [(number, [cell or "" for cell in cells]) for number, *cells in found]
-        likely = [(number, cells) for number, cells in named if may_be_total(cells, numeric)]
-        if not likely or len(likely) > BLOCKS * self.rows:
-            return
-        some = sorted(numeric)[-ADDED:]
-        of_numbers = ", ".join(f"coalesce(c{number}, '')" for number in some)
-        rows = [(number, cells) for number, *cells in self.query(f"SELECT rowid, {of_numbers} FROM cells ORDER BY 1")]
-        totals = adding_up(likely, rows, some)
+        totals, self.called_total = totals_among(self.query, self.dialect, self.rows)
         if totals:
-            shown = [cells for number, cells in likely if number in totals]
-            self.apart = [Apart("totals", shown[:SHOWN], len(shown)), *self.apart]
+            self.apart = [Apart("totals", list(totals.values())[:SHOWN], len(totals)), *self.apart]
             self.query(f"DELETE FROM cells WHERE rowid IN ({', '.join(map(str, totals))})")
             self._count()
-        self.called_total = len(likely) - len(totals)
 
     def _create_empty(self) -> None:
         names = [f"c{number} VARCHAR" for number in range(self.dialect.width)]

@@ -117,10 +117,8 @@ def choose(values: Iterable[str], *, decimal: str = "", usual: str = "", delimit
         return None
     if all(_is_plain(text) for text, _ in found) and decimal != ",":
         bodies = [cell["body"] for _, cell in found if "." in cell["body"]]
-        either = [body for body in bodies if _is_either(body, ".")]
-        if not either or (len(either) < len(bodies)) or (usual != "," and not decimal):
-            is_close = bool(either) and len(either) == len(bodies) and not decimal and delimiter not in {",", ""}
-            return NumberStyle(has_proof=len(bodies) > len(either), is_close=is_close)
+        if plain := _plain_style(bodies, decimal, usual, delimiter):
+            return plain
     unit = _unit([cell for _, cell in found])
     bodies = [cell["body"] for _, cell in found if unit is None or _unit_of(cell) in {"", unit}]
     if unit is None or _are_codes(bodies):
@@ -136,6 +134,16 @@ def choose(values: Iterable[str], *, decimal: str = "", usual: str = "", delimit
         is_close=is_close,
         has_proof=has_proof,
     )
+
+
+def _plain_style(bodies: list[str], decimal: str, usual: str, delimiter: str) -> NumberStyle | None:
+    """The style of numbers as DuckDB reads them; None if their points stand between thousands in the other columns."""
+    either = [body for body in bodies if _is_either(body, ".")]
+    is_open = bool(either) and len(either) == len(bodies)
+    if is_open and usual == "," and not decimal:
+        return None
+    is_close = is_open and not decimal and delimiter not in {",", ""}
+    return NumberStyle(has_proof=len(bodies) > len(either), is_close=is_close)
 
 
 def _is_plain(text: str) -> bool:

@@ -1,10 +1,13 @@
 """Rows of totals: by their words, and by whether they add up."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
+from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.header import is_number
+from queueing.tasks.tables.numeric import quoted
 from queueing.tasks.tables.rows import Cells
 
 WORD = (
@@ -21,6 +24,9 @@ PARTIAL = re.compile(
 LIKELY = rf"(?i)(?:^|\b|sub|zwischen|sous|tussen)(?:{WORD}|totaux)"
 BLOCKS = 0.5  # greatest share of totals among the rows; beyond that it is a word of the data
 
+LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
+
+type Query = Callable[[str], list[tuple[Any, ...]]]
 type Line = tuple[int, Cells]  # the number of a row, and its cells
 
 
@@ -51,17 +57,37 @@ def may_be_total(cells: Cells, numeric: set[int]) -> bool:
     return named and bool(numbers) and all(map(is_number, numbers))
 
 
-def adding_up(likely: Sequence[Line], rows: Sequence[tuple[int, Cells]], numeric: Sequence[int]) -> set[int]:
+def totals_among(query: Query, dialect: Dialect, rows: int) -> tuple[dict[int, Cells], int]:
+    """The totals in the table "cells" that add up, by their row numbers; and how many rows are only called so."""
+    width = dialect.width
+    numeric = numeric_columns(dialect.rows, width) if width > 1 else set()
+    texts = [number for number in range(width) if number not in numeric][:LABELS]
+    if not numeric or not texts:
+        return {}, 0
+    columns = ", ".join(f"coalesce(c{number}, '')" for number in range(width))
+    is_likely = " OR ".join(f"regexp_matches(c{number}, {quoted(LIKELY)})" for number in texts)
+    found = query(f"SELECT rowid, {columns} FROM cells WHERE {is_likely} ORDER BY rowid")
+    likely = {number: cells for number, *cells in found if may_be_total(cells, numeric)}
+    if not likely or len(likely) > BLOCKS * rows:
+        return {}, 0
+    added = sorted(numeric)[-ADDED:]
+    numbers = ", ".join(f"coalesce(c{number}, '')" for number in added)
+    lines = [(number, cells) for number, *cells in query(f"SELECT rowid, {numbers} FROM cells ORDER BY rowid")]
+    totals = _adding_up(set(likely), lines, len(added))
+    return {number: likely[number] for number in sorted(totals)}, len(likely) - len(totals)
+
+
+def _adding_up(likely: set[int], lines: Sequence[Line], columns: int) -> set[int]:
     """The numbers of those likely totals that are the sum of rows above them.
 
-    A subtotal is the sum of the rows since the one before it, a total that of all rows. `rows` holds the cells of the
-    numeric columns of all rows, in their order. Figures such as shares do not add up, so one column is enough.
+    A subtotal is the sum of the rows since the one before it, a total that of all rows. Figures such as shares do not
+    add up, so one column is enough.
     """
-    totals, found = {number for number, _ in likely}, set[int]()
-    for place, _ in enumerate(numeric):
+    found = set[int]()
+    for column in range(columns):
         for decimal in ".,":
-            numbers = [(number, _value(cells[place], decimal)) for number, cells in rows]
-            found |= set(_equal_to_sums(numbers, totals))
+            numbers = [(number, _value(cells[column], decimal)) for number, cells in lines]
+            found |= set(_equal_to_sums(numbers, likely))
     return found
 
 
