@@ -18,10 +18,10 @@ import duckdb
 
 from queueing.exceptions import UnusableInput
 from queueing.tasks.tables.choices import Choices
-from queueing.tasks.tables.column import MISSING
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.encoding import as_utf8, detect
 from queueing.tasks.tables.profile import profile, sniff_file
+from queueing.tasks.tables.values import MISSING
 from tests.corpus import packages
 from tests.corpus.report import table
 

@@ -3,21 +3,26 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.header import is_number
-from queueing.tasks.tables.rows import Cells, Rows, lines_of
+from queueing.tasks.tables.lines import lines_of
+from queueing.tasks.tables.rows import Cells, Rows, filled
+from queueing.tasks.tables.totals import is_total, may_be_total, numeric_columns
 
 SHOWN = 10  # rows kept of one part
 TAIL = 64 * 1024  # bytes at the end of a file in which totals and notes are looked for
 BLANKS = 50  # blank lines that are examined
+MOST_TOTALS = 3  # rows of totals at the end of a table
 LOOKED_AT = 20  # rows below a blank line that are examined
 BLOCK = 1024**2
-NUMERIC = 0.8  # least share of numbers in a column of numbers, in the first rows
-TOTAL = re.compile(
-    r"(?:(?:grand|sub)[ -]?)?totals?:?|sum:?|summen?:?|gesamt(?:summe)?:?|insgesamt:?|total(?:e|es)?:?|somma:?|suma:?|"
-    r"всего:?|итого:?|合计|总计|合計|합계",  # Russian
+# A line that begins so says something about the table.
+NOTE = re.compile(
+    r"[(*\u2020\u2021\u00b9\u00b2\u00b3#=]|-- |"
+    r"(?:notes?|sources?|n\.?b\.?|remarks?|comments?|footnotes?|legend|disclaimer|"
+    r"anmerkung(?:en)?|hinweise?|quellen?|stand|remarques?|nota|notas|fuente|fonte|bron)\b",
     re.IGNORECASE,
 )
 
@@ -37,21 +42,11 @@ def end_at_blank_row(path: Path, dialect: Dialect) -> tuple[int | None, list[Apa
         return None, []
     for start, line in _blank_lines(path, dialect):
         below = _rows_from(path, dialect, start)
-        numeric = _numeric_columns(dialect.rows[: max(line - dialect.line, 1)], dialect.width)
-        if below and (what := _what(below, dialect, numeric)):
-            count = _count_lines(path, start) if len(below) == LOOKED_AT else len(below)
-            return start, [Apart(what, below[:SHOWN], count)]
+        numeric = numeric_columns(dialect.rows[: max(line - dialect.line, 1)], dialect.width)
+        if below and (parts := _parts(below, dialect, numeric)):
+            counts = [_count_lines(path, start) if len(rows) == LOOKED_AT else len(rows) for _, rows in parts]
+            return start, [Apart(what, rows[:SHOWN], count) for (what, rows), count in zip(parts, counts, strict=True)]
     return None, []
-
-
-def _numeric_columns(rows: list[Cells], width: int) -> set[int]:
-    """The columns that hold numbers in these rows."""
-    found = set()
-    for column in range(width):
-        cells = [row[column] for row in rows if column < len(row) and row[column].strip()]
-        if len(cells) >= 2 and sum(map(is_number, cells)) >= NUMERIC * len(cells):
-            found.add(column)
-    return found
 
 
 def _blank_lines(path: Path, dialect: Dialect) -> Iterator[tuple[int, int]]:
@@ -100,53 +95,53 @@ def _rows_from(path: Path, dialect: Dialect, start: int) -> list[Cells]:
     return found
 
 
-def _what(below: list[Cells], dialect: Dialect, numeric: set[int]) -> str:
-    """The kind of these rows; empty if they are rows of the table."""
-    ends_here = len(below) < LOOKED_AT
-    if ends_here and all(_is_note(cells, dialect) for cells in below):
-        return "footer"
-    if ends_here and len(below) <= 3 and _is_total(below[0], numeric):
-        return "totals"
+def _parts(below: list[Cells], dialect: Dialect, numeric: set[int]) -> list[tuple[str, list[Cells]]]:
+    """What these rows are, if they are none of the table: totals, and notes below them; or a second table."""
+    if len(below) < LOOKED_AT:
+        totals = list(takewhile(lambda cells: is_total(cells, numeric), below))
+        notes = below[len(totals) :]
+        if len(totals) <= MOST_TOTALS and all(_is_note(cells, dialect, numeric) for cells in notes):
+            return [(what, rows) for what, rows in (("totals", totals), ("footer", notes)) if rows]
+    return [("second table", below)] if _is_second_table(below, dialect, numeric) else []
+
+
+def _is_second_table(below: list[Cells], dialect: Dialect, numeric: set[int]) -> bool:
+    """True if names stand in the first of these rows, and they are not those of the table."""
     first = [cell.strip() for cell in below[0]]
     words = sum(bool(cell) and not is_number(cell) for cell in first)
     if first == [name.strip() for name in dialect.names][: len(first)]:
-        return ""  # the header once more
+        return False  # the header once more
     if len(below) < 2 or words < sum(map(bool, first)):
-        return ""
+        return False
     over_numbers = any(column in numeric and cell and not is_number(cell) for column, cell in enumerate(first))
-    other_width = all(_filled(cells) != dialect.width for cells in below)
-    return "second table" if over_numbers or (other_width and words >= 1) else ""
+    other_width = all(filled(cells) != dialect.width for cells in below)
+    return over_numbers or (other_width and words >= 1)
 
 
 def end_of_rows(path: Path, dialect: Dialect) -> tuple[int | None, list[Apart]]:
     """The byte where totals and notes begin in the last lines, and what they are; (None, []) if there are none."""
     if dialect.width < 2:
         return None, []
-    if any(row and TOTAL.fullmatch(row[0].strip()) for row in dialect.rows[:-3]):
-        return None, []  # totals stand among the rows
-    size, numeric = path.stat().st_size, _numeric_columns(dialect.rows, dialect.width)
+    size, numeric = path.stat().st_size, numeric_columns(dialect.rows, dialect.width)
+    # Where totals stand among the rows, the last ones are left to what is done about those; see loading.py.
+    most = 0 if any(may_be_total(row, numeric) for row in dialect.rows[:-MOST_TOTALS]) else MOST_TOTALS
     with path.open("rb") as file:
         start = max(0, size - TAIL)
         file.seek(start)
         tail = file.read()
     if start:
-        start += tail.find(b"\n") + 1
         tail = tail[tail.find(b"\n") + 1 :]
-    lines = tail.splitlines(keepends=True)
     end, notes, totals = size, list[Cells](), list[Cells]()
-    for line in reversed(lines[1:]):
+    for line in reversed(tail.splitlines(keepends=True)[1:]):
         text = line.decode(errors="replace").rstrip("\r\n")
-        if not text.strip():
-            end -= len(line)
-            continue
         if dialect.marks.quote and text.count(dialect.marks.quote) % 2:
             break  # the end of a field over many lines
-        [row] = [row.cells for row in Rows([text], dialect.marks)] or [[]]
-        if not totals and _is_note(row, dialect):
+        row = next((row.cells for row in Rows([text], dialect.marks)), [])
+        if row and not totals and _is_note(row, dialect, numeric):
             notes.insert(0, row)
-        elif len(totals) < 3 and _is_total(row, numeric):
+        elif row and len(totals) < most and is_total(row, numeric):
             totals.insert(0, row)
-        else:
+        elif row:
             break
         end -= len(line)
     found = [("totals", totals), ("footer", notes)]
@@ -154,23 +149,15 @@ def end_of_rows(path: Path, dialect: Dialect) -> tuple[int | None, list[Apart]]:
     return (end, apart) if apart else (None, [])
 
 
-def _is_note(cells: Cells, dialect: Dialect) -> bool:
-    """True for a line of some words below a table of three columns or more."""
-    if dialect.width < 3 or len(cells) >= dialect.width or _filled(cells) != 1:
-        return False
+def _is_note(cells: Cells, dialect: Dialect, numeric: set[int]) -> bool:
+    """True for a line of words below a table. It may hold delimiters, but no number where the table has numbers."""
     text = cells[0].strip()
+    if filled(cells) == 1:
+        return dialect.width > 2 and len(cells) < dialect.width and _is_prose(text)
+    beside = [cell for column, cell in enumerate(cells) if column in numeric and cell.strip()]
+    is_other = bool(beside) or len(cells) != dialect.width
+    return bool(NOTE.match(text)) and is_other and not any(map(is_number, beside))
+
+
+def _is_prose(text: str) -> bool:
     return not is_number(text) and (" " in text or text[0] in "(*#-=")
-
-
-def _is_total(cells: Cells, numeric: set[int]) -> bool:
-    """True if the first word is one for a total, and only numbers follow it."""
-    filled = [(column, cell.strip()) for column, cell in enumerate(cells) if cell.strip()]
-    if len(filled) < 2 or not numeric:
-        return False
-    (column, word), *others = filled
-    return column not in numeric and bool(TOTAL.fullmatch(word)) and all(is_number(cell) for _, cell in others)
-
-
-def _filled(cells: Cells) -> int:
-    """The number of cells up to the last one that is not blank."""
-    return next((number for number in range(len(cells), 0, -1) if cells[number - 1].strip()), 0)

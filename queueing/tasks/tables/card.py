@@ -1,7 +1,7 @@
 """One column as a card on the result page: its facts in words, its chart and its frequent values."""
 
 from queueing.tasks.tables import charts
-from queueing.tasks.tables.words import Json, counted, figure, share, short
+from queueing.tasks.tables.words import Json, counted, extreme, figure, listed, rounded, share, short
 
 VALUES = 6  # frequent values shown
 
@@ -33,8 +33,9 @@ def overview(column: Json) -> Json:
 def _gist(column: Json, top: list[Json], present: int) -> str:
     """The range of a column of numbers or dates; else its most frequent value."""
     if "quantiles" in column:
-        low, high = figure(column["min"]), figure(column["max"])
-        return " ".join(filter(None, [low if low == high else f"{low} to {high}", short(column.get("unit", ""), 12)]))
+        low, high = extreme(column["min"]), extreme(column["max"])
+        range_ = " ".join(filter(None, [low if low == high else f"{low} to {high}", short(column.get("unit", ""), 12)]))
+        return "; ".join(filter(None, [range_, _unread(column)]))
     if not top:
         return ""
     if top[0]["count"] == 1:
@@ -62,6 +63,8 @@ def _missing(column: Json) -> str:
 
 
 def _distinct(column: Json) -> str:
+    if column.get("distinct_is_estimate"):
+        return f"about {rounded(column['distinct'])}; hardly any value repeats"
     if column["distinct"] == column["rows"] - column["missing"] > 1:
         return f"{column['distinct']:,}, each occurs once"
     return f"{column['distinct']:,}"
@@ -71,13 +74,14 @@ def _measured(column: Json) -> dict[str, str]:
     """The facts about a column of numbers or dates."""
     q = {name: figure(value) for name, value in column["quantiles"].items()}
     is_date = isinstance(column["min"], str)
+    about = "about " if column.get("quantiles_are_estimates") else ""
     facts = {
-        "First" if is_date else "Smallest": figure(column["min"]),
-        "Last" if is_date else "Largest": figure(column["max"]),
+        "First" if is_date else "Smallest": extreme(column["min"]),
+        "Last" if is_date else "Largest": extreme(column["max"]),
         "Mean": figure(column["mean"]),
-        "Median": q["0.5"],
-        "Half lie from": f"{q['0.25']} to {q['0.75']}",
-        "90 % lie from": f"{q['0.05']} to {q['0.95']}",
+        "Median": f"{about}{q['0.5']}",
+        "Half lie from": f"{about}{q['0.25']} to {q['0.75']}",
+        "90 % lie from": f"{about}{q['0.05']} to {q['0.95']}",
     }
     if unit := column.get("unit"):
         facts["Unit"] = short(unit)
@@ -85,9 +89,19 @@ def _measured(column: Json) -> dict[str, str]:
         facts["Decimal mark"] = "comma"
     if written := column.get("written_as"):
         facts["Read as"] = f"{written}; day and month may be swapped" if column.get("dates_fit") == "both" else written
-    if others := column["rows"] - column["missing"] - column["readable"]:
-        facts["Not a date" if is_date else "Not a number"] = f"{others:,}"
+    if unread := _unread(column):
+        facts["Not read"] = unread
     return facts
+
+
+def _unread(column: Json) -> str:
+    """The values that are no numbers or dates as the others are: "5 no numbers: many, few"."""
+    count = column["rows"] - column["missing"] - column["readable"]
+    if not count:
+        return ""
+    kind = "date" if isinstance(column["min"], str) else "number"
+    texts = [short(item["value"], 20) for item in column.get("unread", [])]
+    return f"{count:,} no {kind if count == 1 else kind + 's'}" + (f": {listed(texts)}" if texts else "")
 
 
 def _top(column: Json) -> list[Json]:

@@ -76,7 +76,7 @@ DELIMITERS: Values = (
     ("none", "None: one column"),
 )
 # The character of each delimiter; "none" has no character.
-MARKS = {
+CHARACTERS = {
     "comma": ",",
     "semicolon": ";",
     "tab": "\t",
@@ -86,6 +86,13 @@ MARKS = {
     "tilde": "~",
     "colon": ":",
 }
+QUOTES: Values = (
+    (AUTO, "Find out"),
+    ("double", 'Double: "…"'),
+    ("single", "Single: '…'"),
+    ("none", "None: they belong to the text"),
+)
+QUOTATION_MARKS = {"double": '"', "single": "'", "none": ""}
 DECIMALS: Values = (
     (AUTO, "Find out for each column"),
     ("point", "Point: 1,234.5"),
@@ -107,6 +114,7 @@ class Choices:
     header: str = AUTO  # what the first row is
     encoding: str = AUTO
     delimiter: str = AUTO
+    quote: str = AUTO  # around cells that hold a delimiter
     decimal: str = AUTO  # the decimal mark of all columns
     dates: str = AUTO  # what comes first in 01/02/2024
     parquet: bool = False  # also write table.parquet

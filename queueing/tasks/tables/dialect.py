@@ -8,10 +8,18 @@ from itertools import islice
 from queueing.exceptions import UnusableInput
 from queueing.sizes import readable_size
 from queueing.tasks.tables.aligned import cuts_of
-from queueing.tasks.tables.choices import AUTO, DELIMITERS, MARKS, Choices
+from queueing.tasks.tables.choices import AUTO, CHARACTERS, DELIMITERS, QUOTATION_MARKS, Choices
 from queueing.tasks.tables.conf import conf
-from queueing.tasks.tables.header import has_numbers_for_names, is_number, looks_like_header, names_of
-from queueing.tasks.tables.rows import Cells, Marks, Row, Rows
+from queueing.tasks.tables.frames import frame_of, is_rule, ruled_columns
+from queueing.tasks.tables.header import (
+    has_numbers_for_names,
+    is_number,
+    looks_like_header,
+    names_of,
+    names_stand_above_numbers,
+)
+from queueing.tasks.tables.quoting import comment_of, with_quoting
+from queueing.tasks.tables.rows import Cells, Marks, Row, Rows, filled
 
 USUAL = ",;\t|"
 RARE = "^~:\x1e"  # accepted only if every row has the same number of fields
@@ -44,7 +52,7 @@ class Dialect:
         """The delimiter as in choices.DELIMITERS; the character itself if a line "sep=!" names another one."""
         if self.marks.cuts:
             return "space"
-        names = {mark: name for name, mark in MARKS.items()}
+        names = {mark: name for name, mark in CHARACTERS.items()}
         return names.get(self.marks.delimiter, self.marks.delimiter) or "none"
 
     @property
@@ -83,18 +91,23 @@ def sniff(text: str, *, whole: bool, choices: Choices | None = None) -> Dialect:
 
 def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
     """The marks of the table, and a delimiter that fits nearly as well."""
+    quote = None if choices.quote == AUTO else QUOTATION_MARKS[choices.quote]
     if choices.delimiter != AUTO:
-        return _with_delimiter(lines, MARKS.get(choices.delimiter, "")), ""
+        return _with_delimiter(lines, CHARACTERS.get(choices.delimiter, ""), quote), ""
     if named:
-        return _with_delimiter(lines, named), ""
-    found = {mark: _with_delimiter(lines, mark) for mark in USUAL + RARE}
+        return _with_delimiter(lines, named, quote), ""
+    if frame := frame_of(lines[: 2 * ROWS]):
+        return Marks(delimiter=frame, quote="", is_framed=True), ""
+    if cuts := ruled_columns(lines[: 2 * ROWS]):
+        return Marks(delimiter=" ", quote="", is_framed=True, cuts=cuts), ""
+    found = {mark: _with_delimiter(lines, mark, quote) for mark in USUAL + RARE}
     scores = {mark: _score(_first_rows(lines, marks)) for mark, marks in found.items()}
     best, second = sorted(USUAL, key=scores.__getitem__, reverse=True)[:2]
     if scores[best][0] >= 0.5 and scores[best] > NO_SCORE:
         (share, _, clean, _), (other_share, _, other_clean, _) = scores[best], scores[second]
         is_close = other_share >= CLOSE * share and other_clean >= CLOSE * clean
         return found[best], name_of(second) if is_close else ""
-    spaced = _with_delimiter(lines, " ")
+    spaced = _with_delimiter(lines, " ", quote)
     is_spaced = bool(spaced.cuts) or _is_spaced(_first_rows(lines, spaced))
     for mark in RARE.replace(":", "") if is_spaced else RARE:
         if scores[mark][:3] == (1, True, 1):
@@ -104,45 +117,19 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
 
 def name_of(mark: str) -> str:
     """The value in choices.DELIMITERS."""
-    return next((name for name, character in MARKS.items() if character == mark), mark)
+    return next((name for name, character in CHARACTERS.items() if character == mark), mark)
 
 
-def _with_delimiter(lines: Cells, delimiter: str) -> Marks:
-    """The marks with this delimiter: the quotation mark by which fields begin and end, and how one is escaped."""
+def _with_delimiter(lines: Cells, delimiter: str, quote: str | None) -> Marks:
+    """The marks with this delimiter. `quote` is the quotation mark that the visitor chose."""
     if delimiter == " ":
-        spaced = Marks(delimiter=" ", quote='"' if '"' in "".join(lines[:ROWS]) else "")
+        likely = '"' if '"' in "".join(lines[:ROWS]) else ""
+        spaced = Marks(delimiter=" ", quote=likely if quote is None else quote)
         is_even = _is_spaced(_first_rows(lines, spaced))
         cuts = () if is_even or spaced.quote else cuts_of([line for line in lines[:ROWS] if line.strip()])
         return replace(spaced, cuts=cuts)
-    marks = Marks(delimiter=delimiter, comment=_comment(lines, delimiter))
-    if not delimiter:
-        return marks
-    text = "\n".join(lines[: 2 * ROWS])
-    begin, end = rf"(?:^|{re.escape(delimiter)}) *", rf" *(?={re.escape(delimiter)}|$)"
-
-    def count(pattern: str) -> int:
-        return len(re.findall(pattern, text, re.MULTILINE))
-
-    double, closed = count(f'{begin}"'), count(f'"{end}')
-    if not double and count(rf"{begin}'[^'\n]*'{end}") >= 2 and count(f"{begin}'") <= count(f"'{end}"):
-        marks = replace(marks, quote="'")
-    elif double and not closed and delimiter == "\t":
-        return replace(marks, quote="")
-    quote = marks.quote
-    if count(rf"[^{quote}\n]\\{quote}(?!{end})") and not count(rf"[^{quote}\n\\{re.escape(delimiter)}]{quote}{quote}"):
-        marks = replace(marks, escape="\\")
-    return marks
-
-
-def _comment(lines: Cells, delimiter: str) -> str:
-    """The mark of comments: lines that begin with "#", most of them cut into other numbers of cells than the rows."""
-    comments = [line for line in lines[: 2 * ROWS] if line.startswith("#")]
-    others = [line for line in lines[: 2 * ROWS] if line.strip() and not line.startswith("#")]
-    if not comments or len(others) < len(comments):
-        return ""
-    usual = Counter(line.count(delimiter) if delimiter else 0 for line in others).most_common(1)[0][0]
-    like_rows = sum(line.count(delimiter) == usual for line in comments) if delimiter else 0
-    return "#" if like_rows <= len(comments) / 2 else ""
+    marks = Marks(delimiter=delimiter, comment=comment_of(lines, delimiter))
+    return with_quoting(lines, marks, quote) if delimiter else marks
 
 
 def _first_rows(lines: Cells, marks: Marks) -> list[Row]:
@@ -178,28 +165,35 @@ def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
     counts = Counter(map(len, rows))
     often = [width for width in counts if counts[width] > 1] or list(counts)
     usual = max(often, key=lambda width: (counts[width] ** 2 * width, width))
-    filled = max(_filled(row) for row in rows if len(row) == usual)
+    widest = max(filled(row) for row in rows if len(row) == usual)
     # The header may have one field less than the rows: R writes no name for the column of row names.
-    least = max(min(filled, usual) - 1, min(usual, 2))
-    fitting = [index for index, row in enumerate(rows) if len(row) >= least and _filled(row) > least / 2]
-    titles = next((index for index in fitting if not _is_padded_title(rows[index : index + 3], least)), 0)
-    return max(usual, _filled(rows[titles])), titles
+    least = max(min(widest, usual) - 1, min(usual, 2))
+    fitting = [index for index, row in enumerate(rows) if len(row) >= least and filled(row) > least / 2]
+    titles = next((index for index in fitting if not _is_title(rows[index : index + 3], least)), 0)
+    return max(usual, filled(rows[titles])), titles
 
 
-def _is_padded_title(rows: list[Cells], least: int) -> bool:
-    """True if the first of these rows is a title that a spreadsheet filled up with delimiters.
+def _is_title(rows: list[Cells], least: int) -> bool:
+    """True if the first of these rows is a title, and a header stands below it, or below one more row.
 
-    It has fewer words than there are columns, and a header stands below it, or below a blank row.
+    A spreadsheet filled it up with delimiters, so it has fewer words than there are columns; or it is a sentence: a
+    blank follows each delimiter in it, and none in the header.
     """
     title, *below = [[cell for cell in row if cell.strip()] for row in rows]
-    header: Cells = next(filter(None, below), [])
+    headers = [row for row in below if len(row) >= least and not any(map(is_number, row))]
     is_sparse = len(title) * 4 < least * 3 and not is_number(title[0])
-    return is_sparse and len(header) >= least and not any(map(is_number, header))
+    if is_sparse:
+        return bool(below) and next(filter(None, below), []) in headers
+    return _is_sentence(title) and any(not _has_blank_starts(row) for row in headers)
 
 
-def _filled(row: Cells) -> int:
-    """The number of cells up to the last one that is not blank."""
-    return next((number for number in range(len(row), 0, -1) if row[number - 1].strip()), 0)
+def _is_sentence(cells: Cells) -> bool:
+    is_long = any(" " in cell.strip() for cell in cells)
+    return len(cells) > 1 and is_long and all(cell.startswith(" ") for cell in cells[1:])
+
+
+def _has_blank_starts(cells: Cells) -> bool:
+    return any(cell.startswith(" ") for cell in cells)
 
 
 def _is_spaced(rows: list[Row]) -> bool:
@@ -219,16 +213,37 @@ def _dialect(lines: Cells, marks: Marks, other: str, choices: Choices) -> Dialec
     if width > conf.MAX_COLUMNS:
         raise UnusableInput(f"This table has {width:,} columns; the limit is {conf.MAX_COLUMNS:,}.")
     table = [row.cells for row in rows[titles:]]
+    above = [line for line in lines[: rows[titles].line] if line.strip()]
+    commented = _commented_header(above, marks, table, width) if choices.header != "no" else []
     has_header = choices.header == "yes" or (choices.header != "no" and looks_like_header(table))
-    data = rows[titles + has_header :]
-    above = lines[: rows[titles].line]
+    data = rows[titles + (has_header and not commented) :]
+    header = [commented, *table] if commented else table
+    has_header = has_header or bool(commented)
     return Dialect(
         marks=marks,
-        names=names_of(table if has_header else [], width),
+        names=names_of(header if has_header else [], width),
         header=has_header,
-        titles=[line.strip() for line in above if line.strip()],
+        titles=[line.strip() for line in above if not _is_known(line, marks)],
         line=data[0].line if data else len(lines),
         rows=[row.cells for row in data],
         other=other,
-        header_is_close=choices.header == AUTO and has_header and has_numbers_for_names(table),
+        header_is_close=choices.header == AUTO and has_header and has_numbers_for_names(header),
     )
+
+
+def _commented_header(above: Cells, marks: Marks, table: list[Cells], width: int) -> Cells:
+    """The names of columns in the last comment above the table; empty if there are none, or the first row is a header.
+
+    So they stand in VCF files, as "#CHROM", and in those of NumPy, as "# x".
+    """
+    if not above or not marks.comment or not above[-1].startswith(marks.comment):
+        return []
+    [row, *_] = Rows([above[-1].removeprefix(f"{marks.comment} ")], replace(marks, comment=""))
+    is_header = len(row.cells) == width and all(cell.strip() and not is_number(cell) for cell in row.cells)
+    return row.cells if is_header and not names_stand_above_numbers(table) else []
+
+
+def _is_known(line: str, marks: Marks) -> bool:
+    """True for comments, and for what is not in the frame: they are shown, but not as titles."""
+    is_outside = marks.is_framed and (is_rule(line) or marks.delimiter not in line)
+    return is_outside or bool(marks.comment and line.startswith(marks.comment))

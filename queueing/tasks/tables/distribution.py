@@ -13,8 +13,9 @@ from queueing.tasks.tables.numeric import NumberStyle
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 24
-DAY = 24 * 3600 * 1000  # milliseconds
+DAY = 24 * 3600 * 10**6  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SORTED = 5_000_000  # numbers whose quantiles are exact: DuckDB holds all of them in memory for that
 EXACT = 2**53  # beyond it a DOUBLE does not hold every whole number
 
 type Say = Callable[[float], Any]
@@ -33,23 +34,29 @@ def distributions(table: Table, styles: Mapping[int, NumberStyle | DateStyle]) -
     found = {}
     for col, (spread, kind, unit, say) in styled.items():
         is_rounded = unit == 1 and max(-spread.low, spread.high) >= EXACT and _is_plain(styles[col])
-        low, high = _exact_ends(table, col, styles[col], spread) if is_rounded else (spread.low, spread.high)
-        bins = ranges[col]
+        ends = _exact_ends(table, col, styles[col], spread) if is_rounded else _ends(spread, say)
+        quantiles = {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)}
         found[col] = kind | {
             "readable": spread.count,
-            "min": low if is_rounded else say(low),
-            "max": high if is_rounded else say(high),
+            "min": ends[0],
+            "max": ends[1],
             "mean": say(spread.mean),
-            "quantiles": {str(share): say(value) for share, value in zip(QUANTILES, spread.quantiles, strict=True)},
-            "histogram": {
-                "from": say(bins.low),
-                "to": say(bins.high),
-                "counts": [counts.get((col, index), 0) for index in range(bins.number)],
-                "first_holds_less": spread.low < bins.low,
-                "last_holds_more": spread.high > bins.low + bins.number * bins.width,
-            },
+            "quantiles": quantiles,
+            "histogram": _histogram(spread, ranges[col], counts.get(col, {}), say),
         }
+        if spread.is_estimated:
+            found[col]["quantiles_are_estimates"] = True
     return found
+
+
+def _histogram(spread: "Spread", bins: "Bins", counts: Mapping[int, int], say: Say) -> Json:
+    return {
+        "from": say(bins.low),
+        "to": say(bins.high),
+        "counts": [counts.get(index, 0) for index in range(bins.number)],
+        "first_holds_less": spread.low < bins.low,
+        "last_holds_more": spread.high > bins.low + bins.number * bins.width,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Spread:
     mean: float
     is_whole: bool
     quantiles: list[float]
+    is_estimated: bool  # the quantiles are
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +87,22 @@ def _is_plain(style: NumberStyle | DateStyle) -> bool:
 
 
 def _spreads(table: Table) -> dict[int, Spread]:
+    quantiles = "approx_quantile" if table.rows > SORTED else "quantile_cont"
     found = table.query(
         "SELECT col, sum(n)::BIGINT, min(x), max(x), fsum(x * n) / sum(n), bool_and(x = floor(x) AND isfinite(x)), "
-        f"count(x), quantile_cont(x, {list(QUANTILES)}) FROM measured WHERE x IS NOT NULL GROUP BY col"
+        f"count(x), {quantiles}(x, {list(QUANTILES)}) FROM measured WHERE x IS NOT NULL GROUP BY col"
     )
     repeated = {col: count for col, count, *_, lines, _ in found if lines != count}
     weighted = _weighted_quantiles(table, repeated)
     return {
-        col: Spread(count, low, high, mean, bool(whole), weighted.get(col, quantiles))
-        for col, count, low, high, mean, whole, _, quantiles in found
+        col: Spread(count, low, high, mean, bool(whole), *_quantiles(table, weighted.get(col), some))
+        for col, count, low, high, mean, whole, _, some in found
     }
+
+
+def _quantiles(table: Table, weighted: list[float] | None, unweighted: list[float]) -> tuple[list[float], bool]:
+    """The quantiles of a column, and whether they are estimates."""
+    return (unweighted, table.rows > SORTED) if weighted is None else (weighted, False)
 
 
 def _weighted_quantiles(table: Table, counts: Mapping[int, int]) -> dict[int, list[float]]:
@@ -123,6 +137,16 @@ def _between(below: float, above: float, part: float) -> float:
     return below if below == above else below + (above - below) * part
 
 
+def _ends(spread: Spread, say: Say) -> tuple[Any, Any]:
+    """The extremes as they are in the column: a number that is not whole keeps all of its digits."""
+    low, high = spread.low, spread.high
+    is_number = say is _number
+    return (
+        low if is_number and math.isfinite(low) and not low.is_integer() else say(low),
+        high if is_number and math.isfinite(high) and not high.is_integer() else say(high),
+    )
+
+
 def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle, spread: Spread) -> tuple[Any, Any]:
     """The extremes of whole numbers that a DOUBLE rounds: from their texts, if those have no exponent."""
     number, is_read = "TRY_CAST(value AS HUGEINT)", f"({style.sql('value')}) IS NOT NULL"
@@ -135,8 +159,8 @@ def _exact_ends(table: Table, col: int, style: NumberStyle | DateStyle, spread: 
     return low, high
 
 
-def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int], int]:
-    """The counts of the bins, by column and number of the bin. The ends hold what lies beyond them, too."""
+def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[int, dict[int, int]]:
+    """The counts of each column's bins, by their numbers. The ends hold what lies beyond them, too."""
     if not bins:
         return {}
     listed = ", ".join(f"({col}, {b.low!r}::DOUBLE, {b.width!r}::DOUBLE, {b.number})" for col, b in bins.items())
@@ -145,7 +169,10 @@ def _histograms(table: Table, bins: Mapping[int, Bins]) -> dict[tuple[int, int],
         f"FROM measured JOIN (VALUES {listed}) AS bins(col, low, width, number) USING (col) "
         "WHERE isfinite(x) GROUP BY ALL"
     )
-    return {(col, index): count for col, index, count in found}
+    counts: dict[int, dict[int, int]] = {}
+    for col, index, count in found:
+        counts.setdefault(col, {})[index] = count
+    return counts
 
 
 def _bins(spread: Spread, unit: float) -> Bins:
@@ -172,10 +199,9 @@ def _kind(style: NumberStyle | DateStyle, *, whole: bool) -> tuple[Json, float, 
     facts = {"type": style.type_name, "written_as": style.written_as}
     if style.other:
         facts["dates_fit"] = "both"
-    timespec = "seconds" if style.has_seconds else "minutes"
     if style.type_name == "date":
         return facts, DAY, _day
-    return facts, 0, partial(_moment if style.day else _time, timespec=timespec)
+    return facts, 0, partial(_moment if style.day else _time, timespec=style.timespec)
 
 
 def _range(spread: Spread) -> tuple[float, float]:
@@ -201,12 +227,18 @@ def _number(value: float) -> int | float | str | None:
 
 
 def _moment(value: float, *, timespec: str) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).replace(tzinfo=None).isoformat(sep=" ", timespec=timespec)
+    moment = (EPOCH + timedelta(microseconds=value)).replace(tzinfo=None)
+    return _without_zeros(moment.isoformat(sep=" ", timespec=timespec))
 
 
 def _time(value: float, *, timespec: str) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).time().isoformat(timespec=timespec)
+    return _without_zeros((EPOCH + timedelta(microseconds=value)).time().isoformat(timespec=timespec))
+
+
+def _without_zeros(text: str) -> str:
+    """The time without zeros behind the decimal point."""
+    return text.rstrip("0").removesuffix(".") if "." in text else text
 
 
 def _day(value: float) -> str:
-    return (EPOCH + timedelta(milliseconds=value)).date().isoformat()
+    return (EPOCH + timedelta(microseconds=value)).date().isoformat()

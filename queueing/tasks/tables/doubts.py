@@ -5,7 +5,7 @@ from typing import Any
 
 from queueing.tasks.tables.choices import DATES, DECIMALS, DELIMITERS, ENCODINGS, HEADERS, Values, label_of
 from queueing.tasks.tables.dialect import Dialect
-from queueing.tasks.tables.encoding import Encoding
+from queueing.tasks.tables.guessing import Encoding
 
 NAMED = 10  # columns that are named
 
@@ -24,9 +24,9 @@ def about_file(encoding: Encoding, dialect: Dialect) -> list[Json]:
     return found
 
 
-def about_decimals(names: Sequence[str]) -> Json:
+def about_decimals(names: Sequence[str], read_as: str, other: str) -> Json:
     """Nothing decided between marks for decimals and for thousands in these columns."""
-    return _doubt("decimal", DECIMALS, "point", ("comma",)) | {"columns": list(names[:NAMED])}
+    return _doubt("decimal", DECIMALS, read_as, (other,)) | {"columns": list(names[:NAMED])}
 
 
 def about_dates(names: Sequence[str], read_as: str, others: Sequence[str]) -> Json:

@@ -1,74 +1,24 @@
 """Detects the encoding of a file and converts it to UTF-8, block by block."""
 
 import codecs
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from queueing.tasks.tables.choices import AUTO, ENCODINGS, label_of
+from queueing.tasks.tables.guessing import HIGH, UNREADABLE, WIDER, Encoding, guessed
 
 BLOCK = 1024**2  # bytes (or characters) of one read
 # Byte order marks: mark, name, codec. UTF-32 comes before UTF-16, because its little-endian mark starts with UTF-16's.
-MARKS = (
+BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "UTF-8", "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "UTF-32", "utf-32"),
     (codecs.BOM_UTF32_BE, "UTF-32", "utf-32"),
     (codecs.BOM_UTF16_LE, "UTF-16", "utf-16"),
     (codecs.BOM_UTF16_BE, "UTF-16", "utf-16"),
 )
-UNREADABLE = "\N{REPLACEMENT CHARACTER}"
-HIGH = bytes(range(0x80, 0x100))  # the bytes beyond ASCII
 SAMPLE = 64 * 1024  # bytes of lines beyond ASCII that the library looks at
-
-# The library's names for encodings of one alphabet, each with the codec that we read it with. Others are not asked for.
-KNOWN = {
-    "windows-1252": "cp1252",
-    "windows-1250": "cp1250",
-    "windows-1251": "cp1251",
-    "windows-1253": "cp1253",
-    "windows-1254": "cp1254",
-    "windows-1256": "cp1256",
-    "iso-8859-2": "iso8859-2",
-    "iso-8859-5": "iso8859-5",
-    "koi8-r": "koi8-r",
-    "macroman": "mac-roman",
-    "cp932": "shift_jis",
-    "euc-jp": "euc_jp",
-    "gb18030": "gb18030",
-    "big5": "big5",
-    "cp949": "euc_kr",
-    "cp437": "cp437",
-    "cp850": "cp850",
-    "ibm866": "cp866",
-}
-# Codecs with all the letters of the encoding that a page calls by the shorter name.
-WIDER = {"shift_jis": "cp932", "euc_kr": "cp949"}
-USUAL = "cp1252"  # holds every printable character of Latin-1, and is what most programs of the West write
-TURKISH = "cp1254"
-# What a word of another encoding looks like in USUAL: a sign before its first letter or inside it, or a late capital.
-UNLIKELY = re.compile(
-    r"(?:\b|[^\W\d_])[\u00a1-\u00b6\u00b8-\u00bf\u0192](?=[^\W\d_])|[a-z\u00df-\u00ff][\u00c0-\u00de\u0178\u0160]"
-)
-SIGNS = set("\u00b5\u00aa\u00ba")  # letters by their names
-FEW = 6  # bytes beyond ASCII: below that, the library's scores are chance
-# A guess below SURE was made from few letters; then USUAL needs less than the best guess: EASE of its score. Two
-# guesses are close if the second one has CLOSE of the score of the first one. Found by trying 36 small files in 17
-# languages.
-SURE, EASE, CLOSE = 0.05, 0.6, 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """The encoding of one file."""
-
-    name: str  # for the page
-    codec: str  # for Python
-    ready: bool = False  # valid UTF-8 without marks, NULs or old line ends: can be read without a copy
-    others: tuple[str, ...] = ()  # codecs that fit nearly as well, as in ENCODINGS
-    guessed: str = ""  # the value in ENCODINGS, if it was guessed from the letters
 
 
 def has_old_line_ends(head: bytes) -> bool:
@@ -87,7 +37,7 @@ def of_head(head: bytes, choice: str = AUTO) -> Encoding:
 
 def marked(head: bytes) -> Encoding | None:
     """The encoding that the byte order mark names; None without a mark."""
-    return next((Encoding(name, codec) for mark, name, codec in MARKS if head.startswith(mark)), None)
+    return next((Encoding(name, codec) for mark, name, codec in BYTE_ORDER_MARKS if head.startswith(mark)), None)
 
 
 def unmarked_utf16(head: bytes) -> Encoding | None:
@@ -97,56 +47,6 @@ def unmarked_utf16(head: bytes) -> Encoding | None:
     if many * 20 < len(head) / 2 or few * 10 > many:
         return None
     return Encoding("UTF-16", "utf-16-le" if odd > even else "utf-16-be")
-
-
-def guessed(sample: bytes) -> Encoding:
-    """The encoding of text that is no UTF-8, from lines with bytes beyond ASCII. The page says that it is a guess."""
-    import chardet  # its tables are 40 MB; most files need none of them
-
-    found = chardet.detect_all(sample, ignore_threshold=True, include_encodings=KNOWN)
-    scores: dict[str, float] = {}
-    for guess in found:
-        codec = KNOWN.get(str(guess["encoding"]).lower())
-        if codec and codec not in scores:
-            scores[codec] = float(guess["confidence"] or 0)
-    if not scores:
-        return Encoding(label_of(ENCODINGS, USUAL), USUAL, guessed=USUAL)
-
-    def text(codec: str) -> str:
-        return sample.decode(WIDER.get(codec, codec), "replace")
-
-    best = next(iter(scores))
-    if scores[best] < SURE and scores.get(USUAL, 0) >= EASE * scores[best]:
-        best = USUAL
-    if best != USUAL and _is_likely_usual(sample):
-        best = USUAL
-    # Six letters of Turkish lie where Icelandic has its own. Of two equal guesses the more common language is meant.
-    if best == USUAL and scores.get(TURKISH, 0) >= scores.get(USUAL, 1) and text(TURKISH) != text(USUAL):
-        best = TURKISH
-    others = _others(best, scores, text)
-    return Encoding(label_of(ENCODINGS, best), WIDER.get(best, best), others=others, guessed=best)
-
-
-def _others(best: str, scores: dict[str, float], text: Callable[[str], str]) -> tuple[str, ...]:
-    """The codecs that fit nearly as well as the best one and give another text."""
-    readings, others = {text(best)}, list[str]()
-    for codec, score in (scores | {USUAL: 1.0}).items():  # always one of the others
-        reading = text(codec)
-        if score >= CLOSE * scores.get(best, 0) and reading not in readings and UNREADABLE not in reading:
-            readings.add(reading)
-            others.append(codec)
-    return tuple(others[:3])
-
-
-def _is_likely_usual(sample: bytes) -> bool:
-    """True if nothing but signs is beyond ASCII in USUAL, or too few letters for statistics, which read well there."""
-    high = len(sample) - len(sample.translate(None, HIGH))
-    letters = sum(map(str.isalpha, sample.decode("ascii", "ignore")))
-    text = sample.decode(USUAL, "replace")
-    beyond = {character for character in text if not character.isascii()}
-    if UNREADABLE not in beyond and not any(character.isalpha() for character in beyond - SIGNS):
-        return True  # signs of money, quotation marks, dashes
-    return high <= FEW and high * 2 <= letters and not UNLIKELY.search(text)
 
 
 def detect(path: Path, tick: Callable[[], None], choice: str = AUTO) -> Encoding:
@@ -203,10 +103,11 @@ class _Scan:
             for block in _blocks(path):
                 tick()
                 self.has_nul = self.has_nul or b"\0" in block
-                self.has_lone_cr = self.has_lone_cr or last + block.count(b"\r") != block.count(b"\r\n") + (
-                    last and block[:1] == b"\n"
-                ) + (block[-1:] == b"\r")
-                last = block[-1:] == b"\r"
+                if last or b"\r" in block:
+                    breaks = block.count(b"\r\n") + (last and block[:1] == b"\n")
+                    is_cut_off = block[-1:] == b"\r"
+                    self.has_lone_cr = self.has_lone_cr or last + block.count(b"\r") != breaks + is_cut_off
+                    last = is_cut_off
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             decoder.decode(b"", final=True)

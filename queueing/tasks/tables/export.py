@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from itertools import batched
 from pathlib import Path
 
-from queueing.tasks.tables.column import MISSING, Column
+from queueing.tasks.tables.column import Column
 from queueing.tasks.tables.loading import BLANKS, Table
 from queueing.tasks.tables.moments import DateStyle
 from queueing.tasks.tables.numeric import quoted
+from queueing.tasks.tables.values import MISSING
 
 AT_ONCE = 20  # columns
 LARGEST = 2**63 - 1  # of a whole number in Parquet
@@ -35,7 +36,7 @@ def _typed(column: Column) -> str:
         return value
     number = style.sql(f"({value})")
     if isinstance(style, DateStyle):
-        moment = f"epoch_ms(({number})::BIGINT)"
+        moment = f"make_timestamp(({number})::BIGINT)"
         return {"date": f"({moment})::DATE", "time": f"({moment})::TIME"}.get(kind, moment)
     is_long = kind == "whole number" and max(-column.facts["min"], column.facts["max"]) <= LARGEST
     if is_long and style.is_plain:

@@ -48,6 +48,7 @@ class TableForm(EntryForm):
         "Change it if letters look wrong, or those with accents.",
     )
     delimiter = _choice("Delimiter", choices.DELIMITERS, "The mark between two cells of a row.")
+    quote = _choice("Quotation marks", choices.QUOTES, "The marks around cells that hold a delimiter.")
     decimal = _choice("Decimal mark", choices.DECIMALS)
     dates = _choice("Dates", choices.DATES, "Which comes first where both would fit, as in 01/02/2024.")
     parquet = forms.BooleanField(
@@ -58,8 +59,8 @@ class TableForm(EntryForm):
 
     refused_heads = HEADS
     stored_endings = ((rb"", ".csv"),)
-    field_order = ("file", "parquet", "header", "encoding", "delimiter", "decimal", "dates", "code")
-    folded = ("header", "encoding", "delimiter", "decimal", "dates")
+    field_order = ("file", "parquet", "header", "encoding", "delimiter", "quote", "decimal", "dates", "code")
+    folded = ("header", "encoding", "delimiter", "quote", "decimal", "dates")
     fold_summary = "How it is written: found out from the file; change it here"
     preview_template = "tables/preview.html"
 

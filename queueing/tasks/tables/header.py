@@ -23,13 +23,14 @@ def looks_like_header(rows: list[Row]) -> bool:
 
     It has no number or date; or it has a name above a number; or its numbers are names (`has_numbers_for_names`).
     """
-    first, below = rows[0], rows[1:]
-    if not any(map(is_number, first)):
-        return True
-    second = below[0] if below else []
-    if any(cell.strip() and not is_number(cell) and is_number(low) for cell, low in zip(first, second, strict=False)):
-        return True
-    return has_numbers_for_names(rows)
+    return not any(map(is_number, rows[0])) or names_stand_above_numbers(rows) or has_numbers_for_names(rows)
+
+
+def names_stand_above_numbers(rows: list[Row]) -> bool:
+    """True if the first row has a word above a number."""
+    if len(rows) < 2:
+        return False
+    return any(cell.strip() and not is_number(cell) and is_number(low) for cell, low in zip(*rows[:2], strict=False))
 
 
 def has_numbers_for_names(rows: list[Row]) -> bool:

@@ -6,36 +6,33 @@ from that of rows.py, the careful reader writes a clean copy, and DuckDB reads t
 
 import csv
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from queueing.exceptions import UnusableInput
 from queueing.sizes import readable_size
-from queueing.tasks.tables.apart import Apart, end_at_blank_row, end_of_rows
+from queueing.tasks.tables.apart import SHOWN, Apart, end_at_blank_row, end_of_rows
 from queueing.tasks.tables.conf import conf
+from queueing.tasks.tables.database import Database, Report
 from queueing.tasks.tables.dialect import Dialect
+from queueing.tasks.tables.lines import count_blank_lines, count_lines, lines_of
 from queueing.tasks.tables.numeric import quoted
-from queueing.tasks.tables.rows import NO_DELIMITER, SPANNED, Cells, Marks, Rows, lines_of
+from queueing.tasks.tables.rows import NO_DELIMITER, SPANNED, Cells, Marks, Rows
+from queueing.tasks.tables.totals import totals_among
 
-MEMORY = "256MB"  # of DuckDB's buffers; it writes to the temporary folder beyond that
 EXTRA = 8  # columns for the cells of rows that are too long; the careful reader cuts longer rows
 ODD_ROWS = 5  # rows that do not fit, kept to be shown
-BLOCK = 1024**2
 LONG_TABLE = 200_000  # rows, from which on a statement may take long
-POLL = 0.1  # seconds between two reports of progress
+# The ways in which DuckDB may read a file, the cheapest first: whether rows may be too short or too long, and whether
+# by several threads. Rows that do not fit, beside fields over many lines, are read by one thread only.
+WAYS = ((False, True), (True, True), (True, False))
 # DuckDB reads this text as NULL. An empty cell is no NULL then, so NULL tells where a row is too short.
 NEVER = "\x02never\x02"
 BLANKS = " \t\r\n\u00a0"  # no part of a value at its ends
 CLEAN = Marks(delimiter=",")
-
-type Report = Callable[[float], None]  # gets the part that is done, 0 to 1; its exceptions pass through
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,42 +44,32 @@ class OddRow:
     text: str
 
 
-class Table:
-    """A table whose rows are in the DuckDB table "cells", in their order: columns c0, c1 ... of text."""
+class Table(Database):
+    """A table whose rows are in the DuckDB table "cells", in their order: columns c0, c1 ... of text.
+
+    If there are rows that do not fit, "cells" has columns x0, x1 ... for the cells beyond the table's width, and NULL
+    where a row is too short.
+    """
 
     def __init__(self, folder: Path, dialect: Dialect) -> None:
+        super().__init__(folder, dialect.width)
         self.folder = folder
         self.dialect = dialect
-        self.tick: Callable[[], None] = lambda: None  # called while a statement runs; its exceptions pass through
         self.rows = 0
         self.short_rows = 0
         self.long_rows = 0
         self.mended = 0  # quotation marks that were taken for letters
+        self.called_total = 0  # rows of data that have a word for totals, and do not add up
         self.apart: list[Apart] = []
+        self._may_be_odd = True  # some rows may not fit
         self._has_blank_lines = False
-        self._breaks: list[int] = []  # line breaks in the cells of each column
         self._long: dict[int, int] = {}  # fields of the first rows that were cut, by their numbers
-        self._database = folder / "table.duckdb"
-        self.connection = duckdb.connect(
-            str(self._database),
-            config={
-                "memory_limit": MEMORY,
-                "threads": min(4, len(os.sched_getaffinity(0))),
-                "temp_directory": str(folder / "spilled"),
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
-        # `query_progress` needs the progress bar, which would go to the standard output.
-        self.connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        # Compressing costs as much as reading the file, and the database is deleted in the end.
-        self.connection.execute("SET force_compression = 'uncompressed'; SET TimeZone = 'UTC'")
 
     def __enter__(self) -> "Table":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.connection.close()
+        self.close()
 
     def load(self, path: Path, report: Report) -> None:
         """Read the file. Raises UnusableInput for a line longer than MAX_LINE_BYTES."""
@@ -99,6 +86,7 @@ class Table:
                 self.apart = apart + self.apart
                 self._read(self._beginning(path, end), report)
         self._count()
+        self._set_totals_apart()
 
     def _read(self, path: Path, report: Report) -> None:
         self.mended, self._long = 0, {}
@@ -111,12 +99,6 @@ class Table:
         empty = " AND ".join(f"coalesce(c{number}, '') = ''" for number in range(self.dialect.width))
         return self._has_blank_lines or bool(self.query(f"SELECT 1 FROM cells WHERE {empty} LIMIT 1"))
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows that a statement returns. With many rows, `tick` is called while it runs."""
-        if self.rows < LONG_TABLE:
-            return self.connection.execute(sql).fetchall()
-        return self._in_thread(lambda: self.connection.execute(sql).fetchall(), lambda _: self.tick())
-
     def first_rows(self, number: int) -> list[Cells]:
         """The first rows of data, as wide as the table."""
         width = self.dialect.width
@@ -125,6 +107,8 @@ class Table:
 
     def odd_rows(self) -> list[OddRow]:
         """The first rows that do not fit."""
+        if not self.short_rows and not self.long_rows:
+            return []
         found = self.query(f"SELECT rowid, * FROM cells WHERE {self._odd()} ORDER BY rowid LIMIT {ODD_ROWS}")
         mark = self.dialect.marks.delimiter or " "
         odd = []
@@ -138,14 +122,26 @@ class Table:
         return f"c{self.dialect.width - 1} IS NULL OR x0 IS NOT NULL"
 
     def _count(self) -> None:
-        last = self.dialect.width - 1
-        counts = f"count(*), count(*) FILTER (c{last} IS NULL), count(x0)"
-        [(self.rows, self.short_rows, self.long_rows)] = self.query(f"SELECT {counts} FROM cells")
+        if self._may_be_odd:
+            counts = f"count(*), count(*) FILTER (c{self.dialect.width - 1} IS NULL), count(x0)"
+            [(self.rows, self.short_rows, self.long_rows)] = self.query(f"SELECT {counts} FROM cells")
+        else:
+            [(self.rows,)] = self.query("SELECT count(*) FROM cells")
+        self.is_large = self.rows >= LONG_TABLE
+
+    def _set_totals_apart(self) -> None:
+        """Take totals among the rows out of them, if they add up; else count them. Large tables have none."""
+        if self.is_large:
+            return
+        totals, self.called_total = totals_among(self.query, self.dialect, self.rows)
+        if totals:
+            self.apart = [Apart("totals", list(totals.values())[:SHOWN], len(totals)), *self.apart]
+            self.query(f"DELETE FROM cells WHERE rowid IN ({', '.join(map(str, totals))})")
+            self._count()
 
     def _create_empty(self) -> None:
         names = [f"c{number} VARCHAR" for number in range(self.dialect.width)]
-        extra = [f"x{number} VARCHAR" for number in range(EXTRA)]
-        self.connection.execute(f"CREATE TABLE cells ({', '.join(names + extra)})")
+        self.query(f"CREATE TEMP TABLE cells ({', '.join(names)})")
 
     def _beginning(self, path: Path, end: int) -> Path:
         """A copy of the first `end` bytes."""
@@ -158,14 +154,17 @@ class Table:
     def _read_fast(self, path: Path, report: Report) -> bool:
         """Let DuckDB read the file as it is. False if rows.py has to read it."""
         marks = self.dialect.marks
-        if marks.cuts or marks.delimiter == " " or marks.comment:
+        if marks.cuts or marks.delimiter == " " or marks.comment or marks.is_framed:
             return False
-        for parallel in (True, False):  # fields over many lines are read by one thread only
+        for padded, parallel in WAYS:
             try:
-                self._run(_read_csv(path, self.dialect, marks, self.dialect.line, parallel=parallel), report)
+                self._load(_read_csv(path, self.dialect, marks, self.dialect.line, padded, parallel), padded, report)
             except duckdb.Error:
                 continue
-            return self._holds_all_lines(path, parallel) and (parallel or not self._has_swallowed_rows())
+            if self._holds_all_lines(path, one_each=padded and parallel):
+                return True
+            if padded:
+                return False
         return False
 
     def _read_carefully(self, path: Path, report: Report) -> None:
@@ -189,27 +188,18 @@ class Table:
         self.mended = rows.mended
         if rows.comments:
             self.apart.append(Apart("comments", [[text[:100]] for text in rows.comments], rows.commented))
-        self._has_blank_lines = _count_blank_lines(path, skip=self.dialect.line) > 0
+        self._has_blank_lines = count_blank_lines(path, skip=self.dialect.line) > 0
         try:
-            self._run(_read_csv(copy, self.dialect, CLEAN, 0, parallel=False), lambda done: report(0.5 + done / 2))
+            self._load(_read_csv(copy, self.dialect, CLEAN, 0, True, False), True, lambda done: report(0.5 + done / 2))
+        except duckdb.OutOfMemoryException as error:
+            raise UnusableInput("This table has too many columns for its number of rows: memory ran out.") from error
         except duckdb.Error as error:
             limit = readable_size(conf.MAX_LINE_BYTES)
             raise UnusableInput(f"This table cannot be read: a row may be longer than {limit}.") from error
 
-    def _run(self, sql: str, report: Report) -> None:
-        self._in_thread(lambda: self.connection.execute(f"CREATE OR REPLACE TABLE cells AS {sql}"), report)
-
-    def _in_thread[T](self, work: Callable[[], T], report: Report) -> T:
-        """Do it in a thread, so that its progress can be reported and the visitor's leaving ends it."""
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(work)
-            try:
-                while not wait([future], POLL).done:
-                    report(max(self.connection.query_progress(), 0) / 100)
-            except BaseException:
-                self.connection.interrupt()
-                raise
-            return future.result()
+    def _load(self, source: str, padded: bool, report: Report) -> None:
+        self.run(f"CREATE OR REPLACE TEMP TABLE cells AS {source}", report)
+        self._may_be_odd = padded
 
     def _holds_all_lines(self, path: Path, one_each: bool) -> bool:
         """True if the first row is the one that was expected, and each line of the file is in a row.
@@ -220,27 +210,27 @@ class Table:
         found = self.first_rows(1)
         if not found or [cell.strip() for cell in found[0][: len(first)]] != first:
             return False
-        lines, blank = _count_lines(path, skip=self.dialect.line), 0
+        lines, blank = count_lines(path, skip=self.dialect.line), 0
         [(rows,)] = self.query("SELECT count(*) FROM cells")
         if rows != lines:
-            blank = _count_blank_lines(path, skip=self.dialect.line)
+            blank = count_blank_lines(path, skip=self.dialect.line)
         self._has_blank_lines = blank > 0
-        if one_each:
+        if rows == lines - blank or one_each:
             return bool(rows == lines - blank)
-        self._breaks = self._count_breaks()
-        return bool(lines - blank <= rows + sum(self._breaks) <= lines)
+        breaks = self._count_breaks()
+        return bool(lines - blank <= rows + sum(breaks) <= lines) and not self._has_swallowed_rows(breaks)
 
     def _count_breaks(self) -> list[int]:
         """The number of line breaks in the cells of each column."""
         breaks = [f"sum(length(c{n}) - length(replace(c{n}, chr(10), '')))" for n in range(self.dialect.width)]
         return [int(count or 0) for count in self.query(f"SELECT {', '.join(breaks)} FROM cells")[0]]
 
-    def _has_swallowed_rows(self) -> bool:
+    def _has_swallowed_rows(self, breaks: list[int]) -> bool:
         """True if a quoted field holds lines that are rows themselves: its mark was a letter."""
         width, delimiter = self.dialect.width, self.dialect.marks.delimiter
         if width == 1:
             return False
-        for number in [number for number, breaks in enumerate(self._breaks) if breaks > SPANNED]:
+        for number in [number for number, count in enumerate(breaks) if count > SPANNED]:
             lines = f"length(c{number}) - length(replace(c{number}, chr(10), ''))"
             for (text,) in self.query(f"SELECT c{number} FROM cells WHERE {lines} > {SPANNED} LIMIT 100"):
                 inner = text.split("\n")[1:-1]
@@ -253,9 +243,9 @@ def _columns(letter: str, number: int) -> str:
     return ", ".join(f"{letter}{index}" for index in range(number))
 
 
-def _read_csv(path: Path, dialect: Dialect, marks: Marks, skip: int, *, parallel: bool) -> str:
+def _read_csv(path: Path, dialect: Dialect, marks: Marks, skip: int, padded: bool, parallel: bool) -> str:
     names = [f"'c{number}': 'VARCHAR'" for number in range(dialect.width)]
-    names += [f"'x{number}': 'VARCHAR'" for number in range(EXTRA)]
+    names += [f"'x{number}': 'VARCHAR'" for number in range(EXTRA if padded else 0)]
     options = {
         "auto_detect": "false",
         "header": "false",
@@ -265,35 +255,9 @@ def _read_csv(path: Path, dialect: Dialect, marks: Marks, skip: int, *, parallel
         "escape": quoted(marks.escape or marks.quote),
         "columns": "{" + ", ".join(names) + "}",
         "nullstr": quoted(NEVER),
-        "null_padding": "true",
+        "null_padding": str(padded).lower(),
         "strict_mode": "true",
         "max_line_size": str(conf.MAX_LINE_BYTES),
         "parallel": str(parallel).lower(),
     }
     return f"FROM read_csv({quoted(str(path))}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
-
-
-def _count_lines(path: Path, *, skip: int) -> int:
-    """The number of lines of a file behind the first `skip`."""
-    lines, last = 0, b"\n"
-    for block in _blocks(path, skip):
-        lines += block.count(b"\n")
-        last = block[-1:]
-    return lines + (last != b"\n")
-
-
-def _count_blank_lines(path: Path, *, skip: int) -> int:
-    blank, last = 0, b"\n"
-    for block in _blocks(path, skip):
-        blank += len(re.findall(rb"(?<=\n)\r?\n", last + block))
-        last = block[-1:]
-    return blank
-
-
-def _blocks(path: Path, skip: int) -> Iterator[bytes]:
-    """The file in blocks, without its first `skip` lines."""
-    with path.open("rb") as file:
-        for _ in range(skip):
-            file.readline()
-        while block := file.read(BLOCK):
-            yield block

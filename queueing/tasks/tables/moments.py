@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from queueing.tasks.tables import spoken
 from queueing.tasks.tables.numeric import quoted
+from queueing.tasks.tables.spoken import Rule
 
 LONGEST = 48  # characters; a longer cell is no date
 YEARS = (1000, 9999)  # plausible years; a two-digit year read with a four-digit format lies outside
@@ -60,6 +62,7 @@ class DateStyle:
     order: str  # in words: "day/month/year"
     times: tuple[str, ...]  # formats of what follows the day; "" for a date alone
     other: str = ""  # a second format of the day that reads all of them, too
+    rules: tuple[Rule, ...] = ()  # that make the text plain; see spoken.py
 
     @property
     def type_name(self) -> str:
@@ -81,8 +84,11 @@ class DateStyle:
         return any("%z" in time for time in self.times)
 
     @property
-    def has_seconds(self) -> bool:
-        return any("%S" in time for time in self.times)
+    def timespec(self) -> str:
+        """The precision of the times, as in datetime.isoformat."""
+        if any("%f" in time for time in self.times):
+            return "microseconds"
+        return "seconds" if any("%S" in time for time in self.times) else "minutes"
 
     @property
     def written_as(self) -> str:
@@ -90,8 +96,8 @@ class DateStyle:
         return f"{self.order}, shown in UTC" if self.has_zone else self.order
 
     def sql(self, value: str, *, day: str = "") -> str:
-        """The SQL expression for milliseconds since 1970 in UTC (of a day: since midnight), a DOUBLE; or NULL."""
-        text, formats = value, [(day or self.day) + time for time in self.times]
+        """The SQL expression for microseconds since 1970 in UTC (of a day: since midnight), a DOUBLE; or NULL."""
+        text, formats = spoken.sql(value, self.rules), [(day or self.day) + time for time in self.times]
         if self.has_zone:
             text = f"regexp_replace({text}, ' ?(Z|UTC|GMT)$', '+00:00')"
             text = f"regexp_replace({text}, ' ([+-][0-9:]+)$', '\\1')"
@@ -100,7 +106,7 @@ class DateStyle:
         if not self.day:
             formats, text = [f"%Y-%m-%d {time}" for time in self.times], f"'1970-01-01 ' || {text}"
         moment = f"try_strptime({text}, [{', '.join(map(quoted, formats))}])"
-        return f"CASE WHEN year({moment}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN epoch_ms({moment})::DOUBLE END"
+        return f"CASE WHEN year({moment}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN epoch_us({moment})::DOUBLE END"
 
 
 def choose(values: Iterable[str], *, first: str = "") -> DateStyle | None:
@@ -108,7 +114,8 @@ def choose(values: Iterable[str], *, first: str = "") -> DateStyle | None:
 
     `first` is "day", "month" or "year" if the visitor chose an order. All readings stay open until a value refutes one.
     """
-    texts = [text for value in values if len(text := value.strip()) <= LONGEST]
+    made_plain = [spoken.plain(text) for value in values if len(text := value.strip()) <= LONGEST]
+    texts, rules = [text for text, _ in made_plain], spoken.rules_of(rule for _, used in made_plain for rule in used)
     found = [parts for text in texts if (parts := _parts(text))]
     if not found or len(found) * 2 < len(texts):
         return _times_of_day(texts)
@@ -123,7 +130,8 @@ def choose(values: Iterable[str], *, first: str = "") -> DateStyle | None:
     if fits[best[0]] * 2 < len(texts):
         return None
     others = [format_ for format_, order in formats if order != best[1] and fits[format_] == fits[best[0]]]
-    return DateStyle(day=best[0], order=best[1], times=times, other="" if first else "".join(others[:1]))
+    other = "" if first else "".join(others[:1])
+    return DateStyle(day=best[0], order=best[1], times=times, other=other, rules=rules)
 
 
 def _parts(text: str) -> tuple[int, str, str] | None:

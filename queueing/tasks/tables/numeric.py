@@ -47,13 +47,15 @@ class NumberStyle:
 
         A leading zero, or more digits than 18, make a code of it. Infinity is a number only if it is written as a word.
         """
-        if self.is_plain:
+        if self.is_plain:  # the tests are alternatives, so that DuckDB makes the costly ones for few values only
             number = f"TRY_CAST({value} AS DOUBLE)"
+            no_zero = (
+                f"{value} >= '1' OR {value}[2] NOT BETWEEN '0' AND '9' OR NOT regexp_matches({value}, '^[+-]?0[0-9]')"
+            )
+            is_short = f"length({value}) <= 18 OR NOT regexp_matches({value}, '^[+-]?[0-9]{{19}}')"
             return (
-                f"CASE WHEN isfinite({number}) AND NOT contains({value}, '_') "
-                f"AND NOT ({value} < '1' AND regexp_matches({value}, '^[+-]?0[0-9]')) "
-                f"AND NOT (length({value}) > 18 AND regexp_matches({value}, '^[+-]?[0-9]{{19}}')) THEN {number} "
-                f"WHEN isinf({number}) AND NOT regexp_matches({value}, '[0-9]') THEN {number} END"
+                f"CASE WHEN isfinite({number}) AND ({no_zero}) AND ({is_short}) AND NOT contains({value}, '_') "
+                f"THEN {number} WHEN isinf({number}) AND NOT regexp_matches({value}, '[0-9]') THEN {number} END"
             )
         text = self._stripped(value)
         group = r"\x20" if self.group == " " else re.escape(self.group)
@@ -115,15 +117,13 @@ def choose(values: Iterable[str], *, decimal: str = "", usual: str = "", delimit
         return None
     if all(_is_plain(text) for text, _ in found) and decimal != ",":
         bodies = [cell["body"] for _, cell in found if "." in cell["body"]]
-        either = [body for body in bodies if _is_either(body, ".")]
-        if not either or (len(either) < len(bodies)) or (usual != "," and not decimal):
-            is_close = bool(either) and len(either) == len(bodies) and not decimal and delimiter not in {",", ""}
-            return NumberStyle(has_proof=len(bodies) > len(either), is_close=is_close)
+        if plain := _plain_style(bodies, decimal, usual, delimiter):
+            return plain
     unit = _unit([cell for _, cell in found])
     bodies = [cell["body"] for _, cell in found if unit is None or _unit_of(cell) in {"", unit}]
     if unit is None or _are_codes(bodies):
         return None
-    mark, is_close, has_proof = _decimal(_evidence(bodies), decimal, usual, delimiter)
+    mark, is_close, has_proof = _decimal(_evidence(bodies), decimal, usual, delimiter, unit)
     return NumberStyle(
         decimal=mark,
         group=_group(bodies, mark),
@@ -134,6 +134,16 @@ def choose(values: Iterable[str], *, decimal: str = "", usual: str = "", delimit
         is_close=is_close,
         has_proof=has_proof,
     )
+
+
+def _plain_style(bodies: list[str], decimal: str, usual: str, delimiter: str) -> NumberStyle | None:
+    """The style of numbers as DuckDB reads them; None if their points stand between thousands in the other columns."""
+    either = [body for body in bodies if _is_either(body, ".")]
+    is_open = bool(either) and len(either) == len(bodies)
+    if is_open and usual == "," and not decimal:
+        return None
+    is_close = is_open and not decimal and delimiter not in {",", ""}
+    return NumberStyle(has_proof=len(bodies) > len(either), is_close=is_close)
 
 
 def _is_plain(text: str) -> bool:
@@ -211,7 +221,7 @@ def _evidence(bodies: Iterable[str]) -> Evidence:
     return found
 
 
-def _decimal(found: Evidence, chosen: str, usual: str, delimiter: str) -> tuple[str, bool, bool]:
+def _decimal(found: Evidence, chosen: str, usual: str, delimiter: str, unit: str) -> tuple[str, bool, bool]:
     """The decimal mark; whether that was close; whether a value proves it."""
     comma, point = found.decimal_comma + found.point_groups, found.decimal_point + found.comma_groups
     if chosen:
@@ -222,6 +232,8 @@ def _decimal(found: Evidence, chosen: str, usual: str, delimiter: str) -> tuple[
         return usual or ".", False, False
     if usual:
         return usual, False, False
+    if unit in {"€", "EUR"} and not found.comma_either:
+        return ",", True, False  # a sum of euros has no three decimals: 1.234 €
     return ".", delimiter not in {",", ""}, False
 
 

@@ -19,8 +19,8 @@ SQL = "This is a database dump in SQL, not a table; export the table as CSV."
 # The byte order mark is a range, because without case JavaScript takes some letters beyond ASCII for others. Parts
 # beside each other begin with different characters, so the time grows with the length alone.
 BLANK = rb"[ \t\r\n\f\v]"
-MARK = rb"[\x80-\xff]{0,3}"
-BEFORE = MARK + BLANK + rb"*"
+BYTE_ORDER_MARK = rb"[\x80-\xff]{0,3}"
+BEFORE = BYTE_ORDER_MARK + BLANK + rb"*"
 COMMENT = rb"--[^\n]*\n|/\*[^*]*\*+([^/*][^*]*\*+)*/;?|" + BLANK
 FIRST = rb"(set|use|pragma|begin|start|lock)\b[^;\n]*;"  # statements that come before those below
 SOME = BLANK + rb"+"
@@ -39,7 +39,7 @@ TEXTS = (
         BEFORE + rb"[\[{][ \t\r]*\n" + BLANK + rb'*([\[{]|"([^"\\\n]|\\.)*"[ \t]*[:,\r\n]|-?\d[\d.eE+-]*[ \t\r]*[,\n])',
         JSON_TEXT,
     ),
-    (MARK + rb"(" + COMMENT + rb"|" + FIRST + rb")*(" + STATEMENT + rb")", SQL),
+    (BYTE_ORDER_MARK + rb"(" + COMMENT + rb"|" + FIRST + rb")*(" + STATEMENT + rb")", SQL),
     (BEFORE + rb"--[ -]*(\n--[ -]*)?" + DUMPERS, SQL),
 )
 # Signatures of other formats, at the beginning of the file, and the sentence for the visitor. The file's name does not

@@ -69,11 +69,13 @@ def _notes(profile: Json) -> list[str]:
     """One sentence for each defect of the table, and for each limit of the figures."""
     columns = profile["columns"]
     titles, unreadable, stray = (profile[key] for key in ("titles_above", "unreadable_characters", "stray_marks"))
+    totals = profile.get("rows_called_total", 0)
     notes = {
         "There are no rows under the header.": not profile["rows"],
         "The first row was read as data, so the columns go by their numbers.": not profile["header"],
         f"{counted(titles, 'line')} above the table {were(titles)} passed over.": titles,
         **_ragged(profile),
+        f"{counted(totals, 'row')} {were(totals)} named like totals and do not add up, so they count as rows.": totals,
         f"{counted(stray, 'quotation mark')} {were(stray)} never closed, and read as part of the text.": stray,
         f"{counted(unreadable, 'character')} could not be read and {were(unreadable)} replaced.": unreadable,
         f"The mark {profile.get('quote')} was read as the quotation mark.": profile["quote"] not in {"", '"'},

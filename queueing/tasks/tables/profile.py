@@ -9,10 +9,12 @@ from typing import Any
 
 from queueing.tasks.tables import doubts
 from queueing.tasks.tables.choices import AUTO, DECIMAL_MARKS, Choices
-from queueing.tasks.tables.column import Column, Describer, usual_decimal
+from queueing.tasks.tables.column import Column
+from queueing.tasks.tables.describer import Describer, usual_decimal
 from queueing.tasks.tables.dialect import Dialect, head_bytes, sniff
-from queueing.tasks.tables.encoding import Encoding, as_utf8, detect
+from queueing.tasks.tables.encoding import as_utf8, detect
 from queueing.tasks.tables.export import write_parquet
+from queueing.tasks.tables.guessing import Encoding
 from queueing.tasks.tables.loading import Table
 from queueing.tasks.tables.moments import DateStyle
 from queueing.tasks.tables.numeric import NumberStyle
@@ -30,8 +32,7 @@ def profile(path: Path, *, choices: Choices | None = None, progress: Progress, p
 
     `progress` gets the bytes read, the bytes in all and a message; its exceptions pass through. Raises UnusableInput.
     """
-    choices = choices or Choices()
-    size = path.stat().st_size
+    choices, size = choices or Choices(), path.stat().st_size
 
     def report(part: float, message: str) -> None:
         progress(part * size, size, message)
@@ -52,20 +53,27 @@ def profile(path: Path, *, choices: Choices | None = None, progress: Progress, p
             return {
                 "size": size,
                 **_way_of_writing(encoding, dialect, choices, columns),
-                "rows": table.rows,
-                "ragged_rows": table.short_rows + table.long_rows,
-                "short_rows": table.short_rows,
-                "long_rows": table.long_rows,
-                "odd_rows": [asdict(row) for row in table.odd_rows()],
-                "stray_marks": table.mended,
+                **_about_rows(table),
                 "unreadable_characters": unreadable,
-                "titles_above": len(dialect.titles),
-                "titles": [title[:200] for title in dialect.titles[:SAMPLE]],
-                "apart": [asdict(part) for part in table.apart],
-                "sample": table.first_rows(SAMPLE),
                 "doubts": _doubts(encoding, dialect, columns),
                 "columns": [column.facts for column in columns],
             }
+
+
+def _about_rows(table: Table) -> Json:
+    return {
+        "rows": table.rows,
+        "ragged_rows": table.short_rows + table.long_rows,
+        "short_rows": table.short_rows,
+        "long_rows": table.long_rows,
+        "odd_rows": [asdict(row) for row in table.odd_rows()],
+        "stray_marks": table.mended,
+        "rows_called_total": table.called_total,
+        "apart": [asdict(part) for part in table.apart],
+        "titles_above": len(table.dialect.titles),
+        "titles": [title[:200] for title in table.dialect.titles[:SAMPLE]],
+        "sample": table.first_rows(SAMPLE),
+    }
 
 
 def sniff_file(path: Path, choices: Choices) -> Dialect:
@@ -78,9 +86,11 @@ def sniff_file(path: Path, choices: Choices) -> Dialect:
 def _doubts(encoding: Encoding, dialect: Dialect, columns: list[Column]) -> list[Json]:
     found = doubts.about_file(encoding, dialect)
     styled = [(column.name, column.style) for column in columns]
-    close = [name for name, style in styled if isinstance(style, NumberStyle) and style.is_close]
-    if close and not usual_decimal(columns):
-        found.append(doubts.about_decimals(close))
+    close = [(name, style) for name, style in styled if isinstance(style, NumberStyle) and style.is_close]
+    for read_as, other in (("point", "comma"), ("comma", "point")):
+        names = [name for name, style in close if style.decimal == DECIMAL_MARKS[read_as]]
+        if names and not usual_decimal(columns):
+            found.append(doubts.about_decimals(names, read_as, other))
     dates = [(name, style) for name, style in styled if isinstance(style, DateStyle) and style.other]
     for first in ("day", "month", "year"):
         if names := [name for name, style in dates if style.first == first]:

@@ -9,12 +9,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
-from queueing.exceptions import UnusableInput
-from queueing.sizes import readable_size
 from queueing.tasks.tables.conf import conf
+from queueing.tasks.tables.frames import COUNT, is_rule, unframed
 
 SPANNED = 3  # lines inside a quoted field that look like rows: then the mark before them is a letter
 
@@ -41,22 +39,13 @@ class Marks:
     quote: str = '"'  # '"', "'" or "" for none
     escape: str = ""  # "\\", or "" if a mark in a quoted field is doubled
     comment: str = ""  # lines that begin so are no rows
+    is_framed: bool = False  # lines are drawn around the cells, as psql and Markdown do
     cuts: tuple[int, ...] = ()  # columns of aligned text: where each but the first one begins
 
 
-def lines_of(path: Path, start: int = 0) -> Iterator[str]:
-    """The lines of a UTF-8 file from a byte on, without their ends. Raises UnusableInput for one that is too long."""
-    limit = conf.MAX_LINE_BYTES
-    with path.open("rb") as file:
-        file.seek(start)
-        number = 0
-        while line := file.readline(limit + 3):
-            number += 1
-            if len(line) > limit + 2 or (len(line) > limit and not line.endswith(b"\n")):
-                raise UnusableInput(
-                    f"Line {number:,} is longer than {readable_size(limit)}, so the table cannot be read."
-                )
-            yield line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+def filled(cells: Cells) -> int:
+    """The number of cells up to the last one that is not blank."""
+    return next((number for number in range(len(cells), 0, -1) if cells[number - 1].strip()), 0)
 
 
 class Rows:
@@ -82,12 +71,16 @@ class Rows:
         """Yield all rows but blank ones."""
         while (text := self._next()) is not None:
             line = self.line
-            if text.strip() and not self._is_comment(text):
+            is_drawn = self._marks.is_framed and is_rule(text)
+            if text.strip() and not is_drawn and not self._is_comment(text):
                 yield Row(self._cells(text), line)
 
     def _is_comment(self, text: str) -> bool:
-        comment = self._marks.comment
-        if not comment or not text.startswith(comment) or text.count(self._delimiter) == self._width - 1:
+        marks = self._marks
+        if marks.is_framed:
+            if not (COUNT.fullmatch(text) if marks.cuts else marks.delimiter not in text):
+                return False
+        elif not marks.comment or not text.startswith(marks.comment) or text.count(self._delimiter) == self._width - 1:
             return False
         self.commented += 1
         if len(self.comments) < COMMENTS:
@@ -107,6 +100,8 @@ class Rows:
         if marks.delimiter == " ":
             quoted = marks.quote and marks.quote in text
             return [word.strip(marks.quote) for word in WORDS.findall(text)] if quoted else text.split()
+        if marks.is_framed:
+            return unframed(text, marks.delimiter)
         if self._patterns is None or marks.quote not in text:
             return text.split(self._delimiter)
         return self._quoted(text, self._patterns)
@@ -178,7 +173,8 @@ class _Patterns:
         self._quote, self._escape = marks.quote, marks.escape
         self._strict = re.compile(rf"{blanks}{q}({text}){q}{end}", re.DOTALL)
         self._trailed = re.compile(rf"{blanks}{q}({text}){q}([^{q}{d}]*+)(?={d}|\Z)", re.DOTALL)
-        self._loose = re.compile(rf"{blanks}{q}([^\n]{{0,{LOOSE}}}?){q}{end}")
+        loose = r"(?:[^\n\\]|\\.)" if marks.escape else r"[^\n]"
+        self._loose = re.compile(rf"{blanks}{q}({loose}{{0,{LOOSE}}}?){q}{end}")
         self._open = re.compile(rf"{blanks}{q}")
         self._close = re.compile(rf"{text}{q}{end}", re.DOTALL)
         self._inner = re.compile(rf"{text}\Z", re.DOTALL)

@@ -8,6 +8,7 @@ CHOICES = {
     "header": "First row",
     "encoding": "Encoding",
     "delimiter": "Delimiter",
+    "quote": "Quotation marks",
     "decimal": "Decimal mark",
     "dates": "Dates",
 }
@@ -50,6 +51,16 @@ def figure(value: float | str | None, digits: int = 6) -> str:
     decimals = max(0, digits - len(str(int(abs(value)))))
     written = f"{value:,.{decimals}f}"
     return written.rstrip("0").rstrip(".") if decimals else written
+
+
+def extreme(value: float | str | None) -> str:
+    """A smallest or largest value with all of its digits: rounded, it would be none of the column's."""
+    return f"{value:,}" if isinstance(value, float) else figure(value)
+
+
+def rounded(number: int) -> str:
+    """An estimate with three significant digits."""
+    return f"{round(number, 3 - len(str(number))):,}"
 
 
 def short(text: str, length: int = LENGTH) -> str:

@@ -13,7 +13,7 @@ from tests.support.visitors import Visitor, staff, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AUTO = dict.fromkeys(("header", "encoding", "delimiter", "decimal", "dates"), "auto") | {"parquet": False}
+AUTO = dict.fromkeys(("header", "encoding", "delimiter", "quote", "decimal", "dates"), "auto") | {"parquet": False}
 DOUBT = {"choice": "encoding", "read_as": "cp1251", "sentence": "Encoding: read as Windows-1251; KOI8-R fits, too."}
 RESULT = {"rows": "1 row", "columns": "1 column", "read": "Read as Windows-1251, comma.", "doubts": [DOUBT]}
 
@@ -48,7 +48,7 @@ def test_the_page_offers_to_read_the_file_in_another_way(visitor: Visitor, entry
     assert "This is a new place at the end of the line" in page
     # The fields belong to a form outside of the part that also comes over the socket, where there is no token.
     part = page[page.index('id="status"') : page.index('<div class="stub">')]
-    assert len(re.findall(r'<(?:select|input|button)[^>]* form="again"', part)) == 7
+    assert len(re.findall(r'<(?:select|input|button)[^>]* form="again"', part)) == 8
     assert "csrfmiddlewaretoken" not in part
     form = re.search(r'<form id="again".*?</form>', page, re.DOTALL)
     assert form

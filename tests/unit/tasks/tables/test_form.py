@@ -17,7 +17,7 @@ from queueing.tasks.tables.form import CHUNK, TableForm
 from queueing.tasks.tables.task import heavy_task
 from tests.support.files import stored_files
 
-AUTO = dict.fromkeys(("header", "encoding", "delimiter", "decimal", "dates"), "auto") | {"parquet": False}
+AUTO = dict.fromkeys(("header", "encoding", "delimiter", "quote", "decimal", "dates"), "auto") | {"parquet": False}
 
 JSON = [
     b'{"a": 1}',
@@ -99,7 +99,14 @@ def test_the_sample_is_taken_and_read_from_its_start() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("header", "no"), ("encoding", "koi8-r"), ("delimiter", "pipe"), ("decimal", "comma"), ("dates", "month")],
+    [
+        ("header", "no"),
+        ("encoding", "koi8-r"),
+        ("delimiter", "pipe"),
+        ("quote", "none"),
+        ("decimal", "comma"),
+        ("dates", "month"),
+    ],
 )
 def test_the_visitor_may_say_how_the_table_is_written(name: str, value: str) -> None:
     checked = form(b"a,b\n1,2\n", **{name: value})

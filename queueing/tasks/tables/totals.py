@@ -1,0 +1,115 @@
+"""Rows of totals: by their words, and by whether they add up."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+from queueing.tasks.tables.dialect import Dialect
+from queueing.tasks.tables.header import is_number
+from queueing.tasks.tables.numeric import quoted
+from queueing.tasks.tables.rows import Cells
+
+WORD = (
+    r"totals?|sums?|summen?|gesamt(?:summe)?|insgesamt|totale?s?|totaal|somma|suma|soma|razem|"
+    "всего|итого|合计|总计|合計|합계"  # Russian
+)
+TOTAL = re.compile(rf"(?:grand|overall)?[ -]?(?:{WORD}) ?:?", re.IGNORECASE)
+PARTIAL = re.compile(
+    rf"(?:sub|zwischen|sous|tussen|parcial)[ -]?(?:{WORD}|totale?|totaux)\b.*|.+[ :-](?:sub)?total ?:?|"
+    rf"(?:{WORD}) (?:for|of|für|de|di|van) \S.*",
+    re.IGNORECASE,
+)
+# A first look of DuckDB at the cells, which finds some more rows.
+LIKELY = rf"(?i)(?:^|\b|sub|zwischen|sous|tussen)(?:{WORD}|totaux)"
+BLOCKS = 0.5  # greatest share of totals among the rows; beyond that it is a word of the data
+
+LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
+
+type Query = Callable[[str], list[tuple[Any, ...]]]
+type Line = tuple[int, Cells]  # the number of a row, and its cells
+
+
+def numeric_columns(rows: Sequence[Cells], width: int, share: float = 0.8) -> set[int]:
+    """The columns in which at least this share of the cells are numbers."""
+    found = set()
+    for column in range(width):
+        cells = [row[column] for row in rows if column < len(row) and row[column].strip()]
+        if len(cells) >= 2 and sum(map(is_number, cells)) >= share * len(cells):
+            found.add(column)
+    return found
+
+
+def is_total(cells: Cells, numeric: set[int]) -> bool:
+    """True if the first word is one for a total, and only numbers follow it."""
+    written = [(column, cell.strip()) for column, cell in enumerate(cells) if cell.strip()]
+    if len(written) < 2 or not numeric:
+        return False
+    (column, word), *others = written
+    return column not in numeric and bool(TOTAL.fullmatch(word)) and all(is_number(cell) for _, cell in others)
+
+
+def may_be_total(cells: Cells, numeric: set[int]) -> bool:
+    """True if a word among the texts is one for a total or a subtotal, and numbers stand where they should."""
+    texts = [cell.strip() for column, cell in enumerate(cells) if column not in numeric and cell.strip()]
+    numbers = [cell.strip() for column, cell in enumerate(cells) if column in numeric and cell.strip()]
+    named = any(TOTAL.fullmatch(text) or PARTIAL.fullmatch(text) for text in texts)
+    return named and bool(numbers) and all(map(is_number, numbers))
+
+
+def totals_among(query: Query, dialect: Dialect, rows: int) -> tuple[dict[int, Cells], int]:
+    """The totals in the table "cells" that add up, by their row numbers; and how many rows are only called so."""
+    width = dialect.width
+    numeric = numeric_columns(dialect.rows, width) if width > 1 else set()
+    texts = [number for number in range(width) if number not in numeric][:LABELS]
+    if not numeric or not texts:
+        return {}, 0
+    columns = ", ".join(f"coalesce(c{number}, '')" for number in range(width))
+    is_likely = " OR ".join(f"regexp_matches(c{number}, {quoted(LIKELY)})" for number in texts)
+    found = query(f"SELECT rowid, {columns} FROM cells WHERE {is_likely} ORDER BY rowid")
+    likely = {number: cells for number, *cells in found if may_be_total(cells, numeric)}
+    if not likely or len(likely) > BLOCKS * rows:
+        return {}, 0
+    added = sorted(numeric)[-ADDED:]
+    numbers = ", ".join(f"coalesce(c{number}, '')" for number in added)
+    lines = [(number, cells) for number, *cells in query(f"SELECT rowid, {numbers} FROM cells ORDER BY rowid")]
+    totals = _adding_up(set(likely), lines, len(added))
+    return {number: likely[number] for number in sorted(totals)}, len(likely) - len(totals)
+
+
+def _adding_up(likely: set[int], lines: Sequence[Line], columns: int) -> set[int]:
+    """The numbers of those likely totals that are the sum of rows above them.
+
+    A subtotal is the sum of the rows since the one before it, a total that of all rows. Figures such as shares do not
+    add up, so one column is enough.
+    """
+    found = set[int]()
+    for column in range(columns):
+        for decimal in ".,":
+            numbers = [(number, _value(cells[column], decimal)) for number, cells in lines]
+            found |= set(_equal_to_sums(numbers, likely))
+    return found
+
+
+def _equal_to_sums(numbers: Sequence[tuple[int, float]], totals: set[int]) -> Iterator[int]:
+    """The rows of these totals whose number is the sum of those since the total before it, or of all above."""
+    block, count = 0.0, 0
+    upto = accumulate(0.0 if number in totals else value for number, value in numbers)
+    for (number, value), whole in zip(numbers, upto, strict=True):
+        if number not in totals:
+            block, count = block + value, count + 1
+            continue
+        close = 1e-6 * abs(value) + 0.006 * max(count, 1)
+        if value and (abs(block - value) <= close or abs(whole - value) <= close):
+            yield number
+        block, count = 0.0, 0
+
+
+def _value(cell: str, decimal: str) -> float:
+    """The number in a cell; 0 without one."""
+    group = "," if decimal == "." else "."
+    text = re.sub(r"[^\d.,\-]", "", cell.replace("\u2212", "-")).replace(group, "").replace(decimal, ".")
+    try:
+        return -float(text) if cell.strip().startswith("(") else float(text)
+    except ValueError:
+        return 0.0
