@@ -126,6 +126,8 @@ def first_page() -> Numbers:
         told[queue, "present"] = int(_found(r"<strong>(\d+) in line", card))
         told[queue, "running"] = int(_found(r"(\d+) being served", card))
         told[queue, "held"] = int(_found(r"(\d+) who (?:is|are) away may return", card))
+        drawn = card.count("<i></i>"), card.count('<i class="held"></i>')
+        assert drawn == (min(told[queue, "present"], 24), min(told[queue, "held"], 6))
     assert told or "Closed for the moment" in card
     return told
 

@@ -379,7 +379,7 @@ class Walk:
         self._rest(desk)
 
     def _succeed(self, entry: Entry) -> bool:
-        if self.chance.random() < 0.7:
+        if self.chance.random() < 0.5:
             return entry.succeed({})
         content = b"y" * self.chance.randrange(1, 50)
         file = EntryFile(entry=entry, attempt=entry.attempt, name="a.txt", content_type="text/plain", size=len(content))
