@@ -1,8 +1,8 @@
 """Every number that is told is the one that rows and keys have, after any moves.
 
-The test must fail when the oldest wait counts unseen entries, a hold leaves the id in the line, a beat puts an entry back
-elsewhere, goodput or waste is counted again at a deletion, an undone start falls out of a counter, the board calls busy
-workers idle in a pause, or stored bytes forget the results.
+The test must fail when the oldest wait counts unseen entries, a hold leaves the id in the line, a beat puts an entry
+back elsewhere, goodput or waste is counted again at a deletion, an undone start falls out of a counter, the board calls
+busy workers idle in a pause, or stored bytes forget the results.
 """
 
 import random
