@@ -15,7 +15,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
-from queueing import ending, sandbox
+from queueing import ending, logs, sandbox
 from queueing.conf import conf
 from queueing.line import clients, commands
 from queueing.line.jobs import RUNNER, LineJob, refused_job
@@ -68,6 +68,7 @@ class PresenceWorker(PatientWorker):
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
+        logs.act_as("worker")
         warming.warm_up(self.queue_names())
         try:
             runner.warm_up()
