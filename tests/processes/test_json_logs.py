@@ -9,13 +9,17 @@ import pytest
 
 from queueing import joining
 from queueing.conf import conf
+from queueing.line.signs import is_keeper_alive
+from queueing.line.workers import live_workers
 from queueing.models import Entry
+from queueing.registry import get_task
 from queueing.states import Status
 from tests.support.entries import status_of
 from tests.support.posting import Poster
 from tests.support.processes import Processes
+from tests.support.servers import free_port
 from tests.support.waiting import wait_for
-from tests.support.web import Web
+from tests.support.web import Web, is_listening
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -72,6 +76,26 @@ def test_the_keeper_says_whom_it_drops_and_a_failed_task_has_its_traceback(in_js
     assert (error["entry"], error["level"], error["actor"]) == (str(failing.code), "ERROR", "worker")
     assert "RuntimeError: secret detail" in error["exc_info"]
     assert error["trace_id"] == failing.code.hex
+
+
+def test_each_line_from_the_start_to_the_end_of_all_processes_is_an_object(in_json: Processes) -> None:
+    """As the Procfile starts them."""
+    port = free_port()
+    started = [
+        in_json.start("-m", "config.serve", "--port", str(port)),
+        in_json.manage("rqworker-pool", "probe", "--num-workers", "1"),
+        in_json.manage("keeper"),
+    ]
+    wait_for(lambda: is_listening(port) and live_workers("probe") and is_keeper_alive())
+    assert Poster(port, "probe").send(b"a,b\n1,2\n").code == 303
+    failing = joining.enqueue(get_task("probe").task, [], {"end": "die"}, needs_presence=False)
+    wait_for(lambda: status_of(failing) == Status.FAILED)
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(30)
+    loggers = {line["logger"] for line in lines_of(in_json)}
+    assert "queueing" in loggers
 
 
 def test_a_line_on_a_request_names_no_file(in_json: Processes) -> None:
