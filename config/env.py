@@ -34,6 +34,14 @@ def boolean(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
 
 
+def one_of(name: str, *values: str) -> str:
+    """One of these values; the first is the default. Raises ImproperlyConfigured."""
+    value = text(name, values[0]).lower()
+    if value not in values:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(values)}, not {value!r}.")
+    return value
+
+
 def prefixed(prefix: str) -> dict[str, str]:
     """All variables whose names start with the prefix; the keys are their names without it."""
     return {name.removeprefix(prefix): value for name, value in os.environ.items() if name.startswith(prefix)}

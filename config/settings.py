@@ -8,7 +8,7 @@ from typing import Any
 import dj_database_url
 from django.utils.csp import CSP
 
-from config.env import boolean, number, prefixed, text, words
+from config.env import boolean, number, one_of, prefixed, text, words
 from config.strength import is_any_host, refuse, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -241,16 +241,24 @@ if not DEBUG:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = boolean("SECURE_HSTS_PRELOAD", default=False)
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # both checks ask for the two settings above
 
+# Lines for people; or JSON for programs, one object a line, with fields of entries and lines (queueing/logs.py).
+LOG_FORMAT = one_of("LOG_FORMAT", "text", "json")
+LINE_FORMATS: dict[str, dict[str, Any]] = {
+    "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    "json": {"()": "config.json_lines.JsonLines"},
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": LINE_FORMATS[LOG_FORMAT]},
     # Django's lines on refused requests: with the client's address, and not without a bound.
     "filters": {"requests": {"()": "queueing.web.audit.RequestLines"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["requests"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "queueing": {"level": text("LOG_LEVEL", default="INFO")},
+        # In JSON, a line for each entry that the keeper drops, beside the one for all of them.
+        "queueing.each": {} if LOG_FORMAT == "json" else {"level": "WARNING"},
         # Django's own handler would print each line a second time with DEBUG=1.
         "django": {"handlers": [], "level": "WARNING"},
         # It reports every entry that a visitor leaves as an error; each move is logged by "queueing".

@@ -20,6 +20,7 @@ from queueing.line import presence, workers
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.queue import emptied
+from queueing.logs import about, about_line
 from queueing.models import Entry, EntryEvent
 from queueing.results import result_of, task_of
 from queueing.states import Absence, Reason
@@ -52,7 +53,8 @@ def drop(queue: str, job_ids: Iterable[str], absence: Absence) -> int:
         rows = rows.filter(seen_at=None)  # the keeper gives the others a place: Redis did not hear of their look
     dropped = rows.abandon(Reason(absence))
     get_line(queue).delete_jobs(ids)
-    logger.info("%s: dropped %d entries (%s)", queue, dropped, absence)
+    fields = about_line(queue, event="drop", reason=str(absence), count=dropped)
+    logger.info("%s: dropped %d entries (%s)", queue, dropped, absence, extra=fields)
     return dropped
 
 
@@ -101,7 +103,7 @@ def erase(entry: Entry) -> bool:
     entry.events.filter(kind=EntryEvent.Kind.PROGRESS).update(detail="")
     erased = bool(Entry.objects.filter(pk=entry.pk).erase())
     if erased:
-        logger.info("entry %s: its content is deleted", entry.code)
+        logger.info("entry %s: its content is deleted", entry.code, extra=about(entry, event="erase"))
         events.publish(entry.code)
     return erased
 

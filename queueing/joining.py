@@ -43,6 +43,7 @@ from queueing.line import levers, presence
 from queueing.line.clients import RedisError, connection
 from queueing.line.levers import Levers
 from queueing.line.places import get_line
+from queueing.logs import about
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
@@ -58,16 +59,17 @@ TWIN_FIRST = (FormUsed, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwor
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The visitor that makes an entry: the name in the browser's session, the user, and the network."""
+    """The visitor that makes an entry: the name in the browser's session, the user, the network, and the trace."""
 
     visitor: uuid.UUID | None  # None: a browser that has never joined
     user: Any = None  # may be an anonymous one
     address: str = ""  # a key of `web/address.py`; empty: no limits by address
+    traceparent: str = ""  # the trace that the join's request is part of; see `traces.py`
 
     def columns(self) -> dict[str, Any]:
-        """The columns of the row that name the owner."""
+        """The columns of the row that name the owner, and the request."""
         known = self.user if self.user is not None and self.user.is_authenticated else None
-        return {"visitor": self.visitor, "user": known, "address": self.address}
+        return {"visitor": self.visitor, "user": known, "address": self.address, "traceparent": self.traceparent}
 
 
 def join(
@@ -284,7 +286,7 @@ def _insert(entry: Entry, most: int | None = None) -> None:
             if Entry.objects.filter(code=entry.code).exists():
                 raise CodeTaken from None
         else:
-            logger.info("entry %s joined %s", entry.code, entry.queue)
+            logger.info("entry %s joined %s", entry.code, entry.queue, extra=about(entry, event="join"))
             transaction.on_commit(partial(_after_commit, entry))
             return
     raise TooManyWaiting

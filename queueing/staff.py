@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 
-from queueing import ending, events, joining
+from queueing import ending, events, joining, logs
 from queueing.exceptions import CodeTaken, TooManyWaiting, UnusableInput
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
@@ -40,8 +40,9 @@ class Act:
     def perform(self, entry: Entry, user: Any) -> str:
         """Do it and note it. Returns "", or the sentence that says why nothing was done."""
         try:
-            if not self.do(entry):
-                return CHANGED
+            with logs.acting(logs.staff(user)):
+                if not self.do(entry):
+                    return CHANGED
         except RedisError:
             return LINE_AWAY
         except OSError:

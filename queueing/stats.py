@@ -1,11 +1,17 @@
-"""The numbers of the lines for staff: the admin, /metrics and `queue_stats` show the same."""
+"""The numbers of the lines for staff: the board, the page of the lines, /metrics and `queue_stats` take them from here.
 
+All lines together take as many queries as one line, and one round trip to Redis for each line beside one for the
+workers.
+"""
+
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -13,16 +19,26 @@ from queueing import goodput
 from queueing.conf import conf
 from queueing.facts import LineNow, line_now
 from queueing.goodput import Waste
-from queueing.line.workers import live_workers
+from queueing.history import reading
+from queueing.line.workers import all_workers
 from queueing.models import Entry
 from queueing.states import Reason
+from queueing.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
-class LineStats(LineNow):
-    """The numbers of a line for staff."""
+class LineLive(LineNow):
+    """The numbers of a line at this moment. `running` and `workers` are counted now, and not by the keeper."""
 
+    busy: int  # live workers that have a task; a worker counts for each of its lines
+    idle: int  # the others
     oldest_wait: float | None  # seconds since the join of the oldest waiting entry; unseen entries do not count
+
+
+@dataclass(frozen=True, slots=True)
+class LineStats(LineLive):
+    """The numbers of a line for staff, with sums over the last RESULT_TTL: ended rows are not kept for longer."""
+
     # Worker-seconds of runs whose entries ended lately.
     goodput: float  # their end was seen by the owner
     not_seen_yet: float  # the owner may still come for the result
@@ -42,32 +58,75 @@ class LineStats(LineNow):
 
 def all_lines() -> list[LineStats]:
     """The numbers of every line, in the order of the settings. Raises RedisError."""
-    return [line_stats(queue) for queue in settings.QUEUEING_TASKS]
+    return _with_sums(live_lines())
 
 
 def line_stats(queue: str) -> LineStats:
     """The numbers of one line. Raises RedisError."""
-    now = line_now(queue)
-    entries = Entry.objects.filter(queue=queue)
-    oldest = (
-        entries.waiting()
-        .exclude(needs_presence=True, seen_at=None)
-        .order_by("id")
-        .values_list("joined_at", flat=True)
-        .first()
-    )
-    public = {field.name: getattr(now, field.name) for field in fields(now)}
-    return LineStats(
-        **public | {"running": entries.running().count(), "workers": len(live_workers(queue))},
-        oldest_wait=(timezone.now() - oldest).total_seconds() if oldest else None,
-        **_lately(queue),
-    )
+    return _with_sums(live_lines([queue]))[0]
 
 
-def _lately(queue: str) -> dict[str, Any]:
-    """Sums over the last RESULT_TTL: ended rows are not kept for longer."""
+def live_lines(queues: Collection[str] | None = None) -> list[LineLive]:
+    """The lines at this moment; all of them, in the order of the settings, if none are named. Raises RedisError."""
+    names = list(settings.QUEUEING_TASKS if queues is None else queues)
+    lines = [line_now(name) for name in names]
+    running, oldest, (busy, idle) = _running(names), _oldest(names), _workers()
+    now = timezone.now()
+    return [
+        LineLive(
+            **_fields(line) | {"running": running[line.queue], "workers": busy[line.queue] + idle[line.queue]},
+            busy=busy[line.queue],
+            idle=idle[line.queue],
+            oldest_wait=(now - since).total_seconds() if (since := oldest.get(line.queue)) else None,
+        )
+        for line in lines
+    ]
+
+
+def totals() -> dict[str, Tally]:
+    """All that ever happened in each line, as the keeper has counted it. It only grows."""
+    known = reading.totals()
+    return {queue: known.get(queue, Tally()) for queue in settings.QUEUEING_TASKS}
+
+
+def _with_sums(lines: list[LineLive]) -> list[LineStats]:
+    sums = _lately([line.queue for line in lines])
+    return [LineStats(**_fields(line), **sums[line.queue]) for line in lines]
+
+
+def _fields(line: LineNow) -> dict[str, Any]:
+    return {field.name: getattr(line, field.name) for field in fields(line)}
+
+
+def _running(queues: Collection[str]) -> Counter[str]:
+    rows = Entry.objects.running().filter(queue__in=queues).order_by()
+    return Counter(dict(rows.values_list("queue").annotate(Count("pk"))))
+
+
+def _oldest(queues: Collection[str]) -> dict[str, datetime]:
+    seen = Entry.objects.waiting().filter(Q(needs_presence=False) | Q(seen_at__isnull=False), queue__in=queues)
+    return dict(seen.order_by().values_list("queue").annotate(Min("joined_at")))
+
+
+def _workers() -> tuple[Counter[str], Counter[str]]:
+    """The busy and the other live workers of each line."""
+    busy, idle = Counter[str](), Counter[str]()
+    for worker in all_workers():
+        (busy if worker.is_busy else idle).update(worker.lines)
+    return busy, idle
+
+
+def _lately(queues: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Sums over the last RESULT_TTL, by line."""
     since = Now() - timedelta(seconds=conf.RESULT_TTL)
-    ended = Entry.objects.final().filter(queue=queue, finished_at__gt=since)
+    ended = Entry.objects.final().filter(queue__in=queues, finished_at__gt=since).order_by()
     skipped = Count("id", filter=Q(attempt=0) & ~Q(reason=Reason.UNSEEN))
-    sums = ended.aggregate(skipped=skipped, **goodput.sums())
-    return {"skipped": sums.pop("skipped")} | goodput.seconds(sums)
+    rows = ended.values("queue").annotate(skipped=skipped, **goodput.sums())
+    nothing: dict[str, Any] = {"skipped": 0, **dict.fromkeys(goodput.sums())}
+    found = dict.fromkeys(queues, nothing) | {row["queue"]: dict(row) for row in rows}
+    return {queue: _in_seconds(sums) for queue, sums in found.items()}
+
+
+def _in_seconds(sums: dict[str, Any]) -> dict[str, Any]:
+    spans = {name: span for name, span in sums.items() if name not in {"queue", "skipped"}}
+    return {"skipped": sums["skipped"]} | goodput.seconds(spans)

@@ -22,6 +22,7 @@ from queueing.exceptions import LeverRefused, UnknownLine
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
+from queueing.logs import about_line, staff
 from queueing.models import Entry, Line
 from queueing.models.line import initial_state
 from queueing.states import LineState
@@ -141,7 +142,8 @@ def note(line: Line, user: Any, words: str) -> None:
     """A line of the log that staff see in the admin, and of the site's own."""
     assert user.pk
     LogEntry.objects.log_actions(user.pk, [line], CHANGE, words, single_object=True)
-    logger.info("line %s: %s (by %r)", line.queue, words, user.get_username())
+    fields = about_line(line.queue, event="steer", words=words) | {"actor": staff(user)}
+    logger.info("line %s: %s (by %r)", line.queue, words, user.get_username(), extra=fields)
 
 
 def publish(queue: str) -> None:

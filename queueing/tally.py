@@ -16,8 +16,11 @@ DETAILS = (
     *("left", "ended", "unseen", "closed", "lost"),
     *("unusable", "error", "timeout", "crashed", "orphaned"),
     *("waste_never_came", "waste_left", "waste_stopped", "waste_failed", "waste_never_seen"),
+    *("lost_attempts", "undone", "waited", "ran"),
 )
 WASTE = "waste_"
+# The packed numbers that are microseconds.
+TIMES = frozenset({"goodput", "waited", "ran", *(name for name in DETAILS if name.startswith(WASTE))})
 
 
 @dataclass(slots=True)
@@ -35,8 +38,9 @@ class Tally:
     held: int = 0
     running: int = 0
     workers: int = 0
-    # By the names in DETAILS: ends by reason, ends before any work (`passed_over`), holds and returns of places; and
-    # in microseconds of workers `goodput` and waste by cause.
+    # By the names in DETAILS: ends by reason, ends before any work (`passed_over`), holds and returns of places,
+    # attempts that ended with their workers, undone starts; in microseconds of workers `goodput` and waste by cause;
+    # in microseconds the sums of the waits (`waited`) and of the runs (`ran`).
     details: Counter[str] = field(default_factory=Counter)
     waits: Sketch = field(default_factory=Sketch)  # from the join to the first start
     runs: Sketch = field(default_factory=Sketch)  # of the tasks that succeeded
@@ -48,6 +52,11 @@ class Tally:
         self.details.update(other.details)  # of a Counter: adds
         self.waits.update(other.waits)
         self.runs.update(other.runs)
+
+    def gains(self) -> "Tally":
+        """The numbers above 0: without what is taken back of an earlier span."""
+        columns = {name: max(0, number) for name, number in self.columns().items()}
+        return Tally(**columns, details=+self.details, waits=Sketch(+self.waits), runs=Sketch(+self.runs))
 
     def columns(self) -> dict[str, int]:
         """The numbers that are not packed, by name."""

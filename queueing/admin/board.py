@@ -1,7 +1,6 @@
 """The board: the lines as they are now, for the start page of the admin and the page of the lines.
 
-Page and refresh have the same cells. The numbers of all lines together take two queries, and one round trip to Redis
-for each line and one for the workers.
+Page and refresh have the same cells, with the numbers of `stats.live_lines`.
 """
 
 from collections.abc import Iterable
@@ -9,19 +8,15 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Count, Min, Q
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import escape
 
-from queueing import eta
-from queueing.admin.base import NOTHING, clock, duration
-from queueing.facts import LineNow, line_now
+from queueing import eta, stats
+from queueing.admin.base import clock, duration
 from queueing.line.clients import RedisError
-from queueing.line.workers import all_workers
-from queueing.models import Entry
 from queueing.roles import LOOK
 from queueing.states import LineState
+from queueing.stats import LineLive
 from queueing.web.visitor import may, may_see_lines
 
 LABELS = {
@@ -52,30 +47,23 @@ class Row(NamedTuple):
 
 def rows(*, with_links: bool = True) -> list[Row]:
     """The lines, and their sum if there are several. Raises RedisError. Links cost a fifth of the board."""
-    queues = list(settings.QUEUEING_TASKS)
-    lines = [line_now(queue) for queue in queues]
-    running = dict(_grouped(Entry.objects.running(), Count("pk")))
-    seen = Entry.objects.waiting().filter(Q(needs_presence=False) | Q(seen_at__isnull=False))
-    oldest = dict(_grouped(seen, Min("joined_at")))
-    busy, idle = _workers()
-    now = timezone.now()
+    lines = stats.live_lines()
     found = []
     for line in lines:
-        since = oldest.get(line.queue)
         texts = {
             "present": str(line.present),
             "held": str(line.held),
-            "running": str(running.get(line.queue, 0)),
-            "oldest": duration(now - since) if since else NOTHING,
+            "running": str(line.running),
+            "oldest": duration(line.oldest_wait),
             "wait": _wait(line),
-            "workers": _desks(busy.get(line.queue, 0), idle.get(line.queue, 0), state=line.state),
+            "workers": _desks(line.busy, line.idle, state=line.state),
         }
         cells = [
             Cell(name, label, texts[name], _url(line.queue, name) if with_links else "")
             for name, label in LABELS.items()
         ]
         found.append(Row(line.queue, cells))
-    return [*found, _sum(lines, running)] if len(found) > 1 else found
+    return [*found, _sum(lines)] if len(found) > 1 else found
 
 
 def parts(found: Iterable[Row]) -> dict[str, str]:
@@ -109,22 +97,7 @@ def as_json() -> dict[str, Any]:
         return {"parts": {}, "away": True, "at": clock()}
 
 
-def _grouped(entries: Any, value: Any) -> Any:
-    return entries.order_by().values_list("queue").annotate(value=value)
-
-
-def _workers() -> tuple[dict[str, int], dict[str, int]]:
-    """The busy and the other live workers of each line. A worker counts for each of its lines."""
-    busy: dict[str, int] = {}
-    idle: dict[str, int] = {}
-    for worker in all_workers():
-        counts = busy if worker.is_busy else idle
-        for queue in worker.lines:
-            counts[queue] = counts.get(queue, 0) + 1
-    return busy, idle
-
-
-def _wait(line: LineNow) -> str:
+def _wait(line: LineLive) -> str:
     if not line.has_epoch:
         return "Places are coming back"
     return eta.sentence(line.wait) or "unknown"
@@ -147,11 +120,11 @@ def _url(queue: str, name: str) -> str:
     return f"{reverse('admin:queueing_entry_changelist')}?{urlencode(query)}" if query else ""
 
 
-def _sum(lines: list[LineNow], running: dict[str, int]) -> Row:
+def _sum(lines: list[LineLive]) -> Row:
     sums = {
         "present": sum(line.present for line in lines),
         "held": sum(line.held for line in lines),
-        "running": sum(running.get(line.queue, 0) for line in lines),
+        "running": sum(line.running for line in lines),
     }
     return Row("all", [Cell(name, label, str(sums.get(name, ""))) for name, label in LABELS.items()])
 

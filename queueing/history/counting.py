@@ -17,7 +17,7 @@ from queueing.goodput import GOODPUT, NOT_SEEN_YET, Waste
 from queueing.history.books import Books, locked
 from queueing.models import Counted, Entry
 from queueing.states import Reason, Status
-from queueing.tally import WASTE
+from queueing.tally import WASTE, Tally
 
 BATCH = 500  # entries in one transaction
 MICROSECOND = timedelta(microseconds=1)
@@ -90,7 +90,8 @@ def undo_start(entry: Entry) -> bool:
             if counted.update(counted=Counted.JOIN):
                 tally = books.of(entry.queue, started)
                 tally.started -= 1
-                tally.waits.note(_wait(entry.joined_at, started), -1)
+                tally.details["undone"] += 1
+                _note_wait(tally, entry.joined_at, started, -1)
     return moved
 
 
@@ -106,7 +107,7 @@ def _count_row(books: Books, row: Row, *, deleted_at: datetime | None = None) ->
     if row.counted < Counted.START and row.started_at:
         tally = books.of(row.queue, row.started_at)
         tally.started += 1
-        tally.waits.note(_wait(row.joined_at, row.started_at))
+        _note_wait(tally, row.joined_at, row.started_at)
     if row.finished_at is None:
         return Counted.START if row.started_at else Counted.JOIN
     if row.counted < Counted.END:
@@ -123,6 +124,7 @@ def _count_end(books: Books, row: Row, at: datetime) -> None:
         tally.succeeded += 1
         if row.run_time is not None:
             tally.runs.note(row.run_time.total_seconds())
+            tally.details["ran"] += row.run_time // MICROSECOND
     elif row.status == Status.FAILED:
         tally.failed += 1
     else:
@@ -130,6 +132,9 @@ def _count_end(books: Books, row: Row, at: datetime) -> None:
     if row.reason:
         tally.details[row.reason] += 1
     tally.details["passed_over"] += row.attempt == 0 and row.reason != Reason.UNSEEN
+    # An attempt that ended with its worker left the row waiting, or orphaned.
+    ended_by_itself = row.run_time is not None and row.reason != Reason.ORPHANED
+    tally.details["lost_attempts"] += max(0, row.attempt - ended_by_itself)
     if row.lost_time:
         tally.details[WASTE + Waste.FAILED.value] += row.lost_time // MICROSECOND
 
@@ -163,6 +168,8 @@ def _mark(counted: Iterable[tuple[Row, Counted]]) -> None:
         Entry.objects.filter(pk__in=pks).update(counted=stage)
 
 
-def _wait(joined: datetime, started: datetime) -> float:
-    """Not below zero, because the clocks of two hosts may differ."""
-    return max(0.0, (started - joined).total_seconds())
+def _note_wait(tally: Tally, joined: datetime, started: datetime, times: int = 1) -> None:
+    """Add a wait. It is not below zero, because the clocks of two hosts may differ."""
+    wait = max(started - joined, timedelta())
+    tally.waits.note(wait.total_seconds(), times)
+    tally.details["waited"] += wait // MICROSECOND * times

@@ -16,6 +16,7 @@ from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
 from queueing.line.places import Line
 from queueing.line.scripts import Ranked
+from queueing.logs import about_line
 from queueing.models import Entry, EntryEvent, EntryQuerySet, code_of
 from queueing.states import Status
 
@@ -80,6 +81,7 @@ class Reconciler:
                 "%s: Redis is empty or another server; %d places come back",
                 line.name,
                 len(missing),
+                extra=about_line(line.name, event="flush", count=len(missing)),
             )
             self._restoring_since[line.name] = now if missing else 0.0
         if now - self._restoring_since[line.name] < FLUSH_PAUSE:
@@ -136,7 +138,8 @@ def remove_ghosts(line: Line, job_ids: Collection[str]) -> int:
                 line.remove_but_job(job_id)
             removed += 1
     if removed:
-        logger.warning("%s: removed %d places without a waiting row", line.name, removed)
+        fields = about_line(line.name, event="places removed", count=removed)
+        logger.warning("%s: removed %d places without a waiting row", line.name, removed, extra=fields)
     return removed
 
 
@@ -148,7 +151,8 @@ def _restore(line: Line, entries: list[Entry]) -> int:
     unseen = (entry for entry in entries if entry.is_unseen)
     restored += [e.job_id for e in unseen if line.place(e.job_id, e.score, address=e.address, keep=e.keep_seconds or 0)]
     if restored:
-        logger.warning("%s: restored %d places", line.name, len(restored))
+        fields = about_line(line.name, event="places restored", count=len(restored))
+        logger.warning("%s: restored %d places", line.name, len(restored), extra=fields)
         by_id = {entry.job_id: entry for entry in entries}
         EntryEvent.objects.bulk_create(
             EntryEvent(entry=by_id[job_id], kind=EntryEvent.Kind.RESTORED) for job_id in restored

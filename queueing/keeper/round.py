@@ -26,6 +26,7 @@ from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts, signs
 from queueing.line.clients import RedisError, connection
 from queueing.line.places import Line, get_line
+from queueing.logs import about_line
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
@@ -154,7 +155,9 @@ class Keeper:
                 continue
             place = ending.release(entry, worker) if entry else line.release(worker, claim.job_id, claim.score)
             returned += bool(place)
-            logger.warning("%s: the claim of %s on %s was not started in time", line.name, worker, claim.job_id)
+            fields = about_line(line.name, event="claim returned", worker=worker, entry=claim.job_id)
+            text = "%s: the claim of %s on %s was not started in time"
+            logger.warning(text, line.name, worker, claim.job_id, extra=fields)
         return returned
 
     def recover_leases(self) -> int:

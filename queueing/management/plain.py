@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from queueing import steering
+from queueing import logs, steering
 from queueing.exceptions import QueueingError
 from queueing.line.clients import RedisError, connection
 from queueing.models.trouble import DATABASE_ERRORS
@@ -18,7 +18,7 @@ class PlainCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Raises CommandError, which Django prints as one sentence."""
-        with one_sentence():
+        with one_sentence(), logs.acting("command line"):
             return super().execute(*args, **options)
 
 

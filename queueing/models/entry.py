@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from queueing import traces
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
 from queueing.models.indexes import CONSTRAINTS, INDEXES
@@ -61,6 +62,8 @@ class Entry(models.Model):
     address = models.CharField(max_length=16, blank=True, editable=False)
     # The number of this place among the visitor's MAX_WAITING_PER_VISITOR, while the entry waits or runs.
     slot = models.PositiveSmallIntegerField(null=True, editable=False)
+    # The trace that the join's request was part of, or "": see `traces.py`.
+    traceparent = models.CharField(max_length=traces.LONGEST, blank=True, default="", db_default="", editable=False)
     needs_presence = models.BooleanField(default=True)
     # The first look at the entry's page by its owner. An unseen entry is in no line.
     seen_at = models.DateTimeField(null=True, blank=True)
@@ -117,6 +120,16 @@ class Entry(models.Model):
     def job_id(self) -> str:
         """The id of this entry's RQ job."""
         return self.code.hex
+
+    @property
+    def trace_id(self) -> str:
+        """The id by which all log lines about this entry are found, and those of the request that made it."""
+        return traces.trace_id(self.trace)
+
+    @property
+    def trace(self) -> str:
+        """The trace of this entry, as a traceparent."""
+        return traces.of_entry(self.traceparent, self.code)
 
     @property
     def score(self) -> int:

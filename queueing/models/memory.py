@@ -58,9 +58,12 @@ class LineMemory(models.Model):
         return self.queue
 
     def add(self, tally: Tally) -> None:
-        """Add to the totals of this object."""
+        """Add to the totals of this object. They only grow: a start that is undone stays in them, and so does its wait.
+
+        Else every reader of a counter would take it for one that began anew.
+        """
         summed = self.tally()
-        summed.add(tally)
+        summed.add(tally.gains())
         self.columns, self.packed = summed.columns(), summed.pack()
 
     def note(self, at: datetime, tally: Tally) -> tuple[datetime, Tally] | None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing.conf import conf
+from queueing.logs import about
 from queueing.states import Reason, Status
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ BARE: dict[str, Any] = {
     "kwargs": {},
     "input_name": "",
     "input_type": "",
+    "traceparent": "",
     "message": "",
     "result": None,
     "files_size": 0,
@@ -40,7 +42,8 @@ BARE: dict[str, Any] = {
 
 def log_move(entry: "Entry", origin: Status) -> None:
     status, reason = Status(entry.status), Reason(entry.reason)
-    logger.info("entry %s attempt %s: %s -> %s %s", entry.code, entry.attempt, origin, status, reason)
+    fields = about(entry, event="move", origin=str(origin))
+    logger.info("entry %s attempt %s: %s -> %s %s", entry.code, entry.attempt, origin, status, reason, extra=fields)
 
 
 def clean(text: str) -> str:

@@ -1,18 +1,23 @@
 """Questions about many entries."""
 
+import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models.functions import Coalesce, Now
 
+from queueing import logs
 from queueing.models.memory import NOT_COUNTED
 from queueing.models.moves import BARE, input_end, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
 
 if TYPE_CHECKING:
     from queueing.models.entry import Entry
+
+# The columns of an entry that a log line about it needs.
+LOGGED = ("id", "code", "queue", "status", "reason", "attempt", "worker_ids", "traceparent")
 
 
 def code_of(name: str) -> uuid.UUID | None:
@@ -62,15 +67,21 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """
         if (code := code_of(job_id)) is None:
             return None
-        meta = self.model._meta
-        changes = [(meta.get_field(name), None, value) for name, value in start_values(worker).items()]
-        first: Any = self.waiting().filter(code=code, attempt=0)
-        rows = first._update(changes, meta.concrete_fields)  # noqa: SLF001  # UPDATE ... RETURNING has no public name
-        if not rows:
+        names = {field.name for field in self.model._meta.concrete_fields}
+        first = self.waiting().filter(code=code, attempt=0).update_returning(start_values(worker), names)
+        if not first:
             return None
-        entry = self.model.from_db(self.db, [field.attname for field in meta.concrete_fields], rows[0])
-        log_move(entry, Status.WAITING)
-        return entry
+        log_move(first[0], Status.WAITING)
+        return first[0]
+
+    def update_returning(self, values: dict[str, Any], names: Collection[str]) -> "list[Entry]":
+        """As `update`, and returns the rows that were changed, with these columns as they are now."""
+        meta = self.model._meta
+        changes = [(meta.get_field(name), None, value) for name, value in values.items()]
+        fields: Any = [field for field in meta.concrete_fields if field.name in names]  # in the order of `from_db`
+        unsliced: Any = self
+        rows = unsliced._update(changes, fields)  # noqa: SLF001  # UPDATE ... RETURNING has no public name
+        return [self.model.from_db(self.db, [field.attname for field in fields], row) for row in rows]
 
     def in_order(self) -> Self:
         """In the order of the line."""
@@ -87,4 +98,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def abandon(self, reason: Reason) -> int:
         """waiting -> abandoned, for the rows that still wait; returns the number of rows that moved."""
         end = {"finished_at": Now(), "input_until": input_end(), "slot": None}
-        return self.waiting().update(status=Status.ABANDONED, reason=reason, **end)
+        values = {"status": Status.ABANDONED, "reason": reason, **end}
+        if not logs.each.isEnabledFor(logging.INFO):
+            return self.waiting().update(**values)
+        moved = self.waiting().update_returning(values, LOGGED)
+        for entry in moved:
+            fields = logs.about(entry, event="move", origin=str(Status.WAITING))
+            logs.each.info("entry %s: %s -> %s %s", entry.code, Status.WAITING, entry.status, reason, extra=fields)
+        return len(moved)

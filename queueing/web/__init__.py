@@ -15,5 +15,5 @@ turnstile.py           bounds sockets by address and visitor; wire.py watches th
 consumers.py           one open page
 lobby.py               all open pages of this process: presence
 announcer.py           all open pages of this process: the numbers of each
-health.py, metrics.py  health checks and metrics, for machines
+health.py, readiness.py, metrics.py  health checks and metrics, for machines
 """

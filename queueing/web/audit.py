@@ -15,6 +15,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from queueing import logs
 from queueing.web.address import address_of_request, network_key
 
 logger = logging.getLogger("queueing.audit")
@@ -58,17 +59,25 @@ def staff_looks(user: Any, address: str, page: str, code: uuid.UUID | None = Non
     """A member of staff opens a page of another person's entry, or a list of entries."""
     if _looks.admits((user.pk, page, code)):
         what = f"entry {code}" if code else "the entries"
-        logger.info("%r looks at %s (%s) from %s", user.get_username(), what, page, address or "unknown")
+        fields = _about(user, address, "staff looks", page=page, entry=str(code or ""))
+        logger.info("%r looks at %s (%s) from %s", user.get_username(), what, page, address or "unknown", extra=fields)
 
 
 def staff_moves(user: Any, address: str, page: str, code: uuid.UUID) -> None:
     """A member of staff ends another person's entry, or keeps its place."""
-    logger.info("%r moves entry %s (%s) from %s", user.get_username(), code, page, address or "unknown")
+    fields = _about(user, address, "staff moves", page=page, entry=str(code))
+    logger.info("%r moves entry %s (%s) from %s", user.get_username(), code, page, address or "unknown", extra=fields)
 
 
 def staff_steers(user: Any, address: str, what: str, how: str) -> None:
     """A member of staff steers a line or a worker."""
-    logger.info("%r steers %s: %s, from %s", user.get_username(), what, how, address or "unknown")
+    fields = _about(user, address, "staff steers", what=what, how=how)
+    logger.info("%r steers %s: %s, from %s", user.get_username(), what, how, address or "unknown", extra=fields)
+
+
+def _about(user: Any, address: str, event: str, **more: str) -> dict[str, str]:
+    """The fields of a line, for logs that programs read."""
+    return {"event": event, "actor": logs.staff(user), "address": address, **more}
 
 
 def refused(what: str, address: str, **values: Any) -> None:

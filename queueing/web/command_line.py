@@ -32,6 +32,8 @@ class CommandLine(CommandLineInterface):
             if action.dest == "application":
                 action.nargs = "?"
         self.parser.set_defaults(**DEFAULTS)
+        if settings.LOG_FORMAT == "json":  # daphne's lines on requests are text, on the standard output
+            self.parser.set_defaults(verbosity=0)
 
     def run(self, arguments: list[str]) -> None:
         super().run(self.with_endpoint(arguments))

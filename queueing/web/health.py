@@ -1,27 +1,20 @@
 """Health checks and metrics, for machines: alive, ready, metrics."""
 
 import hmac
-from collections.abc import Callable
 
 from django.conf import settings
-from django.db import connection as database
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from queueing import budget
-from queueing.exceptions import RedisAway
 from queueing.facts import Facts
-from queueing.line import levers
-from queueing.line.clients import RedisError, connection
-from queueing.line.epoch import read_epoch
-from queueing.line.signs import is_keeper_alive, takes_writes
-from queueing.line.workers import are_suspended, live_workers
+from queueing.line.workers import are_suspended
 from queueing.models import Line
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.web.metrics import LineCollector, StorageCollector
+from queueing.web import readiness
+from queueing.web.metrics import SiteCollector
 from queueing.web.visitor import may_see_lines
 
 
@@ -36,34 +29,22 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
     """The database, Redis, the keeper, the places after a flush, a worker for each line, and room on the disk."""
-    checks = {
-        "database": _database,
-        "redis": _redis,
-        "keeper": is_keeper_alive,
-        "places": _places,
-        "workers": _workers,
-        "storage": budget.has_room,
-    }
-    parts = {name: _try(check) for name, check in checks.items()}
+    parts = readiness.look()
     return JsonResponse(parts | {"lines": _states()}, status=200 if all(parts.values()) else 503)
 
 
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format, for staff or with METRICS_TOKEN as a bearer token."""
+    """Prometheus' text format, for staff or with METRICS_TOKEN as a bearer token.
+
+    While Redis or the database is away, the numbers that come from there are missing, and `queueing_ready` says why.
+    """
     if not (_has_token(request) or may_see_lines(request.user)):
         raise Http404
     registry = CollectorRegistry()
-    registry.register(LineCollector())
-    registry.register(StorageCollector())
-    try:
-        text = generate_latest(registry)
-    except RedisError:
-        away = HttpResponse("Redis is away.\n", content_type="text/plain", status=503)
-        away["Retry-After"] = str(RedisAway.retry_after)
-        return away
-    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+    registry.register(SiteCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 def _has_token(request: HttpRequest) -> bool:
@@ -72,38 +53,9 @@ def _has_token(request: HttpRequest) -> bool:
     return bool(settings.METRICS_TOKEN) and scheme.lower() == "bearer" and is_same
 
 
-def _try(check: Callable[[], bool]) -> bool:
-    try:
-        return check()
-    except (*DATABASE_ERRORS, RedisError, OSError):
-        return False
-
-
-def _database() -> bool:
-    with database.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return True
-
-
-def _redis() -> bool:
-    return takes_writes(connection())
-
-
-def _places() -> bool:
-    """False between a flush and the moment at which the keeper has given all rows their places back."""
-    return all(read_epoch(connection(), queue) for queue in settings.QUEUEING_TASKS)
-
-
-def _workers() -> bool:
-    """A line that staff have paused needs no worker."""
-    if are_suspended():
-        return False
-    return all(live_workers(queue) or levers.read(connection(), queue).is_paused for queue in settings.QUEUEING_TASKS)
-
-
 def _states() -> dict[str, str]:
     """The state of each line, by its row. A line that staff have closed or paused is no fault of the site."""
-    suspended = _try(are_suspended)
+    suspended = readiness.holds(are_suspended)
     try:
         lines = {queue: Line.of(queue).levers for queue in settings.QUEUEING_TASKS}
     except DATABASE_ERRORS:

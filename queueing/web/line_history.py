@@ -17,7 +17,7 @@ from queueing.history.books import hour_of, minute_of
 from queueing.history.reading import Span
 from queueing.registry import get_task
 from queueing.states import Reason
-from queueing.tally import DETAILS, WASTE, total
+from queueing.tally import DETAILS, TIMES, total
 from queueing.web import charts
 from queueing.web.visitor import may_see_lines
 
@@ -96,7 +96,7 @@ def _numbers(span: Span, period: Period) -> dict[str, Any]:
     found: dict[str, Any] = {"from": span.at.isoformat(), "seconds": round(period.length.total_seconds())}
     found |= {name: getattr(tally, name) for name in ("joined", "started", "succeeded", "failed", "gone")}
     for name in DETAILS:
-        is_time = name == "goodput" or name.startswith(WASTE)
+        is_time = name in TIMES
         found[f"{name}_seconds" if is_time else name] = tally.details[name] / (1e6 if is_time else 1)
     for name, sketch in (("wait", tally.waits), ("run", tally.runs)):
         for percent in QUANTILES:

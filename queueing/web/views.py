@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from queueing import ending, events, joining
+from queueing import ending, events, joining, logs
 from queueing.conf import conf
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
 from queueing.line import presence
@@ -79,15 +79,16 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     visitor = Visitor.of_request(request)
     owner = visitor.as_owner()
     try:
-        entry = joining.join(
-            heavy_task,
-            code=form.asked_code(),
-            owner=owner,
-            upload=upload,
-            content_type=upload.content_type or "application/octet-stream",
-            options=LookIntoForm(form),
-            is_once=form.once is not None,
-        )
+        with logs.acting(logs.VISITOR):
+            entry = joining.join(
+                heavy_task,
+                code=form.asked_code(),
+                owner=owner,
+                upload=upload,
+                content_type=upload.content_type or "application/octet-stream",
+                options=LookIntoForm(form),
+                is_once=form.once is not None,
+            )
     except FormInvalid:
         return form_page(request, heavy_task, form)
     except JoinRefused as refusal:
@@ -140,7 +141,9 @@ def goodbye(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Leave the line, or stop the task."""
     entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
-    if ending.leave(entry, Reason.LEFT if visitor.owns(entry) else Reason.ENDED):
+    with visitor.acting(entry):
+        has_ended = ending.leave(entry, Reason.LEFT if visitor.owns(entry) else Reason.ENDED)
+    if has_ended:
         visitor.note_move(entry, "Ended")
     return _see_other(entry)
 
@@ -173,7 +176,8 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         return _see_other(entry)
     owner = visitor.as_owner()
     try:
-        successor = joining.join_again(entry, owner, changed_options(request, entry))
+        with logs.acting(logs.VISITOR):
+            successor = joining.join_again(entry, owner, changed_options(request, entry))
     except FormInvalid:
         raise BadRequest from None
     except JoinRefused as refusal:
@@ -188,9 +192,11 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """Delete the content of an ended entry now. Pressed twice it changes nothing."""
-    entry = _entry_or_404(request, code, CHANGE)
-    if ending.erase(entry):
-        Visitor.of_request(request).note_move(entry, "Deleted")
+    entry, visitor = _entry_or_404(request, code, CHANGE), Visitor.of_request(request)
+    with visitor.acting(entry):
+        has_erased = ending.erase(entry)
+    if has_erased:
+        visitor.note_move(entry, "Deleted")
     return _see_other(entry)
 
 

@@ -7,6 +7,7 @@ A permission counts for active staff only, and those to change and to see conten
 import logging
 import time
 import uuid
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 
-from queueing import staff
+from queueing import logs, staff, traces
 from queueing.joining import Owner
 from queueing.models import Entry, EntryQuerySet
 from queueing.models.trouble import DATABASE_ERRORS
@@ -60,12 +61,14 @@ class Visitor:
     address: str = ""  # a key of the network; see `network_key`
     client: str = ""  # the address itself, for the log
     page: str = ""  # the name of the page that is asked for, for the log
+    traceparent: str = ""  # the trace that the request is part of; see `traces.py`
 
     @classmethod
     def of_request(cls, request: HttpRequest) -> Self:
         """The visitor of a page."""
         client, match = address_of_request(request), request.resolver_match
-        return cls(request.session, request.user, network_key(client), client, (match and match.url_name) or "")
+        trace = traces.accepted(request.headers.get("traceparent", ""))
+        return cls(request.session, request.user, network_key(client), client, (match and match.url_name) or "", trace)
 
     @classmethod
     def of_scope(cls, scope: Any, session: SessionStore | None = None) -> Self:
@@ -82,7 +85,7 @@ class Visitor:
 
     def as_owner(self) -> Owner:
         """The owner of an entry that this visitor is about to make. A new browser's name is kept by `remember`."""
-        return Owner(self.name or uuid.uuid4(), self.user, self.address)
+        return Owner(self.name or uuid.uuid4(), self.user, self.address, self.traceparent)
 
     def remember(self, owner: Owner) -> None:
         """The join succeeded: keep the name in the session, which lives for SESSION_COOKIE_AGE after the last join.
@@ -154,6 +157,10 @@ class Visitor:
         if permission in {LOOK, CONTENT}:
             audit.staff_looks(self.user, self.client, self.page, entry.code)
         return entry
+
+    def acting(self, entry: Entry) -> AbstractContextManager[None]:
+        """What this visitor does with the entry is logged under this name: the visitor's, or a member of staff's."""
+        return logs.acting(logs.VISITOR if self.owns(entry) else logs.staff(self.user))
 
     def note_move(self, entry: Entry, what: str) -> None:
         """This visitor has ended the entry, kept its place, or deleted its content. Note it if it is another's."""

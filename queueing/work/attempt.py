@@ -43,6 +43,7 @@ class Attempt:
     entry: Entry
     files: list[EntryFile] = field(default_factory=list)
     absence: Absence | None = None  # the one that ended the attempt
+    error: BaseException | None = None  # the one that ended it, if our program is to blame
     # Transactions that were open around the task when it began: none but in tests.
     _transactions: int = field(default_factory=lambda: len(connection.atomic_blocks))
     _reported: float = 0.0

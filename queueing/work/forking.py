@@ -15,7 +15,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.utils import now
 
-from queueing import sandbox
+from queueing import logs, sandbox
 from queueing.line import clients
 from queueing.line.jobs import entry_job
 from queueing.line.queue import LineQueue
@@ -50,6 +50,7 @@ class HorseWorker(PatientWorker):
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
+        logs.act_as("worker")
         warming.warm_up(self.queue_names())
         try:
             runner.warm_up()

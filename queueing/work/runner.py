@@ -12,7 +12,7 @@ from typing import Any
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
-from queueing import ending, events
+from queueing import ending, events, signals
 from queueing.conf import conf
 from queueing.exceptions import VisitorLeft
 from queueing.history.counting import undo_start
@@ -20,6 +20,7 @@ from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.line.jobs import current_job_id
 from queueing.line.places import get_line
+from queueing.logs import about
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
@@ -109,8 +110,17 @@ def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
 
 def execute(entry: Entry) -> None:
     """Run the task of a started entry, and end the row in one fenced step."""
-    attempt, number = Attempt(entry), entry.attempt
+    attempt = Attempt(entry)
     events.publish(entry.code)
+    signals.run_started.send_robust(entry.queue, entry=entry)
+    try:
+        _run_and_end(entry, attempt)
+    finally:
+        signals.run_ended.send_robust(entry.queue, entry=entry, error=attempt.error)
+
+
+def _run_and_end(entry: Entry, attempt: Attempt) -> None:
+    number = entry.attempt
     end = _end_of(entry, attempt)
     confinement.task_is_over()
     moved = _store(entry, end)
@@ -134,7 +144,8 @@ def _end_of(entry: Entry, attempt: Attempt) -> Callable[[], bool]:
     except BaseException as error:  # sys.exit, and libraries whose panics are no Exception, too
         verdict = blame.of_exception(error)
         if verdict.reason in FAILED_BY_US:
-            logger.exception("entry %s failed", entry.code)
+            attempt.error = error
+            logger.exception("entry %s failed", entry.code, extra=about(entry, event="error"))
         return partial(verdict.fail, entry)
     return partial(entry.succeed, value, attempt.files)
 
@@ -148,7 +159,7 @@ def _store(entry: Entry, end: Callable[[], bool]) -> bool:
     try:
         return until_stored(entry, end)
     except Exception as error:
-        logger.exception("entry %s: its end cannot be stored, it ends as failed", entry.code)
+        logger.exception("entry %s: its end cannot be stored, it ends as failed", entry.code, extra=about(entry))
         verdict = blame.of_exception(error)
     return until_stored(entry, partial(verdict.fail, entry))
 

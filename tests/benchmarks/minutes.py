@@ -25,7 +25,7 @@ MINUTES, HOURS = 7 * 24 * 60, 23 * 24
 EVENTS = 20  # entries that join, start and end in a round: 20 a second
 RUNS = 7
 REASONS = ("left", "closed", "lost", "unusable", "error")
-CAUSES = ("goodput", "waste_left", "waste_stopped", "waste_never_seen")
+TIMES = ("goodput", "waste_left", "waste_stopped", "waste_never_seen", "waited", "ran")
 # The rows of one line for all others, in the order of time, as a keeper writes them.
 _TABLE, _LINES = LineMinute._meta.db_table, LineMemory._meta.db_table
 _NAMES = [field.column for field in LineMinute._meta.concrete_fields if field.column]
@@ -81,7 +81,7 @@ def _busy_minute(chance: random.Random) -> Tally:
         tally.runs.note(chance.lognormvariate(4, 1))
     tally.details.update({"holds": chance.randrange(20), "returns": chance.randrange(20), "passed_over": 2})
     tally.details.update(dict.fromkeys(REASONS, 1))
-    tally.details.update({cause: chance.randrange(10**6, 10**9) for cause in CAUSES})
+    tally.details.update({name: chance.randrange(10**6, 10**9) for name in TIMES})
     return tally
 
 

@@ -34,10 +34,13 @@ def sum_of_minutes() -> Tally:
 
 
 def numbers_of(tally: Tally) -> Counter[str]:
-    """The numbers of a tally that are not 0, without samples, and its sketches by their number of durations."""
+    """The numbers of a tally that are not 0, without samples, and its sketches by their number of durations.
+
+    Starts that were undone are left out: no row knows of them.
+    """
     columns = {name: getattr(tally, name) for name in ("joined", "started", "succeeded", "failed", "gone")}
     sketches = {"waits": tally.waits.number, "runs": tally.runs.number}
-    return Counter({name: n for name, n in (columns | sketches | tally.details).items() if n})
+    return Counter({name: n for name, n in (columns | sketches | tally.details).items() if n and name != "undone"})
 
 
 def of_entries(entries: Iterable[Entry], deleted: Iterable[tuple[Entry, datetime]] = ()) -> Numbers:
@@ -59,14 +62,17 @@ def comings() -> tuple[int, int]:
 def _tell(found: Numbers, entry: Entry, deleted_at: datetime | None) -> None:
     _add(found, entry, entry.joined_at, joined=1)
     if entry.started_at:
-        _add(found, entry, entry.started_at, started=1, waits=1)
+        waited = _microseconds(max(entry.started_at - entry.joined_at, timedelta()))
+        _add(found, entry, entry.started_at, started=1, waits=1, waited=waited)
     if entry.finished_at is None:
         return
     column = {"succeeded": "succeeded", "failed": "failed"}.get(entry.status, "gone")
     numbers = {column: 1, "waste_failed": _microseconds(entry.lost_time)}
     if entry.reason:
         numbers[entry.reason] = 1
-    numbers["runs"] = int(column == "succeeded" and entry.run_time is not None)
+    if column == "succeeded" and entry.run_time is not None:
+        numbers |= {"runs": 1, "ran": _microseconds(entry.run_time)}
+    numbers["lost_attempts"] = entry.attempt - (entry.run_time is not None and entry.reason != "orphaned")
     numbers["passed_over"] = int(column == "gone" and not entry.attempt and entry.reason != "unseen")
     _add(found, entry, entry.finished_at, **numbers)
     name, at = _worth(entry, column, deleted_at)

@@ -17,6 +17,7 @@ class Poster:
 
     def __init__(self, port: int, line: str) -> None:
         self.port, self.path = port, f"/join/{line}/"
+        self.headers: dict[str, str] = {}  # of each form that is sent
         answer, page = self._ask("GET", b"", {})
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         assert token is not None, page
@@ -30,7 +31,7 @@ class Poster:
         parts.append(f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n')
         body = "".join(f"--{boundary}\r\n{part}\r\n" for part in parts).removesuffix("\r\n").encode()
         body += content + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Cookie": self.cookie}
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Cookie": self.cookie} | self.headers
         answer, text = self._ask("POST", body, headers)
         return Answer(answer.status, answer.headers["Retry-After"], text)
 

@@ -205,9 +205,9 @@ def test_the_keeper_sums_the_lines(valkey: redis.Redis) -> None:
     Keeper().round()
     assert budget.read_totals() == budget.Totals(Entry.objects.get().pk, {"probe": budget.Used(SIZE, 1)})
     metrics = staff("view").client.get("/metrics").content.decode()
-    assert f'queueing_stored_bytes{{queue="probe"}} {SIZE}.0' in metrics
-    assert 'queueing_stored_entries{queue="probe"} 1.0' in metrics
-    assert 'queueing_stored_bytes{queue="tables"} 0.0' in metrics
+    assert f'queueing_stored_bytes{{line="probe"}} {SIZE}.0' in metrics
+    assert 'queueing_stored_entries{line="probe"} 1.0' in metrics
+    assert 'queueing_stored_bytes{line="tables"} 0.0' in metrics
     room = re.search(r"^queueing_free_disk_bytes ([\d.e+]+)$", metrics, re.MULTILINE)
     assert room
     assert float(room[1]) > 0

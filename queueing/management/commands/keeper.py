@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db import close_old_connections, connection
 
+from queueing import logs
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
@@ -21,6 +22,7 @@ class Command(PlainCommand):
         parser.add_argument("--once", action="store_true", help="one round, and the counts of what it moved")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logs.act_as("keeper")
         keeper = Keeper()
         if options["once"]:
             counts = keeper.round()

@@ -109,7 +109,7 @@ def test_while_redis_is_away_the_page_is_there_and_says_so(monkeypatch: pytest.M
         raise RedisError
 
     looker = staff("view")
-    monkeypatch.setattr(board, "line_now", fail)
+    monkeypatch.setattr(stats, "line_now", fail)
     page = looker.client.get(INDEX).content.decode()
     assert "Live data unavailable since" in page
     assert cells(page)["present"] == "unknown"

@@ -15,6 +15,7 @@ from queueing.history.books import locked, minute_of
 from queueing.keeper import purge
 from queueing.models import Counted, Entry, LineMemory, LineMinute
 from queueing.states import Reason, Status
+from queueing.tally import Tally
 from tests.support import ledger
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -131,6 +132,26 @@ def test_what_the_visitor_deletes_stays_in_the_minutes(join: Join) -> None:
     later.see_end()
     count()
     assert ledger.of_minutes() == ledger.of_entries(Entry.objects.all())
+
+
+def test_a_start_that_is_undone_stays_in_the_totals_which_only_grow(join: Join) -> None:
+    """A counter that falls is one that began anew, for everybody who reads it."""
+    entry = join()
+    entry.start("w")
+    count()
+    counted = totals()
+    assert (counted.started, counted.waits.number) == (1, 1)
+    assert counting.undo_start(entry)
+    undone = totals()
+    assert (undone.started, undone.details["undone"]) == (1, 1)
+    assert (undone.waits, undone.details["waited"]) == (counted.waits, counted.details["waited"])
+    entry.start("w")
+    count()
+    assert (totals().started - totals().details["undone"], totals().waits.number) == (1, 2)
+
+
+def totals() -> Tally:
+    return LineMemory.objects.get(queue="probe").tally()
 
 
 @pytest.mark.parametrize("counted", [True, False])

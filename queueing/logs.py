@@ -1,0 +1,62 @@
+"""The fields of log lines about entries and lines, for logs that programs read (LOG_FORMAT=json).
+
+Text lines do not show them. The actor is a visitor, a member of staff, the keeper, a worker, the command line, or other
+code of the site.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+# Each move by itself, also where the text log has one line for many. See LOGGING in config/settings.py.
+each = logging.getLogger("queueing.each")
+
+VISITOR, CODE = "visitor", "code"
+_actor: ContextVar[str] = ContextVar("actor", default=CODE)
+
+
+def act_as(name: str) -> None:
+    """What happens from now on is done by that actor."""
+    _actor.set(name)
+
+
+@contextmanager
+def acting(name: str) -> Iterator[None]:
+    """What happens here is done by that actor."""
+    token = _actor.set(name)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def staff(user: Any) -> str:
+    """The actor's name of a member of staff."""
+    return f"staff {user.get_username()}"
+
+
+def actor() -> str:
+    """The name of who acts now."""
+    return _actor.get()
+
+
+def about(entry: Any, **more: Any) -> dict[str, Any]:
+    """The fields of a line about an entry."""
+    return {
+        "entry": str(entry.code),
+        "line": entry.queue,
+        "status": str(entry.status),
+        "reason": str(entry.reason),
+        "attempt": entry.attempt,
+        "worker": entry.worker_ids[-1] if entry.worker_ids else "",
+        "actor": actor(),
+        "trace_id": entry.trace_id,
+        **more,
+    }
+
+
+def about_line(queue: str, **more: Any) -> dict[str, Any]:
+    """The fields of a line about a whole line of entries."""
+    return {"line": queue, "actor": actor(), **more}

@@ -1,0 +1,57 @@
+"""The parts without which the site does not work: /readyz and /metrics tell whether each of them is there."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import connection as database
+
+from queueing import budget
+from queueing.line import levers
+from queueing.line.clients import RedisError, connection
+from queueing.line.epoch import read_epoch
+from queueing.line.signs import is_keeper_alive, takes_writes
+from queueing.line.workers import are_suspended, live_workers
+from queueing.models.trouble import DATABASE_ERRORS
+
+
+def look() -> dict[str, bool]:
+    """Whether each part is there: database, Redis, keeper, places after a flush, a worker for each line, room."""
+    checks = {
+        "database": _database,
+        "redis": _redis,
+        "keeper": is_keeper_alive,
+        "places": _places,
+        "workers": _workers,
+        "storage": budget.has_room,
+    }
+    return {name: holds(check) for name, check in checks.items()}
+
+
+def holds(check: Callable[[], bool]) -> bool:
+    """The answer of a check; False if what it asks is away."""
+    try:
+        return check()
+    except (*DATABASE_ERRORS, RedisError, OSError):
+        return False
+
+
+def _database() -> bool:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _redis() -> bool:
+    return takes_writes(connection())
+
+
+def _places() -> bool:
+    """False between a flush and the moment at which the keeper has given all rows their places back."""
+    return all(read_epoch(connection(), queue) for queue in settings.QUEUEING_TASKS)
+
+
+def _workers() -> bool:
+    """A line that staff have paused needs no worker."""
+    if are_suspended():
+        return False
+    return all(live_workers(queue) or levers.read(connection(), queue).is_paused for queue in settings.QUEUEING_TASKS)
