@@ -93,7 +93,7 @@ def test_the_board_lives_while_entries_join_are_held_run_and_fail(
     assert page.locator("[data-live-status]").inner_text() == ""
     look(page, "index")
     page.get_by_role("link", name="1", exact=True).first.press("Enter")
-    expect(page.get_by_role("heading", name="Select entry to view")).to_be_visible()
+    expect(page.get_by_role("heading", name="Entries")).to_be_visible()
 
 
 def test_a_hidden_page_asks_for_nothing_and_a_silent_server_is_told(desk: Callable[..., Page]) -> None:
@@ -164,7 +164,7 @@ def test_lines_workers_and_failures_fit_a_phone(desk: Callable[..., Page], visit
     for name in ("desk-0", "desk-1"):  # they give no further sign of life, and pictures take long
         clients.connection().set(WORKER.format(name=name), 1, ex=600)
     page = desk("view", "lines", "steer")
-    page.goto(f"{LIST}lines/")
+    page.goto("/admin/queueing/line/")
     expect(page.get_by_role("rowheader", name="probe").first).to_be_visible()
     look(page, "lines")
     page.goto(f"{LIST}workers/")

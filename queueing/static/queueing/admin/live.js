@@ -1,5 +1,5 @@
 // Parts of a page that live. `data-live` on an element is the address of a JSON with `parts`: HTML by the name in
-// `data-part`. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
+// `data-part`. What changes seldom comes only if the page does not have it: `data-have`, and `have` of each answer. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
 // alone is read aloud, and only when the data go away or come back.
 
 const EVERY = 2; // seconds; `data-every` asks less often
@@ -10,6 +10,7 @@ class Live {
   #status;
   #shown = new Map(); // the HTML of each part, as the server sent it last
   #since = ""; // the time of the last good answer
+  #address;
   #timer;
   #every;
   #isAsking = false;
@@ -17,6 +18,8 @@ class Live {
   constructor(root) {
     this.#root = root;
     this.#status = root.querySelector("[data-live-status]");
+    this.#address = new URL(root.dataset.live, location);
+    this.#keep(root.dataset.have);
     this.#every = 1000 * (root.dataset.every ?? EVERY);
     this.#since = root.dataset.at ?? new Date().toLocaleTimeString();
   }
@@ -36,7 +39,7 @@ class Live {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const answer = await fetch(this.#root.dataset.live, {
+      const answer = await fetch(this.#address, {
         headers: { Accept: "application/json" },
         redirect: "error", // to the sign-in
         signal: AbortSignal.timeout(PATIENCE),
@@ -51,7 +54,12 @@ class Live {
     }
   }
 
-  #show({ parts, away, at }) {
+  #keep(version) {
+    if (version) this.#address.searchParams.set("have", version);
+  }
+
+  #show({ parts, away, at, have }) {
+    this.#keep(have);
     const replaced = this.#replaceAll(parts);
     if (replaced) this.#replaceAll(parts); // parts inside of a new part are empty
     if (!away) this.#since = at;
