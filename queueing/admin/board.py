@@ -37,7 +37,7 @@ NOW = {
     "workers": "Workers",
 }
 GROUPS = {"Now": NOW, "Last hour": trends.HOUR, "Trend": trends.TREND}
-SHORT_GROUPS = {name: labels for name, labels in GROUPS.items() if name != "Last hour"}
+SHORT_GROUPS = {"Now": NOW, "Last hour": trends.TREND}
 STATES = {
     LineState.OPEN: "Open",
     LineState.CLOSED: "Closed",

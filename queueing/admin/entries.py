@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.formats import date_format
 
 from queueing.admin import acts, columns, export, failures, search, workers
@@ -82,6 +82,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = acts.actions()
+    view_on_site = False  # the page links to the visitor's page
     fieldsets = (
         ("Entry", {"fields": ("code", "queue", "task_path", "kwargs"), "classes": ("collapse",)}),
         ("Times", {"fields": TIMES, "classes": ("collapse",)}),
@@ -112,10 +113,6 @@ class EntryAdmin(ReadOnly, Columns, Model):
         """The filters beside the list alone. Django would answer questions about every column, by `__regex`, too."""
         field, _, kind = lookup.partition("__")
         return lookup in {"presence", "age", "ended", "attempt"} or (field in LOOKUPS and kind in KINDS)
-
-    def view_on_site(self, obj: Entry) -> str:
-        """The visitor's page."""
-        return reverse("queueing:entry", args=[obj.code])
 
     @admin.display(description="First look")
     def first_look(self, entry: Entry) -> str | None:
@@ -185,7 +182,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
         context = self.admin_site.each_context(request) | {
             "title": "Failures by error",
             "groups": failures.groups(request.GET.get("queue", "")),
-            "most": failures.MOST_FAILURES,
+            "most": f"{failures.MOST_FAILURES:,}",
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/queueing/entry/failures.html", context)

@@ -62,9 +62,9 @@ class LineAdmin(Model):
     """One row for each line of the settings. Nobody adds or deletes one. The list of them is the board."""
 
     form = LineForm
-    readonly_fields = ("queue", "emptied_at")
+    readonly_fields = ("emptied_at",)
     fieldsets = (
-        (None, {"fields": ("queue", "state", "sentence", "opens_at", "draining", "emptied_at")}),
+        (None, {"fields": ("state", "sentence", "opens_at", "draining", "emptied_at")}),
         ("Limits", {"fields": LIMITS}),
     )
 

@@ -60,8 +60,9 @@ class Live {
 
   #show({ parts, away, at, have }) {
     this.#keep(have);
-    const replaced = this.#replaceAll(parts);
-    if (replaced) this.#replaceAll(parts); // parts inside of a new part are empty
+    const focused = this.#root.contains(document.activeElement) ? document.activeElement : null;
+    if (this.#replaceAll(parts)) this.#replaceAll(parts); // parts inside of a new part are empty
+    if (focused && !focused.isConnected) this.#focusSame(focused);
     if (!away) this.#since = at;
     this.#say(away ? `Live data unavailable since ${this.#since}` : "");
   }
@@ -75,24 +76,16 @@ class Live {
       if (html === undefined || this.#shown.get(name) === html || !element.isConnected) continue;
       this.#shown.set(name, html);
       for (const inner of element.querySelectorAll("[data-part]")) this.#shown.delete(inner.dataset.part);
-      this.#replace(element, html);
+      element.innerHTML = html;
       hasInner ||= element.querySelector("[data-part]") !== null;
     }
     return hasInner;
   }
 
-  #replace(element, html) {
-    if (element.contains(document.activeElement)) this.#keepFocus(element, html);
-    else element.innerHTML = html;
-  }
-
   // The link or button that had the focus is found again by its address or id.
-  #keepFocus(element, html) {
-    const { id } = document.activeElement;
-    const address = document.activeElement.getAttribute("href");
-    element.innerHTML = html;
-    const same = [...element.querySelectorAll("a, button")].find((one) =>
-      id ? one.id === id : one.getAttribute("href") === address,
+  #focusSame(gone) {
+    const same = [...this.#root.querySelectorAll("a, button")].find((one) =>
+      gone.id ? one.id === gone.id : one.href && one.href === gone.href,
     );
     same?.focus({ preventScroll: true });
   }
