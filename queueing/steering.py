@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing.exceptions import LeverRefused, UnknownLine
+from queueing.history import marks
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
@@ -119,11 +120,12 @@ def steer(queue: str, verb: Verb, words: str, user: Any = None) -> Line:
     check_name(queue)
     takes_writes(connection())
     with transaction.atomic():
-        line = lock(queue)
+        line, user = lock(queue), user or stand_in(COMMAND_LINE)
         changes = verb(line)
         check(line.state, changes)
         Line.objects.filter(pk=line.pk).update(**complete(line.state, changes))
-        note(line, stand_in(COMMAND_LINE) if user is None else user, words)
+        mark(line, changes, user)
+        note(line, user, words)
     publish(queue)
     return Line.of(queue)
 
@@ -144,6 +146,11 @@ def note(line: Line, user: Any, words: str) -> None:
     LogEntry.objects.log_actions(user.pk, [line], CHANGE, words, single_object=True)
     fields = about_line(line.queue, event="steer", words=words) | {"actor": staff(user)}
     logger.info("line %s: %s (by %r)", line.queue, words, user.get_username(), extra=fields)
+
+
+def mark(line: Line, changes: Changes, user: Any) -> None:
+    """A mark in the charts, if the state is another one; the line is as it was before these changes."""
+    marks.note_state(line.queue, line.state, changes.get("state", line.state), user.get_username())
 
 
 def publish(queue: str) -> None:
@@ -185,8 +192,10 @@ def open_due(queue: str) -> bool:
     """Open a closed line whose time has come. False: somebody else was first."""
     with transaction.atomic():
         line = lock(queue)
-        is_due = bool(Line.objects.due().filter(pk=line.pk).update(**complete(line.state, open_(line))))
+        changes = open_(line)
+        is_due = bool(Line.objects.due().filter(pk=line.pk).update(**complete(line.state, changes)))
         if is_due:
+            mark(line, changes, stand_in(KEEPER))
             note(line, stand_in(KEEPER), "Opened, as it was to be by this time.")
     return is_due
 

@@ -1,12 +1,47 @@
 """Parts that the pages of the admin share."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.html import conditional_escape, format_html
 
 NOTHING = "–"  # noqa: RUF001  # a cell without a value
+
+
+class Cell(NamedTuple):
+    """One value of a row in a table that lives."""
+
+    name: str
+    label: str
+    text: str  # HTML, if it is marked as safe
+    url: str = ""  # the list of what a number counts
+
+
+class Row(NamedTuple):
+    """A row of a table that lives. Its first cell is its head."""
+
+    key: str
+    cells: list[Cell]
+    values: Any = None  # for what is not in the cells
+
+
+def live_rows(part: str, rows: Sequence[Row], **context: Any) -> dict[str, str]:
+    """The parts of a table for `live.js`: the rows without their cells, and each cell by itself.
+
+    While the rows are the same, their links and buttons stay where they are.
+    """
+    parts = {f"{row.key}:{cell.name}": str(conditional_escape(cell.text)) for row in rows for cell in row.cells}
+    skeleton = render_to_string("admin/queueing/rows.html", context | {"rows": rows, "is_skeleton": True})
+    return parts | {part: skeleton}
+
+
+def two_lines(first: Any, second: Any) -> str:
+    """A text with a smaller one below it."""
+    return format_html("{}<small>{}</small>", first, second) if second else conditional_escape(first)
 
 
 class ReadOnly:

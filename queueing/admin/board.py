@@ -1,25 +1,31 @@
-"""The board: the lines as they are now, for the start page of the admin and the page of the lines.
+"""The board: the lines as they are now and in the last hour, for the start page of the admin and the page of the lines.
 
-Page and refresh have the same cells, with the numbers of `stats.live_lines`.
+The page of the lines has all groups of columns, the start page those without the counts of the last hour. Page and
+refresh have the same cells. The numbers of now are those of `stats.live_lines`; those of the last hour are made once a
+minute.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString
 
 from queueing import eta, stats
-from queueing.admin.base import clock, duration
+from queueing.admin import trends
+from queueing.admin.base import Cell, Row, clock, duration, two_lines
 from queueing.line.clients import RedisError
+from queueing.models import Line
 from queueing.roles import LOOK
 from queueing.states import LineState
 from queueing.stats import LineLive
 from queueing.web.visitor import may, may_see_lines
 
-LABELS = {
+NOW = {
+    "state": "State",
     "present": "Present",
     "held": "Held",
     "running": "Running",
@@ -27,107 +33,143 @@ LABELS = {
     "wait": "Expected wait",
     "workers": "Workers",
 }
+GROUPS = {"Now": NOW, "Last hour": trends.HOUR, "Trend": trends.TREND}
+SHORT_GROUPS = {"Now": NOW, "Last hour": trends.TREND}
+STATES = {
+    LineState.OPEN: "Open",
+    LineState.CLOSED: "Closed",
+    LineState.PAUSED: "Paused",
+    LineState.STOPPED: "Stopped",
+}
+UNKNOWN = "unknown"
 
 
-class Cell(NamedTuple):
-    """One value of a row."""
-
-    name: str
-    label: str
-    text: str
-    url: str = ""  # the list of what a number counts
-
-
-class Row(NamedTuple):
-    """One line, or all of them."""
-
-    queue: str
-    cells: list[Cell]
-
-
-def rows(*, with_links: bool = True) -> list[Row]:
-    """The lines, and their sum if there are several. Raises RedisError. Links cost a fifth of the board."""
-    lines = stats.live_lines()
-    found = []
-    for line in lines:
-        texts = {
+def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The texts of these lines as they are now, and of their sum if there are several. Raises RedisError."""
+    lines = stats.live_lines(list(queues))
+    found = {
+        line.queue: {
+            "state": _state(line),
             "present": str(line.present),
             "held": str(line.held),
             "running": str(line.running),
             "oldest": duration(line.oldest_wait),
             "wait": _wait(line),
-            "workers": _desks(line.busy, line.idle, state=line.state),
+            "workers": _desks(line.busy, line.idle),
         }
-        cells = [
-            Cell(name, label, texts[name], _url(line.queue, name) if with_links else "")
-            for name, label in LABELS.items()
-        ]
-        found.append(Row(line.queue, cells))
-    return [*found, _sum(lines)] if len(found) > 1 else found
+        for line in lines
+    }
+    return found | ({trends.ALL: _sum(lines)} if len(lines) > 1 and trends.ALL not in found else {})
 
 
-def parts(found: Iterable[Row]) -> dict[str, str]:
+def parts(found: dict[str, dict[str, str]]) -> dict[str, str]:
     """The HTML of each cell, by the name of its part."""
-    return {f"{row.queue}:{cell.name}": escape(cell.text) for row in found for cell in row.cells}
+    return {
+        f"{queue}:{name}": conditional_escape(text) for queue, texts in found.items() for name, text in texts.items()
+    }
 
 
-def context(user: Any) -> dict[str, Any]:
+def context(user: Any, *, is_full: bool = False) -> dict[str, Any]:
     """The context of the board."""
     if not may_see_lines(user):
         return {}
     try:
-        found, away = rows(), False
+        found, away = now_of(settings.QUEUEING_TASKS), False
     except RedisError:
-        found, away = [Row(queue, _unknown()) for queue in settings.QUEUEING_TASKS], True
+        found, away = {queue: dict.fromkeys(NOW, UNKNOWN) for queue in settings.QUEUEING_TASKS}, True
+    hour = trends.latest()
+    groups = GROUPS if is_full else SHORT_GROUPS
     return {
-        "rows": found,
+        "rows": _rows(found, hour, groups, may_look=may(user, LOOK)),
         "away": away,
         "at": clock(),
-        "labels": list(LABELS.values()),
-        "may_look": may(user, LOOK),
+        "have": hour.version,
+        "groups": groups,
+        "is_full": is_full,
         "is_allowed": True,
     }
 
 
-def as_json() -> dict[str, Any]:
-    """The board's refresh. While Redis is away, the page keeps what it shows and says since when that is old."""
+def as_json(have: str = "", *, is_full: bool = False) -> dict[str, Any]:
+    """The board's refresh. While Redis is away, the page keeps what it shows and says since when that is old.
+
+    The cells of the last hour come only if the page does not have them: `have` is the version that it has.
+    """
     try:
-        return {"parts": parts(rows(with_links=False)), "away": False, "at": clock()}
+        found = parts(now_of(settings.QUEUEING_TASKS))
     except RedisError:
         return {"parts": {}, "away": True, "at": clock()}
+    hour = trends.latest()
+    if hour.version != have:
+        names = trends.HOUR | trends.TREND if is_full else trends.TREND
+        found |= parts({queue: {name: cells[name] for name in names} for queue, cells in hour.cells.items()})
+    return {"parts": found, "away": False, "at": clock(), "have": hour.version}
+
+
+def urls(queue: str, *, may_look: bool) -> dict[str, str]:
+    """The addresses of what the numbers of a line count now."""
+    page = reverse("line", args=[queue])
+    found = {
+        "oldest": f"{page}#line",
+        "wait": f"{page}#waits",
+        "workers": f"{reverse('admin:queueing_workers')}?{urlencode({'queue': queue})}",
+    }
+    if may_look:
+        entries = reverse("admin:queueing_entry_changelist")
+        lists = {
+            "present": {"presence": "line"},
+            "held": {"presence": "held"},
+            "running": {"status__exact": "running"},
+        }
+        found |= {name: f"{entries}?{urlencode({'queue': queue} | query)}" for name, query in lists.items()}
+    return found
+
+
+def _rows(
+    found: dict[str, dict[str, str]], hour: trends.Latest, groups: dict[str, dict[str, str]], *, may_look: bool
+) -> list[Row]:
+    levers = dict(Line.objects.filter(queue__in=found).values_list("queue", "pk"))
+    made = []
+    for queue, texts in found.items():
+        links: dict[str, str] = {}
+        if queue in settings.QUEUEING_TASKS:
+            links = urls(queue, may_look=may_look) | trends.urls(queue, may_look=may_look)
+            if queue in levers:
+                links["state"] = reverse("admin:queueing_line_change", args=[levers[queue]])
+        values = texts | hour.cells.get(queue, {})
+        cells = [
+            Cell(name, label if group is NOW else f"{label} (1 h)", values[name], links.get(name, ""))
+            for group in groups.values()
+            for name, label in group.items()
+        ]
+        made.append(Row(queue, cells))
+    return made
+
+
+def _state(line: LineLive) -> SafeString:
+    """The state in one word; what is not usual has a colour, too."""
+    text = STATES[line.state]
+    if line.suspended and not line.levers.is_paused:
+        text += ", all workers"
+    if line.levers.draining:
+        text += ", draining"
+    return format_html('<span class="state {}">{}</span>', line.state.value, text)
 
 
 def _wait(line: LineLive) -> str:
     if not line.has_epoch:
-        return "Places are coming back"
-    return eta.sentence(line.wait) or "unknown"
+        return "places are coming back"
+    return eta.sentence(line.wait) or UNKNOWN
 
 
-def _desks(busy: int, idle: int, *, state: LineState) -> str:
-    told = f"{busy} busy, {idle} idle" if busy or idle else "none"
-    return told if state == LineState.OPEN else f"{told}, {state.value}"
+def _desks(busy: int, idle: int) -> str:
+    return two_lines(f"{busy} busy", f"{idle} idle") if busy or idle else "none"
 
 
-def _url(queue: str, name: str) -> str:
-    if name == "workers":
-        return reverse("admin:queueing_workers")
-    query = {
-        "present": {"queue": queue, "presence": "line"},
-        "held": {"queue": queue, "presence": "held"},
-        "running": {"queue": queue, "status__exact": "running"},
-        "oldest": {"queue": queue, "status__exact": "waiting"},
-    }.get(name)
-    return f"{reverse('admin:queueing_entry_changelist')}?{urlencode(query)}" if query else ""
-
-
-def _sum(lines: list[LineLive]) -> Row:
+def _sum(lines: list[LineLive]) -> dict[str, str]:
     sums = {
         "present": sum(line.present for line in lines),
         "held": sum(line.held for line in lines),
         "running": sum(line.running for line in lines),
     }
-    return Row("all", [Cell(name, label, str(sums.get(name, ""))) for name, label in LABELS.items()])
-
-
-def _unknown() -> list[Cell]:
-    return [Cell(name, label, "unknown") for name, label in LABELS.items()]
+    return {name: str(sums.get(name, "")) for name in NOW}

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from queueing.admin.base import NOTHING, duration
+from queueing.admin.base import NOTHING, duration, two_lines
 from queueing.line.clients import RedisError
 from queueing.line.standings import Listed, Stand, Where, stands
 from queueing.models import Entry
@@ -82,43 +82,28 @@ def who(entry: Entry) -> str:
 
 
 class Columns:
-    """The columns, for a ModelAdmin."""
-
-    @admin.display(description="Code")
-    def short_code(self, entry: Entry) -> str:
-        return entry.code.hex[:8]
+    """The columns, for a ModelAdmin. Each has a second line, so that the list fits beside its filters."""
 
     @admin.display(description="File")
     def file_name(self, entry: Entry) -> str:
-        return entry.input_name or NOTHING
+        return two_lines(entry.input_name or NOTHING, entry.code.hex[:8])
 
-    @admin.display(description="Line")
+    @admin.display(description="Status and presence")
+    def state(self, entry: Entry) -> str:
+        return two_lines(state(entry), presence(entry) if entry.is_live else "")
+
+    @admin.display(description="Waited, ran")
+    def times(self, entry: Entry) -> str:
+        until = entry.started_at or entry.finished_at or timezone.now()
+        waited = duration(until - entry.joined_at)
+        if entry.status == Status.RUNNING and entry.last_attempted_at:
+            return two_lines(waited, f"runs for {duration(timezone.now() - entry.last_attempted_at)}")
+        return two_lines(waited, f"ran {duration(entry.run_time)}" if entry.run_time is not None else "")
+
+    @admin.display(description="Line, worker")
     def line(self, entry: Entry) -> str:
-        return entry.queue
-
-    @admin.display(description="Status")
-    def state(self, entry: Entry) -> SafeString | str:
-        return state(entry)
-
-    @admin.display(description="Presence")
-    def presence(self, entry: Entry) -> str:
-        return presence(entry)
+        return two_lines(entry.queue, entry.worker_ids[-1][:12] if entry.worker_ids else "")
 
     @admin.display(description="Visitor")
     def who(self, entry: Entry) -> str:
         return who(entry)
-
-    @admin.display(description="Waited")
-    def waited(self, entry: Entry) -> str:
-        until = entry.started_at or entry.finished_at or timezone.now()
-        return duration(until - entry.joined_at)
-
-    @admin.display(description="Ran")
-    def ran(self, entry: Entry) -> str:
-        if entry.status == Status.RUNNING and entry.last_attempted_at:
-            return duration(timezone.now() - entry.last_attempted_at)
-        return duration(entry.run_time)
-
-    @admin.display(description="Worker")
-    def worker(self, entry: Entry) -> str:
-        return entry.worker_ids[-1][:12] if entry.worker_ids else NOTHING

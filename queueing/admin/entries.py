@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.formats import date_format
 
-from queueing.admin import acts, columns, export, failures, lines, search, workers
+from queueing.admin import acts, columns, export, failures, search, workers
 from queueing.admin.base import ReadOnly, clock
 from queueing.admin.columns import Columns, add_stands
-from queueing.admin.filters import AgeFilter, AttemptFilter, LineFilter, PresenceFilter
+from queueing.admin.filters import AgeFilter, AttemptFilter, EndedFilter, LineFilter, PresenceFilter
 from queueing.admin.listing import Found, newest
 from queueing.admin.timeline import moments
 from queueing.models import Entry
@@ -30,7 +30,7 @@ TIMES = (
 )
 # The columns by which an address may filter the list beside its own filters, and how.
 LOOKUPS = {"queue", "status", "reason", "joined_at", "error_class", "message"}
-KINDS = {"", "exact", "isnull", "gte", "lt"}
+KINDS = {"", "exact", "in", "isnull", "gte", "lt"}
 BELOW = "below"  # in an address: the list goes on with the entries of smaller ids
 
 # Generic for the type checker only.
@@ -71,8 +71,8 @@ class Newest(ChangeList):
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnly, Columns, Model):
-    list_display = (*("short_code", "state", "file_name", "presence", "waited", "ran", "line", "who", "worker"),)
-    list_filter = (LineFilter, "status", "reason", PresenceFilter, AgeFilter, AttemptFilter)
+    list_display = ("file_name", "state", "times", "line", "who")
+    list_filter = (LineFilter, "status", "reason", PresenceFilter, AgeFilter, EndedFilter, AttemptFilter)
     list_select_related = ("user",)
     sortable_by = ()
     search_fields = ("code",)
@@ -82,6 +82,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = acts.actions()
+    view_on_site = False  # the page links to the visitor's page
     fieldsets = (
         ("Entry", {"fields": ("code", "queue", "task_path", "kwargs"), "classes": ("collapse",)}),
         ("Times", {"fields": TIMES, "classes": ("collapse",)}),
@@ -111,11 +112,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """The filters beside the list alone. Django would answer questions about every column, by `__regex`, too."""
         field, _, kind = lookup.partition("__")
-        return lookup in {"presence", "age", "attempt"} or (field in LOOKUPS and kind in KINDS)
-
-    def view_on_site(self, obj: Entry) -> str:
-        """The visitor's page."""
-        return reverse("queueing:entry", args=[obj.code])
+        return lookup in {"presence", "age", "ended", "attempt"} or (field in LOOKUPS and kind in KINDS)
 
     @admin.display(description="First look")
     def first_look(self, entry: Entry) -> str | None:
@@ -136,9 +133,6 @@ class EntryAdmin(ReadOnly, Columns, Model):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("lines/", view(lambda request: lines.page(request, self.admin_site)), name="queueing_lines"),
-            path("lines/now.json", view(lines.now), name="queueing_lines_now"),
-            path("lines/board.json", view(lines.board_now), name="queueing_board"),
             path("workers/", view(lambda request: workers.page(request, self.admin_site)), name="queueing_workers"),
             path("workers/now.json", view(workers.now), name="queueing_workers_now"),
             path("failures/", view(self.failures_view), name="queueing_failures"),
@@ -151,7 +145,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
         """The list. Who looks at it is logged."""
         if self.has_view_permission(request):
             audit.staff_looks(request.user, address_of_request(request), "admin")
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, {"title": "Entries"} | (extra_context or {}))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Entry | None:
         """The entry of a page. Who looks at it is logged."""
@@ -188,7 +182,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
         context = self.admin_site.each_context(request) | {
             "title": "Failures by error",
             "groups": failures.groups(request.GET.get("queue", "")),
-            "most": failures.MOST_FAILURES,
+            "most": f"{failures.MOST_FAILURES:,}",
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/queueing/entry/failures.html", context)

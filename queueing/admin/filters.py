@@ -78,6 +78,20 @@ class AgeFilter(admin.SimpleListFilter):
         return queryset
 
 
+class EndedFilter(admin.SimpleListFilter):
+    """By the time since the end. Ended entries are kept for RESULT_TTL."""
+
+    title, parameter_name = "end", "ended"
+    TIMES = {"10m": timedelta(minutes=10), "1h": timedelta(hours=1)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("10m", "In the last 10 minutes"), ("1h", "In the last hour")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        time = self.TIMES.get(self.value() or "")
+        return queryset.filter(finished_at__gte=timezone.now() - time) if time else queryset
+
+
 class AttemptFilter(admin.SimpleListFilter):
     title, parameter_name = "attempt", "attempt"
 

@@ -2,20 +2,20 @@
 
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import format_html
 
-from queueing.admin.base import NOTHING, clock, duration
+from queueing.admin.base import NOTHING, Cell, Row, clock, duration, live_rows, two_lines
 from queueing.line import commands
 from queueing.line.clients import RedisError
-from queueing.line.desks import Desk, desks, first_present
+from queueing.line.desks import Desk, Next, desks, next_of
 from queueing.line.workers import are_suspended
 from queueing.models import Entry
 from queueing.states import Status
@@ -29,72 +29,100 @@ COMMANDS = {
     "resume": (commands.RESUME, "Told to go on"),
     "stop": (commands.STOP, "Told to stop"),
 }
+NONE = "No worker is there."
 MOST = 500  # running entries that are read
 
 
-class Row(NamedTuple):
-    """A worker with what it does."""
-
-    desk: Desk
-    word: str
-    entry: Entry | None  # that it works on
-    ran: float | None  # seconds
-    started: int
-    done: int
-    failed: int
-    next: str
-
-    def cells(self) -> dict[str, str]:
-        """The HTML of each cell but the first and the last one, by its name."""
-        entry, progress = self.entry, self.entry.progress if self.entry else None
-        link: str = NOTHING
-        if entry is not None:
-            address = reverse("admin:queueing_entry_change", args=[entry.pk])
-            name = (entry.input_name or entry.code.hex)[:30]
-            link = format_html('{}: <a href="{}">{}</a>', entry.queue, address, name)
-        texts = {
-            "host": f"{self.desk.host} {self.desk.pid}",
-            "lines": ", ".join(self.desk.lines),
-            "state": self.word,
-            "entry": link,
-            "since": NOTHING if self.ran is None else duration(self.ran),
-            "progress": NOTHING if progress is None else f"{progress:.0%}",
-            "life": f"{self.desk.seconds:.0f} s ago",
-            "started": str(self.started),
-            "done": str(self.done),
-            "failed": str(self.failed),
-            "next": self.next[:60],
-        }
-        return {name: conditional_escape(text) for name, text in texts.items()}
+COLUMNS = {
+    "worker": "Worker",
+    "lines": "Lines",
+    "state": "State",
+    "entry": "Works on",
+    "runs": "Runs",
+    "life": "Sign of life",
+    "next": "Next",
+}
+# On the page of one line, beside the line itself.
+FEW = {name: COLUMNS[name] for name in ("worker", "state", "entry", "life")}
 
 
-def rows() -> list[Row]:
-    """The live workers. Raises RedisError."""
-    found = desks()
-    running = {entry.worker_ids[-1]: entry for entry in _running() if entry.worker_ids}
-    suspended, first = are_suspended(), first_present({queue for desk in found for queue in desk.lines if queue})
-    codes = Entry.objects.of_jobs(first.values())
-    names = {code.hex: name or code.hex[:8] for code, name in codes.values_list("code", "input_name")}
-    return [_row(desk, running.get(desk.name), first, names, suspended=suspended) for desk in found]
+class At(NamedTuple):
+    """A moment of all workers."""
+
+    running: dict[str, Entry]  # by worker
+    next: dict[str, Next]  # by line
+    names: dict[str, str]  # of the files of these entries, by job id
+    suspended: bool
 
 
-def _row(desk: Desk, entry: Entry | None, first: dict[str, str], names: dict[str, str], *, suspended: bool) -> Row:
-    ran = (timezone.now() - entry.last_attempted_at).total_seconds() if entry and entry.last_attempted_at else None
+def rows(queue: str = "", columns: dict[str, str] = COLUMNS) -> list[Row]:
+    """The live workers; with a queue, those that serve it. Raises RedisError."""
+    found = [desk for desk in desks() if not queue or queue in desk.lines]
+    following = next_of({name for desk in found for name in desk.lines if name})
+    codes = Entry.objects.of_jobs(one.job_id for one in following.values())
+    at = At(
+        running={entry.worker_ids[-1]: entry for entry in _running() if entry.worker_ids},
+        next=following,
+        names={code.hex: name or code.hex[:8] for code, name in codes.values_list("code", "input_name")},
+        suspended=are_suspended(),
+    )
+    return [_row(desk, at, columns) for desk in found]
+
+
+def _row(desk: Desk, at: At, columns: dict[str, str]) -> Row:
+    entry = at.running.get(desk.name)
     done, failed = desk.ends.get(Status.SUCCEEDED, 0), desk.ends.get(Status.FAILED, 0)
     started = sum(desk.ends.values()) + (entry is not None)
+    texts = {
+        "worker": two_lines(desk.name[:14], f"{desk.host} {desk.pid}"),
+        "lines": ", ".join(desk.lines),
+        "state": _state(desk, suspended=at.suspended, is_busy=entry is not None),
+        "entry": _work(entry),
+        "runs": two_lines(f"{started} started", f"{done} done, {failed} failed"),
+        "life": f"{desk.seconds:.0f} s ago",
+        "next": _next(desk, at),
+    }
+    return Row(desk.name, [Cell(name, label, texts[name]) for name, label in columns.items()], desk)
+
+
+def _state(desk: Desk, *, suspended: bool, is_busy: bool) -> str:
     if desk.is_stopping:
-        word, following = "Stopping", "Nothing: it ends"
+        word = "Stopping"
     elif desk.is_quiet:
-        word, following = "Quiet", "Nothing: it is quiet"
+        word = "Quiet"
     elif suspended:
-        word, following = "Paused", "Nothing: all workers are paused"
+        word = "Paused"
     else:
-        word = desk.state.capitalize()
-        queue = next((queue for queue in desk.lines if queue in first), "")
-        following = f"{queue}: {names.get(first[queue], first[queue][:8])}" if queue else "Nobody is there"
-    if entry is not None and word != "Busy":
-        word = f"{word}, at work" if word in {"Stopping", "Quiet", "Paused"} else "Busy"
-    return Row(desk, word, entry, ran, started, done, failed, following)
+        return "Busy" if is_busy else desk.state.capitalize() or NOTHING
+    return f"{word}, at work" if is_busy else word
+
+
+def _work(entry: Entry | None) -> str:
+    """The entry that a worker works on, how far it is, and for how long it has run."""
+    if entry is None:
+        return NOTHING
+    address = reverse("admin:queueing_entry_change", args=[entry.pk])
+    name = (entry.input_name or entry.code.hex)[:30]
+    progress = [] if entry.progress is None else [f"{entry.progress:.0%}"]
+    ran = [duration(timezone.now() - entry.last_attempted_at)] if entry.last_attempted_at else []
+    link = format_html('{}: <a href="{}">{}</a>', entry.queue, address, name)
+    return two_lines(link, ", ".join(["running", *ran, *progress]))
+
+
+def _next(desk: Desk, at: At) -> str:
+    """The entry that the worker would take if it were free."""
+    if desk.is_stopping:
+        return "Nothing: it ends"
+    if desk.is_quiet:
+        return "Nothing: it is quiet"
+    if at.suspended:
+        return "Nothing: all workers are paused"
+    lines = {queue: at.next[queue] for queue in desk.lines if queue in at.next}
+    for queue, following in lines.items():
+        if following.job_id:
+            return f"{queue}: {at.names.get(following.job_id, following.job_id[:8])}"[:60]
+    hindrances = [f"{queue}: {following.hindrance}" for queue, following in lines.items() if following.hindrance]
+    return f"Nothing. {'; '.join(hindrances)}" if hindrances else "Nobody is there"
 
 
 def _running() -> list[Entry]:
@@ -119,20 +147,22 @@ def now(request: HttpRequest) -> HttpResponse:
     context = _context(request)
     if context["away"]:
         return JsonResponse({"parts": {}, "away": True, "at": clock()})
-    # The rows without their cells: while the workers are the same, their buttons stay where they are.
-    html = render_to_string("admin/queueing/workers.html#rows", context | {"is_skeleton": True}, request)
-    parts = {f"{row.desk.name}:{name}": cell for row in context["rows"] for name, cell in row.cells().items()}
-    return JsonResponse({"parts": {"rows": html} | parts, "away": False, "at": clock()})
+    return JsonResponse({"parts": live_rows("rows", context.pop("rows"), **context), "away": False, "at": clock()})
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
+    queue = request.GET.get("queue", "")
+    queue = queue if queue in settings.QUEUEING_TASKS else ""
     try:
-        found, away = rows(), False
+        found, away = rows(queue), False
     except RedisError:
         found, away = [], True
     return {
         "title": "Workers",
         "rows": found,
+        "columns": COLUMNS,
+        "none": "Unknown" if away else NONE,
+        "queue": queue,
         "away": away,
         "may_steer": may_steer(request.user),
         "opts": Entry._meta,

@@ -2,6 +2,7 @@
 
 books.py     the minutes of some lines, locked, so that every event is added to them once
 counting.py  entries into the minutes: joins, starts, ends, goodput and waste; and the deletion of counted entries
+marks.py     events that explain the numbers: deploys, pauses, closures, flushes
 rolling.py   old minutes become hours, and old hours go
 reading.py   spans of a line for charts and tables, and the runs of this hour of other days
 

@@ -10,11 +10,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from queueing.conf import conf
-from queueing.history.books import hour_of, minute_of
+from queueing.history.books import hour_of
 from queueing.models import LineMemory, LineMinute
 from queueing.models.memory import HOUR, MINUTE
 from queueing.sketch import Sketch
-from queueing.tally import COLUMNS, Tally, total, unpacked
+from queueing.tally import COLUMNS, Tally, details_of, total, unpacked
 
 WEEKS = 4  # weeks whose same hour is looked at
 ENOUGH = 10  # runs from which an hour is known
@@ -59,32 +59,41 @@ def totals() -> dict[str, Tally]:
     return {memory.queue: memory.tally() for memory in LineMemory.objects.order_by("queue")}
 
 
+class Hour(NamedTuple):
+    """An hour of a line, or of several."""
+
+    tally: Tally  # without durations
+    present: list[int | None]  # at the end of each minute, oldest first; None: not known
+
+
 class Trend(NamedTuple):
-    """The last minutes of a line, oldest first, without the one that goes on."""
+    """The last hour of a line, and the hour before."""
 
-    joined: list[int]
-    served: list[int]
-    present: list[int | None]  # None: not known
+    last: Hour
+    before: Hour
 
 
-def trends(minutes: int = 60, now: datetime | None = None) -> dict[str, Trend]:
-    """The last minutes of all lines in two queries; only columns are read, so 50 lines take some milliseconds."""
-    end = minute_of(now or timezone.now())
-    found = {queue: Trend([0] * minutes, [0] * minutes, [None] * minutes) for queue in settings.QUEUEING_TASKS}
-    rows = LineMinute.objects.filter(at__gte=end - minutes * MINUTE, at__lt=end, line__queue__in=found, span=1)
-    columns = rows.values_list("line__queue", "at", "joined", "succeeded", "present", "samples")
-    opened = LineMemory.objects.filter(open_at__gte=end - minutes * MINUTE, open_at__lt=end, queue__in=found)
-    still_open = [
-        (memory.queue, memory.open_at, tally.joined, tally.succeeded, tally.present, tally.samples)
-        for memory in opened
-        if memory.open_at and (tally := memory.open_tally())
-    ]
-    for queue, at, joined, served, present, samples in [*still_open, *columns]:  # a row is later, if it has both
-        place = minutes - (end - at) // MINUTE
-        trend = found[queue]
-        trend.joined[place], trend.served[place] = joined, served
-        trend.present[place] = present if samples else None
+def trends(end: datetime) -> dict[str, Trend]:
+    """The two hours of each line before this minute, in two queries. Of 50 lines they take a tenth of a second."""
+    first = end - 2 * HOUR
+    found = {queue: Trend(_empty_hour(), _empty_hour()) for queue in settings.QUEUEING_TASKS}
+    # The open minutes come first: one that goes into a row meanwhile is read twice, and the row counts.
+    opened = LineMemory.objects.filter(open_at__gte=first, open_at__lt=end, queue__in=found)
+    read = {(memory.queue, memory.open_at): memory.open_tally() for memory in opened}
+    rows = LineMinute.objects.filter(at__gte=first, at__lt=end, line__queue__in=found, span=1)
+    for queue, at, packed, *columns in rows.values_list("line__queue", "at", "packed", *COLUMNS):
+        read[queue, at] = Tally(**dict(zip(COLUMNS, columns, strict=True)), details=details_of(bytes(packed)))
+    for (queue, at), tally in read.items():
+        assert at is not None  # by the filter
+        hour, place = divmod((at - first) // MINUTE, 60)
+        kept = found[queue].last if hour else found[queue].before
+        kept.tally.add(tally)
+        kept.present[place] = tally.present if tally.samples else None
     return found
+
+
+def _empty_hour() -> Hour:
+    return Hour(Tally(), [None] * 60)
 
 
 class Habits:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from queueing.conf import conf
+from queueing.history import marks
 from queueing.history.books import Books, hour_of, locked, write_rows
 from queueing.models import LineMemory, LineMinute
 from queueing.tally import Tally
@@ -25,6 +26,7 @@ def roll_up(until: float) -> bool:
     due = LineMemory.objects.exclude(rolled_up_to__gte=to).order_by("queue")
     for queue in due.values_list("queue", flat=True):
         LineMinute.objects.filter(line__queue=queue, at__lt=oldest).delete()
+        marks.forget(queue, oldest)
         while not _roll_up_line(queue, to):
             if time.monotonic() >= until:
                 return False

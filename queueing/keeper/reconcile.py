@@ -11,6 +11,7 @@ import redis
 from django.db.models import BigIntegerField, Max
 from django.db.models.functions import Coalesce
 
+from queueing.history import marks
 from queueing.keeper.steering import count_running
 from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
@@ -90,6 +91,7 @@ class Reconciler:
         restored = self._compare(line)
         if epoch.begin_epoch(self.client, line.name, self._server):
             del self._restoring_since[line.name]
+            marks.note_flush(line.name, restored)
         return restored
 
     def _compare(self, line: Line) -> int:

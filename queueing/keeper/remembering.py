@@ -4,12 +4,15 @@ import math
 import time
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
+from queueing.history import marks
 from queueing.history.books import minute_of
 from queueing.history.counting import count
 from queueing.history.rolling import roll_up
 from queueing.history.sampling import sample
+from queueing.line.workers import are_suspended
 from queueing.models.memory import MINUTE
 
 # Rounds from one look for something to count to the next. A look that finds something costs a few milliseconds, however
@@ -29,6 +32,8 @@ class Rememberer:
         self._rounds = -1
         self._rolled_at = -math.inf
         self._sampled: datetime | None = None
+        self._is_version_noted = False
+        self._was_suspended: bool | None = None
 
     def count(self) -> int:
         """Count entries into their minutes, in every tenth round; returns how many. A backlog takes many rounds."""
@@ -50,6 +55,18 @@ class Rememberer:
         sampled = sample(ended) if (now - minute_of(now)).total_seconds() <= LATEST_SAMPLE else 0
         self._sampled = ended
         return sampled
+
+    def mark(self) -> int:
+        """Note a new version of the site once, and each change of RQ's word to all workers. Raises RedisError."""
+        marked, queues = 0, list(settings.QUEUEING_TASKS)
+        if not self._is_version_noted:
+            marked += marks.note_version(queues, marks.version())
+            self._is_version_noted = True
+        suspended = are_suspended()
+        if suspended != self._was_suspended:
+            marked += marks.note_suspension(queues, suspended=suspended)
+            self._was_suspended = suspended
+        return marked
 
     def roll_up(self) -> int:
         """Roll up old minutes, if it is time to."""

@@ -77,6 +77,7 @@ class Keeper:
         self._publish_facts()
         _guarded(self._publish_totals)
         _guarded(self.rememberer.sample)
+        _guarded(self.rememberer.mark)
         _guarded(self.rememberer.roll_up)
         signs.note_round(self.client)
         return counts

@@ -1,11 +1,13 @@
 """All that workers tell about themselves, for staff."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from rq import worker_registration
 
+from queueing.line import levers
 from queueing.line.clients import connection
 from queueing.line.keys import RUNS, WORKER, line_keys, presence_key
+from queueing.line.levers import Levers
 from queueing.line.scripts import as_text
 from queueing.line.workers import WORKER_TTL
 
@@ -52,19 +54,51 @@ def desks() -> list[Desk]:
     return found
 
 
-def first_present(queues: set[str]) -> dict[str, str]:
-    """The job id that each of these lines would hand out now. Raises RedisError."""
+class Next(NamedTuple):
+    """The entry that a line would hand out now, or the reason for which it hands out none."""
+
+    job_id: str
+    hindrance: str = ""
+
+
+def next_of(queues: set[str]) -> dict[str, Next]:
+    """The next entry of each of these lines, as the claim script would find it. Raises RedisError."""
     client, names = connection(), sorted(queues)
     with client.pipeline(transaction=False) as pipe:
+        pipe.time()
         for queue in names:
-            pipe.zrange(line_keys(queue).line, 0, HEAD - 1)
-        heads = [[as_text(job_id) for job_id in ids] for ids in pipe.execute()]
-    first = {}
-    for queue, ids in zip(names, heads, strict=True):
-        present = client.mget([presence_key(job_id) for job_id in ids]) if ids else []
-        if job_id := next((job_id for job_id, since in zip(ids, present, strict=True) if since), None):
-            first[queue] = job_id
-    return first
+            keys = line_keys(queue)
+            pipe.zrange(keys.line, 0, HEAD - 1)
+            pipe.mget(keys.levers, keys.epoch)
+            pipe.zrange(keys.running, 0, -1)
+            pipe.hvals(keys.claims)
+            pipe.zrange(keys.starts, 0, -1, withscores=True)
+        (seconds, _), *replies = pipe.execute()
+    found = {}
+    for index, queue in enumerate(names):
+        ids, (copy, epoch), running, claims, starts = replies[5 * index : 5 * index + 5]
+        at_work = set(running) | {claim.partition(b":")[0] for claim in claims}
+        started = sum(seconds - ms / 1000 < 60 for _, ms in starts)
+        hindrance = _hindrance(levers.parse(copy), bool(epoch), len(at_work), started)
+        found[queue] = Next("", hindrance) if hindrance else Next(_first_present([as_text(job_id) for job_id in ids]))
+    return found
+
+
+def _hindrance(said: Levers | None, has_epoch: bool, at_work: int, started: int) -> str:
+    if said is not None and said.is_paused:
+        return "paused"
+    if not has_epoch:
+        return "places are coming back"
+    if said is not None and said.max_running is not None and at_work >= said.max_running:
+        return "as many run as may"
+    if said is not None and said.max_starts is not None and started >= said.max_starts:
+        return "as many were started in this minute as may"
+    return ""
+
+
+def _first_present(ids: list[str]) -> str:
+    present = cast("list[bytes | None]", connection().mget([presence_key(job_id) for job_id in ids])) if ids else []
+    return next((job_id for job_id, since in zip(ids, present, strict=True) if since), "")
 
 
 def _number(value: bytes) -> int:

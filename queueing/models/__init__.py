@@ -5,7 +5,7 @@ queryset.py  questions about many entries
 files.py     EntryFile; where inputs and results are stored
 timeline.py  EntryEvent
 line.py      Line: what staff say about a line
-memory.py    LineMinute, what happened in a line in a minute
+memory.py    LineMinute, what happened in a line in a minute; LineEvent, what explains it
 indexes.py   indexes and constraints of Entry
 moves.py     parts that the verbs share
 trouble.py   the errors of the database
@@ -14,7 +14,7 @@ trouble.py   the errors of the database
 from queueing.models.entry import Entry
 from queueing.models.files import EntryFile, file_path, input_path
 from queueing.models.line import Line
-from queueing.models.memory import Counted, LineMemory, LineMinute
+from queueing.models.memory import Counted, LineEvent, LineMemory, LineMinute
 from queueing.models.queryset import EntryQuerySet, code_of
 from queueing.models.timeline import EntryEvent
 
@@ -25,6 +25,7 @@ __all__ = [
     "EntryFile",
     "EntryQuerySet",
     "Line",
+    "LineEvent",
     "LineMemory",
     "LineMinute",
     "code_of",

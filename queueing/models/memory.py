@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing.tally import COLUMNS, Tally, unpacked
@@ -124,3 +125,35 @@ class LineMinute(models.Model):
     def tally(self) -> Tally:
         """The numbers of this row."""
         return unpacked({name: getattr(self, name) for name in COLUMNS}, bytes(self.packed))
+
+
+class LineEvent(models.Model):
+    """An event that explains the numbers of a line, as a mark in its charts. Kept as long as the hours."""
+
+    class Kind(models.TextChoices):
+        DEPLOYED = "deployed", "New code or settings"
+        PAUSED = "paused", "Paused"
+        RESUMED = "resumed", "Resumed"
+        CLOSED = "closed", "Closed"
+        OPENED = "opened", "Opened"
+        SUSPENDED = "suspended", "All workers paused"
+        UNSUSPENDED = "unsuspended", "All workers resumed"
+        FLUSHED = "flushed", "Redis empty or another server"
+
+    queue = models.CharField(max_length=100)
+    at = models.DateTimeField(db_default=Now())
+    kind = models.CharField(max_length=12, choices=Kind)
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        # The charts of one line, and the deletion of old events (`history/rolling.py`).
+        indexes = [models.Index(fields=["queue", "at"], name="line_event")]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.at:%Y-%m-%d %H:%M} {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The event in words."""
+        return f"{self.get_kind_display()}, {self.detail}" if self.detail else self.get_kind_display()

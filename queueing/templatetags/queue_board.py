@@ -11,6 +11,6 @@ register = template.Library()
 
 
 @register.inclusion_tag("admin/queueing/board.html", takes_context=True)
-def queue_board(context: Context) -> dict[str, Any]:
+def queue_board(context: Context, *, full: bool = False) -> dict[str, Any]:
     """The board, for staff who may see the lines; else nothing."""
-    return board.context(context["request"].user)
+    return board.context(context["request"].user, is_full=full)

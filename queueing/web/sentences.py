@@ -77,7 +77,7 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
 
 def advice(entry: Entry, again_seconds: float | None) -> str:
     """The next steps that a visitor has after an end without a result. The page counts the duration in it down."""
-    if entry.erased_at:
+    if entry.erased_at or entry.followed_by_id is not None:  # the page leads to the entry that follows
         return ""
     if entry.may_join_again and again_seconds is None:
         return "Your input is deleted by now. You can start again with a file."

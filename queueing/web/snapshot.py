@@ -148,8 +148,8 @@ def build(
 
 
 def _again_seconds(entry: Entry) -> float | None:
-    """The seconds for which "Join again" works, rounded; None if it does not, or would not help."""
-    left = inputs.seconds_left(entry) if entry.may_join_again else None
+    """The seconds for which "Join again" works, rounded; None if it does not, would not help, or was done already."""
+    left = inputs.seconds_left(entry) if entry.may_join_again and entry.followed_by_id is None else None
     return None if left is None else round(left, 1)
 
 

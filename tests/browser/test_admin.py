@@ -10,15 +10,19 @@ from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Page, ViewportSize, expect
 
+from queueing import steering
+from queueing.history.books import minute_of
 from queueing.line import clients, presence
 from queueing.line.keys import WORKER
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
+from tests.support import past
 from tests.support.browser.looks import PICTURES, WCAG, WIDE, barriers, too_wide
 from tests.support.browser.site import PATIENT, Site
 from tests.support.browser.stage import Stage, report, start
 from tests.support.entries import status_of
+from tests.support.levers import set_levers
 from tests.support.visitors import staff
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -93,7 +97,7 @@ def test_the_board_lives_while_entries_join_are_held_run_and_fail(
     assert page.locator("[data-live-status]").inner_text() == ""
     look(page, "index")
     page.get_by_role("link", name="1", exact=True).first.press("Enter")
-    expect(page.get_by_role("heading", name="Select entry to view")).to_be_visible()
+    expect(page.get_by_role("heading", name="Entries", exact=True)).to_be_visible()
 
 
 def test_a_hidden_page_asks_for_nothing_and_a_silent_server_is_told(desk: Callable[..., Page]) -> None:
@@ -102,10 +106,10 @@ def test_a_hidden_page_asks_for_nothing_and_a_silent_server_is_told(desk: Callab
     page.on("request", lambda request: asked.append(request.url) if "board.json" in request.url else None)
     page.goto("/admin/")
     page.wait_for_event("requestfinished", lambda request: "board.json" in request.url)
-    page.route("**/board.json", lambda route: route.abort())
+    page.route("**/board.json*", lambda route: route.abort())
     status = page.locator("[data-live-status]")
     expect(status).to_contain_text("Live data unavailable since", timeout=15_000)
-    page.unroute("**/board.json")
+    page.unroute("**/board.json*")
     expect(status).to_have_text("", timeout=15_000)
     page.evaluate(HIDE)
     page.wait_for_timeout(300)  # an answer that is under way
@@ -146,6 +150,60 @@ def test_the_page_of_an_entry_lives(desk: Callable[..., Page], visitors: Visitor
     expect(page.locator('[data-part="timeline"]')).to_contain_text("The task ran out of time")
 
 
+def _fill_hours(queue: str) -> None:
+    """Something has happened in each minute of the last two hours."""
+    past.fill(queue, minute_of(timezone.now()) - timedelta(minutes=130), 130)
+
+
+def test_the_page_of_a_line_lives_and_is_searched_by_keys(
+    desk: Callable[..., Page], visitors: Visitors, site: Site
+) -> None:
+    stage = Stage(visitors().context, site.url)
+    _fill_hours("documents")
+    first, second = stage.others(2)
+    page = desk("view", "steer")
+    page.goto("/admin/")
+    page.get_by_role("rowheader", name="documents").get_by_role("link").press("Enter")
+    rows = page.locator('[data-part="line"] tr')
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("2")
+    expect(rows.nth(1)).to_contain_text("Present")
+    link = rows.nth(0).get_by_role("link")
+    link.focus()
+    presence.close("documents", second.job_id, Absence.LOST)
+    held = page.locator(f'[data-part="entry-{second.pk}:presence"]')
+    expect(held).to_contain_text("Away, held for 1 min")
+    before = held.inner_text()
+    expect(held).not_to_have_text(before)  # it counts down
+    (third,) = stage.others(1)
+    expect(rows).to_have_count(3)
+    expect(page.locator(f'[data-part="entry-{third.pk}:place"]')).to_have_text("2")
+    expect(page.locator('[data-part="documents:held"]')).to_have_text("1")
+    expect(link).to_be_focused()
+    steering.steer("documents", steering.pause, "Paused.")
+    expect(page.locator('[data-part="documents:state"]')).to_have_text("Paused")
+    start(first)
+    expect(rows).to_have_count(2)
+    page.get_by_label("Find").fill(third.code.hex[:12])
+    page.get_by_label("Find").press("Enter")
+    expect(rows).to_have_count(1)
+    expect(page.locator("g.mark title").first).to_contain_text("Paused, by command line")
+    assert page.locator("[data-live-status]").inner_text() == ""
+    look(page, "line")
+
+
+def test_the_refresh_of_the_board_is_small(desk: Callable[..., Page]) -> None:
+    """The pictures come with the page, and again when a minute is over."""
+    for queue in settings.QUEUEING_TASKS:
+        _fill_hours(queue)
+    page = desk("lines")
+    with page.expect_response("**/board.json?*") as answer:
+        page.goto("/admin/")
+    assert "have=" in answer.value.url
+    expect(page.locator("svg.spark").first).to_be_visible()
+    assert "<svg" not in answer.value.text() or answer.value.json()["have"] not in answer.value.url
+
+
 @pytest.fixture
 def _waste() -> None:
     """Every kind of run, so that the cells have many words."""
@@ -163,12 +221,21 @@ def test_lines_workers_and_failures_fit_a_phone(desk: Callable[..., Page], visit
     stage.workers(2)
     for name in ("desk-0", "desk-1"):  # they give no further sign of life, and pictures take long
         clients.connection().set(WORKER.format(name=name), 1, ex=600)
+    _fill_hours("documents")
+    set_levers("probe", state="paused", sentence="Back at noon.")
     page = desk("view", "lines", "steer")
-    page.goto(f"{LIST}lines/")
-    expect(page.get_by_role("rowheader", name="probe").first).to_be_visible()
+    page.goto("/admin/queueing/line/")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="documents"))
+    for group in ("Now", "Last hour", "Trend"):
+        expect(page.get_by_role("columnheader", name=group, exact=True)).to_be_visible()
+    expect(row.locator('[data-part="documents:failed"]')).to_contain_text("about as much as in the hour before (60)")
+    expect(row.locator("svg.spark polyline")).to_have_count(1)
+    expect(page.locator('[data-part="probe:state"]')).to_have_text("Paused")
+    page.get_by_text("What the columns count").press("Enter")
     look(page, "lines")
     page.goto(f"{LIST}workers/")
     expect(page.get_by_role("rowheader", name="desk-0")).to_be_visible()
+    assert page.evaluate("document.querySelector('table.workers').scrollWidth <= innerWidth - 340")  # beside the menu
     look(page, "workers")
     page.get_by_role("button", name="Stop desk-0").click()
     expect(page.get_by_text("Nobody loses a place")).to_be_visible()
@@ -195,7 +262,7 @@ def test_the_focus_stays_on_a_button_whose_row_is_renewed(
     assert page.evaluate("window.button === document.activeElement")  # a press that has begun goes to the same button
 
 
-def test_the_old_page_of_a_retried_entry_leads_to_the_new_place(visitors: Visitors, site: Site) -> None:
+def test_an_open_page_is_told_of_a_retry_and_leads_to_the_new_place(visitors: Visitors, site: Site) -> None:
     from django.contrib.auth.models import User
 
     from queueing.staff import ACTS, perform
@@ -207,8 +274,14 @@ def test_the_old_page_of_a_retried_entry_leads_to_the_new_place(visitors: Visito
     page.goto(f"/entry/{entry.code}/")
     expect(page.locator("#headline")).to_have_text("This did not work")
     expect(page.locator("#next")).to_be_hidden()
+    again = page.get_by_role("button", name="Join again with the same file")
+    expect(again).to_be_visible()
     perform(ACTS["retry"], [entry], User.objects.create_user("anna"))
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.get_by_role("link", name="Go to the new place").click()
+    link = page.get_by_role("link", name="Go to the new place")
+    expect(link).to_be_visible(timeout=25_000)  # the open page asks by itself
+    expect(again).to_be_hidden()
+    expect(page.get_by_role("status").filter(has=link)).to_have_count(1)  # it is read aloud
+    expect(page.locator("[data-live=advice]")).to_be_hidden()
+    link.click()
     expect(page.locator("#headline")).to_have_text("You are next")
     assert get_line("documents").ids() != []

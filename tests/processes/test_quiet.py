@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from queueing.admin import workers as page
+from queueing.admin.base import Row
 from queueing.line import commands
 from queueing.line.desks import Desk, desks
 from queueing.models import Entry
@@ -21,6 +22,10 @@ Join = Callable[..., Entry]
 def the_desk() -> Desk:
     (desk,) = desks()
     return desk
+
+
+def cells(row: Row) -> dict[str, str]:
+    return {cell.name: cell.text for cell in row.cells}
 
 
 def test_a_quiet_worker_takes_no_more_until_it_is_told_to_go_on(processes: Processes, join: Join) -> None:
@@ -41,7 +46,7 @@ def test_a_quiet_worker_takes_no_more_until_it_is_told_to_go_on(processes: Proce
     third = join("third")
     stay(third)
     wait_for(lambda: len(desks()) == 1)
-    assert page.rows()[0].next == "Nothing: it is quiet"
+    assert cells(page.rows()[0])["next"] == "Nothing: it is quiet"
     assert status_of(third) == Status.WAITING
     commands.send(the_desk().name, commands.RESUME)
     wait_for(lambda: status_of(third) == Status.SUCCEEDED)
@@ -56,8 +61,11 @@ def test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends(processes: Pro
     worker = processes.worker()
     wait_for(lambda: entered("first"))
     (row,) = page.rows()
-    assert (row.word, row.entry, row.started, row.next) == ("Busy", first, 1, "probe: second.csv")
-    commands.send(row.desk.name, commands.STOP)
+    told = cells(row)
+    assert (told["state"], told["next"]) == ("Busy", "probe: second.csv")
+    assert f"/{first.pk}/change/" in told["entry"]
+    assert told["runs"].startswith("1 started")
+    commands.send(row.key, commands.STOP)
     wait_for(lambda: the_desk().is_stopping)
     gate.unlink()
     assert worker.wait(20) == 0

@@ -185,11 +185,14 @@ def test_no_work_starts_for_a_retry_before_its_visitor_looks(join: Join, line: L
 def test_the_old_page_leads_to_the_new_place(line: Line, anna: User) -> None:
     visitor = Visitor()
     entry = fail(visitor.join(), line=line)
-    assert visitor.client.get(url(entry, "status.json")).json()["next_url"] is None
+    before = visitor.client.get(url(entry, "status.json")).json()
+    assert before["next_url"] is None
+    assert before["again_seconds"] > 0
     do("retry", entry, anna)
     entry.refresh_from_db()
     assert entry.followed_by is not None
-    assert visitor.client.get(url(entry, "status.json")).json()["next_url"] == url(entry.followed_by)
+    now = visitor.client.get(url(entry, "status.json")).json()
+    assert (now["next_url"], now["again_seconds"], now["advice"]) == (url(entry.followed_by), None, "")
     assert f'<a href="{url(entry.followed_by)}">' in visitor.client.get(url(entry)).content.decode()
     assert visitor.client.get(url(entry.followed_by)).status_code == 200
     assert line.ids() == [entry.followed_by.job_id]

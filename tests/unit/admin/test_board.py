@@ -1,8 +1,9 @@
 """The board of the lines, on the start page of the admin and on the page of the lines."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,26 +13,47 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from queueing import stats
-from queueing.admin import board
+from queueing.admin import board, trends
 from queueing.admin.base import duration
+from queueing.history import reading
+from queueing.history.books import minute_of
+from queueing.history.reading import trends as trends_of
 from queueing.line import clients, presence
 from queueing.line.clients import RedisError
-from queueing.line.places import Line
-from queueing.models import Entry
+from queueing.line.places import Line as Places
+from queueing.line.workers import resume, suspend
+from queueing.models import Entry, Line
 from queueing.states import Absence, Status
+from queueing.tally import Tally, total
 from queueing.work.worker import PresenceWorker
+from tests.support import past
 from tests.support.admin import LIST
+from tests.support.levers import set_levers
 from tests.support.visitors import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LINES, INDEX = f"{LIST}lines/", "/admin/"
+LINES, INDEX = "/admin/queueing/line/", "/admin/"
 Join = Callable[..., Entry]
 
 
 def cells(page: str, queue: str = "probe") -> dict[str, str]:
     """The cells of a line, by their parts."""
-    return dict(re.findall(rf'data-part="{queue}:(\w+)">(.*?)</', page))
+    return dict(re.findall(rf'data-part="{queue}:(\w+)">(.*?)</(?:a|span)></td>', page))
+
+
+def plain(cell: str) -> str:
+    """The text of a cell, as somebody who sees no picture hears it."""
+    cell = cell.replace("<small>", ", ")
+    return re.sub(r"<svg.*?</svg>|<span [^>]*aria-hidden.*?</span>|<.*?>", "", cell).strip()
+
+
+@pytest.fixture(autouse=True)
+def _new_minute() -> Iterator[None]:
+    """The cells of the last hour are kept for a minute."""
+    trends.forget()
+    yield
+    trends.forget()
 
 
 def text(path: str, *permissions: str) -> str:
@@ -41,7 +63,7 @@ def text(path: str, *permissions: str) -> str:
 
 
 @pytest.fixture
-def life(join: Join, line: Line) -> list[Entry]:
+def life(join: Join, line: Places) -> list[Entry]:
     """Two present, one held, one unseen, one running; a worker that is busy and one that is not."""
     entries = [join("a"), join("b"), join("c"), join("d", looked=False), join("e")]
     presence.close("probe", entries[2].job_id, Absence.CLOSED)
@@ -62,7 +84,9 @@ def test_the_lines_are_where_staff_land_and_lead_to_what_they_count(path: str) -
     now = cells(page)
     assert (now["present"], now["held"], now["running"]) == ("2", "1", "1")
     assert re.fullmatch("3 min 1[2-9] s", now["oldest"])
-    assert (now["wait"], now["workers"]) == ("unknown", "1 busy, 1 idle")
+    assert (now["wait"], plain(now["workers"])) == ("unknown", "1 busy, 1 idle")
+    assert plain(now["state"]) == "Open"
+    assert now["trend"] == "–"  # noqa: RUF001
     assert cells(page, "all")["present"] == "2"
     assert cells(page, "tables")["oldest"] == "–"  # noqa: RUF001
     for query in ("queue=probe&amp;presence=line", "queue=probe&amp;status__exact=running"):
@@ -79,13 +103,13 @@ def test_the_refresh_has_the_cells_of_the_page() -> None:
     for queue in settings.QUEUEING_TASKS:
         shown = cells(page, queue)
         assert {name: now["parts"][f"{queue}:{name}"] for name in shown} == shown or "oldest" in shown
-        assert len(shown) == len(board.LABELS)
+        assert list(shown) == [*board.NOW, "trend"]
     assert f'href="{LIST}?' not in page  # the entries need a permission of their own
 
 
 @pytest.mark.usefixtures("life")
 def test_the_board_says_the_same_as_the_statistics() -> None:
-    rows = {row.queue: {cell.name: cell.text for cell in row.cells} for row in board.rows()}
+    rows = board.now_of(settings.QUEUEING_TASKS)
     for line in stats.all_lines():
         row = rows[line.queue]
         assert (row["present"], row["held"]) == (str(line.present), str(line.held))
@@ -100,7 +124,10 @@ def test_the_board_costs_two_queries_however_many_lines_there_are(join: Join) ->
     for _ in range(5):
         join()
     with CaptureQueriesContext(connection) as queries:
-        board.rows()
+        board.as_json()
+    assert len(queries) == 4  # two of them once a minute
+    with CaptureQueriesContext(connection) as queries:
+        board.as_json()
     assert len(queries) == 2
 
 
@@ -122,15 +149,111 @@ def test_the_board_is_for_staff_with_the_permission() -> None:
     assert staff("change").client.get(f"{LINES}board.json").status_code == 403
 
 
-def test_the_page_of_the_lines_has_the_sums_of_goodput_and_waste(join: Join, line: Line) -> None:
-    for end_seen_at, seconds in ((timezone.now(), 30), (None, 20)):
-        done = join()
-        values = {"status": Status.SUCCEEDED, "end_seen_at": end_seen_at, "run_time": timedelta(seconds=seconds)}
-        Entry.objects.filter(pk=done.pk).update(finished_at=timezone.now(), attempt=1, **values)
-        line.remove(done.job_id)
-    assert ">30 s<br>not seen yet: 20 s<" in text(LINES)
-    Entry.objects.filter(status=Status.SUCCEEDED).update(status=Status.CANCELLED)
-    assert ">50 s<br>stopped: 50 s<" in text(LINES)
-    lately = staff("lines").client.get(f"{LINES}now.json").json()["parts"]["lately"]
-    assert ">50 s<br>stopped: 50 s<" in lately
-    assert LINES in text(LIST)
+# The last hour
+
+
+def hours(queue: str = "probe") -> tuple[Tally, Tally]:
+    """Something has happened in the last hour and in the one before; returns the sums."""
+    end = minute_of(timezone.now() - trends.SETTLED)
+    made = past.fill(queue, end - timedelta(minutes=120), 120)
+    return total(made[60:]), total(made[:60])
+
+
+def test_the_last_hour_is_counted_and_compared_with_the_one_before() -> None:
+    last, before = hours()
+    now = cells(text(LINES))
+    words = "more" if last.joined > before.joined else "less"
+    assert plain(now["joined"]) == f"{last.joined}, {words} than in the hour before ({before.joined})"
+    assert plain(now["failed"]) == "60, about as much as in the hour before (60)"
+    assert plain(now["waste"]).startswith(f"{last.waste / (last.waste + last.goodput):.0%}, ")
+    assert plain(now["waste"]).endswith(f", {duration(last.waste)}")
+    assert now["trend"].count("<polyline") == 1
+    mean = last.mean("present")
+    assert mean
+    assert plain(now["trend"]).startswith(f"{mean:.1f} on average, ")
+    assert plain(cells(text(LINES), "all")["joined"]) == plain(now["joined"])
+
+
+def test_the_board_and_the_charts_say_the_same_of_the_same_minutes() -> None:
+    hours()
+    found = trends_of(minute_of(timezone.now() - trends.SETTLED))["probe"].last
+    end = minute_of(timezone.now() - trends.SETTLED)
+    spans = reading.spans("probe", end - timedelta(hours=1), timedelta(minutes=1), 60)
+    charted = total(span.tally for span in spans)
+    assert (found.tally.waste, found.tally.goodput) == (charted.waste, charted.goodput)
+    assert found.tally.columns() == charted.columns()
+    assert found.present == [span.tally.present for span in spans]
+
+
+def test_without_an_hour_before_nothing_is_compared() -> None:
+    end = minute_of(timezone.now() - trends.SETTLED)
+    past.fill("probe", end - timedelta(minutes=30), 20)
+    now = cells(text(LINES))
+    assert plain(now["joined"]).isdecimal()
+    assert "hour before" not in now["trend"]
+
+
+def test_minutes_that_are_not_known_are_gaps() -> None:
+    picture = trends.sparkline([1, 2, None, 3, None, 4, 4])
+    assert picture.count("<polyline") == 2
+    assert picture.count("<circle") == 1
+
+
+def test_the_refresh_brings_the_last_hour_once_a_minute() -> None:
+    hours()
+    looker = staff("lines")
+    first = looker.client.get(f"{LINES}board.json").json()
+    assert "<svg" in first["parts"]["probe:trend"]
+    assert "probe:joined" not in first["parts"]
+    again = looker.client.get(f"{LINES}board.json", {"have": first["have"]}).json()
+    assert "probe:trend" not in again["parts"]
+    assert again["parts"]["probe:present"] == "0"
+    full = looker.client.get(f"{LINES}board.json?full").json()
+    assert "probe:joined" in full["parts"]
+
+
+def test_the_numbers_of_the_last_hour_lead_to_what_they_count(join: Join) -> None:
+    for ago in (90, 10):
+        done = join(f"{ago}-minutes")
+        at = timezone.now() - timedelta(minutes=ago)
+        Entry.objects.filter(pk=done.pk).update(status=Status.SUCCEEDED, joined_at=at, finished_at=at)
+    looker = staff("view")
+    page = looker.client.get(LINES).content.decode()
+    for name in ("joined", "succeeded"):
+        address = re.search(rf'href="([^"]+)" data-part="probe:{name}"', page)
+        assert address
+        listed = looker.client.get(unescape(address[1])).content.decode()
+        assert "10-minutes.csv" in listed
+        assert "90-minutes.csv" not in listed
+    address = re.search(r'href="([^"]+)" data-part="probe:gone"', page)
+    assert address
+    assert "10-minutes.csv" not in looker.client.get(unescape(address[1])).content.decode()
+
+
+# What staff have set
+
+
+def test_the_state_and_what_staff_have_set_are_shown() -> None:
+    set_levers(state="paused", sentence="Soup <first>.", max_running=3)
+    page = text(LINES)
+    assert plain(cells(page)["state"]) == "Paused"
+    assert cells(page)["workers"] == "none"
+    assert "“Soup &lt;first&gt;.”; most running at once: 3" in page
+    assert f'href="/admin/queueing/line/{Line.of("probe").pk}/change/"' in page
+    suspend()
+    try:
+        assert plain(cells(text(INDEX), "tables")["state"]) == "Paused, all workers"
+    finally:
+        resume()
+
+
+def test_the_page_of_the_lines_is_there_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RedisError
+
+    last, _ = hours()
+    looker = staff("view")
+    monkeypatch.setattr(board, "line_now", fail)
+    page = looker.client.get(LINES).content.decode()
+    assert cells(page)["present"] == "unknown"
+    assert plain(cells(page)["joined"]).startswith(str(last.joined))

@@ -45,7 +45,7 @@ def cells(entry: Entry) -> dict[str, str]:
     page = staff("view").client.get(LIST).content.decode()
     row = next(row for row in page.split("<tr>") if page_of(entry) in row)
     found = re.findall(r'<t[dh] class="field-(\w+)[^"]*">(.*?)</t[dh]>', row, re.DOTALL)
-    return {name: re.sub("<[^>]+>", "", text) for name, text in found}
+    return {name: re.sub("<[^>]+>", "", text.replace("<small>", " / ")) for name, text in found}
 
 
 # Columns
@@ -54,12 +54,11 @@ def cells(entry: Entry) -> dict[str, str]:
 def test_waiting_entries_have_their_place_and_presence(join: Join) -> None:
     first, second, unseen = join("scan"), join("b"), join("c", looked=False)
     presence.close("probe", second.job_id, Absence.LOST)
-    assert cells(first)["file_name"] == "scan.csv"
-    assert (cells(first)["state"], cells(first)["presence"]) == ("Waiting, no. 1", "Present")
-    assert cells(second)["state"] == "Waiting"  # the place of a held one is told when it is back
-    assert re.fullmatch(r"Away, held for 1 min 5\d s|Away, held for 2 min", cells(second)["presence"])
-    assert cells(unseen)["state"] == "Waiting"
-    assert cells(unseen)["presence"].startswith("Not looked yet for ")
+    assert cells(first)["file_name"] == f"scan.csv / {first.code.hex[:8]}"
+    assert cells(first)["state"] == "Waiting, no. 1 / Present"
+    # The place of a held one is told when it is back.
+    assert re.fullmatch(r"Waiting / Away, held for (1 min 5\d s|2 min)", cells(second)["state"])
+    assert cells(unseen)["state"].startswith("Waiting / Not looked yet for ")
     assert cells(first)["who"] == first.visitor.hex[:8]  # type: ignore[union-attr]
 
 
@@ -71,12 +70,13 @@ def test_running_and_ended_entries_have_their_progress_worker_and_durations(join
     Entry.objects.filter(pk=entry.pk).update(
         joined_at=timezone.now() - timedelta(minutes=5), started_at=timezone.now() - timedelta(minutes=4)
     )
-    assert (cells(entry)["state"], cells(entry)["worker"]) == ("Running 25% 25%", "desk-1")
-    assert cells(entry)["waited"] == "1 min"
+    assert cells(entry)["state"] == "Running 25% 25% / Present"
+    assert cells(entry)["line"] == "probe / desk-1"
+    assert re.fullmatch(r"1 min / runs for \d\.\d s", cells(entry)["times"])
     entry.fail(Reason.TIMEOUT, "Too long.")
     assert cells(entry)["state"] == "Failed: The task ran out of time"
     Entry.objects.filter(pk=entry.pk).update(run_time=timedelta(seconds=3.21))
-    assert cells(entry)["ran"] == "3.2 s"
+    assert cells(entry)["times"] == "1 min / ran 3.2 s"
 
 
 def test_without_redis_the_list_is_there(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:

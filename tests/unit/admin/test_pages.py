@@ -15,7 +15,7 @@ from tests.support.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LINES = "/admin/queueing/entry/lines/"
+LINES = "/admin/queueing/line/"
 Join = Callable[..., Entry]
 CONFIRMED = {"action": "end", "confirmed": "yes"}
 

@@ -15,6 +15,7 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.work.worker import PresenceWorker
+from tests.support.levers import set_levers
 from tests.support.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +65,8 @@ def test_the_page_says_what_each_worker_does_and_would_take_next(join: Join, lin
     assert f'/admin/queueing/entry/{busy.pk}/change/">busy.csv</a>' in now
     assert "50%" in now
     assert "probe: following.csv" in now  # the one before is away
-    assert looker.client.get(f"{PAGE}now.json").json()["parts"]["desk-1:started"] == "3"
+    runs = looker.client.get(f"{PAGE}now.json").json()["parts"]["desk-1:runs"]
+    assert runs == "3 started<small>1 done, 1 failed</small>"
     again = looker.client.get(f"{PAGE}now.json").json()["parts"]["rows"]
     assert again == looker.client.get(f"{PAGE}now.json").json()["parts"]["rows"]  # so its buttons stay
     assert following.is_live
@@ -80,6 +82,46 @@ def test_a_paused_and_a_quiet_worker_take_nothing(join: Join, desk: PresenceWork
     assert "it is quiet" in rows(looker)
     desk.handle_payload({"data": json.dumps({"command": "resume"}).encode()})
     assert "probe: x.csv" in rows(looker)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"state": "paused"}, "Nothing. probe: paused"),
+        ({"state": "stopped"}, "Nothing. probe: paused"),
+        ({"max_running": 1}, "Nothing. probe: as many run as may"),
+        ({"max_starts": 1}, "Nothing. probe: as many were started in this minute as may"),
+        ({"state": "closed"}, "probe: x.csv"),
+        ({"max_running": 2, "max_starts": 3}, "probe: x.csv"),
+    ],
+)
+def test_what_a_worker_would_take_next_is_what_its_claim_would_find(
+    said: dict[str, Any], words: str, join: Join, line: Line, queue: LineQueue, desk: PresenceWorker
+) -> None:
+    running = join("running")
+    set_levers()
+    assert line.claim("desk-2").job_id == running.job_id
+    running.start("desk-2")
+    line.end_claim("desk-2", running.job_id, started="on desk-2")
+    join()
+    set_levers(**said)
+    assert staff("lines").client.get(f"{PAGE}now.json").json()["parts"]["desk-1:next"] == words
+    claimed = LineQueue.dequeue_any([queue], None, queue.connection)
+    assert (claimed is None) == words.startswith("Nothing")
+
+
+def test_while_places_come_back_nothing_is_next(join: Join, line: Line, desk: PresenceWorker) -> None:
+    join()
+    line.client.delete(line.keys.epoch)
+    assert rows(staff("lines")).count("places are coming back") == 1
+
+
+def test_the_workers_of_one_line_are_shown_alone(desk: PresenceWorker) -> None:
+    PresenceWorker(["documents"], name="desk-2", connection=clients.connection()).register_birth()
+    page = staff("lines").client.get(PAGE, {"queue": "documents"}).content.decode()
+    assert "desk-2" in page
+    assert "desk-1" not in page
+    assert "now.json?queue=documents" in page
 
 
 def test_a_worker_that_gave_no_sign_of_life_is_not_there(desk: PresenceWorker) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from queueing.history.books import locked, minute_of
 from queueing.history.reading import spans, totals, trends
 from queueing.history.sampling import sample
-from queueing.models import LineMinute
+from queueing.models import LineMemory, LineMinute
 from queueing.models.memory import MINUTE
 from queueing.tally import total
 from tests.support import past
@@ -18,15 +18,24 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 NOW = minute_of(timezone.now())
 
 
-def test_the_trend_of_every_line_ends_with_the_last_whole_minute(db: None) -> None:
+def test_the_trend_of_every_line_has_the_last_hour_and_the_one_before(db: None) -> None:
     with locked(["probe"]) as books:
-        for minutes, joined in ((0, 9), (1, 1), (3, 3), (4, 4), (5, 5)):
-            books.of("probe", NOW - timedelta(minutes=minutes)).joined = joined
+        for minutes, joined in ((0, 9), (1, 1), (3, 3), (60, 4), (61, 5), (120, 6), (121, 7)):
+            tally = books.of("probe", NOW - timedelta(minutes=minutes))
+            tally.joined, tally.details["waste_left"] = joined, joined * 1_000_000
     sample(NOW - MINUTE)
-    found = trends(4, now=NOW)
-    assert found["probe"].joined == [4, 3, 0, 1]
-    assert found["probe"].present == [None, None, None, 0]
-    assert found["tables"].joined == [0] * 4
+    found = trends(NOW)
+    assert (found["probe"].last.tally.joined, found["probe"].before.tally.joined) == (1 + 3 + 4, 5 + 6)
+    assert (found["probe"].last.tally.waste, found["probe"].before.tally.waste) == (8, 11)
+    assert found["probe"].last.present == [None] * 59 + [0]
+    assert found["tables"].before.tally.joined == 0
+
+
+def test_the_open_minute_is_part_of_the_trend_once_it_is_over(db: None) -> None:
+    past.fill("probe", NOW - 3 * MINUTE, 2)
+    memory = LineMemory.objects.get(queue="probe")
+    assert memory.open_at == NOW - 2 * MINUTE
+    assert trends(NOW)["probe"].last.tally.joined == memory.tally().joined
 
 
 def test_spans_are_whole_whatever_the_memory_has(db: None) -> None:

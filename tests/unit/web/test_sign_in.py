@@ -233,7 +233,7 @@ def test_pages_keep_a_sign_in_alive_and_polls_do_not() -> None:
     looker = staff("view")
     age(looker.client, **{USED_AT: 1800})
     used = looker.client.session[USED_AT]
-    for path in (url(entry, "status.json"), "/admin/queueing/entry/lines/board.json"):
+    for path in (url(entry, "status.json"), "/admin/queueing/line/board.json"):
         assert looker.client.get(path).status_code == 200
     assert looker.client.session[USED_AT] == used
     assert looker.client.get(url(entry)).status_code == 200

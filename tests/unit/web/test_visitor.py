@@ -19,7 +19,14 @@ LIST = "/admin/queueing/entry/"
 
 
 def answers(visitor: Visitor, entry: Entry) -> list[int]:
-    paths = [url(entry), url(entry, "status.json"), "/metrics", LIST, f"{LIST}{entry.pk}/change/", f"{LIST}lines/"]
+    paths = [
+        url(entry),
+        url(entry, "status.json"),
+        "/metrics",
+        LIST,
+        f"{LIST}{entry.pk}/change/",
+        "/admin/queueing/line/",
+    ]
     posts = [visitor.client.post(url(entry, "keep/")).status_code]
     return [visitor.client.get(path).status_code for path in paths] + posts
 

@@ -1,5 +1,5 @@
 // Parts of a page that live. `data-live` on an element is the address of a JSON with `parts`: HTML by the name in
-// `data-part`. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
+// `data-part`. What changes seldom comes only if the page does not have it: `data-have`, and `have` of each answer. Only a part that has changed is replaced, so that focus, selection and scrolling stay; the status line
 // alone is read aloud, and only when the data go away or come back.
 
 const EVERY = 2; // seconds; `data-every` asks less often
@@ -10,6 +10,7 @@ class Live {
   #status;
   #shown = new Map(); // the HTML of each part, as the server sent it last
   #since = ""; // the time of the last good answer
+  #address;
   #timer;
   #every;
   #isAsking = false;
@@ -17,6 +18,8 @@ class Live {
   constructor(root) {
     this.#root = root;
     this.#status = root.querySelector("[data-live-status]");
+    this.#address = new URL(root.dataset.live, location);
+    this.#keep(root.dataset.have);
     this.#every = 1000 * (root.dataset.every ?? EVERY);
     this.#since = root.dataset.at ?? new Date().toLocaleTimeString();
   }
@@ -36,7 +39,7 @@ class Live {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const answer = await fetch(this.#root.dataset.live, {
+      const answer = await fetch(this.#address, {
         headers: { Accept: "application/json" },
         redirect: "error", // to the sign-in
         signal: AbortSignal.timeout(PATIENCE),
@@ -51,9 +54,15 @@ class Live {
     }
   }
 
-  #show({ parts, away, at }) {
-    const replaced = this.#replaceAll(parts);
-    if (replaced) this.#replaceAll(parts); // parts inside of a new part are empty
+  #keep(version) {
+    if (version) this.#address.searchParams.set("have", version);
+  }
+
+  #show({ parts, away, at, have }) {
+    this.#keep(have);
+    const focused = this.#root.contains(document.activeElement) ? document.activeElement : null;
+    if (this.#replaceAll(parts)) this.#replaceAll(parts); // parts inside of a new part are empty
+    if (focused && !focused.isConnected) this.#focusSame(focused);
     if (!away) this.#since = at;
     this.#say(away ? `Live data unavailable since ${this.#since}` : "");
   }
@@ -67,24 +76,16 @@ class Live {
       if (html === undefined || this.#shown.get(name) === html || !element.isConnected) continue;
       this.#shown.set(name, html);
       for (const inner of element.querySelectorAll("[data-part]")) this.#shown.delete(inner.dataset.part);
-      this.#replace(element, html);
+      element.innerHTML = html;
       hasInner ||= element.querySelector("[data-part]") !== null;
     }
     return hasInner;
   }
 
-  #replace(element, html) {
-    if (element.contains(document.activeElement)) this.#keepFocus(element, html);
-    else element.innerHTML = html;
-  }
-
   // The link or button that had the focus is found again by its address or id.
-  #keepFocus(element, html) {
-    const { id } = document.activeElement;
-    const address = document.activeElement.getAttribute("href");
-    element.innerHTML = html;
-    const same = [...element.querySelectorAll("a, button")].find((one) =>
-      id ? one.id === id : one.getAttribute("href") === address,
+  #focusSame(gone) {
+    const same = [...this.#root.querySelectorAll("a, button")].find((one) =>
+      gone.id ? one.id === gone.id : one.href && one.href === gone.href,
     );
     same?.focus({ preventScroll: true });
   }

@@ -57,13 +57,17 @@ export class Visit {
     this.page.showProgress(this.state.progress);
     this.tab.show(this.state);
     this.again.show();
-    if (this.state.deleted) this.#tellOtherTabs();
+    if (this.state.deleted) {
+      localStorage.setItem(DELETED, this.#root.dataset.socket);
+      localStorage.removeItem(DELETED); // because only a change is told
+    }
     addEventListener("storage", ({ key, newValue }) => {
       if (key === DELETED && newValue === this.#root.dataset.socket && !this.state.deleted) location.reload();
     });
     if (!this.isOver) this.#connect();
-    // After an end: staff may start the entry again.
-    setInterval(() => this.state.again_seconds && !document.hidden && this.lookAgain(), 30_000);
+    // After an end without a result staff may start the entry again. A hidden page asks, too, because its visitor has to
+    // be told. The last answer is that the entry is deleted, after RESULT_TTL.
+    setInterval(() => this.isOver && !this.state.result_url && this.lookAgain(), 10_000);
   }
 
   // The visitor looks at the page, or the network has changed: now a new attempt may succeed.
@@ -164,24 +168,19 @@ export class Visit {
     this.#announce(previous);
   }
 
-  #announce({ status, position }) {
+  #announce(previous) {
     const { state } = this;
-    if (state.status !== status) {
+    if (state.next_url !== previous.next_url) this.notify("Started again");
+    if (state.status !== previous.status) {
       this.voice.say(state.headline);
       // The visitor's own doing, leaving or coming back, is no news.
-      const isNews = !["waiting", "cancelled"].includes(state.status);
-      if (isNews) this.notify(this.isOver ? state.headline : state.detail);
-    } else if (state.position !== position) {
+      if (["waiting", "cancelled"].includes(state.status)) return;
+      this.notify(this.isOver ? state.headline : state.detail);
+    } else if (state.position !== previous.position) {
       this.voice.say(`${state.headline}. ${state.wait} ${state.detail}`, SPEAK_EVERY);
-    } else if (status === "running") {
+    } else if (previous.status === "running") {
       this.voice.say(state.headline, SPEAK_EVERY);
     }
-  }
-
-  // The key is taken away again, because only a change is told.
-  #tellOtherTabs() {
-    localStorage.setItem(DELETED, this.#root.dataset.socket);
-    localStorage.removeItem(DELETED);
   }
 
   #stop(code) {

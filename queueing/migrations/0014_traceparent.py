@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('queueing', '0012_staff'),
+        ('queueing', '0013_line_event'),
     ]
 
     operations = [

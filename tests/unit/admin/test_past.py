@@ -13,16 +13,16 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queueing.admin import charts
+from queueing.admin.past import PERIODS, read
 from queueing.history.books import minute_of
 from queueing.tally import total
-from queueing.web import charts
-from queueing.web.line_history import PERIODS, read
 from tests.support import past
 from tests.support.visitors import Visitor, staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
-PAGE = reverse("line_history", args=["probe"])
+PAGE = reverse("line", args=["probe"])
 
 
 def this_minute() -> datetime:
@@ -83,7 +83,7 @@ def test_a_line_without_a_past_says_so(db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/admin/queueing/history/nothing/", f"{PAGE}?period=year", "{PAGE}numbers.csv?period="]
+    "address", ["/admin/queueing/lines/nothing/", f"{PAGE}?period=year", f"{PAGE}numbers.csv?period="]
 )
 def test_other_lines_and_periods_are_not_found(db: None, address: str) -> None:
     assert staff("view").client.get(address).status_code == 404
@@ -117,7 +117,7 @@ def test_the_scale_holds_the_largest_number_in_few_steps(largest: float) -> None
 
 
 def test_a_gap_parts_a_line_and_one_number_alone_is_a_dot() -> None:
-    lines, dots = charts._lines([1, 2, None, 3, None, None, 4, 4], 4)
+    lines, dots = charts.polylines([1, 2, None, 3, None, None, 4, 4], 4)
     assert [len(line.split()) for line in lines] == [2, 2]
     assert len(dots) == 1
     assert charts.written(None) == "\N{EN DASH}"
@@ -128,6 +128,6 @@ def test_a_day_begins_with_a_quarter_of_an_hour_by_the_clock_of_the_site(db: Non
     settings.TIME_ZONE = "Asia/Kathmandu"  # 5:45 ahead
     now = datetime.fromisoformat("2026-03-01T12:05:20Z")
     with timezone.override("Asia/Kathmandu"):
-        spans = read("probe", PERIODS["month"], now)
+        spans = read("probe", PERIODS["month"], now).spans
     assert spans[-1].at <= now < spans[-1].at + timedelta(hours=6)
     assert f"{timezone.localtime(spans[-1].at, timezone.get_default_timezone()):%H:%M}" in {"12:00", "18:00"}

@@ -3,18 +3,21 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from queueing.history.reading import Span
+from queueing.models import LineEvent
 from queueing.tally import Tally
 
 WIDTH, HEIGHT = 600, 150  # of the field between the axes
 STEPS = 4  # lines of the scale, at most
 LABELS = 4  # moments named below the field
+NEAR = 18  # marks that are nearer to each other are one
+MOST_LETTERS = 3  # of one mark
 
 type Number = float | None
 
@@ -40,6 +43,69 @@ class Series:
     dots: list[tuple[float, float]]  # parts of one point alone
 
 
+# The letters of the marks, in the charts and in the list below them.
+LETTERS = {
+    LineEvent.Kind.DEPLOYED: "D",
+    LineEvent.Kind.PAUSED: "P",
+    LineEvent.Kind.RESUMED: "R",
+    LineEvent.Kind.CLOSED: "C",
+    LineEvent.Kind.OPENED: "O",
+    LineEvent.Kind.SUSPENDED: "P",
+    LineEvent.Kind.UNSUSPENDED: "R",
+    LineEvent.Kind.FLUSHED: "F",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One event, or several near each other, as a line across a chart."""
+
+    x: float
+    letters: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The spans of a period and its events, for all of its charts."""
+
+    spans: Sequence[Span]
+    events: Sequence[LineEvent]
+    moment_format: str  # of Django's
+
+    @property
+    def first(self) -> datetime:
+        return self.spans[0].at
+
+    @property
+    def length(self) -> timedelta:
+        """The length of a span."""
+        return self.spans[1].at - self.spans[0].at
+
+    def moments(self) -> list[str]:
+        """The beginning of each span by the clock of the site."""
+        return [moment_of(span.at, self.moment_format) for span in self.spans]
+
+    def happened(self) -> list[str]:
+        """The events of each span in words."""
+        words: list[list[str]] = [[] for _ in self.spans]
+        for event in self.events:
+            words[(event.at - self.first) // self.length].append(f"{moment_of(event.at, 'H:i')} {event.words}")
+        return ["; ".join(some) for some in words]
+
+    def marks(self) -> list[Mark]:
+        """The events from left to right; those that would cover each other are one mark."""
+        found: list[Mark] = []
+        for event in self.events:
+            x = round(WIDTH * ((event.at - self.first) / self.length) / len(self.spans), 1)
+            letter, words = LETTERS[LineEvent.Kind(event.kind)], f"{moment_of(event.at, 'H:i')} {event.words}"
+            if found and x - found[-1].x < NEAR:
+                last = found.pop()
+                x, letter, words = last.x, _joined(last.letters, letter), f"{last.words}; {words}"
+            found.append(Mark(x, letter, words))
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart of some spans."""
@@ -48,7 +114,8 @@ class Chart:
     series: list[Series]
     scale: list[tuple[float, str]]  # heights, and their numbers
     moments: list[tuple[float, str]]  # the same from left to right
-    rows: list[tuple[str, list[str]]]  # the table: a moment, and its numbers
+    marks: list[Mark]
+    rows: list[tuple[str, list[str], str]]  # the table: a moment, its numbers, and what happened
 
     @property
     def is_empty(self) -> bool:
@@ -87,24 +154,25 @@ PLANS = (
 )  # fmt: skip
 
 
-def draw(plan: Plan, spans: Sequence[Span], moment_format: str) -> Chart:
-    """The chart of these spans; times are told in this format of Django's."""
+def draw(plan: Plan, past: Past) -> Chart:
+    """The chart of a past."""
+    spans, moments = past.spans, past.moments()
     columns = [[number_of(span.tally) for span in spans] for _, number_of in plan.series]
     top, step = scale_of(max((value or 0 for values in columns for value in values), default=0))
     series = [
-        Series(name, number, values, *_lines(values, top))
+        Series(name, number, values, *polylines(values, top))
         for number, ((name, _), values) in enumerate(zip(plan.series, columns, strict=True), 1)
     ]
-    moments = [moment_of(span.at, moment_format) for span in spans]
     return Chart(
         plan=plan,
         series=series,
         scale=[(round(HEIGHT * (1 - number * step / top), 1), written(number * step)) for number in _steps(top, step)],
         moments=[(round(WIDTH * place / len(spans), 1), moments[place]) for place in _labelled(len(spans))],
+        marks=past.marks(),
         rows=[
-            (moment, [written(value) for value in values])
-            for moment, *values in zip(moments, *columns, strict=True)
-            if any(value is not None for value in values)
+            (moment, [written(value) for value in values], happened)
+            for moment, happened, *values in zip(moments, past.happened(), *columns, strict=True)
+            if happened or any(value is not None for value in values)
         ],
     )
 
@@ -131,14 +199,19 @@ def moment_of(at: datetime, moment_format: str) -> str:
     return date_format(timezone.localtime(at), moment_format)
 
 
-def _lines(values: Sequence[Number], top: float) -> tuple[list[str], list[tuple[float, float]]]:
-    """The polylines between gaps, and the points that stand alone."""
+def polylines(
+    values: Sequence[Number], top: float, width: float = WIDTH, height: float = HEIGHT
+) -> tuple[list[str], list[tuple[float, float]]]:
+    """The lines between gaps as `<polyline points>`, and the points that stand alone; `top` is the end of the scale."""
     lines, dots = [], []
     numbered = enumerate(values)
     for is_known, part in groupby(numbered, key=lambda pair: pair[1] is not None):
         if not is_known:
             continue
-        points = [_point(place, value or 0, len(values), top) for place, value in part]
+        points = [
+            (round(width * (place + 0.5) / len(values), 1), round(height * (1 - (value or 0) / top), 1))
+            for place, value in part
+        ]
         if len(points) == 1:
             dots += points
         else:
@@ -146,8 +219,11 @@ def _lines(values: Sequence[Number], top: float) -> tuple[list[str], list[tuple[
     return lines, dots
 
 
-def _point(place: int, value: float, count: int, top: float) -> tuple[float, float]:
-    return round(WIDTH * (place + 0.5) / count, 1), round(HEIGHT * (1 - value / top), 1)
+def _joined(letters: str, letter: str) -> str:
+    """The letters of a mark with one more; a plus stands for those that have no room."""
+    if letter in letters or letters.endswith("+"):
+        return letters
+    return letters + (letter if len(letters) < MOST_LETTERS else "+")
 
 
 def _steps(top: float, step: float) -> Iterator[int]:

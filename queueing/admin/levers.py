@@ -1,4 +1,4 @@
-"""The lines in the admin: their levers. A change takes effect without a restart; see `steering.py`."""
+"""The levers of one line in the admin. A change takes effect without a restart; see `steering.py`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,9 +6,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
 from queueing import steering
+from queueing.admin import lines
 from queueing.exceptions import LeverRefused
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
@@ -16,6 +18,7 @@ from queueing.models import Line
 from queueing.models.line import LIMITS
 from queueing.web import audit
 from queueing.web.address import address_of_request
+from queueing.web.visitor import may_see_lines
 
 REDIS_AWAY = "Redis does not answer, or takes no writes: no line can be steered right now, and nothing is changed."
 
@@ -56,21 +59,28 @@ class LineForm(Form):
 
 @admin.register(Line)
 class LineAdmin(Model):
-    """One row for each line of the settings. Nobody adds or deletes one."""
+    """One row for each line of the settings. Nobody adds or deletes one. The list of them is the board."""
 
     form = LineForm
-    list_display = ("queue", "state", "sentence", "opens_at", *LIMITS)
-    list_display_links = ("queue",)
-    actions = None
-    readonly_fields = ("queue", "emptied_at")
+    readonly_fields = ("emptied_at",)
     fieldsets = (
-        (None, {"fields": ("queue", "state", "sentence", "opens_at", "draining", "emptied_at")}),
+        (None, {"fields": ("state", "sentence", "opens_at", "draining", "emptied_at")}),
         ("Limits", {"fields": LIMITS}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Line]:
         """The lines of the settings."""
         return super().get_queryset(request).filter(queue__in=steering.names())
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [path("board.json", view(lines.now), name="queueing_board"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return lines.page(request, self.admin_site)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_see_lines(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -81,6 +91,7 @@ class LineAdmin(Model):
     def save_model(self, request: HttpRequest, obj: Line, form: Any, change: bool) -> None:
         """Write the columns that were changed here, and no others: another member of staff may change those."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        steering.mark(steering.lock(obj.queue), changes, request.user)
         Line.objects.filter(pk=obj.pk).update(**steering.complete(form.initial["state"], changes))
         audit.staff_steers(request.user, address_of_request(request), f"line {obj.queue}", _words(form))
         transaction.on_commit(lambda: self._publish(request, obj.queue))

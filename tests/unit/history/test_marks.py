@@ -1,0 +1,119 @@
+"""The marks in the charts of a line: each event is noted once, by whoever makes it happen."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.utils import timezone
+
+from queueing import steering
+from queueing.history import marks
+from queueing.history.rolling import roll_up
+from queueing.keeper.reconcile import Reconciler
+from queueing.keeper.remembering import Rememberer
+from queueing.line import clients, workers
+from queueing.line.places import Line as Places
+from queueing.models import Line, LineEvent
+from tests.support import past
+from tests.support.visitors import staff
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+Kind = LineEvent.Kind
+
+
+def noted(queue: str = "probe") -> list[tuple[str, str]]:
+    return list(LineEvent.objects.filter(queue=queue).values_list("kind", "detail"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kinds"),
+    [
+        ("open", "paused", [Kind.PAUSED]),
+        ("paused", "stopped", [Kind.CLOSED]),
+        ("open", "stopped", [Kind.CLOSED, Kind.PAUSED]),
+        ("stopped", "open", [Kind.OPENED, Kind.RESUMED]),
+        ("closed", "paused", [Kind.OPENED, Kind.PAUSED]),
+        ("closed", "closed", []),
+    ],
+)
+def test_a_change_of_the_state_is_told_by_what_it_does(before: str, after: str, kinds: list[str]) -> None:
+    marks.note_state("probe", before, after, "anna")
+    assert noted() == [(kind, "by anna") for kind in kinds]
+
+
+def test_the_command_the_admin_and_the_keeper_note_the_state() -> None:
+    steering.steer("probe", steering.pause, "Paused.")
+    steering.steer("probe", steering.tell, "A sentence.")
+    assert noted() == [(Kind.PAUSED, "by command line")]
+    steerer = staff("view_line", "change_line")
+    pk = Line.of("probe").pk
+    data = {"initial-state": "paused", "state": "closed", "sentence": "", "initial-sentence": ""}
+    steerer.client.post(f"/admin/queueing/line/{pk}/change/", data)
+    assert [kind for kind, _ in noted()[1:]] == [Kind.CLOSED, Kind.RESUMED]
+    assert noted()[1][1].startswith("by user-")
+    Line.objects.filter(pk=pk).update(opens_at=timezone.now() - timedelta(seconds=1))
+    assert steering.open_due("probe")
+    assert noted()[-1] == (Kind.OPENED, "by keeper")
+
+
+def test_a_refused_change_leaves_no_mark(valkey: redis.Redis) -> None:
+    valkey.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(clients.RedisError):
+            steering.steer("probe", steering.pause, "Paused.")
+    finally:
+        valkey.config_set("maxmemory", 0)
+    assert noted() == []
+
+
+def test_a_new_version_is_noted_once_however_many_keepers_start(settings: Any) -> None:
+    assert Rememberer().mark() == len(settings.QUEUEING_TASKS)
+    assert Rememberer().mark() == 0
+    version = marks.version()
+    assert noted() == [(Kind.DEPLOYED, version)]
+    settings.QUEUEING = {"LOST_GRACE": 4711}
+    assert marks.version() != version
+    assert Rememberer().mark() == len(settings.QUEUEING_TASKS)
+    settings.QUEUEING = {}
+    LineEvent.objects.filter(queue="probe").update(at=timezone.now() - timedelta(minutes=1))
+    Rememberer().mark()
+    assert len(noted()) == 3  # back to the version of before
+
+
+def test_rqs_word_to_all_workers_is_noted_in_every_line() -> None:
+    keeper = Rememberer()
+    keeper.mark()
+    LineEvent.objects.all().delete()
+    workers.suspend()
+    assert keeper.mark() == len(settings.QUEUEING_TASKS)
+    assert (keeper.mark(), Rememberer()._is_version_noted) == (0, False)
+    workers.resume()
+    assert keeper.mark() == len(settings.QUEUEING_TASKS)
+    assert [kind for kind, _ in noted()] == [Kind.SUSPENDED, Kind.UNSUSPENDED]
+    assert marks.note_suspension(["probe"], suspended=False) == 0  # a second keeper has seen it, too
+
+
+def test_a_flush_is_noted_once_with_the_places_that_came_back(join: Any, line: Places, monkeypatch: Any) -> None:
+    monkeypatch.setattr("queueing.keeper.reconcile.FLUSH_PAUSE", 0)
+    join(), join()
+    reconciler = Reconciler(line.client)
+    reconciler.look_at_server()
+    reconciler.reconcile(line)
+    assert noted() == []
+    line.client.flushall()
+    assert reconciler.reconcile(line) == 2
+    assert noted() == [(Kind.FLUSHED, "2 places came back")]
+    assert not marks.note_flush("probe", 2)  # by a second keeper
+
+
+def test_old_events_go_but_those_that_say_how_it_is_now(settings: Any) -> None:
+    old = timezone.now() - timedelta(days=40)
+    for kind in (Kind.DEPLOYED, Kind.DEPLOYED, Kind.PAUSED, Kind.SUSPENDED):
+        LineEvent.objects.create(queue="probe", kind=kind, at=old)
+    LineEvent.objects.create(queue="probe", kind=Kind.RESUMED)
+    past.fill("probe", timezone.now().replace(second=0, microsecond=0), 1)
+    assert roll_up(until=float("inf"))
+    assert [kind for kind, _ in noted()] == [Kind.DEPLOYED, Kind.SUSPENDED, Kind.RESUMED]
