@@ -234,9 +234,10 @@ class UnusableInput(QueueingError):
 class RaisedInside(QueueingError):
     """An exception of an isolated task."""
 
-    def __init__(self, sentence: str, *, error_class: str) -> None:
+    def __init__(self, sentence: str, *, error_class: str, is_retried: bool = False) -> None:
         super().__init__(sentence)
         self.error_class = error_class  # its dotted path
+        self.is_retried = is_retried  # it is one of the task's `retry_on`
 
 
 class CheckBroken(QueueingError):

@@ -17,8 +17,8 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.tasks import Task
 from django.tasks.signals import task_enqueued
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.json import normalize_json
 
 from queueing import budget, crowding, slots
 from queueing.conf import conf
@@ -47,6 +47,7 @@ from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
+from queueing.values import Encoder, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
@@ -89,7 +90,8 @@ def join(
         code=code,
         queue=heavy_task.name,
         task_path=heavy_task.task.module_path,
-        kwargs=normalize_json(options) if isinstance(options, dict) else {},
+        backend=heavy_task.task.backend,
+        kwargs=_kwargs(heavy_task, options) if isinstance(options, dict) else {},
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
@@ -102,11 +104,12 @@ def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None
 
     The options are those of the entry, or others. Raises as `join`, or UnusableInput if the input is gone.
     """
-    kwargs: Any = entry.kwargs if options is None else normalize_json(options)
+    kwargs: Any = entry.kwargs if options is None else _kwargs(entry.heavy_task, options)
     new = Entry(
         code=_next_code(entry, kwargs),
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
+        backend=entry.heavy_task.task.backend,
         kwargs=kwargs,
         **_old_rank(entry),
         **owner.columns(),
@@ -126,6 +129,7 @@ def retry(entry: Entry) -> Entry:
         code=_next_code(entry, entry.kwargs),
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
+        backend=entry.backend,
         args=entry.args,
         kwargs=entry.kwargs,
         needs_presence=entry.needs_presence,
@@ -143,13 +147,20 @@ def retry(entry: Entry) -> Entry:
 
 
 def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
-    """An entry without a visitor, from code. A full line does not refuse it, and Redis may be away."""
+    """An entry without a visitor, from code. A full line does not refuse it, and Redis may be away.
+
+    Raises TypeError for an argument that cannot travel.
+    """
+    what = f"argument {{!r}} of {task.module_path}"
+    is_later = task.run_after is not None and task.run_after > timezone.now()
     entry = Entry(
         queue=task.queue_name,
         task_path=task.module_path,
-        args=normalize_json(args),
-        kwargs=normalize_json(kwargs),
+        backend=task.backend,
+        args=list(normalized_arguments({str(place): value for place, value in enumerate(args)}, what).values()),
+        kwargs=normalized_arguments(kwargs, what),
         priority=task.priority,
+        not_before=task.run_after if is_later else None,
         needs_presence=needs_presence,
     )
     _insert(entry)
@@ -194,12 +205,22 @@ def _note_look(entry: Entry) -> None:
 
 
 def place(entry: Entry) -> None:
-    """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
+    """Give a waiting row its place. An error is logged; the keeper does it again from the row.
+
+    An entry that is put off has no place yet: the keeper gives it one when its time has come.
+    """
+    if entry.not_before is not None:
+        return
     try:
-        line, keep = get_line(entry.queue), entry.keep_seconds or 0
-        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
+        place_from_row(entry)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
+
+
+def place_from_row(entry: Entry) -> None:
+    """Give a new row its place. Raises RedisError."""
+    line, keep = get_line(entry.queue), entry.keep_seconds or 0
+    line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
 
 
 def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
@@ -234,7 +255,7 @@ def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | 
     try:
         crowding.find_rank(entry, reservation, limits.max_line)
         if look is not None:
-            entry.kwargs = normalize_json(look.options())
+            entry.kwargs = _kwargs(entry.heavy_task, look.options())
         with content.given_to(entry), slots.within(entry, limits.max_per_visitor):
             _insert(entry, limits.max_per_visitor)
     except BaseException:
@@ -295,6 +316,11 @@ def _savepoint() -> AbstractContextManager[None]:
     return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
 
 
+def _kwargs(heavy_task: HeavyTask, options: dict[str, Any]) -> dict[str, Any]:
+    """The options as the task will get them. Raises TypeError with the name of a field whose value cannot travel."""
+    return normalized_arguments(options, f"value of the field {{!r}} of {heavy_task.form.__qualname__}")
+
+
 def _after_commit(entry: Entry) -> None:
     place(entry)
     result = result_of(entry)
@@ -313,7 +339,7 @@ def _next_code(entry: Entry, kwargs: dict[str, Any]) -> uuid.UUID:
 
     So two clicks make one entry, and a click with other options makes another one.
     """
-    changed = "" if kwargs == entry.kwargs else json.dumps(kwargs, sort_keys=True)
+    changed = "" if kwargs == entry.kwargs else json.dumps(kwargs, sort_keys=True, cls=Encoder)
     text = entry.code.hex + changed
     digest = salted_hmac("queueing.joining.join_again", text, algorithm="sha256").digest()
     return uuid.UUID(bytes=digest[:16], version=4)

@@ -20,13 +20,15 @@ from django.utils.module_loading import import_string
 from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
 
+LONGEST_PAUSE = 3600  # seconds between two tries of an entry
+
 
 class Context(Protocol):
     """The first argument of a heavy task: Django's TaskContext with methods for the input, progress and files."""
 
     @property
     def attempt(self) -> int:
-        """The number of this start of the entry, from 1. It grows when a worker died during the last one."""
+        """The number of this start of the entry, from 1. It grows when a worker dies, and when the task is retried."""
         ...
 
     def input_file(self) -> AbstractContextManager[Path]:
@@ -56,11 +58,16 @@ class HeavyTask:
     verb: str  # "Reading": shown while the task runs and has sent no message
     form: type[EntryForm]
     result_template: str  # a partial; gets `entry`, `result` (the task's return value) and `files` by name
-    timeout: int  # seconds after which the task is ended as failed
+    timeout: int = 600  # seconds after which the task is ended as failed
     sample: Path | None = None  # a file for "Try it with our sample"
     on_leave: Literal["stop", "finish"] = "stop"  # reaction of a running task when its visitor goes
     typical_seconds: float | None = None  # of a run; for the expected wait, until the first runs have ended
     may_keep: bool = False  # whether a visitor may ask for KEEP_GRACE
+    # Tries of one entry. After an exception of `retry_on` it waits, keeps its place, and is tried again, for a visitor
+    # who is there then. Failures by the input (UnusableInput, a limit, the timeout, a crash) are not repeated.
+    attempts: int = 1
+    retry_on: tuple[type[Exception], ...] = (Exception,)
+    retry_after: float = 10  # seconds before the second try; before each further one twice as long, up to an hour
     # Called once in each worker of this line, before it forks its first horse: for imports, and for models that survive
     # a fork. Threads do not, so no library may have work for threads of its own here.
     warm_up: Callable[[], object] | None = None
@@ -78,6 +85,10 @@ class HeavyTask:
     def name(self) -> str:
         """The name of the queue, and of the task in the URL."""
         return self.task.queue_name
+
+    def pause_before_try(self, number: int) -> float:
+        """Seconds between the end of the try before this one and its start; the first try has the number 1."""
+        return float(min(self.retry_after * 2 ** min(number - 2, 20), LONGEST_PAUSE))
 
     @property
     def stops_on_leave(self) -> bool:

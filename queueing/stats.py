@@ -51,6 +51,7 @@ def line_stats(queue: str) -> LineStats:
     entries = Entry.objects.filter(queue=queue)
     oldest = (
         entries.waiting()
+        .due()
         .exclude(needs_presence=True, seen_at=None)
         .order_by("id")
         .values_list("joined_at", flat=True)

@@ -55,7 +55,7 @@ def rows(*, with_links: bool = True) -> list[Row]:
     queues = list(settings.QUEUEING_TASKS)
     lines = [line_now(queue) for queue in queues]
     running = dict(_grouped(Entry.objects.running(), Count("pk")))
-    seen = Entry.objects.waiting().filter(Q(needs_presence=False) | Q(seen_at__isnull=False))
+    seen = Entry.objects.waiting().due().filter(Q(needs_presence=False) | Q(seen_at__isnull=False))
     oldest = dict(_grouped(seen, Min("joined_at")))
     busy, idle = _workers()
     now = timezone.now()

@@ -30,6 +30,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def running(self) -> Self:
         return self.filter(status=Status.RUNNING)
 
+    def due(self) -> Self:
+        """Without the entries that are put off, by the database's clock."""
+        return self.filter(models.Q(not_before=None) | models.Q(not_before__lte=Now()))
+
     def live(self) -> Self:
         return self.filter(status__in=LIVE)
 
@@ -64,7 +68,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
             return None
         meta = self.model._meta
         changes = [(meta.get_field(name), None, value) for name, value in start_values(worker).items()]
-        first: Any = self.waiting().filter(code=code, attempt=0)
+        first: Any = self.waiting().due().filter(code=code, attempt=0)
         rows = first._update(changes, meta.concrete_fields)  # noqa: SLF001  # UPDATE ... RETURNING has no public name
         if not rows:
             return None

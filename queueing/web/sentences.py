@@ -28,6 +28,9 @@ DELETED = (
     "The file, the result and everything else that belonged to this place are deleted. "
     "Only when and how it ended is kept, for about {time}."
 )
+# The task raised an exception after which it is tried again; or code has asked for a later start.
+TRIED_AGAIN = "Something went wrong while working on this. It is tried again by itself, and your place is kept."
+STARTED_LATER = "This is to be started later, and keeps its place until then."
 # A failure that came without a sentence for the visitor.
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
@@ -36,6 +39,8 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
     """The first sentence on the entry's page."""
     match entry.status:
         case Status.WAITING:
+            if entry.is_put_off and entry.retries:
+                return "Waiting for the next try"
             if place is None:
                 return "Your turn is coming up" if is_claimed else "Waiting"
             if place.ahead:
@@ -65,12 +70,13 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
     """The sentence below the headline: its meaning; for an ended entry, the reason of the end."""
     match entry.status:
         case Status.WAITING:
+            if entry.is_put_off:
+                return TRIED_AGAIN if entry.retries else STARTED_LATER
             if place is None:
                 return "A worker is taking it up." if is_claimed else NO_PLACE
             return _where(entry, place, facts)
         case Status.RUNNING:
-            again = " The machine that worked on it stopped, so it began again." if entry.attempt > 1 else ""
-            return f"It is your turn.{again}"
+            return f"It is your turn.{_what_was_before(entry)}"
         case _:
             return _why_it_ended(entry)
 
@@ -97,7 +103,7 @@ def advice(entry: Entry, again_seconds: float | None) -> str:
 
 def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) -> str:
     """The expected wait, from its range in seconds."""
-    if entry.status != Status.WAITING or is_claimed:
+    if entry.status != Status.WAITING or is_claimed or entry.is_put_off:
         return ""
     if facts.is_paused:  # first: no worker has to be there
         return PAUSED
@@ -189,6 +195,13 @@ def _why_it_ended(entry: Entry) -> str:
             return f"{what}, because {gone} for longer than a place is kept."
         case _:
             return ""
+
+
+def _what_was_before(entry: Entry) -> str:
+    """The end of the attempt before the one that runs."""
+    if entry.retries:
+        return f" This is try {entry.retries + 1} of {max(entry.heavy_task.attempts, entry.retries + 1)}."
+    return " The machine that worked on it stopped, so it began again." if entry.attempt > 1 else ""
 
 
 def _where(entry: Entry, place: Place, facts: Facts) -> str:

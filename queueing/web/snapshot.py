@@ -44,6 +44,7 @@ class Snapshot(NamedTuple):
 
     line: str  # the state of a waiting entry's line: open, closed, paused or stopped; "" if it is not known
     notice: str  # what staff say to all who wait in it
+    next_try: str | None  # the time of the next try of an entry that is put off, as ISO 8601
 
     again_seconds: float | None  # how long "Join again" works from now on; None: it does not
     deleted: bool  # the content was deleted
@@ -123,6 +124,7 @@ def build(
         reason=entry.reason,
         line=facts.state.value if entry.status == Status.WAITING and facts.knows_levers else "",
         notice=sentences.notice(entry, facts),
+        next_try=entry.not_before.isoformat() if entry.is_put_off and entry.not_before else None,
         again_seconds=again_seconds,
         deleted=entry.erased_at is not None,
         next_url=None,

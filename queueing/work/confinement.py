@@ -72,7 +72,13 @@ def _room(entry: Entry, guard: Guard) -> Room:
     folder.mkdir(mode=0o700)
     task = all_tasks()[entry.queue]
     may_start = guard.limits.processes > 0
-    return Room(folder=folder, processes=may_start, readable=task.readable, writable=task.writable)
+    return Room(
+        folder=folder,
+        processes=may_start,
+        readable=task.readable,
+        writable=task.writable,
+        retry_on=task.retry_on,
+    )
 
 
 def task_is_over() -> None:

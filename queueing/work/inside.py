@@ -53,6 +53,7 @@ class Room:
     readable: tuple[Path, ...]
     writable: tuple[Path, ...]
     input: Path | None = None
+    retry_on: tuple[type[Exception], ...] = ()  # as in the HeavyTask
 
     def restrict(self) -> None:
         """Take all other rights from this process."""
@@ -76,7 +77,7 @@ def run(function: "Callable[[Running], Any]", channel: socket.socket, room: Room
         forgetting.forget_secrets()
         os.environ["TMPDIR"] = tempfile.tempdir = str(room.folder)
         room.restrict()
-        _tell_the_end(channel, lambda: function(Remote(channel, room.input)))
+        _tell_the_end(channel, lambda: function(Remote(channel, room.input)), room.retry_on)
         os._exit(os.EX_OK)
     except BaseException:  # noqa: BLE001  # no memory is left to tell of, for example
         with suppress(BaseException):
@@ -139,7 +140,7 @@ def _let_go_of_all_but(channel: int) -> None:
                 os.dup2(nothing, descriptor, inheritable=descriptor == 0)
 
 
-def _tell_the_end(channel: socket.socket, function: Callable[[], Any]) -> None:
+def _tell_the_end(channel: socket.socket, function: Callable[[], Any], retry_on: tuple[type[Exception], ...]) -> None:
     """Call the function; send what it returned or raised."""
     try:
         content = _as_json(function())
@@ -150,7 +151,7 @@ def _tell_the_end(channel: socket.socket, function: Callable[[], Any]) -> None:
             packets.send(channel, {"do": "return"}, file.fileno())
     except BaseException as error:  # noqa: BLE001  # sys.exit, and libraries whose panics are no Exception, too
         _flush_logs()
-        packets.send(channel, _told(error))
+        packets.send(channel, _told(error) | {"again": isinstance(error, retry_on)})
 
 
 def _as_json(value: Any) -> bytes:

@@ -122,7 +122,11 @@ class Conversation:
         if self._left is not None and message.get("kind") == VisitorLeft.__name__:
             return self._left
         kind, name, sentence, told = (str(message.get(key, "")) for key in ("kind", "class", "sentence", "traceback"))
-        error = JUDGED[kind](sentence) if kind in JUDGED else RaisedInside(sentence, error_class=name)
+        error = (
+            JUDGED[kind](sentence)
+            if kind in JUDGED
+            else RaisedInside(sentence, error_class=name, is_retried=message.get("again") is True)
+        )
         error.add_note(told)
         return error
 

@@ -45,7 +45,7 @@ CONTRACT = {
     "message",
     "result_url",
 }
-SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason", "line", "notice"}
+SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason", "line", "notice", "next_try"}
 OF_AN_END = {"again_seconds", "deleted", "next_url"}
 
 

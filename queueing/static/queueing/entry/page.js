@@ -19,6 +19,7 @@ export class Page {
     if (state.html) keepFocus(() => this.#replacePart(state));
     this.#showTexts(state);
     this.#showNext(state.next_url);
+    this.#showNextTry(state.next_try);
     this.#drawDots(state.ahead, state.held_ahead);
     this.showProgress(state.progress);
   }
@@ -70,6 +71,14 @@ export class Page {
     link.closest("div").hidden = !url;
   }
 
+  #showNextTry(at) {
+    const part = this.#part.querySelector("[data-next-try]");
+    if (!part) return;
+    part.hidden = !at;
+    part.querySelector("time").dateTime = at ?? "";
+    this.#showLocalTimes();
+  }
+
   // A dot for each who waits ahead, a ring for each who may return, as queueing/people.html draws them. An unchanged
   // row is left alone, so that its animation does not start again.
   #drawDots(ahead, held) {
@@ -83,7 +92,7 @@ export class Page {
 
   // The server writes times in UTC; only the browser knows the visitor's zone.
   #showLocalTimes() {
-    for (const time of this.#root.querySelectorAll("time[datetime]")) {
+    for (const time of this.#root.querySelectorAll("time:not([datetime=''])")) {
       time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: "short" });
     }
   }
