@@ -234,7 +234,9 @@ def check_uploads(**_: Any) -> list[CheckMessage]:
         check_all(settings.QUEUEING)
     except ImproperlyConfigured:
         return []  # see `check_relations`
-    needed = {name: COPIES * (task.form().max_bytes() + SLACK) for name, task in all_tasks().items()}
+    needed = {
+        name: COPIES * (task.form().max_bytes() * task.form.most_files() + SLACK) for name, task in all_tasks().items()
+    }
     return [
         Error(
             f"UPLOADS_BYTES has no room for the largest file of {name!r}.",

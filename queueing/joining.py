@@ -37,8 +37,9 @@ from queueing.exceptions import (
     TooManyJoins,
     TooManyUnseen,
     TooManyWaiting,
+    UnusableInput,
 )
-from queueing.inputs import Kept, Look, Upload
+from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_left
 from queueing.line import levers, presence
 from queueing.line.clients import RedisError, connection
 from queueing.line.levers import Levers
@@ -76,12 +77,14 @@ def join(
     *,
     code: uuid.UUID,
     owner: Owner,
-    upload: "File[bytes]",
-    content_type: str,
+    upload: "File[bytes] | Content | None" = None,
+    content_type: str = "",
     options: dict[str, Any] | Look,
     is_once: bool = False,
 ) -> Entry:
-    """A visitor takes a place. Sending the same form twice yields one entry.
+    """A visitor takes a place: with one file of this type, with several, or with nothing but the options.
+
+    Sending the same form twice yields one entry.
 
     With `is_once` the code is good for one entry: another file with it is refused. A Look takes long, so it is asked
     for the options when nothing else stands in the way. Raises JoinRefused, or as the Look; then nothing is stored.
@@ -96,7 +99,12 @@ def join(
         **owner.columns(),
     )
     look = None if isinstance(options, dict) else options
-    return _take_place(entry, Upload(upload, content_type), is_once=is_once, look=look)
+    if upload is None:  # the look costs nothing, and two forms with other options are two wishes
+        entry.kwargs, look = entry.kwargs if look is None else _kwargs(heavy_task, look.options()), None
+        upload = Nothing(entry.kwargs)
+    elif isinstance(upload, File):
+        upload = Upload(upload, content_type)
+    return _take_place(entry, upload, is_once=is_once, look=look)
 
 
 def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None) -> Entry:
@@ -114,9 +122,18 @@ def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None
         **_old_rank(entry),
         **owner.columns(),
     )
-    successor = _take_place(new, Kept(entry))
+    successor = _take_place(new, _kept(entry, kwargs))
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=successor)
     return successor
+
+
+def _kept(entry: Entry, kwargs: dict[str, Any]) -> Content:
+    """The input of an ended entry. Raises UnusableInput when it is gone; for files this is looked at again later."""
+    if entry.input_name or entry.input:
+        return Kept(entry)
+    if seconds_left(entry) is None:
+        raise UnusableInput(GONE)
+    return Nothing(kwargs)
 
 
 def retry(entry: Entry) -> Entry:
@@ -139,8 +156,10 @@ def retry(entry: Entry) -> Entry:
         address=entry.address,
         **_old_rank(entry),
     )
-    is_by_code = not entry.input_name and not entry.input
-    with nullcontext() if is_by_code else Kept(entry).given_to(new):
+    if entry.erased_at:
+        raise UnusableInput(GONE)
+    has_files = entry.input_name or entry.input
+    with Kept(entry).given_to(new) if has_files else nullcontext():
         _insert(new)
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
     return new
@@ -228,7 +247,7 @@ def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
     _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
 
 
-def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, look: Look | None = None) -> Entry:
+def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
         _store_in_reserved_place(entry, content, look)
@@ -246,7 +265,7 @@ def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, 
     return entry
 
 
-def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | None) -> None:
+def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
     limits = _levers_of_open(entry.queue)
     slots.check(entry.visitor, entry.queue, limits.max_per_visitor)

@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
+from queueing.parcel import InputFile
 
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
@@ -31,8 +32,16 @@ class Context(Protocol):
         """The number of this start of the entry, from 1. It grows when a worker dies, and when the task is retried."""
         ...
 
-    def input_file(self) -> AbstractContextManager[Path]:
-        """The path of the visitor's file on this machine; valid within the `with` block."""
+    def input_file(self, field: str = "") -> AbstractContextManager[Path]:
+        """The path of the visitor's file on this machine; valid within the `with` block.
+
+        With several file fields in the form: of the file of this field, or of the first one. Raises LookupError when
+        none came in the field.
+        """
+        ...
+
+    def input_files(self) -> AbstractContextManager[list[InputFile]]:
+        """All files that the visitor has handed in, with field and name; valid within the `with` block."""
         ...
 
     def progress(self, done: float, total: float, message: str = "") -> None:

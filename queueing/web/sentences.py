@@ -6,7 +6,7 @@ about a refused join are in `exceptions.py`.
 
 from math import ceil
 
-from queueing import eta
+from queueing import eta, parcel
 from queueing.conf import conf
 from queueing.eta import Wait
 from queueing.facts import Facts
@@ -85,16 +85,17 @@ def advice(entry: Entry, again_seconds: float | None) -> str:
     """The next steps that a visitor has after an end without a result. The page counts the duration in it down."""
     if entry.erased_at:
         return ""
+    what = input_of(entry)
     if entry.may_join_again and again_seconds is None:
-        return "Your input is deleted by now. You can start again with a file."
-    again = f"You can join again with the same file for {how_long(again_seconds)}"
+        return f"Your input is deleted by now. You can start again{'' if what == 'input' else ' with a file'}."
+    again = f"You can join again with the same {what} for {how_long(again_seconds)}"
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
-                return "The same file would end the same way; another one may work."
+                return f"The same {what} would end the same way; another one may work."
             if entry.keeps_place_for_successor:
                 return f"{again}, and are back in your place."
-            return f"{again}, or start with another file."
+            return f"{again}, or start with another one."
         case Status.CANCELLED | Status.ABANDONED:
             return f"{again}; your new place is at the end of the line."
         case _:
@@ -127,6 +128,13 @@ def title(entry: Entry, place: Place | None) -> str:
             return f"✓ {name}"
         case _:
             return f"{headline(entry)} · {name}"
+
+
+def input_of(entry: Entry) -> str:
+    """The input of an entry, as part of a sentence: a file, several, or the options alone."""
+    if not entry.input_name:
+        return "input"
+    return "files" if entry.input.name and entry.input.name.endswith(parcel.ENDING) else "file"
 
 
 def how_long(seconds: float | None) -> str:
@@ -186,7 +194,7 @@ def _why_it_ended(entry: Entry) -> str:
         case Status.CANCELLED if entry.attempt:
             return "The work was stopped before it was done."
         case Status.CANCELLED:
-            return "Your turn had not come, so nothing was done with your file."
+            return f"Your turn had not come, so nothing was done with your {input_of(entry)}."
         case Status.ABANDONED:
             what = "The work was stopped" if entry.attempt else "You were passed over"
             if entry.reason == Reason.UNSEEN:

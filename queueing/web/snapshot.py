@@ -158,6 +158,7 @@ def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool, m
         "is_owner": is_owner,
         "may_open": may_open,
         "task": entry.heavy_task,
+        "input": sentences.input_of(entry),
         "snapshot": now,
         "state": json.dumps(now.as_json()),
         "result": entry.result if done else None,

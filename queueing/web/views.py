@@ -5,7 +5,6 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -29,6 +28,7 @@ from queueing.web.download import Download
 from queueing.web.joining_pages import (
     LookIntoForm,
     changed_options,
+    content_of,
     form_page,
     limit_of_form,
     line_context,
@@ -73,8 +73,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 @csrf_protect
 def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = submitted(request, heavy_task)
-    upload: UploadedFile[Any] | None = form.files.get("file")
-    if upload is None or form.problem:
+    if form.problem or form.lacks_file():
         return form_page(request, heavy_task, form)
     visitor = Visitor.of_request(request)
     owner = visitor.as_owner()
@@ -83,8 +82,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
             heavy_task,
             code=form.asked_code(),
             owner=owner,
-            upload=upload,
-            content_type=upload.content_type or "application/octet-stream",
+            upload=content_of(form),
             options=LookIntoForm(form),
             is_once=form.once is not None,
         )

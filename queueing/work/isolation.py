@@ -44,8 +44,7 @@ def call(function: Callable[[Running], Any], attempt: Attempt, room: Room) -> An
     """The value that the function returns in a process of its own. Raises what it raised, and TaskTimeout."""
     connections.close_all()  # never open across a fork
     with ExitStack() as stack:
-        with suppress(UnusableInput):  # raised in the process, when the task asks for its input
-            room.input = stack.enter_context(attempt.input_file())
+        room.handed = stack.enter_context(attempt.handed())
         ours, theirs = packets.pair()
         stack.enter_context(ours)
         pid = _fork(function, theirs, room)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +27,7 @@ import queueing.tasks.tables
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
 from queueing.registry import Context, HeavyTask
+from tests.support import shapes
 from tests.support.deeds import DEEDS
 
 _LOG = Path(os.environ["PROBE_LOG"])  # in the process of an isolated task the variable is gone
@@ -351,6 +353,7 @@ def _warm_up() -> None:
 class ProbeForm(EntryForm):
     label = forms.CharField(required=False, initial="x")
     seconds = forms.FloatField(required=False)
+    end = forms.CharField(required=False)
 
     def options(self) -> dict[str, Any]:
         return {name: value for name, value in super().options().items() if value not in (None, "")}
@@ -374,3 +377,5 @@ heavy_task = HeavyTask(
     warm_up=_warm_up if "PROBE_WARM_UP" in os.environ else None,
     writable=(log_path().parent, *map(Path, os.environ.get("PROBE_WRITABLE", "").split())),
 )
+if "PROBE_SHAPE" in os.environ:
+    heavy_task = replace(heavy_task, **shapes.SHAPES[os.environ["PROBE_SHAPE"]])

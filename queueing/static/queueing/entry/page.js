@@ -19,9 +19,9 @@ export class Page {
     if (state.html) keepFocus(() => this.#replacePart(state));
     this.#showTexts(state);
     this.#showNext(state.next_url);
-    this.#showNextTry(state.next_try);
     this.#drawDots(state.ahead, state.held_ahead);
     this.showProgress(state.progress);
+    this.#showLocalTimes();
   }
 
   // null: the work has begun, and nobody knows how much of it is done.
@@ -41,7 +41,6 @@ export class Page {
     for (const action of this.#root.querySelectorAll("[data-for]")) {
       action.hidden = !action.dataset.for.split(" ").includes(status) || "after" in action.dataset;
     }
-    this.#showLocalTimes();
   }
 
   // An action that comes with time: keeping the place takes a page that has been open for a while.
@@ -59,7 +58,8 @@ export class Page {
   #showTexts(state) {
     for (const element of this.#part.querySelectorAll("[data-live]")) {
       const text = state[element.dataset.live] ?? "";
-      if (element.textContent !== text) element.textContent = text;
+      if ("dateTime" in element) element.dateTime = text;
+      else if (element.textContent !== text) element.textContent = text;
       element.hidden = !text;
     }
   }
@@ -69,14 +69,6 @@ export class Page {
     const link = this.#root.querySelector("#next a");
     link.href = url;
     link.closest("div").hidden = !url;
-  }
-
-  #showNextTry(at) {
-    const part = this.#part.querySelector("[data-next-try]");
-    if (!part) return;
-    part.hidden = !at;
-    part.querySelector("time").dateTime = at ?? "";
-    this.#showLocalTimes();
   }
 
   // A dot for each who waits ahead, a ring for each who may return, as queueing/people.html draws them. An unchanged
@@ -92,7 +84,7 @@ export class Page {
 
   // The server writes times in UTC; only the browser knows the visitor's zone.
   #showLocalTimes() {
-    for (const time of this.#root.querySelectorAll("time:not([datetime=''])")) {
+    for (const time of this.#root.querySelectorAll("time:not([hidden])")) {
       time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: "short" });
     }
   }
