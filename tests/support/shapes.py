@@ -21,7 +21,7 @@ class PromptForm(EntryForm):
     price = forms.DecimalField(required=False)
     ticket = forms.UUIDField(required=False)
     colours = forms.MultipleChoiceField(choices=[("r", "red"), ("g", "green")], required=False)
-    data = forms.JSONField(required=False)
+    extra = forms.JSONField(required=False)
 
 
 @task(queue_name="probe")

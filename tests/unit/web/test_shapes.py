@@ -64,7 +64,7 @@ VALUES = {
     "price": "1.50",
     "ticket": str(uuid.UUID(int=7)),
     "colours": ["r", "g"],
-    "data": '{"$date": "2026-01-01", "n": [1]}',
+    "extra": '{"$date": "2026-01-01", "n": [1]}',
 }
 TYPES = {
     "prompt": "str A poem, please",
@@ -75,7 +75,7 @@ TYPES = {
     "price": "Decimal 1.50",
     "ticket": f"UUID {uuid.UUID(int=7)}",
     "colours": "list ['r', 'g']",
-    "data": "dict {'$date': '2026-01-01', 'n': [1]}",
+    "extra": "dict {'$date': '2026-01-01', 'n': [1]}",
 }
 
 
@@ -177,7 +177,7 @@ def test_several_files_are_one_input_that_is_shared_and_deleted_as_one(shape: Sh
     assert result_of(successor)["files"]["front front.txt"] == "the front"
     Entry.objects.update(input_until=entry.joined_at - timedelta(seconds=1))
     purge.expire_inputs()
-    assert not default_storage.exists(stored)
+    assert not default_storage.exists(str(stored))
 
 
 def test_a_storage_without_paths_takes_several_files_too(shape: Shape, settings: Any) -> None:
