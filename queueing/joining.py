@@ -94,17 +94,16 @@ def join(
         queue=heavy_task.name,
         task_path=heavy_task.task.module_path,
         backend=heavy_task.task.backend,
-        kwargs=_kwargs(heavy_task, options) if isinstance(options, dict) else {},
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
     look = None if isinstance(options, dict) else options
     if upload is None:  # the look costs nothing, and two forms with other options are two wishes
-        entry.kwargs, look = entry.kwargs if look is None else _kwargs(heavy_task, look.options()), None
-        upload = Nothing(entry.kwargs)
-    elif isinstance(upload, File):
-        upload = Upload(upload, content_type)
-    return _take_place(entry, upload, is_once=is_once, look=look)
+        options, look = options if look is None else look.options(), None
+    if isinstance(options, dict):
+        entry.kwargs = _kwargs(heavy_task, options)
+    content = Upload(upload, content_type) if isinstance(upload, File) else upload or Nothing(entry.kwargs)
+    return _take_place(entry, content, is_once=is_once, look=look)
 
 
 def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None) -> Entry:
@@ -224,12 +223,7 @@ def _note_look(entry: Entry) -> None:
 
 
 def place(entry: Entry) -> None:
-    """Give a waiting row its place. An error is logged; the keeper does it again from the row.
-
-    An entry that is put off has no place yet: the keeper gives it one when its time has come.
-    """
-    if entry.not_before is not None:
-        return
+    """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
         place_from_row(entry)
     except RedisError:
@@ -341,7 +335,8 @@ def _kwargs(heavy_task: HeavyTask, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _after_commit(entry: Entry) -> None:
-    place(entry)
+    if entry.not_before is None:  # else the keeper gives the place when the time has come
+        place(entry)
     result = result_of(entry)
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 

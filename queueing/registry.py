@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import File
 from django.tasks import Task
+from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import import_string
 
 from queueing.exceptions import UnknownTask
@@ -107,8 +109,26 @@ class HeavyTask:
 
 @cache
 def all_tasks() -> dict[str, HeavyTask]:
-    """All heavy tasks by name, in the order of `settings.QUEUEING_TASKS`."""
-    return {name: import_string(f"{module}.heavy_task") for name, module in settings.QUEUEING_TASKS.items()}
+    """All heavy tasks by name, in the order of `settings.QUEUEING_TASKS`. Raises ImproperlyConfigured."""
+    return {name: _load(name, module) for name, module in settings.QUEUEING_TASKS.items()}
+
+
+def _load(name: str, module: str) -> HeavyTask:
+    try:
+        found = import_string(f"{module}.heavy_task")
+    except InvalidTask as error:
+        raise ImproperlyConfigured(
+            f'QUEUEING_TASKS["{name}"]: {error} Write @task(queue_name="{name}", takes_context=True) above the '
+            'function, and "QUEUES": list(QUEUEING_TASKS) into TASKS["default"].'
+        ) from error
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f'QUEUEING_TASKS["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
+            f'"{name}": "queueing.tasks.{name}",'
+        ) from error
+    if not isinstance(found, HeavyTask):
+        raise ImproperlyConfigured(f'QUEUEING_TASKS["{name}"]: {module}.heavy_task is no HeavyTask.')
+    return found
 
 
 def get_task(name: str) -> HeavyTask:

@@ -21,8 +21,11 @@ from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import are_suspended, live_workers
 from queueing.models import Line
 from queueing.models.trouble import DATABASE_ERRORS
+from queueing.readiness import folders, has_static_files, is_writable, missing_migrations
 from queueing.web.metrics import LineCollector, StorageCollector
 from queueing.web.visitor import may_see_lines
+
+_is_migrated = False
 
 
 @require_safe
@@ -35,14 +38,18 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database, Redis, the keeper, the places after a flush, a worker for each line, and room on the disk."""
+    """The database and its tables, Redis, the keeper, the places after a flush, a worker for each line, room on the
+    disk and the right to write there, and the static files.
+    """
     checks = {
         "database": _database,
+        "migrations": _migrations,
         "redis": _redis,
         "keeper": is_keeper_alive,
         "places": _places,
         "workers": _workers,
-        "storage": budget.has_room,
+        "storage": _storage,
+        "static": has_static_files,
     }
     parts = {name: _try(check) for name, check in checks.items()}
     return JsonResponse(parts | {"lines": _states()}, status=200 if all(parts.values()) else 503)
@@ -83,6 +90,17 @@ def _database() -> bool:
     with database.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True
+
+
+def _migrations() -> bool:
+    """True if the database has all tables. What has been true stays so: nobody takes migrations back under a site."""
+    global _is_migrated  # noqa: PLW0603  # a process has one database
+    _is_migrated = _is_migrated or not missing_migrations()
+    return _is_migrated
+
+
+def _storage() -> bool:
+    return budget.has_room() and all(is_writable(folder) for _, folder in folders())
 
 
 def _redis() -> bool:

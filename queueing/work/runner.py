@@ -130,17 +130,22 @@ def _end_of(entry: Entry, attempt: Attempt) -> End:
         if attempt.absence is None:
             return End(lambda: False)  # the row was moved by somebody else: cancelled, or taken over by a later attempt
         return End(partial(entry.abandon, Reason(attempt.absence)))
-    except BaseException as error:  # sys.exit, and libraries whose panics are no Exception, too
-        verdict = blame.of_exception(error)
-        if verdict.reason not in FAILED_BY_US:
-            return End(partial(verdict.fail, entry))
-        pause = retrying.pause_after(entry, error)
-        if pause is not None:
-            logger.warning("entry %s failed, and is tried again in %g s", entry.code, pause, exc_info=True)
-            return End(partial(entry.try_again_in, pause), f"in {pause:g} s, after {verdict.error_class}: {error}")
-        logger.exception("entry %s failed", entry.code)
-        return End(partial(verdict.fail, entry))
+    except BaseException as error:  # noqa: BLE001  # sys.exit, and libraries whose panics are no Exception, too
+        return _end_by(error, entry)
     return End(partial(entry.succeed, value, attempt.files))
+
+
+def _end_by(error: BaseException, entry: Entry) -> End:
+    """The end of an attempt whose task raised this: a failure, or another try."""
+    verdict = blame.of_exception(error)
+    if verdict.reason not in FAILED_BY_US:
+        return End(partial(verdict.fail, entry))
+    pause = retrying.pause_after(entry, error)
+    if pause is not None:
+        logger.warning("entry %s failed, and is tried again in %g s", entry.code, pause, exc_info=error)
+        return End(partial(entry.try_again_in, pause), f"in {pause:g} s, after {verdict.error_class}: {error}")
+    logger.error("entry %s failed", entry.code, exc_info=error)
+    return End(partial(verdict.fail, entry))
 
 
 def _store(entry: Entry, end: Callable[[], bool]) -> bool:

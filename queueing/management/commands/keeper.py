@@ -10,11 +10,11 @@ from django.db import close_old_connections, connection
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
-from queueing.management.plain import PlainCommand
+from queueing.management.plain import ProcessCommand
 from queueing.models.trouble import DATABASE_ERRORS
 
 
-class Command(PlainCommand):
+class Command(ProcessCommand):
     help = "Holds, drops, recovers and reconciles entries once a second. Run one; a second one does no harm."
 
     def add_arguments(self, parser: CommandParser) -> None:
