@@ -27,7 +27,7 @@ from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
-from queueing.work import confinement, horse, runner, scratch, warming
+from queueing.work import confinement, horse, lines, runner, scratch, warming
 from queueing.work.guard import Guard
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
@@ -153,7 +153,7 @@ class PresenceWorker(PatientWorker):
             self._settle(self._lease, cast("LineQueue", queue))  # back to its place
             time.sleep(PAUSE_WITHOUT_FOLDER)
             return
-        with self._guard:
+        with self._guard, lines.for_debugging(self.log):
             super().execute_job(job, queue)
 
     def prepare_execution(self, job: Job) -> Execution:
@@ -248,6 +248,7 @@ class PresenceWorker(PatientWorker):
     def _renew(self, lease: Lease) -> None:
         try:
             if not lease.renew():
+                self.log.info("Worker %s: ends the horse of entry %s: %s", self.name, lease.job_id, lease.why)
                 self.kill_horse()
         except DATABASE_ERRORS:
             self.log.warning("Worker %s: the lease of %s was not renewed", self.name, lease.job_id, exc_info=True)
