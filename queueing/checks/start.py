@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from django.core.checks import ERROR, CheckMessage, run_checks
+from django.db import connections
 
 from queueing.checks import deployed
 
@@ -22,7 +23,9 @@ def troubles(*, is_web: bool = False) -> list[str]:
 
 def end_if_it_does_not_fit(*, is_web: bool = False) -> None:
     """End the process with exit status 1 if something is missing or does not fit."""
-    if found := troubles(is_web=is_web):
+    found = troubles(is_web=is_web)
+    connections.close_all()
+    if found:
         sys.exit("\n".join(found))
 
 
