@@ -88,6 +88,19 @@ def look(entry: Entry) -> Snapshot:
     return read(entry)
 
 
+def in_a_list(entry: Entry) -> str:
+    """The state of an entry in a few words, for a list."""
+    if entry.status == Status.SUCCEEDED and entry.has_result and entry.finished_at:
+        kept = entry.finished_at + timedelta(seconds=conf.RESULT_TTL) - timezone.now()
+        return f"ready, kept for {sentences.how_long(max(kept.total_seconds(), 1))}"
+    if entry.status == Status.RUNNING:
+        return "is being worked on"
+    if entry.status != Status.WAITING:
+        return entry.get_status_display().lower()
+    wish = f", kept for {sentences.how_long(entry.keep_seconds)}" if entry.keep_seconds else ""
+    return f"{read(entry).headline.lower()}{wish}"
+
+
 def without_redis(entry: Entry) -> Snapshot:
     """The snapshot of a row whose place cannot be seen, because Redis does not answer or takes no writes."""
     now = build(entry, None, Facts())

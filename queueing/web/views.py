@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from queueing import ending, events, joining
+from queueing import ending, events, joining, parcel
 from queueing.conf import conf
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
 from queueing.line import presence
@@ -232,7 +232,8 @@ def input_file(request: HttpRequest, code: uuid.UUID) -> Download:
         content = None
     if content is None:
         raise Http404
-    response = Download(content, as_attachment=True, filename=entry.input_name, content_type="application/octet-stream")
+    name = f"{entry.input_name}.tar" if str(entry.input.name).endswith(parcel.ENDING) else entry.input_name
+    response = Download(content, as_attachment=True, filename=name, content_type="application/octet-stream")
     give_connection_back()
     return response
 

@@ -1,5 +1,7 @@
 """Tasks without a file, with several, and with values of every kind: from the form to the function and back."""
 
+import io
+import tarfile
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +24,7 @@ from queueing.work import runner
 from tests.support import probe
 from tests.support.pathless import PathlessStorage
 from tests.support.shapes import SHAPES
-from tests.support.visitors import FORM, Visitor, url
+from tests.support.visitors import FORM, Visitor, superuser, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,6 +90,15 @@ def test_a_task_without_a_file_gets_every_value_as_the_form_has_cleaned_it(shape
     entry = joined(visitor, **VALUES)
     assert (entry.input_name, entry.input.name) == ("", "")
     assert result_of(entry) == TYPES
+
+
+def test_staff_read_the_values_in_the_admin(shape: Shape) -> None:
+    shape("prompt")
+    entry = joined(Visitor(), **VALUES)
+    page = superuser().client.get(f"/admin/queueing/entry/{entry.pk}/change/")
+    assert page.status_code == 200
+    assert "A poem, please" in page.content.decode()
+    assert "2026-02-28" in page.content.decode()
 
 
 def test_the_same_form_sent_twice_is_one_entry_and_other_options_are_another(shape: Shape) -> None:
@@ -159,6 +170,16 @@ def test_several_files_reach_the_task_with_their_fields_and_names(shape: Shape) 
         "price": "2.50",
     }
     assert entry.input_size == entry.input.size
+
+
+def test_staff_take_several_files_away_as_one_archive(shape: Shape) -> None:
+    shape("files")
+    entry = joined(Visitor(), **sent())
+    answer = superuser().client.get(url(entry, "input/"))
+    assert "front.txt and 3 more.tar" in answer["Content-Disposition"]
+    content = io.BytesIO(b"".join(answer.streaming_content))  # type: ignore[attr-defined]
+    with tarfile.open(fileobj=content) as archive:
+        assert archive.getnames() == ["list.json", "0.bin", "1.bin", "2.bin", "3.bin"]
 
 
 def test_several_files_are_one_input_that_is_shared_and_deleted_as_one(shape: Shape) -> None:
