@@ -68,7 +68,11 @@ check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, template
 	$(DEVELOPMENT) .venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/djade --target-version 6.1 --check $$(find . -path ./.venv -prune -o -path '*templates*' -name '*.html' -print)
-	@echo "manage.py check --deploy" && $(PRODUCTION) .venv/bin/python manage.py check --deploy --fail-level WARNING
+	@echo "manage.py check --deploy" && folder=$$(mktemp -d) && trap 'rm -rf $$folder' EXIT && \
+		export $(PRODUCTION) STATIC_ROOT=$$folder/static DATABASE_URL=sqlite:///$$folder/db.sqlite3 && \
+		.venv/bin/python manage.py migrate --verbosity 0 && \
+		.venv/bin/python manage.py collectstatic --noinput --verbosity 0 && \
+		.venv/bin/python manage.py check --deploy --fail-level WARNING
 	$(DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run
 
 audit: .venv/installed-dev .venv/installed-npm  ## the locked packages against known advisories, where a source is reached

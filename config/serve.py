@@ -8,8 +8,14 @@ import resource
 import sys
 
 import daphne.server  # noqa: F401  # must come first: it chooses Twisted's reactor
+from django.core.exceptions import ImproperlyConfigured
 
-import config.asgi  # noqa: F401  # sets Django up, which the imports below need
+try:
+    import config.asgi  # noqa: F401  # sets Django up, which the imports below need
+except ImproperlyConfigured as error:
+    sys.exit(str(error))
+
+from queueing.checks.start import end_if_it_does_not_fit
 from queueing.web.command_line import CommandLine
 from queueing.web.server import guard_handshakes
 
@@ -22,9 +28,12 @@ def allow_many_files() -> None:
 
 def main() -> None:
     """Serve until a signal arrives."""
+    command_line = CommandLine()
+    arguments = command_line.checked(sys.argv[1:])
+    end_if_it_does_not_fit(is_web=True)
     allow_many_files()
     guard_handshakes()
-    CommandLine().run(sys.argv[1:])
+    command_line.run(arguments)
 
 
 if __name__ == "__main__":

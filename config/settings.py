@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from config.strength import is_any_host, refuse, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # holds all files that a running site writes; git-ignored
-VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+with suppress(OSError):  # of another user: the checks at the start say which folder is missing, if it is needed
+    VAR_DIR.mkdir(mode=0o700, exist_ok=True)
 # Uploads lie beside the code, which Python finds by this folder: nothing in var/ can be imported as a module.
 sys.modules[VAR_DIR.name] = None  # type: ignore[assignment]  # Python's own way to say so
 
@@ -178,7 +180,7 @@ FORMAT_MODULE_PATH = "config.formats"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = text("STATIC_ROOT", default=str(VAR_DIR / "static"))
 MEDIA_ROOT = text("MEDIA_ROOT", default=str(VAR_DIR / "media"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.tasks import Task, TaskResult
 from django.tasks.backends.base import BaseTaskBackend
-from django.tasks.exceptions import TaskResultDoesNotExist
+from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
+from django.utils.module_loading import import_string
 
 
 class PresenceBackend(BaseTaskBackend):
@@ -19,6 +20,7 @@ class PresenceBackend(BaseTaskBackend):
     `joining.look(entry, seconds)`, and from then on an entry like those of visitors.
     """
 
+    supports_defer = True
     supports_get_result = True
     supports_priority = True
 
@@ -31,6 +33,7 @@ class PresenceBackend(BaseTaskBackend):
         from queueing import joining, results
 
         self.validate_task(task)
+        _check_name(task)
         needs_presence = bool(self.options.get("needs_presence", False))
         entry = joining.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
         return results.result_of(entry)
@@ -43,3 +46,17 @@ class PresenceBackend(BaseTaskBackend):
         if entry is None:
             raise TaskResultDoesNotExist(result_id)
         return results.result_of(entry)
+
+
+def _check_name(task: "Task[..., Any]") -> None:
+    """A worker imports the task by its name. Raises InvalidTask if that would not find this very function."""
+    name = task.module_path
+    try:
+        found = None if name.startswith("__main__.") else import_string(name)
+    except ImportError:
+        found = None
+    if not isinstance(found, Task) or found.func is not task.func:
+        raise InvalidTask(
+            f"A worker cannot import this task as {name}. Put the function, with its @task, at the top of a module "
+            "that web and worker processes can import; one that was typed into a shell cannot be found again."
+        )

@@ -1,10 +1,11 @@
 """The queue's settings: one typed object, `conf`. Heavy tasks declare theirs in the same way.
 
 A value comes from `settings.QUEUEING` (a dict; `config/settings.py` fills it from QUEUEING_<NAME> in the
-environment). Unknown names and values of the wrong type raise; relations between two settings are in `checks.py`.
+environment). Unknown names and values of the wrong type raise; relations between two settings are in `checks/`.
 """
 
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from math import isfinite
 from typing import Any, cast
 
@@ -153,8 +154,10 @@ def parse[T](declaration: type[T], values: dict[str, Any], prefix: str = "") -> 
 def check_all(values: dict[str, Any]) -> None:
     """Raises ImproperlyConfigured for a setting that nobody declares, or of the wrong type."""
     known = {prefix + field.name for prefix, kind in DECLARED.items() for field in fields(kind)}
-    if unknown := values.keys() - known:
-        raise ImproperlyConfigured(f"Unknown QUEUEING settings: {', '.join(sorted(unknown))}.")
+    if unknown := sorted(values.keys() - known):
+        alike = [name for wrong in unknown for name in get_close_matches(wrong, known, 1)]
+        meant = f" Did you mean {', '.join(alike)}?" if alike else ""
+        raise ImproperlyConfigured(f"Unknown QUEUEING settings: {', '.join(unknown)}.{meant}")
     for prefix, declaration in DECLARED.items():
         parse(declaration, values, prefix)
 

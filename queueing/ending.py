@@ -22,6 +22,7 @@ from queueing.line.places import get_line
 from queueing.line.queue import emptied
 from queueing.logs import about, about_line
 from queueing.models import Entry, EntryEvent
+from queueing.models.moves import clean
 from queueing.results import result_of, task_of
 from queueing.states import Absence, Reason
 
@@ -147,12 +148,26 @@ def release(entry: Entry, worker: str) -> str:
     return line.release(worker, entry.job_id, entry.score)
 
 
+def put_off(entry: Entry, why: str) -> None:
+    """The task of this entry is tried again later: it has moved to waiting, and keeps its place in the row.
+
+    Its presence in Redis is left as it is: pages go on beating, and one that goes leaves its note. Both count when the
+    time has come (`keeper/later.py`).
+    """
+    EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.RETRIED, detail=clean(why)[:200])
+    try:
+        get_line(entry.queue).end_run(entry.job_id)
+    except RedisError:
+        logger.warning("entry %s counts as running until the keeper looks", entry.code, exc_info=True)
+    events.publish(entry.code)
+
+
 def settle_orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
     """The worker of a running attempt died: the entry goes back to its place, or fails after the last attempt.
 
     With `overdue`, only if the lease is over at this very moment. False: somebody else was first.
     """
-    if entry.attempt >= conf.MAX_ATTEMPTS:
+    if entry.deaths >= conf.MAX_ATTEMPTS:
         moved = entry.fail_orphan(ORPHANED_SENTENCE, detail, overdue=overdue)
         if moved:
             finish(entry)

@@ -20,6 +20,7 @@ class JoinRefused(QueueingError):
 
     retry_after = 30  # whole seconds, for the Retry-After header
     status = 503  # of the answer
+    is_guess = False  # `retry_after` is for machines alone
     # Of the refusals of a budget: where its entries are used up; where some bytes are free; a file larger than it.
     entries_sentence = room_sentence = too_large_sentence = ""
 
@@ -39,6 +40,7 @@ class LineClosed(JoinRefused):
     """This line is closed for the moment. Visitors who are in it keep their places."""
 
     retry_after = 300
+    is_guess = True  # nobody knows when staff will open it
 
     def __init__(self, notice: str = "", *, opens_at: float | None = None) -> None:
         until = opens_at if opens_at is not None and opens_at > time.time() else None
@@ -234,9 +236,10 @@ class UnusableInput(QueueingError):
 class RaisedInside(QueueingError):
     """An exception of an isolated task."""
 
-    def __init__(self, sentence: str, *, error_class: str) -> None:
+    def __init__(self, sentence: str, *, error_class: str, is_retried: bool = False) -> None:
         super().__init__(sentence)
         self.error_class = error_class  # its dotted path
+        self.is_retried = is_retried  # it is one of the task's `retry_on`
 
 
 class CheckBroken(QueueingError):

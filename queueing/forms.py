@@ -33,10 +33,33 @@ class CodeField(forms.UUIDField):
             return None
 
 
-class EntryForm(forms.Form):
-    """One file, and one further field for each option of the task.
+class SeveralFilesInput(forms.FileInput):
+    allow_multiple_selected = True
 
-    Further fields reach the task as keyword arguments, so their cleaned values must be JSON.
+
+class SeveralFilesField(forms.FileField):
+    """A field for up to `most` files. The task gets them by `context.input_files()`."""
+
+    widget = SeveralFilesInput
+
+    def __init__(self, *, most: int = 10, **options: Any) -> None:
+        super().__init__(**options)
+        self.most = most
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        """A list of files; empty where none is required."""
+        files = data if isinstance(data, list | tuple) else [data] if data else []
+        if len(files) > self.most:
+            raise ValidationError(f"At most {self.most} files can be taken; these are {len(files)}.", code="too_many")
+        found = [super(SeveralFilesField, self).clean(file, initial) for file in files or [None]]
+        return [file for file in found if file]
+
+
+class EntryForm(forms.Form):
+    """The files of a task, as a rule one, and one further field for each option.
+
+    `file = None` in a subclass takes the file away. The options reach the task as keyword arguments. Their values are
+    JSON, dates, times, decimals or UUIDs.
     """
 
     # Idempotency key: generated when the form is rendered, so sending the form twice yields one entry.
@@ -65,6 +88,7 @@ class EntryForm(forms.Form):
     address: str = ""  # of the visitor; see `web/address.py`
     was_checked: bool = False  # True once a checker was asked
     chosen: Mapping[str, Any] = {}  # in a checker: the options of the task, as `options` returns them
+    checked: str = "file"  # in a checker: the field whose file is looked into
 
     def asked_code(self) -> uuid.UUID:
         """The code of the entry, before anything else of the form is looked at."""
@@ -77,26 +101,64 @@ class EntryForm(forms.Form):
             self.add_error(None, self.problem)
             return
         super().full_clean()
-        if self.is_bound and not self._errors and "file" in self.fields and self.has_check():
+        if self.is_bound and not self._errors and self.has_check():
             self._check()
 
     def _check(self) -> None:
         """Not in `clean`, which a subclass may override."""
-        self.was_checked = True
-        upload = self.cleaned_data["file"]
-        try:
-            checkers.check(type(self), upload, self.address, self.options())
-        except ValidationError as error:
-            self.add_error("file", error)
-        upload.seek(0)
+        for field, upload in self.uploads():
+            self.was_checked = True
+            try:
+                checkers.check(type(self), upload, self.address, self.options(), field)
+            except ValidationError as error:
+                self.add_error(field, error)
+            upload.seek(0)
+            if self._errors:
+                return
 
     def clean_code(self) -> uuid.UUID:
         return self.once or self.cleaned_data.get("code") or uuid.uuid4()
 
-    def clean_file(self) -> "UploadedFile[Any]":
-        upload: UploadedFile[Any] = self.cleaned_data["file"]
-        self.check_head(upload)
-        return upload
+    def _clean_fields(self) -> None:
+        """Django's own; a file is looked at when its field has been cleaned."""
+        super()._clean_fields()  # type: ignore[misc]  # the stubs do not have it
+        for field, upload in self.uploads():
+            if field in self._errors:
+                continue
+            try:
+                self.check_head(upload)
+            except ValidationError as error:
+                self.add_error(field, error)
+
+    # The files
+
+    @classmethod
+    def file_fields(cls) -> dict[str, forms.FileField]:
+        """The fields for files, by name, in the order of the form."""
+        return {name: field for name, field in cls.base_fields.items() if isinstance(field, forms.FileField)}
+
+    @classmethod
+    def takes_one_file(cls) -> bool:
+        """True for the usual form, with one file in the field `file`."""
+        return list(cls.file_fields()) == ["file"] and cls.most_files() == 1
+
+    @classmethod
+    def most_files(cls) -> int:
+        """The number of files that a form may have."""
+        return sum(map(_most, cls.file_fields().values()))
+
+    def uploads(self) -> "list[tuple[str, UploadedFile[Any]]]":
+        """The cleaned files, each with the name of its field."""
+        found = []
+        for name in self.file_fields():
+            value = self.cleaned_data.get(name)
+            found += [(name, upload) for upload in (value if isinstance(value, list) else [value]) if upload]
+        return found
+
+    def lacks_file(self) -> bool:
+        """True if a required file was not sent: nothing else needs to be looked at."""
+        required = (name for name, field in self.file_fields().items() if field.required)
+        return not self.is_bound or any(not self.files.get(name) for name in required)
 
     def check_head(self, upload: "UploadedFile[Any]") -> None:
         """Look at the size and the first bytes, which costs next to nothing. Raises ValidationError."""
@@ -133,7 +195,7 @@ class EntryForm(forms.Form):
         It runs in a checker, a child process with little time and memory (CHECK_SECONDS, CHECK_MEMORY) and no access to
         database, Redis, network and disk. `self` is a form without data there, and `upload` is all that the check sees.
         The child imports this class by its name, so the class has to be at the top of a module. `self.chosen` has the
-        options.
+        options, and `self.checked` the name of the file's field. Each file is looked into by itself.
         """
 
     def preview(self, upload: "UploadedFile[Any]", options: dict[str, Any]) -> Any:
@@ -157,13 +219,14 @@ class EntryForm(forms.Form):
     def of_options(cls, *arguments: Any, **options: Any) -> Self:
         """A form with the options alone, without the file. The arguments are those of Django's forms."""
         form = cls(*arguments, **options)
-        del form.fields["file"], form.fields["code"]
+        for name in ("code", *cls.file_fields()):
+            del form.fields[name]
         return form
 
     @classmethod
     def has_options(cls) -> bool:
         """True if the task has options."""
-        return bool(cls.base_fields.keys() - {"code", "file"})
+        return bool(cls.base_fields.keys() - {"code", *cls.file_fields()})
 
     def open_fields(self) -> list[forms.BoundField]:
         """The visible fields that are not folded."""
@@ -182,5 +245,10 @@ class EntryForm(forms.Form):
         return cls.check_file is not EntryForm.check_file
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments for the task: all fields except the code and the file."""
-        return {name: value for name, value in self.cleaned_data.items() if name not in {"code", "file"}}
+        """The keyword arguments for the task: all fields except the code and the files."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in {"code", *self.file_fields()}}
+
+
+def _most(field: forms.FileField) -> int:
+    """The number of files that a field takes; 10 where it takes several and does not say how many."""
+    return getattr(field, "most", 10 if getattr(field.widget, "allow_multiple_selected", False) else 1)

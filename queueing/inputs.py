@@ -4,11 +4,12 @@ One row answers for the bytes of an input in its `input_size`; the other rows th
 """
 
 import errno
+import io
 import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Protocol
@@ -19,8 +20,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from queueing import parcel
 from queueing.exceptions import StorageFull, UnusableInput
 from queueing.models import Entry, EntryQuerySet, input_path
+from queueing.parcel import Part
 
 logger = logging.getLogger("queueing")
 
@@ -47,6 +50,7 @@ class Upload:
 
     file: "File[bytes]"
     content_type: str
+    ending: str = ""  # of the stored name; empty: by the content
 
     @property
     def size(self) -> int:
@@ -60,7 +64,7 @@ class Upload:
         entry.input_size = self.size
         entry.input_type = self.content_type.replace("\0", "")[:100]
         # A name of its own: a second form with the same code must not touch the input of the first.
-        name = f"input-{uuid.uuid4().hex[:8]}{entry.heavy_task.form.ending_of(self.file)}"
+        name = f"input-{uuid.uuid4().hex[:8]}{self.ending or entry.heavy_task.form.ending_of(self.file)}"
         try:
             entry.input.save(name, self._content(), save=False)
             yield
@@ -87,8 +91,53 @@ class Upload:
         with kept:
             pairs = zip(kept.chunks(), self.file.chunks(), strict=True)
             same = kept.size == self.file.size and all(a == b for a, b in pairs)
-        self.file.seek(0)
+        with suppress(io.UnsupportedOperation):  # of a parcel, which is read once
+            self.file.seek(0)
         return same
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Several files that come with a form, or those of other fields than `file`: they are stored as a parcel."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        """As in Upload."""
+        return parcel.size_of(self.parts)
+
+    @contextmanager
+    def given_to(self, entry: Entry) -> Iterator[None]:
+        """As in Upload."""
+        first, others = PurePath(self.parts[0].file.name or "input").name, len(self.parts) - 1
+        more = f" and {others} more" if others else ""
+        upload = Upload(parcel.Parcel(self.parts, f"{first[-150:]}{more}"), "", parcel.ENDING)
+        with upload.given_to(entry):
+            yield
+
+    def is_input_of(self, entry: Entry) -> bool:
+        """As in Upload."""
+        return Upload(parcel.Parcel(self.parts, ""), "").is_input_of(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A form without files: its options are the input."""
+
+    options: dict[str, Any]  # as the task gets them
+    size: int = 0
+
+    def given_to(self, entry: Entry) -> AbstractContextManager[None]:  # as in Upload
+        """Nothing is stored."""
+        return nullcontext()
+
+    def is_input_of(self, entry: Entry) -> bool:
+        """True if the entry was made from a form with the same options."""
+        return not entry.input_name and entry.kwargs == self.options
+
+
+type Content = Upload | Parts | Kept | Nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +232,14 @@ def delete_attempt(entry: Entry) -> None:
 
 
 def seconds_left(entry: Entry) -> float | None:
-    """The time for which the input of an ended entry is kept, by the database's clock. None: it is gone, or due."""
-    if entry.is_live or not entry.input:
+    """The time for which the input of an ended entry is kept, by the database's clock. None: it is gone, or due.
+
+    The input of an entry without files is its options.
+    """
+    if entry.is_live or entry.erased_at or (entry.input_name and not entry.input):
         return None
-    rows = Entry.objects.filter(pk=entry.pk, input__gt="", input_until__gt=Now())
+    rows = Entry.objects.filter(pk=entry.pk, input_until__gt=Now())
+    rows = rows.filter(input__gt="") if entry.input else rows
     left = rows.annotate(left=F("input_until") - Now()).values_list("left", flat=True).first()
     return None if left is None else left.total_seconds()
 

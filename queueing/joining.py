@@ -17,8 +17,8 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.tasks import Task
 from django.tasks.signals import task_enqueued
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.json import normalize_json
 
 from queueing import budget, crowding, slots
 from queueing.conf import conf
@@ -37,8 +37,9 @@ from queueing.exceptions import (
     TooManyJoins,
     TooManyUnseen,
     TooManyWaiting,
+    UnusableInput,
 )
-from queueing.inputs import Kept, Look, Upload
+from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_left
 from queueing.line import levers, presence
 from queueing.line.clients import RedisError, connection
 from queueing.line.levers import Levers
@@ -48,6 +49,7 @@ from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
+from queueing.values import Encoder, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
@@ -77,12 +79,14 @@ def join(
     *,
     code: uuid.UUID,
     owner: Owner,
-    upload: "File[bytes]",
-    content_type: str,
+    upload: "File[bytes] | Content | None" = None,
+    content_type: str = "",
     options: dict[str, Any] | Look,
     is_once: bool = False,
 ) -> Entry:
-    """A visitor takes a place. Sending the same form twice yields one entry.
+    """A visitor takes a place: with one file of this type, with several, or with nothing but the options.
+
+    Sending the same form twice yields one entry.
 
     With `is_once` the code is good for one entry: another file with it is refused. A Look takes long, so it is asked
     for the options when nothing else stands in the way. Raises JoinRefused, or as the Look; then nothing is stored.
@@ -91,12 +95,17 @@ def join(
         code=code,
         queue=heavy_task.name,
         task_path=heavy_task.task.module_path,
-        kwargs=normalize_json(options) if isinstance(options, dict) else {},
+        backend=heavy_task.task.backend,
         priority=heavy_task.task.priority,
         **owner.columns(),
     )
     look = None if isinstance(options, dict) else options
-    return _take_place(entry, Upload(upload, content_type), is_once=is_once, look=look)
+    if upload is None:  # the look costs nothing, and two forms with other options are two wishes
+        options, look = options if look is None else look.options(), None
+    if isinstance(options, dict):
+        entry.kwargs = _kwargs(heavy_task, options)
+    content = Upload(upload, content_type) if isinstance(upload, File) else upload or Nothing(entry.kwargs)
+    return _take_place(entry, content, is_once=is_once, look=look)
 
 
 def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None) -> Entry:
@@ -104,18 +113,28 @@ def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None
 
     The options are those of the entry, or others. Raises as `join`, or UnusableInput if the input is gone.
     """
-    kwargs: Any = entry.kwargs if options is None else normalize_json(options)
+    kwargs: Any = entry.kwargs if options is None else _kwargs(entry.heavy_task, options)
     new = Entry(
         code=_next_code(entry, kwargs),
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
+        backend=entry.heavy_task.task.backend,
         kwargs=kwargs,
         **_old_rank(entry),
         **owner.columns(),
     )
-    successor = _take_place(new, Kept(entry))
+    successor = _take_place(new, _kept(entry, kwargs))
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=successor)
     return successor
+
+
+def _kept(entry: Entry, kwargs: dict[str, Any]) -> Content:
+    """The input of an ended entry. Raises UnusableInput when it is gone; for files this is looked at again later."""
+    if entry.input_name or entry.input:
+        return Kept(entry)
+    if seconds_left(entry) is None:
+        raise UnusableInput(GONE)
+    return Nothing(kwargs)
 
 
 def retry(entry: Entry) -> Entry:
@@ -128,6 +147,7 @@ def retry(entry: Entry) -> Entry:
         code=_next_code(entry, entry.kwargs),
         queue=entry.queue,
         task_path=entry.heavy_task.task.module_path,
+        backend=entry.backend,
         args=entry.args,
         kwargs=entry.kwargs,
         needs_presence=entry.needs_presence,
@@ -137,21 +157,30 @@ def retry(entry: Entry) -> Entry:
         address=entry.address,
         **_old_rank(entry),
     )
-    is_by_code = not entry.input_name and not entry.input
-    with nullcontext() if is_by_code else Kept(entry).given_to(new):
+    if entry.erased_at:
+        raise UnusableInput(GONE)
+    has_files = entry.input_name or entry.input
+    with Kept(entry).given_to(new) if has_files else nullcontext():
         _insert(new)
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
     return new
 
 
 def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
-    """An entry without a visitor, from code. A full line does not refuse it, and Redis may be away."""
+    """An entry without a visitor, from code. A full line does not refuse it, and Redis may be away.
+
+    Raises TypeError for an argument that cannot travel.
+    """
+    what = f"argument {{!r}} of {task.module_path}"
+    is_later = task.run_after is not None and task.run_after > timezone.now()
     entry = Entry(
         queue=task.queue_name,
         task_path=task.module_path,
-        args=normalize_json(args),
-        kwargs=normalize_json(kwargs),
+        backend=task.backend,
+        args=list(normalized_arguments({str(place): value for place, value in enumerate(args)}, what).values()),
+        kwargs=normalized_arguments(kwargs, what),
         priority=task.priority,
+        not_before=task.run_after if is_later else None,
         needs_presence=needs_presence,
     )
     _insert(entry)
@@ -198,10 +227,15 @@ def _note_look(entry: Entry) -> None:
 def place(entry: Entry) -> None:
     """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
-        line, keep = get_line(entry.queue), entry.keep_seconds or 0
-        line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
+        place_from_row(entry)
     except RedisError:
         logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
+
+
+def place_from_row(entry: Entry) -> None:
+    """Give a new row its place. Raises RedisError."""
+    line, keep = get_line(entry.queue), entry.keep_seconds or 0
+    line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
 
 
 def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
@@ -209,7 +243,7 @@ def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
     _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
 
 
-def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, look: Look | None = None) -> Entry:
+def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
         _store_in_reserved_place(entry, content, look)
@@ -227,7 +261,7 @@ def _take_place(entry: Entry, content: Upload | Kept, *, is_once: bool = False, 
     return entry
 
 
-def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | None) -> None:
+def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
     limits = _levers_of_open(entry.queue)
     slots.check(entry.visitor, entry.queue, limits.max_per_visitor)
@@ -236,7 +270,7 @@ def _store_in_reserved_place(entry: Entry, content: Upload | Kept, look: Look | 
     try:
         crowding.find_rank(entry, reservation, limits.max_line)
         if look is not None:
-            entry.kwargs = normalize_json(look.options())
+            entry.kwargs = _kwargs(entry.heavy_task, look.options())
         with content.given_to(entry), slots.within(entry, limits.max_per_visitor):
             _insert(entry, limits.max_per_visitor)
     except BaseException:
@@ -297,8 +331,14 @@ def _savepoint() -> AbstractContextManager[None]:
     return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
 
 
+def _kwargs(heavy_task: HeavyTask, options: dict[str, Any]) -> dict[str, Any]:
+    """The options as the task will get them. Raises TypeError with the name of a field whose value cannot travel."""
+    return normalized_arguments(options, f"value of the field {{!r}} of {heavy_task.form.__qualname__}")
+
+
 def _after_commit(entry: Entry) -> None:
-    place(entry)
+    if entry.not_before is None:  # else the keeper gives the place when the time has come
+        place(entry)
     result = result_of(entry)
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 
@@ -315,7 +355,7 @@ def _next_code(entry: Entry, kwargs: dict[str, Any]) -> uuid.UUID:
 
     So two clicks make one entry, and a click with other options makes another one.
     """
-    changed = "" if kwargs == entry.kwargs else json.dumps(kwargs, sort_keys=True)
+    changed = "" if kwargs == entry.kwargs else json.dumps(kwargs, sort_keys=True, cls=Encoder)
     text = entry.code.hex + changed
     digest = salted_hmac("queueing.joining.join_again", text, algorithm="sha256").digest()
     return uuid.UUID(bytes=digest[:16], version=4)

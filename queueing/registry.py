@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import File
 from django.tasks import Task
+from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import import_string
 
 from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
+from queueing.parcel import InputFile
+
+LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
 
 class Context(Protocol):
@@ -26,11 +31,19 @@ class Context(Protocol):
 
     @property
     def attempt(self) -> int:
-        """The number of this start of the entry, from 1. It grows when a worker died during the last one."""
+        """The number of this start of the entry, from 1. It grows when a worker dies, and when the task is retried."""
         ...
 
-    def input_file(self) -> AbstractContextManager[Path]:
-        """The path of the visitor's file on this machine; valid within the `with` block."""
+    def input_file(self, field: str = "") -> AbstractContextManager[Path]:
+        """The path of the visitor's file on this machine; valid within the `with` block.
+
+        With several file fields in the form: of the file of this field, or of the first one. Raises LookupError when
+        none came in the field.
+        """
+        ...
+
+    def input_files(self) -> AbstractContextManager[list[InputFile]]:
+        """All files that the visitor has handed in, with field and name; valid within the `with` block."""
         ...
 
     def progress(self, done: float, total: float, message: str = "") -> None:
@@ -56,11 +69,16 @@ class HeavyTask:
     verb: str  # "Reading": shown while the task runs and has sent no message
     form: type[EntryForm]
     result_template: str  # a partial; gets `entry`, `result` (the task's return value) and `files` by name
-    timeout: int  # seconds after which the task is ended as failed
+    timeout: int = 600  # seconds after which the task is ended as failed
     sample: Path | None = None  # a file for "Try it with our sample"
     on_leave: Literal["stop", "finish"] = "stop"  # reaction of a running task when its visitor goes
     typical_seconds: float | None = None  # of a run; for the expected wait, until the first runs have ended
     may_keep: bool = False  # whether a visitor may ask for KEEP_GRACE
+    # Tries of one entry. After an exception of `retry_on` it waits, keeps its place, and is tried again, for a visitor
+    # who is there then. Failures by the input (UnusableInput, a limit, the timeout, a crash) are not repeated.
+    attempts: int = 1
+    retry_on: tuple[type[Exception], ...] = (Exception,)
+    retry_after: float = 10  # seconds before the second try; before each further one twice as long, up to an hour
     # Called once in each worker of this line, before it forks its first horse: for imports, and for models that survive
     # a fork. Threads do not, so no library may have work for threads of its own here.
     warm_up: Callable[[], object] | None = None
@@ -79,6 +97,10 @@ class HeavyTask:
         """The name of the queue, and of the task in the URL."""
         return self.task.queue_name
 
+    def pause_before_try(self, number: int) -> float:
+        """Seconds between the end of the try before this one and its start; the first try has the number 1."""
+        return float(min(self.retry_after * 2 ** min(number - 2, 20), LONGEST_PAUSE))
+
     @property
     def stops_on_leave(self) -> bool:
         """True if the task ends when its visitor has been away for too long."""
@@ -87,8 +109,26 @@ class HeavyTask:
 
 @cache
 def all_tasks() -> dict[str, HeavyTask]:
-    """All heavy tasks by name, in the order of `settings.QUEUEING_TASKS`."""
-    return {name: import_string(f"{module}.heavy_task") for name, module in settings.QUEUEING_TASKS.items()}
+    """All heavy tasks by name, in the order of `settings.QUEUEING_TASKS`. Raises ImproperlyConfigured."""
+    return {name: _load(name, module) for name, module in settings.QUEUEING_TASKS.items()}
+
+
+def _load(name: str, module: str) -> HeavyTask:
+    try:
+        found = import_string(f"{module}.heavy_task")
+    except InvalidTask as error:
+        raise ImproperlyConfigured(
+            f'QUEUEING_TASKS["{name}"]: {error} Write @task(queue_name="{name}", takes_context=True) above the '
+            'function, and "QUEUES": list(QUEUEING_TASKS) into TASKS["default"].'
+        ) from error
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f'QUEUEING_TASKS["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
+            f'"{name}": "queueing.tasks.{name}",'
+        ) from error
+    if not isinstance(found, HeavyTask):
+        raise ImproperlyConfigured(f'QUEUEING_TASKS["{name}"]: {module}.heavy_task is no HeavyTask.')
+    return found
 
 
 def get_task(name: str) -> HeavyTask:

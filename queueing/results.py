@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.tasks import Task, TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
 from django.utils.module_loading import import_string
@@ -35,7 +36,8 @@ class TaskFailed(QueueingError):
 def task_of(entry: Entry) -> "Task[..., Any]":
     """The django.tasks Task of an entry. Raises ImportError if its function does not exist any more."""
     task = import_string(entry.task_path)
-    return task.using(queue_name=entry.queue, priority=entry.priority)  # type: ignore[no-any-return]
+    known = entry.backend if entry.backend in settings.TASKS else None  # the settings may have changed since
+    return task.using(queue_name=entry.queue, priority=entry.priority, backend=known)  # type: ignore[no-any-return]
 
 
 def result_of(entry: Entry) -> "TaskResult[..., Any]":
@@ -49,13 +51,15 @@ def result_of(entry: Entry) -> "TaskResult[..., Any]":
         started_at=entry.started_at,
         last_attempted_at=entry.last_attempted_at,
         finished_at=entry.finished_at,
-        args=entry.args,
-        kwargs=entry.kwargs,
+        args=[],
+        kwargs={},
         backend=task.backend,
         errors=_errors(entry),
         worker_ids=list(entry.worker_ids),
     )
-    object.__setattr__(result, "_return_value", entry.result)  # the field is init=False; Django's backends set it so
+    # Django's constructor refuses dates and decimals. The return value is init=False; Django's backends set it so, too.
+    for name, value in (("args", entry.args), ("kwargs", entry.kwargs), ("_return_value", entry.result)):
+        object.__setattr__(result, name, value)
     return result
 
 

@@ -104,7 +104,7 @@ def _running(queues: Collection[str]) -> Counter[str]:
 
 
 def _oldest(queues: Collection[str]) -> dict[str, datetime]:
-    seen = Entry.objects.waiting().filter(Q(needs_presence=False) | Q(seen_at__isnull=False), queue__in=queues)
+    seen = Entry.objects.waiting().due().filter(Q(needs_presence=False) | Q(seen_at__isnull=False), queue__in=queues)
     return dict(seen.order_by().values_list("queue").annotate(Min("joined_at")))
 
 

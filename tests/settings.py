@@ -10,7 +10,7 @@ RQ_QUEUES["probe"] = RQ_QUEUES["documents"]
 TASKS["default"]["QUEUES"].append("probe")
 TASKS["unattended"] = TASKS["default"] | {"OPTIONS": {"needs_presence": False}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STATIC_ROOT = Path(MEDIA_ROOT).with_name("static")  # where a site as it is deployed collects its files
+STATIC_ROOT = str(Path(MEDIA_ROOT).with_name("static"))  # where a site as it is deployed collects its files
 TASKS["attended"] = TASKS["default"] | {"OPTIONS": {"needs_presence": True}}
 # Tests keep places after a second or two of presence.
 SILENCED_SYSTEM_CHECKS = ["queueing.E011"]

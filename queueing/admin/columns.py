@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from queueing.admin.base import NOTHING, duration, two_lines
 from queueing.line.clients import RedisError
@@ -43,6 +44,8 @@ def stand_of(entry: Entry) -> Stand | None:
 def state(entry: Entry) -> SafeString | str:
     """Status with place, progress, or reason."""
     stand = stand_of(entry)
+    if entry.is_put_off and entry.not_before:
+        return f"Waiting until {localtime(entry.not_before):%H:%M:%S}"
     if entry.status == Status.WAITING:
         place = f", no. {stand.ahead + 1}" if stand and stand.where == Where.LINE else ""
         return f"Waiting{place}"

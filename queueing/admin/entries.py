@@ -25,8 +25,8 @@ from queueing.web.address import address_of_request
 from queueing.web.visitor import may
 
 TIMES = (
-    *("joined_at", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at", "erased_at"),
-    *("lease_until", "input_until"),
+    *("joined_at", "not_before", "first_look", "started_at", "last_attempted_at", "finished_at", "end_seen_at"),
+    *("erased_at", "lease_until", "input_until"),
 )
 # The columns by which an address may filter the list beside its own filters, and how.
 LOOKUPS = {"queue", "status", "reason", "joined_at", "error_class", "message"}
@@ -84,7 +84,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
     actions = acts.actions()
     view_on_site = False  # the page links to the visitor's page
     fieldsets = (
-        ("Entry", {"fields": ("code", "queue", "task_path", "kwargs"), "classes": ("collapse",)}),
+        ("Entry", {"fields": ("code", "queue", "task_path", "backend", "kwargs"), "classes": ("collapse",)}),
         ("Times", {"fields": TIMES, "classes": ("collapse",)}),
         (
             "Place",
@@ -93,7 +93,7 @@ class EntryAdmin(ReadOnly, Columns, Model):
                 "classes": ("collapse",),
             },
         ),
-        ("Workers", {"fields": ("attempt", "worker_ids"), "classes": ("collapse",)}),
+        ("Workers", {"fields": ("attempt", "retries", "worker_ids"), "classes": ("collapse",)}),
         ("Error", {"fields": ("error_class", "traceback"), "classes": ("collapse",)}),
     )
 

@@ -68,15 +68,17 @@ def answer(forms: dict[str, Any], question: Message, descriptor: int) -> Message
     from django.core.exceptions import ValidationError
     from django.core.files.uploadedfile import UploadedFile
 
+    from queueing.values import from_json
+
     with os.fdopen(descriptor, "rb") as content:
         form = forms[question["form"]]
         if isinstance(form, str):
             return {"broken": form}
         upload = UploadedFile(content, question["name"], question["type"], os.fstat(descriptor).st_size)
         try:
-            form.chosen = question["options"]
+            form.chosen, form.checked = from_json(question["options"]), question["field"]
             if question["preview"]:
-                return {"fine": True, "preview": bounded(form.preview(upload, question["options"]))}
+                return {"fine": True, "preview": bounded(form.preview(upload, form.chosen))}
             form.check_file(upload)
         except ValidationError as error:
             return {"refused": [str(sentence)[:TOLD] for sentence in error.messages[:5]]}

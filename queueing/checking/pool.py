@@ -28,6 +28,7 @@ from queueing.checking.messages import Message
 from queueing.checking.places import Places
 from queueing.conf import conf
 from queueing.exceptions import Busy, CheckBroken
+from queueing.values import normalized_arguments, to_json
 
 MAX_CHECKS = 200  # by one checker: an intruder in it would see the files of so many visitors at most
 MAX_AGE = 900  # seconds, likewise
@@ -60,18 +61,23 @@ class Checkers:
             self._forms.add(name_of(form))
 
     def check(
-        self, form: type, upload: "UploadedFile[Any]", address: str = "", options: dict[str, Any] | None = None
+        self,
+        form: type,
+        upload: "UploadedFile[Any]",
+        address: str = "",
+        options: dict[str, Any] | None = None,
+        field: str = "file",
     ) -> None:
         """Have a checker call this form's `check_file`. Addresses share the checkers fairly.
 
         Raises ValidationError with sentences for the visitor, Busy, or CheckBroken if the form cannot be imported.
         """
-        question = {"form": name_of(form), "options": options or {}, "preview": False}
+        question = {"form": name_of(form), "options": _sent(options or {}), "preview": False, "field": field}
         _judge(self._ask(question, upload, self._places.taken(address)), name_of(form))
 
     def preview(self, form: type, upload: "UploadedFile[Any]", address: str, options: dict[str, Any]) -> Any:
         """Have a checker call this form's `preview`, while no check waits. Returns any JSON; raises as `check`."""
-        question = {"form": name_of(form), "options": options, "preview": True}
+        question = {"form": name_of(form), "options": _sent(options), "preview": True, "field": "file"}
         answer = self._ask(question, upload, self._places.taken(address, is_preview=True))
         _judge(answer, name_of(form))
         return answer.get("preview")
@@ -179,6 +185,11 @@ class Checkers:
 
 def _is_old(checker: Checker) -> bool:
     return time.monotonic() > checker.born + MAX_AGE
+
+
+def _sent(options: dict[str, Any]) -> Any:
+    """The options as JSON. Raises TypeError for a value that cannot travel."""
+    return to_json(normalized_arguments(options, "value of the field {!r}"))
 
 
 def name_of(form: type) -> str:

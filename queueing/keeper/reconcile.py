@@ -180,7 +180,7 @@ def _last_place(line: Line, job_ids: Collection[str]) -> int:
 
 
 def _waiting(line: Line) -> EntryQuerySet:
-    return Entry.objects.waiting().filter(queue=line.name)
+    return Entry.objects.waiting().due().filter(queue=line.name)
 
 
 def _numbers_agree(line: Line) -> bool:

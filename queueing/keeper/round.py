@@ -17,7 +17,7 @@ from django.conf import settings
 
 from queueing import budget, ending
 from queueing.conf import conf
-from queueing.keeper import purge, steering, timeline
+from queueing.keeper import later, purge, steering, timeline
 from queueing.keeper.holding import WINDOW, Holder
 from queueing.keeper.mend import mend
 from queueing.keeper.reconcile import Reconciler
@@ -111,6 +111,7 @@ class Keeper:
             counts["held"] += _guarded(self.hold, line)
             counts["dropped"] += _guarded(self.drop, line)
         counts["claims returned"] += _guarded(self.recover_claims, line)
+        counts["brought"] += _guarded(later.bring, line)
         counts["restored"] += _guarded(self.reconciler.reconcile, line)
         counts["notes written"] += _guarded(timeline.write_notes, line)
 
@@ -126,11 +127,12 @@ class Keeper:
         heavy_task = all_tasks()[line.name]
         if heavy_task.stops_on_leave:
             return 0
-        codes = Entry.objects.waiting().filter(queue=line.name, attempt__gt=0).values_list("code", flat=True)
-        started = [code.hex for code in codes]
-        for batch in batched(started, WINDOW):
+        started = Entry.objects.waiting().due().filter(queue=line.name, attempt__gt=0, retries=0)
+        codes = started.values_list("code", flat=True)
+        job_ids = [code.hex for code in codes]
+        for batch in batched(job_ids, WINDOW):
             presence.beat(line.name, batch, conf.POLL_TTL)
-        return len(started)
+        return len(job_ids)
 
     def hold(self, line: Line) -> int:
         """Entries whose presence ran out keep the place, but are no longer in the line."""

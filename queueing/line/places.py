@@ -214,6 +214,10 @@ class Line:
         scripts.end_stale_claim(self.client, self.keys, worker, job_id)
         self.remove_place(job_id)
 
+    def end_run(self, job_id: str) -> None:
+        """A started entry waits again, and has no place until the keeper gives it one."""
+        self.client.zrem(self.keys.running, job_id)
+
     def remove_place(self, job_id: str) -> None:
         """Take the place away. Presence and job stay: the entry may be running."""
         with self.client.pipeline() as pipe:

@@ -8,6 +8,17 @@ from queueing.line.keys import KEEPER, WRITABLE
 from queueing.line.scripts import milliseconds
 
 
+def answers(client: redis.Redis) -> bool:
+    """True if Redis gives an answer, whatever it is."""
+    try:
+        client.ping()
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+        return False
+    except redis.RedisError:
+        return True
+    return True
+
+
 def note_round(client: redis.Redis) -> None:
     """The keeper has made a round: it counts as alive for five rounds."""
     client.set(KEEPER, 1, px=milliseconds(max(5 * conf.KEEPER_INTERVAL, 5)))

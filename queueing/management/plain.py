@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from queueing import logs, steering
+from queueing.checks.start import troubles
 from queueing.exceptions import QueueingError
 from queueing.line.clients import RedisError, connection
 from queueing.models.trouble import DATABASE_ERRORS
@@ -20,6 +21,18 @@ class PlainCommand(BaseCommand):
         """Raises CommandError, which Django prints as one sentence."""
         with one_sentence(), logs.acting("command line"):
             return super().execute(*args, **options)
+
+
+class ProcessCommand(PlainCommand):
+    """A process of the site: it ends at its start when something is missing or does not fit."""
+
+    requires_system_checks = ()  # `troubles` makes them all, and says each in one sentence
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Raises CommandError."""
+        if not options.get("skip_checks") and (found := troubles()):
+            raise CommandError("\n".join(found))
+        return super().execute(*args, **options)
 
 
 class LinesCommand(PlainCommand):

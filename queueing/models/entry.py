@@ -11,6 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models.functions import Now
+from django.tasks import DEFAULT_TASK_BACKEND_ALIAS
 from django.utils import timezone
 
 from queueing import traces
@@ -28,10 +30,12 @@ from queueing.models.moves import (
     note_once,
     run_time,
     start_values,
+    time_in,
 )
 from queueing.models.queryset import EntryQuerySet
 from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.states import BLAME, FINAL, LIVE, MOVES, Blame, Reason, Status
+from queueing.values import Decoder, Encoder
 
 
 class Entry(models.Model):
@@ -40,8 +44,14 @@ class Entry(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     queue = models.CharField(max_length=100)
     task_path = models.CharField(max_length=200)
-    args = models.JSONField(default=list)
-    kwargs = models.JSONField(default=dict)
+    args = models.JSONField(default=list, encoder=Encoder, decoder=Decoder)
+    kwargs = models.JSONField(default=dict, encoder=Encoder, decoder=Decoder)
+    # The alias in settings.TASKS of the backend that the task was enqueued with.
+    backend = models.CharField(
+        max_length=100, default=DEFAULT_TASK_BACKEND_ALIAS, db_default=DEFAULT_TASK_BACKEND_ALIAS
+    )
+    # The time before which a waiting entry is in no line, by the database's clock (`keeper/later.py`): it is put off.
+    not_before = models.DateTimeField(null=True, blank=True)
     # The input under a name of ours; and its name and type as the browser gave them, which are never trusted.
     input = models.FileField(upload_to=input_path, max_length=300, blank=True)
     input_name = models.CharField(max_length=200, blank=True)
@@ -89,6 +99,8 @@ class Entry(models.Model):
     lost_time = models.DurationField(null=True, blank=True)
 
     attempt = models.PositiveSmallIntegerField(default=0)
+    # How many of the attempts ended with an exception after which the task is tried again.
+    retries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     worker_ids = models.JSONField(default=list, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     progress = models.FloatField(null=True, blank=True)
@@ -168,8 +180,21 @@ class Entry(models.Model):
 
     @property
     def needs_nobody(self) -> bool:
-        """True if the entry may run without a visitor: code made it, or it was started and its task finishes anyway."""
-        return not self.needs_presence or (self.attempt > 0 and not self.stops_on_leave)
+        """True if the entry may run without a visitor: code made it, or it was started and its task finishes anyway.
+
+        A task that is tried again after its own failure asks for its visitor once more.
+        """
+        return not self.needs_presence or (self.attempt > 0 and not self.retries and not self.stops_on_leave)
+
+    @property
+    def is_put_off(self) -> bool:
+        """True for a waiting entry that is in no line until its time comes."""
+        return self.status == Status.WAITING and self.not_before is not None
+
+    @property
+    def deaths(self) -> int:
+        """The number of attempts that ended with their workers, and of the one that runs."""
+        return self.attempt - self.retries
 
     @property
     def stops_on_leave(self) -> bool:
@@ -244,6 +269,15 @@ class Entry(models.Model):
         """running -> failed: the worker of the last attempt died. For `overdue` see `requeue_orphan`."""
         return self._finish(Status.FAILED, Reason.ORPHANED, overdue=overdue, message=message, traceback=traceback)
 
+    def try_again_in(self, seconds: float) -> bool:
+        """running -> waiting, put off, with the old place: the task raised one of its `retry_on`."""
+        values: dict[str, Any] = {"lease_until": None, "progress": None, "message": "", "retries": self.retries + 1}
+        return self._move(Status.WAITING, not_before=time_in(seconds), lost_time=lost_time(self), **values)
+
+    def bring(self) -> bool:
+        """The time of a put-off entry has come, and it has its place. False: it was brought, or does not wait."""
+        return bool(Entry.objects.waiting().filter(pk=self.pk, not_before__lte=Now()).update(not_before=None))
+
     def undo_start(self) -> bool:
         """running -> waiting as if never started: the visitor left while the start was under way."""
         return self._move(
@@ -311,6 +345,8 @@ class Entry(models.Model):
         if to not in MOVES[origin]:
             raise IllegalMove(f"An entry cannot move from {origin} to {to}.")
         rows = self._unmoved(origin).lease_over() if overdue else self._unmoved(origin)
+        if to == Status.RUNNING:
+            rows = rows.due()
         if not rows.update(status=to, **values):
             return False
         for name, value in ({"status": to} | values).items():

@@ -9,6 +9,12 @@ INDEXES = [
     # The keeper's round: the waiting rows of a queue, and leases that are over. With the address: `crowding`.
     models.Index(fields=["queue", "address"], condition=models.Q(status=Status.WAITING), name="entry_waiting"),
     models.Index(fields=["lease_until"], condition=models.Q(status=Status.RUNNING), name="entry_running"),
+    # The entries whose time has come, in each round (`keeper/later.py`).
+    models.Index(
+        fields=["not_before"],
+        condition=models.Q(status=Status.WAITING, not_before__isnull=False),
+        name="entry_put_off",
+    ),
     # The list of entries in the admin, by status and by reason, newest first (`admin/listing.py`).
     models.Index(
         fields=["status", "-id"],

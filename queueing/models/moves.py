@@ -64,6 +64,7 @@ def start_values(worker: str) -> dict[str, Any]:
         "progress": None,
         "message": "",
         "reason": Reason.NONE,
+        "not_before": None,
     }
 
 
@@ -86,10 +87,15 @@ def note_once(entry: "Entry", column: str) -> bool:
     return written
 
 
+def time_in(seconds: float) -> Any:
+    """The time in so many seconds, by the database's clock."""
+    return Now() + timedelta(seconds=seconds)
+
+
 def lease_end() -> Any:
-    return Now() + timedelta(seconds=conf.LEASE)
+    return time_in(conf.LEASE)
 
 
 def input_end() -> Any:
     """The time until which the input of an entry that ends now is kept, by the database's clock."""
-    return Now() + timedelta(seconds=min(conf.INPUT_TTL, conf.RESULT_TTL))
+    return time_in(min(conf.INPUT_TTL, conf.RESULT_TTL))

@@ -35,6 +35,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def running(self) -> Self:
         return self.filter(status=Status.RUNNING)
 
+    def due(self) -> Self:
+        """Without the entries that are put off, by the database's clock."""
+        return self.filter(models.Q(not_before=None) | models.Q(not_before__lte=Now()))
+
     def live(self) -> Self:
         return self.filter(status__in=LIVE)
 
@@ -68,7 +72,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         if (code := code_of(job_id)) is None:
             return None
         names = {field.name for field in self.model._meta.concrete_fields}
-        first = self.waiting().filter(code=code, attempt=0).update_returning(start_values(worker), names)
+        first = self.waiting().due().filter(code=code, attempt=0).update_returning(start_values(worker), names)
         if not first:
             return None
         log_move(first[0], Status.WAITING)

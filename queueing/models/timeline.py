@@ -16,6 +16,7 @@ class EntryEvent(models.Model):
         KEPT = "kept", "Asked to keep the place"
         RESTORED = "restored", "Place restored"
         STAFF = "staff", "By staff"
+        RETRIED = "retried", "To be tried again"
 
     entry = models.ForeignKey("queueing.Entry", models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)

@@ -125,7 +125,8 @@ class Announcer:
             await self.speak(seat, seat.socket.send_tick)
             # A waiting entry has a place, which the tick watches. A running one may have missed the hint of its end:
             # its row is read again beside the tick, because a database that hangs must not silence the other pages.
-            if seat.socket.entry.status == Status.RUNNING:
+            # So may one that is put off.
+            if seat.socket.entry.status == Status.RUNNING or seat.socket.entry.is_put_off:
                 self._refresh_later(seat)
             frames += 1
             if frames % BREATH == 0:
@@ -161,7 +162,7 @@ class Announcer:
         for seat, place in places:
             if not seat.waits:
                 continue  # the entry has moved on meanwhile
-            if seat.missed or (place is None and are_known):
+            if seat.missed or (place is None and are_known and not seat.socket.entry.is_put_off):
                 lost.append(seat)
             elif seat.update_numbers(place, facts):
                 untold.discard(seat)

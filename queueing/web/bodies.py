@@ -162,4 +162,6 @@ def _has_csrf_cookie(scope: Any) -> bool:
 def _sentence(limit: int) -> str:
     if limit <= SMALL:
         return "This form takes no file."
+    if limit <= SLACK:
+        return "This form is too long."
     return f"This file is too large; the limit is {readable_size(limit - SLACK)}."

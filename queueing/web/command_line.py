@@ -1,6 +1,9 @@
 """The options of the web process: daphne's own, with this site's server and defaults."""
 
 import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
 
 from daphne.cli import CommandLineInterface
 from daphne.endpoints import build_endpoint_description_strings
@@ -10,7 +13,8 @@ from queueing.web.server import Server
 
 # daphne's own backlog refuses bursts: thousands of pages come back together after a restart.
 BACKLOG = 2048
-DEFAULTS = {
+LONGEST_SILENCE = 25  # seconds; within them the README promises that a dead connection is known
+DEFAULTS: dict[str, Any] = {
     "application": "config.asgi:application",
     # Seconds; a silent socket is noticed after 20 at most.
     "ping_interval": 10,
@@ -19,6 +23,27 @@ DEFAULTS = {
     "websocket_max_message_size": 16384,
     "websocket_max_frame_size": 16384,
 }
+
+_PINGS = "leave both out, or write --ping-interval 10 --ping-timeout 8."
+# What must hold for the options, and the sentence that says how.
+RULES: list[tuple[Callable[[argparse.Namespace], bool], str]] = [
+    (
+        lambda chosen: chosen.ping_timeout < chosen.ping_interval,
+        f"--ping-timeout must be shorter than --ping-interval, or living visitors are dropped: {_PINGS}",
+    ),
+    (
+        lambda chosen: chosen.ping_interval + chosen.ping_timeout <= LONGEST_SILENCE,
+        f"A dead connection keeps its place until both pings are over, for over {LONGEST_SILENCE} s here: {_PINGS}",
+    ),
+    (
+        lambda chosen: chosen.websocket_max_message_size >= DEFAULTS["websocket_max_message_size"],
+        "--websocket-max-message-size is smaller than a page's frame: leave it out.",
+    ),
+    (
+        lambda chosen: chosen.application == DEFAULTS["application"],
+        f"The application is not this site: leave it out, or write {DEFAULTS['application']}.",
+    ),
+]
 
 
 class CommandLine(CommandLineInterface):
@@ -34,6 +59,14 @@ class CommandLine(CommandLineInterface):
         self.parser.set_defaults(**DEFAULTS)
         if settings.LOG_FORMAT == "json":  # daphne's lines on requests are text, on the standard output
             self.parser.set_defaults(verbosity=0)
+
+    def checked(self, arguments: list[str]) -> list[str]:
+        """The same arguments. Ends the process with one sentence if they do not fit the site."""
+        chosen = self.parser.parse_args(self.with_endpoint(arguments))
+        for fits, sentence in RULES:
+            if not fits(chosen):
+                sys.exit(sentence)
+        return arguments
 
     def run(self, arguments: list[str]) -> None:
         super().run(self.with_endpoint(arguments))

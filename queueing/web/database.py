@@ -48,6 +48,7 @@ def give_connection_back() -> None:
 def use_pool() -> None:
     """Have all threads of this process share a pool. Call once at the start, before the first query."""
     if database.vendor == "postgresql":
+        database.close()  # of this thread: the system checks may have asked before they import the application
         database.settings_dict["OPTIONS"]["pool"] = {
             "min_size": 1,
             "max_size": settings.DATABASE_POOL,

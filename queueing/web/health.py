@@ -28,7 +28,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database, Redis, the keeper, the places after a flush, a worker for each line, and room on the disk."""
+    """The parts of `readiness.look`, and the states of the lines."""
     parts = readiness.look()
     return JsonResponse(parts | {"lines": _states()}, status=200 if all(parts.values()) else 503)
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.datastructures import MultiValueDict
 
 from queueing import budget, eta, facts, joining
 from queueing.exceptions import (
@@ -20,9 +21,11 @@ from queueing.exceptions import (
     UnknownTask,
 )
 from queueing.forms import EntryForm
+from queueing.inputs import Content, Parts, Upload
 from queueing.line.clients import RedisError
 from queueing.line.levers import Levers
 from queueing.models import Entry, Line
+from queueing.parcel import Part
 from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
@@ -120,13 +123,27 @@ def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:
     if "sample" not in request.POST or sample is None:
         return request.FILES
     content_type, _ = mimetypes.guess_type(sample.name)
-    return {"file": SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")}
+    field = next(iter(heavy_task.form.file_fields()), "file")
+    return MultiValueDict({field: [SimpleUploadedFile(sample.name, sample.read_bytes(), content_type or "")]})
+
+
+def content_of(form: EntryForm) -> Content | None:
+    """The files of a form as they were sent, before anybody looks into them. None: there is none."""
+    sent = [(name, file) for name in form.file_fields() for file in form.files.getlist(name) if file]
+    if not sent:
+        return None
+    if form.takes_one_file():
+        _, file = sent[-1]  # as Django's form takes it
+        return Upload(file, file.content_type or "application/octet-stream")
+    parts = (Part(name, file, file.content_type or "", form.ending_of(file)) for name, file in sent)
+    return Parts(tuple(parts))
 
 
 def limit_of_form(name: str) -> int:
-    """Bytes of the largest file that this task's form takes. Raises Http404 for a task that is not there."""
+    """Bytes of the largest files that this task's form takes. Raises Http404 for a task that is not there."""
     try:
-        return get_task(name).form().max_bytes()
+        form = get_task(name).form()
+        return form.max_bytes() * form.most_files()
     except UnknownTask:
         raise Http404 from None
 
@@ -145,7 +162,7 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
     try:  # shown before a file has travelled
         behind = joining.check_line(heavy_task.name, visitor.address)
         joining.check_visitor(visitor.name, heavy_task.name)
-        joining.check_storage(heavy_task, visitor.as_guest(), 1)
+        joining.check_storage(heavy_task, visitor.as_guest(), int(bool(form.file_fields())))
     except JoinRefused as error:
         refusal = error
     check = brake.markup(request, heavy_task.name)
@@ -154,6 +171,7 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
         "task": heavy_task,
         "form": form,
         "line": line_context(heavy_task) | {"behind": behind},
+        "takes_files": bool(form.file_fields()),
         "max_bytes": max_bytes,
         "max_size": readable_size(max_bytes),
         "refused_heads": json.dumps(heads),

@@ -1,6 +1,7 @@
 """Middleware, and the page for errors: what a request does when Redis or the database is away."""
 
 import logging
+import secrets
 import sys
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ logger = logging.getLogger("queueing")
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER = 5  # seconds
+REFERENCE = "X-Reference"  # header of an answer with a fault; the page's script shows it
 
 
 def guard(view: View) -> View:
@@ -69,7 +71,20 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, Exception) and trouble_of(error) == Trouble.AWAY:
         return _unavailable(request, error)
-    return defaults.server_error(request)
+    return _fault(request, error)
+
+
+def _fault(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """The page for a fault of ours, with a reference: Django logs the traceback, and the reference is its last line."""
+    reference = secrets.token_hex(4)
+    if error is not None:
+        error.add_note(f"Reference {reference}")
+    try:
+        answer = HttpResponse(render_to_string("500.html", {"reference": reference}), status=500)
+    except Exception:  # noqa: BLE001  # the static files or templates are missing: the fault itself
+        answer = defaults.server_error(request, template_name="")
+    answer[REFERENCE] = reference
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

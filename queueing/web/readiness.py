@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import connection as database
 
-from queueing import budget
+from queueing import budget, deployment
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
@@ -13,16 +13,24 @@ from queueing.line.signs import is_keeper_alive, takes_writes
 from queueing.line.workers import are_suspended, live_workers
 from queueing.models.trouble import DATABASE_ERRORS
 
+_is_migrated = False
+
 
 def look() -> dict[str, bool]:
-    """Whether each part is there: database, Redis, keeper, places after a flush, a worker for each line, room."""
+    """Whether each part is there.
+
+    The database and its tables, Redis, the keeper, the places after a flush, a worker for each line, room on the disk
+    and the right to write there, and the static files.
+    """
     checks = {
         "database": _database,
+        "migrations": _migrations,
         "redis": _redis,
         "keeper": is_keeper_alive,
         "places": _places,
         "workers": _workers,
-        "storage": budget.has_room,
+        "storage": _storage,
+        "static": deployment.has_static_files,
     }
     return {name: holds(check) for name, check in checks.items()}
 
@@ -39,6 +47,17 @@ def _database() -> bool:
     with database.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True
+
+
+def _migrations() -> bool:
+    """True if the database has all tables. What has been true stays so: nobody takes migrations back under a site."""
+    global _is_migrated  # noqa: PLW0603  # a process has one database
+    _is_migrated = _is_migrated or not deployment.missing_migrations()
+    return _is_migrated
+
+
+def _storage() -> bool:
+    return budget.has_room() and all(deployment.is_writable(folder) for _, folder in deployment.folders())
 
 
 def _redis() -> bool:

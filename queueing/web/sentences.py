@@ -6,7 +6,7 @@ about a refused join are in `exceptions.py`.
 
 from math import ceil
 
-from queueing import eta
+from queueing import eta, parcel
 from queueing.conf import conf
 from queueing.eta import Wait
 from queueing.facts import Facts
@@ -28,6 +28,9 @@ DELETED = (
     "The file, the result and everything else that belonged to this place are deleted. "
     "Only when and how it ended is kept, for about {time}."
 )
+# The task raised an exception after which it is tried again; or code has asked for a later start.
+TRIED_AGAIN = "Something went wrong while working on this. It is tried again by itself, and your place is kept."
+STARTED_LATER = "This is to be started later, and keeps its place until then."
 # A failure that came without a sentence for the visitor.
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
@@ -36,6 +39,8 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
     """The first sentence on the entry's page."""
     match entry.status:
         case Status.WAITING:
+            if entry.is_put_off and entry.retries:
+                return "Waiting for the next try"
             if place is None:
                 return "Your turn is coming up" if is_claimed else "Waiting"
             if place.ahead:
@@ -65,12 +70,13 @@ def detail(entry: Entry, place: Place | None, facts: Facts, *, is_claimed: bool)
     """The sentence below the headline: its meaning; for an ended entry, the reason of the end."""
     match entry.status:
         case Status.WAITING:
+            if entry.is_put_off:
+                return TRIED_AGAIN if entry.retries else STARTED_LATER
             if place is None:
                 return "A worker is taking it up." if is_claimed else NO_PLACE
             return _where(entry, place, facts)
         case Status.RUNNING:
-            again = " The machine that worked on it stopped, so it began again." if entry.attempt > 1 else ""
-            return f"It is your turn.{again}"
+            return f"It is your turn.{_what_was_before(entry)}"
         case _:
             return _why_it_ended(entry)
 
@@ -79,16 +85,17 @@ def advice(entry: Entry, again_seconds: float | None) -> str:
     """The next steps that a visitor has after an end without a result. The page counts the duration in it down."""
     if entry.erased_at or entry.followed_by_id is not None:  # the page leads to the entry that follows
         return ""
+    what = input_of(entry)
     if entry.may_join_again and again_seconds is None:
-        return "Your input is deleted by now. You can start again with a file."
-    again = f"You can join again with the same file for {how_long(again_seconds)}"
+        return f"Your input is deleted by now. You can start again{'' if what == 'input' else ' with a file'}."
+    again = f"You can join again with the same {what} for {how_long(again_seconds)}"
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
-                return "The same file would end the same way; another one may work."
+                return f"The same {what} would end the same way; another one may work."
             if entry.keeps_place_for_successor:
                 return f"{again}, and are back in your place."
-            return f"{again}, or start with another file."
+            return f"{again}, or start with another one."
         case Status.CANCELLED | Status.ABANDONED:
             return f"{again}; your new place is at the end of the line."
         case _:
@@ -97,7 +104,7 @@ def advice(entry: Entry, again_seconds: float | None) -> str:
 
 def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) -> str:
     """The expected wait, from its range in seconds."""
-    if entry.status != Status.WAITING or is_claimed:
+    if entry.status != Status.WAITING or is_claimed or entry.is_put_off:
         return ""
     if facts.is_paused:  # first: no worker has to be there
         return PAUSED
@@ -121,6 +128,13 @@ def title(entry: Entry, place: Place | None) -> str:
             return f"✓ {name}"
         case _:
             return f"{headline(entry)} · {name}"
+
+
+def input_of(entry: Entry) -> str:
+    """The input of an entry, as part of a sentence: a file, several, or the options alone."""
+    if not entry.input_name:
+        return "input"
+    return "files" if entry.input.name and entry.input.name.endswith(parcel.ENDING) else "file"
 
 
 def how_long(seconds: float | None) -> str:
@@ -180,7 +194,7 @@ def _why_it_ended(entry: Entry) -> str:
         case Status.CANCELLED if entry.attempt:
             return "The work was stopped before it was done."
         case Status.CANCELLED:
-            return "Your turn had not come, so nothing was done with your file."
+            return f"Your turn had not come, so nothing was done with your {input_of(entry)}."
         case Status.ABANDONED:
             what = "The work was stopped" if entry.attempt else "You were passed over"
             if entry.reason == Reason.UNSEEN:
@@ -189,6 +203,13 @@ def _why_it_ended(entry: Entry) -> str:
             return f"{what}, because {gone} for longer than a place is kept."
         case _:
             return ""
+
+
+def _what_was_before(entry: Entry) -> str:
+    """The end of the attempt before the one that runs."""
+    if entry.retries:
+        return f" This is try {entry.retries + 1} of {max(entry.heavy_task.attempts, entry.retries + 1)}."
+    return " The machine that worked on it stopped, so it began again." if entry.attempt > 1 else ""
 
 
 def _where(entry: Entry, place: Place, facts: Facts) -> str:

@@ -47,6 +47,7 @@ class Snapshot(NamedTuple):
 
     line: str  # the state of a waiting entry's line: open, closed, paused or stopped; "" if it is not known
     notice: str  # what staff say to all who wait in it
+    next_try: str | None  # the time of the next try of an entry that is put off, as ISO 8601
 
     again_seconds: float | None  # how long "Join again" works from now on; None: it does not
     deleted: bool  # the content was deleted
@@ -103,6 +104,19 @@ def look(entry: Entry) -> Snapshot:
     return read(entry)
 
 
+def in_a_list(entry: Entry) -> str:
+    """The state of an entry in a few words, for a list."""
+    if entry.status == Status.SUCCEEDED and entry.has_result and entry.finished_at:
+        kept = entry.finished_at + timedelta(seconds=conf.RESULT_TTL) - timezone.now()
+        return f"ready, kept for {sentences.how_long(max(kept.total_seconds(), 1))}"
+    if entry.status == Status.RUNNING:
+        return "is being worked on"
+    if entry.status != Status.WAITING:
+        return entry.get_status_display().lower()
+    wish = f", kept for {sentences.how_long(entry.keep_seconds)}" if entry.keep_seconds else ""
+    return f"{read(entry).headline.lower()}{wish}"
+
+
 def without_redis(entry: Entry) -> Snapshot:
     """The snapshot of a row whose place cannot be seen, because Redis does not answer or takes no writes."""
     now = build(entry, None, Facts())
@@ -139,6 +153,7 @@ def build(
         reason=entry.reason,
         line=facts.state.value if entry.status == Status.WAITING and facts.knows_levers else "",
         notice=sentences.notice(entry, facts),
+        next_try=entry.not_before.isoformat() if entry.is_put_off and entry.not_before else None,
         again_seconds=again_seconds,
         deleted=entry.erased_at is not None,
         next_url=None,
@@ -172,6 +187,7 @@ def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool, m
         "is_owner": is_owner,
         "may_open": may_open,
         "task": entry.heavy_task,
+        "input": sentences.input_of(entry),
         "snapshot": now,
         "state": json.dumps(now.as_json()),
         "result": entry.result if done else None,

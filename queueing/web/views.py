@@ -5,7 +5,6 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -13,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from queueing import ending, events, joining, logs
+from queueing import ending, events, joining, logs, parcel
 from queueing.conf import conf
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
 from queueing.line import presence
@@ -29,6 +28,7 @@ from queueing.web.download import Download
 from queueing.web.joining_pages import (
     LookIntoForm,
     changed_options,
+    content_of,
     form_page,
     limit_of_form,
     line_context,
@@ -73,8 +73,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
 @csrf_protect
 def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     form = submitted(request, heavy_task)
-    upload: UploadedFile[Any] | None = form.files.get("file")
-    if upload is None or form.problem:
+    if form.problem or form.lacks_file():
         return form_page(request, heavy_task, form)
     visitor = Visitor.of_request(request)
     owner = visitor.as_owner()
@@ -84,8 +83,7 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
                 heavy_task,
                 code=form.asked_code(),
                 owner=owner,
-                upload=upload,
-                content_type=upload.content_type or "application/octet-stream",
+                upload=content_of(form),
                 options=LookIntoForm(form),
                 is_once=form.once is not None,
             )
@@ -241,7 +239,8 @@ def input_file(request: HttpRequest, code: uuid.UUID) -> Download:
         content = None
     if content is None:
         raise Http404
-    response = Download(content, as_attachment=True, filename=entry.input_name, content_type="application/octet-stream")
+    name = f"{entry.input_name}.tar" if str(entry.input.name).endswith(parcel.ENDING) else entry.input_name
+    response = Download(content, as_attachment=True, filename=name, content_type="application/octet-stream")
     give_connection_back()
     return response
 

@@ -16,11 +16,12 @@ from django.db import connection
 from django.tasks import TaskContext
 
 from queueing import events
-from queueing.exceptions import FilesTooLarge, InsideTransaction, UnusableInput, VisitorLeft
+from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
 from queueing.models.trouble import DATABASE_ERRORS
+from queueing.parcel import Handed, InputFile
 from queueing.states import Absence
 from queueing.work.limits import limits_of
 
@@ -110,11 +111,12 @@ class Attempt:
             raise InsideTransaction
 
     @contextmanager
-    def input_file(self) -> Iterator[Path]:
-        """The input as a path on this machine. Raises UnusableInput when it is gone."""
-        stored = self.entry.input
+    def handed(self) -> Iterator[Handed]:
+        """The input as a path on this machine."""
+        stored, about = self.entry.input, (self.entry.input_name, self.entry.input_type)
         if not stored:
-            raise UnusableInput("The file that was handed in is no longer stored.")
+            yield Handed(None, *about)
+            return
         try:
             path = Path(stored.path)
         except NotImplementedError:  # a storage without paths
@@ -122,9 +124,21 @@ class Attempt:
                 path = Path(folder) / Path(str(stored.name)).name
                 with path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-                yield path
+                yield Handed(path, *about)
         else:
+            yield Handed(path, *about)
+
+    @contextmanager
+    def input_file(self, field: str = "") -> Iterator[Path]:
+        """The path of a file of the input. Raises UnusableInput when it is gone."""
+        with self.handed() as handed, handed.file(field) as path:
             yield path
+
+    @contextmanager
+    def input_files(self) -> Iterator[list[InputFile]]:
+        """All files of the input. Raises UnusableInput when they are gone."""
+        with self.handed() as handed, handed.files() as files:
+            yield files
 
     def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
         """Keep a file for the visitor.
@@ -161,7 +175,9 @@ else:
 class Running(Protocol):
     """The part of an attempt that `EntryContext` uses: `Attempt` in the horse, `Remote` in an isolated process."""
 
-    def input_file(self) -> AbstractContextManager[Path]: ...
+    def input_file(self, field: str = "") -> AbstractContextManager[Path]: ...
+
+    def input_files(self) -> AbstractContextManager[list[InputFile]]: ...
 
     def report(self, fraction: float, message: str) -> None: ...
 
@@ -174,8 +190,11 @@ class EntryContext(Base):  # type: ignore[misc]  # Django's is frozen, its type 
 
     running: Running
 
-    def input_file(self) -> AbstractContextManager[Path]:
-        return self.running.input_file()
+    def input_file(self, field: str = "") -> AbstractContextManager[Path]:
+        return self.running.input_file(field)
+
+    def input_files(self) -> AbstractContextManager[list[InputFile]]:
+        return self.running.input_files()
 
     def progress(self, done: float, total: float, message: str = "") -> None:
         fraction = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0

@@ -70,8 +70,13 @@ def _room(entry: Entry, terms: Terms) -> Room:
     folder = terms.folder / "task"  # the horse writes beside it, where the task cannot
     folder.mkdir(mode=0o700)
     task = all_tasks()[entry.queue]
-    may_start = terms.limits.processes > 0
-    return Room(folder=folder, processes=may_start, readable=task.readable, writable=task.writable)
+    return Room(
+        folder=folder,
+        processes=terms.limits.processes > 0,
+        readable=task.readable,
+        writable=task.writable,
+        retry_on=task.retry_on,
+    )
 
 
 def task_is_over() -> None:

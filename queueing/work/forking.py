@@ -1,6 +1,7 @@
 """The fork of a worker: horses in advance, limited, guarded, and ended with all that they have started."""
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ from queueing.line import clients
 from queueing.line.jobs import entry_job
 from queueing.line.queue import LineQueue
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.work import confinement, horse, runner, scratch, standby, warming
+from queueing.work import confinement, horse, lines, runner, scratch, standby, warming
 from queueing.work.birth import Birth, Terms
 from queueing.work.guard import Guard
 from queueing.work.lease import timeout_of
@@ -107,7 +108,8 @@ class HorseWorker(PatientWorker):
         job.timeout = timeout_of(queue.name)
         self.execution = Execution(order.execution, job.id, self.connection, self.name)
         self._terms, self._standby = Terms(limits_of(queue.name), Path(order.folder), birth), None
-        self.main_work_horse(job, queue)
+        with lines.for_debugging(logging.getLogger("rq.worker")):
+            self.main_work_horse(job, queue)
 
     def _rehearse(self) -> None:
         """In a standby: the first steps of a horse, for a job that is none.

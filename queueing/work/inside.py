@@ -13,9 +13,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +24,7 @@ from django.utils.json import normalize_json
 
 from queueing import sandbox
 from queueing.exceptions import FilesTooLarge, InsideTransaction, UnusableInput, VisitorLeft
+from queueing.parcel import Handed, InputFile
 from queueing.work import forgetting, packets
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ class Room:
     processes: bool  # whether it may start others
     readable: tuple[Path, ...]
     writable: tuple[Path, ...]
-    input: Path | None = None
+    handed: Handed = field(default_factory=lambda: Handed(None, ""))  # the input
+    retry_on: tuple[type[Exception], ...] = ()  # as in the HeavyTask
 
     def restrict(self) -> None:
         """Take all other rights from this process."""
         given = [self.folder, *self.writable]
-        inputs = [self.input] if self.input else []
+        inputs = [self.handed.path] if self.handed.path else []
         read = [*sandbox.code_paths(), *map(Path, MACHINE), *self.readable, *inputs, *given]
         sandbox.restrict(read=read, write=[*given, Path(os.devnull)], network=False, processes=self.processes)
 
@@ -76,7 +78,7 @@ def run(function: "Callable[[Running], Any]", channel: socket.socket, room: Room
         forgetting.forget_secrets()
         os.environ["TMPDIR"] = tempfile.tempdir = str(room.folder)
         room.restrict()
-        _tell_the_end(channel, lambda: function(Remote(channel, room.input)))
+        _tell_the_end(channel, lambda: function(Remote(channel, room.handed)), room.retry_on)
         os._exit(os.EX_OK)
     except BaseException:  # noqa: BLE001  # no memory is left to tell of, for example
         with suppress(BaseException):
@@ -88,8 +90,8 @@ def run(function: "Callable[[Running], Any]", channel: socket.socket, room: Room
 class Remote:
     """A running attempt whose horse does what needs database, Redis or storage. See `attempt.Attempt`."""
 
-    def __init__(self, channel: socket.socket, path: Path | None) -> None:
-        self._channel, self._path = channel, path
+    def __init__(self, channel: socket.socket, handed: Handed) -> None:
+        self._channel, self._handed = channel, handed
         self._lock = threading.Lock()
         self._reported = 0.0
 
@@ -99,11 +101,11 @@ class Remote:
             self._reported = now
             self._ask({"do": "progress", "fraction": fraction, "message": message[:MESSAGE]})
 
-    @contextmanager
-    def input_file(self) -> Iterator[Path]:
-        if self._path is None:
-            raise UnusableInput("The file that was handed in is no longer stored.")
-        yield self._path
+    def input_file(self, field: str = "") -> AbstractContextManager[Path]:
+        return self._handed.file(field)
+
+    def input_files(self) -> AbstractContextManager[list[InputFile]]:
+        return self._handed.files()
 
     def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
         if len(name) > CLASS or len(content_type) > CLASS:
@@ -139,7 +141,7 @@ def _let_go_of_all_but(channel: int) -> None:
                 os.dup2(nothing, descriptor, inheritable=descriptor == 0)
 
 
-def _tell_the_end(channel: socket.socket, function: Callable[[], Any]) -> None:
+def _tell_the_end(channel: socket.socket, function: Callable[[], Any], retry_on: tuple[type[Exception], ...]) -> None:
     """Call the function; send what it returned or raised."""
     try:
         content = _as_json(function())
@@ -150,7 +152,7 @@ def _tell_the_end(channel: socket.socket, function: Callable[[], Any]) -> None:
             packets.send(channel, {"do": "return"}, file.fileno())
     except BaseException as error:  # noqa: BLE001  # sys.exit, and libraries whose panics are no Exception, too
         _flush_logs()
-        packets.send(channel, _told(error))
+        packets.send(channel, _told(error) | {"again": isinstance(error, retry_on)})
 
 
 def _as_json(value: Any) -> bytes:

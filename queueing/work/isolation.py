@@ -44,8 +44,7 @@ def call(function: Callable[[Running], Any], attempt: Attempt, room: Room) -> An
     """The value that the function returns in a process of its own. Raises what it raised, and TaskTimeout."""
     connections.close_all()  # never open across a fork
     with ExitStack() as stack:
-        with suppress(UnusableInput):  # raised in the process, when the task asks for its input
-            room.input = stack.enter_context(attempt.input_file())
+        room.handed = stack.enter_context(attempt.handed())
         ours, theirs = packets.pair()
         stack.enter_context(ours)
         pid = _fork(function, theirs, room)
@@ -122,7 +121,11 @@ class Conversation:
         if self._left is not None and message.get("kind") == VisitorLeft.__name__:
             return self._left
         kind, name, sentence, told = (str(message.get(key, "")) for key in ("kind", "class", "sentence", "traceback"))
-        error = JUDGED[kind](sentence) if kind in JUDGED else RaisedInside(sentence, error_class=name)
+        error = (
+            JUDGED[kind](sentence)
+            if kind in JUDGED
+            else RaisedInside(sentence, error_class=name, is_retried=message.get("again") is True)
+        )
         error.add_note(told)
         return error
 

@@ -25,6 +25,7 @@ class Lease:
     def __init__(self, worker: str, job_id: str) -> None:
         self.worker = worker
         self.job_id = job_id
+        self.why = ""  # the horse must end, as the end of a sentence
         self._had_ended = False  # at the last renewal
         self._ignored_since: float | None = None  # since when the task ignores an absence whose grace has passed
 
@@ -35,21 +36,20 @@ class Lease:
         """
         entry = Entry.objects.of_job(self.job_id)
         if entry is None:
-            return False
-        if not entry.is_live:
+            self.why = "its row is deleted"
+        elif not entry.is_live:
             # A horse that has just stored its result is still closing its books: it may live until the next renewal.
             had_ended, self._had_ended = self._had_ended, True
-            return not had_ended
-        if entry.status == Status.WAITING:
+            self.why = f"it is {entry.status} ({Reason(entry.reason).label}), and its task goes on" if had_ended else ""
+        elif entry.status == Status.WAITING:
             return True  # not started yet
-        if not self._is_ours(entry) or not entry.renew_lease():
-            return False
-        absence = self._ignored_absence(entry)
-        if absence is None:
-            return True
-        if entry.abandon(Reason(absence)):
-            ending.finish(entry)
-        return False
+        elif not self._is_ours(entry) or not entry.renew_lease():
+            self.why = "another worker has it"
+        elif absence := self._ignored_absence(entry):
+            self.why = f"the visitor has gone ({absence}), and its task has called no progress for DEAF_GRACE"
+            if entry.abandon(Reason(absence)):
+                ending.finish(entry)
+        return not self.why
 
     def settle(self, line: Line, horse_status: int | None = None, guard: Guard | None = None) -> None:
         """Settle the row of a horse that ended without a result; give an unused claim back.
@@ -76,8 +76,12 @@ class Lease:
             short_of_memory=guard is not None and guard.short_of_memory,
         )
         if verdict is None:
-            ending.settle_orphan(entry, f"The horse of worker {self.worker} ended without a result.")
+            detail = f"The horse of worker {self.worker} ended without a result."
+            logger.warning("entry %s: %s Its status is %s.", entry.code, detail, horse_status)
+            ending.settle_orphan(entry, detail)
         elif verdict.fail(entry):
+            told = verdict.traceback or f"It ran for longer than its timeout of {timeout_of(entry.queue)} s."
+            logger.warning("entry %s is ended: %s", entry.code, told)
             ending.finish(entry)
 
     def _is_ours(self, entry: Entry) -> bool:

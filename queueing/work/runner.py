@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
@@ -25,7 +25,7 @@ from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
-from queueing.work import blame, confinement, isolation
+from queueing.work import blame, confinement, isolation, retrying
 from queueing.work.attempt import Attempt, EntryContext, Running
 from queueing.work.storing import until_stored
 
@@ -108,8 +108,15 @@ def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
     return True
 
 
+class End(NamedTuple):
+    """The end of an attempt."""
+
+    move: Callable[[], bool]  # of the row
+    again: str = ""  # why the task is tried again, for staff
+
+
 def execute(entry: Entry) -> None:
-    """Run the task of a started entry, and end the row in one fenced step."""
+    """Run the task of a started entry, and end the attempt in one fenced step."""
     attempt = Attempt(entry)
     events.publish(entry.code)
     signals.run_started.send_robust(entry.queue, entry=entry)
@@ -123,7 +130,7 @@ def _run_and_end(entry: Entry, attempt: Attempt) -> None:
     number = entry.attempt
     end = _end_of(entry, attempt)
     confinement.task_is_over()
-    moved = _store(entry, end)
+    moved = _store(entry, end.move)
     if not moved:  # the visitor stopped the entry, a later attempt has it, or a commit's answer was lost
         until_stored(entry, entry.refresh_from_db)
     is_ours = entry.attempt == number
@@ -131,23 +138,35 @@ def _run_and_end(entry: Entry, attempt: Attempt) -> None:
         attempt.delete_files()
     if is_ours and not entry.is_live:
         ending.finish(entry)
+    elif is_ours and end.again and entry.status == Status.WAITING:
+        ending.put_off(entry, end.again)
 
 
-def _end_of(entry: Entry, attempt: Attempt) -> Callable[[], bool]:
-    """Run the task; returns the move that ends its row."""
+def _end_of(entry: Entry, attempt: Attempt) -> End:
+    """Run the task; returns the end of the attempt."""
     try:
         value = _call(entry, attempt)
     except VisitorLeft:
         if attempt.absence is None:
-            return lambda: False  # the row was moved by somebody else: cancelled, or taken over by a later attempt
-        return partial(entry.abandon, Reason(attempt.absence))
-    except BaseException as error:  # sys.exit, and libraries whose panics are no Exception, too
-        verdict = blame.of_exception(error)
-        if verdict.reason in FAILED_BY_US:
-            attempt.error = error
-            logger.exception("entry %s failed", entry.code, extra=about(entry, event="error"))
-        return partial(verdict.fail, entry)
-    return partial(entry.succeed, value, attempt.files)
+            return End(lambda: False)  # the row was moved by somebody else: cancelled, or taken over by a later attempt
+        return End(partial(entry.abandon, Reason(attempt.absence)))
+    except BaseException as error:  # noqa: BLE001  # sys.exit, and libraries whose panics are no Exception, too
+        return _end_by(error, entry, attempt)
+    return End(partial(entry.succeed, value, attempt.files))
+
+
+def _end_by(error: BaseException, entry: Entry, attempt: Attempt) -> End:
+    """The end of an attempt whose task raised this: a failure, or another try."""
+    verdict = blame.of_exception(error)
+    if verdict.reason not in FAILED_BY_US:
+        return End(partial(verdict.fail, entry))
+    attempt.error = error
+    pause, extra = retrying.pause_after(entry, error), about(entry, event="error")
+    if pause is not None:
+        logger.warning("entry %s failed, and is tried again in %g s", entry.code, pause, exc_info=error, extra=extra)
+        return End(partial(entry.try_again_in, pause), f"in {pause:g} s, after {verdict.error_class}: {error}")
+    logger.error("entry %s failed", entry.code, exc_info=error, extra=extra)
+    return End(partial(verdict.fail, entry))
 
 
 def _store(entry: Entry, end: Callable[[], bool]) -> bool:

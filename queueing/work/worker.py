@@ -25,7 +25,7 @@ from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Reason
-from queueing.work import horse
+from queueing.work import horse, lines
 from queueing.work.birth import Birth
 from queueing.work.forking import HorseWorker
 from queueing.work.guard import Guard
@@ -132,7 +132,7 @@ class PresenceWorker(HorseWorker):
             time.sleep(PAUSE_WITHOUT_FOLDER)
             return
         self._terms = self._guard.terms
-        with self._guard:
+        with self._guard, lines.for_debugging(self.log):
             super().execute_job(job, queue)
 
     def prepare_execution(self, job: Job) -> Execution:
@@ -187,6 +187,7 @@ class PresenceWorker(HorseWorker):
     def _renew(self, lease: Lease) -> None:
         try:
             if not lease.renew():
+                self.log.info("Worker %s: ends the horse of entry %s: %s", self.name, lease.job_id, lease.why)
                 self.kill_horse()
         except DATABASE_ERRORS:
             self.log.warning("Worker %s: the lease of %s was not renewed", self.name, lease.job_id, exc_info=True)

@@ -202,6 +202,8 @@ def _daphne(application: str) -> Iterator[tuple[psutil.Process, int]]:
         del options["--application"]
         command = ["-m", "daphne", "--endpoint", endpoint, *chain.from_iterable(options.items()), application]
     environment = os.environ | DEPLOYED
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    subprocess.run(collect, env=environment, check=True)  # the web process does not start without
     process = subprocess.Popen([sys.executable, *command, "-v", "0"], env=environment, stdout=subprocess.DEVNULL)
     try:
         while True:

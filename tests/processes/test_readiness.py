@@ -24,7 +24,8 @@ def test_keeper_and_workers_make_it_ready(processes: Processes) -> None:
     wait_for(lambda: ready()[0] == 200, 10)
     parts = ready()[1]
     assert parts.pop("lines") == {"documents": "open", "tables": "open", "probe": "open"}
-    assert parts == dict.fromkeys(("database", "redis", "keeper", "places", "workers", "storage"), True)
+    needed = ("database", "migrations", "redis", "keeper", "places", "workers", "storage", "static")
+    assert parts == dict.fromkeys(needed, True)
     suspension.suspend(clients.connection())
     assert (ready()[0], ready()[1]["workers"], ready()[1]["lines"]["probe"]) == (503, False, "paused")
     suspension.resume(clients.connection())

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +27,7 @@ import queueing.tasks.tables
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
 from queueing.registry import Context, HeavyTask
+from tests.support import shapes
 from tests.support.deeds import DEEDS
 
 _LOG = Path(os.environ["PROBE_LOG"])  # in the process of an isolated task the variable is gone
@@ -260,6 +262,7 @@ def _crash(name: str, _: Context) -> None:
 ENDS: dict[str, Callable[[Context], object]] = {
     "unusable": lambda _: _raise(UnusableInput("This input has no corners.")),
     "error": lambda _: _raise(RuntimeError("secret detail")),
+    "error at first": lambda context: _raise(ConnectionError("nobody answers")) if context.attempt == 1 else None,
     "nul": lambda _: _raise(UnusableInput("A NUL\0 in a sentence.")),
     "exit": lambda _: sys.exit(1),
     "panic": lambda _: _raise(KeyboardInterrupt()),
@@ -323,6 +326,17 @@ def probe(
     return {"label": label, "attempt": context.attempt}
 
 
+@task(queue_name="probe")
+def fails() -> None:
+    raise RuntimeError
+
+
+@task(queue_name="probe")
+def types_of(*values: Any, **named: Any) -> dict[str, str]:
+    """The values as they have come, and their types."""
+    return {str(name): f"{type(value).__name__} {value}" for name, value in [*enumerate(values), *named.items()]}
+
+
 def warmed() -> list[int]:
     """The pids of the processes in which this task was warmed up."""
     path = log_path().with_name("warmed")
@@ -339,6 +353,7 @@ def _warm_up() -> None:
 class ProbeForm(EntryForm):
     label = forms.CharField(required=False, initial="x")
     seconds = forms.FloatField(required=False)
+    end = forms.CharField(required=False)
 
     def options(self) -> dict[str, Any]:
         return {name: value for name, value in super().options().items() if value not in (None, "")}
@@ -354,8 +369,13 @@ heavy_task = HeavyTask(
     timeout=int(os.environ.get("PROBE_TIMEOUT", "60")),
     sample=Path(queueing.tasks.tables.__file__).parent / "sample" / "table.csv",
     may_keep=True,
+    attempts=int(os.environ.get("PROBE_ATTEMPTS", "1")),
+    retry_on=(OSError,),
+    retry_after=float(os.environ.get("PROBE_RETRY_AFTER", "10")),
     processes=int(os.environ["PROBE_PROCESSES"]) if "PROBE_PROCESSES" in os.environ else None,
     isolated="PROBE_ISOLATED" in os.environ,
     warm_up=_warm_up if "PROBE_WARM_UP" in os.environ else None,
     writable=(log_path().parent, *map(Path, os.environ.get("PROBE_WRITABLE", "").split())),
 )
+if "PROBE_SHAPE" in os.environ:
+    heavy_task = replace(heavy_task, **shapes.SHAPES[os.environ["PROBE_SHAPE"]])

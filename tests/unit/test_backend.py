@@ -1,13 +1,16 @@
 """The queue as a backend of django.tasks."""
 
 import threading
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
-from django.tasks import TaskResultStatus, default_task_backend, task_backends
+from django.tasks import TaskResultStatus, default_task_backend, task, task_backends
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
@@ -17,7 +20,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.work import runner
-from tests.support.probe import probe
+from tests.support.probe import probe, types_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -156,3 +159,61 @@ def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, 
 def _leave() -> None:
     ending.leave(Entry.objects.get())
     connection.close()
+
+
+def test_dates_decimals_and_uuids_reach_the_function_as_what_they_were() -> None:
+    code, at = uuid.UUID(int=7), datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    result = types_of.enqueue(date(2026, 1, 2), at, price=Decimal("1.50"), code=code, most=[1, timedelta(hours=1)])
+    assert result.kwargs["price"] == Decimal("1.50")
+    runner.run_entry(job_id(result))
+    result.refresh()
+    assert result.return_value == {
+        "0": "date 2026-01-02",
+        "1": f"datetime {at}",
+        "price": "Decimal 1.50",
+        "code": f"UUID {code}",
+        "most": f"list {[1, timedelta(hours=1)]}",
+    }
+
+
+def test_an_argument_that_cannot_travel_is_named_and_nothing_is_stored() -> None:
+    with pytest.raises(TypeError, match=r"argument 'most' of tests\.support\.probe\.types_of"):
+        types_of.enqueue(1, most={1, 2})
+    assert not Entry.objects.exists()
+
+
+def test_the_result_names_the_backend_that_was_used() -> None:
+    result = probe.using(backend="attended").enqueue()
+    assert result.backend == "attended"
+    result.refresh()
+    assert result.backend == result.task.backend == "attended"
+    assert task_backends["attended"].get_result(result.id).backend == "attended"
+    assert probe.enqueue().backend == "default"
+
+
+def test_a_backend_that_is_no_longer_in_the_settings_keeps_no_entry_from_running(line: Line) -> None:
+    result = probe.enqueue(label="x")
+    Entry.objects.update(backend="gone")
+    runner.run_entry(job_id(result))
+    assert Entry.objects.get().status == "succeeded"
+
+
+@pytest.mark.parametrize("module", ["__main__", "django.core.management.commands.shell", "tests.unit.test_backend"])
+def test_a_function_that_a_worker_could_not_import_is_refused_before_anything_is_stored(module: str) -> None:
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    add.__module__, add.__qualname__ = module, "add"
+    typed_into_a_shell = task(queue_name="probe")(add)
+    with pytest.raises(InvalidTask, match=rf"cannot import this task as {module}\.add\. Put the function"):
+        typed_into_a_shell.enqueue(1, 2)
+    assert not Entry.objects.exists()
+
+
+def test_a_function_whose_name_another_one_has_is_refused() -> None:
+    def probe(label: str = "") -> None:
+        """Another function than the module has by this name."""
+
+    probe.__module__, probe.__qualname__ = "tests.support.probe", "probe"
+    with pytest.raises(InvalidTask, match="cannot import"):
+        task(queue_name="probe")(probe).enqueue()

@@ -133,11 +133,11 @@ def test_the_folder_of_the_shipped_site_is_not_refused(settings: Any) -> None:
     assert checks.check_media_root() == []
 
 
-def test_a_redis_that_evicts_is_warned_of(valkey: redis.Redis) -> None:
-    assert found(deploy=True) == []
+def test_a_redis_that_evicts_is_warned_of(db: None, valkey: redis.Redis) -> None:
+    assert found(deploy=True) == ["queueing.I104"]  # no worker is there
     valkey.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        assert found(deploy=True) == ["queueing.W001"]
+        assert found(deploy=True) == ["queueing.W001", "queueing.I104"]
     finally:
         valkey.config_set("maxmemory-policy", "noeviction")
 

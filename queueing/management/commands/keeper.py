@@ -11,11 +11,11 @@ from queueing import logs
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
-from queueing.management.plain import PlainCommand
+from queueing.management.plain import ProcessCommand
 from queueing.models.trouble import DATABASE_ERRORS
 
 
-class Command(PlainCommand):
+class Command(ProcessCommand):
     help = "Holds, drops, recovers and reconciles entries once a second. Run one; a second one does no harm."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -9,18 +9,20 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
+from django.db import connections
 
-from queueing.management.plain import LinesCommand
+from queueing.management.plain import LinesCommand, ProcessCommand
 from queueing.work import warming
 
 stock = import_module("django_rq.management.commands.rqworker-pool")
 
 
-class Command(LinesCommand, stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
+class Command(ProcessCommand, LinesCommand, stock.Command):  # type: ignore[name-defined]  # a module whose name has a hyphen
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(serializer="rq.serializers.JSONSerializer")
 
     def handle(self, *queues: str, **options: Any) -> None:
+        connections.close_all()  # the checks at the start have asked the database: never open across a fork
         warming.warm_up(queues or settings.QUEUEING_TASKS)
         super().handle(*queues, **options)

@@ -2,8 +2,8 @@
 
 from django_rq.management.commands.rqworker import Command as RqWorker
 
-from queueing.management.plain import LinesCommand
+from queueing.management.plain import LinesCommand, ProcessCommand
 
 
-class Command(LinesCommand, RqWorker):
+class Command(ProcessCommand, LinesCommand, RqWorker):
     pass

@@ -16,10 +16,11 @@ from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile, UploadedFile
 
-from queueing import checks, registry, sandbox
+from queueing import registry, sandbox
 from queueing.checking import messages, pool
 from queueing.checking.checker import Checker
 from queueing.checking.pool import NOT_CHECKED, OVER_BUDGET, WANTED, Checkers, checkers
+from queueing.checks import relations as checks
 from queueing.exceptions import Busy, CheckBroken
 from queueing.forms import EntryForm
 from tests.support.deeds import DeedForm, deed, done
@@ -117,7 +118,7 @@ def test_a_checker_reads_nothing_but_code(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("secret")
     for path in (tmp_path / "mine", "/etc/passwd", f"/proc/{os.getpid()}/environ", "/proc/self/environ"):
         assert done(f"read: {path}")[0].endswith("PermissionError"), path
-    assert done(f"read: {checks.__file__}")[0].startswith('read: """System checks')
+    assert done(f"read: {checks.__file__}")[0].startswith('read: """Checks of the')
 
 
 @on_linux

@@ -323,3 +323,22 @@ def dies_at(number: int, run: Callable[[], Any]) -> bool:
     except Killed:
         return True
     return False
+
+
+def test_a_task_that_is_tried_again_starts_once_and_its_earlier_tries_are_waste(join: Join) -> None:
+    entry = join()
+    for seconds in (30, 50):  # two tries that failed
+        assert entry.start("w")
+        move(entry, last_attempted_at=timezone.now() - timedelta(seconds=seconds))
+        assert entry.try_again_in(0)
+        entry.refresh_from_db()
+    assert count() == 1
+    ran(entry, seconds=10)
+    move(entry, end_seen_at=NOON + timedelta(minutes=5))
+    assert count() == 1
+    numbers = ledger.sum_of_minutes()
+    assert (numbers.joined, numbers.started, numbers.succeeded) == (1, 1, 1)
+    assert numbers.details["waste_failed"] == pytest.approx(80e6, rel=0.1)
+    assert numbers.details["goodput"] == 10e6
+    assert entry.lost_time is not None
+    assert numbers.details["waste_failed"] == entry.lost_time // timedelta(microseconds=1)

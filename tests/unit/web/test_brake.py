@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.test import RequestFactory
 
-from queueing import checks
+from queueing.checks import relations as checks
 from queueing.line import keys
 from queueing.models import Entry
 from queueing.web import brake

@@ -1,11 +1,14 @@
 """Alive and ready."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings as django_settings
-from django.db import InterfaceError
+from django.core.management import call_command
+from django.db import InterfaceError, connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from queueing.line import keys
 from queueing.web import readiness
@@ -17,6 +20,7 @@ from tests.support.visitors import Visitor
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+DEPLOYED = {"migrations": True, "static": True}
 OPEN = {"lines": {"documents": "open", "tables": "open", "probe": "open"}}
 
 
@@ -31,7 +35,14 @@ def test_a_site_that_answers_is_alive() -> None:
 
 
 def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
-    parts = {"database": True, "redis": True, "keeper": False, "places": True, "workers": False, "storage": True}
+    parts = {
+        "database": True,
+        "redis": True,
+        "keeper": False,
+        "places": True,
+        "workers": False,
+        "storage": True,
+    } | DEPLOYED
     assert ready() == (503, parts | OPEN)
 
 
@@ -69,7 +80,40 @@ def test_a_site_without_redis_is_alive_and_not_ready(settings: Any, valkey: redi
     forget_connections()
     try:
         assert Visitor().client.get("/healthz").status_code == 200
-        parts = {"database": True, "redis": False, "keeper": False, "places": False, "workers": False, "storage": True}
+        parts = {
+            "database": True,
+            "redis": False,
+            "keeper": False,
+            "places": False,
+            "workers": False,
+            "storage": True,
+        } | DEPLOYED
         assert ready() == (503, parts | OPEN)
     finally:
         forget_connections()
+
+
+def test_a_site_whose_static_files_are_not_collected_is_not_ready(settings: Any, tmp_path: Path) -> None:
+    settings.DEBUG, settings.STATIC_ROOT = False, tmp_path
+    storage = {"BACKEND": "config.storage.MinifiedStaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": storage}
+    assert ready()[1]["static"] is False
+    call_command("collectstatic", "--noinput", verbosity=0)
+    settings.STORAGES = {**settings.STORAGES}  # a process that is started then
+    assert ready()[1]["static"] is True
+
+
+def test_a_site_whose_tables_are_missing_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_is_migrated", False)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE name = '0015_enqueue'")
+    try:
+        assert ready()[1]["migrations"] is False
+    finally:
+        MigrationRecorder(connection).record_applied("queueing", "0013_enqueue")
+    assert ready()[1]["migrations"] is True
+
+
+def test_a_site_that_may_not_write_is_not_ready(settings: Any) -> None:
+    settings.MEDIA_ROOT = "/dev/null/media"
+    assert ready()[1]["storage"] is False

@@ -21,7 +21,7 @@ from queueing.facts import Facts
 from queueing.keeper import survey
 from queueing.keeper.survey import Surveyor
 from queueing.line import clients, keys, presence
-from queueing.line.places import Line
+from queueing.line.places import Line, get_line
 from queueing.models import Entry, EntryEvent
 from queueing.models import Line as RowOfLine
 from queueing.states import Absence, Reason, Status
@@ -30,7 +30,7 @@ from tests.support.epochs import set_epoch
 from tests.support.files import stored_files
 from tests.support.levers import set_levers
 from tests.support.servers import free_port
-from tests.support.visitors import FORM, Visitor, presence_of, staff, upload, url
+from tests.support.visitors import FORM, Visitor, finished, presence_of, staff, upload, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +45,7 @@ CONTRACT = {
     "message",
     "result_url",
 }
-SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason", "line", "notice"}
+SENTENCES = {"headline", "detail", "advice", "wait", "title", "reason", "line", "notice", "next_try"}
 OF_AN_END = {"again_seconds", "deleted", "next_url"}
 
 
@@ -236,6 +236,29 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
         answers = [future.result(30) for future in [pool.submit(send), pool.submit(send)]]
     assert answers == [303, 303]
     assert Entry.objects.live().count() == line.count_entries() == 1
+
+
+def test_the_first_page_says_in_words_how_far_the_visitors_entries_are(settings: Any) -> None:
+    settings.QUEUEING = {"MAX_WAITING_PER_VISITOR": 4}
+    visitor = Visitor()
+    done, running = finished(visitor), visitor.join()
+    visitor.join()
+    second = visitor.join()
+    second.keep(600)
+    running.start("w")
+    for entry in (done, running):
+        get_line("probe").remove(entry.job_id)
+    page = visitor.client.get("/").content.decode()
+    for words in ("ready, kept for 60 minutes, joined", "is being worked on, joined", "you are next, joined"):
+        assert words in page
+    assert "2nd in line, kept for 10 minutes, joined" in page
+
+
+def test_a_line_that_is_closed_for_nobody_knows_how_long_says_so() -> None:
+    set_levers("probe", state="closed")
+    page = Visitor().client.get(FORM).content.decode()
+    assert "When it opens is not known yet. Look again later." in page
+    assert "It is worth trying again" not in page
 
 
 def test_the_first_page_says_how_long_a_place_is_kept() -> None:

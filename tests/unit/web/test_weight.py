@@ -20,7 +20,8 @@ SCRIPTS, STYLES, FIRST_PAGE = 8 * 1024, 6 * 1024, 20_000  # bytes as they travel
 ASSET = re.compile(r'<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"]+)"')
 PRELOADED = re.compile(r'<link rel="modulepreload" href="([^"]+)"')
 MODULE = re.compile(r'<script src="([^"]+)" type="module"')
-IMPORT = re.compile(r'\bimport\b[^;]*?"([^"]+)"')
+IMPORT = re.compile(r'\bimport\b(?!\()[^;]*?"([^"]+)"')
+LATER = re.compile(r'\bimport\("([^"]+)"\)')  # when it is wanted
 HASHED = re.compile(r"\.[0-9a-f]{12}\.(?:js|css|svg)$")
 
 
@@ -92,7 +93,9 @@ def imported(client: Client, module: str) -> set[str]:
     content, encoding = served(client, module)
     text = (gzip.decompress(content) if encoding else content).decode()
     found = {urljoin(module, path) for path in IMPORT.findall(text)}
-    assert all(HASHED.search(path) for path in found), f"{module} imports {found}"
+    later = {urljoin(module, path) for path in LATER.findall(text)}
+    assert all(HASHED.search(path) for path in found | later), f"{module} imports {found | later}"
+    assert all(served(client, path) for path in later)
     return found.union(*(imported(client, path) for path in found))
 
 

@@ -81,7 +81,7 @@ export class Contact {
     const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
     const running = this.#visit.state.status === "running";
     if (left > 0)
-      return `Connection lost. ${running ? "The work goes on without you" : "Your place is kept"} for ${clock}.`;
-    return `Connection lost. ${running ? "The work may have been stopped." : "Your place may have passed."}`;
+      return `${this.cause} ${running ? "The work goes on without you" : "Your place is kept"} for ${clock}.`;
+    return `${this.cause} ${running ? "The work may have been stopped." : "Your place may have passed."}`;
   }
 }

@@ -1,6 +1,5 @@
 // The script of an entry's page: starts the visit, and passes on the events of the browser and the visitor.
 
-import { copyText } from "./copy.js";
 import { Visit } from "./visit.js";
 
 const SUBMIT_AGAIN_AFTER = 5_000; // milliseconds; a request that was stopped leaves no dead button
@@ -9,8 +8,9 @@ const visit = new Visit(document.getElementById("entry"));
 
 document.getElementById("connection").addEventListener("click", () => visit.wake());
 
-document.addEventListener("click", ({ target }) => {
-  if (target.dataset.copy) copyText(target, visit.voice);
+// Few pages have something to copy, so this module is fetched when it is wanted.
+document.addEventListener("click", async ({ target }) => {
+  if (target.dataset.copy) (await import("./copy.js")).copyText(target, visit.voice);
 });
 
 // Escape tries again, whatever has the focus.

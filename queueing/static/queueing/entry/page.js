@@ -21,6 +21,7 @@ export class Page {
     this.#showNext(state.next_url);
     this.#drawDots(state.ahead, state.held_ahead);
     this.showProgress(state.progress);
+    this.#showLocalTimes();
   }
 
   // null: the work has begun, and nobody knows how much of it is done.
@@ -40,7 +41,6 @@ export class Page {
     for (const action of this.#root.querySelectorAll("[data-for]")) {
       action.hidden = !action.dataset.for.split(" ").includes(status) || "after" in action.dataset;
     }
-    this.#showLocalTimes();
   }
 
   // An action that comes with time: keeping the place takes a page that has been open for a while.
@@ -58,7 +58,8 @@ export class Page {
   #showTexts(state) {
     for (const element of this.#part.querySelectorAll("[data-live]")) {
       const text = state[element.dataset.live] ?? "";
-      if (element.textContent !== text) element.textContent = text;
+      if ("dateTime" in element) element.dateTime = text;
+      else if (element.textContent !== text) element.textContent = text;
       element.hidden = !text;
     }
   }
@@ -83,7 +84,7 @@ export class Page {
 
   // The server writes times in UTC; only the browser knows the visitor's zone.
   #showLocalTimes() {
-    for (const time of this.#root.querySelectorAll("time[datetime]")) {
+    for (const time of this.#root.querySelectorAll("time:not([hidden])")) {
       time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: "short" });
     }
   }

@@ -51,8 +51,8 @@ export class Polling {
         this.#wantsPart = false;
         this.#visit.answered(state);
       }
-    } catch {
-      if (!this.#visit.connection.isLive) this.#visit.lost();
+    } catch (error) {
+      if (!this.#visit.connection.isLive) this.#visit.lost(undefined, error.cause);
     }
     this.#isAsking = false;
     if (!this.isNeeded) return;
@@ -72,7 +72,7 @@ export class Polling {
     const signal = AbortSignal.timeout(timeout);
     const answer = await fetch(this.#visit.statusAddress, { cache: "no-store", signal });
     if (answer.status === 404) return this.#reload();
-    if (!answer.ok) throw new Error(answer.status);
+    if (!answer.ok) throw new Error("", { cause: causeOf(answer) });
     return answer.json();
   }
 
@@ -82,4 +82,11 @@ export class Polling {
     location.reload();
     return new Promise(() => {});
   }
+}
+
+// The site has answered, and has not told the state of the entry.
+function causeOf({ status, headers }) {
+  if (status > 500) return "The site has too much to do, or is being restarted.";
+  if (status < 500) return `The site refuses to answer (${status}).`;
+  return `Something broke on our side. Reference ${headers.get("X-Reference")}.`;
 }

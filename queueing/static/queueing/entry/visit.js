@@ -134,7 +134,8 @@ export class Visit {
     this.polling.askForPart();
   }
 
-  lost(bannerAfter) {
+  lost(bannerAfter, cause = "Connection lost.") {
+    this.contact.cause = cause;
     if (this.isOngoing) this.contact.startCountdown(bannerAfter);
   }
 

@@ -13,12 +13,22 @@ export class Form {
     return this.element.querySelector(`[data-${name}]`);
   }
 
+  // A form may have several fields for files, or none.
+  get fileFields() {
+    return [...this.element.querySelectorAll("input[type=file]")];
+  }
+
+  // The one that takes what is dropped or pasted, and that the preview is about.
   get fileField() {
-    return this.element.querySelector("input[type=file]");
+    return this.fileFields[0];
   }
 
   get file() {
-    return this.fileField.files[0];
+    return this.fileField?.files[0];
+  }
+
+  get size() {
+    return this.fileFields.flatMap(({ files }) => [...files]).reduce((sum, { size }) => sum + size, 0);
   }
 
   // The limits that the server puts on a file.
@@ -35,39 +45,48 @@ export class Form {
     return Boolean(this.part("refusal").firstElementChild);
   }
 
-  // Only one file can be taken: the first.
+  // Unless the field takes several, only the first file can be taken.
   choose(files) {
+    const field = this.fileField;
     const transfer = new DataTransfer();
-    transfer.items.add(files[0]);
-    this.fileField.files = transfer.files;
-    this.showChosen(files.length > 1 ? `Only one file can be taken: this is the first of ${files.length}.` : "");
+    const taken = field.multiple ? [...files] : [files[0]];
+    for (const file of taken) transfer.items.add(file);
+    field.files = transfer.files;
+    const isLess = files.length > taken.length;
+    this.showChosen(field, isLess ? `Only one file can be taken: this is the first of ${files.length}.` : "");
     this.speak(this.part("chosen").textContent);
   }
 
-  showChosen(note = "") {
-    if (!this.file) return;
-    const name = document.createElement("strong");
-    const more = document.createElement("span");
-    name.textContent = this.file.name;
-    more.textContent = note;
-    more.className = "help";
-    this.part("chosen").replaceChildren(name, ` ${readableSize(this.file.size)} `, more);
-    this.part("drop").classList.add("full");
+  showAllChosen() {
+    for (const field of this.fileFields) this.showChosen(field);
   }
 
-  // One sentence beside the file's field, linked to it as Django links its own; "" takes it away.
-  showTrouble(sentence, { isFileWrong = true } = {}) {
-    const field = this.fileField;
-    const id = `${field.id}_error`;
+  showChosen(field, note = "") {
+    const drop = field.closest("[data-drop]");
+    const files = [...field.files];
+    if (!files.length) return;
+    const name = document.createElement("strong");
+    const more = document.createElement("span");
+    name.textContent = files.map((file) => file.name).join(", ");
+    more.textContent = note;
+    more.className = "help";
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    drop.querySelector("[data-chosen]").replaceChildren(name, ` ${readableSize(size)} `, more);
+    drop.classList.add("full");
+  }
+
+  // One sentence beside the file's field, linked to it as Django links its own; "" takes it away. A form without files
+  // has its place for sentences above the buttons.
+  showTrouble(sentence, { isFileWrong = true, field = this.fileField } = {}) {
+    const id = `${field?.id ?? "form"}_error`;
+    const errors = (field?.closest(".field") ?? this.element).querySelector("[data-errors]");
+    errors.replaceChildren(...(sentence ? [errorList(id, sentence)] : []));
+    if (!field) return;
     const described = new Set((field.getAttribute("aria-describedby") || "").split(" ").filter(Boolean));
     described.delete(id);
     field.removeAttribute("aria-invalid");
-    this.part("errors").replaceChildren();
-    if (sentence) {
-      this.part("errors").append(errorList(id, sentence));
-      described.add(id);
-      if (isFileWrong) field.setAttribute("aria-invalid", "true");
-    }
+    if (sentence) described.add(id);
+    if (sentence && isFileWrong) field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", [...described].join(" "));
   }
 
@@ -102,11 +121,11 @@ export class Form {
 
   // The answer has the same form with the server's sentences. The file stays chosen.
   replaceWith(answer) {
-    const { files } = this.fileField;
+    const kept = this.fileFields.map(({ files }) => files);
     this.element.replaceChildren(...answer.childNodes);
-    this.fileField.files = files;
-    this.showChosen();
-    (this.element.querySelector("[aria-invalid=true]") || this.fileField).focus();
+    for (const [place, field] of this.fileFields.entries()) field.files = kept[place];
+    this.showAllChosen();
+    (this.element.querySelector("[aria-invalid=true]") || this.fileField || this.joinButton).focus();
   }
 
   // Shows what another page of this form says about the line: how long it is, and whether it takes anybody.

@@ -16,20 +16,29 @@ let request = null; // the one under way
 
 // --- The chosen file
 
-async function check() {
-  const { file } = form;
-  const trouble = await troubleWith(file, form.limits);
+async function check(field) {
+  const { files } = field;
+  const trouble = await troubleIn(field);
   // Reading takes a moment: the visitor may have chosen another file, or sent the form.
-  if (form.file !== file || request) return;
-  form.showTrouble(trouble);
+  if (field.files !== files || request) return;
+  form.showTrouble(trouble, { field });
   if (trouble) preview.clear();
   else preview.askSoon();
 }
 
+// The first trouble with the files of this field; "" when all can be sent.
+async function troubleIn({ files, required }) {
+  for (const file of files.length || !required ? files : [null]) {
+    const trouble = await troubleWith(file, form.limits);
+    if (trouble) return trouble;
+  }
+  return "";
+}
+
 function take(files) {
-  if (!files.length || request) return;
+  if (!files.length || request || !form.fileField) return;
   form.choose(files);
-  check();
+  check(form.fileField);
 }
 
 // --- Sending
@@ -38,18 +47,21 @@ async function send(event) {
   event.preventDefault();
   if (request) return;
   const isSample = event.submitter?.name === "sample";
-  const file = isSample ? null : form.file;
+  const fields = isSample ? [] : form.fileFields;
   const data = new FormData(form.element, event.submitter);
-  if (isSample) data.delete(form.fileField.name);
+  if (isSample) for (const { name } of form.fileFields) data.delete(name);
   request = new Request(); // from here on, a second submit is ignored
   preview.stop();
   form.showTrouble("");
-  const trouble = isSample ? "" : await troubleWith(file, form.limits);
-  if (trouble) return stay(trouble);
-  const task = isSample ? "Asking for a place in line" : "Sending your file";
+  for (const field of fields) {
+    const trouble = await troubleIn(field);
+    if (trouble) return stay(trouble, { field });
+  }
+  const isLight = isSample || !form.size;
+  const task = isLight ? "Asking for a place in line" : "Sending your file";
   form.showBusy(task);
   await orStay(async () => {
-    if (file?.size > LARGE) {
+    if (!isSample && form.size > LARGE) {
       const { page } = await ask("GET");
       if (page.querySelector("[data-refusal] > *")) return showLine(page);
       brake.renew(page);
@@ -59,7 +71,7 @@ async function send(event) {
       await brake.finish(data, (share) => form.showShare(share));
       form.showBusy(task);
     }
-    const onSent = isSample ? null : (sent) => form.showSent(sent);
+    const onSent = isLight ? null : (sent) => form.showSent(sent);
     const { page, status, address } = await ask("POST", { data, onSent });
     if (status < 400) location.assign(address);
     else showAnswer(page);
@@ -94,7 +106,7 @@ function stay(sentence, options) {
   rest();
   form.speak("");
   form.showTrouble(sentence, options);
-  (form.fileField.matches("[aria-invalid]") ? form.fileField : form.joinButton).focus();
+  (form.fileFields.find((field) => field.matches("[aria-invalid]")) ?? form.joinButton).focus();
 }
 
 // No request is under way any more: the form can be used again, and nothing of it is lost.
@@ -120,7 +132,7 @@ function showAnswer(page) {
   const answer = page.getElementById("join");
   if (answer) {
     form.replaceWith(answer);
-    return form.fileField.matches("[aria-invalid=true]") || preview.askSoon();
+    return form.fileField?.matches("[aria-invalid=true]") || preview.askSoon();
   }
   const heading = page.querySelector("h1");
   document.getElementById("main").replaceWith(page.getElementById("main"));
@@ -134,10 +146,10 @@ form.element.addEventListener("submit", send);
 
 form.element.addEventListener("change", ({ target }) => {
   if (target.closest("details") && !request) preview.askSoon();
-  if (target !== form.fileField || !target.files.length) return;
-  form.showChosen();
+  if (!target.files?.length) return;
+  form.showChosen(target);
   brake.begin();
-  check();
+  check(target);
 });
 
 form.element.addEventListener("click", (event) => {
@@ -178,4 +190,4 @@ addEventListener("pageshow", ({ persisted }) => {
 
 document.documentElement.classList.add("js");
 form.element.querySelector("[aria-invalid=true]")?.focus();
-form.showChosen();
+form.showAllChosen();

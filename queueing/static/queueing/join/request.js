@@ -40,13 +40,13 @@ export class Request {
       xhr.onload = () => {
         clearTimeout(this.#patience);
         const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
-        // Other pages come from a proxy on the way.
-        if (page.querySelector("#main .ticket")) resolve({ page, status: xhr.status, address: xhr.responseURL });
-        else if (xhr.status === 413) {
-          fail("This file is too large to be sent here. Please choose a smaller one.", { isFileWrong: true });
-        } else fail(tryAgain("The site cannot be reached right now."));
+        const { status } = xhr;
+        // Other pages come from a proxy on the way. After a fault of ours the form stays, and nothing has to be chosen
+        // again.
+        if (page.querySelector("#main .ticket") && status !== 500) resolve({ page, status, address: xhr.responseURL });
+        else fail(whatWentWrong(status, xhr.getResponseHeader("X-Reference")), { isFileWrong: status === 413 });
       };
-      xhr.onerror = () => fail(tryAgain("Your file did not get through."));
+      xhr.onerror = () => fail(tryAgain("There is no connection to the site. Is your network there?"));
       xhr.send(data);
       wait(STALL);
     });
@@ -61,6 +61,16 @@ export class Request {
 
 export function isAllSent({ lengthComputable, loaded, total }) {
   return !lengthComputable || loaded >= total;
+}
+
+// An answer that is no page of ours: a fault, a refusal on the way, or a site that is being restarted.
+function whatWentWrong(status, reference) {
+  if (status === 413) return "This file is too large to be sent here. Please choose a smaller one.";
+  if (status === 429) return tryAgain("Too much has come from your network. Wait a minute.");
+  if (status > 500) return tryAgain("The site is being restarted, or has too much to do. Wait a minute.");
+  const tell = `tell the people who run this site${reference ? `. Reference ${reference}` : ""}`;
+  if (status === 500) return `${tryAgain("Something broke on our side.")} If it happens again, ${tell}`;
+  return `This was refused on the way here (${status}). Try another network, or ${tell}.`;
 }
 
 // The form carries an idempotency key, so a second request with it yields the same entry.

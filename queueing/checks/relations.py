@@ -1,4 +1,4 @@
-"""System checks: what must hold between settings, so that a wrong value is found at start."""
+"""Checks of the settings of QUEUEING, and of what must hold between them."""
 
 import sys
 from collections.abc import Callable
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from queueing.checking.pool import name_of
 from queueing.conf import Conf, check_all, conf
-from queueing.line.clients import RedisError, connection
 from queueing.line.keys import has_usual_prefix
 from queueing.registry import all_tasks
 from queueing.web.uploads import COPIES, SLACK
@@ -234,7 +233,9 @@ def check_uploads(**_: Any) -> list[CheckMessage]:
         check_all(settings.QUEUEING)
     except ImproperlyConfigured:
         return []  # see `check_relations`
-    needed = {name: COPIES * (task.form().max_bytes() + SLACK) for name, task in all_tasks().items()}
+    needed = {
+        name: COPIES * (task.form().max_bytes() * task.form.most_files() + SLACK) for name, task in all_tasks().items()
+    }
     return [
         Error(
             f"UPLOADS_BYTES has no room for the largest file of {name!r}.",
@@ -243,22 +244,4 @@ def check_uploads(**_: Any) -> list[CheckMessage]:
         )
         for name, size in needed.items()
         if size > conf.UPLOADS_BYTES
-    ]
-
-
-@register("queueing", deploy=True)
-def check_eviction(**_: Any) -> list[CheckMessage]:
-    """Every other policy deletes presence keys and jobs first when memory runs short."""
-    try:
-        policy = connection().config_get("maxmemory-policy").get("maxmemory-policy")
-    except RedisError:
-        return []  # not reachable from where the check runs, or CONFIG is not allowed
-    if policy in (None, "noeviction", b"noeviction"):
-        return []
-    return [
-        Warning(
-            f"Redis evicts keys ({policy}) when its memory is full.",
-            hint="Set maxmemory-policy noeviction: an evicted presence key looks like a visitor who left.",
-            id="queueing.W001",
-        )
     ]

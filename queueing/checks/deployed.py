@@ -1,0 +1,137 @@
+"""Checks of what a deployed site needs beside its settings: for `check --deploy`, and at the start of each process."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Warning, register
+from django.utils.module_loading import import_string
+
+from queueing.deployment import folders, has_static_files, is_writable, missing_migrations
+from queueing.line import signs, workers
+from queueing.line.clients import RedisError, connection
+from queueing.models.trouble import DATABASE_ERRORS
+
+
+@register("queueing", deploy=True)
+def check_static_files(**_: Any) -> list[CheckMessage]:
+    """Without its manifest, every page is a 500."""
+    if has_static_files():
+        return []
+    return [
+        Error(
+            f"The static files are not collected in {settings.STATIC_ROOT}.",
+            hint="Run: python manage.py collectstatic --noinput",
+            id="queueing.E100",
+        )
+    ]
+
+
+@register("queueing", deploy=True)
+def check_folders(**_: Any) -> list[CheckMessage]:
+    """Inputs, results, SQLite's file and large uploads are written there."""
+    return [
+        Error(
+            f"{folder} cannot be written to, and {what} lie there.",
+            hint=f"Run, as root: install -d -o {_user()} -m 700 {folder}",
+            id="queueing.E101",
+        )
+        for what, folder in folders()
+        if not is_writable(folder)
+    ]
+
+
+@register("queueing", deploy=True)
+def check_tables(**_: Any) -> list[CheckMessage]:
+    """Without its tables, every page is a 500. A database that is away is no fault of the deployment."""
+    try:
+        missing = missing_migrations()
+    except DATABASE_ERRORS as error:
+        return [Info(f"The database does not answer, so its tables are not known ({error}).", id="queueing.I102")]
+    if not missing:
+        return []
+    return [
+        Error(
+            f"The database lacks {len(missing)} migrations: {', '.join(missing[:3])} …",
+            hint="Run: python manage.py migrate",
+            id="queueing.E102",
+        )
+    ]
+
+
+@register("queueing", deploy=True)
+def check_redis(**_: Any) -> list[CheckMessage]:
+    """Redis takes writes, evicts nothing, and has workers."""
+    try:
+        signs.takes_writes(connection())
+        return [*_eviction(), *_missing_workers()]
+    except RedisError as error:
+        if not signs.answers(connection()):
+            return [Info("Redis does not answer from here, so nothing is known of it.", id="queueing.I103")]
+        return [
+            Error(
+                f"Redis takes no writes: {error}.",
+                hint="Point REDIS_URL at the primary, or give it memory: redis-cli CONFIG SET maxmemory 1gb",
+                id="queueing.E103",
+            )
+        ]
+
+
+@register("queueing", deploy=True)
+def check_asgi(**_: Any) -> list[CheckMessage]:
+    """Django's own ASGI application has no sockets: pages would poll, which costs more."""
+    try:
+        application = import_string(settings.ASGI_APPLICATION)
+    except (AttributeError, TypeError, ImportError) as error:
+        return [_wrong_asgi(f"cannot be imported ({error})")]
+    return [] if any("websocket" in mapping for mapping in _routes(application)) else [_wrong_asgi("has no sockets")]
+
+
+# Details
+
+
+def _eviction() -> list[CheckMessage]:
+    """Every other policy deletes presence keys and jobs first when memory runs short."""
+    try:
+        policy = connection().config_get("maxmemory-policy").get("maxmemory-policy")
+    except RedisError:
+        return []  # CONFIG is not allowed
+    if policy in (None, "noeviction", b"noeviction"):
+        return []
+    return [
+        Warning(
+            f"Redis evicts keys ({policy}) when its memory is full.",
+            hint="Set maxmemory-policy noeviction: an evicted presence key looks like a visitor who left.",
+            id="queueing.W001",
+        )
+    ]
+
+
+def _missing_workers() -> list[CheckMessage]:
+    """No fault before the processes are started; `/readyz` fails without workers."""
+    without = [name for name in settings.QUEUEING_TASKS if not workers.live_workers(name)]
+    if not without:
+        return []
+    hint = "Start: python manage.py rqworker-pool --num-workers 2"
+    return [Info(f"No worker serves {', '.join(map(repr, without))} now.", hint=hint, id="queueing.I104")]
+
+
+def _wrong_asgi(why: str) -> CheckMessage:
+    return Error(
+        f"ASGI_APPLICATION {why}.",
+        hint='Paste: ASGI_APPLICATION = "config.asgi.application"',
+        id="queueing.E104",
+    )
+
+
+def _routes(application: Any) -> Iterator[Any]:
+    """The mappings by protocol of an application and of those that it wraps."""
+    seen = 0
+    while application is not None and seen < 20:
+        yield getattr(application, "application_mapping", {})
+        application, seen = getattr(application, "app", getattr(application, "application", None)), seen + 1
+
+
+def _user() -> int:
+    return os.geteuid()

@@ -1,0 +1,114 @@
+"""Checks of the site around the queue: URLs, RQ, the channel layer, django.tasks."""
+
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.tasks import task_backends
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from queueing.backend import PresenceBackend
+from queueing.line.hints import HintLayer
+from queueing.line.queue import LineQueue
+
+# Of RQ's classes, by the key in settings.RQ: the one that the line needs, or a subclass.
+CLASSES = {"QUEUE_CLASS": "queueing.line.queue.LineQueue", "WORKER_CLASS": "queueing.work.worker.PresenceWorker"}
+
+
+@register("queueing")
+def check_urls(**_: Any) -> list[CheckMessage]:
+    """Every page of the queue has its address by these names."""
+    try:
+        reverse("queueing:home")
+    except NoReverseMatch:
+        return [
+            Error(
+                f"The pages of the queue have no addresses in {settings.ROOT_URLCONF}.",
+                hint='Paste into its urlpatterns: path("", include("queueing.web.urls")),',
+                id="queueing.E090",
+            )
+        ]
+    return []
+
+
+@register("queueing")
+def check_rq(**_: Any) -> list[CheckMessage]:
+    """With RQ's own classes, work is started for visitors who have gone."""
+    found: list[CheckMessage] = []
+    told = getattr(settings, "RQ", {})
+    for key, needed in CLASSES.items():
+        if not _is_a(told.get(key, ""), needed):
+            found.append(
+                Error(
+                    f"RQ[{key!r}] is {told.get(key)!r}, and the line needs {needed}, or a subclass.",
+                    hint=f'Paste into settings.RQ: "{key}": "{needed}",',
+                    id="queueing.E091",
+                )
+            )
+    queues = getattr(settings, "RQ_QUEUES", {})
+    if missing := [name for name in settings.QUEUEING_TASKS if name not in queues]:
+        found.append(
+            Error(
+                f"RQ_QUEUES has no {', '.join(map(repr, missing))}.",
+                hint='Paste: RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} '
+                "for name in QUEUEING_TASKS}",
+                id="queueing.E092",
+            )
+        )
+    return found
+
+
+@register("queueing")
+def check_channel_layer(**_: Any) -> list[CheckMessage]:
+    """Without it pages hear nothing; a layer in memory does not reach them from a worker."""
+    try:
+        layer = get_channel_layer()
+    except Exception as error:  # noqa: BLE001  # whatever a layer raises when it is made
+        layer, why = None, f" ({error})"
+    else:
+        why = ""
+    if isinstance(layer, HintLayer):
+        return []
+    return [
+        Error(
+            f"The channel layer is {type(layer).__name__}, and pages need queueing.line.hints.HintLayer{why}.",
+            hint='Paste: CHANNEL_LAYERS = {"default": {"BACKEND": "queueing.line.hints.HintLayer", '
+            '"CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 2.0}]}}}',
+            id="queueing.E093",
+        )
+    ]
+
+
+@register("queueing")
+def check_tasks(**_: Any) -> list[CheckMessage]:
+    """The backend of each heavy task makes entries, and knows the queue."""
+    try:
+        backends = {alias: task_backends[alias] for alias in settings.TASKS}
+    except ImproperlyConfigured as error:
+        return [Error(f"TASKS: {error}", hint="Correct settings.TASKS.", id="queueing.E094")]
+    ours = {name for backend in backends.values() if isinstance(backend, PresenceBackend) for name in backend.queues}
+    if not (missing := [name for name in settings.QUEUEING_TASKS if name not in ours]):
+        return []
+    return [
+        Error(
+            f"No backend of TASKS makes entries for {', '.join(map(repr, missing))}.",
+            hint='Paste: TASKS = {"default": {"BACKEND": "queueing.backend.PresenceBackend", '
+            '"QUEUES": list(QUEUEING_TASKS)}}',
+            id="queueing.E095",
+        )
+    ]
+
+
+def _is_a(path: Any, needed: str) -> bool:
+    """True if the path names this class or a subclass of it."""
+    if path == needed:
+        return True
+    try:
+        found = import_string(path)
+    except (ImportError, AttributeError, TypeError):
+        return False
+    wanted = LineQueue if needed == CLASSES["QUEUE_CLASS"] else import_string(needed)
+    return isinstance(found, type) and issubclass(found, wanted)

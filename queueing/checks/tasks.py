@@ -1,0 +1,115 @@
+"""Checks of the heavy tasks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
+
+from queueing.checking.pool import name_of
+from queueing.registry import HeavyTask, all_tasks
+
+
+@register("queueing")
+def check_templates(**_: Any) -> list[CheckMessage]:
+    """A template that is missing would be found by the first visitor who has a result."""
+    return [error for task in all_tasks().values() for error in _template_errors(task)]
+
+
+@register("queueing")
+def check_queues(**_: Any) -> list[CheckMessage]:
+    """The key in QUEUEING_TASKS is the queue's name; with another one, entries would wait in another line."""
+    return [
+        Error(
+            f"QUEUEING_TASKS[{name!r}] is a task of the queue {task.name!r}.",
+            hint=f'Write @task(queue_name="{name}", takes_context=True) above the function '
+            f"{task.task.module_path}, or call the key {task.name!r}.",
+            id="queueing.E081",
+        )
+        for name, task in all_tasks().items()
+        if task.name != name
+    ]
+
+
+@register("queueing")
+def check_fields(**_: Any) -> list[CheckMessage]:
+    """Some fields give values that cannot travel to a worker, or read the visitor's bytes in the web process."""
+    return [error for task in all_tasks().values() for error in _field_errors(task)]
+
+
+@register("queueing")
+def check_samples(**_: Any) -> list[CheckMessage]:
+    """A sample is handed in as the file of the form."""
+    return [
+        Error(
+            f"The sample of {task.name!r} cannot be handed in: {task.sample} is no file, or the form takes none.",
+            hint="Write sample=Path(__file__).parent / 'sample.csv', or leave it out.",
+            id="queueing.E084",
+        )
+        for task in all_tasks().values()
+        if task.sample and not (task.sample.is_file() and task.form.file_fields())
+    ]
+
+
+@register("queueing")
+def check_tries(**_: Any) -> list[CheckMessage]:
+    """A task is tried once at least; and time passes between two tries."""
+    return [
+        Error(
+            f"The limits of {task.name!r} do not fit: timeout and attempts are 1 at least, and retry_after is not 0.",
+            hint="Write timeout=600, attempts=3, retry_after=10, or leave them out.",
+            id="queueing.E085",
+        )
+        for task in all_tasks().values()
+        if task.timeout < 1 or task.attempts < 1 or task.retry_after <= 0
+    ]
+
+
+@register("queueing")
+def check_names(**_: Any) -> list[CheckMessage]:
+    """A line that is misspelt would stay open."""
+    closed = str(settings.QUEUEING.get("CLOSED_LINES", "")).replace(",", " ").split()
+    if not (unknown := [name for name in closed if name not in settings.QUEUEING_TASKS]):
+        return []
+    return [
+        Error(
+            f"CLOSED_LINES names {', '.join(map(repr, unknown))}, and there is no such line.",
+            hint=f"The lines are: {', '.join(settings.QUEUEING_TASKS)}.",
+            id="queueing.E086",
+        )
+    ]
+
+
+def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
+    wanted = {"result_template": (task.result_template, "<p>{{ result }}</p>")}
+    if task.form.preview_template:
+        wanted["preview_template"] = (task.form.preview_template, "<p>{{ preview }}</p>")
+    for what, (name, line) in wanted.items():
+        try:
+            get_template(name)
+        except (TemplateDoesNotExist, TemplateSyntaxError) as error:
+            yield Error(
+                f"The {what} of {task.name!r}, {name!r}, cannot be used: {type(error).__name__} ({error}).",
+                hint=f"Make the file templates/{name}, for a start with the line {line}",
+                id="queueing.E080",
+            )
+
+
+def _field_errors(task: HeavyTask) -> Iterator[CheckMessage]:
+    for name, field in task.form.base_fields.items():
+        where = f"The field {name!r} of {name_of(task.form)}"
+        if isinstance(field, forms.ModelChoiceField):
+            yield Error(
+                f"{where} gives rows of the database, which cannot travel to a worker.",
+                hint=f"Offer keys: {name} = forms.TypedChoiceField(choices=…, coerce=int); the task reads the row.",
+                id="queueing.E082",
+            )
+        elif isinstance(field, forms.ImageField):
+            yield Error(
+                f"{where} reads the visitor's file in the web process.",
+                hint=f"Write {name} = forms.FileField(), and look into the picture in check_file.",
+                id="queueing.E083",
+            )

@@ -1,0 +1,61 @@
+"""What a deployed site needs beside its settings: collected static files, folders to write to, tables.
+
+The system checks and `/readyz` ask the same questions.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.functional import empty
+
+FAVICON = "queueing/favicon.svg"  # every page has it
+
+
+def has_static_files() -> bool:
+    """True if the storage of static files needs no manifest, or has one with the files of the pages."""
+    if settings.DEBUG:
+        return True
+    try:
+        has_manifest = isinstance(_real(staticfiles_storage), ManifestFilesMixin)
+        return not has_manifest or bool(staticfiles_storage.url(FAVICON))
+    except (ValueError, OSError):  # no manifest; one that is not JSON; no right to read it
+        return False
+
+
+def folders() -> Iterator[tuple[str, Path]]:
+    """The folders that the processes write to, each with its contents in words."""
+    with suppress(NotImplementedError):  # a storage without paths
+        yield "inputs and results", Path(default_storage.path(""))
+    if connection.vendor == "sqlite":
+        yield "SQLite's file and its log", Path(str(connection.settings_dict["NAME"])).parent
+    yield "large uploads and the files of tasks", Path(tempfile.gettempdir())
+
+
+def is_writable(folder: Path) -> bool:
+    """True if this process may write into the folder, or may make it."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK) and folder.is_dir()
+
+
+def missing_migrations() -> list[str]:
+    """The names of the migrations that the database lacks. Raises DATABASE_ERRORS."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _real(storage: Any) -> Any:
+    """The storage behind Django's lazy object."""
+    if getattr(storage, "_wrapped", None) is empty:
+        storage._setup()  # noqa: SLF001  # what the first access to it does
+    return getattr(storage, "_wrapped", storage)

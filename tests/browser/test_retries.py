@@ -1,0 +1,27 @@
+"""A task that is tried again, as its visitor sees it."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.support.browser.site import Site, join
+from tests.support.probe import log_path
+from tests.support.processes import Processes
+
+Visitors = Callable[..., Page]
+
+
+def test_the_page_shows_the_time_of_the_next_try_and_then_goes_on(
+    site: Site, visitors: Visitors, processes: Processes
+) -> None:
+    page = visitors(timezone_id="Asia/Kathmandu")
+    join(page, "x", end="error at first")
+    times = {"PROBE_ATTEMPTS": "2", "PROBE_RETRY_AFTER": "4", "PROBE_LOG": str(log_path())}
+    processes.worker(**times)
+    expect(page.locator("#headline")).to_have_text("Waiting for the next try")
+    expect(page.get_by_text("It is tried again by itself, and your place is kept.")).to_be_visible()
+    when = page.locator("[data-live=next_try]")
+    expect(when).to_be_visible()
+    local = when.evaluate("time => new Date(time.dateTime).toLocaleTimeString([], {timeStyle: 'short'})")
+    expect(when).to_have_text(local)
+    expect(page.locator("#headline")).to_have_text("Here is your result")

@@ -1,0 +1,105 @@
+"""Processes that could not do their work: each ends at its start, with one sentence and exit status 1."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.processes import Processes
+from tests.support.servers import free_port
+
+WEB = ("-m", "config.serve")
+WORKER, POOL, KEEPER = (
+    ("manage.py", *words) for words in (("rqworker",), ("rqworker-pool", "--num-workers", "1"), ("keeper",))
+)
+EACH = pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(WEB, id="web"),
+        pytest.param(WORKER, id="worker", marks=pytest.mark.slow),
+        pytest.param(POOL, id="pool", marks=pytest.mark.slow),
+        pytest.param(KEEPER, id="keeper", marks=pytest.mark.slow),
+    ],
+)
+
+
+@pytest.fixture
+def ended(processes: Processes) -> "Ended":
+    return Ended(processes)
+
+
+class Ended:
+    """The end of a process that must not go on."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.environment = processes.environment
+
+    def __call__(self, command: tuple[str, ...], **environment: str) -> str:
+        """What it has said; it has said it without a traceback, and ended with 1."""
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=self.environment | {"PORT": str(free_port())} | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr.strip()
+
+
+@EACH
+def test_settings_that_do_not_fit_end_each_process(ended: Ended, command: tuple[str, ...]) -> None:
+    said = ended(command, QUEUEING_LOST_GRACE="1")
+    assert "LOST_GRACE is shorter than CLOSE_GRACE." in said
+    assert len(said.splitlines()) == 1
+
+
+@EACH
+def test_an_unknown_setting_ends_each_process(ended: Ended, command: tuple[str, ...]) -> None:
+    said = ended(command, QUEUEING_LOST_GRAC="200")
+    assert said.endswith("Unknown QUEUEING settings: LOST_GRAC. Did you mean LOST_GRACE?")
+    assert len(said.splitlines()) == 1
+
+
+@EACH
+def test_missing_tables_end_each_process(ended: Ended, command: tuple[str, ...], tmp_path: Path) -> None:
+    said = ended(command, DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3")
+    assert "The database lacks" in said
+    assert "Run: python manage.py migrate" in said
+    assert len(said.splitlines()) == 1
+
+
+@EACH
+def test_a_folder_without_the_right_to_write_ends_each_process(ended: Ended, command: tuple[str, ...]) -> None:
+    said = ended(command, MEDIA_ROOT="/dev/null/media")
+    assert "/dev/null/media cannot be written to, and inputs and results lie there." in said
+    assert len(said.splitlines()) == 1
+
+
+def test_static_files_that_are_not_collected_end_the_web_process(ended: Ended, tmp_path: Path) -> None:
+    key = "0123456789abcdefghijklmnopqrstuvwxyz"
+    production = {"DEBUG": "0", "SECRET_KEY": key, "ALLOWED_HOSTS": "queue.example", "STATIC_ROOT": str(tmp_path)}
+    said = ended(WEB, **production, DJANGO_SETTINGS_MODULE="config.settings", QUEUEING_MIN_PRESENCE="30")
+    cure = "Run: python manage.py collectstatic --noinput (queueing.E100)"
+    assert said.splitlines()[-1] == f"The static files are not collected in {tmp_path}. {cure}"
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_ends_the_web_process(ended: Ended) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        said = ended((*WEB, "--port", port))
+    assert f"127.0.0.1:{port}: [Errno 98] Address already in use" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [(*WORKER, "dokuments"), (*POOL, "dokuments")])
+def test_a_line_that_is_not_there_ends_a_worker(ended: Ended, command: tuple[str, ...]) -> None:
+    assert "dokuments" in ended(command)

@@ -1,0 +1,206 @@
+"""System checks: what is missing or wrong is found at start, with the line to paste."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django import forms
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.tasks import task_backends
+from django.urls import clear_url_caches
+from django.urls.resolvers import get_resolver
+
+from queueing import registry
+from queueing.forms import EntryForm
+from queueing.line import keys
+from queueing.line.clients import connection
+from tests.support import probe
+from tests.support.connections import forget_connections
+from tests.support.servers import free_port
+
+CLASSIC = {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend", "QUEUES": []}
+
+
+def found(*, deploy: bool = False) -> dict[str | None, str]:
+    """The messages by id, each with its hint."""
+    messages = run_checks(tags=["queueing"], include_deployment_checks=deploy)
+    return {message.id: f"{message.msg} {message.hint}" for message in messages}
+
+
+class RowForm(EntryForm):
+    owner = forms.ModelChoiceField(get_user_model().objects.all())
+    picture = forms.ImageField()
+
+
+class NoFileForm(EntryForm):
+    file = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("values", "id_", "line"),
+    [
+        ({"result_template": "nowhere.html"}, "queueing.E080", "templates/nowhere.html"),
+        ({"result_template": "admin/nowhere.html"}, "queueing.E080", "<p>{{ result }}</p>"),
+        ({"task": registry.get_task("tables").task}, "queueing.E081", '@task(queue_name="probe", takes_context=True)'),
+        ({"form": RowForm}, "queueing.E082", "owner = forms.TypedChoiceField("),
+        ({"form": RowForm}, "queueing.E083", "picture = forms.FileField()"),
+        ({"sample": Path("/nowhere.csv")}, "queueing.E084", "sample="),
+        ({"form": NoFileForm}, "queueing.E084", "sample="),
+        ({"attempts": 0}, "queueing.E085", "attempts=3"),
+        ({"timeout": 0}, "queueing.E085", "timeout=600"),
+        ({"retry_after": 0}, "queueing.E085", "retry_after=10"),
+    ],
+)
+def test_what_is_wrong_with_a_heavy_task_is_found(
+    values: dict[str, Any], id_: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
+    assert line in found()[id_]
+    assert "probe" in found()[id_] or "RowForm" in found()[id_]
+
+
+def test_a_preview_template_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe.ProbeForm, "preview_template", "nowhere.html")
+    assert "preview_template" in found()["queueing.E080"]
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        ("nowhere", r'QUEUEING_TASKS\["x"\]: No module named .nowhere.*"x": "queueing.tasks.x",'),
+        ("queueing.conf", r'does not define a "heavy_task".*"x": "queueing.tasks.x",'),
+        ("tests.unit.test_checks", r"heavy_task is no HeavyTask"),
+    ],
+)
+def test_a_module_without_a_heavy_task_is_one_sentence(module: str, sentence: str, settings: Any) -> None:
+    settings.QUEUEING_TASKS = {"x": module}
+    registry.all_tasks.cache_clear()
+    with pytest.raises(ImproperlyConfigured, match=sentence):
+        registry.all_tasks()
+    registry.all_tasks.cache_clear()
+
+
+heavy_task = "none"
+
+
+def test_a_bare_task_is_one_sentence_with_the_line_to_paste(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bare_task.py").write_text("from django.tasks import task\n@task\ndef bare():\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.QUEUEING_TASKS = {"x": "bare_task"}
+    registry.all_tasks.cache_clear()
+    with pytest.raises(
+        ImproperlyConfigured, match=r'"x".*Queue .default. .*@task\(queue_name="x", takes_context=True\)'
+    ):
+        registry.all_tasks()
+    registry.all_tasks.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("values", "id_", "line"),
+    [
+        ({"QUEUEING": {"CLOSED_LINES": "tables dokuments"}}, "queueing.E086", "documents, tables, probe"),
+        ({"QUEUEING": {"LOST_GRAC": 3}}, "queueing.E000", "Did you mean LOST_GRACE?"),
+        ({"QUEUEING": {"DOCUMENT_MAXPAGES": 3}}, "queueing.E000", "Did you mean DOCUMENT_MAX_PAGES?"),
+        ({"RQ": {}}, "queueing.E091", '"WORKER_CLASS": "queueing.work.worker.PresenceWorker",'),
+        ({"RQ": {"QUEUE_CLASS": "rq.Queue"}}, "queueing.E091", "PresenceWorker"),
+        ({"RQ": {"QUEUE_CLASS": "no.where", "WORKER_CLASS": "rq.Worker"}}, "queueing.E091", "PresenceWorker"),
+        ({"RQ_QUEUES": {"default": {}}}, "queueing.E092", "RQ_QUEUES = {name:"),
+        ({"CHANNEL_LAYERS": {}}, "queueing.E093", '"BACKEND": "queueing.line.hints.HintLayer"'),
+        (
+            {"CHANNEL_LAYERS": {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}},
+            "queueing.E093",
+            "The channel layer is InMemoryChannelLayer",
+        ),
+        ({"CHANNEL_LAYERS": {"default": {"BACKEND": "no.where"}}}, "queueing.E093", "CHANNEL_LAYERS = {"),
+    ],
+)
+def test_what_is_wrong_with_the_settings_is_found(values: dict[str, Any], id_: str, line: str, settings: Any) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+    assert line in found()[id_]
+
+
+def test_a_site_without_the_urls_is_found(settings: Any) -> None:
+    settings.ROOT_URLCONF = "django_rq.urls"
+    try:
+        assert 'path("", include("queueing.web.urls")),' in found()["queueing.E090"]
+    finally:
+        clear_url_caches()
+        get_resolver.cache_clear() if hasattr(get_resolver, "cache_clear") else None
+
+
+def test_tasks_without_a_backend_of_ours_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for alias in ("default", "attended", "unattended"):
+        monkeypatch.setattr(task_backends[alias], "queues", {"documents", "probe"})
+    assert '"QUEUES": list(QUEUEING_TASKS)' in found()["queueing.E095"]
+    assert "'tables'" in found()["queueing.E095"]
+
+
+# What a deployed site needs
+
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def deployed(settings: Any, tmp_path: Path) -> None:
+    """DEBUG is off, and static files have a manifest."""
+    settings.DEBUG, settings.STATIC_ROOT = False, tmp_path / "static"
+    storage = {"BACKEND": "config.storage.MinifiedStaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": storage}
+
+
+def test_static_files_that_are_not_collected_are_found(deployed: None, settings: Any) -> None:
+    assert "python manage.py collectstatic --noinput" in found(deploy=True)["queueing.E100"]
+    call_command("collectstatic", "--noinput", verbosity=0)
+    settings.STORAGES = {**settings.STORAGES}  # as a process finds them that is started then
+    assert "queueing.E100" not in found(deploy=True)
+
+
+def test_a_manifest_of_nothing_is_found(deployed: None, tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "staticfiles.json").write_text("{")
+    assert "queueing.E100" in found(deploy=True)
+
+
+def test_a_folder_that_cannot_be_written_to_is_found(settings: Any) -> None:
+    settings.MEDIA_ROOT = "/dev/null/media"
+    assert "install -d -o" in found(deploy=True)["queueing.E101"]
+
+
+def test_redis_without_writes_or_workers_is_found(valkey: redis.Redis) -> None:
+    assert "rqworker-pool" in found(deploy=True)["queueing.I104"]
+    valkey.config_set("min-replicas-to-write", 1)
+    try:
+        assert "Point REDIS_URL at the primary" in found(deploy=True)["queueing.E103"]
+    finally:
+        valkey.config_set("min-replicas-to-write", 0)
+    assert connection().get(keys.WRITABLE)
+
+
+def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it(settings: Any) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    forget_connections()
+    try:
+        messages = found(deploy=True)
+    finally:
+        forget_connections()
+    assert "queueing.I103" in messages
+    assert "queueing.E103" not in messages
+
+
+@pytest.mark.parametrize("path", [None, "", "no.where", "tests.support.shapes.SHAPES", "tests.unit.test_checks.plain"])
+def test_an_asgi_application_without_sockets_is_found(path: str | None, settings: Any) -> None:
+    settings.ASGI_APPLICATION = path
+    assert 'ASGI_APPLICATION = "config.asgi.application"' in found(deploy=True)["queueing.E104"]
+
+
+async def plain(*_: object) -> None:
+    """An application that knows no sockets."""
