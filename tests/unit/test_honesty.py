@@ -12,8 +12,9 @@ import pytest
 
 from queueing import eta
 from tests.support.honesty import told
+from tests.support.honesty.stage import CLOCKS, LINES
 from tests.support.honesty.truth import Numbers, Truth, rank
-from tests.support.honesty.walk import CLOCKS, LINES, MOVES, Walk
+from tests.support.honesty.walk import MOVES, Walk
 from tests.support.metrics import Metrics, parse, scrape
 from tests.support.visitors import Visitor, url
 
