@@ -101,6 +101,7 @@ def test_all_numbers_are_true_after_any_moves(settings: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.postgres
 @pytest.mark.parametrize("seed", [2, 3])
 def test_all_numbers_are_true_after_a_thousand_moves(settings: Any, seed: int) -> None:
     walk = walk_and_compare(1000, 20, seed, settings)
