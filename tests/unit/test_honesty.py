@@ -101,6 +101,7 @@ def test_all_numbers_are_true_after_any_moves(settings: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # 20 s on an idle machine; five times as long was seen on a busy one
 @pytest.mark.postgres
 @pytest.mark.parametrize("seed", [2, 3])
 def test_all_numbers_are_true_after_a_thousand_moves(settings: Any, seed: int) -> None:
