@@ -22,7 +22,6 @@ from typing import NamedTuple, cast
 
 import redis
 from redis.client import Pipeline
-from rq.utils import as_text
 
 from queueing.conf import conf
 from queueing.line import jobs, levers, reserving, scripts
@@ -31,7 +30,7 @@ from queueing.line.epoch import EpochWait
 from queueing.line.keys import facts_key, from_key, gone_key, line_keys, presence_key
 from queueing.line.presence import seconds_since
 from queueing.line.reserving import Reservation
-from queueing.line.scripts import Ranked, milliseconds
+from queueing.line.scripts import Ranked, as_text, milliseconds
 from queueing.line.tampering import reports, shorten
 
 # Ids that one call of the claim script looks at. The first call looks at the head alone: as a rule the head is

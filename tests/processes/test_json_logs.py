@@ -12,7 +12,6 @@ from queueing.conf import conf
 from queueing.line.signs import is_keeper_alive
 from queueing.line.workers import live_workers
 from queueing.models import Entry
-from queueing.registry import get_task
 from queueing.states import Status
 from tests.support.entries import status_of
 from tests.support.posting import Poster
@@ -37,17 +36,29 @@ def in_json(processes: Processes) -> Processes:
     return processes
 
 
-def test_a_trace_leads_from_the_join_to_the_horse(in_json: Processes) -> None:
-    web = Web(in_json).wait()
-    in_json.keeper()
-    in_json.worker()
-    poster = Poster(web.port, "probe")
+def test_each_line_is_an_object_and_a_trace_leads_from_the_join_to_the_horse(in_json: Processes) -> None:
+    """From the start to the end of all processes, as the Procfile starts them."""
+    port = free_port()
+    started = [
+        in_json.start("-m", "config.serve", "--port", str(port)),
+        in_json.manage("rqworker-pool", "probe", "--num-workers", "1"),
+        in_json.manage("keeper"),
+    ]
+    wait_for(lambda: is_listening(port) and live_workers("probe") and is_keeper_alive())
+    poster = Poster(port, "probe")
     poster.headers["traceparent"] = f"00-{TRACE}-b7ad6b7169203331-01"
     assert poster.send(b"a,b\n1,2\n").code == 303
     entry = Entry.objects.get()
     joining.look(entry, conf.POLL_TTL)
-    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
-    of_entry = [line for line in lines_of(in_json) if line.get("entry") == str(entry.code)]
+    failing = joining.enqueue(entry.heavy_task.task, [], {"end": "error"}, needs_presence=False)
+    dying = joining.enqueue(entry.heavy_task.task, [], {"end": "die"}, needs_presence=False)
+    wait_for(lambda: [status_of(one) for one in (entry, failing, dying)] == ["succeeded", "failed", "failed"])
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(30)
+    lines = lines_of(in_json)
+    of_entry = [line for line in lines if line.get("entry") == str(entry.code)]
     assert [(line["event"], line["status"], line["actor"]) for line in of_entry] == [
         ("join", "waiting", "visitor"),
         ("move", "running", "worker"),
@@ -57,47 +68,29 @@ def test_a_trace_leads_from_the_join_to_the_horse(in_json: Processes) -> None:
     assert [line["worker"] for line in of_entry] == ["", *entry.worker_ids, *entry.worker_ids]
     assert len({line["process"] for line in of_entry}) == 2  # the web process, and the horse
     assert {line["level"] for line in of_entry} == {"INFO"}
+    (error,) = [line for line in lines if line.get("event") == "error"]
+    assert (error["entry"], error["level"], error["trace_id"]) == (str(failing.code), "ERROR", failing.code.hex)
+    assert "RuntimeError: secret detail" in error["exc_info"]
 
 
-def test_the_keeper_says_whom_it_drops_and_a_failed_task_has_its_traceback(in_json: Processes) -> None:
+@pytest.mark.slow
+def test_the_keeper_says_whom_it_drops(in_json: Processes) -> None:
     web = Web(in_json).wait()
     in_json.keeper()
-    in_json.worker()
-    poster = Poster(web.port, "probe")
-    assert poster.send(b"a,b\n1,2\n").code == 303
+    assert Poster(web.port, "probe").send(b"a,b\n1,2\n").code == 303
     unseen = Entry.objects.get()
-    failing = joining.enqueue(unseen.heavy_task.task, [], {"end": "error"}, needs_presence=False)
-    wait_for(lambda: status_of(unseen) == Status.ABANDONED and status_of(failing) == Status.FAILED)
+    wait_for(lambda: status_of(unseen) == Status.ABANDONED)
     wait_for(lambda: [line for line in lines_of(in_json) if line.get("event") == "drop"])
-    lines = lines_of(in_json)
-    (drop,) = [line for line in lines if line.get("entry") == str(unseen.code) and line["event"] == "move"]
-    assert (drop["status"], drop["reason"], drop["actor"]) == ("abandoned", "unseen", "keeper")
-    (error,) = [line for line in lines if line.get("event") == "error"]
-    assert (error["entry"], error["level"], error["actor"]) == (str(failing.code), "ERROR", "worker")
-    assert "RuntimeError: secret detail" in error["exc_info"]
-    assert error["trace_id"] == failing.code.hex
+    (drop,) = [line for line in lines_of(in_json) if line.get("status") == "abandoned"]
+    assert (drop["entry"], drop["event"], drop["reason"], drop["actor"]) == (
+        str(unseen.code),
+        "move",
+        "unseen",
+        "keeper",
+    )
 
 
-def test_each_line_from_the_start_to_the_end_of_all_processes_is_an_object(in_json: Processes) -> None:
-    """As the Procfile starts them."""
-    port = free_port()
-    started = [
-        in_json.start("-m", "config.serve", "--port", str(port)),
-        in_json.manage("rqworker-pool", "probe", "--num-workers", "1"),
-        in_json.manage("keeper"),
-    ]
-    wait_for(lambda: is_listening(port) and live_workers("probe") and is_keeper_alive())
-    assert Poster(port, "probe").send(b"a,b\n1,2\n").code == 303
-    failing = joining.enqueue(get_task("probe").task, [], {"end": "die"}, needs_presence=False)
-    wait_for(lambda: status_of(failing) == Status.FAILED)
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.wait(30)
-    loggers = {line["logger"] for line in lines_of(in_json)}
-    assert "queueing" in loggers
-
-
+@pytest.mark.slow
 def test_a_line_on_a_request_names_no_file(in_json: Processes) -> None:
     web = Web(in_json).wait()
     address = f"http://127.0.0.1:{web.port}/entry/00000000-0000-0000-0000-000000000000/files/my-secret-name.pdf"

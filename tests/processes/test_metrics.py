@@ -66,6 +66,7 @@ def test_counters_are_the_same_everywhere_and_never_fall(processes: Processes, w
     assert last.of(JOINS, line="probe") == 6
 
 
+@pytest.mark.slow
 def test_gauges_tell_of_the_workers_and_what_runs(processes: Processes, web: Web) -> None:
     processes.keeper()
     processes.worker()

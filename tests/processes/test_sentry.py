@@ -31,7 +31,7 @@ def receiver(processes: Processes, tmp_path: Path) -> Iterator[Sentry]:
         yield found
 
 
-@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize("isolated", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_failed_task_is_an_event_with_its_entry_and_nothing_of_the_visitor(
     receiver: Sentry, processes: Processes, isolated: bool
 ) -> None:

@@ -12,23 +12,24 @@ import pytest
 
 from queueing import eta
 from tests.support.honesty import told
+from tests.support.honesty.stage import CLOCKS, LINES
 from tests.support.honesty.truth import Numbers, Truth, rank
-from tests.support.honesty.walk import CLOCKS, LINES, MOVES, Walk
+from tests.support.honesty.walk import MOVES, Walk
 from tests.support.metrics import Metrics, parse, scrape
 from tests.support.visitors import Visitor, url
 
 SLACK = 3.0  # seconds in which a test on a slow machine reads all that is told; only ages are as inexact
-WHOLE = 0.500001  # of a second, in the sums of the page of the lines
+EXACT = 1e-5  # of a number, or absolutely if it is smaller than 1; the rest is lost in decimals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def wrong(told_numbers: Numbers, truth: Truth, *, within: float = 1e-5) -> dict[tuple[str, str], tuple[float, float]]:
+def wrong(told_numbers: Numbers, truth: Truth) -> dict[tuple[str, str], tuple[float, float]]:
     """The numbers that differ, each with the one that is told and the true one."""
     found = {}
     for (queue, name), number in told_numbers.items():
         true = truth.numbers.get((queue, name), 0.0)
-        slack = SLACK if name == "oldest" else max(within, within * abs(true) if within < WHOLE else 0)
+        slack = SLACK if name == "oldest" else EXACT * max(1, abs(true))
         if abs(number - true) > slack:
             found[queue, name] = number, true
     return found
@@ -47,8 +48,6 @@ def compare(walk: Walk, boss: Visitor, settings: Any) -> None:
         "history": told.of_the_past(boss),
     }
     lies = {name: found for name, numbers in surfaces.items() if (found := wrong(numbers, truth))}
-    if found := wrong(told.lately(boss), truth, within=WHOLE):
-        lies["page of the lines"] = found
     assert not lies
     states = {queue: truth.state(queue) for queue in settings.QUEUEING_TASKS}
     assert told.states(metrics, statistics) == dict.fromkeys(("/metrics", "/readyz", "queue_stats"), states)
@@ -100,6 +99,8 @@ def test_all_numbers_are_true_after_any_moves(settings: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # 20 s on an idle machine; five times as long was seen on a busy one
+@pytest.mark.postgres
 @pytest.mark.parametrize("seed", [2, 3])
 def test_all_numbers_are_true_after_a_thousand_moves(settings: Any, seed: int) -> None:
     walk = walk_and_compare(1000, 20, seed, settings)

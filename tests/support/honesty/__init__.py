@@ -1,6 +1,7 @@
 """A walk of random moves through the whole site, and all numbers that are told of it.
 
-walk.py   the moves: visitors, workers, the keeper and staff, by the real verbs
+walk.py   all moves, by the real verbs: of visitors.py, workers.py, and office.py (staff and the keeper)
+stage.py  who is there, and what the moves have in common
 truth.py  the numbers as rows and keys have them, computed anew in plain Python
 told.py   the numbers that the board, `queue_stats`, /metrics, the pages and the CSV tell
 

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from queueing.goodput import Waste
 from tests.support.commands import run_command
@@ -15,43 +16,29 @@ from tests.support.honesty.truth import Numbers
 from tests.support.metrics import Metrics
 from tests.support.visitors import Visitor
 
+SUMS = ("present", "held", "running")  # that the board has for all lines together
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 REASONS = ("unusable", "error", "timeout", "crashed", "orphaned", "left", "ended", "unseen", "closed", "lost")
-LATELY = re.compile(r'<th scope="row">(\w+)</th>(.*?)</tr>', re.DOTALL)
 CARD = re.compile(r'<a href="/join/(\w+)/">.*?<div class="length">(.*?)</div>\s*</li>', re.DOTALL)
 
 
 def board(boss: Visitor) -> Numbers:
     """The live panel of the admin, as its script gets it."""
-    answer = boss.client.get("/admin/queueing/entry/lines/board.json").json()
+    answer = boss.client.get(reverse("admin:queueing_board")).json()
     assert not answer["away"]
     told: Numbers = {}
     for part, text in answer["parts"].items():
         queue, name = part.split(":")
         if queue == "all":
-            parts = [answer["parts"][f"{line}:{name}"] for line in settings.QUEUEING_TASKS] if text else []
-            assert not text or int(text) == sum(map(int, parts))
-        elif name in {"present", "held", "running"}:
+            parts = [answer["parts"][f"{line}:{name}"] for line in settings.QUEUEING_TASKS]
+            assert name not in SUMS or int(text) == sum(map(int, parts))
+        elif name in SUMS:
             told[queue, name] = int(text)
         elif name == "oldest":
             told[queue, name] = seconds_of(text)
         elif name == "workers":
             numbers = [int(number) for number in re.findall(r"\d+", text)] or [0, 0]
             told |= {(queue, "busy"): numbers[0], (queue, "idle"): numbers[1]}
-    return told
-
-
-def lately(boss: Visitor) -> Numbers:
-    """The sums on the page of the lines, in whole seconds."""
-    html = boss.client.get("/admin/queueing/entry/lines/now.json").json()["parts"]["lately"]
-    told: Numbers = {}
-    for queue, cells in LATELY.findall(html):
-        goodput, waste, skipped = re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)
-        told[queue, "goodput"] = float(goodput.split(" s")[0])
-        told[queue, "not_seen_yet"] = _behind("not seen yet", goodput)
-        told[queue, "waste"] = float(waste.split(" s")[0])
-        told |= {(queue, cause.value): _behind(cause.label, waste) for cause in Waste}
-        told[queue, "skipped"] = int(skipped)
     return told
 
 
@@ -136,7 +123,7 @@ def of_the_past(boss: Visitor) -> Numbers:
     """The sums of the CSV of the last 30 days. A start that was undone is none there."""
     told: Numbers = {}
     for queue in settings.QUEUEING_TASKS:
-        text = boss.client.get(f"/admin/queueing/history/{queue}/numbers.csv?period=month").content.decode()
+        text = boss.client.get(reverse("line_csv", args=[queue]), {"period": "month"}).content.decode()
         sums: Counter[str] = Counter()
         for row in csv.DictReader(io.StringIO(text)):
             sums.update({name: float(value) for name, value in row.items() if name != "from" and value})
@@ -175,10 +162,6 @@ def _counters(found: Metrics, queue: str) -> dict[str, float]:
     for cause, seconds in found.all_of("queueing_waste_seconds_total", line=queue).items():
         told[f"ever waste_{cause}"] = seconds * 1e6
     return told
-
-
-def _behind(label: str, cell: str) -> float:
-    return float(_found(rf"{re.escape(label)}: ([\d.]+) s", cell))
 
 
 def _found(pattern: str, text: str) -> str:

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from queueing.models import Entry, EntryEvent, Line
 from tests.support import ledger
-from tests.support.honesty.walk import CLOCKS, Walk
+from tests.support.honesty.stage import CLOCKS
+from tests.support.honesty.walk import Walk
 
 BOUNDS = [0.001 * 2**doubled for doubled in range(8, 25)]  # of the histograms, in seconds
 ANSWERS = ("unusable", "timeout", "crashed")

@@ -253,7 +253,7 @@ def test_the_page_of_the_lines_is_there_while_redis_is_away(monkeypatch: pytest.
 
     last, _ = hours()
     looker = staff("view")
-    monkeypatch.setattr(board, "line_now", fail)
+    monkeypatch.setattr(stats, "line_now", fail)
     page = looker.client.get(LINES).content.decode()
     assert cells(page)["present"] == "unknown"
     assert plain(cells(page)["joined"]).startswith(str(last.joined))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from queueing.admin import board, charts, living
+from queueing import stats
+from queueing.admin import charts, living
 from queueing.admin.past import PERIODS, read
 from queueing.history.books import minute_of
 from queueing.line import clients, presence
@@ -126,7 +127,7 @@ def test_without_redis_the_page_has_the_rows_and_says_so(join: Join, monkeypatch
         raise RedisError
 
     join("a")
-    monkeypatch.setattr(board, "line_now", fail)
+    monkeypatch.setattr(stats, "line_now", fail)
     monkeypatch.setattr("queueing.admin.columns.stands", fail)
     page = text()
     assert "Live data unavailable since" in page

@@ -53,6 +53,7 @@ def promtool(*arguments: str | Path) -> str:
 def test_the_rules_fire_when_they_should_and_only_then() -> None:
     assert promtool("check", "rules", RULES) == ""
     assert promtool("test", "rules", TESTS) == ""
+    assert promtool("check", "config", "--syntax-only", "prometheus.yml") == ""
 
 
 def test_each_rule_is_tried_by_what_fires_it_and_by_what_does_not() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -19,7 +19,6 @@ from queueing.line.places import Line
 from queueing.models import Entry, LineMinute
 from queueing.sketch import Sketch
 from queueing.states import Absence, LineState, Reason
-from queueing.web import readiness
 from queueing.web.metrics import buckets
 from queueing.work.worker import PresenceWorker
 from tests.support.connections import forget_connections
@@ -216,11 +215,20 @@ def test_while_redis_is_away_its_numbers_are_missing_and_the_counters_go_on(scra
     assert "queueing_present_entries" not in metrics.names
 
 
-def test_while_the_database_is_away_the_scrape_says_so(scraped: Scrape, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "_database", lambda: False)
-    metrics = scraped()
+def test_while_the_database_is_away_the_scrape_says_so(scraped: Scrape) -> None:
+    """Nothing is asked of it but whether it is there, so the scrape does not wait for each number."""
+    asked = []
+
+    def fail(execute: Any, sql: str, *_: Any) -> Any:
+        asked.append(sql)
+        raise OperationalError("the connection was refused")
+
+    with connection.execute_wrapper(fail):
+        metrics = scraped()
     assert metrics.of("queueing_ready", part="database") == 0
+    assert metrics.of("queueing_ready", part="redis") == 1
     assert not any(name.endswith("_total") for name in metrics.names)
+    assert asked == ["SELECT 1"]
 
 
 def test_after_a_flush_no_places_are_told_until_they_have_come_back(
