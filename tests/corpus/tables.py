@@ -115,7 +115,8 @@ def compared(path: Path) -> tuple[int, list[str]]:
         clean = Path(folder) / "clean.csv"
         lines = text.read_text(encoding="utf-8", errors="replace").split("\n")[dialect.line :]
         clean.write_text("\n".join(lines), encoding="utf-8")
-        peers = [of_duckdb, of_pandas] if importlib.util.find_spec("pandas") else [of_duckdb]
+        peers = [] if dialect.marks.delimiter == " " else [of_duckdb]  # it does not know columns that are cut by blanks
+        peers += [of_pandas] if importlib.util.find_spec("pandas") else []
         for peer in peers:
             name = peer.__name__.removeprefix("of_")
             try:
@@ -165,10 +166,8 @@ def of_pandas(path: Path, dialect: Dialect, found: Facts) -> list[Facts]:
 
 
 def of_duckdb(path: Path, dialect: Dialect, found: Facts) -> list[Facts]:
-    """The facts of DuckDB about each column. Raises ValueError for columns that are cut by blanks."""
+    """The facts of DuckDB about each column."""
     marks, names = dialect.marks, [f"c{number}" for number in range(dialect.width)]
-    if marks.delimiter == " ":
-        raise ValueError("columns cut by blanks are not known")
     db = duckdb.connect()
     db.execute(
         "CREATE TABLE t AS SELECT * FROM read_csv(?, delim=?, quote=?, escape=?, header=false, nullstr=?, names=?, "
