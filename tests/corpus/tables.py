@@ -35,19 +35,55 @@ PACKAGES = (
 MOST_BYTES = 5_000_000  # of one file
 DIGITS = 1e-9
 QUARTILES = ("0.25", "0.5", "0.75")
-ROWS, WIDE = 1_560_000, 900  # of the tables that are written for the costs
+ROWS = 1_560_000
+# The tables that are written for the costs: eight columns of ids, dates, names, money, counts, flags, texts and codes;
+# the same five times as long; numbers, texts and ids that never repeat; many columns of many rows, and of few.
+MIXED = (
+    "SELECT i AS id, DATE '2000-01-01' + (random() * 8400)::INTEGER AS day, "
+    "['Oslo', 'Bergen', 'Tromsø', 'Bodø', 'Molde', 'Hamar'][1 + (random() * 5)::INTEGER] AS city, "
+    "round(exp(3 + random() * 3), 2) AS amount, (random() * 1000)::INTEGER AS n, random() < 0.5 AS flag, "
+    "'note ' || (random() * 5000)::INTEGER || ', of things' AS note, 'K' || (random() * 1e6)::INTEGER AS code "
+    "FROM range({rows}) AS r(i)"
+)
+KINDS = {
+    "mixed": MIXED.format(rows=ROWS),
+    "mixed and long": MIXED.format(rows=5 * ROWS),
+    "few narrow numbers": (
+        "SELECT i AS a, (random() * 1000)::INTEGER AS b, (random() * 1e6)::INTEGER AS c, round(random() * 100, 2) AS d "
+        "FROM range(4_000_000) AS r(i)"
+    ),
+    "numbers of 16 digits": f"SELECT {', '.join(f'random() * {10**n} AS f{n}' for n in range(6))} FROM range(900_000)",
+    "ids and codes": (
+        "SELECT uuid() AS id, 'S-' || lpad((random() * 1e8)::INTEGER::VARCHAR, 8, '0') AS s, i AS n, "
+        "TIMESTAMP '2020-01-01' + INTERVAL (i * 7) SECOND AS t FROM range(1_300_000) AS r(i)"
+    ),
+    "long texts": (
+        "SELECT 'Comment ' || i || ' about ' || hash(i) || ' and what ' || hash(i + 7) || ' said' AS note, "
+        "(random() * 1000)::INTEGER AS n FROM range(1_200_000) AS r(i)"
+    ),
+    "100 columns": (
+        f"SELECT {', '.join(f'(random() * {100 * n})::INTEGER AS n{n}' for n in range(1, 101))} FROM range(200_000)"
+    ),
+    "900 columns of dates": (
+        f"SELECT {', '.join(f"DATE '2020-01-01' + (i * {n} % 900)::INTEGER AS c{n}" for n in range(900))} "
+        "FROM range(50) AS r(i)"
+    ),
+}
 
 type Facts = dict[str, Any]
 
 SUMMARIZE = "import duckdb, sys; c = duckdb.connect(); c.execute('SET threads = 2'); "
 SUMMARIZE += "c.execute(f\"SUMMARIZE SELECT * FROM '{sys.argv[1]}'\").fetchall()"
+DUCKDB_ALONE = "import duckdb; duckdb.connect()"
+OURS_ALONE = "import django; django.setup(); from queueing.tasks.tables.profile import profile"
 OURS = "import django, pathlib, sys; django.setup(); from queueing.tasks.tables.profile import profile; "
 OURS += "profile(pathlib.Path(sys.argv[1]), progress=lambda *_: None)"
 
 
 def measure(folder: Path) -> str:
     agreement = table(["package", "files", "columns", "all agree", "refused", "differ"], _agreement(folder))
-    costs = table(["table", "CPU s", "DuckDB SUMMARIZE", "ratio", "memory, MB"], _costs(folder))
+    head = ["table", "CPU s", "DuckDB SUMMARIZE", "ratio", "ratio without the starts", "memory, MB"]
+    costs = table(head, _costs(folder))
     return f"{agreement}\n{costs}"
 
 
@@ -79,7 +115,8 @@ def compared(path: Path) -> tuple[int, list[str]]:
         clean = Path(folder) / "clean.csv"
         lines = text.read_text(encoding="utf-8", errors="replace").split("\n")[dialect.line :]
         clean.write_text("\n".join(lines), encoding="utf-8")
-        peers = [of_duckdb, of_pandas] if importlib.util.find_spec("pandas") else [of_duckdb]
+        peers = [] if dialect.marks.delimiter == " " else [of_duckdb]  # it does not know columns that are cut by blanks
+        peers += [of_pandas] if importlib.util.find_spec("pandas") else []
         for peer in peers:
             name = peer.__name__.removeprefix("of_")
             try:
@@ -129,10 +166,8 @@ def of_pandas(path: Path, dialect: Dialect, found: Facts) -> list[Facts]:
 
 
 def of_duckdb(path: Path, dialect: Dialect, found: Facts) -> list[Facts]:
-    """The facts of DuckDB about each column. Raises ValueError for columns that are cut by blanks."""
+    """The facts of DuckDB about each column."""
     marks, names = dialect.marks, [f"c{number}" for number in range(dialect.width)]
-    if marks.delimiter == " ":
-        raise ValueError("columns cut by blanks are not known")
     db = duckdb.connect()
     db.execute(
         "CREATE TABLE t AS SELECT * FROM read_csv(?, delim=?, quote=?, escape=?, header=false, nullstr=?, names=?, "
@@ -183,13 +218,18 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _costs(folder: Path) -> Iterator[list[str]]:
-    for name, write in {"repeating": _write_repeating, "wide": _write_wide}.items():
+    starts = _run(OURS_ALONE, folder)[0], _run(DUCKDB_ALONE, folder)[0]
+    for name, query in KINDS.items():
         path = folder / f"{name}.csv"
         if not path.exists():
-            write(path)
+            db = duckdb.connect()
+            db.execute("SELECT setseed(0.5)")
+            db.execute(f"COPY ({query}) TO '{path}' (HEADER)")
         ours, theirs = _run(OURS, path), _run(SUMMARIZE, path)
+        work = (ours[0] - starts[0]) / (theirs[0] - starts[1])
         size = f"{name}, {path.stat().st_size / 1e6:.1f} MB"
-        yield [size, f"{ours[0]:.2f}", f"{theirs[0]:.2f}", f"{ours[0] / theirs[0]:.2f}", f"{ours[1]:.0f}"]
+        figures = [ours[0], theirs[0], ours[0] / theirs[0], work]
+        yield [size, *(f"{figure:.2f}" for figure in figures), f"{ours[1]:.0f}"]
 
 
 def _run(code: str, path: Path) -> tuple[float, float]:
@@ -201,23 +241,3 @@ def _run(code: str, path: Path) -> tuple[float, float]:
         seconds, megabytes = map(float, done.stdout.split()[-2:])
         found.append((seconds, megabytes))
     return min(found)
-
-
-def _write_repeating(path: Path) -> None:
-    """Eight columns: ids, dates, names, money, counts, flags, texts and codes. 108 MB."""
-    db = duckdb.connect()
-    db.execute("SELECT setseed(0.5)")
-    db.execute(
-        "COPY (SELECT i AS id, DATE '2000-01-01' + (random() * 8400)::INTEGER AS day, "
-        "['Oslo', 'Bergen', 'Tromsø', 'Bodø', 'Molde', 'Hamar'][1 + (random() * 5)::INTEGER] AS city, "
-        "round(exp(3 + random() * 3), 2) AS amount, (random() * 1000)::INTEGER AS n, random() < 0.5 AS flag, "
-        "'note ' || (random() * 5000)::INTEGER || ', of things' AS note, 'K' || (random() * 1e6)::INTEGER AS code "
-        f"FROM range({ROWS}) AS r(i)) TO '{path}' (HEADER, FORCE_QUOTE (note))"
-    )
-
-
-def _write_wide(path: Path) -> None:
-    """900 columns of dates, 50 rows."""
-    db = duckdb.connect()
-    cells = ", ".join(f"DATE '2020-01-01' + (i * {number} % 900)::INTEGER AS c{number}" for number in range(WIDE))
-    db.execute(f"COPY (SELECT {cells} FROM range(50) AS r(i)) TO '{path}' (HEADER)")

@@ -36,6 +36,8 @@ def _gist(column: Json, top: list[Json], present: int) -> str:
         low, high = extreme(column["min"]), extreme(column["max"])
         range_ = " ".join(filter(None, [low if low == high else f"{low} to {high}", short(column.get("unit", ""), 12)]))
         return "; ".join(filter(None, [range_, _unread(column)]))
+    if column.get("distinct_is_estimate") and (not top or top[0]["count"] * 100 < present):
+        return "hardly any value repeats"
     if not top:
         return ""
     if top[0]["count"] == 1:

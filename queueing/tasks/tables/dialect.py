@@ -103,6 +103,9 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
     found = {mark: _with_delimiter(lines, mark, quote) for mark in USUAL + RARE}
     scores = {mark: _score(_first_rows(lines, marks)) for mark, marks in found.items()}
     best, second = sorted(USUAL, key=scores.__getitem__, reverse=True)[:2]
+    for mark in RARE.replace(":", ""):
+        if scores[mark][:2] == (1, True) and not scores[best][1]:  # the usual one does not cut the header
+            return found[mark], ""
     if scores[best][0] >= 0.5 and scores[best] > NO_SCORE:
         (share, _, clean, _), (other_share, _, other_clean, _) = scores[best], scores[second]
         is_close = other_share >= CLOSE * share and other_clean >= CLOSE * clean

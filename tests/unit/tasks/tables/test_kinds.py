@@ -1,5 +1,6 @@
 """The task "tables": totals and notes, drawn tables, headers in comments, dates of other languages, exact extremes."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -242,3 +243,33 @@ def test_what_is_no_number_is_named_in_the_overview(column_of: ColumnOf) -> None
     assert card(found)["gist"] == "0 to 97; 2 no numbers: few, many"
     assert column_of(*range(98))["type"] == "whole number"
     assert card(column_of(*range(98)))["gist"] == "0 to 97"
+
+
+# Encodings of few letters
+
+FEW = {
+    "cp1251": ["имя;город\nИван;Москва\n", "name;n\nИван;1\nМария;2\n", "id,город\n1,УФА\n2,ОМСК\n"],
+    "koi8-r": ["имя;город\nИван;Москва\n"],
+    "shift_jis": ["名前,n\n田中,1\n", "商品,価格\nりんご,100\nバナナ,120\n", "id,name\n1,ｱｲｳ\n2,ｶｷｸ\n3,東京\n"],
+    "euc_jp": ["商品,価格\nりんご,100\nバナナ,120\n"],
+    "gb18030": ["姓名,n\n张伟,1\n", "城市,人口\n北京,2154\n上海,2424\n"],
+    "big5": ["城市,人口\n臺北,2154\n高雄,2424\n"],
+    "euc_kr": ["이름,n\n김철수,1\n이영희,2\n"],
+    "cp1250": ["imię;n\nŁukasz;1\nPaweł;2\n"],
+    "cp850": ["Name;n\nMüller;1\nJäger;2\n"],
+    "mac_roman": ["Name;n\nMüller;1\nJäger;2\n"],
+    "utf-16-le": ["имя,n\nИван,1\n", "名前,都市\n田中,東京\n", "a,b\n1,2\n"],
+    "utf-16-be": ["имя,n\nИван,1\n", "名前,都市\n田中,東京\n", "a,b\n1,2\n"],
+}
+
+
+@pytest.mark.parametrize(("codec", "content"), [(codec, text) for codec, texts in FEW.items() for text in texts])
+def test_a_small_file_is_read_in_its_encoding(profiled: Profiled, codec: str, content: str) -> None:
+    found = profiled(content.encode(codec))
+    header, *rows = [re.split("[;,]", line) for line in content.splitlines()]
+    assert (names(found), found["sample"]) == (header, rows)
+
+
+@pytest.mark.parametrize("text", ["m³;l’été\n5;µg\n", "price;x\n£5;¿Qué?\n", "a;b\n“x”;100 €\n"])
+def test_signs_that_belong_to_a_text_are_not_odd(profiled: Profiled, text: str) -> None:
+    assert profiled(text.encode("cp1252"))["encoding"] == "Windows-1252"

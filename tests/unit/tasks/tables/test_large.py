@@ -51,6 +51,7 @@ def test_only_the_number_of_different_values_is_an_estimate(tmp_path: Path) -> N
     assert (found["text"]["shortest"], found["text"]["longest"]) == (2, 10)
     said = {fact["label"]: fact["value"] for fact in card(found["id"])["facts"]}
     assert said["Different values"] == "about 240,000; hardly any value repeats"
+    assert card(found["text"])["gist"] == "x7 (2 %)"
 
 
 def test_values_that_do_not_fit_are_counted_among_many(tmp_path: Path) -> None:
