@@ -190,6 +190,8 @@ def test_the_page_of_a_line_lives_and_is_searched_by_keys(
     expect(page.locator("g.mark title").first).to_contain_text("Paused, by command line")
     assert page.locator("[data-live-status]").inner_text() == ""
     look(page, "line")
+    page.set_viewport_size(PHONE)
+    expect(page.locator(f'[data-part="entry-{third.pk}:presence"]')).to_be_visible()
 
 
 def test_the_refresh_of_the_board_is_small(desk: Callable[..., Page]) -> None:
@@ -280,7 +282,7 @@ def test_an_open_page_is_told_of_a_retry_and_leads_to_the_new_place(visitors: Vi
     link = page.get_by_role("link", name="Go to the new place")
     expect(link).to_be_visible(timeout=25_000)  # the open page asks by itself
     expect(again).to_be_hidden()
-    expect(page.get_by_role("status").filter(has=link)).to_have_count(1)  # it is read aloud
+    expect(page.locator("[aria-live=polite]").filter(has=link)).to_have_count(1)  # it is read aloud
     expect(page.locator("[data-live=advice]")).to_be_hidden()
     link.click()
     expect(page.locator("#headline")).to_have_text("You are next")

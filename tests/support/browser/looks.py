@@ -49,9 +49,11 @@ def look(page: Page, name: str, schemes: tuple[str, ...] = BOTH) -> None:
 
 
 def barriers(page: Page, names: list[str]) -> dict[str, list[str]]:
-    """The findings of axe-core, by rule; `names` are its tags or rules."""
+    """The findings of axe-core, by rule; `names` are its tags or rules. Colours that change come to rest before."""
     found: dict[str, list[str]] = page.evaluate(
         """async (names) => {
+            const moves = document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity);
+            await Promise.allSettled(moves.map((one) => one.finished));
             const options = { runOnly: names, resultTypes: ["violations"] };
             // Part of WCAG 2.2 AA, and off unless asked for.
             if (names.includes("wcag22aa")) options.rules = { "target-size": { enabled: true } };
