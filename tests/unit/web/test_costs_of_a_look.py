@@ -35,9 +35,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked = list[str]()
     real: Callable[..., None] = Checkers.check
 
-    def check(self: Checkers, form: type, upload: "UploadedFile[Any]", address: str, options: dict[str, Any]) -> None:
+    def check(self: Checkers, form: type, upload: "UploadedFile[Any]", address: str, *more: Any) -> None:
         asked.append(address)
-        real(self, form, upload, address, options)
+        real(self, form, upload, address, *more)
 
     monkeypatch.setattr(Checkers, "check", check)
     return asked
