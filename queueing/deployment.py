@@ -3,7 +3,6 @@
 The system checks and `/readyz` ask the same questions.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,10 +40,17 @@ def folders() -> Iterator[tuple[str, Path]]:
 
 
 def is_writable(folder: Path) -> bool:
-    """True if this process may write into the folder, or may make it."""
+    """True if this process can write into the folder, or into the one in which it would be made.
+
+    It writes a file without a name: rights, read-only file systems and capabilities have many rules.
+    """
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    return os.access(folder, os.W_OK | os.X_OK) and folder.is_dir()
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def missing_migrations() -> list[str]:

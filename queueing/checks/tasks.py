@@ -84,6 +84,12 @@ def check_names(**_: Any) -> list[CheckMessage]:
 
 
 def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
+    if task.form.preview_template and "file" not in task.form.file_fields():
+        yield Error(
+            f"The form of {task.name!r} has a preview, and no field `file` that it could be about.",
+            hint="Write file = forms.FileField() into the form, or leave preview_template out.",
+            id="queueing.E087",
+        )
     wanted = {"result_template": (task.result_template, "<p>{{ result }}</p>")}
     if task.form.preview_template:
         wanted["preview_template"] = (task.form.preview_template, "<p>{{ preview }}</p>")

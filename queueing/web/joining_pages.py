@@ -95,7 +95,8 @@ class LookIntoForm:
     def options(self) -> dict[str, Any]:
         """The options of the task. Raises FormInvalid, or JoinRefused when the look is not possible now."""
         form = self._form
-        if form.once and not form.was_checked:  # the look is remembered, so a second one costs nothing
+        # The look is remembered, so a second one costs nothing; without files there is none.
+        if form.once and not form.was_checked and form.file_fields():
             brake.pay(form.once)
         give_connection_back()  # until the input is stored: no row is needed before
         if form.is_valid():

@@ -8,7 +8,9 @@ warming.py  what the tasks load before the first fork
 runner.py   what a horse does: last look, start, task, result
 attempt.py  one attempt, as the task sees it
 blame.py    the reasons of runs without a result: the input, the program, or the machine
+retrying.py whether a task that failed is tried again, and when
 storing.py  the end of an attempt into its row, and a database that refuses it
+lines.py    RQ's own lines in the log, which are for debugging
 
 limits.py       the limits of a task, and the part of them that the kernel keeps
 guard.py        the worker's part of them: it looks at its horse, and kills it

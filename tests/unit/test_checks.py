@@ -41,6 +41,10 @@ class NoFileForm(EntryForm):
     file = None  # type: ignore[assignment]
 
 
+class PreviewForm(NoFileForm):
+    preview_template = "tables/preview.html"
+
+
 @pytest.mark.parametrize(
     ("values", "id_", "line"),
     [
@@ -51,6 +55,7 @@ class NoFileForm(EntryForm):
         ({"form": RowForm}, "queueing.E083", "picture = forms.FileField()"),
         ({"sample": Path("/nowhere.csv")}, "queueing.E084", "sample="),
         ({"form": NoFileForm}, "queueing.E084", "sample="),
+        ({"form": PreviewForm}, "queueing.E087", "file = forms.FileField()"),
         ({"attempts": 0}, "queueing.E085", "attempts=3"),
         ({"timeout": 0}, "queueing.E085", "timeout=600"),
         ({"retry_after": 0}, "queueing.E085", "retry_after=10"),
