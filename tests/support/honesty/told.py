@@ -126,7 +126,9 @@ def of_the_past(boss: Visitor) -> Numbers:
         text = boss.client.get(reverse("line_csv", args=[queue]), {"period": "month"}).content.decode()
         sums: Counter[str] = Counter()
         for row in csv.DictReader(io.StringIO(text)):
-            sums.update({name: float(value) for name, value in row.items() if name != "from" and value})
+            sums.update(
+                {name: float(value) for name, value in row.items() if name not in {"from", "happened"} and value}
+            )
         names = ("joined", "started", "succeeded", "failed", "gone", "passed_over", "lost_attempts", *REASONS)
         told |= {(queue, f"ever {name}"): sums[name] for name in names}
         told |= {(queue, "ever held"): sums["holds"], (queue, "ever back"): sums["returns"]}
