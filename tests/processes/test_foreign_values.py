@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from redis.client import Pipeline
 
 from queueing import events
 from queueing.keeper.mend import LINE_TYPES, SHARED_TYPES
@@ -29,9 +30,16 @@ TYPES = {f"rq:line:probe:{name}": kind for name, kind in LINE_TYPES.items()} | S
 TYPES |= {line_keys("probe").line: "zset", line_keys("probe").inbox: "list", facts_key("probe"): "string"}
 
 
-def overwrite(client: redis.Redis, key: str, how: str) -> None:
+def overwrite(writer: redis.Redis, key: str, how: str) -> None:
+    """In one transaction: a process of the site may write the key at the same moment."""
+    with writer.pipeline() as pipe:
+        pipe.delete(key)
+        _write(pipe, key, how)
+        pipe.execute()
+
+
+def _write(client: Pipeline, key: str, how: str) -> None:
     kind = TYPES.get(key, "string")
-    client.delete(key)
     if how == "type":
         client.rpush(key, "x") if kind == "zset" else client.zadd(key, {"x": 1})
         return
