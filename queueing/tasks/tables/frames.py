@@ -13,11 +13,8 @@ LONGEST = 10_000  # characters of a rule
 
 def is_rule(line: str) -> bool:
     """True for a line that is drawn: +----+----+ or |---|:--|."""
-    return (
-        len(line) <= LONGEST
-        and DRAWN.fullmatch(line) is not None
-        and re.search(r"[-=\u2500\u2501\u2550]", line) is not None
-    )
+    is_drawn = len(line) <= LONGEST and DRAWN.fullmatch(line)
+    return bool(is_drawn and re.search(r"[-=\u2500\u2501\u2550]{2}", line))  # a dash alone is a cell
 
 
 def frame_of(lines: list[str]) -> str:

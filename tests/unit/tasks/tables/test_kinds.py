@@ -146,6 +146,7 @@ def test_drawn_lines_are_no_rows(profiled: Profiled, program: str) -> None:
 
 def test_dashes_between_pipes_are_values(profiled: Profiled) -> None:
     assert profiled("a|b\n1|2\n3|--\n4|5\n")["rows"] == 3
+    assert profiled("| a | b |\n|---|---|\n| 1 | 2 |\n| - | - |\n| 4 | 5 |\n")["rows"] == 3
 
 
 # Comments and marks
