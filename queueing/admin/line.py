@@ -72,11 +72,8 @@ def _asked(request: HttpRequest, name: str) -> str:
 
 def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
     """The line as it is now. While Redis is away, the entries are those of the rows, without their presence."""
-    may_look = may(request.user, LOOK)
-    term, number = request.GET.get("q", "").strip(), request.GET.get("p", "")
-    stretch = None
-    if may_look:
-        stretch = living.stretch(queue, int(number) if number.isdecimal() and len(number) < 9 else 1, term)
+    may_look, term = may(request.user, LOOK), request.GET.get("q", "").strip()
+    stretch = living.stretch(queue, _page_asked(request), term) if may_look else None
     try:
         texts, desks, away = board.now_of([queue])[queue], workers.rows(queue, workers.FEW), False
     except RedisError:
@@ -103,6 +100,11 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
 def _cells(queue: str, texts: dict[str, str], *, may_look: bool) -> list[Cell]:
     links = board.urls(queue, may_look=may_look)
     return [Cell(name, label, texts[name], links.get(name, "")) for name, label in board.NOW.items()]
+
+
+def _page_asked(request: HttpRequest) -> int:
+    number = request.GET.get("p", "")
+    return int(number) if number.isdecimal() and len(number) < 9 else 1
 
 
 def _page_url(request: HttpRequest, number: int) -> str:

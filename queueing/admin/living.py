@@ -28,7 +28,6 @@ class Stretch(NamedTuple):
     rows: list[Row]
     page: int  # from 1
     has_more: bool
-    is_known: bool  # False: the line cannot be reached, so places and presence are left out
 
 
 def stretch(queue: str, page: int, term: str = "") -> Stretch:
@@ -38,8 +37,8 @@ def stretch(queue: str, page: int, term: str = "") -> Stretch:
     rows = search.search(rows, term).in_order().without_large_columns().select_related("user")
     found = list(rows[(page - 1) * PAGE : page * PAGE + 1])
     shown = found[:PAGE]
-    is_known = columns.add_stands(shown)
-    return Stretch([_row(entry) for entry in shown], page, len(found) > PAGE, is_known)
+    columns.add_stands(shown)  # without Redis, places and presence are left out
+    return Stretch([_row(entry) for entry in shown], page, len(found) > PAGE)
 
 
 def _row(entry: Entry) -> Row:
