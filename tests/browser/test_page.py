@@ -312,7 +312,7 @@ def test_a_file_is_checked_in_the_browser_before_it_travels(site: Site, visitors
     expect(page.get_by_role("alert")).to_have_text("This PDF is damaged and cannot be opened.")
     assert len(posts) == 1
     # What a proxy on the way says in the site's place is not for the visitor.
-    for status, sentence in ((413, "This file is too large to be sent here."), (502, "The site cannot be reached")):
+    for status, sentence in ((413, "This file is too large to be sent here."), (502, "The site is being restarted")):
         page.route("**/join/**", answer_like_a_proxy(status))
         page.get_by_role("button", name="Join the line").click()
         expect(page.get_by_role("alert")).to_contain_text(sentence)

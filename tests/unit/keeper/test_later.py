@@ -50,6 +50,8 @@ def test_a_later_start_waits_without_a_place_until_its_time_has_come(keeper: Kee
         keeper.reconciler._compared_at.clear()
     assert line.count_entries() == 0
     runner.run_entry(entry.job_id)  # a job that RQ still has for it starts nothing
+    presence.beat("probe", [entry.job_id], 15)
+    runner.run_entry(entry.job_id)  # nor with somebody there
     assert probe.calls() == []
     its_time_has_come(entry)
     assert keeper.round()["brought"] == 1

@@ -66,7 +66,7 @@ VALUES = {
     "price": "1.50",
     "ticket": str(uuid.UUID(int=7)),
     "colours": ["r", "g"],
-    "extra": '{"$date": "2026-01-01", "n": [1]}',
+    "extra": '{"$date": ["2026-01-01"]}',
 }
 TYPES = {
     "prompt": "str A poem, please",
@@ -77,10 +77,11 @@ TYPES = {
     "price": "Decimal 1.50",
     "ticket": f"UUID {uuid.UUID(int=7)}",
     "colours": "list ['r', 'g']",
-    "extra": "dict {'$date': '2026-01-01', 'n': [1]}",
+    "extra": "dict {'$date': ['2026-01-01']}",
 }
 
 
+@pytest.mark.postgres
 def test_a_task_without_a_file_gets_every_value_as_the_form_has_cleaned_it(shape: Shape) -> None:
     shape("prompt")
     visitor = Visitor()
