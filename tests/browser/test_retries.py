@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser.site import Site, join
@@ -11,6 +12,7 @@ from tests.support.processes import Processes
 Visitors = Callable[..., Page]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_time_of_the_next_try_and_then_goes_on(
     site: Site, visitors: Visitors, processes: Processes
 ) -> None:

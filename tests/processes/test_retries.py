@@ -12,7 +12,10 @@ from tests.support.waiting import wait_for
 QUICKLY = {"PROBE_ATTEMPTS": "2", "PROBE_RETRY_AFTER": "0.2"}
 
 
-@pytest.mark.parametrize("isolated", [{}, {"PROBE_ISOLATED": "1"}], ids=["horse", "isolated"])
+@pytest.mark.parametrize(
+    "isolated",
+    [pytest.param({}, id="horse"), pytest.param({"PROBE_ISOLATED": "1"}, id="isolated", marks=pytest.mark.slow)],
+)
 def test_a_task_succeeds_in_its_second_try(processes: Processes, isolated: dict[str, str]) -> None:
     processes.environment |= QUICKLY
     processes.worker(**isolated)

@@ -60,6 +60,7 @@ def test_settings_that_do_not_fit_end_each_process(ended: Ended, command: tuple[
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.slow
 @EACH
 def test_an_unknown_setting_ends_each_process(ended: Ended, command: tuple[str, ...]) -> None:
     said = ended(command, QUEUEING_LOST_GRAC="200")
@@ -67,6 +68,7 @@ def test_an_unknown_setting_ends_each_process(ended: Ended, command: tuple[str, 
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.slow
 @EACH
 def test_missing_tables_end_each_process(ended: Ended, command: tuple[str, ...], tmp_path: Path) -> None:
     said = ended(command, DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3")
