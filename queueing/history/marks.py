@@ -1,12 +1,13 @@
 """The marks in the charts of a line: deploys, pauses, closures, and flushes of Redis.
 
-Staff and the keeper note them when they happen. Several keepers may see the same event: each looks under a lock
-whether it is noted already.
+Staff and the keeper note them when they happen. Several keepers may see the same event, so each looks whether it is
+noted already.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -35,32 +36,28 @@ def note_state(queue: str, before: str, after: str, who: str) -> None:
         LineEvent.objects.create(queue=queue, kind=kind, detail=f"by {who}"[:200])
 
 
-def note_version(queues: Iterable[str], version: str) -> int:
-    """The site runs this version of its code and settings; returns in how many lines that is new."""
-    return sum(
-        _note_if(queue, Kind.DEPLOYED, version, lambda last: last is None or last.detail != version, VERSIONS)
-        for queue in queues
-    )
+def note_present(queue: str, version: str, *, suspended: bool) -> bool:
+    """The site runs this version, and RQ tells all workers to take nothing, or not: note what is new of it.
 
-
-def note_suspension(queues: Iterable[str], *, suspended: bool) -> int:
-    """RQ's word to all workers: whether they take nothing now; returns in how many lines that is new."""
-
-    def is_new(last: LineEvent | None) -> bool:
-        return (last is not None and last.kind == Kind.SUSPENDED) != suspended
-
-    kind = Kind.SUSPENDED if suspended else Kind.UNSUSPENDED
-    return sum(_note_if(queue, kind, "", is_new, SUSPENSIONS) for queue in queues)
-
-
-def note_flush(queue: str, places: int) -> bool:
-    """The places of a line came back from the rows, because Redis was emptied or is another server."""
-    with locked([queue], wait=True):
-        if LineEvent.objects.filter(queue=queue, kind=Kind.FLUSHED, at__gt=Now() - SAME_FLUSH).exists():
+    False: another process has locked the line, so nothing was looked at. A keeper that was stopped in mid-transaction
+    must not stop the next one.
+    """
+    with locked([queue]) as books:
+        if queue not in books.memories:
             return False
+        deployed, told = _last(queue, VERSIONS), _last(queue, SUSPENSIONS)
+        if deployed is None or deployed.detail != version:
+            LineEvent.objects.create(queue=queue, kind=Kind.DEPLOYED, detail=version)
+        if (told is not None and told.kind == Kind.SUSPENDED) != suspended:
+            LineEvent.objects.create(queue=queue, kind=Kind.SUSPENDED if suspended else Kind.UNSUSPENDED)
+    return True
+
+
+def note_flush(queue: str, places: int) -> None:
+    """The places of a line came back from the rows, because Redis was emptied or is another server."""
+    if not LineEvent.objects.filter(queue=queue, kind=Kind.FLUSHED, at__gt=Now() - SAME_FLUSH).exists():
         detail = f"{places} place{'' if places == 1 else 's'} came back"
         LineEvent.objects.create(queue=queue, kind=Kind.FLUSHED, detail=detail)
-    return True
 
 
 def read(queue: str, first: datetime, end: datetime) -> list[LineEvent]:
@@ -74,26 +71,22 @@ def forget(queue: str, oldest: datetime) -> None:
     LineEvent.objects.filter(queue=queue, at__lt=oldest).exclude(pk__in=kept).delete()
 
 
-def _note_if(
-    queue: str, kind: Kind, detail: str, is_new: Callable[[LineEvent | None], bool], among: Collection[Kind]
-) -> bool:
-    """Note the event, if the last one of these kinds does not say the same."""
-    with locked([queue], wait=True):
-        if is_new(_last(queue, among)):
-            LineEvent.objects.create(queue=queue, kind=kind, detail=detail)
-            return True
-    return False
-
-
 def _last(queue: str, kinds: Collection[Kind]) -> LineEvent | None:
     return LineEvent.objects.filter(queue=queue, kind__in=kinds).order_by("-at", "-id").first()
 
 
 def version() -> str:
-    """Eight digits for the site's own code and settings as they are on the disk."""
-    digest = hashlib.sha256(repr((sorted(settings.QUEUEING.items()), settings.QUEUEING_TASKS)).encode())
+    """Eight digits for the site's own code and settings, as this process runs with them."""
+    lines = repr((sorted(settings.QUEUEING.items()), settings.QUEUEING_TASKS))
+    return hashlib.sha256(f"{_code()} {lines}".encode()).hexdigest()[:8]
+
+
+@cache
+def _code() -> str:
+    """A digest of the site's own files. Read once: a process runs the code of its start."""
+    digest = hashlib.sha256()
     for folder in ("config", "queueing", "templates"):
         for path in sorted(Path(settings.BASE_DIR, folder).rglob("*")):
             if path.suffix in CODE:
                 digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
+    return digest.hexdigest()

@@ -32,8 +32,8 @@ class Rememberer:
         self._rounds = -1
         self._rolled_at = -math.inf
         self._sampled: datetime | None = None
-        self._is_version_noted = False
-        self._was_suspended: bool | None = None
+        self._version = marks.version()
+        self._marked: tuple[str, bool] | None = None  # the version and RQ's word, once they are noted in each line
 
     def count(self) -> int:
         """Count entries into their minutes, in every tenth round; returns how many. A backlog takes many rounds."""
@@ -57,16 +57,14 @@ class Rememberer:
         return sampled
 
     def mark(self) -> int:
-        """Note a new version of the site once, and each change of RQ's word to all workers. Raises RedisError."""
-        marked, queues = 0, list(settings.QUEUEING_TASKS)
-        if not self._is_version_noted:
-            marked += marks.note_version(queues, marks.version())
-            self._is_version_noted = True
-        suspended = are_suspended()
-        if suspended != self._was_suspended:
-            marked += marks.note_suspension(queues, suspended=suspended)
-            self._was_suspended = suspended
-        return marked
+        """Note a new version of the site, and each change of RQ's word to all workers. Raises RedisError."""
+        present = self._version, are_suspended()
+        if present == self._marked:
+            return 0
+        version, suspended = present
+        noted = [marks.note_present(queue, version, suspended=suspended) for queue in settings.QUEUEING_TASKS]
+        self._marked = present if all(noted) else None
+        return sum(noted)
 
     def roll_up(self) -> int:
         """Roll up old minutes, if it is time to."""

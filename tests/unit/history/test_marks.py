@@ -1,15 +1,18 @@
 """The marks in the charts of a line: each event is noted once, by whoever makes it happen."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from queueing import steering
 from queueing.history import marks
+from queueing.history.books import locked
 from queueing.history.rolling import roll_up
 from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.remembering import Rememberer
@@ -70,30 +73,58 @@ def test_a_refused_change_leaves_no_mark(valkey: redis.Redis) -> None:
 
 
 def test_a_new_version_is_noted_once_however_many_keepers_start(settings: Any) -> None:
-    assert Rememberer().mark() == len(settings.QUEUEING_TASKS)
-    assert Rememberer().mark() == 0
+    keeper = Rememberer()
+    assert (keeper.mark(), keeper.mark()) == (len(settings.QUEUEING_TASKS), 0)
+    Rememberer().mark()
     version = marks.version()
     assert noted() == [(Kind.DEPLOYED, version)]
     settings.QUEUEING = {"LOST_GRACE": 4711}
     assert marks.version() != version
-    assert Rememberer().mark() == len(settings.QUEUEING_TASKS)
-    settings.QUEUEING = {}
-    LineEvent.objects.filter(queue="probe").update(at=timezone.now() - timedelta(minutes=1))
     Rememberer().mark()
-    assert len(noted()) == 3  # back to the version of before
+    assert len(noted()) == len(noted("tables")) == 2
+    settings.QUEUEING = {}
+    Rememberer().mark()
+    assert noted()[-1] == noted()[0] == (Kind.DEPLOYED, version)  # back to the version of before
+    assert len(noted()) == 3
 
 
 def test_rqs_word_to_all_workers_is_noted_in_every_line() -> None:
     keeper = Rememberer()
     keeper.mark()
-    LineEvent.objects.all().delete()
+    LineEvent.objects.exclude(kind=Kind.DEPLOYED).delete()
     workers.suspend()
-    assert keeper.mark() == len(settings.QUEUEING_TASKS)
-    assert (keeper.mark(), Rememberer()._is_version_noted) == (0, False)
+    keeper.mark(), keeper.mark(), Rememberer().mark()
     workers.resume()
-    assert keeper.mark() == len(settings.QUEUEING_TASKS)
-    assert [kind for kind, _ in noted()] == [Kind.SUSPENDED, Kind.UNSUSPENDED]
-    assert marks.note_suspension(["probe"], suspended=False) == 0  # a second keeper has seen it, too
+    keeper.mark(), Rememberer().mark()
+    for queue in settings.QUEUEING_TASKS:
+        assert [kind for kind, _ in noted(queue)][1:] == [Kind.SUSPENDED, Kind.UNSUSPENDED]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database")
+def test_a_line_that_another_keeper_has_locked_is_noted_later() -> None:
+    """That keeper may have been stopped in mid-transaction."""
+    Rememberer().mark()
+    LineEvent.objects.all().delete()
+    keeper = Rememberer()
+    has_locked, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locked(["probe"]):
+            has_locked.set()
+            may_go.wait(20)
+        connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    try:
+        assert has_locked.wait(20)
+        assert keeper.mark() == len(settings.QUEUEING_TASKS) - 1
+        assert (noted(), len(noted("tables"))) == ([], 1)
+    finally:
+        may_go.set()
+        other.join()
+    keeper.mark()
+    assert (len(noted()), len(noted("tables"))) == (1, 1)
 
 
 def test_a_flush_is_noted_once_with_the_places_that_came_back(join: Any, line: Places, monkeypatch: Any) -> None:
@@ -105,8 +136,8 @@ def test_a_flush_is_noted_once_with_the_places_that_came_back(join: Any, line: P
     assert noted() == []
     line.client.flushall()
     assert reconciler.reconcile(line) == 2
+    marks.note_flush("probe", 2)  # by a second keeper
     assert noted() == [(Kind.FLUSHED, "2 places came back")]
-    assert not marks.note_flush("probe", 2)  # by a second keeper
 
 
 def test_old_events_go_but_those_that_say_how_it_is_now(settings: Any) -> None:
