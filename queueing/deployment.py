@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
@@ -34,9 +35,18 @@ def folders() -> Iterator[tuple[str, Path]]:
     """The folders that the processes write to, each with its contents in words."""
     with suppress(NotImplementedError):  # a storage without paths
         yield "inputs and results", Path(default_storage.path(""))
-    if connection.vendor == "sqlite":
-        yield "SQLite's file and its log", Path(str(connection.settings_dict["NAME"])).parent
+    if connection.vendor == "sqlite" and (file := sqlite_file(str(connection.settings_dict["NAME"]))):
+        yield "SQLite's file and its log", file.parent
     yield "large uploads and the files of tasks", Path(tempfile.gettempdir())
+
+
+def sqlite_file(name: str) -> Path | None:
+    """The file of this database, whose name may be relative to where the worker was started, or a URI; None: memory."""
+    if name == ":memory:" or "mode=memory" in name or name.startswith("file::memory:"):
+        return None
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    return Path(name).absolute() if name else None
 
 
 def is_writable(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from django.forms.utils import ErrorDict
 from queueing.checking.pool import checkers
 from queueing.conf import conf
 from queueing.sizes import readable_size
+from queueing.values import normalized
 
 HEAD = 16_384  # bytes at the beginning of a file that are matched against `refused_heads`
 
@@ -122,6 +123,14 @@ class EntryForm(forms.Form):
     def _clean_fields(self) -> None:
         """Django's own; a file is looked at when its field has been cleaned."""
         super()._clean_fields()  # type: ignore[misc]  # the stubs do not have it
+        for field, value in self.options().items():
+            try:
+                normalized(value)
+            except ValueError:
+                self.data = {**self.data, self.add_prefix(field): ""}  # not even the page could hold it
+                self.add_error(field, ValidationError("This has a character that cannot be stored.", code="character"))
+            except TypeError:
+                continue  # the form's own fault, which is told when it travels
         for field, upload in self.uploads():
             if field in self._errors:
                 continue

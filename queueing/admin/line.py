@@ -39,6 +39,8 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 def now(request: HttpRequest, name: str) -> HttpResponse:
     """The parts of the page that live, as JSON."""
     _asked(request, name)
+    if may(request.user, LOOK):
+        audit.staff_looks(request.user, address_of_request(request), "line")
     found = _now(request, name)
     parts = board.parts({name: {cell.name: cell.text for cell in found["cells"]}})
     if found["stretch"]:
@@ -75,7 +77,7 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
     may_look, term = may(request.user, LOOK), request.GET.get("q", "").strip()
     stretch = living.stretch(queue, _page_asked(request), term) if may_look else None
     try:
-        texts, desks, away = board.now_of([queue])[queue], workers.rows(queue, workers.FEW), False
+        texts, desks, away = board.now_of([queue])[queue], workers.rows(queue, workers.FEW, may_look=may_look), False
     except RedisError:
         texts, desks, away = dict.fromkeys(board.NOW, board.UNKNOWN), [], True
     return {

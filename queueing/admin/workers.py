@@ -18,10 +18,11 @@ from queueing.line.clients import RedisError
 from queueing.line.desks import Desk, Next, desks, next_of
 from queueing.line.workers import are_suspended
 from queueing.models import Entry
+from queueing.roles import LOOK
 from queueing.states import Status
 from queueing.web import audit
 from queueing.web.address import address_of_request
-from queueing.web.visitor import may_see_lines, may_steer
+from queueing.web.visitor import may, may_see_lines, may_steer
 
 # The commands: the words on the button, in the history, and what the question says.
 COMMANDS = {
@@ -53,9 +54,10 @@ class At(NamedTuple):
     next: dict[str, Next]  # by line
     names: dict[str, str]  # of the files of these entries, by job id
     suspended: bool
+    may_look: bool  # at entries: the names of their files are shown
 
 
-def rows(queue: str = "", columns: dict[str, str] = COLUMNS) -> list[Row]:
+def rows(queue: str = "", columns: dict[str, str] = COLUMNS, *, may_look: bool) -> list[Row]:
     """The live workers; with a queue, those that serve it. Raises RedisError."""
     found = [desk for desk in desks() if not queue or queue in desk.lines]
     following = next_of({name for desk in found for name in desk.lines if name})
@@ -63,8 +65,9 @@ def rows(queue: str = "", columns: dict[str, str] = COLUMNS) -> list[Row]:
     at = At(
         running={entry.worker_ids[-1]: entry for entry in _running() if entry.worker_ids},
         next=following,
-        names={code.hex: name or code.hex[:8] for code, name in codes.values_list("code", "input_name")},
+        names={code.hex: (may_look and name) or code.hex[:8] for code, name in codes.values_list("code", "input_name")},
         suspended=are_suspended(),
+        may_look=may_look,
     )
     return [_row(desk, at, columns) for desk in found]
 
@@ -77,7 +80,7 @@ def _row(desk: Desk, at: At, columns: dict[str, str]) -> Row:
         "worker": two_lines(desk.name[:14], f"{desk.host} {desk.pid}"),
         "lines": ", ".join(desk.lines),
         "state": _state(desk, suspended=at.suspended, is_busy=entry is not None),
-        "entry": _work(entry),
+        "entry": _work(entry, may_look=at.may_look),
         "runs": two_lines(f"{started} started", f"{done} done, {failed} failed"),
         "life": f"{desk.seconds:.0f} s ago",
         "next": _next(desk, at),
@@ -97,12 +100,12 @@ def _state(desk: Desk, *, suspended: bool, is_busy: bool) -> str:
     return f"{word}, at work" if is_busy else word
 
 
-def _work(entry: Entry | None) -> str:
+def _work(entry: Entry | None, *, may_look: bool) -> str:
     """The entry that a worker works on, how far it is, and for how long it has run."""
     if entry is None:
         return NOTHING
     address = reverse("admin:queueing_entry_change", args=[entry.pk])
-    name = (entry.input_name or entry.code.hex)[:30]
+    name = ((may_look and entry.input_name) or entry.code.hex[:8])[:30]
     progress = [] if entry.progress is None else [f"{entry.progress:.0%}"]
     ran = [duration(timezone.now() - entry.last_attempted_at)] if entry.last_attempted_at else []
     link = format_html('{}: <a href="{}">{}</a>', entry.queue, address, name)
@@ -154,7 +157,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     queue = request.GET.get("queue", "")
     queue = queue if queue in settings.QUEUEING_TASKS else ""
     try:
-        found, away = rows(queue), False
+        found, away = rows(queue, may_look=may(request.user, LOOK)), False
     except RedisError:
         found, away = [], True
     return {

@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -130,14 +131,22 @@ def _files(request: HttpRequest, heavy_task: HeavyTask) -> Any:
 
 def content_of(form: EntryForm) -> Content | None:
     """The files of a form as they were sent, before anybody looks into them. None: there is none."""
-    sent = [(name, file) for name in form.file_fields() for file in form.files.getlist(name) if file]
+    sent = list(_sent(form))
     if not sent:
         return None
     if form.takes_one_file():
-        _, file = sent[-1]  # as Django's form takes it
+        [(_, file)] = sent
         return Upload(file, file.content_type or "application/octet-stream")
     parts = (Part(name, file, file.content_type or "", form.ending_of(file)) for name, file in sent)
     return Parts(tuple(parts))
+
+
+def _sent(form: EntryForm) -> Iterator[tuple[str, Any]]:
+    """The files that the form looks at, by field. Of several in a field for one, Django's form takes the last."""
+    for name, field in form.file_fields().items():
+        takes_several = getattr(field.widget, "allow_multiple_selected", False)
+        files = form.files.getlist(name) if takes_several else [form.files.get(name)]
+        yield from ((name, file) for file in files if file)
 
 
 def limit_of_form(name: str) -> int:

@@ -21,7 +21,7 @@ from queueing.registry import all_tasks
 from queueing.web import snapshot
 from queueing.web.database import in_thread
 from queueing.web.rights import Right
-from queueing.web.sessions import read_sessions
+from queueing.web.sessions import SessionStore, read_sessions
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import Visitor
 
@@ -37,6 +37,13 @@ class Arrival(NamedTuple):
     scope: Any
     code: uuid.UUID
     told_status: str  # that its page shows already
+
+
+class Admitted(NamedTuple):
+    """A visitor, and the entry that this visitor may see."""
+
+    visitor: Visitor
+    entry: Entry
 
 
 class Found(NamedTuple):
@@ -96,17 +103,21 @@ def find_all(arrivals: Sequence[Arrival]) -> "list[Found | Exception | None]":
     codes = {arrival.code for arrival in arrivals}
     rows = Entry.objects.without_large_columns().filter(code__in=codes, queue__in=all_tasks())
     entries = {entry.code: entry for entry in rows}
-    visitors, seen = [], []
-    for arrival in arrivals:
-        visitor = Visitor.of_scope(arrival.scope, sessions[_session_key(arrival)])
-        entry = visitor.admitted(copy.copy(entries.get(arrival.code)))
-        visitors.append(visitor)
-        seen.append(entry)
-    snapshots = iter(snapshot.read_all([entry for entry in seen if entry is not None]))
+    admitted = [_admitted(one, sessions[_session_key(one)], copy.copy(entries.get(one.code))) for one in arrivals]
+    snapshots = iter(snapshot.read_all([one.entry for one in admitted if isinstance(one, Admitted)]))
     return [
-        None if entry is None else _found(arrival, visitor, entry, next(snapshots))
-        for arrival, visitor, entry in zip(arrivals, visitors, seen, strict=True)
+        _found(arrival, *one, next(snapshots)) if isinstance(one, Admitted) else one
+        for arrival, one in zip(arrivals, admitted, strict=True)
     ]
+
+
+def _admitted(arrival: Arrival, session: SessionStore, entry: Entry | None) -> Admitted | Exception | None:
+    try:
+        visitor = Visitor.of_scope(arrival.scope, session)
+        entry = visitor.admitted(entry)
+        return None if entry is None else Admitted(visitor, entry)
+    except Exception as error:  # noqa: BLE001  # it must not send the others away
+        return error
 
 
 def _found(arrival: Arrival, visitor: Visitor, entry: Entry, now: Snapshot) -> Found | Exception:

@@ -4,6 +4,7 @@ A browser has one session, for its places in line and for the user who is signed
 age, by a new password) ends the session's key and all that it holds, except for the visitor's name: the places stay.
 """
 
+import re
 from collections.abc import Iterable
 
 from asgiref.sync import sync_to_async
@@ -14,6 +15,8 @@ from django.utils import timezone
 
 from queueing.events import publish_rights
 
+# The keys that Django makes. A cookie may hold anything, and PostgreSQL refuses a whole query for one NUL.
+KEY = re.compile("[a-z0-9]{8,40}")
 VISITOR = "visitor"  # the visitor's random name
 
 
@@ -43,7 +46,7 @@ class SessionStore(db.SessionStore):
 def read_sessions(keys: Iterable[str | None]) -> dict[str | None, SessionStore]:
     """The sessions of these keys, in one query. As with Django's own store, an unknown key is an empty session."""
     stores = {key: SessionStore(key) for key in keys}
-    known = [store.session_key for store in stores.values() if store.session_key]
+    known = [store.session_key for store in stores.values() if KEY.fullmatch(store.session_key or "")]
     rows = Session.objects.filter(session_key__in=known, expire_date__gt=timezone.now())
     data = dict(rows.values_list("session_key", "session_data"))
     for store in stores.values():

@@ -74,7 +74,8 @@ class Visitor:
     def of_scope(cls, scope: Any, session: SessionStore | None = None) -> Self:
         """The visitor of a socket. Reads session and user, so call it in a thread; or the session was read before."""
         client = address_of_scope(scope)
-        session = session or SessionStore(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        if session is None:
+            session = SessionStore(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
         return cls(session, user_of(session), network_key(client), client, "socket")
 
     @property

@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
 from queueing import sandbox
+from queueing.deployment import sqlite_file
 from queueing.models import Entry, EntryFile, file_path
 from queueing.registry import all_tasks
 from queueing.work import forgetting, horse, inside
@@ -117,19 +117,10 @@ def _writable(entry: Entry, scratch: Path) -> Iterator[Path]:
     if results := _results_folder(entry):
         yield results
     for database in settings.DATABASES.values():
-        if database["ENGINE"] == "django.db.backends.sqlite3" and (file := _sqlite_file(str(database["NAME"]))):
+        if database["ENGINE"] == "django.db.backends.sqlite3" and (file := sqlite_file(str(database["NAME"]))):
             yield file.parent  # for its journals, too
     if (heavy_task := all_tasks().get(entry.queue)) is not None:
         yield from heavy_task.writable
-
-
-def _sqlite_file(name: str) -> Path | None:
-    """The file of this database, whose name may be relative to where the worker was started, or a URI; None: memory."""
-    if name == ":memory:" or "mode=memory" in name or name.startswith("file::memory:"):
-        return None
-    if name.startswith("file:"):
-        name = unquote(urlsplit(name).path)
-    return Path(name).absolute() if name else None
 
 
 def _results_folder(entry: Entry) -> Path | None:

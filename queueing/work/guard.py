@@ -52,7 +52,6 @@ class Guard:
 
     def __exit__(self, *_: object) -> None:
         self.scratch.delete()
-        self._is_storing.close()
 
     def until_the_end_of(self, horse_pid: int, *, kill: Callable[[], object]) -> None:
         """Kill the horse when it is over a limit. RQ's alarm breaks this off from time to time, for the lease."""

@@ -71,7 +71,8 @@ class PresenceWorker(HorseWorker):
         """RQ's heartbeat. Also registers worker and queues again: RQ does so at birth only, and Redis may be new."""
         super().heartbeat(timeout, pipeline)
         if pipeline is not None:
-            pipeline.hset(self.key, mapping=self._told())
+            if os.getpid() == self._parent_pid:  # a standby knows only what was true at its fork
+                pipeline.hset(self.key, mapping=self._told())
             worker_registration.register(self, pipeline)
             note_heartbeat(pipeline, self.name)
 

@@ -22,6 +22,8 @@ PARTIAL = re.compile(
 )
 # A first look of DuckDB at the cells, which finds some more rows.
 LIKELY = rf"(?i)(?:^|\b|sub|zwischen|sous|tussen)(?:{WORD}|totaux)"
+ROUNDED = 0.006  # by which a number of two decimals may differ from the one that was added up
+LARGEST_SLACK = 0.001  # of a total; beyond that it is not the sum
 BLOCKS = 0.5  # greatest share of totals among the rows; beyond that it is a word of the data
 
 LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
@@ -99,7 +101,7 @@ def _equal_to_sums(numbers: Sequence[tuple[int, float]], totals: set[int]) -> It
         if number not in totals:
             block, count = block + value, count + 1
             continue
-        close = 1e-6 * abs(value) + 0.006 * max(count, 1)
+        close = 1e-6 * abs(value) + min(ROUNDED * max(count, 1), LARGEST_SLACK * abs(value))
         if value and (abs(block - value) <= close or abs(whole - value) <= close):
             yield number
         block, count = 0.0, 0

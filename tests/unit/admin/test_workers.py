@@ -52,7 +52,7 @@ def test_the_page_says_what_each_worker_does_and_would_take_next(join: Join, lin
     busy, _away, following = join("busy"), join("away"), join("following")
     presence_key = f"presence:{_away.job_id}"
     line.client.delete(presence_key)
-    looker = staff("lines")
+    looker = staff("lines", "view")
     page = looker.client.get(PAGE).content.decode()
     for text in ("desk-1", "tables, probe", "probe: busy.csv", "No worker is there"):
         assert (text in page) == (text != "No worker is there")
@@ -70,6 +70,10 @@ def test_the_page_says_what_each_worker_does_and_would_take_next(join: Join, lin
     again = looker.client.get(f"{PAGE}now.json").json()["parts"]["rows"]
     assert again == looker.client.get(f"{PAGE}now.json").json()["parts"]["rows"]  # so its buttons stay
     assert following.is_live
+    hidden = rows(staff("lines"))  # they may not see entries
+    assert "busy.csv" not in hidden
+    assert "following.csv" not in hidden
+    assert f"probe: {following.job_id[:8]}" in hidden
 
 
 def test_a_paused_and_a_quiet_worker_take_nothing(join: Join, desk: PresenceWorker) -> None:
@@ -105,7 +109,7 @@ def test_what_a_worker_would_take_next_is_what_its_claim_would_find(
     line.end_claim("desk-2", running.job_id, started="on desk-2")
     join()
     set_levers(**said)
-    assert staff("lines").client.get(f"{PAGE}now.json").json()["parts"]["desk-1:next"] == words
+    assert staff("view").client.get(f"{PAGE}now.json").json()["parts"]["desk-1:next"] == words
     claimed = LineQueue.dequeue_any([queue], None, queue.connection)
     assert (claimed is None) == words.startswith("Nothing")
 

@@ -71,6 +71,16 @@ def test_a_session_that_is_over_sees_nothing() -> None:
     assert find_all([arrival(owner, entry.code)]) == [None]
 
 
+@pytest.mark.postgres
+def test_a_cookie_that_no_database_takes_harms_nobody_else() -> None:
+    [(owner, entry)] = joined(1)
+    strange = arrival(owner, entry.code)
+    strange.scope["cookies"]["sessionid"] = "\0abcdefgh"
+    nobody, found = find_all([strange, arrival(owner, entry.code)])
+    assert nobody is None
+    assert isinstance(found, Found)
+
+
 def test_an_error_of_one_is_no_error_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = joined(2)
     arrivals = [arrival(visitor, entry.code) for visitor, entry in pages]

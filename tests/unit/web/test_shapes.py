@@ -220,6 +220,21 @@ def test_an_optional_file_may_be_missing_and_a_required_one_not(shape: Shape) ->
     assert "This field is required." in answer.content.decode()
 
 
+def test_only_files_that_were_looked_into_reach_the_task(shape: Shape) -> None:
+    """Of several files in a field for one, Django's form sees the last."""
+    shape("files")
+    entry = joined(Visitor(), front=[file("bad", "evil.txt"), file("good", "good.txt")], price=1)
+    assert result_of(entry)["files"] == {"front good.txt": "good"}
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', '["\\u0000"]', '{"\\ud800": 1}'])
+def test_a_character_that_cannot_be_stored_is_said_at_its_field(shape: Shape, value: str) -> None:
+    shape("prompt")
+    answer = Visitor().client.post(FORM, {"prompt": "x", "extra": value})
+    assert answer.status_code == 422
+    assert "a character that cannot be stored" in answer.content.decode()
+
+
 @pytest.mark.parametrize("field", ["front", "back", "pages"])
 def test_each_file_is_looked_into_and_the_sentence_is_at_its_field(shape: Shape, field: str) -> None:
     shape("files")

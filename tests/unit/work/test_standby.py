@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from queueing.work import standby
+from queueing.work import horse, standby
 from queueing.work.birth import Birth
+from queueing.work.guard import Guard
+from queueing.work.limits import limits_of
 from queueing.work.standby import READY, Order, Standby
 from tests.support import probe
 from tests.support.waiting import wait_for
@@ -77,3 +79,13 @@ def test_one_of_older_code_is_not_fit() -> None:
         finally:
             os.utime(probe.__file__, ns=(changed.st_atime_ns, changed.st_mtime_ns))
         assert made.is_fit(["probe"])
+
+
+def test_a_standby_outlives_a_guard_whose_job_was_not_started() -> None:
+    """Redis was away between the guard and the start: the next job has the same standby, and the same flag."""
+    with forked(hangs) as made:
+        limits = limits_of("probe")
+        with Guard(limits, made.birth, timeout=60, children_before=horse.children()):
+            pass
+        with Guard(limits, made.birth, timeout=60, children_before=horse.children()) as second:
+            assert not second.look()

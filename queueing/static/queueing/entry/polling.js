@@ -88,5 +88,6 @@ export class Polling {
 function causeOf({ status, headers }) {
   if (status > 500) return "The site has too much to do, or is being restarted.";
   if (status < 500) return `The site refuses to answer (${status}).`;
-  return `Something broke on our side. Reference ${headers.get("X-Reference")}.`;
+  const reference = headers.get("X-Reference"); // none if a proxy answered
+  return `Something broke on our side.${reference ? ` Reference ${reference}.` : ""}`;
 }
