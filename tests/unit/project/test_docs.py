@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import get_commands
 from django.tasks import task_backends
 from django.test import Client
 
 from queueing import registry
-from queueing.conf import DECLARED
+from queueing.conf import DECLARED, Conf
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.work import runner
@@ -128,6 +129,15 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks(told: str, measur
     assert len(ranges) == 2
     for figure, (least, most) in zip(shown, ranges, strict=True):
         assert float(least) <= float(figure) <= float(most), row
+
+
+def test_the_times_for_which_data_are_kept_are_those_of_the_settings() -> None:
+    told = re.findall(r"(\d+) (minute|hour|day)s? [^|`\d]*\(`([A-Z_]+)`\)", TEXTS["docs/privacy.md"])
+    seconds = {"minute": 60, "hour": 3600, "day": 24 * 3600}
+    assert {(name, int(number) * seconds[unit]) for number, unit, name in told} == {
+        *((name, getattr(Conf(), name)) for name in ("INPUT_TTL", "RESULT_TTL", "HISTORY_TTL")),
+        ("SESSION_COOKIE_AGE", settings.SESSION_COOKIE_AGE),
+    }
 
 
 def test_the_readme_is_read_in_five_minutes() -> None:
