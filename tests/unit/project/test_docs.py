@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import get_commands
+from django.db.backends.postgresql import features as postgresql
+from django.db.backends.sqlite3 import features as sqlite3
 from django.tasks import task_backends
 from django.test import Client
 
@@ -129,6 +132,15 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks(told: str, measur
     assert len(ranges) == 2
     for figure, (least, most) in zip(shown, ranges, strict=True):
         assert float(least) <= float(figure) <= float(most), row
+
+
+def test_the_readme_supports_what_its_packages_support() -> None:
+    [postgres], sqlite = (features.DatabaseFeatures.minimum_database_version for features in (postgresql, sqlite3))
+    for package in ("Django", "RQ"):
+        minor = ".".join(metadata.version(package).split(".")[:2])
+        assert re.search(rf"^\| {package} \| {minor}\b", TEXTS["README.md"], re.MULTILINE)
+    assert f"PostgreSQL {postgres} and newer" in TEXTS["README.md"]
+    assert f"SQLite, {'.'.join(map(str, sqlite))} and newer" in TEXTS["README.md"]
 
 
 def test_the_times_for_which_data_are_kept_are_those_of_the_settings() -> None:
