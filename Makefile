@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check audit fmt lock clean
+.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check docs audit fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -21,6 +21,8 @@ NPM = .venv/bin/npm --loglevel=error
 BIOME = .venv/bin/node node_modules/@biomejs/biome/bin/biome
 LUA = .venv/bin/node tools/lua.mjs
 DEVELOPMENT = DEBUG=1
+# The site of the documents. A warning is an error: a link or an anchor that leads nowhere, or a page in no list.
+DOCS = .venv/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs/site . var/docs
 # What `check --deploy` judges is a production site; its key only has to look like one.
 PRODUCTION = DEBUG=0 ALLOWED_HOSTS=queue.example SECRET_KEY=$$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
 
@@ -60,7 +62,7 @@ corpus: $(VENV)/installed-dev  ## both tasks on real files out of packages, and 
 flood: $(VENV)/installed-dev  ## attack a site of `make run`, on loopback alone, while honest visitors come (ARGS=1: one minute)
 	@$(VENV)/bin/python -m tests.flood $(ARGS)
 
-check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, templates, deployment settings, migrations
+check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, templates, deployment, migrations, documents
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	$(BIOME) check --error-on-warnings
@@ -74,6 +76,10 @@ check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, template
 		.venv/bin/python manage.py collectstatic --noinput --verbosity 0 && \
 		.venv/bin/python manage.py check --deploy --fail-level WARNING
 	$(DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run
+	$(DOCS)
+
+docs: .venv/installed-dev  ## build the site of the documents in var/docs, with its links checked
+	$(DOCS)
 
 audit: .venv/installed-dev .venv/installed-npm  ## the locked packages against known advisories, where a source is reached
 	@.venv/bin/python -m tools.audit

@@ -28,12 +28,14 @@ BATCH = 500
 SMALL_BATCH = 50  # rows between two looks at the clock; a storage over the network may take 10 ms for each
 # A folder younger than this may belong to a join that is under way: its row comes after its files.
 NEWBORN = timedelta(hours=1)
+# The kind that is recovered, beside those that are deleted.
+RECOVERED = "entries of dead workers"
 
 
 def purge_stale(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]:
     """Everything stale; the number of each kind that was (or with `dry_run`, would be) removed."""
     counts: Counter[str] = Counter()
-    counts["orphaned entries recovered"] = recover_orphans(dry_run=dry_run)
+    counts[RECOVERED] = recover_orphans(dry_run=dry_run)
     counts.update(purge_entries(older_than, dry_run=dry_run))
     counts["keys without a row"] = purge_keys(dry_run=dry_run)
     counts["folders without a row"] = purge_folders(dry_run=dry_run)

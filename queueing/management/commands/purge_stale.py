@@ -35,5 +35,7 @@ class Command(PlainCommand):
         given: timedelta | None = options["older_than"]
         older_than = timedelta(seconds=conf.RESULT_TTL) if given is None else given
         counts = purge.purge_stale(older_than, dry_run=options["dry_run"])
-        verb = "Would remove" if options["dry_run"] else "Removed"
-        self.stdout.write(f"{verb}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")
+        recovered = counts.pop(purge.RECOVERED)
+        recover, remove = ("Would recover", "would remove") if options["dry_run"] else ("Recovered", "removed")
+        removed = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        self.stdout.write(f"{recover} {recovered} entries of dead workers; {remove} {removed}.")

@@ -90,8 +90,9 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     promised = run_command("purge_stale", "--dry-run")
     assert (Entry.objects.count(), folders(), set(valkey.keys())) == (rows, names, everything)
     done = run_command("purge_stale")
-    assert done == promised.replace("Would remove: ", "Removed: ")
-    for words in ("1 orphaned entries recovered", "1 succeeded", "1 failed", "1 abandoned", "1 folders without a row"):
+    assert done == promised.replace("Would recover", "Recovered").replace("would remove", "removed")
+    assert done.startswith("Recovered 1 entries of dead workers; removed ")
+    for words in ("1 succeeded", "1 failed", "1 abandoned", "1 folders without a row"):
         assert words in done
 
     stay = {mixed[name] for name in ("fresh", "waiting", "running", "orphan")}
@@ -102,7 +103,7 @@ def test_stale_entries_keys_and_folders_go_and_nothing_else(
     assert jobs == {mixed[name].job_id for name in ("waiting", "running", "orphan")} | set(foreign)
     assert {as_text(key).removeprefix("presence:") for key in valkey.keys("presence:*")} == jobs
     again = run_command("purge_stale")
-    assert again == "Removed: 0 orphaned entries recovered, 0 keys without a row, 0 folders without a row."
+    assert again == "Recovered 0 entries of dead workers; removed 0 keys without a row, 0 folders without a row."
 
 
 def test_an_orphan_is_given_back_to_its_place(mixed: dict[str, Entry], line: Line) -> None:

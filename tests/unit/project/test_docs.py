@@ -6,51 +6,57 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import get_commands
+from django.db.backends.postgresql import features as postgresql
+from django.db.backends.sqlite3 import features as sqlite3
 from django.tasks import task_backends
 from django.test import Client
 
 from queueing import registry
-from queueing.conf import DECLARED
+from queueing.conf import DECLARED, Conf
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.work import runner
 from tests import security
 from tests.support.paths import ROOT
 
-README = (ROOT / "README.md").read_text()
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
-MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-(TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+TASKS, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/reference.md"]
+MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
+(TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
+# The processes by the packages that run in no other one.
+PACKAGES = {"web": ["web", "checking"], "worker": ["work"], "keeper": ["keeper"]}
 
 
 @pytest.fixture
 def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The README's heavy task, added to this site in the README's three steps."""
-    (tmp_path / "words_of_readme.py").write_text(MODULE)
+    """The heavy task of docs/tasks.md, added to this site in the three steps there."""
+    (tmp_path / "words_of_the_documents.py").write_text(MODULE)
     template = tmp_path / "queueing" / "results" / "words.html"
     template.parent.mkdir(parents=True)
     template.write_text(TEMPLATE)
     settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [*settings.TEMPLATES[0]["DIRS"], tmp_path]}]
-    settings.QUEUEING_TASKS = settings.QUEUEING_TASKS | {"words": "words_of_readme"}
+    settings.QUEUEING_TASKS = settings.QUEUEING_TASKS | {"words": "words_of_the_documents"}
     monkeypatch.setattr(task_backends["default"], "queues", set(settings.QUEUEING_TASKS))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "words_of_readme", raising=False)
+    monkeypatch.delitem(sys.modules, "words_of_the_documents", raising=False)
     registry.all_tasks.cache_clear()
     yield
     registry.all_tasks.cache_clear()
 
 
-def test_the_readme_task_takes_a_file_from_its_form_to_the_result_on_the_page(
+def test_the_documented_task_takes_a_file_from_its_form_to_the_result_on_the_page(
     words: None, client: Client, db: None, django_capture_on_commit_callbacks: Any
 ) -> None:
-    """The README's heavy task takes a file from its form to the result on the page."""
+    """The heavy task of docs/tasks.md takes a file from its form to the result on the page."""
     assert "Count words" in client.get("/").content.decode()
     with django_capture_on_commit_callbacks(execute=True):
         upload = SimpleUploadedFile("poem.txt", b"the rose is the rose\n" * 3)
@@ -69,26 +75,87 @@ def test_the_readme_task_takes_a_file_from_its_form_to_the_result_on_the_page(
     assert b"".join(file.streaming_content).split() == [b"the,6", b"rose,6"]  # type: ignore[attr-defined]
 
 
-def test_the_readme_task_refuses_what_is_no_text(words: None, client: Client, db: None) -> None:
+def test_the_documented_task_refuses_what_is_no_text(words: None, client: Client, db: None) -> None:
     answer = client.post("/join/words/", {"file": SimpleUploadedFile("x.txt", b"\0\1"), "least": 1})
     assert answer.status_code == 422
     assert "This is not a text file." in answer.content.decode()
 
 
-def test_the_readme_enqueues_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
-    (tmp_path / "enqueue_of_readme.py").write_text(ENQUEUE)
+def test_the_documents_enqueue_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
+    (tmp_path / "enqueue_of_the_documents.py").write_text(ENQUEUE)
     monkeypatch.syspath_prepend(tmp_path)
-    module = importlib.import_module("enqueue_of_readme")
+    module = importlib.import_module("enqueue_of_the_documents")
     runner.run_entry(Entry.objects.get().job_id)
     module.result.refresh()
     assert module.result.return_value == 5
 
 
 def test_the_settings_table_is_that_of_the_code() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", REFERENCE, re.MULTILINE)
     assert [(name, ast.literal_eval(default)) for name, default in rows] == [
         (prefix + field.name, field.default) for prefix, kind in DECLARED.items() for field in fields(kind)
     ]
+
+
+def test_each_setting_names_the_processes_to_restart() -> None:
+    """A process reads the settings that its own packages name; those that it shares with others may be more."""
+    told = restarts()
+    assert sorted(told) == sorted(prefix + field.name for prefix, kind in DECLARED.items() for field in fields(kind))
+    for process, packages in PACKAGES.items():
+        files = [path for package in packages for path in (ROOT / "queueing" / package).rglob("*.py")]
+        read = {name for path in files for name in re.findall(r"\bconf\.([A-Z_]+)", path.read_text())}
+        assert len(read) > 3
+        assert not {name for name in read if process not in told[name]}, process
+
+
+def restarts() -> dict[str, list[str]]:
+    """The processes to restart after a change of each setting, by the table. A setting stands there once."""
+    _, _, section = REFERENCE.partition("## Which process to restart")
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \| ([a-z, ]+) \|$", section.partition("Something else")[0], re.MULTILINE)
+    told = [(name, processes.split(", ")) for names, processes in rows for name in re.findall(r"`(\w+)`", names)]
+    assert len(told) == len(dict(told))
+    return dict(told)
+
+
+@pytest.mark.parametrize(
+    ("told", "measured"),
+    [
+        ("workers' time spent for visitors who had gone", "worker-seconds for visitors gone before the start"),
+        ("visitors served", "visitors served"),
+    ],
+)
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks(told: str, measured: str) -> None:
+    """Each figure is within the range that was measured: another run may have another median."""
+    (shown,) = re.findall(rf"^\| {told} \| (\d+) % \| (\d+) % \|$", TEXTS["README.md"], re.MULTILINE)
+    (row,) = re.findall(rf"^\| {measured} \(SQLite\) \| (.*)$", TEXTS["docs/benchmarks.md"], re.MULTILINE)
+    ranges = re.findall(r"\(([\d.]+) to ([\d.]+), \d+ runs\)", row)
+    assert len(ranges) == 2
+    for figure, (least, most) in zip(shown, ranges, strict=True):
+        assert float(least) <= float(figure) <= float(most), row
+
+
+def test_the_readme_supports_what_its_packages_support() -> None:
+    [postgres], sqlite = (features.DatabaseFeatures.minimum_database_version for features in (postgresql, sqlite3))
+    for package in ("Django", "RQ"):
+        minor = ".".join(metadata.version(package).split(".")[:2])
+        assert re.search(rf"^\| {package} \| {minor}\b", TEXTS["README.md"], re.MULTILINE)
+    assert f"PostgreSQL {postgres} and newer" in TEXTS["README.md"]
+    assert f"SQLite, {'.'.join(map(str, sqlite))} and newer" in TEXTS["README.md"]
+
+
+def test_the_times_for_which_data_are_kept_are_those_of_the_settings() -> None:
+    told = re.findall(r"(\d+) (minute|hour|day)s? [^|`\d]*\(`([A-Z_]+)`\)", TEXTS["docs/privacy.md"])
+    seconds = {"minute": 60, "hour": 3600, "day": 24 * 3600}
+    assert {(name, int(number) * seconds[unit]) for number, unit, name in told} == {
+        *((name, getattr(Conf(), name)) for name in ("INPUT_TTL", "RESULT_TTL", "HISTORY_TTL")),
+        ("SESSION_COOKIE_AGE", settings.SESSION_COOKIE_AGE),
+    }
+
+
+def test_the_readme_is_read_in_five_minutes() -> None:
+    """At 300 words a minute, without what is in code blocks and behind links."""
+    text = re.sub(r"^```.*?^```$|!\[.*?\]\(.*?\)|\]\(.*?\)", "", TEXTS["README.md"], flags=re.DOTALL | re.MULTILINE)
+    assert len(re.findall(r"[\w'.-]*\w", text)) < 5 * 300
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -107,6 +107,6 @@ class Rounds(Clock):
     @rule()
     def purge(self) -> None:
         counts = purge.purge_stale(timedelta(seconds=CLOCKS["RESULT_TTL"]))
-        assert counts["orphaned entries recovered"] == self.model.recover_leases()
+        assert counts[purge.RECOVERED] == self.model.recover_leases()
         assert sum(count for name, count in counts.items() if name.endswith(" entries")) == self.model.purge_rows()
         self.model.purge_keys()
