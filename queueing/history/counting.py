@@ -133,7 +133,8 @@ def _count_end(books: Books, row: Row, at: datetime) -> None:
     if row.reason:
         tally.details[row.reason] += 1
     tally.details["passed_over"] += row.attempt == 0 and row.reason != Reason.UNSEEN
-    # An attempt that ended with its worker left the row waiting, or orphaned. Those that are retried ended by themselves.
+    # An attempt that ended with its worker left the row waiting, or orphaned. One after which the task was tried again
+    # ended by itself.
     ended_by_itself = row.retries + (row.run_time is not None and row.reason != Reason.ORPHANED)
     tally.details["lost_attempts"] += max(0, row.attempt - ended_by_itself)
     if row.lost_time:
