@@ -31,6 +31,7 @@ class Row(NamedTuple):
     status: str
     reason: str
     attempt: int
+    retries: int
     counted: int
     joined_at: datetime
     started_at: datetime | None
@@ -132,8 +133,9 @@ def _count_end(books: Books, row: Row, at: datetime) -> None:
     if row.reason:
         tally.details[row.reason] += 1
     tally.details["passed_over"] += row.attempt == 0 and row.reason != Reason.UNSEEN
-    # An attempt that ended with its worker left the row waiting, or orphaned.
-    ended_by_itself = row.run_time is not None and row.reason != Reason.ORPHANED
+    # An attempt that ended with its worker left the row waiting, or orphaned. One after which the task was tried again
+    # ended by itself.
+    ended_by_itself = row.retries + (row.run_time is not None and row.reason != Reason.ORPHANED)
     tally.details["lost_attempts"] += max(0, row.attempt - ended_by_itself)
     if row.lost_time:
         tally.details[WASTE + Waste.FAILED.value] += row.lost_time // MICROSECOND

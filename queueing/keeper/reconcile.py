@@ -31,7 +31,8 @@ RECONCILE_INTERVAL, CALM_INTERVAL = 2.0, 60.0
 FLUSH_PAUSE = 2.0
 # The columns that a place is made of.
 PLACE_FIELDS = (
-    *("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "queue", "address"),
+    *("id", "code", "place", "priority", "keep_seconds", "needs_presence", "seen_at", "attempt", "retries", "queue"),
+    "address",
 )
 
 PLACE = Coalesce("place", "id", output_field=BigIntegerField())  # as in `Entry.score`

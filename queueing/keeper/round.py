@@ -36,8 +36,9 @@ logger = logging.getLogger("queueing")
 
 BATCH = 2000  # rows in one UPDATE
 FACTS_INTERVAL = 2.0  # seconds between two surveys of the lines
-# Seconds that a line may spend in one round on those who are absent, and on those who leave for good.
-HOLD_BUDGET, DROP_BUDGET = 0.5, 0.5
+# Seconds that a line may spend in one round on those who are absent, on those who leave for good, and on those whose
+# time has come.
+HOLD_BUDGET, DROP_BUDGET, BRING_BUDGET = 0.5, 0.5, 0.5
 SETTLE_BUDGET = 0.5  # seconds that one round may spend on the entries of dead workers
 PURGE_INTERVAL = 60.0  # seconds between two deletions of results past RESULT_TTL
 PURGE_BUDGET = 0.5  # seconds that one round may spend on them
@@ -111,7 +112,7 @@ class Keeper:
             counts["held"] += _guarded(self.hold, line)
             counts["dropped"] += _guarded(self.drop, line)
         counts["claims returned"] += _guarded(self.recover_claims, line)
-        counts["brought"] += _guarded(later.bring, line)
+        counts["brought"] += _guarded(self.bring, line)
         counts["restored"] += _guarded(self.reconciler.reconcile, line)
         counts["notes written"] += _guarded(timeline.write_notes, line)
 
@@ -145,6 +146,10 @@ class Keeper:
         while time.monotonic() < until and (overdue := self._take_overdue(line)):
             total += sum(ending.drop(line.name, job_ids, absence) for absence, job_ids in overdue.items())
         return total
+
+    def bring(self, line: Line) -> int:
+        """Entries that were put off get their place when their time has come; very many of them in several rounds."""
+        return later.bring(line, until=time.monotonic() + BRING_BUDGET)
 
     def recover_claims(self, line: Line) -> int:
         """Claims that were not started in a LEASE go back to their place, whether or not the worker lives."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models.functions import Now
 from django.tasks import DEFAULT_TASK_BACKEND_ALIAS
 from django.utils import timezone
 
@@ -273,10 +272,6 @@ class Entry(models.Model):
         """running -> waiting, put off, with the old place: the task raised one of its `retry_on`."""
         values: dict[str, Any] = {"lease_until": None, "progress": None, "message": "", "retries": self.retries + 1}
         return self._move(Status.WAITING, not_before=time_in(seconds), lost_time=lost_time(self), **values)
-
-    def bring(self) -> bool:
-        """The time of a put-off entry has come, and it has its place. False: it was brought, or does not wait."""
-        return bool(Entry.objects.waiting().filter(pk=self.pk, not_before__lte=Now()).update(not_before=None))
 
     def undo_start(self) -> bool:
         """running -> waiting as if never started: the visitor left while the start was under way."""

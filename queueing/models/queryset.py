@@ -78,6 +78,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         log_move(first[0], Status.WAITING)
         return first[0]
 
+    def bring(self, names: Collection[str]) -> "list[Entry]":
+        """Put off -> due: waiting rows whose time has come forget it. Returns those rows, with these columns."""
+        return self.waiting().filter(not_before__lte=Now()).update_returning({"not_before": None}, names)
+
     def update_returning(self, values: dict[str, Any], names: Collection[str]) -> "list[Entry]":
         """As `update`, and returns the rows that were changed, with these columns as they are now."""
         meta = self.model._meta

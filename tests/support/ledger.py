@@ -72,7 +72,8 @@ def _tell(found: Numbers, entry: Entry, deleted_at: datetime | None) -> None:
         numbers[entry.reason] = 1
     if column == "succeeded" and entry.run_time is not None:
         numbers |= {"runs": 1, "ran": _microseconds(entry.run_time)}
-    numbers["lost_attempts"] = entry.attempt - (entry.run_time is not None and entry.reason != "orphaned")
+    ended_by_itself = entry.retries + (entry.run_time is not None and entry.reason != "orphaned")
+    numbers["lost_attempts"] = entry.attempt - ended_by_itself
     numbers["passed_over"] = int(column == "gone" and not entry.attempt and entry.reason != "unseen")
     _add(found, entry, entry.finished_at, **numbers)
     name, at = _worth(entry, column, deleted_at)

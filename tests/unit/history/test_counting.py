@@ -247,6 +247,7 @@ MOVES: list[Callable[[Entry], Any]] = [
     lambda entry: entry.fail(Reason.ERROR),
     lambda entry: entry.requeue_orphan(),
     lambda entry: entry.fail_orphan("", ""),
+    lambda entry: entry.try_again_in(0),
     counting.undo_start,
     lambda entry: entry.cancel(),
     lambda entry: entry.abandon(Reason.LOST),
@@ -258,7 +259,7 @@ MOVES: list[Callable[[Entry], Any]] = [
 def legal(entry: Entry, number: int) -> bool:
     if number == 0:
         return entry.status == Status.WAITING
-    return number > 6 or entry.status == Status.RUNNING
+    return number > 7 or entry.status == Status.RUNNING
 
 
 def wander(entries: Sequence[Entry], chance: random.Random) -> None:
@@ -342,3 +343,14 @@ def test_a_task_that_is_tried_again_starts_once_and_its_earlier_tries_are_waste(
     assert numbers.details["goodput"] == 10e6
     assert entry.lost_time is not None
     assert numbers.details["waste_failed"] == entry.lost_time // timedelta(microseconds=1)
+    assert numbers.details["lost_attempts"] == 0  # no worker died
+
+
+def test_an_entry_that_leaves_before_its_next_try_has_lost_the_attempts_of_dead_workers_alone(join: Join) -> None:
+    entry = join()
+    for end in (entry.requeue_orphan, lambda: entry.try_again_in(0)):
+        assert entry.start("w")
+        assert end()
+    assert entry.cancel()
+    count()
+    assert ledger.sum_of_minutes().details["lost_attempts"] == 1

@@ -1,6 +1,7 @@
 """Entries that are put off: a later start, and the pause before another try."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from queueing import ending, registry
+from queueing.keeper import later
 from queueing.keeper.round import Keeper
 from queueing.line import presence
 from queueing.line.places import Line
@@ -60,6 +62,83 @@ def test_a_later_start_waits_without_a_place_until_its_time_has_come(keeper: Kee
     runner.run_entry(entry.job_id)
     result.refresh()
     assert result.return_value == {"label": "later", "attempt": 1}
+
+
+@pytest.fixture
+def two_due(keeper: Keeper, line: Line) -> list[Entry]:
+    """Two entries whose time has come."""
+    for label in ("first", "second"):
+        probe.probe.using(run_after=timezone.now() + timedelta(hours=1)).enqueue(label=label)
+        its_time_has_come(Entry.objects.latest("id"))
+    return list(Entry.objects.order_by("id"))
+
+
+def meanwhile(act: Callable[[], Any]) -> AbstractContextManager[None]:
+    """This happens right before the first UPDATE of a row, between the look for due rows and what is done with them."""
+    has_acted = False
+
+    def run(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal has_acted
+        if sql.startswith("UPDATE") and not has_acted:
+            has_acted = True
+            act()
+        return execute(sql, params, many, context)
+
+    return connection.execute_wrapper(run)
+
+
+def test_an_entry_that_another_keeper_has_brought_and_a_worker_started_gets_no_second_place(
+    two_due: list[Entry], line: Line
+) -> None:
+    def bring_and_start() -> None:
+        assert later.bring(line) == 2
+        for entry in two_due:
+            assert line.claim("someone").job_id == entry.job_id
+            assert Entry.objects.start_first_attempt(entry.job_id, "someone")
+            line.end_claim("someone", entry.job_id, started="attempt 1")
+
+    with meanwhile(bring_and_start):
+        assert later.bring(line) == 0
+    assert line.count_entries() == 0
+    assert line.client.zcard(line.keys.running) == 2
+
+
+def test_an_entry_that_leaves_while_others_are_brought_leaves_no_place(two_due: list[Entry], line: Line) -> None:
+    with meanwhile(lambda: ending.leave(two_due[1])):
+        assert later.bring(line) == 1
+    assert line.all_ids() == {two_due[0].job_id}
+
+
+def test_a_place_that_was_changed_meanwhile_is_the_one_that_counts(two_due: list[Entry], line: Line) -> None:
+    with meanwhile(two_due[1].put_first):
+        later.bring(line)
+    assert line.ids() == [two_due[1].job_id, two_due[0].job_id]
+
+
+def test_a_keeper_that_dies_before_it_gives_the_place_is_made_good_by_the_next(
+    two_due: list[Entry], keeper: Keeper, line: Line
+) -> None:
+    for entry in two_due:
+        assert Entry.objects.filter(pk=entry.pk).bring(["id"])
+    for _ in range(2):  # what is missing for the first time may be on its way
+        keeper.reconciler._compared_at.clear()
+        keeper.round()
+    assert line.ids() == [entry.job_id for entry in two_due]
+    assert line.claim("someone").job_id == two_due[0].job_id
+    runner.run_entry(two_due[0].job_id)
+    assert probe.calls() == ["first"]
+
+
+def test_a_crowd_whose_time_has_come_is_brought_in_several_rounds(
+    two_due: list[Entry], line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert later.bring(line, until=0) == 1
+    assert line.ids() == [two_due[0].job_id]
+    probe.probe.using(run_after=timezone.now() + timedelta(hours=1)).enqueue(label="third")
+    its_time_has_come(Entry.objects.latest("id"))
+    monkeypatch.setattr("queueing.keeper.later.BATCH", 1)
+    assert later.bring(line) == 2
+    assert line.count_entries() == 3
 
 
 def test_a_start_in_the_past_is_due_now(line: Line) -> None:

@@ -9,6 +9,7 @@ import redis
 from django.utils import timezone
 
 from queueing import ending
+from queueing.keeper import reconcile
 from queueing.keeper.round import Keeper
 from queueing.line import epoch, presence
 from queueing.line.places import Line
@@ -348,3 +349,15 @@ def test_a_requeue_gives_an_entry_neither_presence_nor_another_place(keeper: Kee
     assert line.ids() == [entry.job_id]
     assert presence.beat("probe", [last.job_id], 10) == [last.job_id]
     assert line.ids() == [entry.job_id, last.job_id]
+
+
+def test_all_rows_of_a_window_get_their_places_with_the_same_queries(
+    keeper: Keeper, join: Join, line: Line, django_assert_num_queries: Any
+) -> None:
+    """No column of a place is read by a query of its own."""
+    entries = [join(str(number)) for number in range(3)]
+    Entry.objects.filter(attempt=0).update(attempt=1)
+    for number in (1, 3):
+        line.client.flushall()
+        with django_assert_num_queries(2):  # the rows, and their timelines
+            assert reconcile.restore(line, [entry.job_id for entry in entries[:number]]) == number
