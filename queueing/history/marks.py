@@ -17,6 +17,7 @@ from queueing.models import LineEvent
 from queueing.states import LineState
 
 Kind = LineEvent.Kind
+ROOT = Path(__file__).resolve().parents[2]  # of this project, or of the installed packages
 CODE = (".py", ".lua", ".html", ".js", ".css")  # files of the site's own code
 SAME_FLUSH = timedelta(seconds=10)  # in which a second keeper has restored the places, too
 VERSIONS, SUSPENSIONS = (Kind.DEPLOYED,), (Kind.SUSPENDED, Kind.UNSUSPENDED)
@@ -93,7 +94,7 @@ def version() -> str:
     """Eight digits for the site's own code and settings as they are on the disk."""
     digest = hashlib.sha256(repr((sorted(settings.QUEUEING.items()), settings.QUEUEING_TASKS)).encode())
     for folder in ("config", "queueing", "templates"):
-        for path in sorted(Path(settings.BASE_DIR, folder).rglob("*")):
+        for path in sorted(Path(ROOT, folder).rglob("*")):
             if path.suffix in CODE:
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:8]

@@ -248,7 +248,7 @@ def input_file(request: HttpRequest, code: uuid.UUID) -> Download:
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form came without its token, as it does when cookies are off."""
-    return render(request, "403_csrf.html", {"reason": reason}, status=403)
+    return render(request, "queueing/errors/403_csrf.html", {"reason": reason}, status=403)
 
 
 # Details

@@ -204,7 +204,7 @@ def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it
 @pytest.mark.parametrize("path", [None, "", "no.where", "tests.support.shapes.SHAPES", "tests.unit.test_checks.plain"])
 def test_an_asgi_application_without_sockets_is_found(path: str | None, settings: Any) -> None:
     settings.ASGI_APPLICATION = path
-    assert 'ASGI_APPLICATION = "config.asgi.application"' in found(deploy=True)["queueing.E104"]
+    assert 'ASGI_APPLICATION = "queueing.asgi.application"' in found(deploy=True)["queueing.E104"]
 
 
 async def plain(*_: object) -> None:
