@@ -124,6 +124,11 @@ def test_a_bare_task_is_one_sentence_with_the_line_to_paste(
             "The channel layer is InMemoryChannelLayer",
         ),
         ({"CHANNEL_LAYERS": {"default": {"BACKEND": "no.where"}}}, "queueing.E093", "CHANNEL_LAYERS = {"),
+        (
+            {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"},
+            "queueing.E096",
+            'SESSION_ENGINE = "queueing.web.sessions"',
+        ),
     ],
 )
 def test_what_is_wrong_with_the_settings_is_found(values: dict[str, Any], id_: str, line: str, settings: Any) -> None:
