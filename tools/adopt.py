@@ -182,7 +182,7 @@ def blocks() -> list[tuple[str, str]]:
     return BLOCK.findall((ROOT / "docs/adopting.md").read_text())
 
 
-PROCESSES, PRODUCTION = 6, 7  # the blocks of the processes: all before them come first, the further ones are extras
+PROCESSES, PRODUCTION = 7, 8  # the blocks of the processes: all before them come first, the further ones are extras
 
 
 @contextmanager

@@ -120,6 +120,8 @@ TABLE = """
 "join/<slug:name>/preview/"                               POST 422 422 422 422 422 422 422 422 422 422
 "entry/<uuid:code>/"                                      GET  200 404 404 404 200 200 404 200 404 200
 "entry/<uuid:code>/"                                      POST 405 405 405 405 405 405 405 405 405 405
+"entry/<uuid:code>/card/"                                 GET  200 404 404 404 200 200 404 200 404 200
+"entry/<uuid:code>/card/"                                 POST 405 405 405 405 405 405 405 405 405 405
 "entry/<uuid:code>/status.json"                           GET  200 404 404 404 200 200 404 200 404 200
 "entry/<uuid:code>/status.json"                           POST 405 405 405 405 405 405 405 405 405 405
 "entry/<uuid:code>/goodbye/"                              GET  405 405 405 405 405 405 405 405 405 405
