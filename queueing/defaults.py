@@ -35,5 +35,6 @@ def fill_in() -> None:
 
 def _default(name: str, value: Any) -> None:
     """The value of a setting that the site does not name. Django's own default of TASKS knows no lines."""
-    if not settings.is_overridden(name):
+    lazy: Any = settings  # django-stubs take it for the settings themselves
+    if not lazy.is_overridden(name):
         setattr(settings, name, value)

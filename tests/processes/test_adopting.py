@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tools.adopt import Site, adopted
 
@@ -86,7 +87,7 @@ def test_a_page_has_its_socket_scripts_and_styles(site: Site, browser: Browser) 
     if site.serves_static_files:
         assert {browser.ask("GET", address).status for address in addresses} == {200}
     (path,) = re.findall(r'data-socket="([^"]+)"', page)
-    origin = f"http://127.0.0.1:{site.port}"
+    origin = Origin(f"http://127.0.0.1:{site.port}")
     with connect(
         f"ws://127.0.0.1:{site.port}{path}", origin=origin, additional_headers={"Cookie": browser.cookie}, proxy=None
     ) as socket:
