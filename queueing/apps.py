@@ -4,6 +4,10 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.models.signals import post_migrate
 
+from queueing.defaults import fill_in
+
+fill_in()  # before other apps and modules read them
+
 
 class QueueingConfig(AppConfig):
     name = "queueing"

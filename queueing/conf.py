@@ -103,6 +103,55 @@ class Conf:
         return queue in self.CLOSED_LINES.replace(",", " ").split()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What belongs to the site around the queue."""
+
+    REDIS_URL: str = "redis://127.0.0.1:6379/0"
+    REDIS_TIMEOUT: float = 2.0  # seconds until a call to a hanging Redis fails
+    REDIS_ALLOWANCE: float = 1.0  # seconds that one web request may wait for Redis, in all of its commands together
+    DATABASE_POOL: int = 10  # connections to PostgreSQL of one web process
+    PORT: int = 8000
+    LOG_FORMAT: str = "text"  # or json
+    METRICS_TOKEN: str = ""
+    TRUSTED_PROXIES: list[str] | tuple[str, ...] = ()
+    CLIENT_ADDRESS_HEADER: str = "X-Real-IP"
+    SOCKET_PREFIX: str = "ws/"  # of the address of the sockets
+    BRAND: str = "Client queue"  # the name in the header and in titles
+    FOOTER: str = "Your place is yours while your page is open. Nobody waits behind somebody who left."
+    STYLESHEET: str = ""  # a static file with colours of the site, after the queue's own
+
+
+# Names that a site may well use for things of its own: only the dict QUEUEING sets these.
+ONLY_OURS = {"SOCKET_PREFIX", "BRAND", "FOOTER", "STYLESHEET"}
+# Keys of QUEUEING that are read as a site is loaded, by `defaults.py`.
+AT_LOADING = {"LINES"}
+
+
+class LazySite:
+    """Reads a field of `Site` from `settings.QUEUEING`, else from the settings, at each access."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in settings.QUEUEING:
+            return _value_for_site(name)
+        default = _DEFAULTS_OF_SITE[name]
+        return default if name in ONLY_OURS else getattr(settings, name, default)
+
+
+def _value_for_site(name: str) -> Any:
+    value, kind = settings.QUEUEING[name], type(_DEFAULTS_OF_SITE[name])
+    if kind is tuple:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        return _as(kind, value)
+    except (TypeError, ValueError):
+        raise ImproperlyConfigured(f"QUEUEING_{name} must be of type {kind.__name__}, not {value!r}.") from None
+
+
+_DEFAULTS_OF_SITE: dict[str, Any] = {field.name: field.default for field in fields(Site)}
+site = cast("Site", LazySite())
+
+
 class LazyConf:
     """Has the fields of a declaration. Reads `settings.QUEUEING` at the first access, and after a change in a test."""
 
@@ -154,12 +203,15 @@ def parse[T](declaration: type[T], values: dict[str, Any], prefix: str = "") -> 
 def check_all(values: dict[str, Any]) -> None:
     """Raises ImproperlyConfigured for a setting that nobody declares, or of the wrong type."""
     known = {prefix + field.name for prefix, kind in DECLARED.items() for field in fields(kind)}
+    known |= _DEFAULTS_OF_SITE.keys() | AT_LOADING
     if unknown := sorted(values.keys() - known):
         alike = [name for wrong in unknown for name in get_close_matches(wrong, known, 1)]
         meant = f" Did you mean {', '.join(alike)}?" if alike else ""
         raise ImproperlyConfigured(f"Unknown QUEUEING settings: {', '.join(unknown)}.{meant}")
     for prefix, declaration in DECLARED.items():
         parse(declaration, values, prefix)
+    for name in _DEFAULTS_OF_SITE.keys() & values.keys():
+        _value_for_site(name)
 
 
 def _as(kind: type, value: Any) -> Any:

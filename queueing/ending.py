@@ -24,7 +24,8 @@ from queueing.logs import about, about_line
 from queueing.models import Entry, EntryEvent
 from queueing.models.moves import clean
 from queueing.results import result_of, task_of
-from queueing.states import Absence, Reason
+from queueing.signals import entry_finished
+from queueing.states import Absence, Reason, Status
 
 logger = logging.getLogger("queueing")
 
@@ -35,11 +36,15 @@ ORPHANED_SENTENCE = "The machine working on this stopped unexpectedly, more than
 
 def leave(entry: Entry, reason: Reason = Reason.LEFT) -> bool:
     """The visitor leaves the line or stops the task, or staff end it. False: the entry had ended already."""
-    has_ended = False
-    while entry.is_live and not (has_ended := entry.cancel(reason)):
-        entry.refresh_from_db()  # somebody else was first: a start, or the end
+    has_ended = was_running = False
+    while entry.is_live and not has_ended:
+        was_running = entry.status == Status.RUNNING
+        if not (has_ended := entry.cancel(reason)):
+            entry.refresh_from_db()  # somebody else was first: a start, or the end
     _clear_line(entry)
     events.publish(entry.code)
+    if has_ended and not was_running:  # of a running one, the worker tells
+        entry_finished.send_robust(entry.queue, entry=entry)
     return has_ended
 
 
@@ -64,6 +69,7 @@ def finish(entry: Entry) -> None:
     _clear_line(entry)
     events.publish(entry.code)
     workers.note_end(entry.worker_ids[-1:], entry.status)
+    entry_finished.send_robust(entry.queue, entry=entry)
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:
@@ -86,7 +92,8 @@ def cancel_emptied(queue: str, job_ids: list[str], **_: object) -> None:
     """Somebody emptied the queue with RQ's tools: the rows end first, or the keeper would bring them back."""
     for batch in batched(job_ids, 500):
         for entry in Entry.objects.of_jobs(batch).waiting():
-            entry.cancel(Reason.ENDED)
+            if entry.cancel(Reason.ENDED):
+                entry_finished.send_robust(entry.queue, entry=entry)
 
 
 def erase(entry: Entry) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from django.forms import Script
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -19,6 +20,14 @@ class Cell(NamedTuple):
     label: str
     text: str  # HTML, if it is marked as safe
     url: str = ""  # the list of what a number counts
+
+
+class Look:
+    """The styles and the script of Django's own pages of our models."""
+
+    class Media:
+        css = {"all": ["queueing/admin/admin.css"]}
+        js = [Script("queueing/admin/live.js", type="module")]
 
 
 class Row(NamedTuple):

@@ -108,7 +108,7 @@ def as_json(have: str = "", *, is_full: bool = False) -> dict[str, Any]:
 
 def urls(queue: str, *, may_look: bool) -> dict[str, str]:
     """The addresses of what the numbers of a line count now."""
-    page = reverse("line", args=[queue])
+    page = reverse("admin:queueing_line_page", args=[queue])
     found = {
         "oldest": f"{page}#line",
         "wait": f"{page}#waits",

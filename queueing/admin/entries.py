@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.formats import date_format
 
 from queueing.admin import acts, columns, export, failures, search, workers
-from queueing.admin.base import ReadOnly, clock
+from queueing.admin.base import Look, ReadOnly, clock
 from queueing.admin.columns import Columns, add_stands
 from queueing.admin.filters import AgeFilter, AttemptFilter, EndedFilter, LineFilter, PresenceFilter
 from queueing.admin.listing import Found, newest
@@ -70,7 +70,7 @@ class Newest(ChangeList):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnly, Columns, Model):
+class EntryAdmin(Look, ReadOnly, Columns, Model):
     list_display = ("file_name", "state", "times", "line", "who")
     list_filter = (LineFilter, "status", "reason", PresenceFilter, AgeFilter, EndedFilter, AttemptFilter)
     list_select_related = ("user",)

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from queueing import steering
-from queueing.admin import lines
+from queueing.admin import line, lines
+from queueing.admin.base import Look
 from queueing.exceptions import LeverRefused
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
@@ -58,7 +59,7 @@ class LineForm(Form):
 
 
 @admin.register(Line)
-class LineAdmin(Model):
+class LineAdmin(Look, Model):
     """One row for each line of the settings. Nobody adds or deletes one. The list of them is the board."""
 
     form = LineForm
@@ -74,7 +75,13 @@ class LineAdmin(Model):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("board.json", view(lines.now), name="queueing_board"), *super().get_urls()]
+        return [
+            path("board.json", view(lines.now), name="queueing_board"),
+            path("page/<slug:name>/", view(line.page), name="queueing_line_page"),
+            path("page/<slug:name>/now.json", view(line.now), name="queueing_line_now"),
+            path("page/<slug:name>/numbers.csv", view(line.numbers), name="queueing_line_csv"),
+            *super().get_urls(),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return lines.page(request, self.admin_site)

@@ -93,7 +93,7 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
         "away": away,
         "at": clock(),
         "term": term,
-        "live": f"{reverse('line_now', args=[queue])}?{request.GET.urlencode()}",
+        "live": f"{reverse('admin:queueing_line_now', args=[queue])}?{request.GET.urlencode()}",
         "earlier": _page_url(request, stretch.page - 1) if stretch and stretch.page > 1 else "",
         "later": _page_url(request, stretch.page + 1) if stretch and stretch.has_more else "",
     }

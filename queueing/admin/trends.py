@@ -73,7 +73,7 @@ def forget() -> None:
 
 def urls(queue: str, *, may_look: bool) -> dict[str, str]:
     """The addresses of what the numbers of a line count; only staff who may see entries get to those."""
-    page = reverse("line", args=[queue])
+    page = reverse("admin:queueing_line_page", args=[queue])
     entries = reverse("admin:queueing_entry_changelist")
     found = {"waste": f"{page}#worth", "trend": f"{page}#length"}
     if may_look:

@@ -120,7 +120,7 @@ def _missing_workers() -> list[CheckMessage]:
 def _wrong_asgi(why: str) -> CheckMessage:
     return Error(
         f"ASGI_APPLICATION {why}.",
-        hint='Paste: ASGI_APPLICATION = "config.asgi.application"',
+        hint='Paste: ASGI_APPLICATION = "queueing.asgi.application"',
         id="queueing.E104",
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.contrib.sessions.backends import db
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.tasks import task_backends
@@ -78,6 +79,24 @@ def check_channel_layer(**_: Any) -> list[CheckMessage]:
             hint='Paste: CHANNEL_LAYERS = {"default": {"BACKEND": "queueing.line.hints.HintLayer", '
             '"CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 2.0}]}}}',
             id="queueing.E093",
+        )
+    ]
+
+
+@register("queueing")
+def check_sessions(**_: Any) -> list[CheckMessage]:
+    """The sockets of a page read its session from the database."""
+    try:
+        store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+    except ImportError:
+        store = None
+    if isinstance(store, type) and issubclass(store, db.SessionStore):
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, and open pages look for their sessions in the database.",
+            hint='Paste: SESSION_ENGINE = "queueing.web.sessions"',
+            id="queueing.E096",
         )
     ]
 

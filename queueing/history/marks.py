@@ -18,6 +18,7 @@ from queueing.models import LineEvent
 from queueing.states import LineState
 
 Kind = LineEvent.Kind
+ROOT = Path(__file__).resolve().parents[2]  # of this project, or of the installed packages
 CODE = (".py", ".lua", ".html", ".js", ".css")  # files of the site's own code
 SAME_FLUSH = timedelta(seconds=10)  # in which a second keeper has restored the places, too
 VERSIONS, SUSPENSIONS = (Kind.DEPLOYED,), (Kind.SUSPENDED, Kind.UNSUSPENDED)
@@ -86,7 +87,7 @@ def _code() -> str:
     """A digest of the site's own files. Read once: a process runs the code of its start."""
     digest = hashlib.sha256()
     for folder in ("config", "queueing", "templates"):
-        for path in sorted(Path(settings.BASE_DIR, folder).rglob("*")):
+        for path in sorted(Path(ROOT, folder).rglob("*")):
             if path.suffix in CODE:
                 digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from queueing.history.books import Books, locked
 from queueing.line.places import Line
 from queueing.line.tampering import reports, shorten
 from queueing.models import Entry, EntryEvent, LineMemory, code_of
+from queueing.signals import entry_held, entry_returned
 
 NOTES_A_ROUND = 5000  # lines of timelines written in one round
 BATCH = 2000  # rows in one statement
@@ -22,6 +23,8 @@ MOST_LINES = 60  # in the timeline of one entry, about comings and goings; and a
 COMINGS = frozenset({EntryEvent.Kind.HELD, EntryEvent.Kind.BACK})
 # Their names in a Tally.
 COUNTED = {EntryEvent.Kind.HELD.value: "holds", EntryEvent.Kind.BACK.value: "returns"}
+
+TOLD = {EntryEvent.Kind.HELD.value: entry_held, EntryEvent.Kind.BACK.value: entry_returned}
 
 
 @dataclass(slots=True)
@@ -68,7 +71,18 @@ def write_notes(line: Line) -> int:
         if not taken:
             return 0
         LineMemory.objects.filter(pk=memory.pk).update(notes_written=len(taken), last_note=_digest(taken[-1]))
-        return _write(books, line.name, (note for written_note in taken if (note := parse(written_note))))
+        notes = [note for written_note in taken if (note := parse(written_note))]
+        lines = _write(books, line.name, notes)
+    _tell(line.name, notes)
+    return lines
+
+
+def _tell(queue: str, notes: Iterable[Note]) -> None:
+    """Send the signals of holds and returns, which are stored by now."""
+    for note in notes:
+        if (signal := TOLD.get(note.kind)) and signal.has_listeners():
+            codes = [code for job_id in note.job_ids if (code := code_of(job_id))]
+            signal.send_robust(queue, codes=codes, at=note.at)
 
 
 def _written_before(memory: LineMemory, notes: Sequence[bytes]) -> int:
@@ -81,8 +95,7 @@ def _digest(note: bytes) -> str:
     return hashlib.sha256(note).hexdigest()
 
 
-def _write(books: Books, queue: str, parsed: Iterable[Note]) -> int:
-    notes = list(parsed)
+def _write(books: Books, queue: str, notes: Sequence[Note]) -> int:
     rows = _rows_of({code for note in notes for job_id in note.job_ids if (code := code_of(job_id))})
     events = [event for note in notes for job_id in note.job_ids if (event := _take_line(note, rows.get(job_id)))]
     EntryEvent.objects.bulk_create(events, batch_size=BATCH)

@@ -10,10 +10,10 @@ from typing import Any
 
 import redis
 import redis.asyncio
-from django.conf import settings
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
+from queueing.conf import site
 from queueing.line.allowance import limited
 from queueing.line.failover import async_following, following
 
@@ -40,8 +40,8 @@ def raise_all_but_wrong_types(replies: Iterable[Any]) -> None:
 
 def _timeouts() -> dict[str, Any]:
     return {
-        "socket_timeout": settings.REDIS_TIMEOUT,
-        "socket_connect_timeout": settings.REDIS_TIMEOUT,
+        "socket_timeout": site.REDIS_TIMEOUT,
+        "socket_connect_timeout": site.REDIS_TIMEOUT,
         "health_check_interval": 30,
     }
 
@@ -58,7 +58,7 @@ def _short_greeting() -> dict[str, Any]:
 @cache
 def connection() -> redis.Redis:
     """This process's client: short timeouts, one retry; in a web request, the allowance of that request."""
-    client = redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | _one_retry() | _short_greeting())
+    client = redis.Redis.from_url(site.REDIS_URL, **_timeouts() | _one_retry() | _short_greeting())
     pool = client.connection_pool
     pool.connection_class = following(limited(pool.connection_class))
     return client
@@ -68,7 +68,7 @@ def connection() -> redis.Redis:
 def patient_for(seconds: float) -> redis.Redis:
     """A client of this process that waits no longer than this for an answer, and does not ask twice."""
     patience = {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)}
-    return redis.Redis.from_url(settings.REDIS_URL, **_timeouts() | patience)
+    return redis.Redis.from_url(site.REDIS_URL, **_timeouts() | patience)
 
 
 def share_connection(client: redis.Redis) -> None:
@@ -83,7 +83,7 @@ def share_connection(client: redis.Redis) -> None:
 def async_connection() -> AsyncRedis:
     """A new client for the running event loop. It waits for a free connection instead of failing at the 101st."""
     pool = redis.asyncio.BlockingConnectionPool.from_url(
-        settings.REDIS_URL, max_connections=20, timeout=settings.REDIS_TIMEOUT, **_timeouts()
+        site.REDIS_URL, max_connections=20, timeout=site.REDIS_TIMEOUT, **_timeouts()
     )
     pool.connection_class = async_following(pool.connection_class)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool

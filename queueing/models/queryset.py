@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.models.functions import Coalesce, Now
 
-from queueing import logs
+from queueing import logs, signals
 from queueing.models.memory import NOT_COUNTED
 from queueing.models.moves import BARE, input_end, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
@@ -107,10 +107,13 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """waiting -> abandoned, for the rows that still wait; returns the number of rows that moved."""
         end = {"finished_at": Now(), "input_until": input_end(), "slot": None}
         values = {"status": Status.ABANDONED, "reason": reason, **end}
-        if not logs.each.isEnabledFor(logging.INFO):
+        if not logs.each.isEnabledFor(logging.INFO) and not signals.entry_dropped.has_listeners():
             return self.waiting().update(**values)
         moved = self.waiting().update_returning(values, LOGGED)
         for entry in moved:
             fields = logs.about(entry, event="move", origin=str(Status.WAITING))
             logs.each.info("entry %s: %s -> %s %s", entry.code, Status.WAITING, entry.status, reason, extra=fields)
+        for queue in {entry.queue for entry in moved}:
+            codes = [entry.code for entry in moved if entry.queue == queue]
+            signals.entry_dropped.send_robust(queue, codes=codes, reason=reason)
         return len(moved)

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from queueing.conf import site
+
 logger = logging.getLogger("queueing")
 
 IPV6_NETWORK = 64  # bits: the smallest network that a provider gives to one household
@@ -22,13 +24,13 @@ KNOWN_NETWORKS = 4096  # digests that a process keeps
 
 def address_of_request(request: HttpRequest) -> str:
     """The client's IP address; empty if the server knows none (a Unix socket)."""
-    header = f"HTTP_{settings.CLIENT_ADDRESS_HEADER.upper().replace('-', '_')}"
+    header = f"HTTP_{site.CLIENT_ADDRESS_HEADER.upper().replace('-', '_')}"
     return _client(request.META.get("REMOTE_ADDR") or "", request.META.get(header) or "")
 
 
 def address_of_scope(scope: Any) -> str:
     """The client's IP address of an ASGI scope; empty if the server knows none."""
-    name = settings.CLIENT_ADDRESS_HEADER.lower().encode()
+    name = site.CLIENT_ADDRESS_HEADER.lower().encode()
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     return _client((scope.get("client") or [""])[0] or "", ",".join(values))
 
@@ -54,7 +56,7 @@ def _digest(key: str | bytes, address: str) -> str:
 def is_proxy(peer: str) -> bool:
     """True for a proxy that TRUSTED_PROXIES names."""
     ip = _parsed(peer)
-    return ip is not None and any(ip in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+    return ip is not None and any(ip in network for network in _networks(tuple(site.TRUSTED_PROXIES)))
 
 
 def _client(peer: str, forwarded: str) -> str:
@@ -62,7 +64,7 @@ def _client(peer: str, forwarded: str) -> str:
     if forwarded and is_proxy(peer):
         if (ip := _parsed(forwarded.strip())) is not None:
             return str(ip)
-        logger.warning("The proxy %s sent %.80r in %s", peer, forwarded, settings.CLIENT_ADDRESS_HEADER)
+        logger.warning("The proxy %s sent %.80r in %s", peer, forwarded, site.CLIENT_ADDRESS_HEADER)
     ip = _parsed(peer)
     return "" if ip is None else str(ip)
 

@@ -1,19 +1,75 @@
-"""The start of a web process."""
+"""The ASGI application, and the start of a web process."""
 
 import gc
 import logging
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.routing import ProtocolTypeRouter
+from channels.sessions import CookieMiddleware
+from django.urls import reverse
 
+from queueing.conf import site
 from queueing.models.trouble import DATABASE_ERRORS
+from queueing.web.body_limits import BodyLimits
 from queueing.web.consumers import TRY_AGAIN_LATER
+from queueing.web.content_type import FormsOnly
+from queueing.web.database import use_pool
 from queueing.web.lobby import get_lobby
-from queueing.web.origin import App
+from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
+from queueing.web.routing import websockets
+from queueing.web.turnstile import Turnstile
+from queueing.web.wire import guard_wires
 
 logger = logging.getLogger("queueing")
 
 FULL_COLLECTION = 50  # collections of the middle generation until one of everything is considered; Python's own: 10
+
+
+def with_queue(http: App, sockets: App | None = None) -> App:
+    """An ASGI application: Django for HTTP, the queue's consumer for its sockets. Call once in a process.
+
+    The limits of bodies hold for the pages below the queue's URLs. Without `sockets`, the site's own application for
+    WebSockets, all others are refused.
+    """
+    use_pool()
+    refuse_malformed_origins()
+    guard_wires()
+    ours: App = SameOrigin(SendAway(CookieMiddleware(Turnstile(websockets))))
+    application = LobbyStarter(
+        ProtocolTypeRouter(
+            {
+                "http": Below(pages, FormsOnly(BodyLimits(http)), others=http),
+                "websocket": Below(_sockets, ours, others=sockets or ours),
+            }
+        )
+    )
+    collect_less()
+    return application
+
+
+class Below:
+    """ASGI middleware that calls one application for the paths below a prefix, and another one for all others."""
+
+    def __init__(self, prefix: Callable[[], str], app: App, *, others: App) -> None:
+        self.prefix, self.app, self.others = prefix, app, others
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        app = self.app if path.startswith(self.prefix()) else self.others
+        await app(scope, receive, send)
+
+
+@cache
+def pages() -> str:
+    """The path below which a site has the pages of the queue: where it includes `queueing.web.urls`."""
+    return reverse("queueing:home")
+
+
+def _sockets() -> str:
+    return f"/{site.SOCKET_PREFIX}entry/"
 
 
 class LobbyStarter:

@@ -10,13 +10,13 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, parse_cookie
-from django.http.request import split_domain_port, validate_host
+from django.http.request import split_domain_port
 from django.urls import resolve
 
 from queueing.sizes import readable_size
 from queueing.web import uploads
 from queueing.web.address import address_of_scope, network_key
-from queueing.web.origin import is_accepted
+from queueing.web.origin import is_accepted, is_allowed
 from queueing.web.refusals import (
     BAD_REQUEST,
     FOREIGN,
@@ -148,7 +148,7 @@ def _refusal(scope: Any, view: View) -> Refusal | None:
 def _is_allowed_host(scope: Any) -> bool:
     host = b"".join(value for name, value in scope["headers"] if name == b"host").decode("latin-1")
     domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+    return is_allowed(domain)
 
 
 def _has_csrf_cookie(scope: Any) -> bool:

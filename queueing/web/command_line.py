@@ -9,13 +9,13 @@ from daphne.cli import CommandLineInterface
 from daphne.endpoints import build_endpoint_description_strings
 from django.conf import settings
 
+from queueing.conf import site
 from queueing.web.server import Server
 
 # daphne's own backlog refuses bursts: thousands of pages come back together after a restart.
 BACKLOG = 2048
 LONGEST_SILENCE = 25  # seconds; within them the README promises that a dead connection is known
 DEFAULTS: dict[str, Any] = {
-    "application": "config.asgi:application",
     # Seconds; a silent socket is noticed after 20 at most.
     "ping_interval": 10,
     "ping_timeout": 8,
@@ -23,6 +23,12 @@ DEFAULTS: dict[str, Any] = {
     "websocket_max_message_size": 16384,
     "websocket_max_frame_size": 16384,
 }
+
+
+def application() -> str:
+    """The site's ASGI application, as daphne names it."""
+    return ":".join(str(settings.ASGI_APPLICATION).rsplit(".", 1))
+
 
 _PINGS = "leave both out, or write --ping-interval 10 --ping-timeout 8."
 # What must hold for the options, and the sentence that says how.
@@ -40,8 +46,8 @@ RULES: list[tuple[Callable[[argparse.Namespace], bool], str]] = [
         "--websocket-max-message-size is smaller than a page's frame: leave it out.",
     ),
     (
-        lambda chosen: chosen.application == DEFAULTS["application"],
-        f"The application is not this site: leave it out, or write {DEFAULTS['application']}.",
+        lambda chosen: chosen.application == application(),
+        "The application is not this site: leave it out, or write what ASGI_APPLICATION says.",
     ),
 ]
 
@@ -56,8 +62,8 @@ class CommandLine(CommandLineInterface):
         for action in self.parser._actions:  # noqa: SLF001  # argparse has no other way to make one optional
             if action.dest == "application":
                 action.nargs = "?"
-        self.parser.set_defaults(**DEFAULTS)
-        if settings.LOG_FORMAT == "json":  # daphne's lines on requests are text, on the standard output
+        self.parser.set_defaults(application=application(), **DEFAULTS)
+        if site.LOG_FORMAT == "json":  # daphne's lines on requests are text, on the standard output
             self.parser.set_defaults(verbosity=0)
 
     def checked(self, arguments: list[str]) -> list[str]:
@@ -81,6 +87,6 @@ class CommandLine(CommandLineInterface):
         has_other = others.unix_socket or others.socket_strings or others.file_descriptor is not None
         if given.bind is None and given.port is None and has_other:
             return rest
-        port = settings.PORT if given.port is None else given.port
+        port = site.PORT if given.port is None else given.port
         [endpoint] = build_endpoint_description_strings(host=given.bind or "127.0.0.1", port=port)
         return ["--endpoint", f"{endpoint}:backlog={BACKLOG}", *rest]

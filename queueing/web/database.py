@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 from channels.db import database_sync_to_async
-from django.conf import settings
 from django.db import connection as database
 
+from queueing.conf import site
 from queueing.line.allowance import allow_waiting
 
 # Seconds that a request waits for a connection. Then its answer is 503.
@@ -30,7 +30,7 @@ def in_thread[**P, T](function: Callable[P, T]) -> Any:
     """
 
     def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-        with allow_waiting(settings.REDIS_ALLOWANCE):
+        with allow_waiting(site.REDIS_ALLOWANCE):
             return function(*args, **kwargs)
 
     return database_sync_to_async(limited, thread_sensitive=False)
@@ -51,7 +51,7 @@ def use_pool() -> None:
         database.close()  # of this thread: the system checks may have asked before they import the application
         database.settings_dict["OPTIONS"]["pool"] = {
             "min_size": 1,
-            "max_size": settings.DATABASE_POOL,
+            "max_size": site.DATABASE_POOL,
             "timeout": POOL_PATIENCE,
             "check": check,
             # A connection that cannot be made is tried again when the next request needs one. With psycopg's pauses,

@@ -9,6 +9,11 @@ from django.utils.csp import CSP, build_policy
 PRIVATE = "private, no-store"  # for an answer that says nothing else about caches
 
 
+def in_our_frame() -> dict[str, Any]:
+    """The policy of a page that other pages of this site may have in a frame."""
+    return settings.SECURE_CSP | {"frame-ancestors": [CSP.SELF]}
+
+
 def guards() -> dict[str, str]:
     """The headers that bind a browser: run no foreign script, frame nothing, guess no type, keep no copy."""
     policy: Any = settings.SECURE_CSP

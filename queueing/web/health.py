@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from queueing.conf import site
 from queueing.facts import Facts
 from queueing.line.workers import are_suspended
 from queueing.models import Line
@@ -49,8 +50,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _has_token(request: HttpRequest) -> bool:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    is_same = hmac.compare_digest(given.strip().encode(), settings.METRICS_TOKEN.encode())
-    return bool(settings.METRICS_TOKEN) and scheme.lower() == "bearer" and is_same
+    is_same = hmac.compare_digest(given.strip().encode(), site.METRICS_TOKEN.encode())
+    return bool(site.METRICS_TOKEN) and scheme.lower() == "bearer" and is_same
 
 
 def _states() -> dict[str, str]:

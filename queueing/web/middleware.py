@@ -5,13 +5,13 @@ import secrets
 import sys
 from collections.abc import Callable
 
-from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views import defaults
 
+from queueing.conf import site
 from queueing.line.allowance import allow_waiting
 from queueing.models.trouble import Trouble, trouble_of
 from queueing.web.guards import guards
@@ -43,7 +43,7 @@ def limit_redis(view: View) -> View:
     """Each request may wait for Redis for REDIS_ALLOWANCE in all; then its page says that the queue is away."""
 
     def limited(request: HttpRequest) -> HttpResponse:
-        with allow_waiting(settings.REDIS_ALLOWANCE):
+        with allow_waiting(site.REDIS_ALLOWANCE):
             return view(request)
 
     return limited
@@ -80,7 +80,7 @@ def _fault(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     if error is not None:
         error.add_note(f"Reference {reference}")
     try:
-        answer = HttpResponse(render_to_string("500.html", {"reference": reference}), status=500)
+        answer = HttpResponse(render_to_string("queueing/errors/500.html", {"reference": reference}), status=500)
     except Exception:  # noqa: BLE001  # the static files or templates are missing: the fault itself
         answer = defaults.server_error(request, template_name="")
     answer[REFERENCE] = reference
@@ -102,7 +102,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.warning("The database is away: %s", error, exc_info=error)
-    page = render_to_string("503.html", {"again": _address_to_try(request)})
+    page = render_to_string("queueing/errors/503.html", {"again": _address_to_try(request)})
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
 
 

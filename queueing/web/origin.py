@@ -11,6 +11,8 @@ from django.utils.http import is_same_domain
 
 from queueing.web.consumers import Refuse
 
+THIS_MACHINE = [".localhost", "127.0.0.1", "[::1]"]  # as in Django's HttpRequest.get_host
+
 type App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -61,7 +63,13 @@ def is_accepted(scope: Any) -> bool:
     if origin.netloc.lower() != host or origin.scheme != _scheme(scope, headers):
         return False
     domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS) and port != 0
+    return is_allowed(domain) and port != 0
+
+
+def is_allowed(domain: str) -> bool:
+    """True for a host that Django answers for; in development, without ALLOWED_HOSTS, that is this machine."""
+    allowed = settings.ALLOWED_HOSTS or (THIS_MACHINE if settings.DEBUG else [])
+    return bool(domain) and validate_host(domain, allowed)
 
 
 def _is_trusted(origin: SplitResult, trusted: SplitResult) -> bool:

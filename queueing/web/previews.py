@@ -10,11 +10,9 @@ The answer may stand in a frame of the form's page: so the preview works without
 
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.csp import CSP
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csp import csp_override
@@ -30,12 +28,11 @@ from queueing.web import brake
 from queueing.web.address import address_of_request, network_key
 from queueing.web.bodies import takes_file
 from queueing.web.database import give_connection_back
+from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import limit_of_form
 from queueing.web.meter import Meter
 
 MINUTE = 60.0
-IN_OUR_FRAME: dict[str, Any] = settings.SECURE_CSP | {"frame-ancestors": [CSP.SELF]}
-
 meter = Meter()
 
 
@@ -44,7 +41,7 @@ meter = Meter()
 @takes_file(limit_of_form)
 @csrf_exempt  # `_preview` asks for the token, behind the limits: Django looks for it by parsing the whole form
 @xframe_options_sameorigin
-@csp_override(IN_OUR_FRAME)
+@csp_override(in_our_frame())
 def preview(request: HttpRequest, name: str) -> HttpResponse:
     """The reading of a form's file, as the form stands now."""
     try:

@@ -58,13 +58,13 @@ def _page(template: str, sentence: str) -> bytes:
     return render_to_string(template, {"sentence": sentence}).encode()
 
 
-BAD_REQUEST = Refusal(400, "400.html")
-NOT_ALLOWED_HOST = Refusal(400, "400.html")
-FOREIGN = Refusal(403, "403_csrf.html")
-NOT_FOUND = Refusal(404, "404.html")
-TOO_SLOW = Refusal(408, "408.html")
-BROKEN = Refusal(500, "500.html")
-NO_ROOM = Refusal(503, "503_uploads.html", headers=(("Retry-After", "60"),))
+BAD_REQUEST = Refusal(400, "queueing/errors/400.html")
+NOT_ALLOWED_HOST = Refusal(400, "queueing/errors/400.html")
+FOREIGN = Refusal(403, "queueing/errors/403_csrf.html")
+NOT_FOUND = Refusal(404, "queueing/errors/404.html")
+TOO_SLOW = Refusal(408, "queueing/errors/408.html")
+BROKEN = Refusal(500, "queueing/errors/500.html")
+NO_ROOM = Refusal(503, "queueing/errors/503_uploads.html", headers=(("Retry-After", "60"),))
 
 
 def method_not_allowed(methods: frozenset[str]) -> Refusal:
@@ -74,7 +74,7 @@ def method_not_allowed(methods: frozenset[str]) -> Refusal:
 
 def too_large(sentence: str) -> Refusal:
     """The body is longer than this path takes."""
-    return Refusal(413, "413.html", sentence)
+    return Refusal(413, "queueing/errors/413.html", sentence)
 
 
 class Scribe:

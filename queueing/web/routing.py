@@ -3,6 +3,9 @@
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
+from queueing.conf import site
 from queueing.web.consumers import EntryConsumer, Refuse
 
-websockets = URLRouter([path("ws/entry/<uuid:code>/", EntryConsumer.as_asgi()), re_path("", Refuse.as_asgi())])
+websockets = URLRouter(
+    [path(f"{site.SOCKET_PREFIX}entry/<uuid:code>/", EntryConsumer.as_asgi()), re_path("", Refuse.as_asgi())]
+)

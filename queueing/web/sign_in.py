@@ -44,7 +44,7 @@ NOTED_EVERY = 60  # seconds; a write of the session for each page would cost mor
 # Pages that ask by themselves: they do not show that somebody is there.
 AUTOMATIC = {
     *("status", "goodbye", "metrics", "readyz", "healthz"),
-    *("queueing_board", "line_now", "queueing_workers_now", "queueing_entry_now"),
+    *("queueing_board", "queueing_line_now", "queueing_workers_now", "queueing_entry_now"),
 }
 
 
@@ -155,7 +155,7 @@ class SignIn(AuthenticationMiddleware):
             return None
         status = 429 if isinstance(exception, TooManyAttempts) else 503
         context = {"refusal": exception, "wait": how_long(exception.retry_after)}
-        answer = render(request, "sign_in_refused.html", context, status=status)
+        answer = render(request, "queueing/errors/sign_in.html", context, status=status)
         answer["Retry-After"] = str(exception.retry_after)
         answer["Cache-Control"] = "no-store"
         return answer

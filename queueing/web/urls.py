@@ -11,6 +11,7 @@ urlpatterns = [
     path("join/<slug:name>/", views.join, name="join"),
     path("join/<slug:name>/preview/", previews.preview, name="preview"),
     path("entry/<uuid:code>/", views.entry_page, name="entry"),
+    path("entry/<uuid:code>/card/", views.card, name="card"),
     path("entry/<uuid:code>/status.json", views.status, name="status"),
     path("entry/<uuid:code>/goodbye/", views.goodbye, name="goodbye"),
     path("entry/<uuid:code>/leave/", views.leave, name="leave"),

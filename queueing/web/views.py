@@ -9,6 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
@@ -25,6 +27,7 @@ from queueing.web import sentences, snapshot
 from queueing.web.bodies import takes_file
 from queueing.web.database import give_connection_back
 from queueing.web.download import Download
+from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import (
     LookIntoForm,
     changed_options,
@@ -103,6 +106,15 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
 def entry_page(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The one page of an entry: waiting, running, ended."""
     return _page(request, _entry_or_404(request, code))
+
+
+@require_safe
+@never_cache
+@xframe_options_sameorigin
+@csp_override(in_our_frame())
+def card(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
+    """The same page without the site around it, for a frame in another page of the site. Its links leave the frame."""
+    return _page(request, _entry_or_404(request, code), base="queueing/framed.html")
 
 
 @require_GET
@@ -248,7 +260,7 @@ def input_file(request: HttpRequest, code: uuid.UUID) -> Download:
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form came without its token, as it does when cookies are off."""
-    return render(request, "403_csrf.html", {"reason": reason}, status=403)
+    return render(request, "queueing/errors/403_csrf.html", {"reason": reason}, status=403)
 
 
 # Details
@@ -261,12 +273,14 @@ def _entry_or_404(request: HttpRequest, code: uuid.UUID, permission: str = LOOK)
     return entry
 
 
-def _page(request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None, base: str = "queueing/base.html"
+) -> HttpResponse:
     """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
     visitor = Visitor.of_request(request)
     now = None if refusal else _look(request, visitor, entry)
     context = _context(visitor, entry, now)
-    rights = {"may_change": visitor.may_change(entry), "refusal": refusal}
+    rights = {"may_change": visitor.may_change(entry), "refusal": refusal, "base": base}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     _see_end(request, visitor, entry)
     return response

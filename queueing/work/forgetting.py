@@ -39,7 +39,9 @@ def forget_keys() -> None:
         for module in list(sys.modules.values()):
             if getattr(module, "__dict__", {}).get(name):  # the modules of the settings
                 setattr(module, name, empty)
-        _forget_variable(name)
+        settings.QUEUEING.pop(name, None)
+        for variable in (name, f"QUEUEING_{name}"):
+            _forget_variable(variable)
 
 
 def forget_secrets() -> None:
@@ -48,6 +50,7 @@ def forget_secrets() -> None:
         with suppress(AttributeError):
             del connections[alias]
     clients.connection().connection_pool.connection_kwargs.clear()
+    settings.QUEUEING.pop("REDIS_URL", None)
     for name in dir(settings):
         if (value := _setting(name)) and _is_secret(name, value):
             empty = _emptied(value)

@@ -28,7 +28,7 @@ def test_the_past_of_a_line_is_read_by_eye_by_ear_and_on_a_phone(site: Site, vis
     page = visitors()
     name = settings.SESSION_COOKIE_NAME
     page.context.add_cookies([{"name": name, "value": staff("view").client.cookies[name].value, "url": site.url}])
-    page.goto("/admin/queueing/lines/probe/")
+    page.goto("/admin/queueing/line/page/probe/")
     expect(page.get_by_role("img", name="Wait until the start")).to_be_visible()
     page.get_by_role("link", name="The last day").click()
     expect(page.get_by_role("link", name="The last day")).to_have_attribute("aria-current", "page")

@@ -79,7 +79,7 @@ class Pages:
             "file": lambda: self.over.client.get(url(self.result, "files/answer.txt")),
             "result page": lambda: self.over.client.get(url(self.result)),
             "lines": lambda: admin.get("/admin/queueing/line/"),
-            "line history": lambda: admin.get("/admin/queueing/lines/probe/"),
+            "line history": lambda: admin.get("/admin/queueing/line/page/probe/"),
             "index of staff": lambda: admin.get("/admin/"),
             "board": lambda: admin.get("/admin/queueing/line/board.json"),
             "workers": lambda: admin.get("/admin/queueing/entry/workers/"),

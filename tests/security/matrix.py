@@ -24,12 +24,6 @@ CLIENTS = ("owner", "other", "anonymous", "staff", "view", "content", "change", 
 TABLE = """
 "^admin/r/"                                               GET  404 404 404 404 404 404 404 404 404 404
 "^admin/r/"                                               POST 404 404 404 404 404 404 404 404 404 404
-"admin/queueing/lines/<slug:name>/"                       GET  302 302 302 403 200 200 403 200 302 200
-"admin/queueing/lines/<slug:name>/"                       POST 302 302 302 405 405 405 405 405 302 405
-"admin/queueing/lines/<slug:name>/now.json"               GET  302 302 302 403 200 200 403 200 302 200
-"admin/queueing/lines/<slug:name>/now.json"               POST 302 302 302 405 405 405 405 405 302 405
-"admin/queueing/lines/<slug:name>/numbers.csv"            GET  302 302 302 403 200 200 403 200 302 200
-"admin/queueing/lines/<slug:name>/numbers.csv"            POST 302 302 302 405 405 405 405 405 302 405
 "admin/"                                                  GET  302 302 302 200 200 200 200 200 302 200
 "admin/"                                                  POST 302 302 302 200 200 200 200 200 302 200
 "admin/login/"                                            GET  200 200 200 302 302 302 302 302 200 302
@@ -70,6 +64,12 @@ TABLE = """
 "admin/queueing/entry/<path:object_id>/"                  POST 302 302 302 302 302 302 302 302 302 302
 "admin/queueing/line/board.json"                          GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/line/board.json"                          POST 302 302 302 403 200 200 403 200 302 200
+"admin/queueing/line/page/<slug:name>/"                   GET  302 302 302 403 200 200 403 200 302 200
+"admin/queueing/line/page/<slug:name>/"                   POST 302 302 302 405 405 405 405 405 302 405
+"admin/queueing/line/page/<slug:name>/now.json"           GET  302 302 302 403 200 200 403 200 302 200
+"admin/queueing/line/page/<slug:name>/now.json"           POST 302 302 302 405 405 405 405 405 302 405
+"admin/queueing/line/page/<slug:name>/numbers.csv"        GET  302 302 302 403 200 200 403 200 302 200
+"admin/queueing/line/page/<slug:name>/numbers.csv"        POST 302 302 302 405 405 405 405 405 302 405
 "admin/queueing/line/"                                    GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/line/"                                    POST 302 302 302 403 200 200 403 200 302 200
 "admin/queueing/line/add/"                                GET  302 302 302 403 403 403 403 403 302 403
@@ -120,6 +120,8 @@ TABLE = """
 "join/<slug:name>/preview/"                               POST 422 422 422 422 422 422 422 422 422 422
 "entry/<uuid:code>/"                                      GET  200 404 404 404 200 200 404 200 404 200
 "entry/<uuid:code>/"                                      POST 405 405 405 405 405 405 405 405 405 405
+"entry/<uuid:code>/card/"                                 GET  200 404 404 404 200 200 404 200 404 200
+"entry/<uuid:code>/card/"                                 POST 405 405 405 405 405 405 405 405 405 405
 "entry/<uuid:code>/status.json"                           GET  200 404 404 404 200 200 404 200 404 200
 "entry/<uuid:code>/status.json"                           POST 405 405 405 405 405 405 405 405 405 405
 "entry/<uuid:code>/goodbye/"                              GET  405 405 405 405 405 405 405 405 405 405

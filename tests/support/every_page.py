@@ -42,7 +42,7 @@ def rendered(settings: Any) -> dict[str, Any]:
     pages["admin lines"] = looker.client.get("/admin/queueing/line/")
     pages["admin levers"] = steerer.client.get("/admin/queueing/line/")
     pages["admin lever"] = steerer.client.get(f"/admin/queueing/line/{Line.objects.get(queue='probe').pk}/change/")
-    pages["admin line history"] = looker.client.get("/admin/queueing/lines/probe/")
+    pages["admin line history"] = looker.client.get("/admin/queueing/line/page/probe/")
     pages["admin index"] = looker.client.get("/admin/")
     pages["admin workers"] = looker.client.get("/admin/queueing/entry/workers/")
     pages["admin failures"] = looker.client.get("/admin/queueing/entry/failures/")

@@ -124,6 +124,11 @@ def test_a_bare_task_is_one_sentence_with_the_line_to_paste(
             "The channel layer is InMemoryChannelLayer",
         ),
         ({"CHANNEL_LAYERS": {"default": {"BACKEND": "no.where"}}}, "queueing.E093", "CHANNEL_LAYERS = {"),
+        (
+            {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"},
+            "queueing.E096",
+            'SESSION_ENGINE = "queueing.web.sessions"',
+        ),
     ],
 )
 def test_what_is_wrong_with_the_settings_is_found(values: dict[str, Any], id_: str, line: str, settings: Any) -> None:
@@ -204,7 +209,7 @@ def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it
 @pytest.mark.parametrize("path", [None, "", "no.where", "tests.support.shapes.SHAPES", "tests.unit.test_checks.plain"])
 def test_an_asgi_application_without_sockets_is_found(path: str | None, settings: Any) -> None:
     settings.ASGI_APPLICATION = path
-    assert 'ASGI_APPLICATION = "config.asgi.application"' in found(deploy=True)["queueing.E104"]
+    assert 'ASGI_APPLICATION = "queueing.asgi.application"' in found(deploy=True)["queueing.E104"]
 
 
 async def plain(*_: object) -> None:

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.urls import reverse
 
+from queueing.conf import site
 from queueing.management.plain import PlainCommand
 
 
@@ -25,7 +26,7 @@ class Command(PlainCommand):
             self._make_or_name()
         finally:
             logger.setLevel(before)
-        origin = next(iter(settings.CSRF_TRUSTED_ORIGINS), f"http://127.0.0.1:{settings.PORT}")
+        origin = next(iter(settings.CSRF_TRUSTED_ORIGINS), f"http://127.0.0.1:{site.PORT}")
         self.stdout.write(f"The admin is at {origin}{reverse('admin:index')}")
 
     def _make_or_name(self) -> None:

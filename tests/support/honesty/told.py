@@ -123,7 +123,7 @@ def of_the_past(boss: Visitor) -> Numbers:
     """The sums of the CSV of the last 30 days. A start that was undone is none there."""
     told: Numbers = {}
     for queue in settings.QUEUEING_TASKS:
-        text = boss.client.get(reverse("line_csv", args=[queue]), {"period": "month"}).content.decode()
+        text = boss.client.get(reverse("admin:queueing_line_csv", args=[queue]), {"period": "month"}).content.decode()
         sums: Counter[str] = Counter()
         for row in csv.DictReader(io.StringIO(text)):
             sums.update(

@@ -24,7 +24,7 @@ from tests.support.visitors import Visitor, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PAGE = "/admin/queueing/lines/probe/"
+PAGE = "/admin/queueing/line/page/probe/"
 Join = Callable[..., Entry]
 
 
@@ -119,7 +119,7 @@ def test_entries_need_their_permission(join: Join) -> None:
     assert "secret.csv" not in str(now(staff("lines")))
     for path in (PAGE, f"{PAGE}now.json"):
         assert staff("change").client.get(path).status_code == 403
-    assert staff("view").client.get("/admin/queueing/lines/nothing/now.json").status_code == 404
+    assert staff("view").client.get("/admin/queueing/line/page/nothing/now.json").status_code == 404
 
 
 def test_without_redis_the_page_has_the_rows_and_says_so(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tests.support.visitors import Visitor, staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
-PAGE = reverse("line", args=["probe"])
+PAGE = reverse("admin:queueing_line_page", args=["probe"])
 
 
 def this_minute() -> datetime:
@@ -83,7 +83,7 @@ def test_a_line_without_a_past_says_so(db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/admin/queueing/lines/nothing/", f"{PAGE}?period=year", f"{PAGE}numbers.csv?period="]
+    "address", ["/admin/queueing/line/page/nothing/", f"{PAGE}?period=year", f"{PAGE}numbers.csv?period="]
 )
 def test_other_lines_and_periods_are_not_found(db: None, address: str) -> None:
     assert staff("view").client.get(address).status_code == 404

@@ -48,6 +48,16 @@ def test_every_other_origin_is_refused(settings: Any, origin: str | None) -> Non
     assert not accepts(origin)
 
 
+def test_without_hosts_a_site_in_development_answers_for_this_machine_alone(settings: Any) -> None:
+    """Django's own rule, and its settings of a new project."""
+    settings.ALLOWED_HOSTS, settings.DEBUG = [], True
+    assert accepts("http://127.0.0.1:8000", "127.0.0.1:8000")
+    assert accepts("http://localhost:8000", "localhost:8000")
+    assert not accepts("http://queue.example", "queue.example")
+    settings.DEBUG = False
+    assert not accepts("http://127.0.0.1:8000", "127.0.0.1:8000")
+
+
 @pytest.mark.parametrize("host", ["evil.example", "", "[", "queue.example:x"])
 def test_a_host_that_is_not_ours_is_refused(settings: Any, host: str) -> None:
     settings.ALLOWED_HOSTS = ["queue.example"]

@@ -1,0 +1,98 @@
+"""The settings of a site that names `QUEUEING` alone."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from queueing.conf import check_all, site
+from tests.support.paths import ROOT
+
+START = """
+import json
+import django
+from django.conf import settings
+
+settings.configure(
+    SECRET_KEY="x" * 50,
+    INSTALLED_APPS=["queueing", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    **json.loads({values!r}),
+)
+django.setup()
+from channels.layers import get_channel_layer
+from django.tasks import task_backends
+from queueing.line.clients import connection
+from queueing.line.places import get_line
+from queueing.registry import all_tasks
+
+hosts = connection().connection_pool.connection_kwargs
+print(json.dumps({{
+    "tasks": list(all_tasks()),
+    "backends": [type(task_backends[name]).__name__ for name in settings.TASKS],
+    "layer": type(get_channel_layer()).__name__,
+    "redis": [hosts["host"], hosts["db"]],
+    "queues": settings.RQ_QUEUES,
+    "worker": settings.RQ["WORKER_CLASS"],
+}}))
+"""
+LINES = {"LINES": {"tables": "queueing.tasks.tables.task"}, "REDIS_URL": "redis://queue.example/3"}
+
+
+def loaded(**values: Any) -> dict[str, Any]:
+    """What a process with these settings has after its start."""
+    code = START.format(values=json.dumps(values))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_all_follows_from_the_lines_and_the_redis() -> None:
+    assert loaded(QUEUEING=LINES) == {
+        "tasks": ["tables"],
+        "backends": ["PresenceBackend"],
+        "layer": "HintLayer",
+        "redis": ["queue.example", 3],
+        "queues": {"tables": {"URL": "redis://queue.example/3", "SERIALIZER": "rq.serializers.JSONSerializer"}},
+        "worker": "queueing.work.worker.PresenceWorker",
+    }
+
+
+def test_what_a_site_names_itself_stays_as_it_is() -> None:
+    """Its own REDIS_URL is another one than the queue's; its own layer and queues are for the checks to judge."""
+    own = {
+        "RQ_QUEUES": {"tables": {"URL": "redis://own.example"}, "mail": {"URL": "redis://own.example"}},
+        "CHANNEL_LAYERS": {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
+        "REDIS_URL": "redis://cache.example/9",
+    }
+    found = loaded(QUEUEING=LINES, **own)
+    assert found["queues"] == own["RQ_QUEUES"]
+    assert found["layer"] == "InMemoryChannelLayer"
+    assert found["redis"] == ["queue.example", 3]
+
+
+def test_a_setting_of_the_site_is_found_in_both_places(settings: Any) -> None:
+    settings.PORT, settings.BRAND = 81, "of another app"
+    assert (site.PORT, site.BRAND) == (81, "Client queue")
+    settings.QUEUEING = {"PORT": "82", "BRAND": "The shop", "TRUSTED_PROXIES": "10.0.0.1, 10.0.0.2"}
+    assert (site.PORT, site.BRAND, site.TRUSTED_PROXIES) == (82, "The shop", ["10.0.0.1", "10.0.0.2"])
+
+
+@pytest.mark.parametrize("values", [{"REDIS_TIMEOUT": "soon"}, {"PORT": 1.5}])
+def test_a_setting_of_the_site_of_a_wrong_type_is_named(values: dict[str, Any], settings: Any) -> None:
+    settings.QUEUEING = values
+    with pytest.raises(Exception, match=f"QUEUEING_{next(iter(values))} must be of type"):
+        check_all(values)
+
+
+def test_a_worker_forgets_the_keys_of_the_web_in_this_dict_too() -> None:
+    code = START.format(values=json.dumps({"QUEUEING": LINES | {"METRICS_TOKEN": "secret"}})) + (
+        "from queueing.conf import site\n"
+        "from queueing.work.forgetting import forget_keys\n"
+        "assert site.METRICS_TOKEN == 'secret'\n"
+        "forget_keys()\n"
+        "assert site.METRICS_TOKEN == '', settings.QUEUEING\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -1,0 +1,31 @@
+"""The limits of bodies hold for the pages of the queue, wherever a site includes them, and for no others."""
+
+from typing import Any
+
+import pytest
+
+from queueing.web.asgi import Below
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "app"),
+    [
+        ("/queue/join/words/", "", "ours"),
+        ("/queue/", "", "ours"),
+        ("/queues/", "", "others"),
+        ("/api/", "", "others"),
+        ("/shop/queue/entry/", "/shop", "ours"),
+    ],
+)
+async def test_a_path_below_the_prefix_is_ours(path: str, root: str, app: str) -> None:
+    called: list[str] = []
+
+    def named(name: str) -> Any:
+        async def call(scope: Any, receive: Any, send: Any) -> None:
+            called.append(name)
+
+        return call
+
+    below = Below(lambda: "/queue/", named("ours"), others=named("others"))
+    await below({"type": "http", "path": path, "root_path": root}, None, None)
+    assert called == [app]
