@@ -1,4 +1,4 @@
-"""What a deployed site needs beside its settings: collected static files, folders to write to, tables.
+"""Requirements of a deployed site beside its settings: collected static files, folders to write to, tables.
 
 The system checks and `/readyz` ask the same questions.
 """

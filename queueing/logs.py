@@ -18,13 +18,13 @@ _actor: ContextVar[str] = ContextVar("actor", default=CODE)
 
 
 def act_as(name: str) -> None:
-    """What happens from now on is done by that actor."""
+    """Sets the actor of this context."""
     _actor.set(name)
 
 
 @contextmanager
 def acting(name: str) -> Iterator[None]:
-    """What happens here is done by that actor."""
+    """Sets the actor of this context for a block."""
     token = _actor.set(name)
     try:
         yield
@@ -38,7 +38,7 @@ def staff(user: Any) -> str:
 
 
 def actor() -> str:
-    """The name of who acts now."""
+    """The actor of this context."""
     return _actor.get()
 
 

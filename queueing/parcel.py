@@ -48,7 +48,7 @@ class InputFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What a visitor has handed in, on this machine."""
+    """The input of an entry, on this machine."""
 
     path: Path | None  # None: nothing, or it is not stored any more
     name: str  # the column `input_name`; empty: nothing
@@ -121,7 +121,7 @@ def _written(members: Sequence[Member]) -> Iterator[bytes]:
 
 
 class _Stream(io.RawIOBase):
-    """What a generator of bytes yields, as a file."""
+    """A readable file over a generator of bytes."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks, self._rest = chunks, b""

@@ -127,7 +127,7 @@ def _load(name: str, module: str) -> HeavyTask:
             f'"{name}": "queueing.tasks.{name}",'
         ) from error
     if not isinstance(found, HeavyTask):
-        raise ImproperlyConfigured(f'QUEUEING_TASKS["{name}"]: {module}.heavy_task is no HeavyTask.')
+        raise ImproperlyConfigured(f'QUEUEING_TASKS["{name}"]: {module}.heavy_task is not a HeavyTask.')
     return found
 
 

@@ -12,7 +12,8 @@ from django.dispatch import Signal
 
 # The task is about to be called. Gives `entry`, whose `trace` is the traceparent of its join.
 run_started = Signal()
-# The end is stored. Gives `entry` as it is now; and `error`, the exception if our program is to blame, else None.
+# The run is over, and its end is stored, unless the database has refused it. Gives `entry` as it is now; and `error`,
+# the exception if our program is to blame, else None.
 run_ended = Signal()
 
 # The entry has ended, in any way but that of the next signal. Gives `entry`.

@@ -18,12 +18,13 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from queueing import logs
 from queueing.exceptions import LeverRefused, UnknownLine
 from queueing.history import marks
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
-from queueing.logs import about_line, staff
+from queueing.logs import about_line
 from queueing.models import Entry, Line
 from queueing.models.line import initial_state
 from queueing.states import LineState
@@ -144,8 +145,13 @@ def note(line: Line, user: Any, words: str) -> None:
     """A line of the log that staff see in the admin, and of the site's own."""
     assert user.pk
     LogEntry.objects.log_actions(user.pk, [line], CHANGE, words, single_object=True)
-    fields = about_line(line.queue, event="steer", words=words) | {"actor": staff(user)}
+    fields = about_line(line.queue, event="steer", words=words, actor=_actor(user))
     logger.info("line %s: %s (by %r)", line.queue, words, user.get_username(), extra=fields)
+
+
+def _actor(user: Any) -> str:
+    """The name for programs that read the log. A stand-in is not staff: its process has set the actor."""
+    return logs.actor() if user.get_username() in {COMMAND_LINE, KEEPER} else logs.staff(user)
 
 
 def mark(line: Line, changes: Changes, user: Any) -> None:

@@ -6,13 +6,13 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 
 from queueing.admin.base import NOTHING, duration, two_lines
 from queueing.line.clients import RedisError
 from queueing.line.standings import Listed, Stand, Where, stands
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.web.sentences import time_of
 
 WORDS = {
     Where.LINE: "Present",
@@ -45,7 +45,7 @@ def state(entry: Entry) -> SafeString | str:
     """Status with place, progress, or reason."""
     stand = stand_of(entry)
     if entry.is_put_off and entry.not_before:
-        return f"Waiting until {localtime(entry.not_before):%H:%M:%S}"
+        return f"Waiting until {time_of(entry.not_before, 'H:i:s')}"
     if entry.status == Status.WAITING:
         place = f", no. {stand.ahead + 1}" if stand and stand.where == Where.LINE else ""
         return f"Waiting{place}"

@@ -31,9 +31,12 @@ class Stretch(NamedTuple):
 
 
 def stretch(queue: str, page: int, term: str = "") -> Stretch:
-    """The entries on this page that have the term. Entries whose page was not looked at are not in the line."""
+    """The entries on this page that have the term.
+
+    Entries whose page was not looked at are not in the line, and neither are those that are put off.
+    """
     page = min(max(page, 1), MOST_PAGES)
-    rows = Entry.objects.waiting().filter(queue=queue).exclude(needs_presence=True, seen_at=None)
+    rows = Entry.objects.waiting().due().filter(queue=queue).exclude(needs_presence=True, seen_at=None)
     rows = search.search(rows, term).in_order().without_large_columns().select_related("user")
     found = list(rows[(page - 1) * PAGE : page * PAGE + 1])
     shown = found[:PAGE]

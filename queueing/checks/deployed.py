@@ -1,4 +1,4 @@
-"""Checks of what a deployed site needs beside its settings: for `check --deploy`, and at the start of each process."""
+"""Checks of a deployed site beside its settings: for `check --deploy`, and at the start of each process."""
 
 import os
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def check_folders(**_: Any) -> list[CheckMessage]:
 
 @register("queueing", deploy=True)
 def check_tables(**_: Any) -> list[CheckMessage]:
-    """Without its tables, every page is a 500. A database that is away is no fault of the deployment."""
+    """Without its tables, every page is a 500. A database that is away is not a fault of the deployment."""
     try:
         missing = missing_migrations()
     except DATABASE_ERRORS as error:

@@ -37,8 +37,11 @@ def note_state(queue: str, before: str, after: str, who: str) -> None:
         LineEvent.objects.create(queue=queue, kind=kind, detail=f"by {who}"[:200])
 
 
-def note_present(queue: str, version: str, *, suspended: bool) -> bool:
+def note_present(queue: str, version: str | None, *, suspended: bool) -> bool:
     """The site runs this version, and RQ tells all workers to take nothing, or not: note what is new of it.
+
+    A process gives its version until it is noted, and None from then on. In a rollout there are processes of two
+    versions, which would note theirs in turn.
 
     False: another process has locked the line, so nothing was looked at. A keeper that was stopped in mid-transaction
     must not stop the next one.
@@ -47,7 +50,7 @@ def note_present(queue: str, version: str, *, suspended: bool) -> bool:
         if queue not in books.memories:
             return False
         deployed, told = _last(queue, VERSIONS), _last(queue, SUSPENSIONS)
-        if deployed is None or deployed.detail != version:
+        if version is not None and (deployed is None or deployed.detail != version):
             LineEvent.objects.create(queue=queue, kind=Kind.DEPLOYED, detail=version)
         if (told is not None and told.kind == Kind.SUSPENDED) != suspended:
             LineEvent.objects.create(queue=queue, kind=Kind.SUSPENDED if suspended else Kind.UNSUSPENDED)

@@ -33,7 +33,7 @@ class Rememberer:
         self._rolled_at = -math.inf
         self._sampled: datetime | None = None
         self._version = marks.version()
-        self._marked: tuple[str, bool] | None = None  # the version and RQ's word, once they are noted in each line
+        self._marked: dict[str, bool] = {}  # by line: RQ's word when it was noted last; the version was noted then, too
 
     def count(self) -> int:
         """Count entries into their minutes, in every tenth round; returns how many. A backlog takes many rounds."""
@@ -58,13 +58,18 @@ class Rememberer:
 
     def mark(self) -> int:
         """Note a new version of the site, and each change of RQ's word to all workers. Raises RedisError."""
-        present = self._version, are_suspended()
-        if present == self._marked:
-            return 0
-        version, suspended = present
-        noted = [marks.note_present(queue, version, suspended=suspended) for queue in settings.QUEUEING_TASKS]
-        self._marked = present if all(noted) else None
-        return sum(noted)
+        suspended = are_suspended()
+        noted = [queue for queue in settings.QUEUEING_TASKS if self._mark(queue, suspended=suspended)]
+        return len(noted)
+
+    def _mark(self, queue: str, *, suspended: bool) -> bool:
+        if self._marked.get(queue) == suspended:
+            return False
+        version = None if queue in self._marked else self._version
+        noted = marks.note_present(queue, version, suspended=suspended)
+        if noted:
+            self._marked[queue] = suspended
+        return noted
 
     def roll_up(self) -> int:
         """Roll up old minutes, if it is time to."""

@@ -297,8 +297,11 @@ class Entry(models.Model):
         return bool(unkept.update(keep_seconds=seconds))
 
     def put_first(self) -> bool:
-        """Take the place ahead of all that wait in this line. False: the entry is first, or does not wait any more."""
-        first = Entry.objects.waiting().filter(queue=self.queue).in_order().first()
+        """Take the place ahead of all in this line. False: the entry is first, or does not wait any more.
+
+        Entries that are put off are in no line.
+        """
+        first = Entry.objects.waiting().due().filter(queue=self.queue).in_order().first()
         if first is None or first.pk == self.pk:
             return False
         place = first.score - 1 + self.priority * PRIORITY_STEP

@@ -125,7 +125,7 @@ class Announcer:
             await self.speak(seat, seat.socket.send_tick)
             # A waiting entry has a place, which the tick watches. A running one may have missed the hint of its end:
             # its row is read again beside the tick, because a database that hangs must not silence the other pages.
-            # So may one that is put off.
+            # An entry that is put off has no place, and may have missed the hint of its next try.
             if seat.socket.entry.status == Status.RUNNING or seat.socket.entry.is_put_off:
                 self._refresh_later(seat)
             frames += 1

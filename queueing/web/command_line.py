@@ -31,7 +31,7 @@ def application() -> str:
 
 
 _PINGS = "leave both out, or write --ping-interval 10 --ping-timeout 8."
-# What must hold for the options, and the sentence that says how.
+# Rules for the options, each with its sentence.
 RULES: list[tuple[Callable[[argparse.Namespace], bool], str]] = [
     (
         lambda chosen: chosen.ping_timeout < chosen.ping_interval,

@@ -4,7 +4,11 @@ Sentences about a failure are written into the row where the failure happens (`w
 about a refused join are in `exceptions.py`.
 """
 
+from datetime import datetime
 from math import ceil
+
+from django.utils.dateformat import format as date_format
+from django.utils.timezone import localdate, localtime
 
 from queueing import eta, parcel
 from queueing.conf import conf
@@ -144,6 +148,12 @@ def how_long(seconds: float | None) -> str:
     if seconds > 90:
         return f"{ceil(seconds / 60)} minutes"
     return "1 second" if ceil(seconds) == 1 else f"{ceil(seconds)} seconds"
+
+
+def time_of(moment: datetime, clock: str = "H:i e") -> str:
+    """The time of day, with the date if that is not today: "14:00 UTC", "30 Nov, 14:00 UTC"."""
+    local = localtime(moment)
+    return date_format(local, clock if local.date() == localdate() else f"j M, {clock}")
 
 
 def who_may_return(held: int) -> str:

@@ -160,7 +160,7 @@ class Visitor:
         return entry
 
     def acting(self, entry: Entry) -> AbstractContextManager[None]:
-        """What this visitor does with the entry is logged under this name: the visitor's, or a member of staff's."""
+        """Sets the actor of the log for acts of this visitor on the entry: the visitor, or a member of staff."""
         return logs.acting(logs.VISITOR if self.owns(entry) else logs.staff(self.user))
 
     def note_move(self, entry: Entry, what: str) -> None:

@@ -1,10 +1,14 @@
 """A task that is tried again, as its visitor sees it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from queueing import events
+from queueing.models import Entry
 from tests.support.browser.site import Site, join
 from tests.support.probe import log_path
 from tests.support.processes import Processes
@@ -27,3 +31,15 @@ def test_the_page_shows_the_time_of_the_next_try_and_then_goes_on(
     local = when.evaluate("time => new Date(time.dateTime).toLocaleTimeString([], {timeStyle: 'short'})")
     expect(when).to_have_text(local)
     expect(page.locator("#headline")).to_have_text("Here is your result")
+
+
+def test_a_time_on_another_day_is_shown_with_its_date(site: Site, visitors: Visitors) -> None:
+    page = visitors(timezone_id="Asia/Kathmandu")
+    join(page, "x")
+    Entry.objects.update(not_before=timezone.now() + timedelta(days=3))
+    events.publish(Entry.objects.get().code)
+    when = page.locator("[data-live=next_try]")
+    expect(when).to_be_visible()
+    options = "{dateStyle: 'medium', timeStyle: 'short'}"
+    expect(when).to_have_text(when.evaluate(f"time => new Date(time.dateTime).toLocaleString([], {options})"))
+    expect(page.get_by_text("Next try:")).to_be_visible()

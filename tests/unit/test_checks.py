@@ -79,7 +79,7 @@ def test_a_preview_template_that_is_missing_is_found(monkeypatch: pytest.MonkeyP
     [
         ("nowhere", r'QUEUEING_TASKS\["x"\]: No module named .nowhere.*"x": "queueing.tasks.x",'),
         ("queueing.conf", r'does not define a "heavy_task".*"x": "queueing.tasks.x",'),
-        ("tests.unit.test_checks", r"heavy_task is no HeavyTask"),
+        ("tests.unit.test_checks", r"heavy_task is not a HeavyTask"),
     ],
 )
 def test_a_module_without_a_heavy_task_is_one_sentence(module: str, sentence: str, settings: Any) -> None:

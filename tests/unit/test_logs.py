@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from queueing import ending, logs, steering
 from queueing.management.plain import PlainCommand
-from queueing.models import Entry
+from queueing.models import Entry, Line
 from queueing.staff import ACTS
 from queueing.states import Absence, Reason
 from tests.support.admin import do
@@ -113,7 +115,7 @@ def test_levers_are_moved_under_a_name(lines: Lines) -> None:
     steering.steer("probe", steering.resume, "Resumed")
     assert [(line["line"], line["actor"], line["words"]) for line in lines("steer")] == [
         ("probe", "staff boss", "Paused"),
-        ("probe", "staff command line", "Resumed"),
+        ("probe", "code", "Resumed"),
     ]
 
 
@@ -127,3 +129,14 @@ def test_a_command_acts_as_the_command_line(join: Join, lines: Lines) -> None:
     Command().execute(no_color=True, force_color=False, skip_checks=True)
     assert told(lines("move"), "actor") == [("command line",)]
     assert logs.actor() != "command line"
+
+
+def test_a_line_of_the_log_about_a_lever_names_whose_act_it_is(lines: Lines) -> None:
+    """The accounts that stand in for the keeper and the command line are no members of staff."""
+    with logs.acting("command line"):
+        steering.steer("probe", steering.close, "Closed.")
+        steering.steer("probe", steering.pause, "Paused.", User.objects.create_user("anna"))
+    Line.objects.update(opens_at=timezone.now() - timedelta(seconds=1))
+    with logs.acting("keeper"):
+        assert steering.open_due("probe")
+    assert [line["actor"] for line in lines("steer")] == ["command line", "staff anna", "keeper"]

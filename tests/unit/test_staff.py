@@ -1,12 +1,14 @@
 """The acts of staff: the row, the line, the timeline with the user's name, and the admin's history."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -73,6 +75,16 @@ def test_put_first_and_back(join: Join, line: Line, anna: User) -> None:
     assert line.ids() == [first.job_id, second.job_id, third.job_id]
     assert set(Entry.objects.values_list("place", "moved_from")) == {(None, None)}
     assert by_staff(third) == ["Put first by anna", "Put back by anna"]
+
+
+def test_an_entry_that_is_put_off_is_not_the_first_of_the_line(join: Join, line: Line, anna: User) -> None:
+    put_off, first, second = join("a"), join("b"), join("c")
+    Entry.objects.filter(pk=put_off.pk).update(not_before=timezone.now() + timedelta(hours=1))
+    line.remove_place(put_off.job_id)
+    assert do("put_first", first, anna) == staff.CHANGED  # it is the first
+    assert do("put_first", put_off, anna) == ""  # from the time on at which it comes
+    assert do("put_first", second, anna) == ""
+    assert line.ids() == [second.job_id, first.job_id]
 
 
 def test_put_first_goes_before_another_priority_and_keeps_a_held_place_held(join: Join, line: Line, anna: User) -> None:

@@ -96,7 +96,7 @@ def _rows_from(path: Path, dialect: Dialect, start: int) -> list[Cells]:
 
 
 def _parts(below: list[Cells], dialect: Dialect, numeric: set[int]) -> list[tuple[str, list[Cells]]]:
-    """What these rows are, if they are none of the table: totals, and notes below them; or a second table."""
+    """The parts that these rows make, if they are none of the table: totals and notes below them; or a second table."""
     if len(below) < LOOKED_AT:
         totals = list(takewhile(lambda cells: is_total(cells, numeric), below))
         notes = below[len(totals) :]

@@ -34,7 +34,7 @@ KNOWN = {
 WIDER = {"shift_jis": "cp932", "euc_kr": "cp949"}
 USUAL = "cp1252"  # holds every printable character of Latin-1, and is what most programs of the West write
 TURKISH = "cp1254"
-# What a word of another encoding looks like in USUAL: a sign before its first letter or inside it, or a late capital.
+# A word of another encoding as it looks in USUAL: a sign before its first letter or inside it, or a late capital.
 UNLIKELY = re.compile(
     r"(?:\b|[^\W\d_])[\u00a1-\u00b6\u00b8-\u00bf\u0192](?=[^\W\d_])|[a-z\u00df-\u00ff][\u00c0-\u00de\u0178\u0160]"
 )

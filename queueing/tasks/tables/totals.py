@@ -12,7 +12,7 @@ from queueing.tasks.tables.rows import Cells
 
 WORD = (
     r"totals?|sums?|summen?|gesamt(?:summe)?|insgesamt|totale?s?|totaal|somma|suma|soma|razem|"
-    "всего|итого|合计|总计|合計|합계"  # Russian
+    "всего|итого|合计|总计|合計|합계"  # Russian, Chinese, Japanese, Korean
 )
 TOTAL = re.compile(rf"(?:grand|overall)?[ -]?(?:{WORD}) ?:?", re.IGNORECASE)
 PARTIAL = re.compile(

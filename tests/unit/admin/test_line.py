@@ -68,6 +68,14 @@ def test_the_entries_stand_in_their_order_with_place_presence_and_wait(join: Joi
     assert rows[0][4] == third.visitor.hex[:8]  # type: ignore[union-attr]
 
 
+def test_an_entry_that_is_put_off_is_not_in_the_line(join: Join) -> None:
+    put_off = join("put off")
+    join("due")
+    for hours, names in [(1, ["due.csv"]), (-1, ["put off.csv", "due.csv"])]:
+        Entry.objects.filter(pk=put_off.pk).update(not_before=timezone.now() + timedelta(hours=hours))
+        assert [row[2] for row in living_line(text())] == names
+
+
 def test_the_refresh_has_the_cells_of_the_page(join: Join) -> None:
     entry = join("a")
     looker = staff("view")

@@ -88,6 +88,22 @@ def test_a_new_version_is_noted_once_however_many_keepers_start(settings: Any) -
     assert len(noted()) == 3
 
 
+def test_a_keeper_of_the_old_version_notes_it_no_more_when_the_new_one_runs(settings: Any) -> None:
+    """Both run for a while in a rollout, and RQ's word changes meanwhile."""
+    old = Rememberer()
+    old.mark()
+    settings.QUEUEING = {"LOST_GRACE": 4711}
+    new = Rememberer()
+    new.mark()
+    workers.suspend()
+    old.mark(), new.mark()
+    workers.resume()
+    new.mark(), old.mark()
+    kinds = [kind for kind, _ in noted()]
+    assert kinds == [Kind.DEPLOYED, Kind.DEPLOYED, Kind.SUSPENDED, Kind.UNSUSPENDED]
+    assert noted()[1] == (Kind.DEPLOYED, marks.version())
+
+
 def test_rqs_word_to_all_workers_is_noted_in_every_line() -> None:
     keeper = Rememberer()
     keeper.mark()
@@ -101,7 +117,7 @@ def test_rqs_word_to_all_workers_is_noted_in_every_line() -> None:
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database")
-def test_a_line_that_another_keeper_has_locked_is_noted_later() -> None:
+def test_a_line_that_another_keeper_has_locked_is_noted_later(settings: Any) -> None:
     """That keeper may have been stopped in mid-transaction."""
     Rememberer().mark()
     LineEvent.objects.all().delete()
@@ -120,11 +136,13 @@ def test_a_line_that_another_keeper_has_locked_is_noted_later() -> None:
         assert has_locked.wait(20)
         assert keeper.mark() == len(settings.QUEUEING_TASKS) - 1
         assert (noted(), len(noted("tables"))) == ([], 1)
+        settings.QUEUEING = {"LOST_GRACE": 4711}
+        Rememberer().mark()
     finally:
         may_go.set()
         other.join()
     keeper.mark()
-    assert (len(noted()), len(noted("tables"))) == (1, 1)
+    assert (len(noted()), len(noted("tables"))) == (1, 2)  # not once more in the other line, beside the new version
 
 
 def test_a_flush_is_noted_once_with_the_places_that_came_back(join: Any, line: Places, monkeypatch: Any) -> None:

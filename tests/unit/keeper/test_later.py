@@ -1,5 +1,6 @@
 """Entries that are put off: a later start, and the pause before another try."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from queueing import ending, registry
+from queueing.admin import columns
 from queueing.keeper import later
 from queueing.keeper.round import Keeper
 from queueing.line import presence
@@ -21,6 +23,7 @@ from queueing.web import snapshot
 from queueing.work import runner
 from tests.support import probe
 from tests.support.entries import status_of
+from tests.support.visitors import superuser, url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -235,6 +238,18 @@ def test_a_worker_that_dies_in_a_second_try_costs_no_try_of_the_task(
     assert entry.status == Status.WAITING  # its second attempt, and the first that ended with its worker
 
 
+@pytest.mark.parametrize(("days", "said"), [(0, "{:%H:%M} UTC"), (3, "{0.day} {0:%b}, {0:%H:%M} UTC")])
+def test_the_page_says_when_a_later_start_is_due(line: Line, days: int, said: str) -> None:
+    when = timezone.now() + timedelta(days=days)
+    probe.probe.using(run_after=timezone.now() + timedelta(hours=1)).enqueue(label="later")
+    Entry.objects.update(not_before=when)
+    entry = Entry.objects.get()
+    page = superuser().client.get(url(entry)).content.decode()
+    assert re.search(rf">Starts: <time [^>]*>{said.format(when)}</time>", page)
+    assert "Next try" not in page
+    assert columns.state(entry) == f"Waiting until {said.format(when)}".replace(" UTC", when.strftime(":%S"))
+
+
 def test_the_page_says_when_it_is_tried_again(join: Join, line: Line) -> None:
     entry = join("x", end="error")
     failed_once(line, entry)
@@ -244,6 +259,7 @@ def test_the_page_says_when_it_is_tried_again(join: Join, line: Line) -> None:
     assert entry.not_before is not None
     assert now.next_try == entry.not_before.isoformat()
     assert now.wait == ""
+    assert ">Next try: <time" in superuser().client.get(url(entry)).content.decode()
     its_time_has_come(entry)
     entry.refresh_from_db()
     entry.start("someone")

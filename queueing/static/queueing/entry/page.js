@@ -82,10 +82,13 @@ export class Page {
     if (row.innerHTML !== html) row.innerHTML = html;
   }
 
-  // The server writes times in UTC; only the browser knows the visitor's zone.
+  // The server writes times in UTC; only the browser knows the visitor's zone. A time on another day has its date.
   #showLocalTimes() {
+    const today = new Date().toDateString();
     for (const time of this.#root.querySelectorAll("time:not([hidden])")) {
-      time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: "short" });
+      const when = new Date(time.dateTime);
+      const day = when.toDateString() === today ? {} : { dateStyle: "medium" };
+      time.textContent = when.toLocaleString([], { ...day, timeStyle: "short" });
     }
   }
 }
