@@ -160,7 +160,7 @@ class Site:
             for process in self.processes:
                 os.killpg(process.pid, signal.SIGTERM)  # `runserver` has a child that serves
             for process in self.processes:
-                process.wait(30)
+                process.wait(60)
         finally:
             for process in self.processes:
                 if process.poll() is None:
