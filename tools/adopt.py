@@ -28,7 +28,10 @@ FILE = re.compile(r"\A(?:#|<!--) (\S+\.\w+)(?: -->)?\n")
 APPS = ("accounts", "blog", "catalogue", "orders", "search", "stock", "words")
 
 OF_SITE = {
-    "templates/base.html": "<title>The site's own base</title>{% block content %}{% endblock %}",
+    "templates/base.html": """<!doctype html><html lang="en"><link rel="icon" href="data:,">
+<title>The site's own base</title>{% block content %}{% endblock %}""",
+    "templates/place.html": """{% extends "base.html" %}{% load queue_look %}
+{% block content %}<h1>The site's own page</h1>{% queue_card code %}{% endblock %}""",
     "templates/404.html": "<h1>The site's own 404</h1>",
     "blog/views.py": """
 import json
@@ -42,6 +45,10 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "base.html")
 
 
+def place(request: HttpRequest, code: str) -> HttpResponse:
+    return render(request, "place.html", {"code": code})
+
+
 @csrf_exempt
 def api(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"type": request.content_type, "size": len(json.loads(request.body)["text"])})
@@ -52,7 +59,12 @@ from django.urls import path
 
 from blog import views
 
-urlpatterns = [path("", views.home), path("api/", views.api), path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("", views.home),
+    path("api/", views.api),
+    path("places/<uuid:code>/", views.place),
+    path("admin/", admin.site.urls),
+]
 """,
 }
 SETTINGS = f"""
@@ -70,6 +82,7 @@ class Site:
         self.port, valkey_port = free_port(), free_port()
         self.processes: list[subprocess.Popen[bytes]] = []
         self.serves_static_files = False
+        self.url = f"http://127.0.0.1:{self.port}"
         stack.enter_context(valkey(valkey_port, folder))
         self.replaced = {
             "/path/to/client-queue": shlex.quote(str(ROOT)),
@@ -147,7 +160,7 @@ class Site:
             for process in self.processes:
                 os.killpg(process.pid, signal.SIGTERM)  # `runserver` has a child that serves
             for process in self.processes:
-                process.wait(30)
+                process.wait(60)
         finally:
             for process in self.processes:
                 if process.poll() is None:

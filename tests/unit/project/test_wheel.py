@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +19,10 @@ MAPPED = ("templates/queueing/", "templates/admin/queueing/")
 def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The files in the wheel of this tree."""
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([ROOT / ".venv/bin/uv", "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run(
+        [uv, "build", "--quiet", "--python", sys.executable, "--wheel", "--out-dir", folder, ROOT], check=True
+    )
     (wheel,) = folder.glob("*.whl")
     return zipfile.ZipFile(wheel).namelist()
 

@@ -5,7 +5,7 @@ const WARNING = "#a85b00";
 const ERROR = "#a3201d";
 
 export class Tab {
-  #icon = document.querySelector("link[rel=icon]");
+  #icon = document.querySelector("link[rel=icon]"); // null in a frame, and where a site's own base has none
 
   show(state) {
     document.title = state.title;
@@ -23,6 +23,7 @@ export class Tab {
   }
 
   #draw(text, colour) {
+    if (!this.#icon) return;
     const svg =
       `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${colour}"/>` +
       `<text x="16" y="23" text-anchor="middle" font-family="sans-serif" font-weight="700" font-size="20" fill="#fff">` +

@@ -4,10 +4,11 @@ import http.client
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from playwright.sync_api import Page, expect
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -22,7 +23,7 @@ class Answer(NamedTuple):
     body: str
 
 
-class Browser:
+class Client:
     """A client with cookies."""
 
     def __init__(self, port: int) -> None:
@@ -53,67 +54,86 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 @pytest.fixture
-def browser(site: Site) -> Browser:
-    return Browser(site.port)
+def client(site: Site) -> Client:
+    return Client(site.port)
 
 
-def join(browser: Browser) -> str:
+def join(client: Client) -> str:
     """Hand in a text; returns the path of the entry's page."""
-    browser.ask("GET", "/queue/join/words/")
-    token = browser.cookies["csrftoken"]
-    answer = browser.ask("POST", "/queue/join/words/", f"csrfmiddlewaretoken={token}&text=the+rose+is+the+rose")
+    client.ask("GET", "/queue/join/words/")
+    token = client.cookies["csrftoken"]
+    answer = client.ask("POST", "/queue/join/words/", f"csrfmiddlewaretoken={token}&text=the+rose+is+the+rose")
     assert answer.status == 303, answer.body
     return answer.headers["Location"]
 
 
-def test_a_task_goes_from_its_form_to_its_result(site: Site, browser: Browser) -> None:
-    home = browser.ask("GET", "/queue/").body
+def test_a_task_goes_from_its_form_to_its_result(site: Site, client: Client) -> None:
+    home = client.ask("GET", "/queue/").body
     assert "Count words" in home
     assert "The shop" in home
-    page = join(browser)
-    assert browser.ask("GET", page).status == 200
+    page = join(client)
+    assert client.ask("GET", page).status == 200
     deadline = time.monotonic() + 60
-    while (told := json.loads(browser.ask("GET", f"{page}status.json").body))["status"] in {"waiting", "running"}:
+    while (told := json.loads(client.ask("GET", f"{page}status.json").body))["status"] in {"waiting", "running"}:
         assert time.monotonic() < deadline, site.logs()
         time.sleep(0.2)
     assert told["status"] == "succeeded", site.logs()
-    assert "5 words, 3 different ones." in browser.ask("GET", page).body
+    assert "5 words, 3 different ones." in client.ask("GET", page).body
 
 
-def test_a_page_has_its_socket_scripts_and_styles(site: Site, browser: Browser) -> None:
-    page = browser.ask("GET", join(browser)).body
+def test_a_page_has_its_socket_scripts_and_styles(site: Site, client: Client) -> None:
+    page = client.ask("GET", join(client)).body
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
     assert len(addresses) > 5
     if site.serves_static_files:
-        assert {browser.ask("GET", address).status for address in addresses} == {200}
+        assert {client.ask("GET", address).status for address in addresses} == {200}
     (path,) = re.findall(r'data-socket="([^"]+)"', page)
-    origin = Origin(f"http://127.0.0.1:{site.port}")
+    origin = Origin(site.url)
     with connect(
-        f"ws://127.0.0.1:{site.port}{path}", origin=origin, additional_headers={"Cookie": browser.cookie}, proxy=None
+        f"ws://127.0.0.1:{site.port}{path}", origin=origin, additional_headers={"Cookie": client.cookie}, proxy=None
     ) as socket:
         assert json.loads(socket.recv(10))["type"] == "status"
 
 
-def test_the_rest_of_the_site_is_its_own(site: Site, browser: Browser) -> None:
-    assert "The site's own base" in browser.ask("GET", "/").body
-    assert "Content-Security-Policy" not in browser.ask("GET", "/").headers
+def test_the_rest_of_the_site_is_its_own(site: Site, client: Client) -> None:
+    assert "The site's own base" in client.ask("GET", "/").body
+    assert "Content-Security-Policy" not in client.ask("GET", "/").headers
     large = json.dumps({"text": "x" * 200_000})
-    answer = browser.ask("POST", "/api/", large, "application/json")
+    answer = client.ask("POST", "/api/", large, "application/json")
     assert json.loads(answer.body) == {"type": "application/json", "size": 200_000}
-    admin = browser.ask("GET", "/admin/login/").body
+    admin = client.ask("GET", "/admin/login/").body
     assert "queueing/" not in admin
 
 
-def test_staff_see_the_lines(site: Site, browser: Browser) -> None:
+def test_staff_see_the_lines(site: Site, client: Client) -> None:
     shell = "from django.contrib.auth.models import User; User.objects.filter(username='anna').exists() or "
     site.run(
         f"""python manage.py shell -v 0 -c "{shell}User.objects.create_superuser('anna', password='plover-61')" """
     )
-    browser.ask("GET", "/admin/login/")
-    token = browser.cookies["csrftoken"]
+    client.ask("GET", "/admin/login/")
+    token = client.cookies["csrftoken"]
     form = f"csrfmiddlewaretoken={token}&username=anna&password=plover-61&next=/admin/"
-    assert browser.ask("POST", "/admin/login/", form).status == 302
+    assert client.ask("POST", "/admin/login/", form).status == 302
     for path in ("/admin/queueing/line/", "/admin/queueing/line/page/words/", "/admin/queueing/entry/"):
-        answer = browser.ask("GET", path)
+        answer = client.ask("GET", path)
         assert answer.status == 200, path
         assert "queueing/admin/admin.css" in answer.body, path
+
+
+def test_a_browser_runs_a_task_and_has_its_place_in_a_page_of_the_site(
+    site: Site, visitors: Callable[..., Page]
+) -> None:
+    if not site.serves_static_files:
+        pytest.skip("The web process of production leaves static files to another server.")
+    page = visitors()
+    page.goto("/queue/join/words/")
+    page.get_by_label("Text").fill("the rose is the rose")
+    page.get_by_role("button", name="Join the line").click()
+    expect(page.get_by_text("5 words, 3 different ones.")).to_be_visible(timeout=60_000)
+    (code,) = re.findall(r"/queue/entry/([^/]+)/", page.url)
+    page.goto(f"/places/{code}/")
+    expect(page.get_by_role("heading", name="The site's own page")).to_be_visible()
+    frame = page.frame_locator("iframe.queue-card")
+    expect(frame.get_by_text("5 words, 3 different ones.")).to_be_visible()
+    frame.get_by_role("link", name="Start anew").click()  # leaves the frame
+    expect(page).to_have_url(f"{site.url}/queue/join/words/")
