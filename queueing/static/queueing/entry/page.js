@@ -87,8 +87,8 @@ export class Page {
     const today = new Date().toDateString();
     for (const time of this.#root.querySelectorAll("time:not([hidden])")) {
       const when = new Date(time.dateTime);
-      const day = when.toDateString() === today ? {} : { dateStyle: "medium" };
-      time.textContent = when.toLocaleString([], { ...day, timeStyle: "short" });
+      const dateStyle = when.toDateString() === today ? undefined : "medium";
+      time.textContent = when.toLocaleString([], { dateStyle, timeStyle: "short" });
     }
   }
 }

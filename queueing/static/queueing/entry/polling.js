@@ -88,6 +88,6 @@ export class Polling {
 function causeOf({ status, headers }) {
   if (status > 500) return "The site has too much to do, or is being restarted.";
   if (status < 500) return `The site refuses to answer (${status}).`;
-  const reference = headers.get("X-Reference"); // none if a proxy answered
-  return `Something broke on our side.${reference ? ` Reference ${reference}.` : ""}`;
+  // A proxy that answers in the site's place gives none.
+  return `Something broke on our side. Reference ${headers.get("X-Reference") ?? "none"}.`;
 }

@@ -49,11 +49,6 @@ export class Visit {
     return `${location.origin.replace("http", "ws")}${this.#root.dataset.socket}?have=${this.state.status}`;
   }
 
-  get #mayGoOn() {
-    const { result_url, deleted, next_url } = this.state;
-    return this.isOver && !result_url && !deleted && !next_url;
-  }
-
   get statusAddress() {
     return `${this.#root.dataset.statusUrl}?have=${this.state.status}`;
   }
@@ -71,9 +66,10 @@ export class Visit {
     });
     if (!this.isOver) this.#connect();
     // After an end without a result staff may start the entry again. A hidden page asks, too, because its visitor has to
-    // be told; but seldom, because thousands may be forgotten. The last answer is that the entry is deleted.
-    setInterval(() => this.#mayGoOn && !document.hidden && this.lookAgain(), 10_000);
-    setInterval(() => this.#mayGoOn && document.hidden && this.lookAgain(), 120_000);
+    // be told; but seldom, because thousands may be forgotten.
+    setInterval(() => {
+      if (this.isOver && !this.state.result_url && Math.random() > 0.9 * document.hidden) this.lookAgain();
+    }, 10_000);
   }
 
   // The visitor looks at the page, or the network has changed: now a new attempt may succeed.
