@@ -89,5 +89,5 @@ function causeOf({ status, headers }) {
   if (status > 500) return "The site has too much to do, or is being restarted.";
   if (status < 500) return `The site refuses to answer (${status}).`;
   // A proxy that answers in the site's place gives none.
-  return `Something broke on our side. Reference ${headers.get("X-Reference") ?? "none"}.`;
+  return `Something broke on our side. Reference ${headers.get("X-Reference") || "?"}.`;
 }

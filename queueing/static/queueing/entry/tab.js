@@ -1,8 +1,8 @@
 // The browser's tab: a visitor in another tab reads the state in its title and icon.
 
-const ACCENT = "#0b6b5e";
+const ACCENT = "#065";
 const WARNING = "#a50";
-const ERROR = "#a3201d";
+const ERROR = "#a22";
 
 export class Tab {
   #icon = document.querySelector("link[rel=icon]"); // null in a frame, and where a site's own base has none
@@ -25,7 +25,7 @@ export class Tab {
   #draw(text, colour) {
     const svg =
       `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${colour}"/>` +
-      `<text x="16" y="23" text-anchor="middle" style="font:700 20px sans-serif" fill="#fff">` +
+      `<text x="16" y="23" text-anchor="middle" font-family="Arial" font-weight="700" font-size="20" fill="#fff">` +
       `${text}</text></svg>`;
     const href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
     if (this.#icon && this.#icon.href !== href) this.#icon.href = href;
