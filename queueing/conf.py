@@ -105,7 +105,7 @@ class Conf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What belongs to the site around the queue."""
+    """Settings of the site around the queue."""
 
     REDIS_URL: str = "redis://127.0.0.1:6379/0"
     REDIS_TIMEOUT: float = 2.0  # seconds until a call to a hanging Redis fails

@@ -98,7 +98,7 @@ class Entry(models.Model):
     lost_time = models.DurationField(null=True, blank=True)
 
     attempt = models.PositiveSmallIntegerField(default=0)
-    # How many of the attempts ended with an exception after which the task is tried again.
+    # Number of the attempts that ended with an exception after which the task is tried again.
     retries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     worker_ids = models.JSONField(default=list, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)

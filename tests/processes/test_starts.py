@@ -38,7 +38,7 @@ class Ended:
         self.environment = processes.environment
 
     def __call__(self, command: tuple[str, ...], **environment: str) -> str:
-        """What it has said; it has said it without a traceback, and ended with 1."""
+        """The sentence of a process that ended with 1, without a traceback."""
         done = subprocess.run(
             [sys.executable, *command],
             cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What /metrics tells."""
+"""The metrics of one scrape."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -153,7 +153,7 @@ def test_tasks_without_a_backend_of_ours_are_found(monkeypatch: pytest.MonkeyPat
     assert "'tables'" in found()["queueing.E095"]
 
 
-# What a deployed site needs
+# Requirements of a deployed site
 
 
 pytestmark = pytest.mark.django_db

@@ -41,7 +41,7 @@ LINES = {"LINES": {"tables": "queueing.tasks.tables.task"}, "REDIS_URL": "redis:
 
 
 def loaded(**values: Any) -> dict[str, Any]:
-    """What a process with these settings has after its start."""
+    """The settings of a process after its start with these."""
     code = START.format(values=json.dumps(values))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

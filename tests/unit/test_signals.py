@@ -22,7 +22,7 @@ NAMES = ("entry_held", "entry_returned", "entry_dropped", "entry_finished")
 
 @pytest.fixture
 def heard() -> Iterator[list[tuple[str, str, Any]]]:
-    """What all signals of entries have told: the name, the sender, the codes or the entry's status in the database."""
+    """All that the signals of entries have told: name, sender, and the codes or the entry's status in the database."""
     found: list[tuple[str, str, Any]] = []
 
     def receiver_of(name: str) -> Callable[..., None]:

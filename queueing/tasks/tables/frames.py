@@ -42,7 +42,7 @@ def unframed(row: str, bar: str) -> list[str]:
 
 
 def ruled_columns(lines: list[str]) -> tuple[int, ...]:
-    """Where each column but the first one begins, if lines are drawn under the names; else empty."""
+    """The beginning of each column but the first one, if lines are drawn under the names; else empty."""
     for name, line in pairwise(lines[:FIRST]):
         if name.strip() and not is_rule(name) and UNDERLINES.fullmatch(line):
             return tuple(found.start() for found in re.finditer(r"[-=]+", line))[1:]

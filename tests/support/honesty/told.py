@@ -43,7 +43,7 @@ def board(boss: Visitor) -> Numbers:
 
 
 def statistics() -> list[dict[str, Any]]:
-    """What `queue_stats --json` prints."""
+    """The output of `queue_stats --json`."""
     lines: list[dict[str, Any]] = json.loads(run_command("queue_stats", "--json"))
     return lines
 

@@ -230,7 +230,7 @@ def test_the_numbers_of_the_last_hour_lead_to_what_they_count(join: Join) -> Non
     assert "10-minutes.csv" not in looker.client.get(unescape(address[1])).content.decode()
 
 
-# What staff have set
+# Settings of staff
 
 
 def test_the_state_and_what_staff_have_set_are_shown() -> None:

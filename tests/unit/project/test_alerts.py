@@ -42,7 +42,7 @@ def of_board() -> Iterator[str]:
 
 
 def promtool(*arguments: str | Path) -> str:
-    """What it prints; "" if promtool has nothing to say against it. A test without it is skipped."""
+    """The output; "" if promtool has nothing to say against it. A test without it is skipped."""
     program = shutil.which("promtool")
     if program is None:
         pytest.skip("promtool is missing; docs/operations/README.md says how to get it")

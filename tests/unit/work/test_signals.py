@@ -19,7 +19,7 @@ Heard = list[tuple[Any, ...]]
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    """What both signals have told: the sender, the status then, and the error."""
+    """All that both signals have told: the sender, the status then, and the error."""
     found: Heard = []
 
     def started(sender: str, entry: Entry, **_: Any) -> None:
