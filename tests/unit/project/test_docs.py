@@ -14,8 +14,8 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import get_commands
-from django.db.backends.postgresql import features as postgresql
-from django.db.backends.sqlite3 import features as sqlite3
+from django.db.backends.postgresql import base as postgresql
+from django.db.backends.sqlite3 import base as sqlite3  # its features alone cannot be imported first
 from django.tasks import task_backends
 from django.test import Client
 
