@@ -34,7 +34,10 @@ def received(source: socket.socket) -> Iterator[tuple[Message, int | None] | Non
 
     Raises OSError, and ValueError for what is no message.
     """
-    packet, descriptors, flags, _ = socket.recv_fds(source, LIMIT, 1, socket.MSG_CMSG_CLOEXEC)
+    try:
+        packet, descriptors, flags, _ = _next(source)
+    except ConnectionResetError:  # said once, if it ended before it read an answer; what it had sent is still there
+        packet, descriptors, flags, _ = _next(source)
     try:
         if flags & socket.MSG_TRUNC:
             raise ValueError("a message is too long")
@@ -42,6 +45,10 @@ def received(source: socket.socket) -> Iterator[tuple[Message, int | None] | Non
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _next(source: socket.socket) -> tuple[bytes, list[int], int, Any]:
+    return socket.recv_fds(source, LIMIT, 1, socket.MSG_CMSG_CLOEXEC)
 
 
 def _parsed(packet: bytes) -> Message:

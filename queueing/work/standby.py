@@ -111,8 +111,9 @@ class Standby:
 
 def await_order(channel: socket.socket) -> Order:
     """In the child: say that it is ready, stand by, and return the job. Ends the process if the worker has ended it."""
-    channel.send(READY)
-    with channel, channel.makefile("rb") as orders:
+    received = b""
+    with channel, channel.makefile("rb") as orders, suppress(ConnectionError):
+        channel.send(READY)
         received = orders.readline()
     if not received:
         os._exit(os.EX_OK)

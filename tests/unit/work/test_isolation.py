@@ -215,3 +215,18 @@ def test_too_large_has_its_verdict(talk: Talk) -> None:
     talk.send({"do": "raise", "kind": "FilesTooLarge"})
     with pytest.raises(FilesTooLarge):
         talk.until_the_end()
+
+
+@pytest.mark.parametrize("sent", [[], [b"{}", b'{"do": "return"}']])
+def test_an_end_before_an_answer_was_read_is_an_end(sent: list[bytes]) -> None:
+    ours, theirs = packets.pair()
+    with ours:
+        for packet in sent:
+            theirs.send(packet)
+        packets.send(ours, {})
+        theirs.close()
+        for packet in sent:
+            with packets.received(ours) as found:
+                assert found == (json.loads(packet), None)
+        with packets.received(ours) as found:
+            assert found is None

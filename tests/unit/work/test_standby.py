@@ -50,6 +50,13 @@ def test_an_order_arrives_whole() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(made.pid, 0)[1]) == 0
 
 
+def test_one_whose_worker_ends_before_it_has_read_its_word_ends_in_peace() -> None:
+    with forked(lambda channel, _: standby.await_order(channel)) as made:
+        assert made._channel.recv(1, socket.MSG_PEEK) == READY
+        made.forget()
+        assert os.waitstatus_to_exitcode(os.waitpid(made.pid, 0)[1]) == os.EX_OK
+
+
 @pytest.mark.parametrize("live", [ends, hangs])
 def test_one_that_is_not_ready_gets_no_order_and_is_ended(live: object) -> None:
     with forked(live) as made:
