@@ -79,6 +79,7 @@ class LineAdmin(Look, Model):
             path("board.json", view(lines.now), name="queueing_board"),
             path("page/<slug:name>/", view(line.page), name="queueing_line_page"),
             path("page/<slug:name>/now.json", view(line.now), name="queueing_line_now"),
+            path("page/<slug:name>/past.json", view(line.its_past), name="queueing_line_past"),
             path("page/<slug:name>/numbers.csv", view(line.numbers), name="queueing_line_csv"),
             *super().get_urls(),
         ]

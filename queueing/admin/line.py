@@ -50,6 +50,13 @@ def now(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_safe
+def its_past(request: HttpRequest, name: str) -> HttpResponse:
+    """The past as JSON: the charts with their tables, the reasons and the marks."""
+    key = _asked(request, name)
+    return JsonResponse({"parts": past.parts(name, key), "away": False, "at": clock()})
+
+
+@require_safe
 def numbers(request: HttpRequest, name: str) -> HttpResponse:
     """The numbers of the charts and more as CSV, one row a span; unknown ones are empty."""
     key = _asked(request, name)

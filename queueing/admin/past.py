@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from queueing.admin import charts
@@ -48,6 +49,16 @@ def context(queue: str, key: str) -> dict[str, Any]:
         "events": [(charts.LETTERS[LineEvent.Kind(event.kind)], event) for event in reversed(past.events)],
         "zone": timezone.get_current_timezone_name(),
     }
+
+
+def parts(queue: str, key: str) -> dict[str, str]:
+    """The same as parts for `live.js`. A table that is folded out stays so."""
+    found = context(queue, key)
+    html = {name: render_to_string(f"admin/queueing/{name}.html", found) for name in ("reasons", "events")}
+    for chart in found["charts"]:
+        for part, template in (("chart", "chart.html"), ("rows", "chart_rows.html")):
+            html[f"{part}-{chart.plan.name}"] = render_to_string(f"admin/queueing/{template}", {"chart": chart})
+    return html
 
 
 def rows(queue: str, key: str) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ NOTED_EVERY = 60  # seconds; a write of the session for each page would cost mor
 # Pages that ask by themselves: they do not show that somebody is there.
 AUTOMATIC = {
     *("status", "goodbye", "metrics", "readyz", "healthz"),
-    *("queueing_board", "queueing_line_now", "queueing_workers_now", "queueing_entry_now"),
+    *("queueing_board", "queueing_line_now", "queueing_line_past", "queueing_workers_now", "queueing_entry_now"),
 }
 
 

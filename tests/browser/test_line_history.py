@@ -39,6 +39,13 @@ def test_the_past_of_a_line_is_read_by_eye_by_ear_and_on_a_phone(site: Site, vis
     expect(table.get_by_role("rowheader", name="Paused, by anna")).to_have_count(1)
     marks = page.get_by_role("region", name="Marks").get_by_role("row")
     expect(marks.filter(has_text="by anna")).to_have_count(3)
+    LineEvent.objects.create(queue="probe", kind="closed", detail="by bert", at=timezone.now())
+    page.evaluate(
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )  # a page that is looked at again asks at once
+    expect(marks.filter(has_text="by bert")).to_have_count(1)
+    expect(table).to_be_visible()
+    expect(table.get_by_role("rowheader", name="Closed, by bert")).to_have_count(1)
     page.evaluate(AXE_SCRIPT)  # through the debugger, to which the content policy does not apply
     PICTURES.mkdir(exist_ok=True)
     for scheme, size in product(BOTH, (WIDE, NARROW)):

@@ -76,6 +76,20 @@ def test_the_page_has_a_chart_and_a_table_for_each(db: None, period: str) -> Non
     assert "style=" not in text  # the policy of the site forbids it
 
 
+def test_the_charts_renew_themselves_with_the_parts_of_the_page(db: None) -> None:
+    client = staff("view").client
+    past.fill("probe", this_minute() - timedelta(minutes=50), 50)
+    page = client.get(PAGE, {"period": "day"}).content.decode()
+    (address,) = re.findall(r'data-live="([^"]+past[^"]+)"', page)
+    told = client.get(address).json()
+    assert set(told["parts"]) == set(re.findall(r'data-part="([^":]+)"', page)) - {"line", "workers"}
+    for html in told["parts"].values():
+        assert html.strip() in page
+    past.fill("probe", this_minute() - timedelta(minutes=90), 10)
+    assert client.get(address).json()["parts"]["chart-moves"] != told["parts"]["chart-moves"]
+    assert Visitor().client.get(address).status_code == 302
+
+
 def test_a_line_without_a_past_says_so(db: None) -> None:
     text = staff("view").client.get(PAGE).content.decode()
     assert "Nothing is known for this time." in text
