@@ -54,7 +54,9 @@ def context(queue: str, key: str) -> dict[str, Any]:
 def parts(queue: str, key: str) -> dict[str, str]:
     """The same as parts for `live.js`. A table that is folded out stays so."""
     found = context(queue, key)
-    html = {name: render_to_string(f"admin/queueing/{name}.html", found) for name in ("reasons", "events")}
+    html: dict[str, str] = {
+        name: render_to_string(f"admin/queueing/{name}.html", found) for name in ("reasons", "events")
+    }
     for chart in found["charts"]:
         for part, template in (("chart", "chart.html"), ("rows", "chart_rows.html")):
             html[f"{part}-{chart.plan.name}"] = render_to_string(f"admin/queueing/{template}", {"chart": chart})
