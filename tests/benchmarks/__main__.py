@@ -30,6 +30,7 @@ PLAN = [
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),
+    ("storm", ["sqlite", "postgres"]),
     ("crowd", ["sqlite"]),
     ("recovering", ["sqlite"]),
 ]

@@ -8,7 +8,6 @@ import asyncio
 import gc
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -32,12 +31,13 @@ from queueing.joining import Owner
 from queueing.line import keys
 from queueing.line.places import get_line
 from queueing.models import Entry
-from queueing.web.command_line import BACKLOG, DEFAULTS
+from queueing.web.command_line import BACKLOG, DEFAULTS, application
 from queueing.web.visitor import Visitor
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
 from tests.support.servers import free_port
 from tests.support.standing import stand
+from tests.support.web import is_listening
 
 SOCKETS = 5_000
 STEPS = 5  # of opening them; the memory of each is a value
@@ -49,6 +49,7 @@ SETTLE = 2.0  # seconds
 # As in production, but for TLS; and all of these pages are of one visitor at one address.
 LIMITS = {"QUEUEING_MAX_PAGES_PER_VISITOR": "1000000", "QUEUEING_MAX_PAGES_PER_ADDRESS": "1000000"}
 DEPLOYED = LIMITS | {"DEBUG": "0", "SECURE_COOKIES": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+OURS = application()
 FACTS = Facts(
     workers=2,
     running=2,
@@ -151,12 +152,12 @@ class WaitingPage(Page):
 
 async def _measure() -> tuple[Measured, Measured]:
     ours, bare = Measured(), Measured()
-    entries, cookie = await asyncio.to_thread(_wait_in_line)
-    with _daphne("config.asgi:application") as (daphne, port):
-        headers = _headers(port) | {"Cookie": cookie}
-        pages = [WaitingPage(f"/ws/entry/{entry.code}/?have=waiting", headers) for entry in entries]
-        with _daphne("tests.benchmarks.bare:application") as (rival, rival_port):
-            await _open(rival, rival_port, [Page("/", _headers(rival_port)) for _ in range(SOCKETS)], bare)
+    entries, cookie = await asyncio.to_thread(wait_in_line, SOCKETS)
+    with web(OURS) as (daphne, port):
+        signed_in = headers(port) | {"Cookie": cookie}
+        pages = [WaitingPage(f"/ws/entry/{entry.code}/?have=waiting", signed_in) for entry in entries]
+        with web("tests.benchmarks.bare:application") as (rival, rival_port):
+            await _open(rival, rival_port, [Page("/", headers(rival_port)) for _ in range(SOCKETS)], bare)
             await _open(daphne, port, pages, ours)
             ours.rest, bare.rest = await _rest(daphne, rival)
         before = daphne.cpu_times()
@@ -169,7 +170,7 @@ async def _measure() -> tuple[Measured, Measured]:
     return ours, bare
 
 
-def _wait_in_line() -> tuple[list[Entry], str]:
+def wait_in_line(pages: int) -> tuple[list[Entry], str]:
     """As many waiting entries, in order, of one visitor; and the cookie of that visitor's session."""
     session = Client().session
     visitor = uuid.uuid4()
@@ -178,7 +179,7 @@ def _wait_in_line() -> tuple[list[Entry], str]:
     Entry.objects.bulk_create(
         [
             Entry(queue="probe", task_path="tests.support.probe.probe", visitor=visitor, seen_at=timezone.now())
-            for _ in range(SOCKETS)
+            for _ in range(pages)
         ],
         batch_size=500,
     )
@@ -191,34 +192,37 @@ def _wait_in_line() -> tuple[list[Entry], str]:
 
 
 @contextmanager
-def _daphne(application: str) -> Iterator[tuple[psutil.Process, int]]:
-    """A web process as in the Procfile; or, for another application, a plain daphne with the same options."""
+def web(served: str) -> Iterator[tuple[psutil.Process, int]]:
+    """A web process as in the Procfile; for another application than ours, a plain daphne with the same options."""
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    subprocess.run(collect, env=os.environ | DEPLOYED, check=True)  # the web process does not start without
     port = free_port()
-    if application == DEFAULTS["application"]:
+    with started(served, port) as process:
+        while not is_listening(port):
+            assert process.poll() is None, "daphne does not start"
+            time.sleep(0.1)
+        yield psutil.Process(process.pid), port
+
+
+@contextmanager
+def started(served: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of `web`, which does not listen yet."""
+    if served == OURS:
         command = ["-m", "config.serve", "--port", str(port)]
     else:
         endpoint = f"tcp:port={port}:interface=127.0.0.1:backlog={BACKLOG}"
         options = {"--" + name.replace("_", "-"): str(value) for name, value in DEFAULTS.items()}
-        del options["--application"]
-        command = ["-m", "daphne", "--endpoint", endpoint, *chain.from_iterable(options.items()), application]
-    environment = os.environ | DEPLOYED
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(collect, env=environment, check=True)  # the web process does not start without
-    process = subprocess.Popen([sys.executable, *command, "-v", "0"], env=environment, stdout=subprocess.DEVNULL)
+        command = ["-m", "daphne", "--endpoint", endpoint, *chain.from_iterable(options.items()), served]
+    command = [sys.executable, *command, "-v", "0"]
+    process = subprocess.Popen(command, env=os.environ | DEPLOYED, stdout=subprocess.DEVNULL)
     try:
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, "daphne does not start"
-            time.sleep(0.1)
-        yield psutil.Process(process.pid), port
+        yield process
     finally:
         process.kill()
         process.wait(20)
 
 
-def _headers(port: int) -> dict[str, str]:
+def headers(port: int) -> dict[str, str]:
     return {
         "Host": f"127.0.0.1:{port}",
         "Origin": f"http://127.0.0.1:{port}",

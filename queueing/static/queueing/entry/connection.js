@@ -100,10 +100,11 @@ export class Connection {
     const delivered = this.#delivers;
     this.#setAside();
     this.#failures += 1;
-    this.#visit.dropped({ code, delivered, failures: this.#failures });
-    // Exponential back-off with full jitter: after a restart of the server, pages do not all come back together.
-    const longest = Math.min(LONGEST_GAP, 500 * 2 ** this.#failures);
-    this.#retry.start(Math.random() * longest, () => this.open());
+    // Exponential back-off with full jitter. After a restart of the server thousands of pages come back, of which it takes
+    // one each 2 ms: who stands further behind has longer, so that the head of the line is there first.
+    const within = Math.min(LONGEST_GAP, Math.max(500 * 2 ** this.#failures, 2 * this.#visit.state.ahead));
+    this.#visit.dropped({ code, delivered, within });
+    this.#retry.start(Math.random() * within, () => this.open());
   }
 
   // Makes room for a new socket. A socket that has delivered frames may only seem dead, and it still keeps the place:

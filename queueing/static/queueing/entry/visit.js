@@ -123,11 +123,11 @@ export class Visit {
     this.#isFinished = false;
   }
 
-  // A socket that never delivered tells nothing about the server: the poll that follows finds out.
-  dropped({ code, delivered, failures }) {
+  // A socket that never delivered tells nothing about the server: a poll is on its way, and finds out.
+  dropped({ code, delivered, within }) {
     if (delivered) this.lost();
     if (code === RIGHT_IS_OVER) this.polling.soon(0);
-    else this.polling.soon(failures < 2 ? POLL_AFTER : undefined);
+    else if (delivered) this.polling.soon(POLL_AFTER + within);
   }
 
   // The entry is over, and the frame that said so was without the page's new part: a poll brings it.
