@@ -40,14 +40,15 @@ class Step(NamedTuple):
     below: int | None  # the entries with smaller ids are still to do
     done: int
     refused: int
+    of: int = 0  # entries that the question was about
 
     @classmethod
     def of_form(cls, request: HttpRequest) -> Self:
         """From the fields of a form; numbers that are none count as nothing."""
-        below, done, refused = (request.POST.get(name, "") for name in ("below", "done", "refused"))
+        below, *numbers = (request.POST.get(name, "") for name in ("below", "done", "refused", "of"))
         return cls(
             int(below) if below.isdecimal() and len(below) < 19 else None,
-            *(int(number) if number.isdecimal() and len(number) < 10 else 0 for number in (done, refused)),
+            *(int(number) if number.isdecimal() and len(number) < 10 else 0 for number in numbers),
         )
 
 
@@ -73,12 +74,15 @@ def handle(act: Act, request: HttpRequest, rows: Any) -> HttpResponse | None:
         return _page(request, act, _question(request, wanted))
     step = Step.of_form(request)
     outcome, below = _go_on(act, wanted, step.below, request)
-    step = Step(below, step.done + len(outcome.done), step.refused + outcome.refused.total())
+    step = Step(below, step.done + len(outcome.done), step.refused + outcome.refused.total(), step.of)
     for sentence, number in outcome.refused.items():
         messages.warning(request, f"{_entries(number)}: {sentence}")
     if below is not None:
         return _page(request, act, {"step": step})
-    messages.success(request, f"{act.past} {_entries(step.done)}.")
+    if step.done:
+        messages.success(request, f"{act.past}: {_entries(step.done)}.")
+    elif not step.refused:
+        messages.info(request, "No entry was left that this concerns. Nothing was changed.")
     return None
 
 
@@ -88,7 +92,7 @@ def _question(request: HttpRequest, wanted: EntryQuerySet) -> dict[str, Any]:
     newest = named[0].pk + 1 if named else None  # entries that join meanwhile are not meant
     ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
     left_out = 0 if _is_whole_filter(request) else max(0, len(ticked) - number.value)
-    step = Step(newest, 0, 0)
+    step = Step(newest, 0, 0, number.value)
     return {"number": number, "named": named, "left_out": left_out, "step": step, "is_question": True}
 
 
@@ -129,8 +133,7 @@ def _do(act: Act, entry: Entry, request: HttpRequest, outcome: Outcome) -> None:
 def _page(request: HttpRequest, act: Act, values: dict[str, Any]) -> HttpResponse:
     from django.contrib.admin import site
 
-    whole = _is_whole_filter(request)
-    query = request.GET.urlencode() if whole else ""
+    whole, query = _is_whole_filter(request), request.GET.urlencode()
     context = site.each_context(request) | {
         "title": f"{act.title}?",
         "act": act,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 
 from django.utils import timezone
@@ -11,12 +12,13 @@ from django.utils.formats import date_format
 
 from queueing.history.reading import Span
 from queueing.models import LineEvent
+from queueing.states import Reason
 from queueing.tally import Tally
 
 WIDTH, HEIGHT = 600, 150  # of the field between the axes
 STEPS = 4  # lines of the scale, at most
 LABELS = 4  # moments named below the field
-NEAR = 18  # marks that are nearer to each other are one
+NEAR = 42  # marks that are nearer to each other are one: the room of its letters
 MOST_LETTERS = 3  # of one mark
 
 type Number = float | None
@@ -123,6 +125,25 @@ class Chart:
         return all(value is None for series in self.series for value in series.values)
 
 
+# The ends of those who left, in few words for a legend.
+CAUSES = {
+    Reason.LEFT: "left by hand",
+    Reason.CLOSED: "page closed",
+    Reason.LOST: "connection lost",
+    Reason.UNSEEN: "never looked",
+    Reason.ENDED: "ended by staff",
+}
+
+
+def _known(tally: Tally, number: float) -> Number:
+    """None where nobody looked: without a sample, no event means nothing."""
+    return number if number or tally.samples else None
+
+
+def _left_by(reason: Reason, tally: Tally) -> Number:
+    return _known(tally, tally.details[reason])
+
+
 PLANS = (
     Plan(
         "length", "In the line at the end of a minute", "entries",
@@ -131,9 +152,13 @@ PLANS = (
     Plan(
         "moves", "Joins and ends", "entries",
         (
-            ("joined", lambda t: t.joined), ("served", lambda t: t.succeeded), ("left", lambda t: t.gone),
-            ("failed", lambda t: t.failed),
+            ("joined", lambda t: _known(t, t.joined)), ("served", lambda t: _known(t, t.succeeded)),
+            ("left", lambda t: _known(t, t.gone)), ("failed", lambda t: _known(t, t.failed)),
         ),
+    ),
+    Plan(
+        "causes", "Left by cause", "entries",
+        tuple((words, partial(_left_by, reason)) for reason, words in CAUSES.items()),
     ),
     Plan(
         "waits", "Wait until the start", "seconds",
@@ -149,7 +174,7 @@ PLANS = (
     ),
     Plan(
         "worth", "Goodput and waste", "worker-seconds",
-        (("goodput", lambda t: t.goodput), ("waste", lambda t: t.waste)),
+        (("goodput", lambda t: _known(t, t.goodput)), ("waste", lambda t: _known(t, t.waste))),
     ),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The entries of a filter as CSV, read and sent in batches: no answer is ever whole in memory."""
 
 import csv
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -16,8 +17,10 @@ COLUMNS = (
     *("code", "line", "file", "status", "reason", "visitor", "joined", "first look", "started", "finished", "waited_s"),
     *("ran_s", "attempt", "worker", "error_class", "message"),
 )
-# A spreadsheet takes a cell that begins so for a formula, and runs it.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet runs a cell that begins so as a formula: with a sign, also a full-width one, or with white space that it
+# drops. Where semicolons or tabs separate cells, a cell begins behind them, too.
+FORMULA = re.compile(r"(^|[;\t])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+MARK = "\ufeff"  # by which Excel knows that a file is UTF-8
 
 
 class Rows(StreamingHttpResponse):
@@ -41,7 +44,7 @@ def answer(rows: EntryQuerySet) -> Rows:
 
 def lines(rows: EntryQuerySet) -> Iterator[str]:
     """The lines of the file, a batch at a time. Rows that are purged meanwhile are left out."""
-    yield _text([COLUMNS])
+    yield MARK + _text([COLUMNS])
     below: int | None = None
     while True:
         found = newest(rows.select_related("user"), limit=BATCH, below=below)
@@ -64,8 +67,7 @@ def _text(rows: Any) -> str:
 
 
 def _harmless(cell: Any) -> str:
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return FORMULA.sub(r"\1'", "" if cell is None else str(cell))
 
 
 def _cells(entry: Entry) -> list[Any]:
@@ -74,7 +76,7 @@ def _cells(entry: Entry) -> list[Any]:
     return [
         *(entry.code, entry.queue, entry.input_name, entry.status, entry.reason, who(entry)),
         *(moment.isoformat(timespec="seconds") if moment else "" for moment in times),
-        f"{(started - entry.joined_at).total_seconds():.1f}" if started else "",
+        f"{max(0.0, (started - entry.joined_at).total_seconds()):.1f}" if started else "",
         f"{entry.run_time.total_seconds():.1f}" if entry.run_time else "",
         *(entry.attempt, entry.worker_ids[-1] if entry.worker_ids else "", entry.error_class, entry.message),
     ]

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import conditional_escape
 from django.views.decorators.http import require_safe
 
 from queueing.admin import board, living, past, workers
@@ -46,6 +47,7 @@ def now(request: HttpRequest, name: str) -> HttpResponse:
     if found["stretch"]:
         parts |= live_rows("line", found["stretch"].rows, columns=living.COLUMNS, none=found["nobody"])
     parts |= live_rows("workers", found["workers"], columns=workers.FEW, none=workers.NONE)
+    parts["sentence"] = conditional_escape(found["told"])
     return JsonResponse({"parts": {} if found["away"] else parts, "away": found["away"], "at": clock()})
 
 
@@ -87,9 +89,11 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
         texts, desks, away = board.now_of([queue])[queue], workers.rows(queue, workers.FEW, may_look=may_look), False
     except RedisError:
         texts, desks, away = dict.fromkeys(board.NOW, board.UNKNOWN), [], True
+    row = Line.objects.filter(queue=queue).first()
     return {
         "queue": queue,
-        "row": Line.objects.filter(queue=queue).first(),
+        "row": row,
+        "told": f"All who wait read: “{row.sentence}”" if row and row.sentence else "",
         "cells": _cells(queue, texts, may_look=may_look),
         "stretch": stretch,
         "columns": living.COLUMNS,

@@ -249,12 +249,12 @@ class Entry(models.Model):
         )
 
     def cancel(self, reason: Reason = Reason.LEFT) -> bool:
-        """waiting or running -> cancelled: by the visitor, or by staff."""
-        return self._finish(Status.CANCELLED, reason)
+        """waiting or running -> cancelled: by the visitor, or by staff. The last word of the task goes."""
+        return self._finish(Status.CANCELLED, reason, message="")
 
     def abandon(self, reason: Reason) -> bool:
         """waiting or running -> abandoned: the visitor was absent for too long."""
-        return self._finish(Status.ABANDONED, reason)
+        return self._finish(Status.ABANDONED, reason, message="")
 
     def requeue_orphan(self, *, overdue: bool = False) -> bool:
         """running -> waiting, in its old place: the worker of this attempt died.

@@ -118,6 +118,18 @@ def test_a_hidden_page_asks_for_nothing_and_a_silent_server_is_told(desk: Callab
     assert len(asked) == before
 
 
+def test_a_page_of_somebody_who_is_signed_out_says_so_and_asks_no_more(desk: Callable[..., Page]) -> None:
+    page = desk("lines")
+    page.goto("/admin/")
+    page.context.clear_cookies()
+    status = page.locator("[data-live-status]")
+    expect(status).to_contain_text("You are signed out.", timeout=15_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2_500)
+    assert asked == []
+
+
 def test_a_whole_filter_is_ended_by_keys_and_its_question(
     desk: Callable[..., Page], visitors: Visitors, site: Site
 ) -> None:
@@ -133,7 +145,7 @@ def test_a_whole_filter_is_ended_by_keys_and_its_question(
     look(page, "question")
     assert {status_of(entry) for entry in people} == {Status.WAITING}
     page.get_by_role("button", name="Yes, end").press("Enter")
-    expect(page.get_by_text("Ended 3 entries.")).to_be_visible()
+    expect(page.get_by_text("Ended: 3 entries.")).to_be_visible()
     assert {status_of(entry) for entry in people} == {Status.CANCELLED}
 
 

@@ -30,6 +30,12 @@ LOOK_INTERVAL = 1.0  # seconds between two looks at a line that is being drained
 class Command(PlainCommand):
     help = "Steers a line: " + "; ".join(f"{verb}: {words}" for verb, (_, _, words) in VERBS.items()) + "."
 
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
+        """The parser. The words of the sentence may stand behind options."""
+        parser = super().create_parser(*args, **options)
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("verb", choices=VERBS)
         parser.add_argument("name", help="of the line")

@@ -66,13 +66,13 @@ def test_a_whole_filter_is_done_in_steps_that_say_how_far_they_are(
     assert "End: 12 entries that match the filter." in question.content.decode()
     late = join("late")  # it was not in the question
     step = answer(mover, question)
-    assert "Ended: 1 so far." in step.content.decode()
+    assert "Ended: 1 of 12 so far." in step.content.decode()
     assert "data-go-on" in step.content.decode()
     assert Entry.objects.live().count() == 12
     while step.status_code == 200:
         step = answer(mover, step)
     assert step["Location"] == f"{LIST}?status__exact=waiting"
-    assert "Ended 12 entries." in mover.client.get(step["Location"]).content.decode()
+    assert "Ended: 12 entries." in mover.client.get(step["Location"]).content.decode()
     assert list(Entry.objects.live()) == [late]
     assert LogEntry.objects.filter(change_message="Ended.").count() == 12
 
@@ -90,7 +90,7 @@ def test_only_the_filter_is_done(many: list[Entry], line: Line) -> None:
     for entry in many[:5]:
         fail(entry, line)
     page = do(staff("view", "change"), "end", many[0], query="?status__exact=running", whole=True)
-    assert "Ended 0 entries." in page
+    assert "No entry was left that this concerns." in page
     assert Entry.objects.live().count() == 7
 
 
@@ -99,15 +99,15 @@ def test_failures_are_retried_together_and_refusals_are_told(many: list[Entry], 
         fail(entry, line)
     many[0].input.storage.delete(str(many[0].input.name))
     page = do(staff("view", "change"), "retry", many[0], query="?status__exact=failed", whole=True)
-    assert "Retried 3 entries." in page
+    assert "Retried: 3 entries." in page
     assert "1 entry: Your input is no longer stored." in page
     followed = Entry.objects.exclude(followed_by=None).order_by("pk")
     assert [entry.pk for entry in followed] == [entry.pk for entry in many[1:4]]
-    assert "Put first 0 entries." not in page
+    assert "Put first: 0 entries." not in page
 
 
 def test_entries_that_are_put_first_together_keep_their_order(many: list[Entry], line: Line) -> None:
-    assert "Put first 3 entries." in do(staff("view", "change"), "put_first", *many[5:8])
+    assert "Put first: 3 entries." in do(staff("view", "change"), "put_first", *many[5:8])
     wanted = [*many[5:8], *many[:5], *many[8:]]
     assert line.ids() == [entry.job_id for entry in wanted]
 
@@ -116,7 +116,7 @@ def test_held_entries_of_a_filter_are_dropped(many: list[Entry], line: Line) -> 
     for entry in many[:3]:
         presence.close("probe", entry.job_id, Absence.CLOSED)
     page = do(staff("view", "change"), "drop_held", many[0], query="?presence=held", whole=True)
-    assert "Dropped while held 3 entries." in page
+    assert "Dropped while held: 3 entries." in page
     assert line.held_ids() == []
     assert Entry.objects.live().count() == 9
 

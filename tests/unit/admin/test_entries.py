@@ -1,6 +1,7 @@
 """The list of entries: its columns, search, filters, pages, export, and the failures by their error."""
 
 import asyncio
+import codecs
 import csv
 import io
 import re
@@ -214,7 +215,7 @@ def test_a_look_that_takes_too_long_says_so_and_goes_on(monkeypatch: pytest.Monk
 def table(query: str, *permissions: str) -> list[list[str]]:
     answer = staff(*permissions).client.get(f"{LIST}export.csv{query}")
     assert answer.status_code == 200
-    return list(csv.reader(io.StringIO(b"".join(answer).decode(), newline="")))
+    return list(csv.reader(io.StringIO(b"".join(answer).decode("utf-8-sig"), newline="")))
 
 
 def test_the_entries_of_a_filter_are_exported_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,12 +229,20 @@ def test_the_entries_of_a_filter_are_exported_in_batches(monkeypatch: pytest.Mon
     assert len(table("", "view")) == 26
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "\uff1d1+1"])
 def test_no_cell_of_an_export_is_a_formula(name: str) -> None:
     rows(1, input_name=name, message="=cmd()", error_class="-x")
     _, row = table("", "view")
     assert row[2].startswith("'")
     assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_no_cell_is_a_formula_where_semicolons_separate_them() -> None:
+    rows(1, input_name="x;=1+1 ü.csv")
+    content = b"".join(staff("view").client.get(f"{LIST}export.csv"))
+    assert content.startswith(codecs.BOM_UTF8)  # or Excel takes it for Windows-1252
+    _, row = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";")
+    assert row[1].startswith("'=1+1 ü.csv")
 
 
 def test_an_export_is_streamed_under_asgi_too() -> None:

@@ -50,6 +50,17 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     assert "a.csv" in page
 
 
+@pytest.mark.parametrize("end", [Entry.cancel, Entry.abandon])
+def test_the_last_word_of_a_task_is_not_told_as_what_its_visitor_reads(
+    join: Join, end: Callable[[Entry, Reason], bool]
+) -> None:
+    entry = join("a")
+    entry.start("w1")
+    entry.report(0.5, "Page 3 of 3")
+    assert end(entry, Reason.ENDED)
+    assert "Page 3 of 3" not in text(staff("view"), page_of(entry))
+
+
 def test_staff_see_the_first_look_the_place_and_the_successor(join: Join) -> None:
     entry = join("a", looked=False)
     looker = staff("view")
@@ -78,7 +89,7 @@ def test_the_page_of_an_entry_has_one_format_of_times_and_leads_to_the_visitors_
 def test_what_staff_end_is_told_as_that(join: Join) -> None:
     waiting, running = join("a"), join("b")
     running.start("w")
-    assert "Ended 2 entries." in end(staff("view", "change"), waiting, running)
+    assert "Ended: 2 entries." in end(staff("view", "change"), waiting, running)
     for entry, headline in ((waiting, "Your place was ended"), (running, "Stopped")):
         entry.refresh_from_db()
         assert (entry.status, entry.reason) == (Status.CANCELLED, Reason.ENDED)
@@ -132,7 +143,7 @@ def test_staff_may_end_living_entries(join: Join, line: Line) -> None:
         entry.start("w")
         line.end_claim("w", entry.job_id)
     done.succeed({})
-    assert "Ended 2 entries." in end(staff("view", "change"), living, running, done)
+    assert "Ended: 2 entries." in end(staff("view", "change"), living, running, done)
     statuses = dict(Entry.objects.values_list("pk", "status"))
     assert statuses == {living.pk: Status.CANCELLED, running.pk: Status.CANCELLED, done.pk: Status.SUCCEEDED}
     assert line.count_entries() == 0

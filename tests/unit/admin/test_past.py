@@ -76,13 +76,27 @@ def test_the_page_has_a_chart_and_a_table_for_each(db: None, period: str) -> Non
     assert "style=" not in text  # the policy of the site forbids it
 
 
+def test_where_nobody_looked_there_is_a_gap_and_the_causes_of_leaving_are_told_apart(db: None) -> None:
+    past.fill("probe", this_minute() - timedelta(minutes=3), 2)
+    found = read("probe", PERIODS["hour"])
+    drawn = {plan.name: charts.draw(plan, found) for plan in charts.PLANS}
+    for name in ("moves", "causes", "worth"):
+        for series in drawn[name].series:
+            known = [number for number, value in enumerate(series.values) if value is not None]
+            assert len(known) == 2, f"{name}: {series.name}"
+    happened = total(span.tally for span in found.spans)
+    left = {series.name: sum(filter(None, series.values)) for series in drawn["causes"].series}
+    assert left == {words: happened.details[reason] for reason, words in charts.CAUSES.items()}
+    assert sum(left.values()) == happened.gone
+
+
 def test_the_charts_renew_themselves_with_the_parts_of_the_page(db: None) -> None:
     client = staff("view").client
     past.fill("probe", this_minute() - timedelta(minutes=50), 50)
     page = client.get(PAGE, {"period": "day"}).content.decode()
     (address,) = re.findall(r'data-live="([^"]+past[^"]+)"', page)
     told = client.get(address).json()
-    assert set(told["parts"]) == set(re.findall(r'data-part="([^":]+)"', page)) - {"line", "workers"}
+    assert set(told["parts"]) == set(re.findall(r'data-part="([^":]+)"', page)) - {"line", "workers", "sentence"}
     for html in told["parts"].values():
         assert html.strip() in page
     past.fill("probe", this_minute() - timedelta(minutes=90), 10)

@@ -40,6 +40,11 @@ def test_a_line_is_closed_until_a_time_and_its_message_changes() -> None:
     assert run_command("line", "open", "probe") == "probe is open: 0 wait, 0 run."
 
 
+def test_options_may_stand_before_the_sentence() -> None:
+    words = run_command("line", "close", "probe", "--opens-at", "2100-01-31T09:00", "Back", "on Monday.")
+    assert words.endswith('All who wait read: "Back on Monday."')
+
+
 def test_a_time_of_the_day_is_the_next_one() -> None:
     now = timezone.localtime()
     at = moment(f"{now - timedelta(minutes=5):%H:%M}")

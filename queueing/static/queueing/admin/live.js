@@ -32,7 +32,7 @@ class Live {
 
   #next(delay) {
     clearTimeout(this.#timer);
-    if (delay !== undefined && !document.hidden) this.#timer = setTimeout(() => this.#ask(), delay);
+    if (delay !== undefined && this.#every !== undefined && !document.hidden) this.#timer = setTimeout(() => this.#ask(), delay);
   }
 
   async #ask() {
@@ -41,9 +41,12 @@ class Live {
     try {
       const answer = await fetch(this.#address, {
         headers: { Accept: "application/json" },
-        redirect: "error", // to the sign-in
+        redirect: "manual", // to the sign-in
         signal: AbortSignal.timeout(PATIENCE),
       });
+      if (answer.type === "opaqueredirect") return this.#end("You are signed out. Load the page again to sign in.");
+      if (answer.status === 403) return this.#end("You may not see this any more.");
+      if (answer.status === 404) return this.#end("This is not there any more: it has been deleted.");
       if (!answer.ok) throw new Error(answer.statusText);
       this.#show(await answer.json());
     } catch {
@@ -52,6 +55,12 @@ class Live {
       this.#isAsking = false;
       this.#next(this.#every);
     }
+  }
+
+  // Nothing changes any more until the page is loaded again.
+  #end(text) {
+    this.#every = undefined;
+    this.#say(`${text} The numbers are of ${this.#since}.`);
   }
 
   #keep(version) {
