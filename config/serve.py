@@ -1,40 +1,10 @@
-"""`python -m config.serve`: the web process, daphne with this site's limits. It takes daphne's own options.
+"""`python -m config.serve`: the web process of this site. See `queueing/serve.py`."""
 
-It listens on 127.0.0.1 and $PORT. `--bind` and `--port` choose another address; `--unix-socket`, `--fd` and
-`--endpoint` another kind of address.
-"""
+import os
 
-import resource
-import sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-import daphne.server  # noqa: F401  # must come first: it chooses Twisted's reactor
-from django.core.exceptions import ImproperlyConfigured
-
-try:
-    import config.asgi  # noqa: F401  # sets Django up, which the imports below need
-except ImproperlyConfigured as error:
-    sys.exit(str(error))
-
-from queueing.checks.start import end_if_it_does_not_fit
-from queueing.web.command_line import CommandLine
-from queueing.web.server import guard_handshakes
-
-
-def allow_many_files() -> None:
-    """Raise the limit of open files as far as this user may: each connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def main() -> None:
-    """Serve until a signal arrives."""
-    command_line = CommandLine()
-    arguments = command_line.checked(sys.argv[1:])
-    end_if_it_does_not_fit(is_web=True)
-    allow_many_files()
-    guard_handshakes()
-    command_line.run(arguments)
-
+from queueing.serve import main
 
 if __name__ == "__main__":
     main()

@@ -1,8 +1,12 @@
 """The application's entry in INSTALLED_APPS."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.db.models.signals import post_migrate
+from django.tasks import TaskResult
+from django.tasks.backends import immediate
 
 from queueing.defaults import fill_in
 
@@ -22,6 +26,9 @@ class QueueingConfig(AppConfig):
         from queueing.registry import all_tasks
         from queueing.roles import make_groups
 
+        # Django's ImmediateBackend makes the context of a task itself: one without progress and files. No setting names
+        # its class, so the module gets another one.
+        immediate.TaskContext = _context_without_entry  # type: ignore[attr-defined]  # it is imported there
         # An error in a heavy task, or a wrong setting, is an error at the start of every process.
         tasks = all_tasks()
         check_all(settings.QUEUEING)
@@ -30,3 +37,9 @@ class QueueingConfig(AppConfig):
                 checkers.know(task.form)
         post_migrate.connect(make_rows, sender=self, dispatch_uid="lines")
         post_migrate.connect(make_groups, sender=self, dispatch_uid="queueing.groups")
+
+
+def _context_without_entry(*, task_result: "TaskResult[..., Any]") -> Any:
+    from queueing.work import detached
+
+    return detached.context_of(task_result)

@@ -248,3 +248,7 @@ class CheckBroken(QueueingError):
 
 class UnknownTask(QueueingError):
     """There is no such heavy task."""
+
+
+class UnfitForTests(QueueingError):
+    """The tests cannot be run with these settings."""

@@ -71,12 +71,17 @@ class Handed:
     def file(self, field: str = "") -> Iterator[Path]:
         """The path of this field's file, or of the first one. Raises UnusableInput, or LookupError for a field."""
         with self.files() as files:
-            paths = [file.path for file in files if field in {"", file.field}]
-            if not files:
-                raise UnusableInput(NOTHING)
-            if not paths:
-                raise LookupError(f"No file came in the field {field!r}")
-            yield paths[0]
+            yield pick(files, field)
+
+
+def pick(files: Sequence[InputFile], field: str = "") -> Path:
+    """The path of this field's file, or of the first one. Raises UnusableInput, or LookupError for a field."""
+    if not files:
+        raise UnusableInput(NOTHING)
+    for file in files:
+        if field in {"", file.field}:
+            return file.path
+    raise LookupError(f"No file came in the field {field!r}")
 
 
 class Parcel(File):  # type: ignore[type-arg]  # of bytes

@@ -17,13 +17,14 @@ from hypothesis import settings as hypothesis_settings
 
 from queueing import joining, registry
 from queueing.conf import conf
-from queueing.line import clients
+from queueing.line import clients, keys
 from queueing.line.places import Line, get_line
 from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
+from queueing.testing import beginning
 from tests.support import probe
 from tests.support.clocks import QUICK
-from tests.support.epochs import begin_epochs
+from tests.support.epochs import open_lines
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
@@ -63,10 +64,11 @@ def django_db_modify_db_settings() -> None:
 
 @pytest.fixture(autouse=True)
 def valkey() -> redis.Redis:
-    """The real Valkey of this test run, empty."""
+    """The real Valkey of this test run, empty. Nobody watches, as no web process is there."""
     client = clients.connection()
-    client.flushall()
-    begin_epochs(client)
+    beginning.begin()
+    client.delete(keys.WATCH)
+    open_lines(client)
     probe.log_path().unlink(missing_ok=True)
     for hold in probe.log_path().parent.glob("*.hold"):
         hold.unlink()

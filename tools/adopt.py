@@ -22,7 +22,7 @@ from urllib.error import URLError
 
 from tools.walk import ROOT, WalkFailed, free_port, valkey
 
-BLOCK = re.compile(r"^```(sh|python|html)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(sh|python|html|ini)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # The file of a block, in its first line.
 FILE = re.compile(r"\A(?:#|<!--) (\S+\.\w+)(?: -->)?\n")
 APPS = ("accounts", "blog", "catalogue", "orders", "search", "stock", "words")
@@ -101,18 +101,17 @@ class Site:
             self._write(name, text)
         self._append("shop/settings.py", SETTINGS)
 
-    def step(self, kind: str, text: str) -> None:
-        """One block of the document: commands, or a part of a file."""
+    def step(self, kind: str, text: str) -> str:
+        """One block of the document: commands, or a part of a file. Returns what the commands print."""
         if kind == "sh":
-            for line in text.strip().splitlines():
-                self.run(line)
-            return
+            return "".join(self.run(line) for line in text.strip().splitlines())
         match = FILE.match(text)
         assert match, text
         if (self.folder / match[1]).exists():
             self._append(match[1], self.here(text))
         else:
             self._write(match[1], self.here(text))
+        return ""
 
     def here(self, text: str) -> str:
         """A text of the document, with the folders and ports of this site."""
@@ -190,12 +189,21 @@ class Site:
             file.write(f"\n{text}")
 
 
-def blocks() -> list[tuple[str, str]]:
-    """The blocks of the document, in order: the kind of each, and its text."""
-    return BLOCK.findall((ROOT / "docs/adopting.md").read_text())
+type Block = tuple[str, str]  # its kind, and its text
 
 
-PROCESSES, PRODUCTION = 7, 8  # the blocks of the processes: all before them come first, the further ones are extras
+class Steps:
+    """The blocks of the document by their part in it."""
+
+    def __init__(self) -> None:
+        found: list[Block] = BLOCK.findall((ROOT / "docs/adopting.md").read_text())
+        processes, production, tests = (
+            next(number for number, (_, text) in enumerate(found) if words in text)
+            for words in ("manage.py runserver", "queueing.serve", "python -m pytest")
+        )
+        self.making, self.processes = found[:processes], found[processes][1]
+        self.production = found[production][1]
+        self.tests, self.extras = found[production + 1 : tests + 1], found[tests + 1 :]
 
 
 @contextmanager
@@ -207,12 +215,12 @@ def adopted(*, extras: bool = False) -> Iterator[Site]:
     with ExitStack() as stack:
         site = Site(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adopt-"))), stack)
         site.make()
-        steps = blocks()
-        for kind, text in steps[:PROCESSES] + (steps[PRODUCTION + 1 :] if extras else []):
+        steps = Steps()
+        for kind, text in steps.making + (steps.extras if extras else []):
             site.step(kind, text)
-        commands = steps[PROCESSES][1]
+        commands = steps.processes
         if extras:
-            commands = steps[PRODUCTION][1] + commands.partition("\n")[2]
+            commands = steps.production + commands.partition("\n")[2]
         site.serves_static_files = not extras  # `runserver` does
         with site.running(commands):
             yield site

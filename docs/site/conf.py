@@ -22,7 +22,7 @@ myst_heading_anchors = 4  # headings have the anchors that GitHub gives them
 
 # The order of the pages, by title of the group.
 PAGES = {
-    "To begin with": ["docs/faq", "docs/how-it-works", "docs/tasks", "docs/adopting"],
+    "To begin with": ["docs/faq", "docs/how-it-works", "docs/tasks", "docs/testing", "docs/adopting"],
     "To run it": [
         *("docs/reference", "docs/operations", "docs/operations/kubernetes/README", "docs/operations/README"),
         "docs/operations/errors-and-traces",

@@ -107,6 +107,8 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        if fault := search.find_fault(search_term):
+            messages.info(request, fault)
         return search.search(queryset, search_term), False  # type: ignore[arg-type]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:

@@ -1,21 +1,41 @@
 """The fields that the search box looks through: names of files, codes, visitors, users, and errors."""
 
+import re
+
 from django.contrib.auth import get_user_model
 from django.db.models import CharField, F, Q, Value
 from django.db.models.functions import Cast, Replace
 
+from queueing.line import faults
+from queueing.line.clients import RedisError
 from queueing.models import EntryQuerySet, code_of
 from queueing.states import Status
 
-HELP = "Part of the name of a file or a user, of a code or a visitor, or of an error"
+HELP = "Part of the name of a file or a user, of a code or a visitor, or of an error; or a reference"
+REFERENCE = re.compile(r"(?:reference )?([0-9a-f]{8})", re.IGNORECASE)
 MOST_USERS = 50  # whose names match
 HEX = frozenset("0123456789abcdef")
 TEXTS = ("error_class", "message", "traceback")  # of a failure
 
 
+def find_fault(term: str) -> str:
+    """A sentence about the fault of the site with this reference; empty if none is known."""
+    match = REFERENCE.fullmatch(term.strip())
+    try:
+        fault = faults.find(match[1].lower()) if match else None
+    except RedisError:
+        return ""
+    if fault is None:
+        return ""
+    return (
+        f"Reference {fault.reference} is a fault of the site, on {fault.at} UTC: {fault.request}, {fault.error}. "
+        "The traceback is in the log of the web process, above the line with this reference."
+    )
+
+
 def search(rows: EntryQuerySet, term: str) -> EntryQuerySet:
     """These rows, if any part of them has the term. Nothing here is a pattern."""
-    term = term.strip().replace("\0", "")
+    term = re.sub(r"^reference ", "", term.strip().replace("\0", ""), flags=re.IGNORECASE)
     if not term:
         return rows
     wanted = Q(input_name__icontains=term) | _users(term)

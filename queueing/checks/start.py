@@ -1,7 +1,10 @@
 """The checks at the start of a process: a process that could not do its work ends with sentences instead."""
 
+import asyncio
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from django.core.checks import ERROR, CheckMessage, run_checks
 from django.db import connections
@@ -10,23 +13,46 @@ from queueing.checks import deployed
 
 # Requirements of every process beside its settings. Redis is not among them: each process waits for it.
 AT_START = (deployed.check_folders, deployed.check_tables)
-OF_WEB = (*AT_START, deployed.check_static_files, deployed.check_asgi)
+OF_SERVER = (*AT_START, deployed.check_static_files)
+OF_WEB = (*OF_SERVER, deployed.check_asgi)
 
 
-def troubles(*, is_web: bool = False) -> list[str]:
-    """A sentence for each error, with what to do about it."""
+def troubles(checks: Iterable[Callable[[], list[CheckMessage]]] = AT_START) -> list[str]:
+    """A sentence for each error that these checks find, and Django's, with what to do about it."""
     found: list[CheckMessage] = list(run_checks())
-    for check in OF_WEB if is_web else AT_START:
+    for check in checks:
         found += check()
+    connections.close_all()  # of this thread
     return list(_sentences(found))
 
 
 def end_if_it_does_not_fit(*, is_web: bool = False) -> None:
     """End the process with exit status 1 if something is missing or does not fit."""
-    found = troubles(is_web=is_web)
-    connections.close_all()
-    if found:
+    deployed.application_is_looked_at()  # what imports it later need not ask again
+    if found := troubles(OF_WEB if is_web else AT_START):
         sys.exit("\n".join(found))
+
+
+def end_a_server_that_does_not_fit() -> None:
+    """The same for a server that imports the application, such as uvicorn. For `queueing/asgi.py`, at its end.
+
+    `runserver` imports it in another thread, which cannot end the process. It makes Django's checks by itself.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if deployed.is_application_looked_at() or not is_main:
+        return
+    if found := _apart(lambda: troubles(OF_SERVER)):
+        sys.exit("\n".join(found))
+
+
+def _apart(ask: Callable[[], list[str]]) -> list[str]:
+    """Ask in another thread if this one runs an event loop, where Django lets nobody read the database."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return ask()
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(ask).result()
 
 
 def _sentences(messages: Iterable[CheckMessage]) -> Iterable[str]:

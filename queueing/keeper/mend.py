@@ -14,6 +14,7 @@ from queueing.line import epoch
 from queueing.line.clients import raise_all_but_wrong_types
 from queueing.line.keys import (
     COUNTING,
+    FAULTS,
     KEEPER,
     STORED,
     SUMMING,
@@ -46,6 +47,7 @@ SHARED_TYPES = {
     WRITABLE: "string",
     STORED: "string",
     SUMMING: "string",
+    FAULTS: "list",
 }
 # The types of a line's own keys, by their names in LineKeys.
 LINE_TYPES = {

@@ -49,13 +49,13 @@ SESSIONS_INTERVAL = 3600.0  # seconds between two deletions of expired sessions
 class Keeper:
     """Makes the rounds. What they remember of each other may be forgotten at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, spares_leases: bool = True) -> None:
         self.client = connection()
         self.reconciler = Reconciler(self.client)
         self.surveyor = Surveyor()
         self.rememberer = Rememberer()
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
-        self._no_leases_before = time.monotonic() + conf.LEASE / 3
+        self._no_leases_before = time.monotonic() + conf.LEASE / 3 if spares_leases else -math.inf
         self._holders: dict[str, Holder] = {}  # by line
         self._limited: set[str] = set()  # the lines with a limit of running entries
         self._facts_at = 0.0

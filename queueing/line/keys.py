@@ -24,6 +24,8 @@ STORED = "queueing:stored"
 SUMMING = "queueing:summing"
 # string "1": this worker gave a heartbeat. Lives WORKER_TTL.
 WORKER = "queueing:worker:{name}"
+# capped list of JSON: the latest faults of web processes (`faults.Fault`). Lives FAULTS_TTL after the last of them.
+FAULTS = "queueing:faults"
 # hash of counters: the ends of the runs of this worker, by status. Lives RUNS_TTL after the last of them.
 RUNS = "queueing:runs:{name}"
 # counter: attempts to sign in, by a digest of a name, an address, or both. Lives SIGN_IN_PAUSE.

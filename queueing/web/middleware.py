@@ -4,6 +4,8 @@ import logging
 import secrets
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +14,9 @@ from django.urls import reverse
 from django.views import defaults
 
 from queueing.conf import site
+from queueing.line import faults
 from queueing.line.allowance import allow_waiting
+from queueing.line.clients import RedisError
 from queueing.models.trouble import Trouble, trouble_of
 from queueing.web.guards import guards
 
@@ -79,12 +83,21 @@ def _fault(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     reference = secrets.token_hex(4)
     if error is not None:
         error.add_note(f"Reference {reference}")
+        _remember(request, error, reference)
     try:
         answer = HttpResponse(render_to_string("queueing/errors/500.html", {"reference": reference}), status=500)
     except Exception:  # noqa: BLE001  # the static files or templates are missing: the fault itself
         answer = defaults.server_error(request, template_name="")
     answer[REFERENCE] = reference
     return answer
+
+
+def _remember(request: HttpRequest, error: BaseException, reference: str) -> None:
+    """For staff who search for the reference. The log has it in any case."""
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    asked, sentence = f"{request.method} {request.path}", f"{type(error).__name__}: {error}"
+    with suppress(RedisError):
+        faults.note(faults.Fault(reference=reference, at=now, request=asked, error=sentence))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

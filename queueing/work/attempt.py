@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,14 @@ REDIS_PAUSE = 15.0  # seconds without hints and looks after one that got no answ
 
 LONGEST_TYPE = 100  # characters; the column's length
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_file(name: str, content_type: str, taken: Container[str]) -> None:
+    """Raises ValueError for a name that is not plain or is taken, and for a content type that is too long."""
+    if not PLAIN_NAME.fullmatch(name) or name in taken:
+        raise ValueError(f"{name!r} is no plain name, or was used before")
+    if len(content_type) > LONGEST_TYPE:
+        raise ValueError(f"A content type has at most {LONGEST_TYPE} characters, not {len(content_type)}")
 
 
 @dataclass(slots=True)
@@ -146,10 +154,7 @@ class Attempt:
         Raises ValueError for a name that is not plain or was used before, and for a content type that is too long.
         Raises FilesTooLarge if the files of this attempt are then larger than the task's limit.
         """
-        if not PLAIN_NAME.fullmatch(name) or any(file.name == name for file in self.files):
-            raise ValueError(f"{name!r} is no plain name, or was used before")
-        if len(content_type) > LONGEST_TYPE:
-            raise ValueError(f"A content type has at most {LONGEST_TYPE} characters, not {len(content_type)}")
+        check_file(name, content_type, [file.name for file in self.files])
         body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
         if sum(file.size for file in self.files) + body.size > limits_of(self.entry.queue).disk:
             raise FilesTooLarge

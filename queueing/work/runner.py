@@ -196,9 +196,14 @@ def _call(entry: Entry, attempt: Attempt) -> Any:
 
     room = confinement.enter(entry)
     returned = run(attempt) if room is None else isolation.call(run, attempt, room)
-    value = normalize_json(returned)
-    json.dumps(value, allow_nan=False)  # NaN is not JSON: an error of the task, not of the database
-    return value
+    return as_json(returned)
+
+
+def as_json(value: Any) -> Any:
+    """A return value as the row keeps it. NaN is not JSON: an error of the task, not of the database."""
+    kept = normalize_json(value)
+    json.dumps(kept, allow_nan=False)
+    return kept
 
 
 @contextmanager

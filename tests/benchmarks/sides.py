@@ -10,11 +10,11 @@ from queueing.conf import conf
 from queueing.line.clients import connection
 from queueing.line.queue import get_queue
 from queueing.models import Entry
+from queueing.testing.presence import watch_since
 from tests.benchmarks.erlang import Person
 from tests.benchmarks.outcome import WORKERS, Outcome
 from tests.benchmarks.rest import read_runs, rest
 from tests.benchmarks.visits import Visit, visit
-from tests.support.presence import watch_since
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 from tests.support.web import Web

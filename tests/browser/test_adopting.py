@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tools.adopt import Site, adopted
+from tools.adopt import Site, Steps, adopted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -103,6 +103,23 @@ def test_the_rest_of_the_site_is_its_own(site: Site, client: Client) -> None:
     assert json.loads(answer.body) == {"type": "application/json", "size": 200_000}
     admin = client.ask("GET", "/admin/login/").body
     assert "queueing/" not in admin
+
+
+def test_a_new_site_has_applied_one_migration(site: Site) -> None:
+    assert re.findall(r"\[X\] (\w+)", site.run("python manage.py showmigrations queueing")) == [
+        "0001_squashed_0015_enqueue"
+    ]
+    assert "No changes detected" in site.run("python manage.py makemigrations --check --dry-run")
+
+
+def test_the_kit_tests_the_task_beside_the_running_site(site: Site, client: Client) -> None:
+    page = join(client)
+    for kind, text in Steps().tests:
+        said = site.step(kind, text)
+    assert "2 passed" in said
+    assert client.ask("GET", page).status == 200  # nothing of the site was emptied
+    extra = site.run("python -m pytest -p queueing.testing.plugin --fixtures -q")
+    assert extra.count("new_visitor --") == 1
 
 
 def test_staff_see_the_lines(site: Site, client: Client) -> None:

@@ -12,13 +12,13 @@ import pytest
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.testing.presence import go
 from tests.support import probe
 from tests.support.browser.console import TELL_VIOLATIONS
 from tests.support.browser.patience import LONG_GRACES, pass_deadline
 from tests.support.browser.remote import Remote, RemoteError, start
 from tests.support.browser.site import Site
 from tests.support.entries import status_of
-from tests.support.presence import go
 from tests.support.probe import entered, hold
 from tests.support.processes import horse_of, is_dead
 from tests.support.visitors import Visitor, url

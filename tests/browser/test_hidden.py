@@ -18,13 +18,13 @@ from queueing import ending
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import go, stay
 from tests.support import probe
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.remote import Remote, Tab, start_chromium
 from tests.support.browser.site import FIRST_POLL, Site
 from tests.support.clocks import QUICK
 from tests.support.entries import end_is_seen, status_of
-from tests.support.presence import go, stay
 from tests.support.probe import entered, hold
 from tests.support.visitors import Visitor, presence_of, url
 from tests.support.waiting import wait_for

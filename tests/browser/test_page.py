@@ -13,13 +13,13 @@ from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.tasks.documents.source import NO_DOCUMENT
+from queueing.testing.presence import watch_since
 from queueing.web import sentences
 from tests.support import probe
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import ICON, PATIENT, Site, join
 from tests.support.browser.stage import Stage, report, start, succeed, throttle
 from tests.support.entries import status_of
-from tests.support.presence import watch_since
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_dead
 from tests.support.waiting import wait_for

@@ -15,12 +15,12 @@ from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
 from queueing.states import Reason, Status
+from queueing.testing.presence import stay, watch_since
 from tests.support import probe
 from tests.support.browser.patience import LONG_GRACES, REAL_GRACES, pass_deadline
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import Site, join
 from tests.support.entries import status_of
-from tests.support.presence import stay, watch_since
 from tests.support.probe import entered, hold
 from tests.support.waiting import wait_for
 

@@ -12,10 +12,10 @@ from queueing import events
 from queueing.models import Entry, EntryFile
 from queueing.tasks.tables.page import page as page_of_profile
 from queueing.tasks.tables.task import profile_table
+from queueing.testing.tasks import run_task
 from tests.support.browser.looks import LIGHT, NARROW, look, too_wide
 from tests.support.browser.site import PATIENT, Site
 from tests.support.paths import TABLE
-from tests.support.task_context import FolderContext
 
 pytestmark = pytest.mark.slow  # the whole way of a table, some of it three times
 
@@ -94,8 +94,7 @@ def test_without_a_script_the_first_rows_stand_in_a_frame_and_the_file_stays_cho
 
 def result_of(tmp_path: Path, **more: Any) -> Any:
     """The sample's result, with more in its profile than the sample has."""
-    profile_table.func(FolderContext(TABLE, tmp_path))
-    profile = json.loads((tmp_path / "profile.json").read_text())
+    profile = json.loads(run_task(profile_table, file=TABLE).files["profile.json"])
     profile["columns"].append(profile["columns"][0] | {"name": "a name that is rather long for a column " * 3})
     lines = TABLE.read_text().splitlines()
     doubts = [

@@ -17,12 +17,12 @@ from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.testing.presence import go, watch_since
 from tests.support import probe
 from tests.support.browser.patience import LONG_GRACES, pass_deadline
 from tests.support.browser.proxy import Proxy
 from tests.support.browser.site import FIRST_POLL, Site, join
 from tests.support.entries import end_is_seen, status_of
-from tests.support.presence import go, watch_since
 from tests.support.probe import entered, hold
 from tests.support.processes import horse_of, is_dead
 from tests.support.visitors import presence_of

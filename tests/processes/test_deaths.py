@@ -12,10 +12,10 @@ import pytest
 
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.paths import ROOT
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_at_rest, is_dead
 from tests.support.slow import slow

@@ -14,9 +14,9 @@ from queueing.keeper.mend import LINE_TYPES, SHARED_TYPES
 from queueing.line.keys import facts_key, gone_key, line_keys, presence_key
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support.clocks import QUICK
 from tests.support.entries import status_of
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.visitors import Visitor

@@ -7,8 +7,8 @@ import pytest
 from queueing import stats
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support.entries import status_of
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of
 from tests.support.waiting import wait_for

@@ -13,11 +13,11 @@ from queueing import sandbox
 from queueing.models import Entry
 from queueing.registry import get_task
 from queueing.states import Reason, Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.connections import forget_connections
 from tests.support.own_valkey import OwnValkey
 from tests.support.paths import ROOT
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horses_of, is_at_rest, is_dead
 from tests.support.slow import slow

@@ -12,12 +12,12 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.models import Line as RowOfLine
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.clocks import QUICK
 from tests.support.commands import run_command
 from tests.support.entries import status_of
 from tests.support.levers import set_levers
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_at_rest
 from tests.support.waiting import wait_for

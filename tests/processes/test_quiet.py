@@ -9,9 +9,9 @@ from queueing.line import commands
 from queueing.line.desks import Desk, desks
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.entries import status_of
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for

@@ -16,13 +16,13 @@ from queueing.keeper.round import Keeper
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from queueing.work import runner
 from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.epochs import end_pause
 from tests.support.own_valkey import OwnValkey
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for

@@ -12,10 +12,10 @@ from rq.serializers import JSONSerializer
 from queueing.line.keys import line_keys
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.own_valkey import OwnValkey
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.slow import slow

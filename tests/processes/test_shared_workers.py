@@ -13,7 +13,7 @@ from queueing.facts import parse_facts
 from queueing.line import clients, keys
 from queueing.models import Entry
 from queueing.states import Status
-from tests.support.presence import stay
+from queueing.testing.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.visitors import Visitor, url

@@ -10,9 +10,9 @@ from django.db import connection
 
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.entries import status_of
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_at_rest, is_dead, standby_of
 from tests.support.waiting import wait_for

@@ -12,6 +12,9 @@ from tests.support.processes import Processes
 from tests.support.servers import free_port
 
 WEB = ("-m", "config.serve")
+UVICORN, DAPHNE = (
+    ("-m", *words, "config.asgi:application") for words in (("uvicorn", "--port", "0"), ("daphne", "-p", "0"))
+)
 WORKER, POOL, KEEPER = (
     ("manage.py", *words) for words in (("rqworker",), ("rqworker-pool", "--num-workers", "1"), ("keeper",))
 )
@@ -19,6 +22,8 @@ EACH = pytest.mark.parametrize(
     "command",
     [
         pytest.param(WEB, id="web"),
+        pytest.param(UVICORN, id="uvicorn"),
+        pytest.param(DAPHNE, id="daphne", marks=pytest.mark.slow),
         pytest.param(WORKER, id="worker", marks=pytest.mark.slow),
         pytest.param(POOL, id="pool", marks=pytest.mark.slow),
         pytest.param(KEEPER, id="keeper", marks=pytest.mark.slow),

@@ -13,9 +13,9 @@ from django.core.files.base import ContentFile
 from queueing import joining, registry
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import documents, probe
 from tests.support.paths import TABLE
-from tests.support.presence import stay
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 

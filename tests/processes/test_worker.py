@@ -18,10 +18,10 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
+from queueing.testing.presence import stay, watch_since
 from tests.support import probe
 from tests.support.clocks import QUICK
 from tests.support.entries import status_of
-from tests.support.presence import stay, watch_since
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_dead
 from tests.support.waiting import wait_for

@@ -21,9 +21,9 @@ from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.entries import status_of
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of
 from tests.support.slow import slow

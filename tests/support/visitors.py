@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from queueing.line import clients, keys
 from queueing.models import Entry, EntryFile
+from queueing.testing import visitors
 from queueing.web.visitor import SESSION_KEY
 
 if TYPE_CHECKING:
@@ -23,30 +23,21 @@ def upload(content: bytes = b"a,b\n1,2\n", name: str = "a.csv") -> SimpleUploade
     return SimpleUploadedFile(name, content, content_type="text/csv")
 
 
-class Visitor:
-    """One browser."""
+class Visitor(visitors.Visitor):
+    """One browser; the line is the probe's, unless told otherwise."""
 
-    def __init__(self, **options: Any) -> None:
-        self.client = Client(**options)
+    def send(self, line: str = "probe", **fields: Any) -> "Response":
+        """Send the form of the line; that of the probe with a file, unless told otherwise."""
+        file = {"file": upload()} if line == "probe" else {}
+        return super().send(line, **file | fields)
 
-    def send(self, **values: Any) -> "Response":
-        """Send the form of the probe's line; with a file, unless told otherwise."""
-        return self.client.post(FORM, {"file": upload(), "code": uuid.uuid4()} | values)
-
-    def join(self, *, looks: bool = True, **values: Any) -> Entry:
+    def join(self, line: str = "probe", *, looks: bool = True, **fields: Any) -> Entry:
         """Join the line, and look at the entry's page as a browser does."""
-        answer = self.send(**values)
-        assert answer.status_code == 303, answer.content.decode()
-        if looks:
-            assert self.client.get(answer["Location"]).status_code == 200
-        return Entry.objects.get(code=answer["Location"].split("/")[2])
+        return super().join(line, looks=looks, **fields)
 
     def join_with_sample(self, queue: str) -> Entry:
         """Join a real task's line with the file that its form offers."""
-        answer = self.client.post(f"/join/{queue}/", {"sample": "yes", "code": uuid.uuid4()})
-        assert answer.status_code == 303, answer.content.decode()
-        assert self.client.get(answer["Location"]).status_code == 200
-        return Entry.objects.get(code=answer["Location"].split("/")[2])
+        return super().join(queue, sample="yes")
 
     @property
     def name(self) -> uuid.UUID:

@@ -22,8 +22,8 @@ from queueing.line.keys import WORKER
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
+from queueing.testing.presence import watch_since
 from queueing.work.worker import PresenceWorker
-from tests.support.presence import watch_since
 from tests.support.visitors import Visitor
 
 pytestmark = pytest.mark.postgres

@@ -12,9 +12,9 @@ from queueing.keeper.round import Keeper
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.testing.presence import watch_since
 from tests.support import probe
 from tests.support.epochs import end_pause
-from tests.support.presence import watch_since
 from tests.support.visitors import Visitor, url
 
 pytestmark = pytest.mark.postgres

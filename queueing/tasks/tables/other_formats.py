@@ -11,6 +11,13 @@ from xml.parsers import expat
 from queueing.forms import HEAD
 
 WORKBOOK = "This is an Excel workbook; save it as CSV."
+OFFICE = "This is a file of Excel, Word or PowerPoint; save the table in it as CSV."
+
+
+def _archive(name: str) -> str:
+    return f"This is {name}; unpack it, and hand in the CSV file in it."
+
+
 WEB_PAGE = "This is a web page or XML, not a table; save it as CSV."
 JSON_TEXT = "This is JSON, not a table; save it as CSV."
 SQL = "This is a database dump in SQL, not a table; export the table as CSV."
@@ -45,10 +52,19 @@ TEXTS = (
 # Signatures of other formats, at the beginning of the file, and the sentence for the visitor. The file's name does not
 # count.
 HEADS = (
-    (rb"PK\x03\x04.*(xl/|\[Content_Types\])", WORKBOOK),
-    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
+    (rb"PK\x03\x04.*xl/", WORKBOOK),
+    (rb"PK\x03\x04.*word/(document|_rels)", "This is a Word document; save the table in it as CSV."),
+    (rb"PK\x03\x04.*ppt/(presentation|_rels|slides)", "This is a presentation; save the table in it as CSV."),
     (rb"PK\x03\x04.*opendocument\.spreadsheet", "This is an OpenDocument spreadsheet; save it as CSV."),
-    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "This is a packed file; unpack it first."),
+    (rb"PK\x03\x04.*opendocument\.", "This is an OpenDocument file; save the table in it as CSV."),
+    (rb"PK\x03\x04.*epub\+zip", "This is an e-book, not a table."),
+    (rb"PK\x03\x04.*index/[\w/-]*\.iwa", "This is a file of Numbers, Pages or Keynote; export the table in it as CSV."),
+    (rb"PK\x03\x04.*\[Content_Types\]|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OFFICE),
+    (rb"PK\x03\x04", _archive("a ZIP archive")),
+    (rb"\x1f\x8b", _archive("a file packed by gzip")),
+    (rb"7z\xbc\xaf", _archive("a 7-Zip archive")),
+    (rb"Rar!", _archive("a RAR archive")),
+    (rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", _archive("a file packed by bzip2, xz or zstd")),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP", "This is a picture, not a table."),
     (rb"%PDF-", "This is a PDF, not a table."),
     (rb"%!PS|\{\\rtf", "This is a document, not a table; save the table in it as CSV."),

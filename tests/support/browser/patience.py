@@ -2,8 +2,8 @@
 
 from queueing.line.places import Line
 from queueing.models import Entry
+from queueing.testing.presence import watch_since
 from tests.support.clocks import QUICK
-from tests.support.presence import watch_since
 
 # LOST_GRACE is as in production, so that pages count down from the real time.
 LONG_GRACES = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 60, "LOST_GRACE": 120}

@@ -17,10 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from queueing.admin import export, filters, listing
-from queueing.line import presence
+from queueing.line import clients, keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
+from queueing.web.visitor import SESSION_KEY
 from tests.support.admin import LIST, page_of
 from tests.support.visitors import Visitor, finished, staff
 
@@ -150,6 +151,33 @@ def test_filters_by_presence_age_and_attempt(join: Join) -> None:
     looker = staff("view")
     for query, wanted in found.items():
         assert listed(f"?{query}", looker) == wanted, query
+
+
+@pytest.mark.parametrize("words", ["{}", "Reference {}", " reference {} "])
+def test_a_reference_of_a_page_that_broke_is_found(words: str) -> None:
+    visitor = Visitor(raise_request_exception=False)
+    visitor.join()
+    session = visitor.client.session
+    session[SESSION_KEY] = "no name that we gave"
+    session.save()
+    broken = visitor.client.get("/")
+    assert broken.status_code == 500
+    page = staff("view").client.get(LIST, {"q": words.format(broken["X-Reference"])}).content.decode()
+    (told,) = re.findall(r'<li class="info">(.*?)</li>', page, re.DOTALL)
+    assert f"Reference {broken['X-Reference']} is a fault of the site, on 20" in told
+    assert "GET /, ValueError: badly formed hexadecimal UUID string" in told
+    assert "a fault of the site" not in staff("view").client.get(LIST, {"q": "0badcafe"}).content.decode()
+
+
+def test_a_reference_of_a_failed_entry_is_found(join: Join) -> None:
+    entry, _ = join(), join()
+    assert listed(f"?q=reference+{str(entry.code)[:8]}") == [entry.pk]
+
+
+def test_faults_of_somebody_else_break_no_search(join: Join) -> None:
+    clients.connection().lpush(keys.FAULTS, b"\xff", '{"reference": 1}')
+    entry = join()
+    assert listed(f"?q={entry.code.hex[:8]}") == [entry.pk]
 
 
 def test_the_first_entry_since_a_moment_is_found_by_its_id() -> None:

@@ -11,8 +11,8 @@ from queueing.keeper.round import Keeper
 from queueing.line.places import Line
 from queueing.management.commands.keeper import Command
 from queueing.models import Entry
+from queueing.testing.presence import go
 from tests.support.commands import run_command
-from tests.support.presence import go
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,6 +7,4 @@ from queueing.keeper.round import Keeper
 
 @pytest.fixture
 def keeper(db: None) -> Keeper:
-    made = Keeper()
-    made._no_leases_before = 0
-    return made
+    return Keeper(spares_leases=False)

@@ -17,8 +17,8 @@ from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
 from queueing.models.moves import LAST
 from queueing.states import Status
+from queueing.testing.presence import go, watch_since
 from tests.support.epochs import end_pause, set_epoch
-from tests.support.presence import go, watch_since
 from tests.support.probe import probe
 
 pytestmark = pytest.mark.postgres

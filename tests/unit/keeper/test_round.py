@@ -17,7 +17,7 @@ from queueing.line import keys, presence
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
-from tests.support.presence import go, watch_since
+from queueing.testing.presence import go, watch_since
 
 pytestmark = pytest.mark.postgres
 

@@ -12,7 +12,7 @@ from queueing.line.queue import LineQueue
 from queueing.line.scripts import Ranked
 from queueing.models import Entry
 from queueing.states import Absence
-from tests.support.presence import go, watch_since
+from queueing.testing.presence import go, watch_since
 from tests.support.standing import stand
 
 pytestmark = pytest.mark.postgres

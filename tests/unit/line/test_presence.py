@@ -13,8 +13,8 @@ from queueing.line import presence
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
 from queueing.models import Entry
+from queueing.testing.presence import watch_since
 from queueing.work import runner
-from tests.support.presence import watch_since
 
 Join = Callable[..., Entry]
 

@@ -34,11 +34,11 @@ from queueing.line.keys import (
 from queueing.line.places import Line
 from queueing.line.tampering import Reports
 from queueing.models import Entry
+from queueing.testing.presence import stay
 from queueing.web import snapshot
 from queueing.web.lobby import Lobby
 from tests.support.epochs import end_pause
 from tests.support.lobby import Page, sit
-from tests.support.presence import stay
 
 Join = Callable[..., Entry]
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -21,17 +22,22 @@ from django.test import Client
 
 from queueing import registry
 from queueing.conf import DECLARED, Conf
+from queueing.exceptions import VisitorLeft
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.tasks import handed_in, run_task
 from queueing.work import runner
 from tests import security
 from tests.support.paths import ROOT
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
-TASKS, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/reference.md"]
+TASKS, TESTING, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/testing.md"], TEXTS["docs/reference.md"]
 MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
+# The tests in docs/testing.md, and the other blocks there that run in this site.
+_, EXAMPLE, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
+EXAMPLES = [node.name for node in ast.parse(EXAMPLE).body if isinstance(node, ast.FunctionDef)]
 # The processes by the packages that run in no other one.
 PACKAGES = {"web": ["web", "checking"], "worker": ["work"], "keeper": ["keeper"]}
 
@@ -79,6 +85,24 @@ def test_the_documented_task_refuses_what_is_no_text(words: None, client: Client
     answer = client.post("/join/words/", {"file": SimpleUploadedFile("x.txt", b"\0\1"), "least": 1})
     assert answer.status_code == 422
     assert "This is not a text file." in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_tests_in_the_documents_pass(name: str, words: None, request: pytest.FixtureRequest) -> None:
+    found: dict[str, Any] = {}
+    exec(EXAMPLE.replace("queueing.tasks.words", "words_of_the_documents"), found)
+    fixtures = inspect.signature(found[name]).parameters
+    found[name](**{fixture: request.getfixturevalue(fixture) for fixture in fixtures})
+
+
+def test_a_documented_task_runs_without_an_entry(words: None, settings: Any) -> None:
+    """The visitor who leaves, and Django's ImmediateBackend."""
+    count_words = importlib.import_module("words_of_the_documents").count_words
+    found = {"count_words": count_words, "handed_in": handed_in, "run_task": run_task}
+    exec(LEAVING, found | {"pytest": pytest, "VisitorLeft": VisitorLeft})
+    settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend", "QUEUES": []}}
+    assert str(settings.TASKS) in TESTING.replace('"', "'")
+    exec(IMMEDIATE, found)
 
 
 def test_the_documents_enqueue_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:

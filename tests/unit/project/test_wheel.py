@@ -69,8 +69,12 @@ def places(name: str) -> list[Path]:
     return [ROOT / "templates" / name, *ROOT.glob(f"queueing/tasks/*/templates/{name}")]
 
 
-def test_the_wheel_asks_for_the_versions_that_the_site_runs_with() -> None:
+def test_the_wheel_asks_for_the_versions_that_the_site_and_its_tests_run_with() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    of_site = {line.split("#")[0].strip() for line in (ROOT / "requirements.in").read_text().splitlines()}
+    of_site = {
+        line.split("#")[0].strip()
+        for name in ("requirements.in", "requirements-dev.in")
+        for line in (ROOT / name).read_text().splitlines()
+    }
     asked = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
     assert [name for name in asked if name not in of_site] == []

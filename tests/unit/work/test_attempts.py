@@ -13,12 +13,12 @@ from queueing.line import clients, keys
 from queueing.models import Entry, EntryFile
 from queueing.registry import Context
 from queueing.states import Absence, Status
+from queueing.testing.presence import go, stay, watch_since
 from queueing.work import runner
 from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.files import stored_files
-from tests.support.presence import go, stay, watch_since
 from tests.support.visitors import Visitor, url
 
 Join = Callable[..., Entry]

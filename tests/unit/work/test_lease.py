@@ -14,6 +14,7 @@ from queueing.line import clients, keys
 from queueing.line.places import Line
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
+from queueing.testing.presence import watch_since
 from queueing.work import horse
 from queueing.work.birth import Birth
 from queueing.work.guard import STORING_GRACE, Guard
@@ -21,7 +22,6 @@ from queueing.work.lease import Lease
 from queueing.work.limits import limits_of
 from queueing.work.worker import PresenceWorker
 from tests.support.entries import status_of
-from tests.support.presence import watch_since
 
 Join = Callable[..., Entry]
 pytestmark = pytest.mark.postgres

@@ -1,7 +1,6 @@
 """Hostile pictures of the kinds that Pillow and its libraries read by themselves: each ends with a sentence."""
 
 import io
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -9,17 +8,16 @@ from PIL import Image
 from queueing.exceptions import UnusableInput
 from queueing.tasks.documents.source import open_document
 from queueing.tasks.documents.task import read_document
+from queueing.testing.tasks import run_task
 from tests.support import documents
 from tests.support.hostile_files import MIB, PICTURES
 from tests.support.hostile_pictures import DAMAGED
-from tests.support.task_context import FolderContext
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_picture_is_unusable(name: str, tmp_path: Path) -> None:
-    (tmp_path / "input").write_bytes(DAMAGED[name])
+def test_a_damaged_picture_is_unusable(name: str) -> None:
     with pytest.raises(UnusableInput, match="damaged"):
-        read_document.func(FolderContext(tmp_path / "input", tmp_path))
+        run_task(read_document, file=DAMAGED[name])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from queueing.tasks.documents import ink, layout, recognition
 from queueing.tasks.documents.source import open_document
 from queueing.tasks.documents.task import DOUBTS, read_document
+from queueing.testing.tasks import run_task
 from tests.support import documents
 from tests.support.fonts import face
 from tests.support.paths import ROOT
 from tests.support.slow import slow
-from tests.support.task_context import FolderContext
 
 A4 = (1414, 2000)  # pixels
 WORDS = ["lantern", "harbour", "copper", "meadow", "quarry", "saddle", "timber", "violet", "walnut", "anchor", "candle"]
@@ -29,13 +28,11 @@ PROSE = [
 
 
 @pytest.fixture
-def page_of(tmp_path: Path) -> Callable[[bytes], dict[str, Any]]:
+def page_of() -> Callable[[bytes], dict[str, Any]]:
     """The first page of the task's result."""
 
     def read(content: bytes) -> dict[str, Any]:
-        path = tmp_path / "input"
-        path.write_bytes(content)
-        page: dict[str, Any] = read_document.func(FolderContext(path, tmp_path))["pages"][0]
+        page: dict[str, Any] = run_task(read_document, file=content).result["pages"][0]
         return page
 
     return read

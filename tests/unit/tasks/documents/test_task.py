@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -23,9 +22,9 @@ from queueing.tasks.documents.page import LONG_SIDE, Line
 from queueing.tasks.documents.searchable import SearchablePdf
 from queueing.tasks.documents.source import open_document
 from queueing.tasks.documents.task import heavy_task, read_document
+from queueing.testing.tasks import handed_in, run_task
 from tests.support import documents
 from tests.support.paths import SCAN
-from tests.support.task_context import FolderContext
 
 
 @dataclass
@@ -33,34 +32,33 @@ class Reading:
     """A document that was read, with what the task left behind."""
 
     result: dict[str, Any]
-    context: FolderContext
+    files: dict[str, bytes]
+    reports: list[tuple[float, str]]
 
     @property
     def texts(self) -> list[str]:
         return [page["text"] for page in self.result["pages"]]
 
     def file(self, name: str) -> bytes:
-        return (self.context.folder / name).read_bytes()
+        return self.files[name]
 
 
 Read = Callable[[bytes], Reading]
 
 
-def read_into(folder: Path, content: bytes) -> Reading:
-    path = folder / "input"
-    path.write_bytes(content)
-    context = FolderContext(path, folder)
-    return Reading(read_document.func(context), context)
+def read_all(content: bytes) -> Reading:
+    done = run_task(read_document, file=content)
+    return Reading(done.result, done.files, done.reports)
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
-    return lambda content: read_into(tmp_path, content)
+def read() -> Read:
+    return read_all
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Reading:
-    return read_into(tmp_path_factory.mktemp("sample"), SCAN.read_bytes())
+def sample() -> Reading:
+    return read_all(SCAN.read_bytes())
 
 
 # The sample
@@ -88,8 +86,8 @@ def test_tables_are_read_row_by_row(sample: Reading) -> None:
 
 
 def test_progress_is_told_page_by_page_and_within_a_page(sample: Reading) -> None:
-    fractions = [fraction for fraction, _ in sample.context.reports]
-    messages = [message for _, message in sample.context.reports]
+    fractions = [fraction for fraction, _ in sample.reports]
+    messages = [message for _, message in sample.reports]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
     assert fractions[-1] == pytest.approx(1)
@@ -245,18 +243,12 @@ def torn_tiff(whole: list[bool]) -> bytes:
     return bytes(content)
 
 
-def test_a_visitor_who_left_stops_the_reading(tmp_path: Path) -> None:
-    class Left(FolderContext):
-        def progress(self, done: float, total: float, message: str = "") -> None:
-            super().progress(done, total, message)
-            if done > 0:
-                raise VisitorLeft
-
-    context = Left(tmp_path / "input", tmp_path)
-    context.path.write_bytes(documents.tiff(documents.drawn(), documents.drawn()))
-    with pytest.raises(VisitorLeft):
-        read_document.func(context)
-    assert len(context.reports) == 2  # at the first page's beginning and in its middle
+def test_a_visitor_who_left_stops_the_reading() -> None:
+    pages = documents.tiff(documents.drawn(), documents.drawn())
+    with handed_in(file=pages, leaves_at=0.01) as means:
+        with pytest.raises(VisitorLeft):
+            run_task(read_document)
+        assert len(means.reports) == 2  # at the first page's beginning and in its middle
 
 
 # The parts

@@ -81,11 +81,11 @@ def sentence(content: bytes, name: str = "table.csv") -> str:
     return str(message)
 
 
-def packed(*names: str) -> bytes:
+def packed(*names: str, of: str = "content") -> bytes:
     with io.BytesIO() as buffer:
         with zipfile.ZipFile(buffer, "w") as archive:
             for name in names:
-                archive.writestr(name, "content")
+                archive.writestr(name, of)
         return buffer.getvalue()
 
 
@@ -168,9 +168,20 @@ def test_takes_what_may_be_a_table(content: bytes) -> None:
         (b"\xef\xbb\xbf", "This file has no columns"),
         (b"\xff\xfe", "This file has no columns"),
         (packed("[Content_Types].xml", "xl/workbook.xml"), "This is an Excel workbook; save it as CSV."),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "This is an Excel workbook; save it as CSV."),
-        (packed("mimetype", "table.csv"), "This is a packed file; unpack it first."),
-        (b"\x1f\x8b\x08\0" + b"\1" * 50, "This is a packed file; unpack it first."),
+        (packed("[Content_Types].xml", "_rels/.rels", "word/document.xml"), "This is a Word document; save the table"),
+        (packed("_rels/.rels", "word/_rels/document.xml.rels"), "This is a Word document; save the table"),
+        (packed("[Content_Types].xml", "ppt/presentation.xml"), "This is a presentation; save the table in it as CSV."),
+        (packed("[Content_Types].xml", "docProps/app.xml"), "This is a file of Excel, Word or PowerPoint; save the"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "This is a file of Excel, Word or PowerPoint; save"),
+        (packed("mimetype", of="vnd.oasis.opendocument.spreadsheet"), "This is an OpenDocument spreadsheet; save it"),
+        (packed("mimetype", of="vnd.oasis.opendocument.text"), "This is an OpenDocument file; save the table in it"),
+        (packed("mimetype", of="application/epub+zip"), "This is an e-book, not a table."),
+        (packed("Index/Document.iwa"), "This is a file of Numbers, Pages or Keynote; export the table in it as CSV."),
+        (packed("words/table.csv"), "This is a ZIP archive; unpack it, and hand in the CSV file in it."),
+        (b"\x1f\x8b\x08\0" + b"\1" * 50, "This is a file packed by gzip; unpack it, and hand in the CSV file in it."),
+        (b"7z\xbc\xaf\x27\x1c", "This is a 7-Zip archive; unpack it"),
+        (b"Rar!\x1a\7\0", "This is a RAR archive; unpack it"),
+        (b"BZh91AY", "This is a file packed by bzip2, xz or zstd; unpack it"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "This is a picture, not a table."),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "This is a picture, not a table."),
         (b"%PDF-1.7\n1 0 obj", "This is a PDF, not a table."),

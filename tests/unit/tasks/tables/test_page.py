@@ -16,8 +16,8 @@ from queueing.tasks.tables.form import TableForm
 from queueing.tasks.tables.page import COLUMNS, page
 from queueing.tasks.tables.task import profile_table
 from queueing.tasks.tables.words import counted, figure, share, short
+from queueing.testing.tasks import run_task
 from tests.support.tables import charts_of
-from tests.support.task_context import FolderContext
 
 HOSTILE = "</svg><script>alert(1)</script>\" onload='x' {{ secret }}"
 
@@ -28,7 +28,7 @@ def result_of(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         path = tmp_path / "table.csv"
         with path.open("w", newline="") as file:
             csv.writer(file).writerows(rows)
-        result: dict[str, Any] = profile_table.func(FolderContext(path, tmp_path))
+        result: dict[str, Any] = run_task(profile_table, file=path).result
         return result
 
     return run
@@ -225,9 +225,9 @@ def test_a_wide_table_of_long_texts_keeps_the_result_modest(result_of: Callable[
 def test_what_a_database_cannot_hold_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes("a\0b,c\nx\0y,1\nx\0y,2\n".encode("utf-16"))
-    assert "\0" not in str(profile_table.func(FolderContext(path, tmp_path)))
+    assert "\0" not in str(run_task(profile_table, file=path).result)
     path.write_bytes(b"a\0b,c\nx\0y,1\nx\0y,2\n")
-    assert "\\x00" not in repr(profile_table.func(FolderContext(path, tmp_path)))
+    assert "\\x00" not in repr(run_task(profile_table, file=path).result)
 
 
 def test_what_was_odd_is_said(result_of: Callable[..., dict[str, Any]]) -> None:

@@ -9,17 +9,17 @@ import pytest
 
 from queueing.exceptions import UnusableInput, VisitorLeft
 from queueing.tasks.tables.task import heavy_task, profile_table
+from queueing.testing.tasks import handed_in, run_task
 from tests.support.paths import TABLE
 from tests.support.tables import invented
-from tests.support.task_context import FolderContext
 
 PEOPLE = "name,born,height\nÅsa,1990-05-01,1.71\nJosé,1985-11-30,1.80\nZoë,2001-01-15,1.65\n"
 
 
 def test_the_sample_has_its_rows_columns_and_types_in_result_and_file(tmp_path: Path) -> None:
     assert heavy_task.sample == TABLE
-    context = FolderContext(TABLE, tmp_path)
-    result = profile_table.func(context)
+    done = run_task(profile_table, file=TABLE)
+    result = done.result
     assert (result["rows"], result["columns"]) == ("2,000 rows", "12 columns")
     assert (result["delimiter"], result["encoding"], result["notes"]) == ("comma", "UTF-8", [])
     assert {card["name"]: card["type"] for card in result["cards"]} == {
@@ -36,11 +36,11 @@ def test_the_sample_has_its_rows_columns_and_types_in_result_and_file(tmp_path: 
         "shelf_mark": "text",
         "note": "text",
     }
-    saved = json.loads((tmp_path / "profile.json").read_bytes())
+    saved = json.loads(done.files["profile.json"])
     assert saved["rows"] == 2_000
     assert len(saved["columns"]) == 12
-    assert context.reports[-1][0] <= 1
-    assert "rows read" in context.reports[-1][1]
+    assert done.reports[-1][0] <= 1
+    assert "rows read" in done.reports[-1][1]
 
 
 # How it is written
@@ -206,14 +206,11 @@ def test_too_many_columns_are_refused(profiled: Any, settings: Any) -> None:
         profiled("a,b,c,d\n1,2,3,4\n")
 
 
-def test_the_visitors_leaving_ends_it(tmp_path: Path) -> None:
-    class Left(FolderContext):
-        def progress(self, done: float, total: float, message: str = "") -> None:
-            raise VisitorLeft
-
-    with pytest.raises(VisitorLeft):
-        profile_table.func(Left(TABLE, tmp_path))
-    assert not list(tmp_path.iterdir())
+def test_the_visitors_leaving_ends_it() -> None:
+    with handed_in(file=TABLE, leaves_at=0) as means:
+        with pytest.raises(VisitorLeft):
+            run_task(profile_table)
+        assert not means.files
 
 
 # What it finds

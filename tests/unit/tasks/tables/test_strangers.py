@@ -11,7 +11,7 @@ import pytest
 from queueing.tasks.tables.choices import Choices
 from queueing.tasks.tables.profile import profile
 from queueing.tasks.tables.task import profile_table
-from tests.support.task_context import FolderContext
+from queueing.testing.tasks import run_task
 
 type Profile = dict[str, Any]
 type Profiled = Callable[..., Profile]
@@ -198,8 +198,8 @@ def test_the_table_can_be_had_as_parquet(tmp_path: Path, width: int) -> None:
         for r in range(9)
     ]
     path.write_text("\n".join([header, *rows]))
-    context = FolderContext(path, tmp_path)
-    profile_table.func(context, parquet=True)
+    done = run_task(profile_table, {"parquet": True}, file=path)
+    (tmp_path / "table.parquet").write_bytes(done.files["table.parquet"])
     relation = duckdb.read_parquet(str(tmp_path / "table.parquet"))
     assert relation.columns[0] == "day"
     assert [str(kind) for kind in relation.types[:5]] == ["DATE", "VARCHAR", "VARCHAR", "BIGINT", "BIGINT"]

@@ -1,4 +1,4 @@
-"""Presence of visitors, moved by data."""
+"""Presence without a page: for tests of something else, and for silent ends."""
 
 from queueing.conf import conf
 from queueing.line import clients, keys, presence
@@ -9,7 +9,7 @@ from queueing.states import Absence
 def stay(*entries: Entry) -> None:
     """Keep the visitors of these entries present without end, in tests of something else than presence."""
     for entry in entries:
-        presence.beat("probe", [entry.job_id], conf.POLL_TTL)
+        presence.beat(entry.queue, [entry.job_id], conf.POLL_TTL)
         clients.connection().persist(keys.presence_key(entry.job_id))
 
 
@@ -18,10 +18,10 @@ def go(entry: Entry, absence: Absence = Absence.LOST) -> None:
     if absence == Absence.CLOSED:
         presence.close(entry.queue, entry.job_id, absence)
     else:
-        clients.connection().delete(keys.PRESENCE.format(job_id=entry.job_id))
+        clients.connection().delete(keys.presence_key(entry.job_id))
 
 
-def watch_since(seconds: float) -> None:
-    """Let web processes have been beating for that long."""
+def watch_since(seconds: float, *, life: float = 60) -> None:
+    """Let web processes have been beating for that long. Without a watch nobody is dropped."""
     now, _ = clients.connection().time()
-    clients.connection().set(keys.WATCH, round((now - seconds) * 1000), px=60_000)
+    clients.connection().set(keys.WATCH, round((now - seconds) * 1000), px=round(life * 1000))

@@ -1,0 +1,105 @@
+"""The Redis of a site's tests: emptied if it is one for tests, else refused with a sentence that says what to do."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from queueing.exceptions import UnfitForTests
+from queueing.line import clients
+from queueing.testing import beginning
+from tests.support.connections import forget_connections
+from tests.support.paths import ROOT
+from tests.support.servers import free_port
+
+
+@pytest.fixture
+def other(settings: Any) -> Iterator[redis.Redis]:
+    """Another database of the tests' Valkey, named in the settings."""
+    settings.REDIS_URL = settings.REDIS_URL.removesuffix("0") + "5"
+    forget_connections()
+    client = clients.connection()
+    client.flushdb()
+    yield client
+    beginning.end()
+    client.flushdb()
+    forget_connections()
+
+
+def test_a_database_with_keys_of_somebody_else_is_left_as_it_is(other: redis.Redis) -> None:
+    other.set("rq:line:documents:epoch", "x")
+    with pytest.raises(UnfitForTests, match=r'has 1 keys, and a test empties it. .* QUEUEING\["REDIS_URL"\] = '):
+        beginning.begin()
+    assert other.keys("*") == [b"rq:line:documents:epoch"]
+    beginning.end()
+    assert other.dbsize() == 1
+
+
+def test_an_empty_database_is_taken_and_given_back(other: redis.Redis) -> None:
+    beginning.begin()
+    other.set("left", 1)
+    beginning.begin()
+    assert not other.exists("left")
+    beginning.end()
+    assert other.dbsize() == 0
+
+
+def test_what_a_killed_run_has_left_is_emptied(other: redis.Redis) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    other.set(beginning.MARK, f"{socket.gethostname()}:{ended.pid}")
+    other.set("left", 1)
+    beginning.begin()
+    assert not other.exists("left")
+
+
+def test_two_runs_at_a_time_do_not_share_a_database(other: redis.Redis) -> None:
+    other.set(beginning.MARK, f"{socket.gethostname()}:{os.getppid()}")
+    with pytest.raises(UnfitForTests, match=r"Other tests \(.*\) use the Redis .* PYTEST_XDIST_WORKER"):
+        beginning.begin()
+
+
+def test_without_redis_the_sentence_names_the_address_and_hides_the_password(settings: Any) -> None:
+    port = free_port()
+    settings.REDIS_URL = f"redis://me:geheim@127.0.0.1:{port}/0"
+    forget_connections()
+    try:
+        with pytest.raises(UnfitForTests, match=f"No Redis answers at redis://me:…@127.0.0.1:{port}/0 ") as told:
+            beginning.begin()
+    finally:
+        settings.REDIS_URL = os.environ["REDIS_URL"]
+        forget_connections()
+    assert "geheim" not in str(told.value)
+    assert "valkey-server" in str(told.value)
+
+
+def test_the_plugin_disturbs_no_project_without_django() -> None:
+    """pytest loads it wherever the wheel is installed."""
+    code = "import queueing.testing.plugin, sys; sys.exit('django' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_plugin_is_loaded_once_where_it_is_also_installed(tmp_path: Path) -> None:
+    """The name of the entry point is that of the module, by which `-p` loads it."""
+    info = tmp_path / "client_queue-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: client-queue\nVersion: 0\n")
+    (info / "entry_points.txt").write_text("[pytest11]\nqueueing.testing.plugin = queueing.testing.plugin\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "no:django", "--fixtures", "-q"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    done = subprocess.run(
+        [*command, "-p", "queueing.testing.plugin"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("new_visitor --") == 1, done.stdout + done.stderr
