@@ -28,8 +28,15 @@ class Turn(IntEnum):
     HALF = Image.Transpose.ROTATE_180
     RIGHT = Image.Transpose.ROTATE_270
 
+    def of(self, pixels: Any) -> Any:
+        """The picture, turned."""
+        import numpy as np
 
-def turn_of(picture: Image.Image, boxes: Sequence[Any]) -> Turn:
+        quarters = 0 if self is Turn.NONE else self - Turn.LEFT + 1
+        return np.ascontiguousarray(np.rot90(pixels, quarters))
+
+
+def turn_of(pixels: Any, boxes: Sequence[Any]) -> Turn:
     """The turn that brings the page upright, by the boxes of its lines."""
     tall = [box for box in boxes if engine.aspect(box) < 2 / 3]
     is_sideways = sum(map(engine.length, tall)) > sum(map(engine.length, boxes)) / 2
@@ -37,7 +44,7 @@ def turn_of(picture: Image.Image, boxes: Sequence[Any]) -> Turn:
     if not voters:
         return Turn.NONE
     # The engine lays a tall box on its left side. One that is a little taller than wide it leaves as it is.
-    crops = engine.crops(picture, voters)
+    crops = engine.crops(pixels, voters)
     as_is = _sureness(crops)
     turned = _sureness([crop[::-1, ::-1] for crop in crops]) if as_is < SURE else 0
     if is_sideways:

@@ -64,7 +64,9 @@ class Pictures:
                 image.seek(index)
             image.draft("RGB", (LONG_SIDE, LONG_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
             image.load()
-            return _normalised(image)
+            picture = _normalised(image)
+            # The next page of a TIFF is decoded into the same memory. A copy takes as long as a tenth of a decoding.
+            return picture.copy() if picture is image and self.page_count > 1 else picture
         except DAMAGED as error:
             raise UnusableInput("This page is damaged and could not be read.") from error
 
@@ -141,7 +143,10 @@ def _check_frames(image: TiffImageFile, file: BinaryIO) -> int:
 
 
 def _normalised(image: Image.Image) -> Image.Image:
-    """A copy in RGB, upright, with its long side at most LONG_SIDE, on a ground where it is transparent."""
+    """The picture in RGB, upright, its long side at most LONG_SIDE, on a ground where it is transparent.
+
+    Changes the image, or returns another one.
+    """
     if image.mode.startswith("I"):
         image = image.point(lambda value: value * (1 / 256)).convert("L")  # 16 bits of grey
     elif image.mode in {"1", "P", "PA"}:
@@ -149,13 +154,14 @@ def _normalised(image: Image.Image) -> Image.Image:
     longest = max(image.size)
     if longest > LONG_SIDE:
         width, height = (max(1, round(side * LONG_SIDE / longest)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # Hamming's filter takes half the time of Lanczos'; as many words are read.
+        image = image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=2.0)
     with suppress(*DAMAGED):  # ignore damaged EXIF data: the picture itself is fine
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, _ground(image)), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _ground(image: Image.Image) -> str:

@@ -38,35 +38,35 @@ def read(picture: Image.Image, report: Callable[[float], None]) -> Reading:
     """Read a page. `report` gets the fraction done (0..1) every few seconds or sooner; its exceptions pass through."""
     if min(picture.size) < SMALLEST_SIDE:
         return Reading(picture)
-    parts = stamps.parted(picture)
-    text = parts.text if parts else picture
+    whole = engine.pixels_of(picture)
+    parts = stamps.parted(whole)
+    text = parts.text if parts else whole
     boxes = _find(text)
     turn = turn_of(text, boxes)
     if turn != Turn.NONE:
         report(FINDING / 2)
-        picture, text = picture.transpose(Image.Transpose(turn)), text.transpose(Image.Transpose(turn))
+        picture, whole, text = picture.transpose(Image.Transpose(turn)), turn.of(whole), turn.of(text)
         boxes = _find(text)
     report(FINDING)
     found = _recognise(text, boxes, lambda fraction: report(FINDING + (1 - FINDING) * fraction))
     lines = [line for line in found if line.text and line.confidence >= SURE_ENOUGH]
     if parts:
-        lines += _stamped(parts.stamps if turn == Turn.NONE else parts.stamps.transpose(Image.Transpose(turn)))
-    has_ink = not lines and bool(ink.unexplained(engine.pixels_of(picture), []))
+        lines += _stamped(turn.of(parts.stamps))
+    has_ink = not lines and bool(ink.unexplained(whole, []))
     return Reading(picture, lines, _unread(found, lines), has_ink)
 
 
-def _stamped(picture: Image.Image) -> list[Line]:
+def _stamped(pixels: Any) -> list[Line]:
     """The lines of the stamps, which stand alone in this picture."""
-    boxes = engine.find_lines(engine.pixels_of(picture))
-    found = _recognise(picture, boxes, lambda _: None)
+    boxes = engine.find_lines(pixels)
+    found = _recognise(pixels, boxes, lambda _: None)
     return [replace(line, is_stamp=True) for line in found if line.text and line.confidence >= STAMP_SURE]
 
 
-def _find(picture: Image.Image) -> list[Any]:
+def _find(pixels: Any) -> list[Any]:
     """The boxes of the lines: those that the detector sees on the page, and those that it sees from nearer."""
     import numpy as np
 
-    pixels = engine.pixels_of(picture)
     boxes = engine.find_lines(pixels)
     for left, top, right, bottom in ink.unexplained(pixels, boxes):
         nearer = engine.find_lines(ink.alone(pixels, boxes, (left, top, right, bottom)))
@@ -74,9 +74,9 @@ def _find(picture: Image.Image) -> list[Any]:
     return boxes
 
 
-def _recognise(picture: Image.Image, boxes: Sequence[Any], report: Callable[[float], None]) -> list[Line]:
+def _recognise(pixels: Any, boxes: Sequence[Any], report: Callable[[float], None]) -> list[Line]:
     lines: list[Line] = []
-    for batch in batched(zip(boxes, engine.crops(picture, boxes), strict=True), BATCH):
+    for batch in batched(zip(boxes, engine.crops(pixels, boxes), strict=True), BATCH):
         read = engine.recognise([crop for _, crop in batch])
         lines += [
             Line(text, confidence, _corners(box)) for (box, _), (text, confidence) in zip(batch, read, strict=True)
