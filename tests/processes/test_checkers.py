@@ -167,6 +167,7 @@ def is_busy(checker: psutil.Process) -> bool:
 
 
 def test_a_checker_has_no_secret_in_its_environment(processes: Processes) -> None:
+    processes.is_forked = False  # a fork shows the environment of its server
     web = site(processes)
     Poster(web.port, "deeds").send(b"fine")
     [checker] = checkers_of(web)
