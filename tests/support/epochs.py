@@ -16,10 +16,13 @@ from queueing.line.places import get_line
 
 def begin_epochs(client: redis.Redis) -> None:
     """Every line has an epoch and is open, and no claim of this process waits for an epoch."""
-    for queue in settings.QUEUEING_TASKS:
-        set_epoch(client, queue, _run_id(client))
-        client.set(line_keys(queue).levers, Levers().as_text())
-        get_line(queue).epoch_wait = EpochWait(queue)
+    server = _run_id(client)
+    with client.pipeline(transaction=False) as pipe:
+        for queue in settings.QUEUEING_TASKS:
+            set_epoch(pipe, queue, server)
+            pipe.set(line_keys(queue).levers, Levers().as_text())
+            get_line(queue).epoch_wait = EpochWait(queue)
+        pipe.execute()
 
 
 def set_epoch(client: redis.Redis, queue: str, server: str) -> None:
