@@ -11,9 +11,10 @@ import redis
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
 
 from queueing import joining, registry
 from queueing.conf import conf
@@ -25,6 +26,7 @@ from queueing.testing import beginning
 from tests.support import probe
 from tests.support.clocks import QUICK
 from tests.support.epochs import open_lines
+from tests.support.flushing import FirstRows
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
@@ -60,6 +62,14 @@ def django_db_modify_db_settings() -> None:
     if connection.vendor == "sqlite":
         name = Path(os.environ["DATABASE_URL"].removeprefix("sqlite:///")).with_name("test.sqlite3")
         django_settings.DATABASES["default"]["TEST"]["NAME"] = str(name)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The database of all tests, and its way back to its first rows after a test that commits."""
+    with django_db_blocker.unblock():
+        first_rows = FirstRows()
+    TransactionTestCase._fixture_teardown = lambda _: first_rows.bring_back()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from tools import machine
+
+BROWSER = "tests/browser"
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,19 @@ def main(name: str, *arguments: str) -> int:
 def _run(selection: Selection, arguments: tuple[str, ...]) -> int:
     if arguments:
         return _pytest("-m", selection.markers, *arguments)
-    code = _pytest("-m", f"({selection.markers}) and not browser", *_together(selection.at_once))
+    code = _pytest("-m", selection.markers, *_together(selection.at_once), "--ignore", BROWSER)
     if not code and selection.needs_browsers:
-        code = _pytest("-m", f"({selection.markers}) and browser", *_together(selection.browsers_at_once))
+        code = _pytest("-m", selection.markers, *_together(selection.browsers_at_once), BROWSER)
     if code or not selection.on_postgres:
         return code
     print("Once more on PostgreSQL, what speaks to the database:", flush=True)
-    return _pytest("-m", f"({selection.markers}) and postgres", *_together(selection.at_once), TEST_DATABASE="postgres")
+    markers, files = f"({selection.markers}) and postgres", _files_with("mark.postgres")
+    return _pytest("-m", markers, *_together(selection.at_once), *files, TEST_DATABASE="postgres")
+
+
+def _files_with(text: str) -> list[str]:
+    """The test modules with this text. Each process imports all modules that it is given, before its first test."""
+    return sorted(str(path) for path in Path("tests").rglob("test_*.py") if text in path.read_text())
 
 
 def _together(processes: int) -> list[str]:
@@ -66,7 +75,9 @@ def _together(processes: int) -> list[str]:
 
 def _pytest(*arguments: str, **environment: str) -> int:
     command = [sys.executable, "-m", "pytest", *arguments]
-    with subprocess.Popen(command, env=os.environ | environment) as process:
+    variables = os.environ | environment
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile the project, each for itself
+    with subprocess.Popen(command, env=variables) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         while True:
             try:

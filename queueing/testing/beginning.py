@@ -50,9 +50,9 @@ def end() -> None:
 
 def begin_epochs(client: SyncRedis) -> None:
     """As if a keeper had just given all rows of each line their places: claims wait for nothing."""
-    server = epoch.run_id(client)
-    for queue in settings.QUEUEING_TASKS:
-        client.set(line_keys(queue).epoch, server)
+    server, queues = epoch.run_id(client), list(settings.QUEUEING_TASKS)
+    client.mset({line_keys(queue).epoch: server for queue in queues})
+    for queue in queues:
         get_line(queue).epoch_wait = EpochWait(queue)
 
 

@@ -18,6 +18,7 @@ from queueing.checking.pool import OVER_BUDGET
 from tests.support.hostile_files import MIB, PICTURES
 from tests.support.posting import Answer, Poster
 from tests.support.processes import Processes, is_dead
+from tests.support.slow import slow
 from tests.support.waiting import wait_for
 from tests.support.web import Web
 
@@ -141,7 +142,7 @@ def test_uploads_that_would_wait_for_too_long_are_told_to_come_back(processes: P
     assert poster.send(b"fine").code == 303
 
 
-@pytest.mark.parametrize(("end", "seconds"), [(signal.SIGKILL, "120"), (signal.SIGTERM, "20")])
+@pytest.mark.parametrize(("end", "seconds"), [(signal.SIGKILL, "120"), *slow((signal.SIGTERM, "20"))])
 def test_the_end_of_a_web_process_is_the_end_of_its_checkers(
     end: signal.Signals, seconds: str, processes: Processes
 ) -> None:
@@ -167,6 +168,7 @@ def is_busy(checker: psutil.Process) -> bool:
 
 
 def test_a_checker_has_no_secret_in_its_environment(processes: Processes) -> None:
+    processes.is_forked = False  # a fork shows the environment of its server
     web = site(processes)
     Poster(web.port, "deeds").send(b"fine")
     [checker] = checkers_of(web)

@@ -176,7 +176,7 @@ ENDS = {
     "save much": (Reason.CRASHED, "more room", "queueing.exceptions.FilesTooLarge"),
     "flood": (Reason.CRASHED, "more room", "queueing.exceptions.FilesTooLarge"),
 }
-USUAL = ["unusable", "error", "nan", "memory", "SIGSEGV", "fill", "flood"]  # among the fast tests
+USUAL = ["unusable", "error", "nan", "memory", "SIGSEGV", "fill", "save much"]  # among the fast tests
 
 
 @pytest.mark.parametrize("end", [*USUAL, *slow(*(end for end in ENDS if end not in USUAL))])

@@ -191,6 +191,7 @@ def test_a_task_has_its_own_folder_no_keys_and_few_rights(
         request.getfixturevalue("as_ordinary_user")
     # Elsewhere: beside the database of the tests it would be in the folder of SQLite's files.
     processes.environment["MEDIA_ROOT"] = str(media)
+    processes.is_forked = False  # a fork shows the environment of its server
     processes.worker()
     entry = join(end="look around")
     stay(entry)

@@ -131,8 +131,9 @@ def worth_of(minutes: Iterable[Counter[str]]) -> int:
 
 
 def play(site: Site, seconds: float) -> None:
+    """Moves for this long, and until there was something to delete: a busy machine makes few moves in a second."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until or not site.deleted:
         site.step()
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from config.run import MARK
 from tests.support.paths import ROOT
+from tests.support.slow import slow
 
 
 class Run:
@@ -129,7 +130,7 @@ def test_sigterm_ends_everything_too(run: Run) -> None:
     assert run.left() == []
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.8, 1.3, 1.8])
+@pytest.mark.parametrize("delay", [0.3, 1.3, *slow(0.8, 1.8)])
 def test_a_signal_during_the_start_leaves_nothing(run: Run, delay: float) -> None:
     time.sleep(delay)
     assert run.send(signal.SIGTERM) != 0

@@ -18,8 +18,7 @@ def begin_epochs(client: redis.Redis) -> None:
 
 def open_lines(client: redis.Redis) -> None:
     """Every line is open, whatever its row says."""
-    for queue in settings.QUEUEING_TASKS:
-        client.set(line_keys(queue).levers, Levers().as_text())
+    client.mset({line_keys(queue).levers: Levers().as_text() for queue in settings.QUEUEING_TASKS})
 
 
 def set_epoch(client: redis.Redis, queue: str, server: str) -> None:

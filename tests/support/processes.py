@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 from django.db import connection
@@ -14,12 +14,16 @@ from django.db import connection
 from queueing.line import clients, keys
 from queueing.work import horse, standby
 from tests.support import acl
+from tests.support.fork_server import can_fork, fork_server
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
 
 
 class Processes:
     """Real processes of the project, on the tests' database and Valkey."""
+
+    # False: each command is a new interpreter, for tests that look at memory, or at what the kernel tells of a process.
+    is_forked = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,16 +44,23 @@ class Processes:
         if acl.IS_ON and variables["REDIS_URL"].startswith("redis://127.0.0.1:"):
             variables["REDIS_URL"] = acl.signed_in(variables["REDIS_URL"], acl.user_of(command))
         with (self.folder / f"{len(self.running)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [*self.prefix, sys.executable, *command],
-                cwd=ROOT,
-                env=variables,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = self._started(command, variables, log)
         self.running.append(process)
         return process
+
+    def _started(
+        self, command: tuple[str, ...], variables: dict[str, str], log: IO[bytes]
+    ) -> "subprocess.Popen[bytes]":
+        if self.is_forked and not self.prefix and can_fork(variables):
+            return fork_server().fork(command, variables, log)
+        return subprocess.Popen(
+            [*self.prefix, sys.executable, *command],
+            cwd=ROOT,
+            env=variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def manage(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         return self.start("manage.py", *arguments, **environment)

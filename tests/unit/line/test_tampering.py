@@ -39,6 +39,7 @@ from queueing.web import snapshot
 from queueing.web.lobby import Lobby
 from tests.support.epochs import end_pause
 from tests.support.lobby import Page, sit
+from tests.support.slow import slow
 
 Join = Callable[..., Entry]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +47,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LINE_KEYS = [field.name for field in fields(LineKeys)]
 SHARED = [WATCH, KEEPER, COUNTING, WRITABLE, "rq:workers", "rq:queues", "rq:wip:probe"]
 LARGE = b"\xff[" * 2**21
+KEYS = [*LINE_KEYS, *SHARED, "facts"]
+LARGE_TOO = ("line", "facts")  # among the fast tests
+POISONED = [(name, how) for name in KEYS for how in ("type", "garbage")]
+POISONED += [(name, "large") for name in LARGE_TOO]
+POISONED += slow(*((name, "large") for name in KEYS if name not in LARGE_TOO))
 
 
 def poison(client: redis.Redis, key: str, how: str) -> None:
@@ -95,8 +101,7 @@ def keys_of(name: str) -> str:
     return getattr(line_keys("probe"), name, name)
 
 
-@pytest.mark.parametrize("how", ["type", "garbage", "large"])
-@pytest.mark.parametrize("name", [*LINE_KEYS, *SHARED, "facts"])
+@pytest.mark.parametrize(("name", "how"), POISONED)
 def test_a_poisoned_key_is_mended_and_the_line_goes_on(
     name: str, how: str, join: Join, line: Line, valkey: redis.Redis
 ) -> None:
@@ -117,8 +122,7 @@ def test_a_poisoned_key_is_mended_and_the_line_goes_on(
     assert serve(line, joined)
 
 
-@pytest.mark.parametrize("how", ["type", "garbage", "large"])
-@pytest.mark.parametrize("name", [*LINE_KEYS, *SHARED, "facts"])
+@pytest.mark.parametrize(("name", "how"), POISONED)
 def test_pages_are_told_again_after_a_poisoned_key(
     name: str, how: str, join: Join, line: Line, valkey: redis.Redis
 ) -> None:
