@@ -5,8 +5,10 @@ from django.conf import settings
 from django.db.models.signals import post_migrate
 
 from queueing.defaults import fill_in
+from queueing.line.clients import spell_out
 
 fill_in()  # before other apps and modules read them
+spell_out(settings.RQ_QUEUES)
 
 
 class QueueingConfig(AppConfig):

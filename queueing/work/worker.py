@@ -14,8 +14,8 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from queueing import ending
-from queueing.conf import conf
-from queueing.line import commands
+from queueing.conf import conf, site
+from queueing.line import commands, failover
 from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
@@ -65,7 +65,7 @@ class PresenceWorker(HorseWorker):
     @property
     def connection_timeout(self) -> int:
         """Seconds until a silent Redis counts as lost; an idle worker blocks for IDLE_WAIT."""
-        return IDLE_WAIT + 10
+        return IDLE_WAIT + 5
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """RQ's heartbeat. Also registers worker and queues again: RQ does so at birth only, and Redis may be new."""
@@ -226,6 +226,9 @@ class PresenceWorker(HorseWorker):
 
 
 def _as_line_queue(queue: Any, connection: "redis.Redis | None") -> LineQueue:
+    """The queue as one of ours. Its connections follow a failover, whoever has made them."""
+    if client := getattr(queue, "connection", connection):
+        failover.follow(client, connect_timeout=site.REDIS_TIMEOUT)
     if isinstance(queue, LineQueue):
         return queue
     if isinstance(queue, Queue):

@@ -113,7 +113,7 @@ def test_rqs_own_timeouts_of_a_worker_are_too_long(client: redis.Redis) -> None:
     )
     ours = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2)
     PresenceWorker(["probe"], connection=ours)
-    assert ours.connection_pool.connection_kwargs["socket_timeout"] == IDLE_WAIT + 10, (
+    assert ours.connection_pool.connection_kwargs["socket_timeout"] == IDLE_WAIT + 5, (
         "rq.worker.Worker does not take a connection's timeout from connection_timeout: PresenceWorker overrides it."
     )
     ours.close()
