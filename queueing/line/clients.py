@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 import redis.asyncio
+import redis.asyncio.retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
@@ -95,7 +96,8 @@ def async_connection() -> AsyncRedis:
 def host_of_layer(host: dict[str, Any]) -> dict[str, Any]:
     """The options of the channel layer's pool, for a host that has an address. Its subscriber follows, too."""
     given = {name: value for name, value in host.items() if name != "address"}
-    options = given | _one_retry() | address.async_options(host["address"])
+    retry = redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.1, base=0.02), retries=1)
+    options = given | {"retry": retry} | address.async_options(host["address"])
     return options | {"connection_class": async_following(options["connection_class"])}
 
 

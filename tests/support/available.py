@@ -22,6 +22,9 @@ from tests.support.wire import CLIENT, Wire, source_of
 
 SERVICE = "primary.of-this_site"
 DOWN_AFTER = 600  # milliseconds of silence after which a sentinel takes a server for dead
+# Periods of a sentinel in milliseconds, for tests; the usual ones are seconds.
+QUICKER = ["INFO-PERIOD", 200, "PING-PERIOD", 100, "ASK-PERIOD", 200, "PUBLISH-PERIOD", 300, "ELECTION-TIMEOUT", 2000]
+QUICKER += ["DEFAULT-FAILOVER-TIMEOUT", 3000, "SLAVE-RECONF-TIMEOUT", 2000]
 # The users of the servers beside those of docker-compose.yml, for each other and for the sentinels; and the sentinels'.
 INTERNAL = "user internal on >internal-word ~* &* +@all"
 OF_SENTINELS = "user asker on >asker-word resetchannels -@all +sentinel|master +hello +auth +ping"
@@ -85,6 +88,7 @@ class Available:
         self._start_servers()
         for sentinel in self.sentinels:
             self._start_sentinel(sentinel)
+            sentinel.client.execute_command("SENTINEL", "DEBUG", *QUICKER)
         wait_for(self._is_ready, 60)
 
     @property
@@ -107,9 +111,9 @@ class Available:
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
 
-    def fail_over(self, fault: Callable[[], Any]) -> tuple[Node, float]:
+    def fail_over(self, fault: Callable[[], Any], before: Node | None = None) -> tuple[Node, float]:
         """Make the primary fail; the new one, and the moment at which most sentinels name it."""
-        before = self.primary()
+        before = before or self.primary()
         fault()
         wait_for(lambda: self.primary() is not before, 60)
         return self.primary(), time.time()

@@ -55,13 +55,14 @@ class Wire:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._end)
         self._thread.join(10)
+        self._loop.close()
 
     def _end(self) -> None:
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
         ending = asyncio.gather(*tasks, return_exceptions=True)
-        ending.add_done_callback(lambda _: self._loop.stop())
+        ending.add_done_callback(lambda _: self._loop.call_later(0.1, self._loop.stop))  # the transports close first
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         started = asyncio.run_coroutine_threadsafe(self._begin(coroutine), self._loop)
@@ -79,24 +80,31 @@ class Wire:
 
     async def _serve(self, accepted: socket.socket, ends: frozenset[int], target: int) -> None:
         writers: list[asyncio.StreamWriter] = []
-        with contextlib.suppress(OSError, ssl.SSLError), accepted:
-            await self._while_cut(ends)
-            reader, writer = await self._greet(accepted, needs_tls=self.tls is not None and CLIENT in ends)
-            writers.append(writer)
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
-            writers.append(far_writer)
+        try:
+            with contextlib.suppress(OSError, ssl.SSLError):
+                await self._while_cut(ends)
+                reader, writer = await self._greet(accepted, needs_tls=self.tls is not None and CLIENT in ends)
+                writers.append(writer)
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
+                writers.append(far_writer)
+                for each in writers:
+                    self._open[each] = ends
+                await self._pump_both((reader, far_writer), (far_reader, writer), ends=ends)
+        finally:
             for each in writers:
-                self._open[each] = ends
-            await asyncio.wait(
-                [
-                    self._loop.create_task(self._pump(reader, far_writer, ends)),
-                    self._loop.create_task(self._pump(far_reader, writer, ends)),
-                ],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        for each in writers:
-            self._open.pop(each, None)
-            each.transport.abort()
+                self._open.pop(each, None)
+                each.transport.abort()
+            if not writers:
+                accepted.close()
+
+    async def _pump_both(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter], ends: frozenset[int]) -> None:
+        """Until one end closes the connection."""
+        pumps = [self._loop.create_task(self._pump(reader, writer, ends)) for reader, writer in ways]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
 
     async def _greet(
         self, accepted: socket.socket, *, needs_tls: bool
@@ -104,7 +112,7 @@ class Wire:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
         transport, _ = await self._loop.connect_accepted_socket(
-            lambda: protocol, accepted.dup(), ssl=self.tls if needs_tls else None
+            lambda: protocol, accepted, ssl=self.tls if needs_tls else None
         )
         return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
 
@@ -118,5 +126,5 @@ class Wire:
                 await asyncio.Event().wait()  # the news of the end does not arrive
 
     async def _while_cut(self, ends: frozenset[int]) -> None:
-        while ends in self._cuts:
+        while ends in self._cuts:  # noqa: ASYNC110  # another thread mends it
             await asyncio.sleep(0.05)
