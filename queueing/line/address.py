@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import redis
 import redis.asyncio.connection
 from redis import connection as sync
 
@@ -39,7 +40,7 @@ LARGEST_PORT = 65535
 WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
-class BadAddress(ValueError):
+class BadAddress(redis.RedisError):
     """A wrong address. The text says what is wrong in one sentence, and has no part of the address in it."""
 
 

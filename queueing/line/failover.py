@@ -5,6 +5,9 @@ with it for ever. So after one such refusal, each connection of this process is 
 new one leads to the server that has the address now. What sentinels say counts as much as a refusal: `sentinels.py`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import redis
@@ -12,8 +15,20 @@ import redis.asyncio.connection
 from redis.connection import AbstractConnection
 
 LISTEN = 2.0  # seconds that a subscriber listens at a time
+# Seconds that the server may keep an answer back, beside those in which it has to answer.
+_held_back: ContextVar[float] = ContextVar("held_back", default=0.0)
 
 type AsyncConnection = redis.asyncio.connection.AbstractConnection
+
+
+@contextmanager
+def may_be_held_back(seconds: float) -> Iterator[None]:
+    """Around a command that blocks, so that all others need not be given its time, too."""
+    token = _held_back.set(seconds)
+    try:
+        yield
+    finally:
+        _held_back.reset(token)
 
 
 class Refusals:
@@ -44,7 +59,8 @@ class Following(AbstractConnection):
         """The first words with the server: a server that hangs has no longer for them than for the connect."""
         if self._sock is not None:
             self._sock.settimeout(self.socket_connect_timeout)
-        super().on_connect_check_health(check_health=check_health)
+        with may_be_held_back(0):
+            super().on_connect_check_health(check_health=check_health)
         if self._sock is not None:
             self._sock.settimeout(self.socket_timeout)
 
@@ -71,6 +87,8 @@ class Following(AbstractConnection):
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         """The answer to a command."""
+        if seconds := _held_back.get():
+            options.setdefault("timeout", (self.socket_timeout or 0) + seconds)
         try:
             return super().read_response(*args, **options)
         except redis.exceptions.ReadOnlyError:
@@ -129,10 +147,10 @@ def async_following(kind: type[AsyncConnection]) -> type[AsyncConnection]:
     return kind if issubclass(kind, AsyncFollowing) else type(f"Following{kind.__name__}", (AsyncFollowing, kind), {})
 
 
-def follow(client: redis.Redis, *, connect_timeout: float) -> None:
+def follow(client: redis.Redis, *, timeout: float) -> None:
     """Have the connections of a client follow that somebody else has made, as RQ does for its workers."""
     pool = client.connection_pool
     if not issubclass(pool.connection_class, Following):
         pool.connection_class = following(pool.connection_class)
         pool.reset()  # connections of the other class
-    pool.connection_kwargs["socket_connect_timeout"] = connect_timeout
+    pool.connection_kwargs.update(socket_timeout=timeout, socket_connect_timeout=timeout)

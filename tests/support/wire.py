@@ -29,6 +29,7 @@ class Wire:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.tls = tls
         self._cuts: set[frozenset[int]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself does not hold them
         self._open: dict[asyncio.StreamWriter, frozenset[int]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -69,14 +70,20 @@ class Wire:
         wait_for(started.done)
 
     async def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._loop.create_task(coroutine)
+        self._spawn(coroutine)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _listen(self, listener: socket.socket, node: int, target: int) -> None:
         with listener:
             while True:
                 accepted, (host, _) = await self._loop.sock_accept(listener)
                 source = int(host.rpartition(".")[2]) if host.startswith("127.0.2.") else CLIENT
-                self._loop.create_task(self._serve(accepted, frozenset((source, node)), target))
+                self._spawn(self._serve(accepted, frozenset((source, node)), target))
 
     async def _serve(self, accepted: socket.socket, ends: frozenset[int], target: int) -> None:
         writers: list[asyncio.StreamWriter] = []
@@ -99,7 +106,7 @@ class Wire:
 
     async def _pump_both(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter], ends: frozenset[int]) -> None:
         """Until one end closes the connection."""
-        pumps = [self._loop.create_task(self._pump(reader, writer, ends)) for reader, writer in ways]
+        pumps = [self._spawn(self._pump(reader, writer, ends)) for reader, writer in ways]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
