@@ -135,10 +135,13 @@ def _doubting(primary: Primary) -> Iterator[None]:
         raise
 
 
+NOBODY = Primary("", (), {})  # for the connections of a process that has forgotten the way
+
+
 class Led(Following):
     """A connection to the primary."""
 
-    def __init__(self, *, primary: Primary, connection_pool: Any = None, **options: Any) -> None:
+    def __init__(self, *, primary: Primary = NOBODY, connection_pool: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self._primary = primary
         self._pool = connection_pool  # of redis-py's own kind, which keeps connections to one server only
@@ -158,7 +161,7 @@ class Led(Following):
 class AsyncLed(AsyncFollowing):
     """As `Led`, for an event loop: threads ask."""
 
-    def __init__(self, *, primary: Primary, **options: Any) -> None:
+    def __init__(self, *, primary: Primary = NOBODY, **options: Any) -> None:
         super().__init__(**options)
         self._primary = primary
 

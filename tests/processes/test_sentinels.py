@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,24 @@ from channels.layers import channel_layers, get_channel_layer
 from redis.exceptions import RedisError
 from websockets.exceptions import WebSocketException
 
-from queueing import events
+from queueing import events, sandbox
 from queueing.line import clients, keys
 from queueing.models import Entry
 from queueing.states import Status
 from tests.support import certificates, probe
-from tests.support.available import Available, Node
+from tests.support.available import SERVICE, Available, Node
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
+from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.visitors import Visitor, url
 from tests.support.waiting import wait_for
 from tests.support.web import Web
 
+LANDLOCK = max(0, sandbox._syscall(sandbox.CREATE_RULESET, None, 0, sandbox.VERSION_FLAG))
 LONGEST = 15  # seconds from the new primary until everything goes on
-FAULTS = ["killed", "stopped", "cut off", "isolated"]
+FAULTS = ["killed", "killed before it could tell", "stopped", "cut off", "isolated"]
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def available(settings: Any, transactional_db: None) -> Iterator[Available]:
 def begin(available: Available, fault: str) -> Node:
     """Begin the fault of the primary; returns that server."""
     primary = available.primary()
-    if fault == "killed":
+    if fault.startswith("killed"):
         primary.kill()
     elif fault == "stopped":
         primary.hang()
@@ -65,7 +67,7 @@ def begin(available: Available, fault: str) -> Node:
 
 def end(available: Available, fault: str, server: Node) -> None:
     """The server is back, and takes itself for the primary."""
-    if fault == "killed":
+    if fault.startswith("killed"):
         server.start_again()
     elif fault == "stopped":
         server.go_on()
@@ -190,13 +192,17 @@ def moments() -> dict[str, float]:
 def live_through(available: Available, site: Site, fault: str) -> None:
     """A failover while an entry runs and others wait; then all that was confirmed comes to its end, in order."""
     available.replicate()
+    if fault == "killed before it could tell":  # the replica lacks those who joined last, and what the pages said
+        available.wire.cut(*(server.number for server in available.servers))
+        for label in ("late", "later"):
+            site.join_as_soon_as_possible(label)
     before = begin(available, fault)
     site.gate.unlink()  # its result is stored while Redis is away
     wait_for(lambda: status_of(site.pages[0].entry) == Status.SUCCEEDED)
     after, named_at = available.fail_over(lambda: None, before)
     joined_at = site.join_as_soon_as_possible("newcomer")
     wait_for(lambda: entered("a"), 60)
-    if fault != "killed":  # while it takes itself for the primary
+    if not fault.startswith("killed"):  # while it takes itself for the primary
         end(available, fault, before)
         site.join_as_soon_as_possible("beside")
     wait_for(lambda: all(map(entered, site.labels)), 60)
@@ -247,3 +253,25 @@ def test_a_site_lives_through_a_failover_over_tls_with_users(
     assert "word" not in words.replace("password", "")
     assert "p/ss" not in words
     assert "permission" not in words.lower()
+
+
+@pytest.mark.skipif(LANDLOCK < 1, reason="needs Landlock")
+@pytest.mark.slow
+def test_an_isolated_task_knows_no_way_to_the_servers_or_the_sentinels(
+    processes: Processes, settings: Any, join: Callable[..., Entry]
+) -> None:
+    available = Available(has_users=True)
+    settings.REDIS_URL = processes.environment["REDIS_URL"] = available.url_of("worker")
+    forget_connections()
+    entry = join("spy", deeds=["peers", "ask redis"])
+    stay(entry)
+    processes.manage("rqworker", "probe", PROBE_ISOLATED="1")
+    wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
+    found = entry.result
+    forget_connections()
+    available.stop()
+    assert isinstance(found, dict)
+    assert found["ask redis"] == "ConnectionError"
+    assert "REDIS_URL" in found["peers"]
+    for secret in ("asker-word", "worker:p", str(available.sentinels[0].port), SERVICE):
+        assert secret not in found["peers"]

@@ -99,11 +99,12 @@ class Available:
     def url(self) -> str:
         return f"sentinel://{self.hosts}/{SERVICE}/0"
 
-    def url_of(self, user: str, ca: Path) -> str:
-        """The address for this user of docker-compose.yml, over TLS."""
+    def url_of(self, user: str, ca: Path | None = None) -> str:
+        """The address for this user of docker-compose.yml; over TLS, if there is an authority."""
         name = acl.signed_in("redis://x", user).removeprefix("redis://").removesuffix("@x")
-        query = f"ssl_ca_certs={ca}&sentinel_username=asker&sentinel_password=asker-word"
-        return f"sentinels://{name}@{self.hosts}/{SERVICE}/0?{query}"
+        scheme, tls = ("sentinels", f"&ssl_ca_certs={ca}") if ca else ("sentinel", "")
+        asker = "sentinel_username=asker&sentinel_password=asker-word"
+        return f"{scheme}://{name}@{self.hosts}/{SERVICE}/0?{asker}{tls}"
 
     def primary(self) -> Node:
         """The server that most sentinels name."""
