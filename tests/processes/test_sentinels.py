@@ -83,7 +83,6 @@ def takes_a_write(name: str) -> bool:
 
 async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_answers(available: Available) -> None:
     """It is cut off from the others together with a sentinel, which goes on naming it."""
-    clients.connection().set("before", 1)
     on_loop = clients.async_connection()
     await on_loop.set("before", 1)
     layer = get_channel_layer()
@@ -91,6 +90,7 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     await layer.group_add("group", channel)
     heard = clients.connection().pubsub()
     heard.subscribe("commands")
+    clients.connection().set("before", 1)  # over another connection
     available.replicate()
     before = begin(available, "isolated")
     after, _ = await asyncio.to_thread(available.fail_over, lambda: None, before)
@@ -105,8 +105,10 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     async with asyncio.timeout(LONGEST):
         while not await follows():
             pass
+    deadline = time.monotonic() + LONGEST
     while not after.client.pubsub_numsub("commands")[0][1]:
         heard.get_message(timeout=0.1)
+        assert time.monotonic() < deadline
     assert events._send("group", {"type": "entry.changed"}, clients.connection(), "in a test")
     async with asyncio.timeout(LONGEST):
         assert await layer.receive(channel) == {"type": "entry.changed"}
