@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from channels.layers import channel_layers, get_channel_layer
 from redis.exceptions import RedisError
-from websockets.exceptions import WebSocketException
 
 from queueing import events, sandbox
 from queueing.line import clients, keys
@@ -22,6 +20,7 @@ from tests.support import certificates, probe
 from tests.support.available import SERVICE, Available, Node
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
+from tests.support.pages import Page
 from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
@@ -117,27 +116,6 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     await layer.flush()
 
 
-class Page(threading.Thread):
-    """An open page of an entry: it connects again, as a page does."""
-
-    def __init__(self, web: Web, entry: Entry, visitor: Visitor) -> None:
-        super().__init__(daemon=True)
-        self.web, self.entry, self.visitor = web, entry, visitor
-        self.last, self.is_over = "", threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        while not self.is_over.is_set():
-            with (
-                suppress(WebSocketException, OSError, TimeoutError),
-                self.web.open(self.entry, self.visitor, open_timeout=5) as socket,
-            ):
-                while not self.is_over.is_set():
-                    with suppress(TimeoutError):
-                        self.last = str(socket.recv(timeout=0.2)) or self.last
-            self.is_over.wait(0.3)
-
-
 class Site:
     """Web, keeper and worker; an entry that runs; and visitors who wait behind it with their pages open."""
 
@@ -179,9 +157,7 @@ class Site:
 
     def stop(self) -> None:
         for page in self.pages:
-            page.is_over.set()
-        for page in self.pages:
-            page.join(10)
+            page.close()
 
 
 def moments() -> dict[str, float]:
