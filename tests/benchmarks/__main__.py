@@ -32,6 +32,7 @@ PLAN = [
     ("sockets", ["sqlite"]),
     ("crowd", ["sqlite"]),
     ("recovering", ["sqlite"]),
+    ("machines", ["postgres"]),
 ]
 
 

@@ -17,7 +17,7 @@ from queueing.line import clients, keys
 from queueing.models import Entry
 from queueing.states import Status
 from tests.support import certificates, probe
-from tests.support.available import SERVICE, Available, Node
+from tests.support.available import SERVICE, Available
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
 from tests.support.pages import Page
@@ -50,30 +50,6 @@ def available(settings: Any, transactional_db: None) -> Iterator[Available]:
     made.stop()
 
 
-def begin(available: Available, fault: str) -> Node:
-    """Begin the fault of the primary; returns that server."""
-    primary = available.primary()
-    if fault.startswith("killed"):
-        primary.kill()
-    elif fault == "stopped":
-        primary.hang()
-    elif fault == "cut off":
-        available.cut_off_from_all(primary)
-    else:  # with a sentinel that goes on naming it; clients reach everybody
-        available.isolate(primary, available.sentinels[0])
-    return primary
-
-
-def end(available: Available, fault: str, server: Node) -> None:
-    """The server is back, and takes itself for the primary."""
-    if fault.startswith("killed"):
-        server.start_again()
-    elif fault == "stopped":
-        server.go_on()
-    else:
-        available.wire.mend()
-
-
 def takes_a_write(name: str) -> bool:
     with suppress(RedisError):
         return bool(clients.connection().set(name, 1))
@@ -91,8 +67,8 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     heard.subscribe("commands")
     clients.connection().set("before", 1)  # over another connection
     available.replicate()
-    before = begin(available, "isolated")
-    after, _ = await asyncio.to_thread(available.fail_over, lambda: None, before)
+    before = available.begin("isolated")
+    after, _ = await asyncio.to_thread(available.wait_for_another, before)
     await asyncio.to_thread(wait_for, lambda: takes_a_write("after") and after.client.get("after"), LONGEST)
 
     async def follows() -> bool:
@@ -174,14 +150,14 @@ def live_through(available: Available, site: Site, fault: str) -> None:
         available.wire.cut(*(server.number for server in available.servers))
         for label in ("late", "later"):
             site.join_as_soon_as_possible(label)
-    before = begin(available, fault)
+    before = available.begin(fault)
     site.gate.unlink()  # its result is stored while Redis is away
     wait_for(lambda: status_of(site.pages[0].entry) == Status.SUCCEEDED)
-    after, named_at = available.fail_over(lambda: None, before)
+    after, named_at = available.wait_for_another(before)
     joined_at = site.join_as_soon_as_possible("newcomer")
     wait_for(lambda: entered("a"), 60)
     if not fault.startswith("killed"):  # while it takes itself for the primary
-        end(available, fault, before)
+        available.end(fault, before)
         site.join_as_soon_as_possible("beside")
     wait_for(lambda: all(map(entered, site.labels)), 60)
     wait_for(lambda: all(status_of(page.entry) == Status.SUCCEEDED for page in site.pages))

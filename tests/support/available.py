@@ -5,7 +5,6 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +80,17 @@ class Node:
 class Available:
     """The servers and their sentinels. `servers[0]` is the primary at first."""
 
-    def __init__(self, *, replicas: int = 1, tls: ssl.SSLContext | None = None, has_users: bool = False) -> None:
-        self.wire, self.has_users = Wire(tls), has_users
-        self.servers = [Node(1 + number, self.wire) for number in range(1 + replicas)]
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, has_users: bool = False, down_after: int = DOWN_AFTER
+    ) -> None:
+        self.wire, self.has_users, self.down_after = Wire(tls), has_users, down_after
+        self.servers = [Node(1 + number, self.wire) for number in range(2)]
         self.sentinels = [Node(10 + number, self.wire) for number in range(3)]
         self._start_servers()
         for sentinel in self.sentinels:
             self._start_sentinel(sentinel)
-            sentinel.client.execute_command("SENTINEL", "DEBUG", *QUICKER)
+            if down_after == DOWN_AFTER:
+                sentinel.client.execute_command("SENTINEL", "DEBUG", *QUICKER)
         wait_for(self._is_ready, 60)
 
     @property
@@ -112,10 +114,30 @@ class Available:
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
 
-    def fail_over(self, fault: Callable[[], Any], before: Node | None = None) -> tuple[Node, float]:
-        """Make the primary fail; the new one, and the moment at which most sentinels name it."""
-        before = before or self.primary()
-        fault()
+    def begin(self, fault: str) -> Node:
+        """Begin a fault of the primary: "killed…", "stopped", "cut off" or "isolated"; returns that server."""
+        primary = self.primary()
+        if fault.startswith("killed"):
+            primary.kill()
+        elif fault == "stopped":
+            primary.hang()
+        elif fault == "cut off":
+            self.cut_off_from_all(primary)
+        else:  # with a sentinel that goes on naming it; clients reach everybody
+            self.isolate(primary, self.sentinels[0])
+        return primary
+
+    def end(self, fault: str, server: Node) -> None:
+        """The server is back, and takes itself for the primary."""
+        if fault.startswith("killed"):
+            server.start_again()
+        elif fault == "stopped":
+            server.go_on()
+        else:
+            self.wire.mend()
+
+    def wait_for_another(self, before: Node) -> tuple[Node, float]:
+        """The next primary, and the moment at which most sentinels name it."""
         wait_for(lambda: self.primary() is not before, 60)
         return self.primary(), time.time()
 
@@ -161,7 +183,7 @@ class Available:
     def _start_sentinel(self, sentinel: Node) -> None:
         lines = [
             f"sentinel monitor {SERVICE} 127.0.0.1 {self.servers[0].port} 2",
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER}",
+            f"sentinel down-after-milliseconds {SERVICE} {self.down_after}",
             f"sentinel failover-timeout {SERVICE} 3000",
             "sentinel announce-ip 127.0.0.1",
             f"sentinel announce-port {sentinel.port}",
