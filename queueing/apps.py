@@ -9,8 +9,10 @@ from django.tasks import TaskResult
 from django.tasks.backends import immediate
 
 from queueing.defaults import fill_in
+from queueing.line.clients import spell_out
 
 fill_in()  # before other apps and modules read them
+spell_out(settings.RQ_QUEUES)
 
 
 class QueueingConfig(AppConfig):

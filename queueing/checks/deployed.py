@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from queueing.deployment import folders, has_static_files, is_writable, missing_migrations
 from queueing.line import signs, workers
+from queueing.line.address import BadAddress
 from queueing.line.clients import RedisError, connection
 from queueing.models.trouble import DATABASE_ERRORS
 
@@ -67,6 +68,8 @@ def check_redis(**_: Any) -> list[CheckMessage]:
     try:
         signs.takes_writes(connection())
         return [*_eviction(), *_missing_workers()]
+    except BadAddress:
+        return []  # `check_addresses` says so
     except RedisError as error:
         if not signs.answers(connection()):
             return [Info("Redis does not answer from here, so nothing is known of it.", id="queueing.I103")]

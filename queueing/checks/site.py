@@ -12,6 +12,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from queueing.backend import PresenceBackend
+from queueing.conf import site
+from queueing.line import address
 from queueing.line.hints import HintLayer
 from queueing.line.queue import LineQueue
 
@@ -59,6 +61,23 @@ def check_rq(**_: Any) -> list[CheckMessage]:
                 id="queueing.E092",
             )
         )
+    return found
+
+
+@register("queueing")
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """Each address of Redis can be read. What is wrong is said without a part of it: it may have a password."""
+    urls = {site.REDIS_URL: "REDIS_URL"}
+    for name, queue in getattr(settings, "RQ_QUEUES", {}).items():
+        if "URL" in queue:  # else it is of another kind, or spelt out
+            urls.setdefault(queue["URL"], f"RQ_QUEUES[{name!r}]['URL']")
+    found: list[CheckMessage] = []
+    for url, name in urls.items():
+        try:
+            address.check(url)
+        except address.BadAddress as error:
+            hint = 'docs/operations.md, "Redis", shows each kind of address.'
+            found.append(Error(f"{name} is no address of Redis. {error}", hint=hint, id="queueing.E097"))
     return found
 
 

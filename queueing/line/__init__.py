@@ -1,9 +1,11 @@
 """The line: the only door to Redis. Everything outside of this package speaks to Redis through these modules.
 
 keys.py       the names of the keys, with type and life
+address.py    the address of Redis, and what clients are made of by it
 clients.py    connections
 allowance.py  the seconds that a web request may wait for Redis, and the circuit that spares the next requests
 failover.py   connections that leave a server which has become a replica
+sentinels.py  connections to the primary that sentinels name
 scripts.py    the Lua scripts as typed functions; the scripts themselves are in lua/
 presence.py   the visitors that have a page open now: beat, close, inspect
 reserving.py  the limits of a join: the length of the line, and one address

@@ -1,19 +1,22 @@
 """Connections to Redis.
 
 redis-py retries 0 or 10 times, and waits for an answer for ever or 5 s, depending on how a client is made. Here both
-are given explicitly, the same for all clients.
+are given explicitly, the same for all clients. Where Redis is, `address.py` makes out of REDIS_URL.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import redis
 import redis.asyncio
+import redis.asyncio.retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from queueing.conf import site
+from queueing.line import address
 from queueing.line.allowance import limited
 from queueing.line.failover import async_following, following
 
@@ -58,17 +61,19 @@ def _short_greeting() -> dict[str, Any]:
 @cache
 def connection() -> redis.Redis:
     """This process's client: short timeouts, one retry; in a web request, the allowance of that request."""
-    client = redis.Redis.from_url(site.REDIS_URL, **_timeouts() | _one_retry() | _short_greeting())
-    pool = client.connection_pool
-    pool.connection_class = following(limited(pool.connection_class))
+    client = _client(_timeouts() | _one_retry() | _short_greeting())
+    client.connection_pool.connection_class = following(limited(client.connection_pool.connection_class))
     return client
 
 
 @cache
 def patient_for(seconds: float) -> redis.Redis:
     """A client of this process that waits no longer than this for an answer, and does not ask twice."""
-    patience = {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)}
-    return redis.Redis.from_url(site.REDIS_URL, **_timeouts() | patience)
+    return _client(_timeouts() | {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)})
+
+
+def _client(options: dict[str, Any]) -> redis.Redis:
+    return redis.Redis.from_pool(redis.ConnectionPool(**options | address.options(site.REDIS_URL)))
 
 
 def share_connection(client: redis.Redis) -> None:
@@ -82,8 +87,42 @@ def share_connection(client: redis.Redis) -> None:
 
 def async_connection() -> AsyncRedis:
     """A new client for the running event loop. It waits for a free connection instead of failing at the 101st."""
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        site.REDIS_URL, max_connections=20, timeout=site.REDIS_TIMEOUT, **_timeouts()
-    )
+    options = _timeouts() | address.async_options(site.REDIS_URL)
+    pool = redis.asyncio.BlockingConnectionPool(max_connections=20, timeout=site.REDIS_TIMEOUT, **options)
     pool.connection_class = async_following(pool.connection_class)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool
+
+
+def host_of_layer(host: dict[str, Any]) -> dict[str, Any]:
+    """The options of the channel layer's pool, for a host that has an address. Its subscriber follows, too."""
+    given = {name: value for name, value in host.items() if name != "address"}
+    retry = redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.1, base=0.02), retries=1)
+    options = given | {"retry": retry} | address.async_options(host["address"])
+    return options | {"connection_class": async_following(options["connection_class"])}
+
+
+def spell_out(queues: dict[str, dict[str, Any]]) -> None:
+    """In RQ_QUEUES: say addresses of sentinels as django-rq understands them. A wrong one is left to the checks."""
+    for name, queue in queues.items():
+        with suppress(address.BadAddress):
+            queues[name] = _spelt_out(queue)
+
+
+def _spelt_out(queue: dict[str, Any]) -> dict[str, Any]:
+    url = str(queue.get("URL", ""))
+    if not address.is_led(url):
+        return queue
+    sentinels, service, database = address.sentinels_of(url)
+    timeouts = {"socket_timeout": site.REDIS_TIMEOUT, "socket_connect_timeout": site.REDIS_TIMEOUT}
+    return {name: value for name, value in queue.items() if name != "URL"} | {
+        "SENTINELS": sentinels,
+        "MASTER_NAME": service,
+        "DB": database,
+        "CONNECTION_KWARGS": timeouts | address.options(url),
+    }
+
+
+def forget() -> None:
+    """Forget the way to Redis. For a process that has no business with it."""
+    connection().connection_pool.connection_kwargs.clear()
+    address.forget()

@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 
 from queueing.line import scripts
-from queueing.line.keys import COUNTING, line_keys
+from queueing.line.keys import COUNTING, WATCH, line_keys
 
 logger = logging.getLogger("queueing")
 
@@ -33,8 +33,14 @@ def read_epoch(client: redis.Redis, queue: str) -> str:
 
 
 def begin_restoring(client: redis.Redis, queue: str) -> None:
-    """End the epoch: the places may be those of another time, and claims wait. A flush takes this mark away."""
+    """End the epoch: the places may be those of another time, and claims wait. A flush takes this mark away.
+
+    A server that has taken over with a copy has absences of another time, too. So the watch begins anew: web processes
+    beat for all of their pages without delay, and nobody is dropped before they have watched for long enough.
+    """
     keys = line_keys(queue)
+    if client.exists(keys.epoch):
+        client.delete(WATCH)
     client.set(keys.restoring, 1)
     client.set(COUNTING, 1, ex=COUNTING_TTL)
     client.delete(keys.epoch)

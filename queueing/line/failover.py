@@ -2,16 +2,33 @@
 
 A server that has become a replica answers questions, and refuses writes with READONLY. Its open connections would stay
 with it for ever. So after one such refusal, each connection of this process is made anew before its next command: the
-new one leads to the server that has the address now.
+new one leads to the server that has the address now. What sentinels say counts as much as a refusal: `sentinels.py`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import redis
 import redis.asyncio.connection
 from redis.connection import AbstractConnection
 
+LISTEN = 2.0  # seconds that a subscriber listens at a time
+# Seconds that the server may keep an answer back, beside those in which it has to answer.
+_held_back: ContextVar[float] = ContextVar("held_back", default=0.0)
+
 type AsyncConnection = redis.asyncio.connection.AbstractConnection
+
+
+@contextmanager
+def may_be_held_back(seconds: float) -> Iterator[None]:
+    """Around a command that blocks, so that all others need not be given its time, too."""
+    token = _held_back.set(seconds)
+    try:
+        yield
+    finally:
+        _held_back.reset(token)
 
 
 class Refusals:
@@ -31,20 +48,56 @@ class Following(AbstractConnection):
 
     _made_after = 0  # refusals
 
+    def look_for_a_move(self) -> None:
+        """Before a command: ask where the primary is, if there is somebody to ask."""
+
+    def _connect(self) -> Any:
+        self._made_after = refusals.number  # first, because what follows may send commands
+        return super()._connect()  # type: ignore[safe-super]  # the other base has it
+
+    def on_connect_check_health(self, check_health: bool = True) -> None:
+        """The first words with the server: a server that hangs has no longer for them than for the connect."""
+        if self._sock is not None:
+            self._sock.settimeout(self.socket_connect_timeout)
+        with may_be_held_back(0):
+            super().on_connect_check_health(check_health=check_health)
+        if self._sock is not None:
+            self._sock.settimeout(self.socket_timeout)
+
     def send_packed_command(self, *args: Any, **options: Any) -> None:
-        """Send a command, over a new connection if a write has been refused since this one was made."""
-        if self._made_after != refusals.number:
+        """Send a command, over a new connection if a write has been refused since this one was made.
+
+        The connection of a subscriber is left where it is read, in `can_read`.
+        """
+        self.look_for_a_move()
+        if self._is_left_behind and not self._connect_callbacks:
             self._made_after = refusals.number  # first, because connecting sends commands, too
             self.disconnect()
         super().send_packed_command(*args, **options)
 
+    def can_read(self, timeout: float = 0) -> bool:
+        """As redis-py's own, which connects first if need be; a subscriber subscribes again then.
+
+        The wait is short, because RQ's worker would listen to a server that is gone for a minute.
+        """
+        self.look_for_a_move()
+        if self._is_left_behind:
+            self.disconnect()
+        return super().can_read(min(timeout, LISTEN))
+
     def read_response(self, *args: Any, **options: Any) -> Any:
         """The answer to a command."""
+        if seconds := _held_back.get():
+            options.setdefault("timeout", (self.socket_timeout or 0) + seconds)
         try:
             return super().read_response(*args, **options)
         except redis.exceptions.ReadOnlyError:
             refusals.note()
             raise
+
+    @property
+    def _is_left_behind(self) -> bool:
+        return self._made_after != refusals.number
 
 
 class AsyncFollowing(redis.asyncio.connection.AbstractConnection):
@@ -52,27 +105,52 @@ class AsyncFollowing(redis.asyncio.connection.AbstractConnection):
 
     _made_after = 0
 
+    def look_for_a_move(self) -> None:
+        """As `Following.look_for_a_move`."""
+
+    async def _connect(self) -> None:
+        self._made_after = refusals.number
+        await super()._connect()  # type: ignore[safe-super]
+
     async def send_packed_command(self, *args: Any, **options: Any) -> None:
         """As `Following.send_packed_command`."""
-        if self._made_after != refusals.number:
+        self.look_for_a_move()
+        if self._is_left_behind and not self._connect_callbacks:
             self._made_after = refusals.number
             await self.disconnect(nowait=True)
         await super().send_packed_command(*args, **options)
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
-        """The answer to a command."""
+        """The answer to a command, or what a subscriber hears. Its error makes redis-py connect and subscribe again."""
+        if options.get("push_request"):
+            self.look_for_a_move()
+            if self._is_left_behind:
+                raise redis.ConnectionError("the primary is another server now")
         try:
             return await super().read_response(*args, **options)
         except redis.exceptions.ReadOnlyError:
             refusals.note()
             raise
 
+    @property
+    def _is_left_behind(self) -> bool:
+        return self._made_after != refusals.number
+
 
 def following(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """The class of connection (TCP, TLS or Unix socket) that follows."""
-    return type(f"Following{kind.__name__}", (Following, kind), {})
+    return kind if issubclass(kind, Following) else type(f"Following{kind.__name__}", (Following, kind), {})
 
 
 def async_following(kind: type[AsyncConnection]) -> type[AsyncConnection]:
     """As `following`, for an event loop."""
-    return type(f"Following{kind.__name__}", (AsyncFollowing, kind), {})
+    return kind if issubclass(kind, AsyncFollowing) else type(f"Following{kind.__name__}", (AsyncFollowing, kind), {})
+
+
+def follow(client: redis.Redis, *, timeout: float) -> None:
+    """Have the connections of a client follow that somebody else has made, as RQ does for its workers."""
+    pool = client.connection_pool
+    if not issubclass(pool.connection_class, Following):
+        pool.connection_class = following(pool.connection_class)
+        pool.reset()  # connections of the other class
+    pool.connection_kwargs.update(socket_timeout=timeout, socket_connect_timeout=timeout)

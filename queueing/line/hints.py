@@ -3,10 +3,14 @@
 One hint names a user. The page asks the database about its own right, so a wrong name costs one question at most.
 """
 
+import asyncio
 from typing import Any
 
 import msgpack
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from channels_redis.utils import decode_hosts
+
+from queueing.line import clients
 
 LOOK_AGAIN = "entry.changed"  # the row may have changed
 PAGE_CLOSED = "entry.closed"  # another page of the entry was closed
@@ -22,6 +26,17 @@ class HintLayer(RedisPubSubChannelLayer):
 
     Channels calls the consumer's method that a message names, with the message, and ends the socket at an error.
     """
+
+    def __init__(self, hosts: Any = None, **options: Any) -> None:
+        super().__init__(hosts=hosts, **options)
+        self._given_hosts = hosts
+
+    def _get_layer(self) -> Any:
+        """The layer of this event loop. Its hosts may have any address that REDIS_URL may be."""
+        if asyncio.get_running_loop() not in self._layers:
+            hosts = decode_hosts(self._given_hosts)
+            self._kwargs["hosts"] = [clients.host_of_layer(host) if "address" in host else host for host in hosts]
+        return super()._get_layer()
 
     def deserialize(self, message: bytes) -> dict[str, Any]:
         """The hint in a message."""

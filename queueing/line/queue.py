@@ -20,6 +20,7 @@ from rq.serializers import JSONSerializer
 
 from queueing.line import jobs
 from queueing.line.clients import connection
+from queueing.line.failover import may_be_held_back
 from queueing.line.places import Line
 from queueing.line.scripts import as_text
 from queueing.line.tampering import reports, shorten
@@ -163,7 +164,8 @@ def _await_call(queues: list[LineQueue], connection: redis.Redis, seconds: float
     if queues[0].is_quiet:
         time.sleep(min(QUIET_WAIT, seconds))
         return
-    call = connection.blpop([queue.line.keys.wake for queue in queues], seconds)
+    with may_be_held_back(seconds):
+        call = connection.blpop([queue.line.keys.wake for queue in queues], seconds)
     if call and queues[0].is_quiet:  # told meanwhile
         connection.rpush(*cast("list[Any]", call))
 

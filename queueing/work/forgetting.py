@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from channels.layers import channel_layers
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -49,7 +50,8 @@ def forget_secrets() -> None:
     for alias in list(connections):
         with suppress(AttributeError):
             del connections[alias]
-    clients.connection().connection_pool.connection_kwargs.clear()
+    clients.forget()
+    channel_layers.backends.clear()
     settings.QUEUEING.pop("REDIS_URL", None)
     for name in dir(settings):
         if (value := _setting(name)) and _is_secret(name, value):

@@ -20,7 +20,6 @@ from rq.queue import Queue
 from rq.worker import RoundRobinWorker
 from rq.worker.base import WorkerStatus
 
-from queueing.line import clients
 from queueing.line.signs import takes_writes
 from queueing.line.tampering import reports, shorten
 from queueing.models.trouble import DATABASE_ERRORS
@@ -31,8 +30,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries of a worke
 class Outage:
     """The outage of Redis, if there is one. The log gets one line when it begins and one when it is over."""
 
-    def __init__(self, worker: str, client: redis.Redis, log: logging.Logger) -> None:
-        self._worker, self._client, self._log = worker, client, log
+    def __init__(self, worker: str, log: logging.Logger) -> None:
+        self._worker, self._log = worker, log
         self._since: float | None = None
         self._pause = 0.0
 
@@ -41,10 +40,6 @@ class Outage:
         if self._since is None:
             self._since = time.monotonic()
             self._log.warning("Worker %s: Redis is away, or takes no writes: %s", self._worker, error)
-        if isinstance(error, redis.exceptions.ReadOnlyError):
-            # A replica since a failover. The next connection goes to the server that has the address now.
-            for client in (self._client, clients.connection()):
-                client.connection_pool.disconnect(inuse_connections=False)
 
     def over(self) -> None:
         """Redis has taken a write and answered."""
@@ -72,7 +67,7 @@ class PatientWorker(RoundRobinWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.outage = Outage(self.name, self.connection, self.log)
+        self.outage = Outage(self.name, self.log)
 
     # Waiting for work
 

@@ -1,5 +1,6 @@
 """The worker: RQ's worker with our queues, an allow-list of functions, and leases. Its base classes mend RQ's traps."""
 
+import math
 import os
 import time
 from typing import Any, cast
@@ -14,12 +15,12 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from queueing import ending
-from queueing.conf import conf
-from queueing.line import commands
+from queueing.conf import conf, site
+from queueing.line import commands, failover
 from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
-from queueing.line.queue import IDLE_WAIT, LineQueue
+from queueing.line.queue import LineQueue
 from queueing.line.tampering import shorten
 from queueing.line.workers import WORKER_HEARTBEAT_INTERVAL, note_heartbeat
 from queueing.models import Entry
@@ -64,8 +65,8 @@ class PresenceWorker(HorseWorker):
 
     @property
     def connection_timeout(self) -> int:
-        """Seconds until a silent Redis counts as lost; an idle worker blocks for IDLE_WAIT."""
-        return IDLE_WAIT + 10
+        """Seconds until a silent Redis counts as lost. In RQ, an idle worker blocks for as long."""
+        return math.ceil(site.REDIS_TIMEOUT)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """RQ's heartbeat. Also registers worker and queues again: RQ does so at birth only, and Redis may be new."""
@@ -226,6 +227,9 @@ class PresenceWorker(HorseWorker):
 
 
 def _as_line_queue(queue: Any, connection: "redis.Redis | None") -> LineQueue:
+    """The queue as one of ours. Its connections follow a failover, whoever has made them."""
+    if client := getattr(queue, "connection", connection):
+        failover.follow(client, timeout=site.REDIS_TIMEOUT)
     if isinstance(queue, LineQueue):
         return queue
     if isinstance(queue, Queue):

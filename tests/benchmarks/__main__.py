@@ -33,6 +33,7 @@ PLAN = [
     ("storm", ["sqlite", "postgres"]),
     ("crowd", ["sqlite"]),
     ("recovering", ["sqlite"]),
+    ("machines", ["postgres"]),
 ]
 
 

@@ -68,6 +68,13 @@ def test_without_the_database_a_command_ends_with_one_sentence(name: str) -> Non
     assert words.count("\n") == 0
 
 
+def test_with_a_wrong_address_of_redis_a_process_ends_with_a_sentence_and_without_its_password() -> None:
+    words = fail("keeper", REDIS_URL="sentinel://web:half/a-password@one,two/primary")
+    assert "CommandError: REDIS_URL is no address of Redis. It must read sentinel://" in words
+    assert "Traceback" not in words
+    assert "a-password" not in words
+
+
 @pytest.mark.django_db(transaction=True)
 def test_without_redis_no_line_is_steered() -> None:
     words = fail("line", "pause", "probe", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")

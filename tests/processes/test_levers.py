@@ -7,7 +7,7 @@ from subprocess import Popen
 import pytest
 from django.utils import timezone
 
-from queueing.line import clients, levers
+from queueing.line import clients, epoch, levers
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.models import Line as RowOfLine
@@ -17,6 +17,7 @@ from tests.support import probe
 from tests.support.clocks import QUICK
 from tests.support.commands import run_command
 from tests.support.entries import status_of
+from tests.support.epochs import set_epoch
 from tests.support.levers import set_levers
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes, horse_of, is_at_rest
@@ -65,7 +66,7 @@ def test_a_flush_starts_nothing_in_a_pause(processes: Processes, join: Join, lin
     set_levers(state="paused")
     processes.worker()
     line.client.flushall()
-    line.client.set(line.keys.epoch, "here")
+    set_epoch(line.client, "probe", epoch.run_id(line.client))
     entry = join("a")
     stay(entry)
     look(line)

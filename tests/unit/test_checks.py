@@ -125,6 +125,16 @@ def test_a_bare_task_is_one_sentence_with_the_line_to_paste(
         ),
         ({"CHANNEL_LAYERS": {"default": {"BACKEND": "no.where"}}}, "queueing.E093", "CHANNEL_LAYERS = {"),
         (
+            {"REDIS_URL": "sentinel://one"},
+            "queueing.E097",
+            "REDIS_URL is no address of Redis. It must read sentinel://",
+        ),
+        (
+            {"RQ_QUEUES": {name: {"URL": "http://one"} for name in ("documents", "tables", "probe")}},
+            "queueing.E097",
+            "is no address of Redis. It begins with none of redis://",
+        ),
+        (
             {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"},
             "queueing.E096",
             'SESSION_ENGINE = "queueing.web.sessions"',

@@ -1,6 +1,7 @@
 -- claim: a worker takes the first present entry. Absent entries ahead of it step aside into held.
 -- One window of the line a call: a script blocks everybody, so a long row of absent entries is passed in several calls.
--- Without an epoch the rows are still on their way back into the line: only foreign jobs, which have no row, are claimed.
+-- Without an epoch of this server the rows are still on their way back into the line: only foreign jobs, which have no
+-- row, are claimed.
 -- For a while after a flush, an entry that joined since then is not claimed while somebody ahead of it is away.
 -- The levers come first: a worker may have waited since before staff paused the line. Without a copy of them nobody
 -- knows whether it is paused.
@@ -19,7 +20,7 @@ local worker, window, MINUTE = ARGV[1], tonumber(ARGV[2]), 60000
 
 -- RQ's word to all workers to take nothing; the levers, the epoch, and the last lost place.
 local told = redis.call('MGET', 'rq:suspended', levers_copy, epoch, newest)
-local levers, state, last_lost = parse_levers(told[2]), told[3] and 1 or 0, told[4]
+local levers, last_lost = parse_levers(told[2]), told[4]
 if told[1] then
   return {}
 end
@@ -145,6 +146,7 @@ end
 if is_at_limit() then
   return { '', 0, 1, 'limit' }
 end
+local state = told[3] and is_of_this_server(told[3]) and 1 or 0
 if state == 0 and ARGV[4] == '1' then
   return hand_out_foreign(0, 0)
 end

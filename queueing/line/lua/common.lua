@@ -48,6 +48,14 @@ local function parse_levers(text)
   return is_json and type(levers) == 'table' and type(levers.state) == 'string' and levers or nil
 end
 
+-- True if the epoch was begun on this server. A replica that has taken over has the epoch of another one, and maybe an
+-- old copy of everything. Where INFO is not allowed, nobody knows, and the keeper notices it in its next round.
+local function is_of_this_server(begun)
+  local told = redis.pcall('INFO', 'server')
+  local id = type(told) == 'string' and string.match(told, 'run_id:(%x+)')
+  return not id or id == begun
+end
+
 -- True if nothing may be started.
 local function is_paused(levers)
   return levers.state == 'paused' or levers.state == 'stopped'

@@ -2,7 +2,8 @@
 -- KEYS    the watch, after the line's keys
 -- ARGV    1 least age of the watch in ms
 --         2 at most so many entries (1,000)
--- Return  {"blind"}: no web process has been watching for long enough, so nobody may be dropped
+-- Return  {"blind"}: no web process has been watching for long enough, or this server has taken over with an old copy
+--         of the absences; so nobody may be dropped
 --         {id, absence, id, absence, ...}: the dropped
 local now = clock()
 local since = tonumber(redis.call('GET', own(1)) or nil)
@@ -12,6 +13,9 @@ end
 local ids = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])
 if #ids == 0 then
   return {}
+end
+if not is_of_this_server(redis.call('GET', epoch)) then
+  return { 'blind' }
 end
 local present = redis.call('MGET', unpack(presence_names(ids)))
 local absences = redis.call('HMGET', absence, unpack(ids))

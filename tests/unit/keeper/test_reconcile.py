@@ -11,7 +11,7 @@ from django.utils import timezone
 from queueing import ending
 from queueing.keeper import reconcile
 from queueing.keeper.round import Keeper
-from queueing.line import epoch, presence
+from queueing.line import epoch, keys, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent
@@ -230,6 +230,38 @@ def test_nobody_is_dropped_by_an_old_copy(keeper: Keeper, join: Join, line: Line
     keeper.round()
     keeper.round()
     assert line.ids() == [entry.job_id]
+
+
+def test_the_watch_begins_anew_on_a_server_with_an_old_copy(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis
+) -> None:
+    """Without rows that lack a place the epoch begins in the same round, before anybody could beat."""
+    entry = join()
+    go(entry)
+    keeper.round()
+    watch_since(10_000)
+    valkey.zadd(line.keys.due, {entry.job_id: 1})
+    set_epoch(valkey, "probe", "the server before")
+    keeper.round()
+    assert epoch.read_epoch(valkey, "probe") == epoch.run_id(valkey)
+    assert not valkey.exists(keys.WATCH)  # web processes see that within a second, and beat
+    assert keeper.round()["dropped"] == 0
+    presence.beat("probe", [entry.job_id], 10)
+    assert line.ids() == [entry.job_id]
+
+
+def test_nobody_is_dropped_by_a_server_that_has_taken_over_within_a_round(
+    join: Join, line: Line, valkey: redis.Redis
+) -> None:
+    entry = join()
+    go(entry)
+    Keeper().hold(line)
+    watch_since(10_000)
+    valkey.zadd(line.keys.due, {entry.job_id: 1})
+    set_epoch(valkey, "probe", "0" * 40)
+    assert Keeper().drop(line) == 0
+    set_epoch(valkey, "probe", epoch.run_id(valkey))
+    assert Keeper().drop(line) == 1
 
 
 def test_a_line_without_rows_has_an_epoch_at_once(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:

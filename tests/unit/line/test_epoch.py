@@ -24,9 +24,21 @@ def test_a_claim_without_an_epoch_changes_nothing(join: Join, line: Line, valkey
     assert line.epoch_wait.is_on
     assert valkey.zrange(line.keys.line, 0, -1, withscores=True) == before
     assert line.claims() == {}
-    set_epoch(valkey, "probe", "server")
+    set_epoch(valkey, "probe", epoch.run_id(valkey))
     assert line.claim("w1").job_id == entries[0].job_id
     assert not line.epoch_wait.is_on
+
+
+def test_a_claim_on_a_server_that_has_just_taken_over_waits_for_the_keeper(
+    join: Join, line: Line, valkey: redis.Redis
+) -> None:
+    """Its copy may lack those ahead. The keeper has not noticed it yet."""
+    entry = join()
+    set_epoch(valkey, "probe", "0" * 40)
+    assert line.claim("w1") == (None, 0)
+    assert line.epoch_wait.is_on
+    set_epoch(valkey, "probe", epoch.run_id(valkey))
+    assert line.claim("w1").job_id == entry.job_id
 
 
 def test_absent_entries_do_not_step_aside_without_an_epoch(join: Join, line: Line, valkey: redis.Redis) -> None:
@@ -50,7 +62,7 @@ def test_claims_go_on_without_an_epoch_when_patience_is_over(
     assert line.claim("w1").job_id == entry.job_id
     assert line.claim("w2").job_id == second.job_id
     assert caplog.text.count("claims go on without") == 1
-    set_epoch(valkey, "probe", "server")
+    set_epoch(valkey, "probe", epoch.run_id(valkey))
     join("third")
     line.claim("w3")
     valkey.delete(line.keys.epoch)

@@ -10,13 +10,14 @@ from django.db import OperationalError
 from queueing import ending
 from queueing.keeper import steering as keeper_steering
 from queueing.keeper.round import Keeper
-from queueing.line import levers, scripts
+from queueing.line import epoch, levers, scripts
 from queueing.line.levers import Levers, Row
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry
 from queueing.states import LineState
 from queueing.work.worker import PresenceWorker
+from tests.support.epochs import set_epoch
 from tests.support.levers import set_levers
 from tests.support.waiting import wait_for
 
@@ -105,7 +106,7 @@ def test_without_a_copy_the_row_is_read_before_anything_is_claimed(join: Join, l
 def test_a_flush_opens_no_line(join: Join, line: Line) -> None:
     set_levers(state="stopped")
     line.client.flushall()
-    line.client.set(line.keys.epoch, "here")
+    set_epoch(line.client, "probe", epoch.run_id(line.client))
     assert line.claim("w1") == (None, 0)
     assert levers.read(line.client, "probe").state == LineState.STOPPED
 

@@ -30,7 +30,7 @@ from rq.worker_pool import WorkerPool
 from queueing.line import workers
 from queueing.line.jobs import LineJob
 from queueing.line.places import Line
-from queueing.line.queue import IDLE_WAIT, LineQueue, get_queue
+from queueing.line.queue import LineQueue, get_queue
 from queueing.work.lease import Lease
 from queueing.work.worker import PresenceWorker
 from tests.support.servers import free_port
@@ -111,9 +111,12 @@ def test_rqs_own_timeouts_of_a_worker_are_too_long(client: redis.Redis) -> None:
     assert stock.job_monitoring_interval == DEFAULT_JOB_MONITORING_INTERVAL >= 30, (
         "rq.worker.Worker.job_monitoring_interval is another: PresenceWorker sets it to a third of a lease."
     )
-    ours = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2)
+    assert stock.connection_timeout > 60, (
+        "rq.worker.Worker.connection_timeout is short now: PresenceWorker.connection_timeout is not needed any more."
+    )
+    ours = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=60)
     PresenceWorker(["probe"], connection=ours)
-    assert ours.connection_pool.connection_kwargs["socket_timeout"] == IDLE_WAIT + 10, (
+    assert ours.connection_pool.connection_kwargs["socket_timeout"] == settings.REDIS_TIMEOUT, (
         "rq.worker.Worker does not take a connection's timeout from connection_timeout: PresenceWorker overrides it."
     )
     ours.close()

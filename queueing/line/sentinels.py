@@ -1,0 +1,190 @@
+"""The primary, as its sentinels name it, and the connections that go there.
+
+redis-py has such connections, too. They ask the first sentinel that answers, which may be cut off together with an old
+primary; and they ask only when a pool hands them out, so one that is made anew within a command goes to the old server.
+Here a connection asks whenever it is made. What counts is what most sentinels say, and in doubt the latest election.
+
+A server that was cut off from its sentinels goes on answering: no error says that it is the primary no more. So the
+sentinels are asked again every LOOK_INTERVAL, too.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import redis
+import redis.asyncio.connection
+from redis import connection as sync
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from queueing.line.failover import AsyncFollowing, Following, refusals
+
+logger = logging.getLogger("queueing")
+
+PATIENCE = 0.3  # seconds for the answer of one sentinel
+FRESH = 1.0  # seconds for which an answer is good for further connections
+LOOK_INTERVAL, LONGEST_INTERVAL = 2.0, 30.0  # seconds between two looks; they are rarer while no sentinel answers
+
+type Server = tuple[str, int]
+
+
+class Primary:
+    """The primary of one service. All connections of a process that go there share what is known of it."""
+
+    def __init__(self, service: str, sentinels: Sequence[Server], options: dict[str, Any]) -> None:
+        self.service = service
+        self.known: Server | None = None
+        self._options = options
+        self._clients = [self._client(*sentinel) for sentinel in sentinels]  # the one that answered last is the first
+        self._asked_at = -math.inf  # by the monotonic clock
+        self._interval = LOOK_INTERVAL
+        self._asked_after = 0  # refusals
+
+    def address(self) -> Server:
+        """Host and port of the primary. Raises redis.ConnectionError if no sentinel names one."""
+        is_fresh = time.monotonic() - self._asked_at < FRESH and self._asked_after == refusals.number
+        return self.known if self.known and is_fresh else self._ask()
+
+    def look(self) -> None:
+        """Ask the sentinels again if it is time to. Connections to another server are made anew."""
+        if not self.is_due():
+            return
+        self._asked_at = time.monotonic()  # first: other threads need not ask, too
+        try:
+            self._ask()
+        except redis.RedisError:
+            self._interval = min(2 * self._interval, LONGEST_INTERVAL)
+
+    def is_due(self) -> bool:
+        """True if the last answer is old."""
+        return time.monotonic() - self._asked_at >= self._interval
+
+    def doubt(self) -> None:
+        """The server did not answer: the next connection asks."""
+        self._asked_at = min(self._asked_at, time.monotonic() - FRESH)
+
+    def forget(self) -> None:
+        """Forget how to reach the sentinels."""
+        self._options.clear()
+        for client in self._clients:
+            client.connection_pool.connection_kwargs.clear()
+        self._clients = []
+
+    def _ask(self) -> Server:
+        answers: list[tuple[int, Server]] = []
+        silent: list[redis.Redis] = []
+        reasons: Counter[str] = Counter()
+        for client in list(self._clients):
+            try:
+                answers.append(self._answer_of(client))
+            except redis.RedisError as error:
+                silent.append(client)
+                reasons[type(error).__name__] += 1
+            if found := _most_named([server for _, server in answers], len(self._clients)):
+                break
+        else:
+            if not answers:
+                why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items())
+                raise redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
+            _, found = max(answers)
+        self._clients = sorted(self._clients, key=silent.count)  # stable: those that answered stay in front
+        self._note(found)
+        return found
+
+    def _answer_of(self, client: redis.Redis) -> tuple[int, Server]:
+        """The number of the latest election that this sentinel knows, and who has won it."""
+        state: Any = client.sentinel_master(self.service, return_responses=True)
+        return int(state["config-epoch"]), (str(state["ip"]), int(state["port"]))
+
+    def _note(self, found: Server) -> None:
+        before, self.known = self.known, found
+        if before not in (None, found):
+            refusals.note()
+            logger.warning("Redis: the primary of %s is %s:%d now", self.service, *found)
+        self._asked_at, self._interval, self._asked_after = time.monotonic(), LOOK_INTERVAL, refusals.number
+
+    def _client(self, host: str, port: int) -> redis.Redis:
+        """A client of one sentinel. A connection that it has closed meanwhile is made anew; silence is an answer."""
+        retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+        options = self._options | {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+        return redis.Redis(host, port, driver_info=None, retry=retry, **options)
+
+
+def _most_named(servers: Sequence[Server], of: int) -> Server | None:
+    """The server that more than half of the sentinels name."""
+    for server, number in Counter(servers).most_common(1):
+        if 2 * number > of:
+            return server
+    return None
+
+
+@contextmanager
+def _doubting(primary: Primary) -> Iterator[None]:
+    """Around a connect: if it fails, the next one asks the sentinels."""
+    try:
+        yield
+    except Exception:
+        primary.doubt()
+        raise
+
+
+NOBODY = Primary("", (), {})  # for the connections of a process that has forgotten the way
+
+
+class Led(Following):
+    """A connection to the primary."""
+
+    def __init__(self, *, primary: Primary = NOBODY, connection_pool: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._primary = primary
+        self._pool = connection_pool  # of redis-py's own kind, which keeps connections to one server only
+
+    def _connect(self) -> Any:
+        with _doubting(self._primary):
+            self.host, self.port = self._primary.address()
+            if self._pool is not None:
+                self._pool.master_address = self.host, self.port
+            return super()._connect()
+
+    def look_for_a_move(self) -> None:
+        """Ask the sentinels, from time to time."""
+        self._primary.look()
+
+
+class AsyncLed(AsyncFollowing):
+    """As `Led`, for an event loop: threads ask."""
+
+    def __init__(self, *, primary: Primary = NOBODY, **options: Any) -> None:
+        super().__init__(**options)
+        self._primary = primary
+
+    async def _connect(self) -> None:
+        with _doubting(self._primary):
+            self.host, self.port = await asyncio.to_thread(self._primary.address)
+            await super()._connect()
+
+    def look_for_a_move(self) -> None:
+        """Have the sentinels asked, from time to time. Nobody waits for that."""
+        if self._primary.is_due():
+            asyncio.get_running_loop().run_in_executor(None, self._primary.look)
+
+
+@cache
+def led(is_tls: bool) -> type[sync.AbstractConnection]:
+    """The class of connections to the primary."""
+    kind = sync.SSLConnection if is_tls else sync.Connection
+    return type(f"Led{kind.__name__}", (Led, kind), {})
+
+
+@cache
+def led_async(is_tls: bool) -> type[redis.asyncio.connection.AbstractConnection]:
+    """As `led`, for an event loop."""
+    kind = redis.asyncio.connection.SSLConnection if is_tls else redis.asyncio.connection.Connection
+    return type(f"Led{kind.__name__}", (AsyncLed, kind), {})

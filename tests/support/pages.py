@@ -1,0 +1,35 @@
+"""Pages that stay open, as browsers keep them."""
+
+import threading
+from contextlib import suppress
+
+from websockets.exceptions import WebSocketException
+
+from queueing.models import Entry
+from tests.support.visitors import Visitor
+from tests.support.web import Web
+
+
+class Page(threading.Thread):
+    """An open page of an entry: it connects again, as a page does."""
+
+    def __init__(self, web: Web, entry: Entry, visitor: Visitor) -> None:
+        super().__init__(daemon=True)
+        self.web, self.entry, self.visitor = web, entry, visitor
+        self.last, self.is_over = "", threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self.is_over.is_set():
+            with (
+                suppress(WebSocketException, OSError, TimeoutError),
+                self.web.open(self.entry, self.visitor, open_timeout=5) as socket,
+            ):
+                while not self.is_over.is_set():
+                    with suppress(TimeoutError):
+                        self.last = str(socket.recv(timeout=0.2)) or self.last
+            self.is_over.wait(0.3)
+
+    def close(self) -> None:
+        self.is_over.set()
+        self.join(10)

@@ -1,0 +1,124 @@
+"""The address of Redis: what each client is made of, and the sentence about a wrong one."""
+
+from typing import Any
+
+import pytest
+from redis import connection as sync
+from redis.asyncio import connection as for_loops
+
+from queueing.line import address, clients
+from queueing.line.address import BadAddress
+from queueing.line.failover import AsyncFollowing, Following
+from queueing.line.sentinels import _most_named
+
+FULL = (
+    "sentinels://web:p%2Fss%40%3A@one.example:1234,[2001:db8::1]:1235,three/site-1/3"
+    "?ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=0&sentinel_username=asker&sentinel_password=w%26rd"
+)
+HALF = "hun7er2"  # of a password, which no sentence may repeat
+
+
+def test_the_parts_of_an_address_of_sentinels() -> None:
+    servers, service, database = address.sentinels_of(FULL)
+    assert servers == [("one.example", 1234), ("2001:db8::1", 1235), ("three", 26379)]
+    assert (service, database) == ("site-1", 3)
+    options = address.options(FULL)
+    assert {name: options[name] for name in ("username", "password", "db", "ssl_ca_certs", "ssl_check_hostname")} == {
+        "username": "web",
+        "password": "p/ss@:",
+        "db": 3,
+        "ssl_ca_certs": "/etc/ca.pem",
+        "ssl_check_hostname": False,
+    }
+    assert issubclass(options["connection_class"], sync.SSLConnection)
+    assert issubclass(address.async_options(FULL)["connection_class"], for_loops.SSLConnection)
+    sentinel: Any = options["primary"]._clients[0].connection_pool
+    told = sentinel.connection_kwargs
+    assert (told["username"], told["password"], told["ssl_ca_certs"]) == ("asker", "w&rd", "/etc/ca.pem")
+    assert issubclass(sentinel.connection_class, sync.SSLConnection)
+
+
+def test_clients_of_one_address_share_what_the_sentinels_say() -> None:
+    assert address.options(FULL)["primary"] is address.async_options(FULL)["primary"] is address.primary_of(FULL)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("redis://:word@queue.example/2", sync.Connection),
+        ("rediss://web:word@queue.example:6380/2?ssl_ca_certs=/etc/ca.pem", sync.SSLConnection),
+        ("unix://web:word@/run/valkey.sock?db=2", sync.UnixDomainSocketConnection),
+        ("sentinel://web:word@one/primary/2", sync.Connection),
+    ],
+)
+def test_every_client_goes_to_every_kind_of_address(url: str, kind: type, settings: Any) -> None:
+    settings.REDIS_URL = url
+    from tests.support.connections import forget_connections
+
+    forget_connections()
+    for pool in (clients.connection().connection_pool, clients.patient_for(0.2).connection_pool):
+        assert issubclass(pool.connection_class, kind)
+        assert (pool.connection_kwargs["password"], pool.connection_kwargs["db"]) == ("word", 2)
+    assert issubclass(clients.connection().connection_pool.connection_class, Following)
+    layer = clients.host_of_layer({"address": url, "socket_timeout": 2.0})
+    assert issubclass(layer["connection_class"], AsyncFollowing)
+    assert (layer["password"], layer["socket_timeout"]) == ("word", 2.0)
+    forget_connections()
+
+
+WRONG = [
+    ("", "begins with none of redis://"),
+    (f"http://web:{HALF}@queue.example", "begins with none of redis://"),
+    (f"redis://web:{HALF}/x@queue.example:port/0", "A host, a port or an option"),
+    (f"redis://web:{HALF}@queue.example/0?socket_timeout={HALF}", "A host, a port or an option"),
+    ("redis://queue.example/0?sentinel_password=x", "sentinel_password is for sentinel://"),
+    (f"sentinel://web:{HALF}@one", "It must read sentinel://"),
+    (f"sentinel://web:{HALF}@one/", "It must read sentinel://"),
+    (f"sentinel://web:{HALF}/x@one/primary", "It must read sentinel://"),
+    (f"sentinel://web:1/{HALF}@one/primary", "It must read sentinel://"),
+    (f"sentinel://web:{HALF}@x@one/primary", "It must read sentinel://"),
+    (f"sentinel://web:{HALF}#@one/primary", "It must read sentinel://"),
+    (f"sentinel://web:{HALF}/primary", "no host, or no port"),
+    ("sentinel://one:99999/primary", "no host, or no port"),
+    ("sentinel://one,,two/primary", "no host, or no port"),
+    ("sentinel://one/primary/first", "It must read sentinel://"),
+    ("sentinel://one/primary?sentinel_port=1", "an unknown option"),
+    ("sentinels://one/primary?ssl_check_hostname=perhaps", "ssl_check_hostname must be 1 or 0"),
+]
+
+
+@pytest.mark.parametrize(("url", "sentence"), WRONG)
+def test_what_is_wrong_with_an_address_is_said_without_a_part_of_it(url: str, sentence: str) -> None:
+    with pytest.raises(BadAddress, match=sentence) as refused:
+        address.check(url)
+    assert HALF not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_queues_of_rq_are_spelt_out() -> None:
+    plain = {"URL": "redis://queue.example/1", "SERIALIZER": "x"}
+    wrong = {"URL": "sentinel://one"}
+    queues: dict[str, dict[str, Any]] = {"a": {"URL": FULL, "SERIALIZER": "x"}, "b": plain, "c": wrong}
+    clients.spell_out(queues)
+    spelt = queues["a"]
+    assert (spelt["MASTER_NAME"], spelt["DB"], spelt["SERIALIZER"]) == ("site-1", 3, "x")
+    assert "URL" not in spelt
+    assert (queues["b"], queues["c"]) == (plain, wrong)
+
+
+def test_what_is_forgotten_is_not_in_what_clients_share() -> None:
+    options = address.options("sentinel://web:left-word@one/primary?sentinel_password=other-word")
+    primary = options["primary"]
+    kept = [address._parse("sentinel://web:left-word@one/primary?sentinel_password=other-word").options]
+    kept += [client.connection_pool.connection_kwargs for client in primary._clients]
+    address.forget()
+    assert "word" not in repr(kept) + repr(vars(primary))
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [("aab", "a"), ("aa", "a"), ("a", None), ("ab", None), ("abc", None), ("aaab", "a")],
+)
+def test_most_of_three_sentinels(named: str, found: str | None) -> None:
+    servers = [(name, 1) for name in named]
+    assert _most_named(servers, 3) == (found and (found, 1))
