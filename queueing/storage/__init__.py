@@ -1,0 +1,7 @@
+"""The storage of inputs and results: folders in any of Django's storages, and a storage of objects (S3).
+
+address   STORAGE_URL, as `settings.STORAGES` takes it
+folders   folders and many files at a time, whatever the storage is
+objects   the storage of objects; the only module that imports boto3
+clients   its clients: one for each patience, shared by all threads
+"""
