@@ -227,6 +227,7 @@ def delete_folders(codes: Iterable[uuid.UUID]) -> None:
     named = named_among(paths) if paths else set()
     folders.delete(paths - named)
     for folder, files in found.items():
+        folders.remove_inside(folder)
         if named.isdisjoint(files):
             folders.remove(folder)
 

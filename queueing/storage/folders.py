@@ -70,11 +70,15 @@ def delete(paths: Iterable[str]) -> None:
 
 def remove(folder: str) -> None:
     """Remove a folder that has no files any more, where folders are more than names. Raises OSError."""
-    if not are_real() or not storage.exists(folder):
-        return
-    for name in _listed(folder)[0]:
+    if are_real() and storage.exists(folder):
+        remove_inside(folder)
+        storage.delete(folder)
+
+
+def remove_inside(folder: str) -> None:
+    """Remove the folders in a folder, which have no files any more. Raises OSError."""
+    for name in _listed(folder)[0] if are_real() else ():
         remove(f"{folder}/{name}")
-    storage.delete(folder)
 
 
 def delete_tree(folder: str) -> None:
