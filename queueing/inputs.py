@@ -69,6 +69,7 @@ class Upload:
         entry.input_type = self.content_type.replace("\0", "")[:100]
         # A name of its own: a second form with the same code must not touch the input of the first.
         name = f"input-{uuid.uuid4().hex[:8]}{self.ending or entry.heavy_task.form.ending_of(self.file)}"
+        folders.give_rows_back()
         try:
             entry.input.save(name, self._content(), save=False)
             yield
@@ -91,6 +92,7 @@ class Upload:
 
     def is_input_of(self, entry: Entry) -> bool:
         """True if the entry was made from this very content: then a form was sent twice."""
+        folders.give_rows_back()
         try:
             kept = entry.input.storage.open(str(entry.input.name))
         except FileNotFoundError:
@@ -175,6 +177,7 @@ class Kept:
     def _stored_name(self) -> str:
         """The name of the input, which is in the storage. Raises UnusableInput or StorageAway."""
         source = Entry.objects.filter(pk=self.entry.pk, input__gt="").only("input").first()
+        folders.give_rows_back()
         try:
             if source is None or not source.input.storage.exists(str(source.input.name)):
                 raise UnusableInput(GONE)
@@ -222,6 +225,7 @@ def delete_folder(code: uuid.UUID) -> None:
 
 def delete_folders(codes: Iterable[uuid.UUID]) -> None:
     """The same for several entries, whose files are deleted together. Raises OSError."""
+    folders.give_rows_back()
     found = {folder: folders.below(folder) for folder in (f"{FOLDER}/{code}" for code in codes)}
     paths = {path for files in found.values() for path in files}
     named = named_among(paths) if paths else set()
@@ -269,6 +273,7 @@ def _pass_on(name: str, size: int) -> bool:
 
 def _delete(names: Sequence[str]) -> None:
     """Delete the files, and their folders if those are empty now. An error is logged: the keeper finds them again."""
+    folders.give_rows_back()
     try:
         folders.delete(names)
     except OSError:

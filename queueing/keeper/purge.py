@@ -41,7 +41,7 @@ def purge_stale(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]
     counts["keys without a row"] = purge_keys(dry_run=dry_run)
     counts["folders without a row"] = purge_folders(dry_run=dry_run)
     if not folders.are_real():
-        counts["uploads that were broken off"] = folders.end_uploads(NEWBORN, dry_run=dry_run)
+        counts["uploads that were broken off"] = folders.end_uploads(FOLDER, NEWBORN, dry_run=dry_run)
     return counts
 
 
@@ -76,7 +76,7 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float 
 
 def _delete_files(batch: Sequence[Entry]) -> bool:
     """Delete the files of these entries. False: the storage is away, so the rows have to stay."""
-    if folders.is_away():
+    if not folders.answers():
         return False
     inputs.release([entry.pk for entry in batch if entry.input])
     try:
@@ -100,7 +100,9 @@ def expire_inputs(until: float = math.inf) -> int:
     While the storage is away nothing is deleted.
     """
     total, over = 0, Entry.objects.inputs_over().order_by("input_until").values_list("pk", flat=True)
-    while time.monotonic() < until and not folders.is_away() and (batch := list(over[:SMALL_BATCH])):
+    while time.monotonic() < until and (batch := list(over[:SMALL_BATCH])):
+        if not folders.answers():
+            break
         inputs.release(batch)
         total += len(batch)
     return total

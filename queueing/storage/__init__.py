@@ -2,6 +2,7 @@
 
 address   STORAGE_URL, as `settings.STORAGES` takes it
 folders   folders and many files at a time, whatever the storage is
-objects   the storage of objects; the only module that imports boto3
-clients   its clients: one for each patience, shared by all threads
+objects   the storage of objects, on django-storages
+clients   boto3's clients: one for each patience, shared by all threads
+answers   content as it arrives, and refusals as OSErrors
 """

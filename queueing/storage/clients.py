@@ -23,7 +23,7 @@ class Patience(NamedTuple):
 
 
 LOOK = Patience(0.5, 0.8, 1)  # for /readyz, which answers within 1.5 s
-QUICK = Patience(1.0, 3.0, 1)  # for what a page or the keeper waits for: is it there, which are there, delete
+QUICK = Patience(1.0, 2.5, 2)  # for what a page or the keeper waits for: is it there, which are there, delete
 TRANSFER = Patience(2.0, 10.0, 2)  # for content
 
 

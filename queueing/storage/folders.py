@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.files.storage import default_storage
+from django.db import connection
+
+from queueing.exceptions import StorageError
 
 storage: Any = default_storage  # which may have more than Django's types know
 
@@ -30,9 +33,27 @@ def is_away() -> bool:
     return bool(getattr(storage, "is_away", False))
 
 
+def answers() -> bool:
+    """True if the storage answers now. A storage of objects that hangs costs 1.3 s, where a call takes longer."""
+    if is_away():
+        return False
+    try:
+        if hasattr(storage, "look"):
+            storage.look()
+    except StorageError:
+        return False
+    return True
+
+
 def are_real() -> bool:
     """True if a folder is more than a part of names: it is made, and has to be removed."""
     return not hasattr(storage, "below")
+
+
+def give_rows_back() -> None:
+    """Before a question to a storage of objects, which may be slow: others may have this connection to the database."""
+    if not are_real() and not connection.in_atomic_block:
+        connection.close()
 
 
 def names_in(folder: str) -> Iterator[str]:
@@ -87,9 +108,9 @@ def delete_tree(folder: str) -> None:
     remove(folder)
 
 
-def end_uploads(older_than: timedelta, *, dry_run: bool = False) -> int:
-    """Delete the parts of uploads to the storage that were broken off so long ago; returns the number of uploads."""
-    return storage.end_uploads(older_than, dry_run=dry_run) if hasattr(storage, "end_uploads") else 0
+def end_uploads(folder: str, older_than: timedelta, *, dry_run: bool = False) -> int:
+    """Delete the parts of uploads to this folder that were broken off so long ago; returns their number."""
+    return storage.end_uploads(folder, older_than, dry_run=dry_run) if hasattr(storage, "end_uploads") else 0
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:

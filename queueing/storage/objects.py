@@ -7,18 +7,15 @@
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from itertools import batched
 from typing import Any
 
 from boto3.exceptions import Boto3Error
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, HTTPClientError
-from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 from django.core.files.base import File
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -26,23 +23,20 @@ from storages.backends.s3 import S3Storage
 from storages.utils import ReadBytesWrapper, clean_name
 
 from queueing.exceptions import StorageError, StorageRefused
+from queueing.storage.answers import NO_BUCKET, SILENCE, Body, one_part_at_a_time, refusal
 from queueing.storage.clients import LOOK, QUICK, TRANSFER, Circuit, Clients, Patience
 
-PART = 8 * 1024**2  # bytes of a large upload that are in memory at a time
 BLOCK = 256 * 1024  # bytes that a reader asks for at a time
 MANY = 1000  # objects that one call deletes; S3's own limit
-SIGNED_SECONDS = (
-    300  # of a signed address: enough for clocks that are minutes apart, as it counts when a download begins
-)
-NO_BUCKET = "There is no such bucket."
-SILENCE = (NoConnection, HTTPClientError)  # no answer, or half of one
+# Seconds from the making of a signed address to the begin of its download. Clocks may be minutes apart.
+SIGNED_SECONDS = 300
 
 
 class ObjectStorage(S3Storage):
     """A bucket, or a folder in it."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"transfer_config": _one_part_at_a_time()} | options)
+        super().__init__(**{"transfer_config": one_part_at_a_time()} | options)
         self.circuit = Circuit()
         self._clients: Clients | None = None
 
@@ -66,7 +60,7 @@ class ObjectStorage(S3Storage):
             raise ValueError("An object is opened to be read, as bytes")
         with self._asked():
             answer = self._client(TRANSFER).get_object(**self._key(name))
-        file: File[bytes] = File(io.BufferedReader(_Body(answer["Body"], self._asked), BLOCK), name)
+        file: File[bytes] = File(io.BufferedReader(Body(answer["Body"], self._answered), BLOCK), name)
         file.size = answer["ContentLength"]
         return file
 
@@ -122,12 +116,11 @@ class ObjectStorage(S3Storage):
             "ResponseContentType": content_type,
             "ResponseCacheControl": "private, no-store",
         }
-        with self._asked():
-            return str(
-                client.generate_presigned_url(
-                    "get_object", self._key(name) | told, ExpiresIn=self.querystring_expire, HttpMethod=method
-                )
-            )
+        params = self._key(name) | told
+        address = client.generate_presigned_url(
+            "get_object", params, ExpiresIn=self.querystring_expire, HttpMethod=method
+        )
+        return str(address)
 
     def names_of_folders(self, folder: str) -> Iterator[str]:
         """The names of the folders in this one, page by page."""
@@ -153,13 +146,13 @@ class ObjectStorage(S3Storage):
                 first = f"{errors[0].get('Code')} {errors[0].get('Message')}"
                 raise StorageRefused(f"{len(errors)} objects are not deleted: {first}")
 
-    def end_uploads(self, older_than: timedelta, *, dry_run: bool = False) -> int:
-        """Delete the parts of uploads that were broken off so long ago; returns the number of uploads."""
+    def end_uploads(self, folder: str, older_than: timedelta, *, dry_run: bool = False) -> int:
+        """Delete the parts of uploads to this folder that were broken off so long ago; returns their number."""
         with self._asked():
             pages = self._client(QUICK).get_paginator("list_multipart_uploads")
             found = [
                 upload
-                for page in pages.paginate(Bucket=self.bucket_name, Prefix=self._prefix(""))
+                for page in pages.paginate(Bucket=self.bucket_name, Prefix=self._prefix(folder))
                 for upload in page.get("Uploads", ())
                 if timezone.now() - upload["Initiated"] > older_than
             ]
@@ -172,7 +165,7 @@ class ObjectStorage(S3Storage):
     def look(self) -> None:
         """Raises StorageError if there is no bucket to be seen, within 1.3 s."""
         try:
-            with self._asked(is_look=True):
+            with self._answered():
                 self._see_bucket()
         except FileNotFoundError as error:
             raise StorageRefused(NO_BUCKET) from error
@@ -228,55 +221,23 @@ class ObjectStorage(S3Storage):
             yield from pages.paginate(Bucket=self.bucket_name, Prefix=self._prefix(folder), **options)
 
     @contextmanager
-    def _asked(self, *, is_look: bool = False) -> Iterator[None]:
-        """Around each question: its errors are OSErrors. A storage that gave no answer just now is not asked again."""
-        if self.circuit.is_open and not is_look:
+    def _asked(self) -> Iterator[None]:
+        """Around each question: a storage that gave no answer just now is not asked again."""
+        if self.circuit.is_open:
             raise StorageError
+        with self._answered():
+            yield
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        """Around each answer: its errors are OSErrors."""
         try:
             yield
         except ClientError as error:
             self.circuit.close()
-            raise _refusal(error) from error
+            raise refusal(error) from error
         except (BotoCoreError, Boto3Error) as error:
-            if isinstance(error, SILENCE) and not is_look:
+            if isinstance(error, SILENCE):
                 self.circuit.open(error)
             raise StorageError(str(error)) from error
         self.circuit.close()
-
-
-class _Body(io.RawIOBase):
-    """The content of an object as it arrives."""
-
-    def __init__(self, stream: Any, asked: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stream, self._asked = stream, asked
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        with self._asked():
-            part = self._stream.read(len(buffer))
-        buffer[: len(part)] = part
-        return len(part)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-def _refusal(error: ClientError) -> OSError:
-    """The error of an answer that is none of success."""
-    code, sentence = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    if code == "NoSuchBucket":
-        return StorageRefused(NO_BUCKET, status)
-    if status == HTTPStatus.NOT_FOUND:
-        return FileNotFoundError(sentence)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return StorageError(f"{code} {sentence}")
-    return StorageRefused(f"{code} {sentence}", status)
-
-
-def _one_part_at_a_time() -> TransferConfig:
-    """No threads: a horse forks, and threads would not come along."""
-    return TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, use_threads=False)

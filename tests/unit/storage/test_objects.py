@@ -100,6 +100,9 @@ def test_folders_are_listed_page_by_page(s3: ObjectStore) -> None:
 def test_a_storage_that_is_away_keeps_rows_and_inputs_until_it_is_back(s3: ObjectStore, join: Join) -> None:
     entry = ended(join(), Status.SUCCEEDED, OLD)
     Entry.objects.filter(pk=entry.pk).update(input_until=timezone.now() - OLD)
+    s3.hang()
+    assert (purge.expire_inputs(), purge.purge_entries(OLD / 2).total()) == (0, 0)  # asked, and left alone
+    s3.go_on()
     storage.circuit.open(StorageError())
     assert (purge.expire_inputs(), purge.purge_entries(OLD / 2).total()) == (0, 0)
     with pytest.raises(CommandError, match="storage of objects gave no answer"):
