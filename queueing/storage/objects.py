@@ -47,8 +47,6 @@ class ObjectStorage(S3Storage):
             "file_overwrite": False,
             "signature_version": "s3v4",
             "querystring_expire": SIGNED_SECONDS,
-            # Not by the name: of a file "x.gz", the type would make browsers unpack it. Each download names its type.
-            "object_parameters": {"ContentType": "application/octet-stream"},
             "public_url": "",  # the address at which browsers find the storage; empty: `endpoint_url`
         }
 
@@ -65,7 +63,11 @@ class ObjectStorage(S3Storage):
         return file
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        """Store the content: from its start, where that can be found again."""
+        """Store the content: from its start, where that can be found again.
+
+        Without the type and the encoding that django-storages takes from the name: they would make browsers unpack
+        "x.gz". Each signed address names the type.
+        """
         with suppress(AttributeError, io.UnsupportedOperation):
             content.seek(0)
         read = ReadBytesWrapper(content)

@@ -19,7 +19,7 @@ Visitors = Callable[..., Page]
 @pytest.fixture
 def site(s3: ObjectStore, processes: Processes) -> Site:
     """A site with the bucket; the other fixtures of this folder come to it."""
-    processes.environment |= {"STORAGE_URL": s3.url()}
+    processes.environment |= {"STORAGE_URL": s3.url(), "MEDIA_ROOT": "/dev/null/media"}
     return Site(processes)
 
 

@@ -27,7 +27,7 @@ def way(s3: ObjectStore, processes: Processes) -> Iterator[Proxy]:
     """The way from the workers to the storage, which a test can cut."""
     made = Proxy(s3.port)
     port = int(made.url.rpartition(":")[2])
-    processes.environment |= {"STORAGE_URL": s3.url(port=port)}
+    processes.environment |= {"STORAGE_URL": s3.url(port=port), "MEDIA_ROOT": "/dev/null/media"}
     yield made
     made.stop()
 
@@ -97,15 +97,21 @@ def test_a_result_is_worth_the_wait_for_a_storage_that_is_away(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isolated", [ISOLATED, {}])
+@pytest.mark.parametrize(("isolated", "at_input"), [(ISOLATED, True), (ISOLATED, False), ({}, False)])
 def test_an_outage_longer_than_the_task_may_run_puts_the_entry_off_and_blames_nobody(
-    processes: Processes, join: Join, way: Proxy, isolated: dict[str, str]
+    processes: Processes, join: Join, way: Proxy, isolated: dict[str, str], at_input: bool
 ) -> None:
     processes.keeper()
     processes.worker(PROBE_TIMEOUT="31", **isolated)
-    way.sever()
+    held = hold("late")
+    if at_input:
+        way.refuse()
     entry = join("late", end="work")
     stay(entry)
+    if not at_input:  # the input of an isolated task is there before the task is entered
+        wait_for(lambda: entered("late"))
+        way.refuse()
+    held.unlink()
     put_off: Entry = wait_for(lambda: Entry.objects.filter(pk=entry.pk, not_before__isnull=False).first(), 60)
     assert (put_off.status, put_off.place, put_off.reason) == (Status.WAITING, entry.place, Reason.NONE)
     way.mend()
