@@ -11,6 +11,7 @@ from django.utils.csp import CSP
 
 from config.env import boolean, number, one_of, prefixed, text, words
 from config.strength import is_any_host, refuse, weakness_of_key
+from queueing.storage import address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # holds all files that a running site writes; git-ignored
@@ -182,8 +183,14 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = text("STATIC_ROOT", default=str(VAR_DIR / "static"))
 MEDIA_ROOT = text("MEDIA_ROOT", default=str(VAR_DIR / "media"))
+# A storage of objects for inputs and results, instead of MEDIA_ROOT: s3://KEY:SECRET@host/bucket
+STORAGE_URL = text("STORAGE_URL")
+try:
+    objects = address.parsed(STORAGE_URL) if STORAGE_URL else None
+except ValueError as error:
+    refuse(str(error))
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": objects.storage if objects else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -203,7 +210,7 @@ SECURE_CSP = {
     "default-src": [CSP.NONE],
     "script-src": [CSP.SELF],
     "style-src": [CSP.SELF],
-    "img-src": [CSP.SELF, "data:"],
+    "img-src": [CSP.SELF, "data:", *([objects.origin] if objects else [])],  # the pictures of results
     "connect-src": [CSP.SELF],
     "font-src": [CSP.SELF],
     "manifest-src": [CSP.SELF],

@@ -4,6 +4,7 @@ The system checks and `/readyz` ask the same questions.
 """
 
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +13,13 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.functional import empty
+
+from queueing.exceptions import StorageError
 
 FAVICON = "queueing/favicon.svg"  # every page has it
 
@@ -61,6 +65,35 @@ def is_writable(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def look_at_objects() -> None:
+    """Raises StorageError if the storage of objects, where there is one, does not show its bucket within 1.3 s."""
+    storage: Any = default_storage
+    if hasattr(storage, "look"):
+        storage.look()
+
+
+def try_objects() -> None:
+    """Store a small object, read, list and delete it, where there is a storage of objects. Raises StorageError."""
+    storage: Any = default_storage
+    if not hasattr(storage, "look"):
+        return
+    storage.look()
+    name = storage.save(f"checks/{uuid.uuid4()}", ContentFile(b"written by a check"))
+    with storage.open(name) as found:
+        found.read()
+    storage.below("checks")
+    storage.delete(name)
+
+
+def keeps_versions() -> bool:
+    """True if the storage of objects keeps what is deleted. False also if the site's key may not ask that."""
+    storage: Any = default_storage
+    try:
+        return hasattr(storage, "keeps_versions") and storage.keeps_versions()
+    except StorageError:
+        return False
 
 
 def missing_migrations() -> list[str]:

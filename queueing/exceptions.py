@@ -55,6 +55,12 @@ class RedisAway(JoinRefused):
     retry_after = 10
 
 
+class StorageAway(JoinRefused):
+    """The storage cannot be reached right now, so no file can be taken in."""
+
+    retry_after = 10
+
+
 class StorageFull(JoinRefused):
     """The storage is full: there is no room for your file right now."""
 
@@ -166,6 +172,18 @@ class FormUsed(JoinRefused):
 
     retry_after = 0
     status = 409
+
+
+class StorageError(QueueingError, OSError):
+    """The storage of objects gave no answer."""
+
+
+class StorageRefused(StorageError):
+    """The storage of objects refused: the key, the right, or the bucket is missing."""
+
+    def __init__(self, sentence: str = "", status: int = 0) -> None:
+        super().__init__(sentence)
+        self.status = status  # of HTTP; 0: unknown
 
 
 class UnknownLine(QueueingError):

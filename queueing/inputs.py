@@ -8,7 +8,7 @@ import io
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -21,9 +21,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from queueing import parcel
-from queueing.exceptions import StorageFull, UnusableInput
+from queueing.exceptions import StorageAway, StorageError, StorageFull, UnusableInput
 from queueing.models import Entry, EntryQuerySet, input_path
 from queueing.parcel import Part
+from queueing.storage import folders
 
 logger = logging.getLogger("queueing")
 
@@ -59,17 +60,24 @@ class Upload:
 
     @contextmanager
     def given_to(self, entry: Entry) -> Iterator[None]:
-        """Store the input for a row that is inserted inside. After an error nothing is stored. Raises StorageFull."""
+        """Store the input for a row that is inserted inside. After an error nothing is stored.
+
+        Raises StorageFull or StorageAway.
+        """
         entry.input_name = PurePath(self.file.name or "input").name[-200:]
         entry.input_size = self.size
         entry.input_type = self.content_type.replace("\0", "")[:100]
         # A name of its own: a second form with the same code must not touch the input of the first.
         name = f"input-{uuid.uuid4().hex[:8]}{self.ending or entry.heavy_task.form.ending_of(self.file)}"
+        folders.give_rows_back()
         try:
             entry.input.save(name, self._content(), save=False)
             yield
         except BaseException as error:
-            _delete(entry.input.name or input_path(entry, name))  # also what was stored before the disk was full
+            _delete([entry.input.name or input_path(entry, name)])  # also what was stored before the disk was full
+            if isinstance(error, StorageError):
+                logger.warning("The input of entry %s is not stored: %s", entry.code, error)
+                raise StorageAway from error
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 logger.exception("The storage is full")
                 raise StorageFull from error
@@ -84,6 +92,7 @@ class Upload:
 
     def is_input_of(self, entry: Entry) -> bool:
         """True if the entry was made from this very content: then a form was sent twice."""
+        folders.give_rows_back()
         try:
             kept = entry.input.storage.open(str(entry.input.name))
         except FileNotFoundError:
@@ -149,7 +158,7 @@ class Kept:
 
     @contextmanager
     def given_to(self, entry: Entry) -> Iterator[None]:
-        """Share the input with a row that is inserted inside. Raises UnusableInput when it is gone.
+        """Share the input with a row that is inserted inside. Raises UnusableInput when it is gone, or StorageAway.
 
         The lock on the old row is held until the new row is committed. So `release` of the old row waits, and then
         finds the new row, which names the input. The storage, which may be slow, is asked before the lock: nobody
@@ -166,10 +175,14 @@ class Kept:
             yield
 
     def _stored_name(self) -> str:
-        """The name of the input, which is in the storage. Raises UnusableInput."""
+        """The name of the input, which is in the storage. Raises UnusableInput or StorageAway."""
         source = Entry.objects.filter(pk=self.entry.pk, input__gt="").only("input").first()
-        if source is None or not source.input.storage.exists(str(source.input.name)):
-            raise UnusableInput(GONE)
+        folders.give_rows_back()
+        try:
+            if source is None or not source.input.storage.exists(str(source.input.name)):
+                raise UnusableInput(GONE)
+        except StorageError as error:
+            raise StorageAway from error
         return str(source.input.name)
 
     def is_input_of(self, entry: Entry) -> bool:
@@ -197,9 +210,7 @@ def release(pks: Iterable[int]) -> None:
     for _, name, size in named:
         sizes[name] += size
     shared = set(naming(sizes).values_list("input", flat=True)) if sizes else set()
-    for name, size in sizes.items():
-        if name not in shared or not _pass_on(name, size):
-            _delete(name)
+    _delete([name for name, size in sizes.items() if name not in shared or not _pass_on(name, size)])
 
 
 def named_among(paths: Iterable[str]) -> set[str]:
@@ -209,24 +220,26 @@ def named_among(paths: Iterable[str]) -> set[str]:
 
 def delete_folder(code: uuid.UUID) -> None:
     """Delete the results of an entry, and what interrupted attempts have left; inputs that a row names stay."""
-    folder = f"{FOLDER}/{code}"
-    if not default_storage.exists(folder):
-        return
-    folders, files = default_storage.listdir(folder)
-    for name in folders:
-        _delete_tree(f"{folder}/{name}")
-    paths = {f"{folder}/{name}" for name in files}
+    delete_folders([code])
+
+
+def delete_folders(codes: Iterable[uuid.UUID]) -> None:
+    """The same for several entries, whose files are deleted together. Raises OSError."""
+    folders.give_rows_back()
+    found = {folder: folders.below(folder) for folder in (f"{FOLDER}/{code}" for code in codes)}
+    paths = {path for files in found.values() for path in files}
     named = named_among(paths) if paths else set()
-    for path in paths - named:
-        default_storage.delete(path)
-    if not named:
-        default_storage.delete(folder)
+    folders.delete(paths - named)
+    for folder, files in found.items():
+        folders.remove_inside(folder)
+        if named.isdisjoint(files):
+            folders.remove(folder)
 
 
 def delete_attempt(entry: Entry) -> None:
     """Delete the files of this attempt, which has ended without a result. An error is logged: a purge finds them."""
     try:
-        _delete_tree(f"{FOLDER}/{entry.code}/{entry.attempt}")
+        folders.delete_tree(f"{FOLDER}/{entry.code}/{entry.attempt}")
     except OSError:
         logger.exception("entry %s: the files of attempt %s cannot be deleted", entry.code, entry.attempt)
 
@@ -258,22 +271,13 @@ def _pass_on(name: str, size: int) -> bool:
     return False
 
 
-def _delete(name: str) -> None:
-    """Delete the file, and its folder if that is empty now. An error is logged: the keeper finds the file again."""
+def _delete(names: Sequence[str]) -> None:
+    """Delete the files, and their folders if those are empty now. An error is logged: the keeper finds them again."""
+    folders.give_rows_back()
     try:
-        default_storage.delete(name)
+        folders.delete(names)
     except OSError:
-        logger.exception("The input %s cannot be deleted", name)
-    with suppress(OSError, NotImplementedError):  # the folder has results, or the storage has no folders
-        default_storage.delete(str(PurePath(name).parent))
-
-
-def _delete_tree(folder: str) -> None:
-    if not default_storage.exists(folder):
-        return
-    folders, files = default_storage.listdir(folder)
-    for name in files:
-        default_storage.delete(f"{folder}/{name}")
-    for name in folders:
-        _delete_tree(f"{folder}/{name}")
-    default_storage.delete(folder)
+        logger.exception("The inputs %s cannot be deleted", ", ".join(names[:3]))
+    for folder in {str(PurePath(name).parent) for name in names} if folders.are_real() else ():
+        with suppress(OSError, NotImplementedError):  # it has results
+            default_storage.delete(folder)

@@ -32,6 +32,7 @@ from queueing.exceptions import (
     LowOnDisk,
     RedisAway,
     SiteStoresTooMuch,
+    StorageAway,
     StoresTooMuch,
     TooManyFromNetwork,
     TooManyJoins,
@@ -49,6 +50,7 @@ from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
+from queueing.storage import folders
 from queueing.values import Encoder, normalized_arguments
 
 logger = logging.getLogger("queueing")
@@ -239,7 +241,7 @@ def place_from_row(entry: Entry) -> None:
 
 
 def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
-    """Raises StorageFull, StoresTooMuch or RedisAway when this owner may not store so many bytes more."""
+    """Raises StorageFull, StorageAway, StoresTooMuch or RedisAway if this owner may not store so many bytes more."""
     _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
 
 
@@ -284,6 +286,8 @@ def _cancel(entry: Entry, *, is_charged: bool) -> None:
 
 
 def _check_budgets(entry: Entry, size: int) -> None:
+    if size and folders.is_away():
+        raise StorageAway
     try:
         budget.check(entry, size)
     except RedisError as error:

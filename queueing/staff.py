@@ -12,7 +12,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 
 from queueing import ending, events, joining, logs
-from queueing.exceptions import CodeTaken, TooManyWaiting, UnusableInput
+from queueing.exceptions import CodeTaken, StorageAway, TooManyWaiting, UnusableInput
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.models import Entry, EntryEvent, EntryQuerySet
@@ -21,6 +21,7 @@ from queueing.states import Reason, Status
 
 LINE_AWAY = "The line cannot be reached, so nothing was changed."
 STORAGE_AWAY = "The storage cannot be reached, so not all is deleted."
+INPUT_AWAY = "The storage cannot be reached, so nothing was changed."
 STARTED_AGAIN = "It was started again before."
 HAS_ENOUGH = "Its visitor has as many places as one visitor may have."
 CHANGED = "It changed meanwhile."
@@ -47,6 +48,8 @@ class Act:
             return LINE_AWAY
         except OSError:
             return STORAGE_AWAY
+        except StorageAway:
+            return INPUT_AWAY
         except CodeTaken:
             return STARTED_AGAIN
         except TooManyWaiting:

@@ -23,7 +23,7 @@ from queueing.line.places import Line, get_line
 from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
 from queueing.testing import beginning
-from tests.support import probe
+from tests.support import object_store, probe
 from tests.support.clocks import QUICK
 from tests.support.epochs import open_lines
 from tests.support.flushing import FirstRows
@@ -138,6 +138,22 @@ def processes(transactional_db: None, tmp_path: Path, quick: dict[str, float]) -
     yield started
     started.stop()
     print(started.logs())  # noqa: T201  # pytest shows it when the test fails
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[object_store.ObjectStore]:
+    """One S3 server for all tests that ask for `s3`."""
+    with object_store.started() as store:
+        yield store
+
+
+@pytest.fixture
+def s3(s3_server: object_store.ObjectStore, settings: Any) -> Iterator[object_store.ObjectStore]:
+    """Inputs and results of this process lie in a bucket, which is empty."""
+    s3_server.empty()
+    object_store.use(settings, s3_server.url())
+    yield s3_server
+    s3_server.go_on()
 
 
 @pytest.fixture

@@ -9,7 +9,15 @@ from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from queueing.deployment import folders, has_static_files, is_writable, missing_migrations
+from queueing.deployment import (
+    folders,
+    has_static_files,
+    is_writable,
+    keeps_versions,
+    missing_migrations,
+    try_objects,
+)
+from queueing.exceptions import StorageError, StorageRefused
 from queueing.line import signs, workers
 from queueing.line.address import BadAddress
 from queueing.line.clients import RedisError, connection
@@ -41,6 +49,32 @@ def check_folders(**_: Any) -> list[CheckMessage]:
         )
         for what, folder in folders()
         if not is_writable(folder)
+    ]
+
+
+@register("queueing", deploy=True)
+def check_objects(**_: Any) -> list[CheckMessage]:
+    """The bucket of STORAGE_URL is there, and its key may write, read, list and delete."""
+    try:
+        try_objects()
+    except (StorageRefused, FileNotFoundError) as error:
+        return [
+            Error(
+                f"The storage of STORAGE_URL refuses what the site needs: {error}",
+                hint="Make the bucket, and let the key list it and get, put and delete its objects.",
+                id="queueing.E105",
+            )
+        ]
+    except StorageError as error:
+        return [Info(f"The storage does not answer, so nothing is known of it ({error}).", id="queueing.I105")]
+    if not keeps_versions():
+        return []
+    return [
+        Warning(
+            "The bucket of STORAGE_URL keeps old versions, so that nothing is ever deleted.",
+            hint="Suspend its versioning, or let a rule of its life cycle delete versions that are not current.",
+            id="queueing.W105",
+        )
     ]
 
 

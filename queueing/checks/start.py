@@ -12,7 +12,7 @@ from django.db import connections
 from queueing.checks import deployed
 
 # Requirements of every process beside its settings. Redis is not among them: each process waits for it.
-AT_START = (deployed.check_folders, deployed.check_tables)
+AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
 OF_SERVER = (*AT_START, deployed.check_static_files)
 OF_WEB = (*OF_SERVER, deployed.check_asgi)
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 from itertools import batched
 
 from django.contrib.sessions.models import Session
-from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing import ending, inputs
+from queueing.exceptions import StorageError
 from queueing.history import counting
 from queueing.inputs import FOLDER
 from queueing.line.clients import connection
@@ -21,6 +21,7 @@ from queueing.line.jobs import is_entry_job, job_key
 from queueing.line.keys import gone_key, presence_key
 from queueing.models import Entry, code_of
 from queueing.states import LIVE
+from queueing.storage import folders
 
 logger = logging.getLogger("queueing")
 
@@ -39,6 +40,8 @@ def purge_stale(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]
     counts.update(purge_entries(older_than, dry_run=dry_run))
     counts["keys without a row"] = purge_keys(dry_run=dry_run)
     counts["folders without a row"] = purge_folders(dry_run=dry_run)
+    if not folders.are_real():
+        counts["uploads that were broken off"] = folders.end_uploads(FOLDER, NEWBORN, dry_run=dry_run)
     return counts
 
 
@@ -54,7 +57,7 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float 
     """Final rows that ended before, with input, results and timeline; counted by status.
 
     Stops after the batch in which the monotonic clock reaches `until`, or in which nothing could be deleted because
-    another keeper is at it.
+    another keeper is at it. While the storage is away nothing is deleted.
     """
     stale = Entry.objects.final().filter(finished_at__lt=Now() - older_than).order_by("finished_at")
     if dry_run:
@@ -62,12 +65,8 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float 
     counts: Counter[str] = Counter()
     size = BATCH if until == math.inf else SMALL_BATCH
     while time.monotonic() < until and (batch := list(stale.only("id", "code", "status", "input")[:size])):
-        inputs.release([entry.pk for entry in batch if entry.input])
-        for entry in batch:
-            try:
-                inputs.delete_folder(entry.code)
-            except OSError:  # its folder is found again, as one without a row
-                logger.exception("entry %s: its files cannot be deleted", entry.code)
+        if not _delete_files(batch):
+            break
         deleted = counting.delete([entry.pk for entry in batch], wait=until == math.inf)
         if not deleted:
             break
@@ -75,10 +74,35 @@ def purge_entries(older_than: timedelta, *, dry_run: bool = False, until: float 
     return counts
 
 
+def _delete_files(batch: Sequence[Entry]) -> bool:
+    """Delete the files of these entries. False: the storage is away, so the rows have to stay."""
+    if not folders.answers():
+        return False
+    inputs.release([entry.pk for entry in batch if entry.input])
+    try:
+        if not folders.are_real():  # all of them in a few calls
+            inputs.delete_folders(entry.code for entry in batch)
+            return True
+    except StorageError as error:
+        logger.warning("Stale entries stay, because their files cannot be deleted: %s", error)
+        return False
+    for entry in batch:
+        try:
+            inputs.delete_folder(entry.code)
+        except OSError:  # its folder is found again, as one without a row
+            logger.exception("entry %s: its files cannot be deleted", entry.code)
+    return True
+
+
 def expire_inputs(until: float = math.inf) -> int:
-    """Delete the inputs of ended entries that are past INPUT_TTL; returns their number. `until` as in purge_entries."""
-    total, over = 0, Entry.objects.inputs_over().order_by("input_until")
-    while time.monotonic() < until and (batch := list(over.values_list("pk", flat=True)[:SMALL_BATCH])):
+    """Delete the inputs of ended entries that are past INPUT_TTL; returns their number. `until` as in purge_entries.
+
+    While the storage is away nothing is deleted.
+    """
+    total, over = 0, Entry.objects.inputs_over().order_by("input_until").values_list("pk", flat=True)
+    while time.monotonic() < until and (batch := list(over[:SMALL_BATCH])):
+        if not folders.answers():
+            break
         inputs.release(batch)
         total += len(batch)
     return total
@@ -106,19 +130,15 @@ def purge_keys(*, dry_run: bool = False) -> int:
 
 def purge_folders(*, dry_run: bool = False) -> int:
     """Folders whose row is gone, but for those with an input that another row names."""
-    if not default_storage.exists(FOLDER):
-        return 0
-    folders, _ = default_storage.listdir(FOLDER)
-    known = {
-        str(code)
-        for batch in batched(folders, BATCH)
-        for code in Entry.objects.of_jobs(batch).values_list("code", flat=True)
-    }
-    lost = [code for name in folders if name not in known and (code := code_of(name)) and _is_lost(f"{FOLDER}/{name}")]
-    if not dry_run:
-        for code in lost:
-            inputs.delete_folder(code)
-    return len(lost)
+    total = 0
+    for batch in batched(folders.names_in(FOLDER), BATCH):
+        known = {str(code) for code in Entry.objects.of_jobs(batch).values_list("code", flat=True)}
+        unknown = [(name, code) for name in batch if name not in known and (code := code_of(name))]
+        lost = [code for name, code in unknown if _is_lost(f"{FOLDER}/{name}")]
+        if not dry_run:
+            inputs.delete_folders(lost)
+        total += len(lost)
+    return total
 
 
 def _job_ids(*, prefix: str) -> Iterator[tuple[str, ...]]:
@@ -137,11 +157,7 @@ def _without_live_row(job_ids: Sequence[str]) -> list[str]:
 
 def _is_lost(folder: str) -> bool:
     """True if nothing in the folder is new, and no row names anything in it as its input."""
-    folders, files = default_storage.listdir(folder)
-    paths = [f"{folder}/{name}" for name in files]
-    if inputs.named_among(paths):
-        return False
-    paths += [
-        f"{folder}/{inner}/{name}" for inner in folders for name in default_storage.listdir(f"{folder}/{inner}")[1]
-    ]
-    return all(timezone.now() - default_storage.get_modified_time(path) > NEWBORN for path in paths)
+    stored = folders.times_below(folder)
+    if not stored and not folders.are_real():
+        return False  # some servers tell the name of a folder that had objects
+    return not inputs.named_among(stored) and all(timezone.now() - time > NEWBORN for time in stored.values())

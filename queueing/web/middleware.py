@@ -1,4 +1,4 @@
-"""Middleware, and the page for errors: what a request does when Redis or the database is away."""
+"""Middleware, and the page for errors: what a request does when Redis, the database or the storage is away."""
 
 import logging
 import secrets
@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views import defaults
 
 from queueing.conf import site
+from queueing.exceptions import StorageError
 from queueing.line import faults
 from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
@@ -54,7 +55,7 @@ def limit_redis(view: View) -> View:
 
 
 class DatabaseAway:
-    """Answers 503 when the database is away from a view, or has no connection left for it."""
+    """Answers 503 when the database is away from a view, or has no connection left for it; or the storage is."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -64,6 +65,8 @@ class DatabaseAway:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django calls this with an exception of the view."""
+        if isinstance(exception, StorageError):
+            return _unavailable(request, exception, "storage")
         return _unavailable(request, exception) if trouble_of(exception) == Trouble.AWAY else None
 
 
@@ -113,9 +116,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.bad_request(request, exception)
 
 
-def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
-    logger.warning("The database is away: %s", error, exc_info=error)
-    page = render_to_string("queueing/errors/503.html", {"again": _address_to_try(request)})
+def _unavailable(request: HttpRequest, error: Exception, what: str = "database") -> HttpResponse:
+    logger.warning("The %s is away: %s", what, error, exc_info=error)
+    page = render_to_string("queueing/errors/503.html", {"what": what, "again": _address_to_try(request)})
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
 
 

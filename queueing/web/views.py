@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
@@ -26,7 +26,7 @@ from queueing.states import Absence, Reason, Status
 from queueing.web import sentences, snapshot
 from queueing.web.bodies import takes_file
 from queueing.web.database import give_connection_back
-from queueing.web.download import Download
+from queueing.web.download import attachment
 from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import (
     LookIntoForm,
@@ -224,35 +224,27 @@ def result(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @never_cache
-def file(request: HttpRequest, code: uuid.UUID, name: str) -> Download:
+def file(request: HttpRequest, code: uuid.UUID, name: str) -> HttpResponseBase:
     """A file of the result, as an attachment."""
     entry = _entry_or_404(request, code, CONTENT)
     if "\0" in name:  # in no name, and an error in PostgreSQL
         raise Http404
     stored = get_object_or_404(entry.files.filter(attempt=entry.attempt), name=name)
-    try:
-        content = stored.file.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
+    response = attachment(request, stored.file, filename=stored.name, content_type=stored.content_type)
     _see_end(request, Visitor.of_request(request), entry)
-    response = Download(content, as_attachment=True, filename=stored.name, content_type=stored.content_type)
     give_connection_back()  # a file may travel for long
     return response
 
 
 @require_safe
 @never_cache
-def input_file(request: HttpRequest, code: uuid.UUID) -> Download:
+def input_file(request: HttpRequest, code: uuid.UUID) -> HttpResponseBase:
     """The file that the visitor handed in, as an attachment of no known type: nobody has looked at all of it."""
     entry = _entry_or_404(request, code, CONTENT)
-    try:
-        content = entry.input.open("rb") if entry.input else None
-    except FileNotFoundError:
-        content = None
-    if content is None:
+    if not entry.input:
         raise Http404
     name = f"{entry.input_name}.tar" if str(entry.input.name).endswith(parcel.ENDING) else entry.input_name
-    response = Download(content, as_attachment=True, filename=name, content_type="application/octet-stream")
+    response = attachment(request, entry.input, filename=name, content_type="application/octet-stream")
     give_connection_back()
     return response
 

@@ -8,21 +8,25 @@ import time
 from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.files.base import ContentFile, File
 from django.db import connection
+from django.db.models.fields.files import FieldFile
 from django.tasks import TaskContext
 
 from queueing import events
-from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
+from queueing.exceptions import FilesTooLarge, InsideTransaction, StorageError, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.parcel import Handed, InputFile
 from queueing.states import Absence
+from queueing.storage import folders
+from queueing.work import patience
 from queueing.work.limits import limits_of
 
 logger = logging.getLogger("queueing")
@@ -33,6 +37,7 @@ LOOK_INTERVAL = 2.0  # seconds between two looks at presence
 TASK_REDIS_TIMEOUT = 0.2  # seconds that a hint or a look may keep the task waiting
 REDIS_PAUSE = 15.0  # seconds without hints and looks after one that got no answer
 
+BLOCK = 256 * 1024  # bytes of an input that are copied at a time
 LONGEST_TYPE = 100  # characters; the column's length
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -54,6 +59,8 @@ class Attempt:
     absence: Absence | None = None  # the one that ended the attempt
     error: BaseException | None = None  # the one that ended it, if our program is to blame
     # Transactions that were open around the task when it began: none but in tests.
+    began: float = field(default_factory=time.monotonic)
+    progress: tuple[float, str] = (0.0, "")  # that was reported last
     _transactions: int = field(default_factory=lambda: len(connection.atomic_blocks))
     _reported: float = 0.0
     _hinted: float = 0.0
@@ -67,6 +74,7 @@ class Attempt:
         Raises VisitorLeft when the attempt is no longer wanted, and InsideTransaction.
         """
         self._refuse_transactions()
+        self.progress = fraction, message
         now = time.monotonic()
         if now - self._reported >= REPORT_INTERVAL or fraction >= 1:
             self._reported = now
@@ -128,11 +136,9 @@ class Attempt:
         try:
             path = Path(stored.path)
         except NotImplementedError:  # a storage without paths
-            with tempfile.TemporaryDirectory() as folder, stored.open("rb") as source:
-                path = Path(folder) / Path(str(stored.name)).name
-                with path.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-                yield Handed(path, *about)
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / Path(str(stored.name)).name
+                yield Handed(patience.while_storage_is_away(self, partial(_copied, stored, copy)), *about)
         else:
             yield Handed(path, *about)
 
@@ -152,7 +158,8 @@ class Attempt:
         """Keep a file for the visitor.
 
         Raises ValueError for a name that is not plain or was used before, and for a content type that is too long.
-        Raises FilesTooLarge if the files of this attempt are then larger than the task's limit.
+        Raises FilesTooLarge if the files of this attempt are then larger than the task's limit. Waits for a storage
+        that is away.
         """
         check_file(name, content_type, [file.name for file in self.files])
         body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
@@ -161,13 +168,26 @@ class Attempt:
         file = EntryFile(
             entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size
         )
-        file.file.save(name, body, save=False)
+        patience.while_storage_is_away(self, partial(file.file.save, name, body, save=False))
         self.files.append(file)
 
     def delete_files(self) -> None:
         """The attempt did not succeed: nothing of it is kept."""
-        for file in self.files:
-            file.file.delete(save=False)
+        try:
+            folders.delete([str(file.file.name) for file in self.files])
+        except StorageError as error:
+            logger.warning("entry %s: files of an attempt stay until its purge: %s", self.entry.code, error)
+
+
+def _copied(stored: FieldFile, path: Path) -> Path | None:
+    """The path, with a copy of what is stored. None: it is not stored any more."""
+    try:
+        source = stored.storage.open(str(stored.name))
+    except FileNotFoundError:
+        return None
+    with source, path.open("wb") as target:
+        shutil.copyfileobj(source, target, BLOCK)
+    return path
 
 
 # Generic for the type checker only.

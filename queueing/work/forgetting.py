@@ -19,12 +19,15 @@ from django.db import connections
 
 from queueing.line import clients
 from queueing.sandbox import LIBC
+from queueing.storage import folders
 
 # Settings that sign what browsers send back, or open pages. Only web processes use them.
 KEYS_OF_THE_WEB: dict[str, object] = {"SECRET_KEY": "", "SECRET_KEY_FALLBACKS": [], "METRICS_TOKEN": ""}
 
 # Settings with addresses and passwords. Others are secret by their name, by a key in them, or by an address in them.
-CONNECTIONS = frozenset({"DATABASES", "CACHES", "CHANNEL_LAYERS", "RQ", "RQ_QUEUES", "REDIS_URL", "STORAGES"})
+CONNECTIONS = frozenset(
+    {"DATABASES", "CACHES", "CHANNEL_LAYERS", "RQ", "RQ_QUEUES", "REDIS_URL", "STORAGES", "STORAGE_URL"}
+)
 HARMLESS = frozenset({"QUEUEING", "QUEUEING_TASKS"})
 SECRET_NAME = re.compile("AUTH|CREDENTIAL|DSN|KEY|PASS|SECRET|TOKEN", re.IGNORECASE)
 SECRET_VALUE = re.compile("://[^/ ]{0,999}@")
@@ -46,7 +49,8 @@ def forget_keys() -> None:
 
 
 def forget_secrets() -> None:
-    """In the process of an isolated task: no setting with a password, few variables, and no way to the database."""
+    """In the process of an isolated task: no setting with a password, few variables, no way to database and storage."""
+    folders.forget()
     for alias in list(connections):
         with suppress(AttributeError):
             del connections[alias]

@@ -1,6 +1,6 @@
 """An isolated task, seen from its horse: a process without network, files of others and passwords runs the function.
 
-1. The horse closes its connections to the database, finds the path of the input, and forks.
+1. The horse finds the path of the input, closes its connections to the database, and forks.
 2. The new process takes its rights away (`inside.py`), and calls the task's function.
 3. It asks the horse for what needs database, Redis or storage: progress, and files to keep. The horse answers each
    message as the task would have been answered.
@@ -24,7 +24,7 @@ from typing import IO, Any, NoReturn, cast
 from django.core.files.base import File
 from django.db import connections
 
-from queueing.exceptions import FilesTooLarge, RaisedInside, UnusableInput, VisitorLeft
+from queueing.exceptions import FilesTooLarge, RaisedInside, StorageError, UnusableInput, VisitorLeft
 from queueing.line.jobs import TaskTimeout
 from queueing.work import inside, packets
 from queueing.work.attempt import Attempt, Running
@@ -42,9 +42,9 @@ JUDGED: dict[str, type[Exception]] = {kind.__name__: kind for kind in (UnusableI
 
 def call(function: Callable[[Running], Any], attempt: Attempt, room: Room) -> Any:
     """The value that the function returns in a process of its own. Raises what it raised, and TaskTimeout."""
-    connections.close_all()  # never open across a fork
     with ExitStack() as stack:
         room.handed = stack.enter_context(attempt.handed())
+        connections.close_all()  # never open across a fork
         ours, theirs = packets.pair()
         stack.enter_context(ours)
         pid = _fork(function, theirs, room)
@@ -87,7 +87,7 @@ class Conversation:
     def _answer(self, message: packets.Message, descriptor: int | None) -> packets.Message:
         try:
             self._do(message, descriptor)
-        except TaskTimeout:
+        except (TaskTimeout, StorageError):  # not the task's to handle
             raise
         except Exception as error:  # noqa: BLE001  # whatever a storage may raise; it is the task's to handle
             if isinstance(error, VisitorLeft):

@@ -14,7 +14,7 @@ from django.utils.json import normalize_json
 
 from queueing import ending, events, signals
 from queueing.conf import conf
-from queueing.exceptions import VisitorLeft
+from queueing.exceptions import StorageError, VisitorLeft
 from queueing.history.counting import undo_start
 from queueing.line import presence
 from queueing.line.clients import RedisError
@@ -25,8 +25,10 @@ from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
+from queueing.storage import folders
 from queueing.work import blame, confinement, isolation, retrying
 from queueing.work.attempt import Attempt, EntryContext, Running
+from queueing.work.patience import RETRY_IN
 from queueing.work.storing import until_stored
 
 logger = logging.getLogger("queueing")
@@ -41,6 +43,7 @@ def warm_up() -> None:
     Every horse inherits the imported modules, compiled queries and caches. Without the warm-up, each horse would spend
     a third of the time from the claim to the first line of the task on them.
     """
+    folders.warm_up()
     for heavy_task in all_tasks().values():
         made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
         presence.is_present(made_up.job_id)
@@ -157,6 +160,9 @@ def _end_of(entry: Entry, attempt: Attempt) -> End:
 
 def _end_by(error: BaseException, entry: Entry, attempt: Attempt) -> End:
     """The end of an attempt whose task raised this: a failure, or another try."""
+    if isinstance(error, StorageError):  # of our making: the task gets its input, or keeps its files, later
+        logger.warning("entry %s: the storage is away, tried again in %g s: %s", entry.code, RETRY_IN, error)
+        return End(partial(entry.try_again_in, RETRY_IN), f"in {RETRY_IN:g} s, because the storage was away: {error}")
     verdict = blame.of_exception(error)
     if verdict.reason not in FAILED_BY_US:
         return End(partial(verdict.fail, entry))

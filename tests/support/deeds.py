@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.db import connection
 
@@ -144,6 +145,7 @@ DEEDS: dict[str, Callable[..., object]] = {
     "descriptors": _descriptors,
     "look into parent": _look_into_parent,
     "ask redis": _ask_redis,
+    "storage": lambda: vars(getattr(default_storage, "_wrapped")),  # noqa: B009
 }
 
 

@@ -24,6 +24,7 @@ class Proxy:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.is_cut = threading.Event()
+        self.refuses = False  # new connections are closed at once
         self.stopped = threading.Event()
         self.sockets: list[socket.socket] = []
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -38,8 +39,14 @@ class Proxy:
         self.is_cut.set()
         self._close_all()
 
+    def refuse(self) -> None:
+        """The server is gone: old connections are reset, and so are new ones."""
+        self.refuses = True
+        self._close_all()
+
     def mend(self) -> None:
-        """The cable is back. What was swallowed is lost, so the old connections are reset."""
+        """The cable, or the server, is back. What was swallowed is lost, so the old connections are reset."""
+        self.refuses = False
         self._close_all()
         self.is_cut.clear()
 
@@ -64,6 +71,9 @@ class Proxy:
             try:
                 client, _ = self.listener.accept()
             except OSError:
+                continue
+            if self.refuses:
+                client.close()
                 continue
             try:
                 server = socket.create_connection(("127.0.0.1", self.target))

@@ -1,0 +1,171 @@
+"""The storage of objects behind the pages: streams, folders, the purge, readiness, and its errors."""
+
+import os
+import tempfile
+import tracemalloc
+import uuid
+import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psutil
+import pytest
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.core.management import CommandError
+from django.utils import timezone
+
+from queueing import deployment, inputs
+from queueing.checks import deployed
+from queueing.exceptions import StorageError, StorageRefused
+from queueing.keeper import purge
+from queueing.models import Entry
+from queueing.states import Status
+from queueing.storage import folders
+from queueing.work import forgetting
+from tests.support import object_store
+from tests.support.commands import run_command
+from tests.support.entries import ended
+from tests.support.object_store import ObjectStore
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Join = Callable[..., Entry]
+storage: Any = default_storage  # which has more than Django's types know
+OLD = timedelta(hours=3)
+MEGABYTE = 2**20
+
+
+def test_a_large_file_is_in_memory_in_parts_only_both_ways(s3: ObjectStore) -> None:
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
+        source.truncate(64 * MEGABYTE)
+        storage.save("entries/warm", ContentFile(b"x"))
+        tracemalloc.start()
+        name = storage.save("entries/large", File(source))
+        with storage.open(name) as stored:
+            for chunk in stored.chunks():
+                target.write(chunk)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert target.tell() == stored.size == 64 * MEGABYTE
+    assert peak < 32 * MEGABYTE, peak
+
+
+def test_a_forked_child_connects_for_itself(s3: ObjectStore) -> None:
+    def ports() -> set[int]:
+        connections = psutil.Process().net_connections()
+        return {found.laddr.port for found in connections if found.raddr and found.raddr.port == s3.port}
+
+    assert not storage.exists("entries/x")
+    known = ports()
+    with warnings.catch_warnings(action="ignore"):  # this process has threads
+        child = os.fork()
+    if child == 0:
+        storage.exists("entries/x")
+        os._exit(0 if ports() - known else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not storage.exists("entries/x")
+    assert ports() == known
+
+
+def test_a_name_is_never_used_twice(s3: ObjectStore) -> None:
+    first, second = (storage.save("entries/a/x.csv", ContentFile(content)) for content in (b"1", b"2"))
+    assert first != second
+    assert storage.open(first).read() == b"1"
+
+
+def test_an_attempt_that_failed_leaves_no_object(s3: ObjectStore, join: Join) -> None:
+    entry = join()
+    storage.save(f"entries/{entry.code}/1/half.csv", ContentFile(b"x"))
+    entry.attempt = 1
+    inputs.delete_attempt(entry)
+    assert s3.names() == [entry.input.name]
+
+
+def test_a_purge_deletes_the_objects_of_rows_and_those_without_a_row(
+    s3: ObjectStore, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, shared = join(), ended(join(), Status.FAILED, OLD)
+    storage.delete(fresh.input.name)
+    Entry.objects.filter(pk=fresh.pk).update(input=shared.input.name)
+    stale = [ended(join(f"{number}"), Status.SUCCEEDED, OLD) for number in range(3)]
+    for entry in stale:
+        storage.save(f"entries/{entry.code}/1/result.csv", ContentFile(b"x"))
+    lost = f"entries/{uuid.uuid4()}/1/lost.csv"
+    storage.save(lost, ContentFile(b"x"))
+    assert "1 uploads" not in run_command("purge_stale")
+    assert lost in s3.names()  # it may belong to a join that is under way
+    monkeypatch.setattr(purge, "NEWBORN", timedelta(0))
+    key = {"Bucket": object_store.BUCKET, "Key": "entries/broken-off"}
+    s3.client().create_multipart_upload(**key)
+    said = run_command("purge_stale")
+    assert "1 folders without a row" in said
+    assert "1 uploads that were broken off" in said
+    assert s3.names() == [shared.input.name]
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=object_store.BUCKET)
+
+
+@pytest.mark.slow
+def test_folders_are_listed_page_by_page(s3: ObjectStore) -> None:
+    """A page of S3 has a thousand names."""
+    for number in range(1_100):
+        s3.client().put_object(Bucket=object_store.BUCKET, Key=f"pages/{number:04}/x", Body=b"")
+    assert list(folders.names_in("pages")) == [f"{number:04}" for number in range(1_100)]
+    assert len(folders.below("pages")) == 1_100
+    folders.delete_tree("pages")
+    assert s3.names() == []
+
+
+def test_a_storage_that_is_away_keeps_rows_and_inputs_until_it_is_back(s3: ObjectStore, join: Join) -> None:
+    entry = ended(join(), Status.SUCCEEDED, OLD)
+    Entry.objects.filter(pk=entry.pk).update(input_until=timezone.now() - OLD)
+    s3.hang()
+    assert (purge.expire_inputs(), purge.purge_entries(OLD / 2).total()) == (0, 0)  # asked, and left alone
+    s3.go_on()
+    storage.circuit.open(StorageError())
+    assert (purge.expire_inputs(), purge.purge_entries(OLD / 2).total()) == (0, 0)
+    with pytest.raises(CommandError, match="storage of objects gave no answer"):
+        run_command("purge_stale")
+    assert Entry.objects.get(pk=entry.pk).input.name == entry.input.name
+    storage.circuit._until = 0.0
+    wait_for(lambda: purge.expire_inputs() == 1)
+    wait_for(lambda: purge.purge_entries(OLD / 2).total() == 1)
+    assert s3.names() == []
+
+
+def found_by_checks() -> dict[str, str]:
+    return {message.id or "": message.msg for message in deployed.check_objects()}
+
+
+def test_a_bucket_that_is_missing_or_refuses_is_one_sentence(s3: ObjectStore, settings: Any) -> None:
+    wait_for(lambda: not found_by_checks())
+    assert s3.names() == []
+    object_store.use(settings, s3.url(bucket="nowhere"))
+    assert "There is no such bucket." in found_by_checks()["queueing.E105"]
+    with pytest.raises(StorageRefused):
+        deployment.look_at_objects()
+    object_store.use(settings, s3.url(key=object_store.READER, secret=object_store.READERS_SECRET))
+    assert "AccessDenied" in found_by_checks()["queueing.E105"]
+    object_store.use(settings, s3.url(secret="wrong"))
+    refused = found_by_checks()["queueing.E105"]
+    assert "wrong" not in refused
+    object_store.use(settings, s3.url(port=1))
+    assert list(found_by_checks()) == ["queueing.I105"]
+
+
+def test_a_bucket_that_keeps_versions_is_told(s3: ObjectStore) -> None:
+    states = ["Enabled", "Suspended"]
+    for state in states:
+        s3.client().put_bucket_versioning(Bucket=object_store.BUCKET, VersioningConfiguration={"Status": state})
+        assert list(found_by_checks()) == ["queueing.W105"] * (state == "Enabled")
+
+
+def test_an_isolated_task_finds_no_key_in_the_storage(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.warm_up()
+    known = storage._wrapped
+    folders.forget()
+    assert vars(known) == {}
+    assert forgetting._is_secret("STORAGE_URL", s3.url())
+    storage._wrapped = known.__class__(bucket_name="x")  # for the end of the test
