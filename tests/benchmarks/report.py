@@ -34,8 +34,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours to the rival's: above 1 is slower for durations, faster for rates."""
-        return statistics.median(self.ours) / statistics.median(self.rival) if self.rival else None
+        """Ours to the rival's: above 1 is slower for durations, faster for rates. None beside a rival of 0."""
+        rival = statistics.median(self.rival) if self.rival else 0
+        return statistics.median(self.ours) / rival if rival else None
 
     @property
     def measured(self) -> float:
@@ -75,10 +76,6 @@ def plain(rows: Sequence[Row]) -> str:
 def markdown(rows: Sequence[Row], seconds: float) -> str:
     """The page docs/benchmarks.md."""
     table = "\n".join("| " + " | ".join(line) + " |" for line in [TITLES, ["---"] * 6, *(row.cells() for row in rows)])
-    meanings: dict[str, str] = {}
-    for row in rows:
-        meanings.setdefault(row.name, row.meaning)
-    explained = "\n".join(f"- **{name}**: {meaning}" for name, meaning in meanings.items() if meaning)
     return f"""\
 # Benchmarks
 
@@ -92,8 +89,16 @@ unsteady where the largest is more than twice the smallest. Embedded Valkey, no 
 
 ## What the rows mean
 
-{explained}
+{explained(rows)}
 """
+
+
+def explained(rows: Sequence[Row]) -> str:
+    """What each of the rows means, once for each name."""
+    meanings: dict[str, str] = {}
+    for row in rows:
+        meanings.setdefault(row.name, row.meaning)
+    return "\n".join(f"- **{name}**: {meaning}" for name, meaning in meanings.items() if meaning)
 
 
 def _machine() -> str:

@@ -40,8 +40,8 @@ def rows() -> Iterator[Row]:
             "join to the first line of the task, beside Sidekiq, p50", "ms",
             [starting._share(run, 50) for run in ours], "<=", 4, "ratio",
             [starting._share(run, 50) for run in theirs], database="either",
-            meaning="The rival is Debian's Sidekiq with two threads, from its push to the first line of the job. That job "
-            "has no row, no input, and no process of its own.",
+            meaning="The rival is Debian's Sidekiq with two threads, from its push to the first line of the job. That "
+            "job has no row, no input, and no process of its own.",
         )  # fmt: skip
         yield row
         yield replace(
