@@ -25,7 +25,7 @@ from tests.support.processes import Processes
 
 SEEDS = (1, 2)
 # All of them come within seconds, and wait for longer than the pings take that tell a dead connection.
-BURST = Kind(size=80, service=1.5, patience=20, load=12)
+BURST = Kind(size=72, service=1.5, patience=20, load=12)
 SILENT_ONES = range(1, BURST.size, 2)  # of those who leave, the ones who do not close the page
 
 
@@ -89,7 +89,7 @@ def _waiting(ours: Measured, rival: Measured) -> Iterator[Row]:
     )  # fmt: skip
     yield Row(
         "memory of one who waits, beside Gradio", "KB", ours.memory, rival=rival.memory,
-        meaning=f"Growth of the RSS of the same processes while {CLIENTS:,} come, by steps of "
+        meaning=f"Growth of the PSS of the same processes while {CLIENTS:,} come, by steps of "
         f"{CLIENTS // gradio_waiting.STEPS}, each with an open page. Ours have rows on the disk besides.",
     )  # fmt: skip
     yield Row(

@@ -15,6 +15,7 @@ from django.db import connections
 from queueing.line.clients import connection
 from queueing.line.places import get_line
 from queueing.line.presence import GOODBYE
+from queueing.work import standby
 from tests.benchmarks import gradio_visits, sockets, visits
 from tests.benchmarks.erlang import Person
 from tests.benchmarks.gradio_side import Gradio
@@ -25,7 +26,7 @@ from tests.support.processes import Processes
 from tests.support.waiting import until
 
 LONG = 3_600.0  # seconds of each task: the first ones run all the while
-LOOK = 0.01  # seconds between two looks
+LOOK = 0.002  # seconds between two looks
 
 
 class Browsers(Protocol):
@@ -41,10 +42,10 @@ class Browsers(Protocol):
         """The visitors whom the side takes for waiting and present."""
 
     def close_one(self) -> None:
-        """A page is closed."""
+        """The last page is closed."""
 
-    def silence_one(self) -> None:
-        """A page neither reads nor answers any more, while its TCP connection stays up."""
+    def silence(self, number: int) -> None:
+        """The page of that number neither reads nor answers any more, while its TCP connection stays up."""
 
     def processes(self) -> list[psutil.Process]:
         """All processes of the side."""
@@ -73,6 +74,7 @@ class OnOurs:
         self._tabs += [await loop.run_in_executor(self._executor, self._join, first + more) for more in range(count)]
         await self._open(self._tabs[first:])
         await wait_for_count(self, len(self._tabs) - WORKERS)
+        await until(self._has_standbys)  # their memory is none of the visitors'
 
     async def reload(self, count: int) -> int:
         before, again = self._ids(), self._tabs[-count:]
@@ -90,8 +92,8 @@ class OnOurs:
     def close_one(self) -> None:
         self._close(self._tabs.pop())
 
-    def silence_one(self) -> None:
-        page = self._tabs.pop().page
+    def silence(self, number: int) -> None:
+        page = self._tabs[number].page
         assert page is not None
         page.fall_silent()
 
@@ -118,6 +120,9 @@ class OnOurs:
     def _close(self, tab: Tab) -> None:
         assert tab.page is not None
         tab.page.close(GOODBYE)
+
+    async def _has_standbys(self) -> bool:
+        return sum(process.name() == standby.NAME for process in self.processes()) == WORKERS
 
     def _ids(self) -> list[bytes]:
         return cast("list[bytes]", self._line.client.zrange(self._line.keys.line, 0, -1))
@@ -152,8 +157,8 @@ class OnGradio:
     def close_one(self) -> None:
         self._streams.pop().close()
 
-    def silence_one(self) -> None:
-        self._streams.pop().fall_silent()
+    def silence(self, number: int) -> None:
+        self._streams[number].fall_silent()
 
     def processes(self) -> list[psutil.Process]:
         return _families([self._site.process.pid])

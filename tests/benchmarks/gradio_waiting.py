@@ -34,13 +34,7 @@ class Measured:
 async def measure(ours: OnOurs, rival: OnGradio) -> list[Measured]:
     """This site, and Gradio."""
     sides: list[tuple[Browsers, Measured]] = [(ours, Measured()), (rival, Measured())]
-    for side, measured in sides:
-        await side.come(WORKERS)
-        for _ in range(STEPS):
-            memory = _memory(side)
-            await side.come(CLIENTS // STEPS)
-            await asyncio.sleep(SETTLE)
-            measured.memory.append((_memory(side) - memory) / 1024 / (CLIENTS // STEPS))
+    await asyncio.gather(*(_come(side, measured) for side, measured in sides))
     for _ in range(WINDOWS):
         used = [_seconds(side) for side, _ in sides]
         await asyncio.sleep(REST)
@@ -55,6 +49,15 @@ async def measure(ours: OnOurs, rival: OnGradio) -> list[Measured]:
     return [measured for _, measured in sides]
 
 
+async def _come(side: Browsers, measured: Measured) -> None:
+    await side.come(WORKERS)
+    for _ in range(STEPS):
+        before = _memory(side)
+        await side.come(CLIENTS // STEPS)
+        await asyncio.sleep(SETTLE)
+        measured.memory.append((_memory(side) - before) / 1024 / (CLIENTS // STEPS))
+
+
 async def _notice_closed(side: Browsers) -> float:
     before, began = await side.count_waiting(), time.monotonic()
     side.close_one()
@@ -64,8 +67,8 @@ async def _notice_closed(side: Browsers) -> float:
 
 async def _notice_silent(side: Browsers) -> list[float]:
     before, began = await side.count_waiting(), time.monotonic()
-    for _ in range(SILENT):
-        side.silence_one()
+    for number in range(SILENT):  # of those who came at different times: pings have their phases
+        side.silence(WORKERS + number * CLIENTS // (2 * SILENT))
     noticed: list[float] = []
     while len(noticed) < SILENT and (passed := time.monotonic() - began) < BOUND:
         gone = before - await side.count_waiting()
@@ -75,7 +78,8 @@ async def _notice_silent(side: Browsers) -> list[float]:
 
 
 def _memory(side: Browsers) -> int:
-    return sum(process.memory_info().rss for process in side.processes())
+    """Bytes of all processes; a page that forked processes share counts once."""
+    return sum(process.memory_full_info().pss for process in side.processes())
 
 
 def _seconds(side: Browsers) -> float:
