@@ -30,8 +30,10 @@ from queueing.tally import Tally
 class LineLive(LineNow):
     """The numbers of a line at this moment. `running` and `workers` are counted now, and not by the keeper."""
 
-    busy: int  # live workers that have a task; a worker counts for each of its lines
-    idle: int  # the others
+    # Live workers; one counts for each of its lines.
+    busy: int  # those that have a task
+    idle: int  # those that have none
+    quiet: int  # those that take no more, by a command or because they end; neither busy nor idle, nor in `workers`
     oldest_wait: float | None  # seconds since the join of the oldest waiting entry; unseen entries do not count
 
 
@@ -70,13 +72,14 @@ def live_lines(queues: Collection[str] | None = None) -> list[LineLive]:
     """The lines at this moment; all of them, in the order of the settings, if none are named. Raises RedisError."""
     names = list(settings.QUEUEING_TASKS if queues is None else queues)
     lines = [line_now(name) for name in names]
-    running, oldest, (busy, idle) = _running(names), _oldest(names), _workers()
+    running, oldest, (busy, idle, quiet) = _running(names), _oldest(names), _workers()
     now = timezone.now()
     return [
         LineLive(
             **_fields(line) | {"running": running[line.queue], "workers": busy[line.queue] + idle[line.queue]},
             busy=busy[line.queue],
             idle=idle[line.queue],
+            quiet=quiet[line.queue],
             oldest_wait=(now - since).total_seconds() if (since := oldest.get(line.queue)) else None,
         )
         for line in lines
@@ -108,12 +111,12 @@ def _oldest(queues: Collection[str]) -> dict[str, datetime]:
     return dict(seen.order_by().values_list("queue").annotate(Min("joined_at")))
 
 
-def _workers() -> tuple[Counter[str], Counter[str]]:
-    """The busy and the other live workers of each line."""
-    busy, idle = Counter[str](), Counter[str]()
+def _workers() -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """The live workers of each line: those that are busy, idle, and quiet."""
+    busy, idle, quiet = Counter[str](), Counter[str](), Counter[str]()
     for worker in all_workers():
-        (busy if worker.is_busy else idle).update(worker.lines)
-    return busy, idle
+        (quiet if not worker.takes_work else busy if worker.is_busy else idle).update(worker.lines)
+    return busy, idle, quiet
 
 
 def _lately(queues: Collection[str]) -> dict[str, dict[str, Any]]:

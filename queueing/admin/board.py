@@ -55,7 +55,7 @@ def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
             "running": str(line.running),
             "oldest": duration(line.oldest_wait),
             "wait": _wait(line),
-            "workers": _desks(line.busy, line.idle),
+            "workers": _desks(line),
         }
         for line in lines
     }
@@ -162,8 +162,11 @@ def _wait(line: LineLive) -> str:
     return eta.sentence(line.wait) or UNKNOWN
 
 
-def _desks(busy: int, idle: int) -> str:
-    return two_lines(f"{busy} busy", f"{idle} idle") if busy or idle else "none"
+def _desks(line: LineLive) -> str:
+    """The live workers. Quiet ones are said only if there are any."""
+    if not (line.busy or line.idle or line.quiet):
+        return "none"
+    return two_lines(f"{line.busy} busy", f"{line.idle} idle" + (f", {line.quiet} quiet" if line.quiet else ""))
 
 
 def _sum(lines: list[LineLive]) -> dict[str, str]:

@@ -64,10 +64,11 @@ def _sentence(line: LineStats) -> str:
     oldest = f"{line.oldest_wait:.0f} s" if line.oldest_wait is not None else "none"
     state = "" if line.state == LineState.OPEN else f" ({line.state})"
     wait = "none told in a pause" if line.is_paused else eta.sentence(line.wait) or "unknown"
+    quiet = f" (and {line.quiet} quiet)" if line.quiet else ""
     said = f' All who wait read: "{line.levers.sentence}"' if line.levers.sentence else ""
     return (
         f"{line.queue}{state}: {line.present} present, {line.held} held, {line.running} running, "
-        f"{line.workers} workers; oldest wait {oldest}, expected wait {wait}; "
+        f"{line.workers} workers{quiet}; oldest wait {oldest}, expected wait {wait}; "
         f"lately: {_worker_seconds(line)}, {line.skipped} left before their start.{said}"
     )
 
