@@ -10,17 +10,21 @@ from queueing.states import Status
 HELP = "Part of the name of a file or a user, of a code or a visitor, or of an error"
 MOST_USERS = 50  # whose names match
 HEX = frozenset("0123456789abcdef")
-TEXTS = ("error_class", "message", "traceback")  # of a failure
+TEXTS = ("error_class", "message")  # of a failure
+CONTENTS = ("traceback",)  # of a failure; it quotes values of the input
 
 
-def search(rows: EntryQuerySet, term: str) -> EntryQuerySet:
-    """These rows, if any part of them has the term. Nothing here is a pattern."""
+def search(rows: EntryQuerySet, term: str, *, may_open: bool = False) -> EntryQuerySet:
+    """These rows, if any part of them has the term. Nothing here is a pattern.
+
+    Without `may_open`, contents are left out: the rows that are found would tell what is in them.
+    """
     term = term.strip().replace("\0", "")
     if not term:
         return rows
     wanted = Q(input_name__icontains=term) | _users(term)
     failed = Q()
-    for column in TEXTS:
+    for column in TEXTS + CONTENTS if may_open else TEXTS:
         failed |= Q(**{f"{column}__icontains": term})
     wanted |= Q(status=Status.FAILED) & failed
     digits = term.lower().replace("-", "")

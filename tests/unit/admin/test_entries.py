@@ -116,10 +116,35 @@ def test_any_part_of_what_an_entry_is_known_by_finds_it(join: Join) -> None:
         "bbbb-cccc",
     )
     terms += ("zerodivision", "77 is torn", "it broke")
-    looker = staff("view")
+    looker = staff("view", "content")
     for term in terms:
         assert listed(f"?q={term}", looker) == [entry.pk], term
     assert listed("?q=", looker) == [other.pk, entry.pk]
+
+
+def test_contents_are_read_and_searched_with_their_permission_alone(join: Join) -> None:
+    """The class of an error and the visitor's sentence are no content; a traceback and code's arguments are."""
+    entry = join("a")
+    words = {"error_class": "builtins.KeyError", "message": "It broke.", "traceback": "KeyError: 'Anna Smith'"}
+    Entry.objects.filter(pk=entry.pk).update(
+        kwargs={"account": "DE4711"}, status=Status.FAILED, finished_at=timezone.now(), **words
+    )
+    desk, operator = staff("view", "change", "lines"), staff("view", "content")
+    for looker, sees in ((desk, False), (operator, True)):
+        pages = [
+            looker.client.get(page_of(entry)).content.decode(),
+            str(looker.client.get(f"{page_of(entry).replace('change/', 'now.json')}").json()),
+            looker.client.get("/admin/queueing/entry/failures/").content.decode(),
+            b"".join(looker.client.get("/admin/queueing/entry/export.csv")).decode(),
+        ]
+        for secret in ("Anna Smith", "DE4711"):
+            assert any(secret in page for page in pages) == sees, secret
+        assert "builtins.KeyError" in pages[0]
+        for term, found in (("anna+smith", sees), ("keyerror", True), ("it+broke", True)):
+            wanted = [entry.pk] if found else []
+            assert listed(f"?q={term}", looker) == wanted, term
+            exported = b"".join(looker.client.get(f"/admin/queueing/entry/export.csv?q={term}")).decode()
+            assert exported.count(str(entry.code)) == len(wanted)
 
 
 @pytest.mark.parametrize("term", ["%25", "_", "(a%2B)%2B%24", "'%3B--", "zz", "é"])
