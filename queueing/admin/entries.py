@@ -209,7 +209,7 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
             raise PermissionDenied
 
 
-def _without_contents(options: dict[str, Any]) -> list[str]:
+def _without_contents(options: Any) -> list[str]:
     return [name for name in options["fields"] if name not in CONTENTS]
 
 
