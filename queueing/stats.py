@@ -7,16 +7,14 @@ workers.
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing import goodput
-from queueing.conf import conf
 from queueing.facts import LineNow, line_now
 from queueing.goodput import Waste
 from queueing.history import reading
@@ -39,13 +37,13 @@ class LineLive(LineNow):
 
 @dataclass(frozen=True, slots=True)
 class LineStats(LineLive):
-    """The numbers of a line for staff, with sums over the last RESULT_TTL: ended rows are not kept for longer."""
+    """The numbers of a line for staff, with sums over the ended rows that are kept: those of the last RESULT_TTL."""
 
     # Worker-seconds of runs whose entries ended lately.
     goodput: float  # their end was seen by the owner
     not_seen_yet: float  # the owner may still come for the result
     waste: float  # everything else
-    waste_by_cause: dict[str, float]  # by the values of `goodput.Waste`
+    waste_by_cause: dict[str, float]  # by the values of `goodput.Waste`; never seen is decided when a row is deleted
     skipped: int  # entries that ended lately before any work was done for them; unseen entries do not count
 
     def as_json(self) -> dict[str, Any]:
@@ -120,9 +118,8 @@ def _workers() -> tuple[Counter[str], Counter[str], Counter[str]]:
 
 
 def _lately(queues: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Sums over the last RESULT_TTL, by line."""
-    since = Now() - timedelta(seconds=conf.RESULT_TTL)
-    ended = Entry.objects.final().filter(queue__in=queues, finished_at__gt=since).order_by()
+    """Sums over the ended rows, by line: until its row is deleted, a run that nobody has seen is in no counter."""
+    ended = Entry.objects.final().filter(queue__in=queues, finished_at__isnull=False).order_by()
     skipped = Count("id", filter=Q(attempt=0) & ~Q(reason=Reason.UNSEEN))
     rows = ended.values("queue").annotate(skipped=skipped, **goodput.sums())
     nothing: dict[str, Any] = {"skipped": 0, **dict.fromkeys(goodput.sums())}

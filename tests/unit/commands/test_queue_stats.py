@@ -33,7 +33,7 @@ def test_the_lines_in_words_and_for_machines(join: Join, line: Line) -> None:
     lines: list[dict[str, Any]] = json.loads(run_command("queue_stats", "--json"))
     assert lines[-1].keys() == {
         *("queue", "has_epoch", "present", "held", "running", "wait", "workers", "suspended", "oldest_wait", "skipped"),
-        *("goodput", "not_seen_yet", "waste", "waste_by_cause", "state", "levers", "busy", "idle"),
+        *("goodput", "not_seen_yet", "waste", "waste_by_cause", "state", "levers", "busy", "idle", "quiet"),
     }
     assert (lines[-1]["present"], lines[-1]["held"], lines[-1]["skipped"]) == (2, 1, 1)
 
