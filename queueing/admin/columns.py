@@ -73,8 +73,14 @@ def presence(entry: Entry) -> str:
         return "Needs nobody"
     if entry.status == Status.RUNNING or stand.where is None:
         return "Present" if stand.is_present else "Away"
-    left = f" for {duration(stand.seconds)}" if stand.seconds is not None else ""
-    return f"{WORDS[stand.where]}{left}"
+    if stand.seconds is None:
+        return WORDS[stand.where]
+    # The keeper ends such a place within a second, if it is there and sees who is absent.
+    return (
+        f"{WORDS[stand.where]} for {duration(stand.seconds)}"
+        if stand.seconds
+        else f"{WORDS[stand.where]}; time is over"
+    )
 
 
 def who(entry: Entry) -> str:

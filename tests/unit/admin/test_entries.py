@@ -62,6 +62,16 @@ def test_waiting_entries_have_their_place_and_presence(join: Join) -> None:
     assert cells(first)["who"] == first.visitor.hex[:8]  # type: ignore[union-attr]
 
 
+def test_a_place_whose_time_is_over_has_no_countdown(join: Join, line: Line) -> None:
+    """It stays so for as long as the keeper is away, or cannot see who is absent."""
+    away, unseen = join("away"), join("unseen", looked=False)
+    presence.close("probe", away.job_id, Absence.LOST)
+    for entry in (away, unseen):
+        line.client.zadd(line.keys.due, {entry.job_id: 1})
+    assert cells(away)["state"] == "Waiting / Away, held; time is over"
+    assert cells(unseen)["state"] == "Waiting / Not looked yet; time is over"
+
+
 def test_running_and_ended_entries_have_their_progress_worker_and_durations(join: Join, line: Line) -> None:
     entry = join()
     entry.start("desk-1")
