@@ -76,11 +76,8 @@ def presence(entry: Entry) -> str:
     if stand.seconds is None:
         return WORDS[stand.where]
     # The keeper ends such a place within a second, if it is there and sees who is absent.
-    return (
-        f"{WORDS[stand.where]} for {duration(stand.seconds)}"
-        if stand.seconds
-        else f"{WORDS[stand.where]}; time is over"
-    )
+    left = f" for {duration(stand.seconds)}" if stand.seconds else "; time is over"
+    return f"{WORDS[stand.where]}{left}"
 
 
 def who(entry: Entry) -> str:

@@ -110,6 +110,8 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         rows: Any = queryset
+        if search_term and search.has_more_users(search_term):
+            messages.warning(request, f"Only {search.MOST_USERS} of the users with such a name are looked for.")
         return search.search(rows, search_term, may_open=may(request.user, CONTENT)), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Entry | None = None) -> Any:
@@ -188,9 +190,12 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
         """Failures by their error."""
         self._require(self.has_view_permission(request))
         audit.staff_looks(request.user, address_of_request(request), "failures")
+        groups = failures.groups(request.GET.get("queue", ""))
+        if len(groups) == failures.MOST_GROUPS:
+            messages.info(request, f"These are the {failures.MOST_GROUPS} largest groups; there may be others.")
         context = self.admin_site.each_context(request) | {
             "title": "Failures by error",
-            "groups": failures.groups(request.GET.get("queue", "")),
+            "groups": groups,
             "most": f"{failures.MOST_FAILURES:,}",
             "opts": self.opts,
         }

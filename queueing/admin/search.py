@@ -36,10 +36,19 @@ def search(rows: EntryQuerySet, term: str, *, may_open: bool = False) -> EntryQu
     return rows.filter(wanted)
 
 
+def has_more_users(term: str) -> bool:
+    """True if more users match than the search looks at."""
+    return len(_users_named(term.strip(), MOST_USERS + 1)) > MOST_USERS
+
+
 def _users(term: str) -> Q:
-    users = get_user_model().objects.filter(username__icontains=term)
-    ids = list(users.values_list("pk", flat=True)[:MOST_USERS])
+    ids = _users_named(term, MOST_USERS)
     return Q(user__in=ids) if ids else Q(pk=None)
+
+
+def _users_named(term: str, most: int) -> list[int]:
+    users = get_user_model().objects.filter(username__icontains=term).order_by("-pk")
+    return list(users.values_list("pk", flat=True)[:most])
 
 
 def _digits(column: str) -> Replace:

@@ -20,7 +20,7 @@ from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
-from tests.support.admin import LIST, page_of
+from tests.support.admin import LIST, ask, do, page_of
 from tests.support.visitors import Visitor, finished, staff
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -184,6 +184,45 @@ def test_filters_by_presence_age_and_attempt(join: Join) -> None:
     looker = staff("view")
     for query, wanted in found.items():
         assert listed(f"?{query}", looker) == wanted, query
+
+
+def hold(count: int, line: Line) -> None:
+    """So many entries whose place is held."""
+    made = rows(count, status=Status.WAITING, finished_at=None, input_name="x.csv")
+    line.client.zadd(line.keys.held, {entry.job_id: entry.pk for entry in made})
+
+
+def test_a_filter_by_presence_has_all_places(line: Line) -> None:
+    hold(1201, line)
+    mover = staff("view", "change")
+    exported = b"".join(mover.client.get("/admin/queueing/entry/export.csv?presence=held")).decode()
+    assert exported.count("x.csv") == 1201
+    question = ask(mover, "drop_held", Entry.objects.all()[0], query="?presence=held", whole=True).content.decode()
+    assert "1,201 entries that match the filter." in question
+    assert "are looked at" not in question
+
+
+def test_places_beyond_those_that_are_looked_at_are_said(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an act, which would report success otherwise."""
+    monkeypatch.setattr(filters, "MOST_PLACES", 3)
+    hold(5, line)
+    mover = staff("view", "change")
+    said = "There are 5 such places, and only 3 of them are looked at"
+    assert said in mover.client.get(f"{LIST}?presence=held").content.decode()
+    assert said not in mover.client.get(f"{LIST}?presence=line").content.decode()
+    assert said in do(mover, "end", Entry.objects.all()[0], query="?presence=held", whole=True)
+    assert Entry.objects.live().count() == 2
+    left = mover.client.get(f"{LIST}?presence=held").content.decode()
+    assert "are looked at" not in left
+    assert left.count("x.csv") == 2
+
+
+def test_names_of_more_users_than_are_looked_for_are_said(join: Join) -> None:
+    join()
+    User.objects.bulk_create(User(username=f"pupil-{number}") for number in range(51))
+    page = staff("view").client.get(f"{LIST}?q=pupil").content.decode()
+    assert "Only 50 of the users with such a name are looked for." in page
+    assert "of the users" not in staff("view").client.get(f"{LIST}?q=pupil-50").content.decode()
 
 
 def test_the_first_entry_since_a_moment_is_found_by_its_id() -> None:
