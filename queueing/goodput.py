@@ -2,6 +2,9 @@
 
 Every attempt counts once its entry has ended. Each row belongs to one share with its last attempt (`run_time`); its
 earlier attempts (`lost_time`), whose workers died, are always waste.
+
+An answer that its owner has not seen is undecided for as long as there is a row: the owner may still come. It becomes
+waste when the row is deleted, see `history/counting.py`. Everything that tells goodput or waste goes by this rule.
 """
 
 from collections.abc import Mapping
@@ -9,9 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Case, CharField, Q, Sum, TextChoices, Value, When
-from django.db.models.functions import Now
 
-from queueing.conf import conf
 from queueing.states import FAILED_BY_US, Status
 
 
@@ -22,7 +23,7 @@ class Waste(TextChoices):
     LEFT = "left", "left while running"
     STOPPED = "stopped", "stopped"
     FAILED = "failed", "failed by us"
-    NEVER_SEEN = "never_seen", "result never seen"
+    NEVER_SEEN = "never_seen", "result never seen"  # decided when the row is deleted, so no row has this share
 
 
 GOODPUT, NOT_SEEN_YET, DEAD_ATTEMPTS = "goodput", "not_seen_yet", "dead_attempts"
@@ -31,18 +32,17 @@ FAILED = Q(status=Status.FAILED, reason__in=FAILED_BY_US)
 # A result, or a sentence about the input: that it is unusable, takes too long, or crashes the program.
 ANSWERED = Q(status__in=(Status.SUCCEEDED, Status.FAILED)) & ~FAILED
 # Code that made an entry gets the answer from its TaskResult, and has no page to look at.
-SEEN = Q(end_seen_at__isnull=False) | Q(visitor=None)
-CAME = Q(seen_at__isnull=False) | Q(needs_presence=False)
+OF_CODE = Q(visitor=None)
+END_SEEN = Q(end_seen_at__isnull=False)
+CAME = Q(seen_at__isnull=False) | Q(needs_presence=False)  # a page is not looked at for the first time after the end
 
 
 def shares() -> dict[str, Q]:
     """The condition of each share. Every ended row fulfils exactly one of them."""
-    unseen, may_return = ANSWERED & ~SEEN, _ended_within_grace()
     return {
-        GOODPUT: ANSWERED & SEEN,
-        NOT_SEEN_YET: unseen & CAME & may_return,
-        Waste.NEVER_SEEN: unseen & CAME & ~may_return,
-        Waste.NEVER_CAME: (unseen | Q(status=Status.ABANDONED)) & ~CAME,
+        GOODPUT: ANSWERED & (OF_CODE | (CAME & END_SEEN)),
+        NOT_SEEN_YET: ANSWERED & ~OF_CODE & CAME & ~END_SEEN,
+        Waste.NEVER_CAME: ((ANSWERED & ~OF_CODE) | Q(status=Status.ABANDONED)) & ~CAME,
         Waste.LEFT: Q(status=Status.ABANDONED) & CAME,
         Waste.STOPPED: Q(status=Status.CANCELLED),
         Waste.FAILED: FAILED,
@@ -64,7 +64,7 @@ def sums() -> dict[str, Sum]:
 def seconds(summed: Mapping[str, timedelta | None]) -> dict[str, Any]:
     """Worker-seconds: goodput, not seen yet, and waste, all of it and by cause."""
     worked = {share: span.total_seconds() if span else 0.0 for share, span in summed.items()}
-    waste = {cause.value: worked[cause] for cause in Waste}
+    waste = {cause.value: worked.get(cause, 0.0) for cause in Waste}
     waste[Waste.FAILED.value] += worked[DEAD_ATTEMPTS]
     return {
         GOODPUT: worked[GOODPUT],
@@ -72,9 +72,3 @@ def seconds(summed: Mapping[str, timedelta | None]) -> dict[str, Any]:
         "waste": sum(waste.values()),
         "waste_by_cause": waste,
     }
-
-
-def _ended_within_grace() -> Q:
-    """Ended less than one hold ago (LOST_GRACE, or KEEP_GRACE if asked for), so the owner may still come back."""
-    lost, kept = (Now() - timedelta(seconds=grace) for grace in (conf.LOST_GRACE, conf.KEEP_GRACE))
-    return Q(finished_at__gt=lost) | Q(finished_at__gt=kept, keep_seconds__isnull=False)

@@ -9,7 +9,7 @@ from django.apps import AppConfig, apps
 from django.contrib.auth.management import create_permissions
 
 LOOK = "queueing.view_entry"  # entries, their timelines and the pages of their visitors
-CONTENT = "queueing.view_entry_content"  # inputs, results and files as well
+CONTENT = "queueing.view_entry_content"  # inputs, results, files, arguments of code, and tracebacks as well
 CHANGE = "queueing.change_entry"  # end, retry, put first, delete
 LINES = "queueing.view_line"  # the numbers of the lines and the workers
 STEER = "queueing.change_line"  # open, close, pause; quiet and stop workers

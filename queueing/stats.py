@@ -7,16 +7,14 @@ workers.
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing import goodput
-from queueing.conf import conf
 from queueing.facts import LineNow, line_now
 from queueing.goodput import Waste
 from queueing.history import reading
@@ -30,20 +28,22 @@ from queueing.tally import Tally
 class LineLive(LineNow):
     """The numbers of a line at this moment. `running` and `workers` are counted now, and not by the keeper."""
 
-    busy: int  # live workers that have a task; a worker counts for each of its lines
-    idle: int  # the others
+    # Live workers; one counts for each of its lines.
+    busy: int  # those that have a task
+    idle: int  # those that have none
+    quiet: int  # those that take no more, by a command or because they end; neither busy nor idle, nor in `workers`
     oldest_wait: float | None  # seconds since the join of the oldest waiting entry; unseen entries do not count
 
 
 @dataclass(frozen=True, slots=True)
 class LineStats(LineLive):
-    """The numbers of a line for staff, with sums over the last RESULT_TTL: ended rows are not kept for longer."""
+    """The numbers of a line for staff, with sums over the ended rows that are kept: those of the last RESULT_TTL."""
 
     # Worker-seconds of runs whose entries ended lately.
     goodput: float  # their end was seen by the owner
     not_seen_yet: float  # the owner may still come for the result
     waste: float  # everything else
-    waste_by_cause: dict[str, float]  # by the values of `goodput.Waste`
+    waste_by_cause: dict[str, float]  # by the values of `goodput.Waste`; never seen is decided when a row is deleted
     skipped: int  # entries that ended lately before any work was done for them; unseen entries do not count
 
     def as_json(self) -> dict[str, Any]:
@@ -70,13 +70,14 @@ def live_lines(queues: Collection[str] | None = None) -> list[LineLive]:
     """The lines at this moment; all of them, in the order of the settings, if none are named. Raises RedisError."""
     names = list(settings.QUEUEING_TASKS if queues is None else queues)
     lines = [line_now(name) for name in names]
-    running, oldest, (busy, idle) = _running(names), _oldest(names), _workers()
+    running, oldest, (busy, idle, quiet) = _running(names), _oldest(names), _workers()
     now = timezone.now()
     return [
         LineLive(
             **_fields(line) | {"running": running[line.queue], "workers": busy[line.queue] + idle[line.queue]},
             busy=busy[line.queue],
             idle=idle[line.queue],
+            quiet=quiet[line.queue],
             oldest_wait=(now - since).total_seconds() if (since := oldest.get(line.queue)) else None,
         )
         for line in lines
@@ -108,18 +109,17 @@ def _oldest(queues: Collection[str]) -> dict[str, datetime]:
     return dict(seen.order_by().values_list("queue").annotate(Min("joined_at")))
 
 
-def _workers() -> tuple[Counter[str], Counter[str]]:
-    """The busy and the other live workers of each line."""
-    busy, idle = Counter[str](), Counter[str]()
+def _workers() -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """The live workers of each line: those that are busy, idle, and quiet."""
+    busy, idle, quiet = Counter[str](), Counter[str](), Counter[str]()
     for worker in all_workers():
-        (busy if worker.is_busy else idle).update(worker.lines)
-    return busy, idle
+        (quiet if not worker.takes_work else busy if worker.is_busy else idle).update(worker.lines)
+    return busy, idle, quiet
 
 
 def _lately(queues: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Sums over the last RESULT_TTL, by line."""
-    since = Now() - timedelta(seconds=conf.RESULT_TTL)
-    ended = Entry.objects.final().filter(queue__in=queues, finished_at__gt=since).order_by()
+    """Sums over the ended rows, by line: until its row is deleted, a run that nobody has seen is in no counter."""
+    ended = Entry.objects.final().filter(queue__in=queues, finished_at__isnull=False).order_by()
     skipped = Count("id", filter=Q(attempt=0) & ~Q(reason=Reason.UNSEEN))
     rows = ended.values("queue").annotate(skipped=skipped, **goodput.sums())
     nothing: dict[str, Any] = {"skipped": 0, **dict.fromkeys(goodput.sums())}

@@ -55,7 +55,7 @@ def pause(line: Line, sentence: str | None = None) -> Changes:
 
 def resume(line: Line, sentence: str | None = None) -> Changes:
     """Entries are started again."""
-    return _freed(RESUMED.get(LineState(line.state), line.state), line, sentence)
+    return {"state": RESUMED.get(LineState(line.state), line.state)} | _said(sentence)
 
 
 def close(line: Line, sentence: str | None = None, opens_at: datetime | None = None) -> Changes:
@@ -71,7 +71,7 @@ def drain(line: Line, sentence: str | None = None, opens_at: datetime | None = N
 
 def open_(line: Line, sentence: str | None = None) -> Changes:
     """Visitors join again."""
-    return _freed(OPENED.get(LineState(line.state), line.state), line, sentence)
+    return {"state": OPENED.get(LineState(line.state), line.state)} | _said(sentence)
 
 
 def tell(_line: Line, sentence: str | None = None) -> Changes:
@@ -83,14 +83,10 @@ def _said(sentence: str | None) -> Changes:
     return {} if sentence is None else {"sentence": sentence}
 
 
-def _freed(state: str, line: Line, sentence: str | None) -> Changes:
-    """With the new sentence. The old one was about the state that ends here, if the line is open now."""
-    is_over = state == LineState.OPEN != line.state
-    return {"state": state} | _said("" if is_over and sentence is None else sentence)
-
-
 def complete(state: str, changes: Changes) -> Changes:
     """The changes of a line in that state, with what follows from them."""
+    if changes.get("state", state) == LineState.OPEN != state:
+        changes = {"sentence": ""} | changes  # the old sentence was about the state that ends here
     if changes.get("state", state) not in {LineState.CLOSED, LineState.STOPPED}:
         return changes | {"opens_at": None, "draining": False, "emptied_at": None}
     return changes | ({"emptied_at": None} if "draining" in changes or "state" in changes else {})

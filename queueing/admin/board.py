@@ -18,6 +18,7 @@ from queueing import eta, stats
 from queueing.admin import trends
 from queueing.admin.base import Cell, Row, clock, duration, two_lines
 from queueing.line.clients import RedisError
+from queueing.line.signs import is_keeper_alive
 from queueing.models import Line
 from queueing.roles import LOOK
 from queueing.states import LineState
@@ -42,6 +43,12 @@ STATES = {
     LineState.STOPPED: "Stopped",
 }
 UNKNOWN = "unknown"
+SILENT_KEEPER = (
+    "The keeper gives no sign of life. Nobody is dropped, no entry comes back from a dead worker, expected waits "
+    "become unknown, and the numbers of the last hour stand still."
+)
+# The name of its part, which is empty as long as the keeper makes its rounds.
+SILENCE = "keeper:silence"
 
 
 def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -55,11 +62,16 @@ def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
             "running": str(line.running),
             "oldest": duration(line.oldest_wait),
             "wait": _wait(line),
-            "workers": _desks(line.busy, line.idle),
+            "workers": _desks(line),
         }
         for line in lines
     }
     return found | ({trends.ALL: _sum(lines)} if len(lines) > 1 and trends.ALL not in found else {})
+
+
+def silence() -> str:
+    """The sentence that the keeper is silent, if it is: nothing else on the pages shows it. Raises RedisError."""
+    return "" if is_keeper_alive() else SILENT_KEEPER
 
 
 def parts(found: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -74,13 +86,15 @@ def context(user: Any, *, is_full: bool = False) -> dict[str, Any]:
     if not may_see_lines(user):
         return {}
     try:
-        found, away = now_of(settings.QUEUEING_TASKS), False
+        found, silent, away = now_of(settings.QUEUEING_TASKS), silence(), False
     except RedisError:
-        found, away = {queue: dict.fromkeys(NOW, UNKNOWN) for queue in settings.QUEUEING_TASKS}, True
+        found = {queue: dict.fromkeys(NOW, UNKNOWN) for queue in settings.QUEUEING_TASKS}
+        silent, away = "", True
     hour = trends.latest()
     groups = GROUPS if is_full else SHORT_GROUPS
     return {
         "rows": _rows(found, hour, groups, may_look=may(user, LOOK)),
+        "silent": silent,
         "away": away,
         "at": clock(),
         "have": hour.version,
@@ -96,7 +110,7 @@ def as_json(have: str = "", *, is_full: bool = False) -> dict[str, Any]:
     The cells of the last hour come only if the page does not have them: `have` is the version that it has.
     """
     try:
-        found = parts(now_of(settings.QUEUEING_TASKS))
+        found = parts(now_of(settings.QUEUEING_TASKS)) | {SILENCE: silence()}
     except RedisError:
         return {"parts": {}, "away": True, "at": clock()}
     hour = trends.latest()
@@ -162,8 +176,11 @@ def _wait(line: LineLive) -> str:
     return eta.sentence(line.wait) or UNKNOWN
 
 
-def _desks(busy: int, idle: int) -> str:
-    return two_lines(f"{busy} busy", f"{idle} idle") if busy or idle else "none"
+def _desks(line: LineLive) -> str:
+    """The live workers. Quiet ones are said only if there are any."""
+    if not (line.busy or line.idle or line.quiet):
+        return "none"
+    return two_lines(f"{line.busy} busy", f"{line.idle} idle" + (f", {line.quiet} quiet" if line.quiet else ""))
 
 
 def _sum(lines: list[LineLive]) -> dict[str, str]:

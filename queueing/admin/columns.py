@@ -73,7 +73,10 @@ def presence(entry: Entry) -> str:
         return "Needs nobody"
     if entry.status == Status.RUNNING or stand.where is None:
         return "Present" if stand.is_present else "Away"
-    left = f" for {duration(stand.seconds)}" if stand.seconds is not None else ""
+    if stand.seconds is None:
+        return WORDS[stand.where]
+    # The keeper ends such a place within a second, if it is there and sees who is absent.
+    left = f" for {duration(stand.seconds)}" if stand.seconds else "; time is over"
     return f"{WORDS[stand.where]}{left}"
 
 

@@ -31,6 +31,8 @@ TIMES = (
 # The columns by which an address may filter the list beside its own filters, and how.
 LOOKUPS = {"queue", "status", "reason", "joined_at", "error_class", "message"}
 KINDS = {"", "exact", "in", "isnull", "gte", "lt"}
+# Columns that have what a visitor or code handed in: the arguments of an entry made by code, and values in a traceback.
+CONTENTS = {"kwargs", "traceback"}
 BELOW = "below"  # in an address: the list goes on with the entries of smaller ids
 
 # Generic for the type checker only.
@@ -109,7 +111,16 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
     ) -> tuple[QuerySet[Any], bool]:
         if fault := search.find_fault(search_term):
             messages.info(request, fault)
-        return search.search(queryset, search_term), False  # type: ignore[arg-type]
+        rows: Any = queryset
+        if search_term and search.has_more_users(search_term):
+            messages.warning(request, f"Only {search.MOST_USERS} of the users with such a name are looked for.")
+        return search.search(rows, search_term, may_open=may(request.user, CONTENT)), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Entry | None = None) -> Any:
+        """Without the columns of content, for staff who may not open it."""
+        if may(request.user, CONTENT):
+            return self.fieldsets
+        return [(title, options | {"fields": _without_contents(options)}) for title, options in self.fieldsets]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """The filters beside the list alone. Django would answer questions about every column, by `__regex`, too."""
@@ -181,9 +192,12 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
         """Failures by their error."""
         self._require(self.has_view_permission(request))
         audit.staff_looks(request.user, address_of_request(request), "failures")
+        groups = failures.groups(request.GET.get("queue", ""))
+        if len(groups) == failures.MOST_GROUPS:
+            messages.info(request, f"These are the {failures.MOST_GROUPS} largest groups; there may be others.")
         context = self.admin_site.each_context(request) | {
             "title": "Failures by error",
-            "groups": failures.groups(request.GET.get("queue", "")),
+            "groups": groups,
             "most": f"{failures.MOST_FAILURES:,}",
             "opts": self.opts,
         }
@@ -200,6 +214,10 @@ class EntryAdmin(Look, ReadOnly, Columns, Model):
     def _require(is_allowed: bool) -> None:  # a question, asked in the same line
         if not is_allowed:
             raise PermissionDenied
+
+
+def _without_contents(options: Any) -> list[str]:
+    return [name for name in options["fields"] if name not in CONTENTS]
 
 
 def _now(entry: Entry) -> dict[str, Any]:

@@ -34,6 +34,8 @@ else:
 class LineForm(Form):
     """The levers of one line."""
 
+    changes: steering.Changes = {}  # the columns that were written, replaced by the save
+
     class Meta:
         model = Line
         fields = ("state", "sentence", "opens_at", "draining", *LIMITS)
@@ -98,15 +100,23 @@ class LineAdmin(Look, Model):
 
     def save_model(self, request: HttpRequest, obj: Line, form: Any, change: bool) -> None:
         """Write the columns that were changed here, and no others: another member of staff may change those."""
-        changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        steering.mark(steering.lock(obj.queue), changes, request.user)
-        Line.objects.filter(pk=obj.pk).update(**steering.complete(form.initial["state"], changes))
+        if not form.changed_data:
+            return
+        row, changes = steering.lock(obj.queue), {name: form.cleaned_data[name] for name in form.changed_data}
+        steering.mark(row, changes, request.user)
+        # Read again by `construct_change_message`: a line that opens loses its sentence.
+        form.changes = steering.complete(row.state, changes)
+        Line.objects.filter(pk=obj.pk).update(**form.changes)
         audit.staff_steers(request.user, address_of_request(request), f"line {obj.queue}", _words(form))
         transaction.on_commit(lambda: self._publish(request, obj.queue))
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """The words of the log: with the new values, which Django's own leave out."""
         return _words(form)
+
+    def log_change(self, request: HttpRequest, obj: Line, message: Any) -> Any:
+        """A line of the log, unless nothing was changed."""
+        return super().log_change(request, obj, message) if message else None
 
     def _publish(self, request: HttpRequest, queue: str) -> None:
         try:
@@ -116,6 +126,9 @@ class LineAdmin(Look, Model):
 
 
 def _words(form: Any) -> str:
-    """The levers that were changed, with their new values."""
-    values = ((form.fields[name].label, form.cleaned_data[name]) for name in form.changed_data)
-    return "; ".join(f"{label}: {'none' if value in {None, ''} else value}" for label, value in values) or "Nothing."
+    """The levers that were changed, with their new values, and the sentence that an opened line has lost."""
+    values = {name: form.cleaned_data[name] for name in form.changed_data}
+    if form.changes.get("sentence") == "" != form.initial["sentence"]:
+        values["sentence"] = ""
+    said = ((form.fields[name].label, "none" if value in {None, ""} else value) for name, value in values.items())
+    return "; ".join(f"{label}: {value}" for label, value in said)

@@ -43,7 +43,7 @@ def now(request: HttpRequest, name: str) -> HttpResponse:
     if may(request.user, LOOK):
         audit.staff_looks(request.user, address_of_request(request), "line")
     found = _now(request, name)
-    parts = board.parts({name: {cell.name: cell.text for cell in found["cells"]}})
+    parts = board.parts({name: {cell.name: cell.text for cell in found["cells"]}}) | {board.SILENCE: found["silent"]}
     if found["stretch"]:
         parts |= live_rows("line", found["stretch"].rows, columns=living.COLUMNS, none=found["nobody"])
     parts |= live_rows("workers", found["workers"], columns=workers.FEW, none=workers.NONE)
@@ -86,9 +86,10 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
     may_look, term = may(request.user, LOOK), request.GET.get("q", "").strip()
     stretch = living.stretch(queue, _page_asked(request), term) if may_look else None
     try:
-        texts, desks, away = board.now_of([queue])[queue], workers.rows(queue, workers.FEW, may_look=may_look), False
+        texts, desks = board.now_of([queue])[queue], workers.rows(queue, workers.FEW, may_look=may_look)
+        silent, away = board.silence(), False
     except RedisError:
-        texts, desks, away = dict.fromkeys(board.NOW, board.UNKNOWN), [], True
+        texts, desks, silent, away = dict.fromkeys(board.NOW, board.UNKNOWN), [], "", True
     row = Line.objects.filter(queue=queue).first()
     return {
         "queue": queue,
@@ -101,6 +102,7 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
         "workers": desks,
         "worker_columns": workers.FEW,
         "no_worker": board.UNKNOWN if away else workers.NONE,
+        "silent": silent,
         "away": away,
         "at": clock(),
         "term": term,

@@ -15,7 +15,8 @@ HELP = "Part of the name of a file or a user, of a code or a visitor, or of an e
 REFERENCE = re.compile(r"(?:reference )?([0-9a-f]{8})", re.IGNORECASE)
 MOST_USERS = 50  # whose names match
 HEX = frozenset("0123456789abcdef")
-TEXTS = ("error_class", "message", "traceback")  # of a failure
+TEXTS = ("error_class", "message")  # of a failure
+CONTENTS = ("traceback",)  # of a failure; it quotes values of the input
 
 
 def find_fault(term: str) -> str:
@@ -33,14 +34,17 @@ def find_fault(term: str) -> str:
     )
 
 
-def search(rows: EntryQuerySet, term: str) -> EntryQuerySet:
-    """These rows, if any part of them has the term. Nothing here is a pattern."""
+def search(rows: EntryQuerySet, term: str, *, may_open: bool = False) -> EntryQuerySet:
+    """These rows, if any part of them has the term. Nothing here is a pattern.
+
+    Without `may_open`, contents are left out: the rows that are found would tell what is in them.
+    """
     term = re.sub(r"^reference ", "", term.strip().replace("\0", ""), flags=re.IGNORECASE)
     if not term:
         return rows
     wanted = Q(input_name__icontains=term) | _users(term)
     failed = Q()
-    for column in TEXTS:
+    for column in TEXTS + CONTENTS if may_open else TEXTS:
         failed |= Q(**{f"{column}__icontains": term})
     wanted |= Q(status=Status.FAILED) & failed
     digits = term.lower().replace("-", "")
@@ -52,10 +56,19 @@ def search(rows: EntryQuerySet, term: str) -> EntryQuerySet:
     return rows.filter(wanted)
 
 
+def has_more_users(term: str) -> bool:
+    """True if more users match than the search looks at."""
+    return len(_users_named(term.strip(), MOST_USERS + 1)) > MOST_USERS
+
+
 def _users(term: str) -> Q:
-    users = get_user_model().objects.filter(username__icontains=term)
-    ids = list(users.values_list("pk", flat=True)[:MOST_USERS])
+    ids = _users_named(term, MOST_USERS)
     return Q(user__in=ids) if ids else Q(pk=None)
+
+
+def _users_named(term: str, most: int) -> list[int]:
+    users = get_user_model().objects.filter(username__icontains=term).order_by("-pk")
+    return list(users.values_list("pk", flat=True)[:most])
 
 
 def _digits(column: str) -> Replace:

@@ -164,11 +164,11 @@ def _eviction() -> list[CheckMessage]:
 
 def _missing_workers() -> list[CheckMessage]:
     """No fault before the processes are started; `/readyz` fails without workers."""
-    without = [name for name in settings.QUEUEING_TASKS if not workers.live_workers(name)]
+    without = [name for name in settings.QUEUEING_TASKS if not workers.is_served(name)]
     if not without:
         return []
-    hint = "Start: python manage.py rqworker-pool --num-workers 2"
-    return [Info(f"No worker serves {', '.join(map(repr, without))} now.", hint=hint, id="queueing.I104")]
+    hint = "Start: python manage.py rqworker-pool --num-workers 2 (or let a quiet worker go on, in the admin)"
+    return [Info(f"No worker takes the entries of {', '.join(map(repr, without))} now.", hint=hint, id="queueing.I104")]
 
 
 def _wrong_asgi(why: str) -> CheckMessage:

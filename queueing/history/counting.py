@@ -113,7 +113,7 @@ def _count_row(books: Books, row: Row, *, deleted_at: datetime | None = None) ->
         return Counted.START if row.started_at else Counted.JOIN
     if row.counted < Counted.END:
         _count_end(books, row, row.finished_at)
-    if row.counted == Counted.WORTH or (_is_undecided(row) and deleted_at is None):
+    if row.counted == Counted.WORTH or (row.share == NOT_SEEN_YET and deleted_at is None):
         return Counted(max(row.counted, Counted.END))
     _count_worth(books, row, deleted_at)
     return Counted.WORTH
@@ -146,19 +146,12 @@ def _count_worth(books: Books, row: Row, deleted_at: datetime | None) -> None:
     at, share = row.finished_at, row.share
     if share == GOODPUT:
         at = row.end_seen_at or at
-    elif _is_undecided(row):
-        at = deleted_at
-        share = Waste.NEVER_SEEN.value if share == NOT_SEEN_YET else share
+    elif share == NOT_SEEN_YET:
+        at, share = deleted_at, Waste.NEVER_SEEN.value
     assert at is not None
     if row.run_time:
         name = GOODPUT if share == GOODPUT else WASTE + share
         books.of(row.queue, at).details[name] += row.run_time // MICROSECOND
-
-
-def _is_undecided(row: Row) -> bool:
-    """True if the owner may still look at the answer, and so make goodput of it."""
-    is_answer_to_nobody = row.share == Waste.NEVER_CAME.value and row.status != Status.ABANDONED
-    return row.share in {NOT_SEEN_YET, Waste.NEVER_SEEN.value} or is_answer_to_nobody
 
 
 def _mark(counted: Iterable[tuple[Row, Counted]]) -> None:

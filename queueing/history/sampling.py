@@ -40,7 +40,7 @@ def _add_rows_and_workers(tallies: dict[str, Tally]) -> None:
     running = Entry.objects.running().filter(queue__in=tallies).order_by()
     for queue, count in running.values_list("queue").annotate(Count("id")):
         tallies[queue].running = count
-    workers = [line for worker in all_workers() for line in worker.lines]
+    workers = [line for worker in all_workers() if worker.takes_work for line in worker.lines]
     for queue in _uncertain(tallies, workers):
         del tallies[queue]
     for queue, tally in tallies.items():

@@ -100,10 +100,15 @@ class Survey:
         return [Running._make(row) for row in rows]
 
     @cached_property
+    def takers(self) -> list[LiveWorker]:
+        """The workers that take entries. Those that are quiet or stopping only finish what they have."""
+        return [worker for worker in self.workers if worker.takes_work]
+
+    @cached_property
     def crew(self) -> list[forecast.Worker]:
-        """The workers with their tasks, and their lines in the order of the next turn."""
+        """The workers that take entries, with their tasks, and their lines in the order of the next turn."""
         by_worker = {row.workers[-1]: row for row in self.running if row.workers}
-        return [self._member(worker, by_worker.get(worker.name)) for worker in self.workers]
+        return [self._member(worker, by_worker.get(worker.name)) for worker in self.takers]
 
     def waiting(self, queue: str) -> int:
         """The present entries in the line."""
@@ -130,7 +135,7 @@ class Survey:
             workers=len(serving) or (None if self.is_counting else 0),
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
-            busy_elsewhere=sum(worker.name in elsewhere for worker in self.workers if queue in worker.lines),
+            busy_elsewhere=sum(worker.name in elsewhere for worker in self.takers if queue in worker.lines),
             return_share=round(recent.return_share(self._ended(queue)), 3),
             waits=tuple(
                 (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, crew)

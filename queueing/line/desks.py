@@ -12,7 +12,8 @@ from queueing.line.scripts import as_text
 from queueing.line.workers import WORKER_TTL
 
 FIELDS = ("hostname", "pid", "state", "order", "queues", "quiet", "death", "shutdown_requested_date")
-HEAD = 50  # ids of a line that are looked at for the next one
+# Ids of a line that are looked at for the next one: first so many, then all of these.
+HEAD, LONG_HEAD = 50, 1000
 
 
 class Desk(NamedTuple):
@@ -80,7 +81,7 @@ def next_of(queues: set[str]) -> dict[str, Next]:
         at_work = set(running) | {claim.partition(b":")[0] for claim in claims}
         started = sum(seconds - ms / 1000 < 60 for _, ms in starts)
         hindrance = _hindrance(levers.parse(copy), bool(epoch), len(at_work), started)
-        found[queue] = Next("", hindrance) if hindrance else Next(_first_present([as_text(job_id) for job_id in ids]))
+        found[queue] = Next("", hindrance) if hindrance else _next_in(queue, ids)
     return found
 
 
@@ -96,7 +97,18 @@ def _hindrance(said: Levers | None, has_epoch: bool, at_work: int, started: int)
     return ""
 
 
-def _first_present(ids: list[str]) -> str:
+def _next_in(queue: str, head: list[bytes]) -> Next:
+    """The first present entry of a line whose first ids these are."""
+    if (first := _first_present(head)) or len(head) < HEAD:
+        return Next(first)
+    following = cast("list[bytes]", connection().zrange(line_keys(queue).line, HEAD, LONG_HEAD - 1))
+    first = _first_present(following)
+    is_longer = not first and HEAD + len(following) >= LONG_HEAD
+    return Next(first, f"nobody among the first {LONG_HEAD:,} is there" if is_longer else "")
+
+
+def _first_present(raw: list[bytes]) -> str:
+    ids = [as_text(job_id) for job_id in raw]
     present = cast("list[bytes | None]", connection().mget([presence_key(job_id) for job_id in ids])) if ids else []
     return next((job_id for job_id, since in zip(ids, present, strict=True) if since), "")
 

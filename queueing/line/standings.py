@@ -67,11 +67,26 @@ def stands(entries: Sequence[Listed]) -> list[Stand]:
     return found
 
 
-def ids_in(queue: str, where: Where, most: int) -> list[str]:
-    """The job ids in this place of the line, the first ones. Raises RedisError."""
-    client, keys = connection(), line_keys(queue)
-    if where == Where.CLAIMED:
-        claims = cast("list[bytes]", client.hvals(keys.claims))
-        return [as_text(claim).partition(":")[0] for claim in claims[:most]]
-    key = {Where.LINE: keys.line, Where.HELD: keys.held, Where.UNSEEN: keys.unseen}[where]
-    return [as_text(job_id) for job_id in cast("list[bytes]", client.zrange(key, 0, most - 1))]
+class Listing(NamedTuple):
+    """The ids in one kind of place."""
+
+    ids: list[str]  # the first ones of each line
+    total: int  # of all
+
+
+def ids_in(queues: Sequence[str], where: Where, most: int) -> Listing:
+    """The job ids in this place of the lines; of all lines together so many at most. Raises RedisError."""
+    client, ids, total = connection(), list[str](), 0
+    for queue in queues:
+        keys = line_keys(queue)
+        if where == Where.CLAIMED:
+            claims = cast("list[bytes]", client.hvals(keys.claims))
+            found, number = [as_text(claim).partition(":")[0] for claim in claims], len(claims)
+        else:
+            key = {Where.LINE: keys.line, Where.HELD: keys.held, Where.UNSEEN: keys.unseen}[where]
+            # Of 0 ids, the range would be that of all.
+            raw = cast("list[bytes]", client.zrange(key, 0, most - len(ids) - 1)) if most > len(ids) else []
+            found, number = [as_text(job_id) for job_id in raw], client.zcard(key)
+        ids += found[: most - len(ids)]
+        total += number
+    return Listing(ids, total)

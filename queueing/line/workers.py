@@ -50,16 +50,22 @@ class LiveWorker(NamedTuple):
     name: str
     state: str  # RQ's word: "busy", "idle", ...
     lines: tuple[str, ...]  # the queues that it serves
+    takes_work: bool = True  # False: it is quiet, or ends after the task that it has
 
     @property
     def is_busy(self) -> bool:
         return self.state == "busy"
 
 
-def live_workers(queue: str) -> list[str]:
-    """RQ's state ("busy", "idle", ...) of each live worker of this queue."""
+def live_workers(queue: str) -> list[LiveWorker]:
+    """The live workers of this queue."""
     keys = worker_registration.get_keys(queue=get_queue(queue), connection=connection())
-    return [worker.state for worker in _alive(keys)]
+    return _alive(keys)
+
+
+def is_served(queue: str) -> bool:
+    """True if a live worker takes the entries of this queue. A worker that is quiet or stopping takes none."""
+    return any(worker.takes_work for worker in live_workers(queue))
 
 
 def all_workers() -> list[LiveWorker]:
@@ -92,11 +98,16 @@ def _alive(keys: Iterable[str]) -> list[LiveWorker]:
     with connection().pipeline(transaction=False) as pipe:
         for name in names:
             pipe.exists(WORKER.format(name=name))
-            pipe.hmget(f"rq:worker:{name}", "death", "state", "queues")
+            pipe.hmget(f"rq:worker:{name}", "death", "state", "queues", "quiet", "shutdown_requested_date")
         replies = pipe.execute(raise_on_error=False)
     raise_all_but_wrong_types(replies)
     return [
-        LiveWorker(name, as_text(reply[1] or b""), tuple(as_text(reply[2] or b"").split(",")))
+        LiveWorker(
+            name,
+            state=as_text(reply[1] or b""),
+            lines=tuple(as_text(reply[2] or b"").split(",")),
+            takes_work=not (reply[3] or reply[4]),  # neither quiet nor about to end
+        )
         for name, is_alive, reply in zip(names, replies[::2], replies[1::2], strict=True)
         if is_alive and not isinstance(reply, Exception) and not reply[0]  # no death
     ]

@@ -158,11 +158,12 @@ def buckets(sketch: Sketch) -> list[tuple[str, float]]:
 
 
 def _workers(lines: list[LineStats]) -> Metric:
-    text = "Workers that gave a sign of life lately; one counts for each of its lines"
+    text = "Workers that gave a sign of life lately; one counts for each of its lines; quiet ones take no entries"
     gauge = GaugeMetricFamily("queueing_workers", text, labels=["line", "state"])
     for line in lines:
         gauge.add_metric([line.queue, "busy"], line.busy)
         gauge.add_metric([line.queue, "idle"], line.idle)
+        gauge.add_metric([line.queue, "quiet"], line.quiet)
     return gauge
 
 

@@ -10,7 +10,7 @@ from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.signs import is_keeper_alive, takes_writes
-from queueing.line.workers import are_suspended, live_workers
+from queueing.line.workers import are_suspended, is_served
 from queueing.models.trouble import DATABASE_ERRORS
 
 _is_migrated = False
@@ -71,7 +71,7 @@ def _places() -> bool:
 
 
 def _workers() -> bool:
-    """A line that staff have paused needs no worker."""
+    """Each line has a worker that takes its entries. A line that staff have paused needs none."""
     if are_suspended():
         return False
-    return all(live_workers(queue) or levers.read(connection(), queue).is_paused for queue in settings.QUEUEING_TASKS)
+    return all(is_served(queue) or levers.read(connection(), queue).is_paused for queue in settings.QUEUEING_TASKS)

@@ -12,8 +12,8 @@ from queueing.line.clients import connection
 from queueing.line.places import get_line
 from queueing.line.queue import get_queue
 from queueing.models import Entry
-from queueing.testing.presence import watch_since
 from queueing.states import Status
+from queueing.testing.presence import watch_since
 from tests.benchmarks.erlang import Person
 from tests.benchmarks.outcome import WORKERS, Outcome
 from tests.benchmarks.rest import read_runs, rest

@@ -74,7 +74,7 @@ def test_gauges_tell_of_the_workers_and_what_runs(processes: Processes, web: Web
     hold.touch()
     entry = joining.enqueue(get_task("probe").task, [], {"label": "held"}, needs_presence=False)
     wait_for(lambda: status_of(entry) == Status.RUNNING)
-    wait_for(lambda: scrape(web).all_of("queueing_workers", line="probe") == {"busy": 1, "idle": 0})
+    wait_for(lambda: scrape(web).all_of("queueing_workers", line="probe") == {"busy": 1, "idle": 0, "quiet": 0})
     metrics = scrape(web)
     assert metrics.of("queueing_running_entries", line="probe") == 1
     assert {part: metrics.of("queueing_ready", part=part) for part in ("database", "redis", "keeper", "places")} == {
@@ -86,4 +86,4 @@ def test_gauges_tell_of_the_workers_and_what_runs(processes: Processes, web: Web
     assert metrics.of("queueing_ready", part="workers") == 0  # of the other lines
     hold.unlink()
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
-    wait_for(lambda: scrape(web).all_of("queueing_workers", line="probe") == {"busy": 0, "idle": 1})
+    wait_for(lambda: scrape(web).all_of("queueing_workers", line="probe") == {"busy": 0, "idle": 1, "quiet": 0})

@@ -86,6 +86,8 @@ def _worth(entry: Entry, column: str, deleted_at: datetime | None) -> tuple[str,
     if column != "succeeded" and not (column == "failed" and entry.reason in ANSWERS):
         cause = {"failed": "failed", "cancelled": "stopped", "abandoned": "left"}[entry.status]
         return f"waste_{cause}", entry.finished_at
+    if entry.visitor is not None and entry.needs_presence and entry.seen_at is None:
+        return "waste_never_came", entry.finished_at
     if entry.visitor is None or entry.end_seen_at:
         return "goodput", entry.end_seen_at or entry.finished_at
     return "waste_never_seen", deleted_at

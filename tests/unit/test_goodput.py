@@ -1,5 +1,6 @@
 """Goodput is work whose end somebody saw; all other worker-seconds are waste, by cause."""
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import product
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from queueing import ending, goodput, stats
 from queueing.conf import conf
+from queueing.history import counting
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import FINAL, Absence, Reason, Status
@@ -63,22 +65,46 @@ def shares() -> dict[str, int]:
 def test_an_answer_is_goodput_once_its_owner_has_seen_it(join: Join, end: str) -> None:
     entry = run(join(), end)
     assert shares() == {"not_seen_yet": 100}
-    ended_ago(entry, conf.LOST_GRACE - 10)
-    assert shares() == {"not_seen_yet": 100}
-    ended_ago(entry, conf.LOST_GRACE + 10)
-    assert shares() == {"never_seen": 100}
+    for seconds in (conf.LOST_GRACE, conf.KEEP_GRACE, 2 * conf.RESULT_TTL):  # the keeper has not deleted it yet
+        ended_ago(entry, seconds + 10)
+        assert shares() == {"not_seen_yet": 100}
     assert entry.see_end()
     assert shares() == {"goodput": 100}
 
 
-def test_a_visitor_who_asked_to_keep_the_place_has_longer_to_see_the_result(join: Join) -> None:
-    entry = join()
-    assert entry.keep(round(conf.KEEP_GRACE))
-    run(entry, "succeed")
-    ended_ago(entry, conf.KEEP_GRACE - 10)
-    assert shares() == {"not_seen_yet": 100}
-    ended_ago(entry, conf.KEEP_GRACE + 10)
-    assert shares() == {"never_seen": 100}
+def told() -> float:
+    """The worker-seconds in all counters of the line, and in the gauge of those that are not decided."""
+    counting.count(until=math.inf)
+    ever = stats.totals()["probe"]
+    assert ever.waste == sum(ever.waste_by_cause.values())
+    return round(ever.goodput + ever.waste + stats.line_stats("probe").not_seen_yet)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("looked", [True, False])
+def test_each_worker_second_is_told_once_from_the_end_to_the_deletion(join: Join, end: str, looked: bool) -> None:
+    """By the counters and the gauge of /metrics together; the counters only grow."""
+    entry = run(join(looked=looked), end)
+    assert told() == 100
+    for seconds in (conf.LOST_GRACE + 10, conf.KEEP_GRACE + 10, conf.RESULT_TTL + 10):
+        ended_ago(entry, seconds)
+        assert told() == 100
+    before = stats.totals()["probe"]
+    assert counting.delete([entry.pk]) == {entry.pk}
+    assert told() == 100
+    after = stats.totals()["probe"]
+    assert after.goodput >= before.goodput
+    assert all(after.waste_by_cause[cause] >= seconds for cause, seconds in before.waste_by_cause.items())
+
+
+def test_an_entry_whose_visitor_never_came_is_no_goodput_later(join: Join) -> None:
+    """The counter has it from the end on, so that the alert comes; a look at the end changes nothing of that."""
+    entry = run(join(looked=False), "succeed")
+    assert told() == 100
+    assert stats.totals()["probe"].waste_by_cause["never_came"] == pytest.approx(100, abs=1)
+    assert entry.see_end()
+    assert shares() == {"never_came": 100}
+    assert told() == 100
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ QUERIES: dict[str, tuple[Callable[[], EntryQuerySet], str]] = {
     "survey: running": (survey.running_rows, "entry_running_queue"),
     "recent: latest runs": (lambda: recent.latest_runs("probe"), "entry_succeeded"),
     "recent: latest ends": (lambda: recent.latest_ends("probe"), "entry_finished"),
-    "stats: ends lately": (lambda: PROBE.final().filter(finished_at__gt=LONG_AGO), "entry_finished"),
+    "stats: ends lately": (lambda: PROBE.final().filter(finished_at__isnull=False), "entry_finished"),
     "keeper: waiting": (PROBE.waiting, "entry_waiting"),
     "crowding: places of an address": (
         lambda: crowding.places_of("probe", "a" * 16, [uuid.uuid4()])[:40],

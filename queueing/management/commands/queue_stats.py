@@ -4,17 +4,21 @@ import json
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
 from queueing import eta, stats
+from queueing.line.clients import RedisError
+from queueing.line.signs import is_keeper_alive
 from queueing.management.plain import PlainCommand, one_sentence
 from queueing.states import LineState
 from queueing.stats import LineStats
 
 WATCH_INTERVAL = 2.0  # seconds
+KEEPER_IS_SILENT = "The keeper gives no sign of life: expected waits become unknown, and nobody is dropped."
 CLEAR = "\x1b[2J\x1b[H"  # of a terminal
 
 
@@ -28,6 +32,7 @@ class Command(PlainCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["watch"]:
             self.stdout.write(_text(as_json=options["json"], indent=2))
+            self._warn()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,6 +56,13 @@ class Command(PlainCommand):
             return
         self.stdout.write(CLEAR + text if self.stdout.isatty() else text)
         self.stdout.flush()
+        self._warn()
+
+    def _warn(self) -> None:
+        """Beside the numbers, so that a program can read those: the keeper is silent."""
+        with suppress(RedisError):
+            if not is_keeper_alive():
+                self.stderr.write(KEEPER_IS_SILENT)
 
 
 def _text(*, as_json: bool, indent: int | None) -> str:
@@ -64,10 +76,11 @@ def _sentence(line: LineStats) -> str:
     oldest = f"{line.oldest_wait:.0f} s" if line.oldest_wait is not None else "none"
     state = "" if line.state == LineState.OPEN else f" ({line.state})"
     wait = "none told in a pause" if line.is_paused else eta.sentence(line.wait) or "unknown"
+    quiet = f" (and {line.quiet} quiet)" if line.quiet else ""
     said = f' All who wait read: "{line.levers.sentence}"' if line.levers.sentence else ""
     return (
         f"{line.queue}{state}: {line.present} present, {line.held} held, {line.running} running, "
-        f"{line.workers} workers; oldest wait {oldest}, expected wait {wait}; "
+        f"{line.workers} workers{quiet}; oldest wait {oldest}, expected wait {wait}; "
         f"lately: {_worker_seconds(line)}, {line.skipped} left before their start.{said}"
     )
 

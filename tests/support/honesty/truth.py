@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from queueing.models import Entry, EntryEvent, Line
 from tests.support import ledger
-from tests.support.honesty.stage import CLOCKS
 from tests.support.honesty.walk import Walk
 
 BOUNDS = [0.001 * 2**doubled for doubled in range(8, 25)]  # of the histograms, in seconds
@@ -32,7 +31,7 @@ class Truth:
         self.numbers: Numbers = {}
         for queue in settings.QUEUEING_TASKS:
             rows = [row for row in self.rows if row.queue == queue]
-            told = self._live(queue, rows) | _lately(rows, self.now) | self._stored(rows) | self._ever(queue, rows)
+            told = self._live(queue, rows) | _lately(rows) | self._stored(rows) | self._ever(queue, rows)
             self.numbers |= {(queue, name): number for name, number in told.items()}
 
     def of(self, queue: str, name: str) -> float:
@@ -134,7 +133,7 @@ def _histogram(name: str, spans: Iterable[timedelta]) -> dict[str, float]:
     return told | {f"{name} count": len(seconds), f"{name} sum": sum(seconds)}
 
 
-def _lately(rows: list[Entry], now: Any) -> dict[str, float]:
+def _lately(rows: list[Entry]) -> dict[str, float]:
     """Worker-seconds of the entries that are still there, by what they were good for; and the entries passed over."""
     sums = dict.fromkeys(LATELY, 0.0)
     skipped = 0
@@ -144,17 +143,15 @@ def _lately(rows: list[Entry], now: Any) -> dict[str, float]:
         skipped += row.attempt == 0 and row.reason != "unseen"
         sums["failed"] += row.lost_time.total_seconds() if row.lost_time else 0
         if row.run_time is not None:
-            sums[_share(row, now)] += row.run_time.total_seconds()
+            sums[_share(row)] += row.run_time.total_seconds()
     return sums | {"skipped": skipped, "waste": sum(sums[cause] for cause in LATELY[2:])}
 
 
-def _share(row: Entry, now: Any) -> str:
+def _share(row: Entry) -> str:
     if row.status in {"cancelled", "abandoned"}:
         return "stopped" if row.status == "cancelled" else "left"
     if row.status == "failed" and row.reason not in ANSWERS:
         return "failed"
     if row.end_seen_at is not None or row.visitor is None:
         return "goodput"
-    patience = CLOCKS["KEEP_GRACE" if row.keep_seconds else "LOST_GRACE"]
-    assert row.finished_at is not None
-    return "not_seen_yet" if (now - row.finished_at).total_seconds() < patience else "never_seen"
+    return "not_seen_yet"  # until the row is deleted

@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -18,9 +19,10 @@ from queueing.admin.base import duration
 from queueing.history import reading
 from queueing.history.books import minute_of
 from queueing.history.reading import trends as trends_of
-from queueing.line import clients, presence
+from queueing.line import clients, keys, presence
 from queueing.line.clients import RedisError
 from queueing.line.places import Line as Places
+from queueing.line.signs import note_round
 from queueing.line.workers import resume, suspend
 from queueing.models import Entry, Line
 from queueing.states import Absence, Status
@@ -141,6 +143,25 @@ def test_while_redis_is_away_the_page_is_there_and_says_so(monkeypatch: pytest.M
     assert "Live data unavailable since" in page
     assert cells(page)["present"] == "unknown"
     assert looker.client.get(f"{LINES}board.json").json()["away"]
+
+
+@pytest.mark.parametrize(
+    ("path", "refresh"),
+    [(INDEX, f"{LINES}board.json"), (LINES, f"{LINES}board.json?full"), (f"{LINES}page/probe/",) * 2],
+)
+def test_a_silent_keeper_is_said_and_its_return_too(path: str, refresh: str, valkey: redis.Redis) -> None:
+    refresh = refresh if refresh != path else f"{path}now.json"
+    looker = staff("view")
+    for is_alive in (True, False, True):
+        valkey.delete(keys.KEEPER)
+        if is_alive:
+            note_round(valkey)
+        page = looker.client.get(path).content.decode()
+        (said,) = re.findall(r'data-part="keeper:silence" role="status">(.*?)</p>', page)
+        answer = looker.client.get(refresh).json()
+        assert said == answer["parts"]["keeper:silence"]
+        assert said == ("" if is_alive else board.SILENT_KEEPER)
+        assert not answer["away"]
 
 
 def test_the_board_is_for_staff_with_the_permission() -> None:

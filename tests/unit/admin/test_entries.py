@@ -22,7 +22,7 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
 from queueing.web.visitor import SESSION_KEY
-from tests.support.admin import LIST, page_of
+from tests.support.admin import LIST, ask, do, page_of
 from tests.support.visitors import Visitor, finished, staff
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -62,6 +62,16 @@ def test_waiting_entries_have_their_place_and_presence(join: Join) -> None:
     assert re.fullmatch(r"Waiting / Away, held for (1 min 5\d s|2 min)", cells(second)["state"])
     assert cells(unseen)["state"].startswith("Waiting / Not looked yet for ")
     assert cells(first)["who"] == first.visitor.hex[:8]  # type: ignore[union-attr]
+
+
+def test_a_place_whose_time_is_over_has_no_countdown(join: Join, line: Line) -> None:
+    """It stays so for as long as the keeper is away, or cannot see who is absent."""
+    away, unseen = join("away"), join("unseen", looked=False)
+    presence.close("probe", away.job_id, Absence.LOST)
+    for entry in (away, unseen):
+        line.client.zadd(line.keys.due, {entry.job_id: 1})
+    assert cells(away)["state"] == "Waiting / Away, held; time is over"
+    assert cells(unseen)["state"] == "Waiting / Not looked yet; time is over"
 
 
 def test_running_and_ended_entries_have_their_progress_worker_and_durations(join: Join, line: Line) -> None:
@@ -118,10 +128,35 @@ def test_any_part_of_what_an_entry_is_known_by_finds_it(join: Join) -> None:
         "bbbb-cccc",
     )
     terms += ("zerodivision", "77 is torn", "it broke")
-    looker = staff("view")
+    looker = staff("view", "content")
     for term in terms:
         assert listed(f"?q={term}", looker) == [entry.pk], term
     assert listed("?q=", looker) == [other.pk, entry.pk]
+
+
+def test_contents_are_read_and_searched_with_their_permission_alone(join: Join) -> None:
+    """The class of an error and the visitor's sentence are no content; a traceback and code's arguments are."""
+    entry = join("a")
+    words = {"error_class": "builtins.KeyError", "message": "It broke.", "traceback": "KeyError: 'Anna Smith'"}
+    Entry.objects.filter(pk=entry.pk).update(
+        kwargs={"account": "DE4711"}, status=Status.FAILED, finished_at=timezone.now(), **words
+    )
+    desk, operator = staff("view", "change", "lines"), staff("view", "content")
+    for looker, sees in ((desk, False), (operator, True)):
+        pages = [
+            looker.client.get(page_of(entry)).content.decode(),
+            str(looker.client.get(f"{page_of(entry).replace('change/', 'now.json')}").json()),
+            looker.client.get("/admin/queueing/entry/failures/").content.decode(),
+            b"".join(looker.client.get("/admin/queueing/entry/export.csv")).decode(),
+        ]
+        for secret in ("Anna Smith", "DE4711"):
+            assert any(secret in page for page in pages) == sees, secret
+        assert "builtins.KeyError" in pages[0]
+        for term, found in (("anna+smith", sees), ("keyerror", True), ("it+broke", True)):
+            wanted = [entry.pk] if found else []
+            assert listed(f"?q={term}", looker) == wanted, term
+            exported = b"".join(looker.client.get(f"/admin/queueing/entry/export.csv?q={term}")).decode()
+            assert exported.count(str(entry.code)) == len(wanted)
 
 
 @pytest.mark.parametrize("term", ["%25", "_", "(a%2B)%2B%24", "'%3B--", "zz", "é"])
@@ -178,6 +213,45 @@ def test_faults_of_somebody_else_break_no_search(join: Join) -> None:
     clients.connection().lpush(keys.FAULTS, b"\xff", '{"reference": 1}')
     entry = join()
     assert listed(f"?q={entry.code.hex[:8]}") == [entry.pk]
+
+
+def hold(count: int, line: Line) -> None:
+    """So many entries whose place is held."""
+    made = rows(count, status=Status.WAITING, finished_at=None, input_name="x.csv")
+    line.client.zadd(line.keys.held, {entry.job_id: entry.pk for entry in made})
+
+
+def test_a_filter_by_presence_has_all_places(line: Line) -> None:
+    hold(1201, line)
+    mover = staff("view", "change")
+    exported = b"".join(mover.client.get("/admin/queueing/entry/export.csv?presence=held")).decode()
+    assert exported.count("x.csv") == 1201
+    question = ask(mover, "drop_held", Entry.objects.all()[0], query="?presence=held", whole=True).content.decode()
+    assert "1,201 entries that match the filter." in question
+    assert "are looked at" not in question
+
+
+def test_places_beyond_those_that_are_looked_at_are_said(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an act, which would report success otherwise."""
+    monkeypatch.setattr(filters, "MOST_PLACES", 3)
+    hold(5, line)
+    mover = staff("view", "change")
+    said = "There are 5 such places, and only 3 of them are looked at"
+    assert said in mover.client.get(f"{LIST}?presence=held").content.decode()
+    assert said not in mover.client.get(f"{LIST}?presence=line").content.decode()
+    assert said in do(mover, "end", Entry.objects.all()[0], query="?presence=held", whole=True)
+    assert Entry.objects.live().count() == 2
+    left = mover.client.get(f"{LIST}?presence=held").content.decode()
+    assert "are looked at" not in left
+    assert left.count("x.csv") == 2
+
+
+def test_names_of_more_users_than_are_looked_for_are_said(join: Join) -> None:
+    join()
+    User.objects.bulk_create(User(username=f"pupil-{number}") for number in range(51))
+    page = staff("view").client.get(f"{LIST}?q=pupil").content.decode()
+    assert "Only 50 of the users with such a name are looked for." in page
+    assert "of the users" not in staff("view").client.get(f"{LIST}?q=pupil-50").content.decode()
 
 
 def test_the_first_entry_since_a_moment_is_found_by_its_id() -> None:

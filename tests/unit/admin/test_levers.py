@@ -76,6 +76,39 @@ def test_a_line_that_is_opened_loses_what_is_said_of_closed_ones() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "sentence", "kept"),
+    [
+        ("closed", "open", None, ""),
+        ("paused", "open", None, ""),
+        ("stopped", "open", None, ""),
+        ("stopped", "paused", None, "Until nine."),
+        ("open", "open", None, "Until nine."),
+        ("closed", "open", "Welcome back.", "Welcome back."),
+    ],
+)
+def test_a_sentence_ends_with_the_state_that_it_was_about(
+    before: str, after: str, sentence: str | None, kept: str
+) -> None:
+    """As with `manage.py line open`; and the log says so."""
+    set_levers(state=before, sentence="Until nine.")
+    send(staff("view_line", "change_line"), **{"state": after} | ({"sentence": sentence} if sentence else {}))
+    line = Line.of("probe")
+    assert (line.state, line.sentence) == (after, kept)
+    assert levers.read(connection(), "probe").sentence == kept
+    lost = "" if kept == "Until nine." else f"; Sentence: {kept or 'none'}"
+    words = [entry.get_change_message() for entry in LogEntry.objects.all()]
+    assert words == [f"State: {after}{lost}"] * (before != after)
+
+
+def test_levers_that_are_saved_unchanged_leave_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    set_levers(state="paused", sentence="Soup.")
+    with caplog.at_level("INFO", "queueing.audit"):
+        send(staff("view_line", "change_line"))
+    assert not LogEntry.objects.exists()
+    assert "steers" not in caplog.text
+
+
+@pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"draining": "on"}, "Only a closed line can be drained"),

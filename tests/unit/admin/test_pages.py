@@ -35,7 +35,7 @@ def test_staff_see_an_entrys_timeline_and_its_error_escaped(join: Join) -> None:
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.HELD, detail="closed")
     entry.start("w1")
     entry.fail(Reason.ERROR, "It broke.", error_class="builtins.RuntimeError", traceback="secret <detail>")
-    looker = staff("view")
+    looker = staff("view", "content")
     assert "<strong>End seen</strong>" not in text(looker, page_of(entry))
     entry.see_end()
     assert entry.code.hex[:8] in text(looker, LIST)

@@ -114,6 +114,15 @@ def test_what_a_worker_would_take_next_is_what_its_claim_would_find(
     assert (claimed is None) == words.startswith("Nothing")
 
 
+@pytest.mark.parametrize(("ahead", "words"), [(60, "probe: x.csv"), (1000, "nobody among the first 1,000 is there")])
+def test_an_entry_behind_many_who_are_away_is_found_or_not_denied(
+    ahead: int, words: str, join: Join, line: Line, desk: PresenceWorker
+) -> None:
+    join()
+    line.client.zadd(line.keys.line, {f"{number:032x}": -number for number in range(1, ahead + 1)})
+    assert words in staff("view").client.get(f"{PAGE}now.json").json()["parts"]["desk-1:next"]
+
+
 def test_while_places_come_back_nothing_is_next(join: Join, line: Line, desk: PresenceWorker) -> None:
     join()
     line.client.delete(line.keys.epoch)

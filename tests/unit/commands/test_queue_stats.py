@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings as django_settings
 from django.utils import timezone
 
 from queueing.line import presence
 from queueing.line.places import Line
+from queueing.line.signs import note_round
 from queueing.models import Entry
 from queueing.states import Absence, Status
 from tests.support.commands import run_command
@@ -33,9 +35,17 @@ def test_the_lines_in_words_and_for_machines(join: Join, line: Line) -> None:
     lines: list[dict[str, Any]] = json.loads(run_command("queue_stats", "--json"))
     assert lines[-1].keys() == {
         *("queue", "has_epoch", "present", "held", "running", "wait", "workers", "suspended", "oldest_wait", "skipped"),
-        *("goodput", "not_seen_yet", "waste", "waste_by_cause", "state", "levers", "busy", "idle"),
+        *("goodput", "not_seen_yet", "waste", "waste_by_cause", "state", "levers", "busy", "idle", "quiet"),
     }
     assert (lines[-1]["present"], lines[-1]["held"], lines[-1]["skipped"]) == (2, 1, 1)
+
+
+def test_a_silent_keeper_is_told_beside_the_numbers(valkey: redis.Redis, capsys: pytest.CaptureFixture[str]) -> None:
+    json.loads(run_command("queue_stats", "--json"))
+    assert capsys.readouterr().err.startswith("The keeper gives no sign of life")
+    note_round(valkey)
+    run_command("queue_stats")
+    assert capsys.readouterr().err == ""
 
 
 def test_goodput_and_waste_are_told_apart(join: Join) -> None:

@@ -14,6 +14,7 @@ import redis
 from django.conf import settings
 from django.core.management import load_command_class
 from django.db import connection
+from django.utils import timezone
 from django_rq.workers import get_worker_class
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -264,11 +265,17 @@ def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) ->
         "A worker that was born is not counted: PresenceWorker.register_birth gives a heartbeat."
     )
     stock.set_state(WorkerStatus.BUSY)
-    assert workers.live_workers("probe") == ["busy"], (
+    assert [worker.state for worker in workers.live_workers("probe")] == ["busy"], (
         "rq.worker.Worker.set_state writes another word: the keeper's survey counts the busy ones."
     )
-    assert workers.all_workers() == [(stock.name, "busy", ("probe",))], (
+    assert workers.all_workers() == [(stock.name, "busy", ("probe",), True)], (
         "rq.worker.Worker.register_birth writes other queues: the forecast takes the lines of a worker from them."
+    )
+    assert workers.is_served("probe")
+    stock._shutdown_requested_date = timezone.now()
+    stock.set_shutdown_requested_date()
+    assert not workers.is_served("probe"), (
+        "rq.worker.Worker.set_shutdown_requested_date writes another field: a stopping worker would count as serving."
     )
     stock.register_death()
     assert client.hget(stock.key, "death"), (

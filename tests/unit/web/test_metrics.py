@@ -67,8 +67,8 @@ def test_metrics_tell_what_the_lines_hold(join: Join, line: Line, scraped: Scrap
     assert metrics.of("queueing_held_entries", line="probe") == 1
     assert metrics.of("queueing_present_entries", line="tables") == 0
     assert metrics.of("queueing_oldest_wait_seconds", line="probe") == pytest.approx(192, abs=20)
-    assert metrics.all_of("queueing_workers", line="probe") == {"busy": 1, "idle": 2}
-    assert metrics.all_of("queueing_workers", line="tables") == {"busy": 0, "idle": 0}
+    assert metrics.all_of("queueing_workers", line="probe") == {"busy": 1, "idle": 2, "quiet": 0}
+    assert metrics.all_of("queueing_workers", line="tables") == {"busy": 0, "idle": 0, "quiet": 0}
 
 
 def test_what_happened_is_counted(join: Join, scraped: Scrape) -> None:
