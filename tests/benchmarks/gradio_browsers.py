@@ -108,7 +108,7 @@ class OnOurs:
     def _join(self, number: int) -> Tab:
         visit = visits.new_visit(number, Person(0, LONG, LONG))
         entry = visits.join(visit, self._site.folder / "long")
-        headers = sockets._headers(self._site.web.port) | {"Cookie": visit.cookie}
+        headers = sockets.headers(self._site.web.port) | {"Cookie": visit.cookie}
         return Tab(entry.job_id.encode(), f"/ws/entry/{entry.code}/", headers)
 
     async def _open(self, tabs: Sequence[Tab]) -> None:

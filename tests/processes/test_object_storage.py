@@ -8,11 +8,11 @@ from django.core.files.storage import default_storage
 
 from queueing.models import Entry
 from queueing.states import Reason, Status
+from queueing.testing.presence import stay
 from tests.support import object_store
 from tests.support.browser.proxy import Proxy
 from tests.support.entries import status_of
 from tests.support.object_store import ObjectStore
-from tests.support.presence import stay
 from tests.support.probe import calls, entered, hold
 from tests.support.processes import Processes
 from tests.support.slow import slow

@@ -16,12 +16,12 @@ from queueing import events, sandbox
 from queueing.line import clients, keys
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support import certificates, probe
 from tests.support.available import SERVICE, Available
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
 from tests.support.pages import Page
-from tests.support.presence import stay
 from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.visitors import Visitor, url
