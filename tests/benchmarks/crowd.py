@@ -52,6 +52,7 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes(Path(folder))
         processes.use({"MAX_PAGES_PER_ADDRESS": 1000})  # the crowd comes from one address
+        processes.environment["PROBE_WRITABLE"] = folder  # for the log of the runs
         try:
             site, stock = Ours(processes), StockRQ(processes)
             # The patient first, and after one more crowd of theirs: what they are shown is learnt from those before.

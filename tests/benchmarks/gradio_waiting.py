@@ -12,7 +12,7 @@ from tests.benchmarks.outcome import WORKERS
 
 CLIENTS = 1_000
 STEPS = 5  # of their coming; the memory of each is a value
-SETTLE = 2.0  # seconds
+SETTLE = 1.0  # seconds
 WINDOWS = 3  # of rest; each is a value
 REST = 15.0  # seconds of one window: in it Gradio sends each client one heartbeat
 RELOADS = 100
