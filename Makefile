@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check docs links audit fmt lock clean
+.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check docs links walk audit fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -83,6 +83,9 @@ docs: .venv/installed-dev  ## build the site of the documents in var/docs, with 
 
 links: .venv/installed-dev  ## the links of the documents that lead to other sites; it needs the internet, so `check` leaves it out
 	.venv/bin/sphinx-build --quiet -b linkcheck -c docs/site . var/links
+
+walk: .venv/installed-dev  ## "Without Docker" word for word on a fresh Debian with systemd; needs root, debootstrap, podman
+	@.venv/bin/python -m tools.machine_walk
 
 audit: .venv/installed-dev .venv/installed-npm  ## the locked packages against known advisories, where a source is reached
 	@.venv/bin/python -m tools.audit

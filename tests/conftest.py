@@ -76,6 +76,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def valkey() -> redis.Redis:
     """The real Valkey of this test run, empty. Nobody watches, as no web process is there."""
     client = clients.connection()
+    client.flushall()  # a site of the whole module was there first
     beginning.begin()
     client.delete(keys.WATCH)
     open_lines(client)

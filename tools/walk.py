@@ -68,13 +68,7 @@ class Walk:
 
     def copy_code(self) -> None:
         """Step 2: what git knows of this tree, as it is now."""
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        for name in filter(None, listed.split("\0")):
-            target = self.code / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / name).is_file():
-                shutil.copy2(ROOT / name, target)
+        copy_tree(self.code)
         if not self.install:
             (self.code / ".venv").symlink_to(sys.prefix)
 
@@ -190,6 +184,26 @@ def blocks() -> list[str]:
     match = SECTION.search((ROOT / "docs/operations.md").read_text())
     assert match
     return BLOCK.findall(match[1])
+
+
+def copy_tree(folder: Path) -> None:
+    """What git knows of this tree, as it is now, into this folder."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_file():
+            shutil.copy2(ROOT / name, target)
+
+
+@contextmanager
+def code_of_tree() -> Iterator[Path]:
+    """A copy of this tree, without what git does not know."""
+    with tempfile.TemporaryDirectory(prefix="tree-") as folder:
+        copy_tree(Path(folder))
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def free_port() -> int:

@@ -1,6 +1,7 @@
 """Production without Docker, by the document's own commands and units, in an empty folder. See `tools/walk.py`."""
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from tools import machine_walk
 from tools.walk import SERVICES, Walk, blocks, verified
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -107,6 +109,17 @@ def test_the_steps_of_the_document_make_a_site_that_works(walk: Walk) -> None:
         assert state["status"] == "succeeded", walk.logs()
         assert browser.open("/admin/login/").status == 200
     assert "Traceback" not in walk.logs()
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif("MACHINE_WALK" not in os.environ, reason="MACHINE_WALK=1 walks on a fresh machine with systemd")
+def test_the_document_is_walked_word_for_word_on_a_fresh_machine() -> None:
+    """With `apt-get`, `useradd` and `systemctl`; as `make walk`."""
+    assert machine_walk.missing() == ""
+    with machine_walk.booted() as machine:
+        ready = json.loads(machine_walk.walk(machine))
+        assert {value for name, value in ready.items() if name != "lines"} == {True}
+        assert "Traceback" not in machine.journal()
 
 
 @pytest.mark.parametrize("name", SERVICES)

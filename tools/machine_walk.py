@@ -1,0 +1,151 @@
+"""Walks the section "Without Docker" of docs/operations.md word for word, on a fresh Debian 13 with systemd.
+
+    python -m tools.machine_walk
+
+debootstrap makes the machine, podman boots it as a container with the network of this one. Each command is the
+document's own, as root: `apt-get`, `useradd` and `systemctl` included. Only the first user's name and password are
+given by options. It takes five minutes or more; it needs root, debootstrap, podman and runc, and the ports of
+PostgreSQL, Valkey, nginx and the site. Not walked are the proxy's certificate and its server (step 8).
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.walk import FIRST_USER, WalkFailed, blocks, code_of_tree
+
+DEBIAN, IMAGE = "trixie", "client-queue-walk"
+PODMAN = ("podman", "--storage-driver=vfs", "--runtime=runc")
+LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
+PORTS = (80, 5432, 6379, 8000)
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+FAILED = "systemctl list-units --failed --no-legend"
+
+
+def missing() -> str:
+    """What this machine lacks for the walk, in one sentence; empty: nothing."""
+    if os.geteuid() != 0:
+        return "It needs root."
+    if lacks := [name for name in ("debootstrap", "podman", "runc") if shutil.which(name) is None]:
+        return f"It needs {', '.join(lacks)}."
+    if taken := [port for port in PORTS if not _is_free(port)]:
+        return f"Ports that it needs are taken: {', '.join(map(str, taken))}."
+    return ""
+
+
+class Machine:
+    """The fresh machine."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, commands: str, *, check: bool = True) -> str:
+        """Commands of the document in one shell, in the folder of the code; returns what they print."""
+        given = [f"--env={name}={value}" for name, value in (FIRST_USER | {"PIP_CERT": str(AUTHORITIES)}).items()]
+        shell = ["exec", "--workdir=/opt/queue", *given, self.name, "/bin/sh", "-euc", commands]
+        done = subprocess.run([*PODMAN, *shell], capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise WalkFailed(f"{commands}\n{done.stdout}{done.stderr}\n{self.journal()}")
+        return done.stdout
+
+    def journal(self) -> str:
+        shown = ["exec", self.name, "journalctl", "--no-pager", "--unit=queue-*"]
+        return subprocess.run([*PODMAN, *shown], capture_output=True, text=True, check=False).stdout
+
+    def take(self, source: Path) -> None:
+        """Step 2: the code, as a copy that belongs to root."""
+        archive = subprocess.Popen(["tar", "-C", source, "-c", "--owner=0", "--group=0", "."], stdout=subprocess.PIPE)
+        unpack = ["exec", "-i", self.name, "tar", "-C", "/opt/queue", "-x"]
+        subprocess.run([*PODMAN, *unpack], stdin=archive.stdout, check=True)
+        assert archive.wait() == 0
+
+    def wait_for(self, commands: str, *, seconds: float = 120) -> str:
+        """Repeat a question until every part of the answer is true."""
+        deadline = time.monotonic() + seconds
+        while not (answer := self.run(commands, check=False)) or "false" in answer:
+            if time.monotonic() > deadline:
+                raise WalkFailed(f"not ready: {answer}\n{self.journal()}")
+            time.sleep(1)
+        return answer
+
+
+@contextmanager
+def booted() -> Iterator[Machine]:
+    """A machine that has just been installed."""
+    with tempfile.TemporaryDirectory(prefix="machine-walk-") as folder:
+        _make_image(Path(folder, "root"))
+    name = f"{IMAGE}-{os.getpid()}"
+    shared = f"--volume={AUTHORITIES}:{AUTHORITIES}:ro"  # of a network that brings its own
+    boot = ["run", "--detach", "--rm", "--name", name, "--network=host", "--systemd=always", *LIMITS, shared]
+    old_groups = "--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
+    subprocess.run([*PODMAN, *boot, old_groups, IMAGE, "/sbin/init"], check=True, capture_output=True)
+    try:
+        machine = Machine(name)
+        subprocess.run([*PODMAN, "exec", name, "mkdir", "-p", "/opt/queue"], check=True)
+        machine.run("until systemctl is-system-running --quiet; do sleep 1; done")
+        yield machine
+    finally:
+        subprocess.run([*PODMAN, "rm", "--force", name], check=False, capture_output=True)
+        subprocess.run([*PODMAN, "rmi", "--force", IMAGE], check=False, capture_output=True)
+
+
+def walk(machine: Machine) -> str:
+    """All steps, word for word; returns the answer of the last question."""
+    *steps, question = blocks()
+    for number, commands in enumerate(steps, start=1):
+        if number == CODE:
+            with code_of_tree() as tree:
+                machine.take(tree)
+        words = commands.replace("createsuperuser", "createsuperuser --noinput --username anna")
+        print(f"step {number}", flush=True)
+        machine.run(words)
+    answer = machine.wait_for(question)
+    assert not machine.run(FAILED), machine.run(FAILED)
+    page = machine.run(f"{question.strip().removesuffix('readyz')} --header 'X-Forwarded-Proto: https'")
+    assert "Read a scan" in page, page
+    return answer
+
+
+def _make_image(root: Path) -> None:
+    made: list[str | Path] = [
+        "debootstrap",
+        "--variant=minbase",
+        "--include=systemd,systemd-sysv,dbus,ca-certificates",
+        DEBIAN,
+        root,
+    ]
+    subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
+    archive = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
+    subprocess.run([*PODMAN, "import", "--quiet", "-", IMAGE], stdin=archive.stdout, check=True, capture_output=True)
+    assert archive.wait() == 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+CODE = 2  # the number of the step before which the code is copied
+
+
+def main() -> int:
+    if lack := missing():
+        print(lack)
+        return 1
+    with booted() as machine:
+        print(walk(machine))
+        if "Traceback" in (journal := machine.journal()):
+            print(journal)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
