@@ -10,9 +10,9 @@ UNDERLINES = re.compile(r"\s*[-=]{2,}(?:\s+[-=]{2,})+\s*")
 COUNT = re.compile(r"\s*\(?\d[\d,]* rows?\b.*")  # below the table: "(2 rows)", "2 rows in set (0.01 sec)"
 # The row of types that DuckDB writes below the names, and its row of dots for rows that it left out.
 TYPES = re.compile(
-    r"u?(?:tiny|small|big|huge)?int(?:eger|8|16|32|64|128)?|varchar|text|bool(?:ean)?|double|float|real|blob|bit|"
-    r"uuid|json|date|interval|time(?:stamp)?(?:_s|_ms|_ns)?(?: with time zone)?|(?:decimal|enum|struct|map|union)\(.*\)|null|"
-    r".+\[\d*\]"
+    r"u?(?:tiny|small|big|huge)?int(?:eger|8|16|32|64|128)?|varchar|text|bool(?:ean)?|double|float|real|blob|bit|uuid|"
+    r"json|date|interval|time(?:stamp)?(?:_s|_ms|_ns)?(?: with time zone)?|null|"
+    r"(?:decimal|enum|struct|map|union)\(.*\)|.+\[\d*\]"
 )
 DOTS = {"\u00b7"}
 FIRST = 20  # lines among which the names are
