@@ -7,6 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from queueing.tasks.tables.dialect import Dialect
+from queueing.tasks.tables.frames import COUNT
 from queueing.tasks.tables.header import is_number
 from queueing.tasks.tables.lines import lines_of
 from queueing.tasks.tables.rows import Cells, Rows, filled
@@ -15,6 +16,7 @@ from queueing.tasks.tables.totals import is_total, may_be_total, numeric_columns
 SHOWN = 10  # rows kept of one part
 TAIL = 64 * 1024  # bytes at the end of a file in which totals and notes are looked for
 BLANKS = 50  # blank lines that are examined
+SHORT_TABLE = 0.6  # share of numbers in a column of them, if the last of three rows is a note
 MOST_TOTALS = 3  # rows of totals at the end of a table
 LOOKED_AT = 20  # rows below a blank line that are examined
 BLOCK = 1024**2
@@ -31,7 +33,7 @@ NOTE = re.compile(
 class Apart:
     """Rows below a table that belong to none of its rows."""
 
-    what: str  # "totals", "footer" or "second table"
+    what: str  # a key of page.APART
     rows: list[Cells]  # the first SHOWN of them
     count: int
 
@@ -42,7 +44,7 @@ def end_at_blank_row(path: Path, dialect: Dialect) -> tuple[int | None, list[Apa
         return None, []
     for start, line in _blank_lines(path, dialect):
         below = _rows_from(path, dialect, start)
-        numeric = numeric_columns(dialect.rows[: max(line - dialect.line, 1)], dialect.width)
+        numeric = numeric_columns(dialect.rows[: line - dialect.line], dialect.width)
         if below and (parts := _parts(below, dialect, numeric)):
             counts = [_count_lines(path, start) if len(rows) == LOOKED_AT else len(rows) for _, rows in parts]
             return start, [Apart(what, rows[:SHOWN], count) for (what, rows), count in zip(parts, counts, strict=True)]
@@ -50,7 +52,7 @@ def end_at_blank_row(path: Path, dialect: Dialect) -> tuple[int | None, list[Apa
 
 
 def _blank_lines(path: Path, dialect: Dialect) -> Iterator[tuple[int, int]]:
-    """The places behind the first BLANKS lines of data that hold blanks and delimiters only: byte, number of line."""
+    """The places behind the first BLANKS lines of data that hold blanks and delimiters only: byte, number of it."""
     delimiter, count, line = dialect.marks.delimiter.encode(), 0, dialect.line
     # Finding two bytes is ten times as fast as the pattern, which is needed for a few blocks only.
     likely = [b"\n\n", b"\n\r\n", b"\n" + delimiter]
@@ -63,7 +65,7 @@ def _blank_lines(path: Path, dialect: Dialect) -> Iterator[tuple[int, int]]:
             text = before + block
             if any(pair in text for pair in likely):
                 for found in pattern.finditer(text):
-                    yield offset - len(before) + found.end() + 1, line + text.count(b"\n", 0, found.start())
+                    yield offset - len(before) + found.end() + 1, line + text.count(b"\n", 0, found.start()) + 1
                     count += 1
                     if count == BLANKS:
                         return
@@ -122,7 +124,7 @@ def end_of_rows(path: Path, dialect: Dialect) -> tuple[int | None, list[Apart]]:
     """The byte where totals and notes begin in the last lines, and what they are; (None, []) if there are none."""
     if dialect.width < 2:
         return None, []
-    size, numeric = path.stat().st_size, numeric_columns(dialect.rows, dialect.width)
+    size, numeric = path.stat().st_size, numeric_columns(dialect.rows, dialect.width, SHORT_TABLE)
     # Where totals stand among the rows, the last ones are left to what is done about those; see loading.py.
     most = 0 if any(may_be_total(row, numeric) for row in dialect.rows[:-MOST_TOTALS]) else MOST_TOTALS
     with path.open("rb") as file:
@@ -153,7 +155,8 @@ def _is_note(cells: Cells, dialect: Dialect, numeric: set[int]) -> bool:
     """True for a line of words below a table. It may hold delimiters, but no number where the table has numbers."""
     text = cells[0].strip()
     if filled(cells) == 1:
-        return dialect.width > 2 and len(cells) < dialect.width and _is_prose(text)
+        is_short = len(cells) < dialect.width
+        return is_short and (COUNT.fullmatch(text) is not None or (dialect.width > 2 and _is_prose(text)))
     beside = [cell for column, cell in enumerate(cells) if column in numeric and cell.strip()]
     is_other = bool(beside) or len(cells) != dialect.width
     return bool(NOTE.match(text)) and is_other and not any(map(is_number, beside))

@@ -7,13 +7,15 @@ from itertools import islice
 
 from queueing.exceptions import UnusableInput
 from queueing.sizes import readable_size
+from queueing.tasks.tables.above import is_title, pairs_above
 from queueing.tasks.tables.aligned import cuts_of
 from queueing.tasks.tables.choices import AUTO, CHARACTERS, DELIMITERS, QUOTATION_MARKS, Choices
 from queueing.tasks.tables.conf import conf
-from queueing.tasks.tables.frames import frame_of, is_rule, ruled_columns
+from queueing.tasks.tables.frames import frame_of, is_rule, is_single, ruled_columns
 from queueing.tasks.tables.header import (
     has_numbers_for_names,
     is_number,
+    is_second_header,
     looks_like_header,
     names_of,
     names_stand_above_numbers,
@@ -96,10 +98,8 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
         return _with_delimiter(lines, CHARACTERS.get(choices.delimiter, ""), quote), ""
     if named:
         return _with_delimiter(lines, named, quote), ""
-    if frame := frame_of(lines[: 2 * ROWS]):
-        return Marks(delimiter=frame, quote="", is_framed=True), ""
-    if cuts := ruled_columns(lines[: 2 * ROWS]):
-        return Marks(delimiter=" ", quote="", is_framed=True, cuts=cuts), ""
+    if drawn := _drawn(lines[: 2 * ROWS]):
+        return drawn, ""
     found = {mark: _with_delimiter(lines, mark, quote) for mark in USUAL + RARE}
     scores = {mark: _score(_first_rows(lines, marks)) for mark, marks in found.items()}
     best, second = sorted(USUAL, key=scores.__getitem__, reverse=True)[:2]
@@ -116,6 +116,15 @@ def _marks(lines: Cells, named: str, choices: Choices) -> tuple[Marks, str]:
         if scores[mark][:3] == (1, True, 1):
             return found[mark], ""
     return (spaced, "none") if is_spaced else (Marks(delimiter=""), "")
+
+
+def _drawn(lines: Cells) -> Marks | None:
+    """The marks of a table with drawn lines; None if there are none."""
+    if frame := frame_of(lines):
+        return Marks(delimiter=frame, quote="", is_framed=True)
+    if cuts := ruled_columns(lines):
+        return Marks(delimiter=" ", quote="", is_framed=True, cuts=cuts)
+    return Marks(delimiter="", quote="", is_framed=True) if is_single(lines) else None
 
 
 def name_of(mark: str) -> str:
@@ -172,31 +181,8 @@ def _width_and_titles(rows: list[Cells]) -> tuple[int, int]:
     # The header may have one field less than the rows: R writes no name for the column of row names.
     least = max(min(widest, usual) - 1, min(usual, 2))
     fitting = [index for index, row in enumerate(rows) if len(row) >= least and filled(row) > least / 2]
-    titles = next((index for index in fitting if not _is_title(rows[index : index + 3], least)), 0)
+    titles = next((index for index in fitting if not is_title(rows[index : index + 3], least)), 0)
     return max(usual, filled(rows[titles])), titles
-
-
-def _is_title(rows: list[Cells], least: int) -> bool:
-    """True if the first of these rows is a title, and a header stands below it, or below one more row.
-
-    A spreadsheet filled it up with delimiters, so it has fewer words than there are columns; or it is a sentence: a
-    blank follows each delimiter in it, and none in the header.
-    """
-    title, *below = [[cell for cell in row if cell.strip()] for row in rows]
-    headers = [row for row in below if len(row) >= least and not any(map(is_number, row))]
-    is_sparse = len(title) * 4 < least * 3 and not is_number(title[0])
-    if is_sparse:
-        return bool(below) and next(filter(None, below), []) in headers
-    return _is_sentence(title) and any(not _has_blank_starts(row) for row in headers)
-
-
-def _is_sentence(cells: Cells) -> bool:
-    is_long = any(" " in cell.strip() for cell in cells)
-    return len(cells) > 1 and is_long and all(cell.startswith(" ") for cell in cells[1:])
-
-
-def _has_blank_starts(cells: Cells) -> bool:
-    return any(cell.startswith(" ") for cell in cells)
 
 
 def _is_spaced(rows: list[Row]) -> bool:
@@ -213,6 +199,7 @@ def _dialect(lines: Cells, marks: Marks, other: str, choices: Choices) -> Dialec
     if not rows:
         raise UnusableInput("This file has no columns: there is nothing in it but comments.")
     width, titles = _width_and_titles([row.cells for row in rows])
+    titles = max(titles, pairs_above(rows, width))
     if width > conf.MAX_COLUMNS:
         raise UnusableInput(f"This table has {width:,} columns; the limit is {conf.MAX_COLUMNS:,}.")
     table = [row.cells for row in rows[titles:]]
@@ -220,6 +207,8 @@ def _dialect(lines: Cells, marks: Marks, other: str, choices: Choices) -> Dialec
     commented = _commented_header(above, marks, table, width) if choices.header != "no" else []
     has_header = choices.header == "yes" or (choices.header != "no" and looks_like_header(table))
     data = rows[titles + (has_header and not commented) :]
+    if has_header and is_second_header([row.cells for row in data]):
+        above, data = [*above, lines[data[0].line]], data[1:]
     header = [commented, *table] if commented else table
     has_header = has_header or bool(commented)
     return Dialect(

@@ -1,6 +1,7 @@
 """Detects the encoding of a file and converts it to UTF-8, block by block."""
 
 import codecs
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from queueing.tasks.tables.choices import AUTO, ENCODINGS, label_of
 from queueing.tasks.tables.guessing import HIGH, UNREADABLE, WIDER, Encoding, guessed
 
 BLOCK = 1024**2  # bytes (or characters) of one read
+LEAST_NULS = 3  # of a table in UTF-16
+MOST_OF_ASCII = 0.8  # share of NULs among every second byte, if the others are plain text
+BEYOND_TEXT = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 # Byte order marks: mark, name, codec. UTF-32 comes before UTF-16, because its little-endian mark starts with UTF-16's.
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "UTF-8", "utf-8-sig"),
@@ -46,6 +50,8 @@ def unmarked_utf16(head: bytes) -> Encoding | None:
     few, many = sorted((even, odd))
     if many * 20 < len(head) / 2 or few * 10 > many:
         return None
+    if many < LEAST_NULS or (many < MOST_OF_ASCII * len(head) / 2 and not BEYOND_TEXT.search(head)):
+        return None  # stray ones among plain text, of which every second byte would be one
     return Encoding("UTF-16", "utf-16-le" if odd > even else "utf-16-be")
 
 

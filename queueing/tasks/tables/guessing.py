@@ -16,6 +16,9 @@ KNOWN = {
     "windows-1251": "cp1251",
     "windows-1253": "cp1253",
     "windows-1254": "cp1254",
+    "windows-1255": "cp1255",
+    "windows-1257": "cp1257",
+    "cp874": "cp874",
     "windows-1256": "cp1256",
     "iso-8859-2": "iso8859-2",
     "iso-8859-5": "iso8859-5",
@@ -38,6 +41,10 @@ TURKISH = "cp1254"
 UNLIKELY = re.compile(
     r"(?:\b|[^\W\d_])[\u00a1-\u00b6\u00b8-\u00bf\u0192](?=[^\W\d_])|[a-z\u00df-\u00ff][\u00c0-\u00de\u0178\u0160]"
 )
+# Two bytes for a sign: few of them are signs in each of these, and no statistics tell them apart.
+OF_TWO_BYTES = ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
+FEW_OF_TWO_BYTES = 16
+LATIN_9 = re.compile("\\d ?\u00a4|\u00a4 ?\\d")  # its sign of the euro, as it looks in USUAL
 SIGNS = set("\u00b5\u00aa\u00ba")  # letters by their names
 FEW = 6  # bytes beyond ASCII: below that, the library's scores are chance
 # A guess below SURE was made from few letters; then USUAL needs less than the best guess: EASE of its score. Two
@@ -81,6 +88,8 @@ def guessed(sample: bytes) -> Encoding:
     def text(codec: str) -> str:
         return sample.decode(WIDER.get(codec, codec), "replace")
 
+    if LATIN_9.search(text(USUAL)):
+        return Encoding(label_of(ENCODINGS, "iso8859-15"), "iso8859-15", others=(USUAL,), guessed="iso8859-15")
     best = next(iter(scores))
     if scores[best] < SURE and scores.get(USUAL, 0) >= EASE * scores[best]:
         best = USUAL
@@ -91,8 +100,16 @@ def guessed(sample: bytes) -> Encoding:
     # Six letters of Turkish lie where Icelandic has its own. Of two equal guesses the more common language is meant.
     if best == USUAL and scores.get(TURKISH, 0) >= scores.get(USUAL, 1) and text(TURKISH) != text(USUAL):
         best = TURKISH
-    others = _others(best, scores, text)
+    others = _others(best, scores | _of_two_bytes(best, sample, text), text)
     return Encoding(label_of(ENCODINGS, best), WIDER.get(best, best), others=others, guessed=best)
+
+
+def _of_two_bytes(best: str, sample: bytes, text: Callable[[str], str]) -> dict[str, float]:
+    """Scores of all encodings of two bytes that fit, if the best one is among them and there are few signs."""
+    high = len(sample) - len(sample.translate(None, HIGH))
+    if best not in OF_TWO_BYTES or high > FEW_OF_TWO_BYTES:
+        return {}
+    return {codec: 1.0 for codec in OF_TWO_BYTES if not _is_odd(text(codec))}
 
 
 def _others(best: str, scores: dict[str, float], text: Callable[[str], str]) -> tuple[str, ...]:
@@ -103,7 +120,7 @@ def _others(best: str, scores: dict[str, float], text: Callable[[str], str]) -> 
         if score >= CLOSE * scores.get(best, 0) and reading not in readings and UNREADABLE not in reading:
             readings.add(reading)
             others.append(codec)
-    return tuple(others[:3])
+    return tuple(others[:4])
 
 
 def _is_likely_usual(sample: bytes) -> bool:

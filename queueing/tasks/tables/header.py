@@ -7,13 +7,36 @@ from itertools import pairwise
 # Numbers, dates and times as any country may write them. This is a rough test; numeric.py and moments.py read strictly.
 # A cell is short (LONGEST_NUMBER), so what its parts have in common costs no time.
 NUMBER = re.compile(
-    r"[+-]?[$€£¥]?\d[\d.,]*(?:[ \u00a0\u202f]\d{3})*(?:,\d+)?[ \u00a0]?[%€$£¥]?|[+-]?[.,]\d+|"
+    r"[+-]?[$€£¥]?\d[\d.,]*(?:(?<=[.,])[-\u2010-\u2015]{1,2}|(?:[ \u00a0\u202f]\d{3})*(?:,\d+)?)[ \u00a0]?[%€$£¥]?|"
+    r"[+-]?[.,]\d+|"
     r"\d{1,4}[-./:]\d{1,2}([-./:]\d{1,4})?([T ][\d:.]+([^\W\d]\w*)?)?"
 )
 LONGEST_NUMBER = 64  # characters; a longer cell is none
 YEARS = range(1800, 2200)
 PLAIN = re.compile(r"[+-]?[$€£¥]?[\d.,]+[%€$£¥]?")  # a number, and no date or range
 IDS = {"id", "nr", "no", "no.", "key", "index", "#"}  # names of a first column, which is not nameless then
+
+LEAST_BELOW = 2  # rows, and columns of numbers, below units
+GAPS = {
+    "",
+    "-",
+    "--",
+    ".",
+    "?",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "none",
+    "nil",
+    "missing",
+    "unknown",
+    "\\n",
+    "#n/a",
+    "<na>",
+    "inf",
+    "-inf",
+}
 
 type Row = list[str]
 
@@ -31,6 +54,19 @@ def names_stand_above_numbers(rows: list[Row]) -> bool:
     if len(rows) < 2:
         return False
     return any(cell.strip() and not is_number(cell) and is_number(low) for cell, low in zip(*rows[:2], strict=False))
+
+
+def is_second_header(rows: list[Row]) -> bool:
+    """True if the first of these rows, which stand below the header, holds units or more names: words above numbers.
+
+    There are two columns of numbers at least, and no number and no gap in that row.
+    """
+    if len(rows) < LEAST_BELOW:
+        return False
+    columns = list(zip(*rows, strict=False))
+    numbers = [column for column in columns if all(is_number(cell) for cell in column[1:])]
+    words = [first.strip() for first, *_ in numbers]
+    return len(words) >= LEAST_BELOW and not any(is_number(word) or word.casefold() in GAPS for word in words)
 
 
 def has_numbers_for_names(rows: list[Row]) -> bool:

@@ -21,7 +21,7 @@ from queueing.tasks.tables.dialect import Dialect
 from queueing.tasks.tables.lines import count_blank_lines, count_lines, lines_of
 from queueing.tasks.tables.numeric import quoted
 from queueing.tasks.tables.rows import NO_DELIMITER, SPANNED, Cells, Marks, Rows
-from queueing.tasks.tables.totals import totals_among
+from queueing.tasks.tables.totals import delete_headers, totals_among
 
 EXTRA = 8  # columns for the cells of rows that are too long; the careful reader cuts longer rows
 ODD_ROWS = 5  # rows that do not fit, kept to be shown
@@ -31,7 +31,7 @@ LONG_TABLE = 200_000  # rows, from which on a statement may take long
 WAYS = ((False, True), (True, True), (True, False))
 # DuckDB reads this text as NULL. An empty cell is no NULL then, so NULL tells where a row is too short.
 NEVER = "\x02never\x02"
-BLANKS = " \t\r\n\u00a0"  # no part of a value at its ends
+BLANKS = " \t\r\n\u00a0\u200b\u200e\u200f\u2060\ufeff"  # no part of a value at its ends; some have no width
 CLEAN = Marks(delimiter=",")
 
 
@@ -86,6 +86,7 @@ class Table(Database):
                 self.apart = apart + self.apart
                 self._read(self._beginning(path, end), report)
         self._count()
+        self._set_headers_apart()
         self._set_totals_apart()
 
     def _read(self, path: Path, report: Report) -> None:
@@ -137,6 +138,12 @@ class Table(Database):
         if totals:
             self.apart = [Apart("totals", list(totals.values())[:SHOWN], len(totals)), *self.apart]
             self.query(f"DELETE FROM cells WHERE rowid IN ({', '.join(map(str, totals))})")
+            self._count()
+
+    def _set_headers_apart(self) -> None:
+        """Take out rows that repeat the header, as in files that were put together of several."""
+        if count := delete_headers(self.query, self.dialect):
+            self.apart = [Apart("headers", [self.dialect.names], count), *self.apart]
             self._count()
 
     def _create_empty(self) -> None:

@@ -14,7 +14,7 @@ from queueing.tasks.tables import spoken
 from queueing.tasks.tables.numeric import quoted
 from queueing.tasks.tables.spoken import Rule
 
-LONGEST = 48  # characters; a longer cell is no date
+LONGEST = 100  # characters; a longer cell is no date
 YEARS = (1000, 9999)  # plausible years; a two-digit year read with a four-digit format lies outside
 FIRST = {"%d": "day", "%m": "month", "%y": "year", "%Y": "year"}
 NAME = r"[^\W\d_]{3,9}"
@@ -47,11 +47,13 @@ DAYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (rf"{NAME}, {NAME} \d{{1,2}}, \d{{4}}", (("%A, %B %d, %Y", "weekday, month day, year"),)),
 )
 DAY = re.compile("|".join(f"(?P<d{number}>{form})" for number, (form, _) in enumerate(DAYS)))
+ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?"
 TIME = re.compile(
     r"(?P<between>T|, | +|:(?=\d\d:\d\d:))?(?P<compact>\d{6})?(?P<clock>\d{1,2}:\d{2})?(?P<seconds>:\d{2})?"
-    r"(?P<fraction>[.,]\d{1,9})?(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?"
+    rf"(?P<fraction>[.,]\d{{1,9}})?(?P<half> ?[AaPp][Mm])?{ZONE}"
 )
-CLOCK = re.compile(r"\d{1,2}:\d{2}(?P<seconds>:\d{2})?(?P<fraction>[.,]\d{1,9})?(?P<half> ?[AaPp][Mm])?")
+CLOCK = re.compile(rf"\d{{1,2}}:\d{{2}}(?P<seconds>:\d{{2}})?(?P<fraction>[.,]\d{{1,9}})?(?P<half> ?[AaPp][Mm])?{ZONE}")
+DAY_LENGTH = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,8 @@ class DateStyle:
         if not self.day:
             formats, text = [f"%Y-%m-%d {time}" for time in self.times], f"'1970-01-01 ' || {text}"
         moment = f"try_strptime({text}, [{', '.join(map(quoted, formats))}])"
+        if not self.day:  # in UTC it may be on the day before or after
+            return f"((epoch_us({moment}) + {DAY_LENGTH}) % {DAY_LENGTH})::DOUBLE"
         return f"CASE WHEN year({moment}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN epoch_us({moment})::DOUBLE END"
 
 
@@ -118,7 +122,7 @@ def choose(values: Iterable[str], *, first: str = "") -> DateStyle | None:
     texts, rules = [text for text, _ in made_plain], spoken.rules_of(rule for _, used in made_plain for rule in used)
     found = [parts for text in texts if (parts := _parts(text))]
     if not found or len(found) * 2 < len(texts):
-        return _times_of_day(texts)
+        return _times_of_day(texts, rules)
     [(form, _)] = Counter(number for number, _, _ in found).most_common(1)
     days = [day for number, day, _ in found if number == form]
     times = tuple(dict.fromkeys(time for number, _, time in found if number == form))
@@ -175,9 +179,9 @@ def _reads(day: str, format_: str) -> bool:
     return True
 
 
-def _times_of_day(texts: list[str]) -> DateStyle | None:
+def _times_of_day(texts: list[str], rules: tuple[Rule, ...]) -> DateStyle | None:
     found = [match for text in texts if (match := CLOCK.fullmatch(text))]
     if not found or len(found) * 2 < len(texts):
         return None
-    formats = tuple(dict.fromkeys(map(_clock_format, found)))
-    return DateStyle(day="", order="hours:minutes", times=formats)
+    formats = tuple(dict.fromkeys(_clock_format(match) + ("%z" if match["zone"] else "") for match in found))
+    return DateStyle(day="", order="hours:minutes", times=formats, rules=rules)

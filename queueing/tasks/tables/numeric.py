@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 # A cell that may be a number: bracket, sign, prefix, digits, exponent, suffix, bracket.
 CELL = re.compile(
-    r"(?P<open>\()?\s*(?P<sign>[+\-\u2212\u2013])?\s*(?P<pre>[^\W\d_]{1,3}\$?|[$\u00a3\u00a5\u20a0-\u20bf])?\s*"
+    r"(?P<open>\()?\s*(?P<sign>[+\-\u2212\u2013])?\s*(?P<pre>[^\W\d_]{1,3}[$.]?|[$\u00a3\u00a5\u20a0-\u20bf])?\s*"
     r"(?P<sign2>[+\-\u2212\u2013])?\s*"
     r"(?P<body>\d(?:[\d.,'\u2019]|[ \u00a0\u2009\u202f](?=\d))*|[.,]\d+)(?P<exp>[eE][+-]?\d{1,3})?"
+    r"(?P<dash>(?<=[.,])[\-\u2010-\u2015\u2212]{1,2})?"  # no decimals: 100,- and 100.--
     r"(?P<gap>\s*)(?P<suf>[^\W\d_]{1,8}\d?|[%\u2030$\u00a3\u00a5\u20a0-\u20bf]|\u00b0[CF]?)?\s*(?P<close>\))?"
 )
 LONGEST = 64  # characters; a longer cell is no number
@@ -38,6 +39,7 @@ class NumberStyle:
     unit: str = ""
     brackets: bool = False  # (1.00) is -1
     signs: bool = False  # minus signs beyond ASCII
+    dashes: bool = False  # "100,-" is 100
     is_plain: bool = True  # written as DuckDB reads numbers
     is_close: bool = False  # nothing decides between marks for decimals and for thousands
     has_proof: bool = False  # a value that can have only this decimal mark
@@ -77,6 +79,8 @@ class NumberStyle:
     def _stripped(self, value: str) -> str:
         """The expression for the text without unit and brackets, its signs and blanks those of ASCII."""
         text = value
+        if self.dashes:
+            text = f"regexp_replace({text}, '([0-9][.,])[-\u2010-\u2015\u2212]{{1,2}}', '\\1')"
         if self.signs:
             text = f"translate({text}, '\u2212\u2013', '--')"
         if self.brackets:
@@ -130,6 +134,7 @@ def choose(values: Iterable[str], *, decimal: str = "", usual: str = "", delimit
         unit=unit,
         brackets=any(cell["open"] and cell["close"] for _, cell in found),
         signs=any(sign in text for text, _ in found for sign in "\u2212\u2013"),
+        dashes=any(cell["dash"] for _, cell in found),
         is_plain=False,
         is_close=is_close,
         has_proof=has_proof,
@@ -173,7 +178,7 @@ def _unit(cells: list[re.Match[str]]) -> str | None:
         return None
     is_before = any(cell["pre"] for cell in cells)
     if is_before:
-        return unit if unit.upper() in CODES or unit in MONEY else None
+        return unit if {unit.upper(), unit.rstrip(".")} & (CODES | MONEY) else None
     return unit if unit in UNITS or unit.upper() in CODES or all(cell["gap"] for cell in cells if cell["suf"]) else None
 
 
@@ -193,7 +198,7 @@ def _is_address(body: str) -> bool:
 
 def _are_codes(bodies: list[str]) -> bool:
     """True if all numbers with two marks or more begin with three digits: a reference, not thousands."""
-    long = [re.split(r"[.,' \u2019\u00a0\u2009\u202f]", body) for body in bodies]
+    long = [re.split(r"[.,' \u2019\u00a0\u2009\u202f]", body.rstrip(".,")) for body in bodies]
     long = [groups for groups in long if len(groups) > 2]
     return len(long) > 2 and len(long) * 2 > len(bodies) and all(len(groups[0]) == 3 for groups in long)
 

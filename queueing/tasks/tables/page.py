@@ -15,6 +15,7 @@ APART = {
     "footer": "Lines below the table",
     "second table": "A second table",
     "comments": "Comments",
+    "headers": "The header once more",
 }
 
 

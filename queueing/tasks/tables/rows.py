@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from queueing.tasks.tables.conf import conf
-from queueing.tasks.tables.frames import COUNT, is_rule, unframed
+from queueing.tasks.tables.frames import COUNT, DOTS, is_of_types, is_rule, unframed
 
 SPANNED = 3  # lines inside a quoted field that look like rows: then the mark before them is a letter
 
@@ -20,6 +20,8 @@ NO_DELIMITER = "\x1f"  # for a table of one column: a control character (unit se
 COMMENTS = 10  # lines kept of those that were passed over
 LOOSE = 1_000  # characters of a quoted field with marks inside
 WORDS = re.compile(r'"[^"]*"(?=\s|\Z)|\S+')  # between blanks, where a pair of marks holds blanks together
+
+BOX = "\u2502"  # between the cells of DuckDB's tables
 
 Cells = list[str]
 
@@ -60,6 +62,7 @@ class Rows:
         self.commented = 0  # all of them
         self.line = -1  # of the row that was yielded last
         self._width = width
+        self._count = 0  # rows that were yielded
         self._delimiter = marks.delimiter or NO_DELIMITER
         self._open_until = -1  # up to this line, no quoted field that is open is closed
         self._lines = iter(lines)
@@ -73,12 +76,13 @@ class Rows:
             line = self.line
             is_drawn = self._marks.is_framed and is_rule(text)
             if text.strip() and not is_drawn and not self._is_comment(text):
+                self._count += 1
                 yield Row(self._cells(text), line)
 
     def _is_comment(self, text: str) -> bool:
         marks = self._marks
         if marks.is_framed:
-            if not (COUNT.fullmatch(text) if marks.cuts else marks.delimiter not in text):
+            if not self._is_outside(text):
                 return False
         elif not marks.comment or not text.startswith(marks.comment) or text.count(self._delimiter) == self._width - 1:
             return False
@@ -86,6 +90,16 @@ class Rows:
         if len(self.comments) < COMMENTS:
             self.comments.append(text)
         return True
+
+    def _is_outside(self, text: str) -> bool:
+        """True for a line of a drawn table that is no row."""
+        marks = self._marks
+        if marks.cuts or not marks.delimiter:
+            return COUNT.fullmatch(text) is not None
+        if marks.delimiter not in text:
+            return True
+        cells = unframed(text, marks.delimiter)
+        return marks.delimiter == BOX and (set(cells) == DOTS or (self._count == 1 and is_of_types(cells)))
 
     def _next(self) -> str | None:
         text = self._ahead.popleft() if self._ahead else next(self._lines, None)
@@ -101,7 +115,7 @@ class Rows:
             quoted = marks.quote and marks.quote in text
             return [word.strip(marks.quote) for word in WORDS.findall(text)] if quoted else text.split()
         if marks.is_framed:
-            return unframed(text, marks.delimiter)
+            return unframed(text, marks.delimiter) if marks.delimiter else [text.strip()]
         if self._patterns is None or marks.quote not in text:
             return text.split(self._delimiter)
         return self._quoted(text, self._patterns)

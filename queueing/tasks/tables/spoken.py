@@ -41,6 +41,9 @@ WORDS: tuple[Rule, ...] = (
     (r"(\d)(?:st|nd|rd|th|er|º|°)([ ,])", r"\1\2"),
     (r"([^\d\s.,]{3,})\.([ ,-])", r"\1\2"),
     (r" (?:de|del|di|of) ", " "),
+    # JavaScript's "GMT+0100 (CET)", and what mail writes.
+    (r"(\d) ?(?:GMT|UTC)([+-]\d{2}:?\d{2})(?: \([^()]*\))?$", r"\1\2"),
+    (r"([+-]\d{4}) \([^()]*\)$", r"\1"),
 )
 
 

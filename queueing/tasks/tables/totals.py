@@ -1,4 +1,4 @@
-"""Rows of totals: by their words, and by whether they add up."""
+"""Rows that are no data: totals, by their words and by whether they add up; and headers that are repeated."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,18 +14,21 @@ WORD = (
     r"totals?|sums?|summen?|gesamt(?:summe)?|insgesamt|totale?s?|totaal|somma|suma|soma|razem|"
     "всего|итого|合计|总计|合計|합계"  # Russian, Chinese, Japanese, Korean
 )
-TOTAL = re.compile(rf"(?:grand|overall)?[ -]?(?:{WORD}) ?:?", re.IGNORECASE)
+MEAN = "averages?|avg\\.?|means?|durchschnitt|mittel(?:wert)?|moyennes?|promedio|gemiddelde"
+TOTAL = re.compile(rf"(?:grand|overall)?[ -]?(?:{WORD}|{MEAN}) ?:?", re.IGNORECASE)
 PARTIAL = re.compile(
     rf"(?:sub|zwischen|sous|tussen|parcial)[ -]?(?:{WORD}|totale?|totaux)\b.*|.+[ :-](?:sub)?total ?:?|"
     rf"(?:{WORD}) (?:for|of|für|de|di|van) \S.*",
     re.IGNORECASE,
 )
 # A first look of DuckDB at the cells, which finds some more rows.
-LIKELY = rf"(?i)(?:^|\b|sub|zwischen|sous|tussen)(?:{WORD}|totaux)"
+LIKELY = rf"(?i)(?:^|\b|sub|zwischen|sous|tussen)(?:{WORD}|totaux|{MEAN})"
 ROUNDED = 0.006  # by which a number of two decimals may differ from the one that was added up
 LARGEST_SLACK = 0.001  # of a total; beyond that it is not the sum
 BLOCKS = 0.5  # greatest share of totals among the rows; beyond that it is a word of the data
 
+LEAST_NAMES = 2  # columns of a table whose header may stand among its rows
+FEW = 3  # rows above a total without a name; fewer may add up by chance
 LABELS, ADDED = 4, 6  # columns in which words for totals are looked for, and those whose numbers are added up
 
 type Query = Callable[[str], list[tuple[Any, ...]]]
@@ -59,6 +62,12 @@ def may_be_total(cells: Cells, numeric: set[int]) -> bool:
     return named and bool(numbers) and all(map(is_number, numbers))
 
 
+def _is_unnamed(cells: Cells, numeric: set[int]) -> bool:
+    """True for numbers below the columns of numbers, and nothing below the others."""
+    written = {column for column, cell in enumerate(cells) if cell.strip()}
+    return bool(written) and written <= numeric and all(is_number(cells[column]) for column in written)
+
+
 def totals_among(query: Query, dialect: Dialect, rows: int) -> tuple[dict[int, Cells], int]:
     """The totals in the table "cells" that add up, by their row numbers; and how many rows are only called so."""
     width = dialect.width
@@ -68,15 +77,33 @@ def totals_among(query: Query, dialect: Dialect, rows: int) -> tuple[dict[int, C
         return {}, 0
     columns = ", ".join(f"coalesce(c{number}, '')" for number in range(width))
     is_likely = " OR ".join(f"regexp_matches(c{number}, {quoted(LIKELY)})" for number in texts)
-    found = query(f"SELECT rowid, {columns} FROM cells WHERE {is_likely} ORDER BY rowid")
+    is_last = "rowid = (SELECT max(rowid) FROM cells)"
+    found = query(f"SELECT rowid, {columns} FROM cells WHERE {is_likely} OR {is_last} ORDER BY rowid")
     likely = {number: cells for number, *cells in found if may_be_total(cells, numeric)}
+    unnamed = {number: cells for number, *cells in found[-1:] if rows > FEW and _is_unnamed(cells, numeric)}
+    likely |= unnamed
     if not likely or len(likely) > BLOCKS * rows:
         return {}, 0
     added = sorted(numeric)[-ADDED:]
     numbers = ", ".join(f"coalesce(c{number}, '')" for number in added)
     lines = [(number, cells) for number, *cells in query(f"SELECT rowid, {numbers} FROM cells ORDER BY rowid")]
     totals = _adding_up(set(likely), lines, len(added))
-    return {number: likely[number] for number in sorted(totals)}, len(likely) - len(totals)
+    return {number: likely[number] for number in sorted(totals)}, len(likely.keys() - unnamed - totals)
+
+
+def delete_headers(query: Query, dialect: Dialect) -> int:
+    """Delete the rows that repeat the header from the table "cells". Returns their number.
+
+    In a table of one column, the name may be a value.
+    """
+    names = dialect.names
+    if not dialect.header or len(names) < LEAST_NAMES or all(map(is_number, names)):
+        return 0
+    is_header = " AND ".join(f"trim(c{number}) = {quoted(name)}" for number, name in enumerate(names))
+    [(count,)] = query(f"SELECT count(*) FROM cells WHERE {is_header}")
+    if count:
+        query(f"DELETE FROM cells WHERE {is_header}")
+    return int(count)
 
 
 def _adding_up(likely: set[int], lines: Sequence[Line], columns: int) -> set[int]:
@@ -89,7 +116,8 @@ def _adding_up(likely: set[int], lines: Sequence[Line], columns: int) -> set[int
     for column in range(columns):
         for decimal in ".,":
             numbers = [(number, _value(cells[column], decimal)) for number, cells in lines]
-            found |= set(_equal_to_sums(numbers, likely))
+            for order in (numbers, numbers[::-1]):  # totals stand below their rows, or above them
+                found |= set(_equal_to_sums(order, likely))
     return found
 
 

@@ -20,7 +20,7 @@ MISSING = (
     "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
     "NaN", "None", "n/a", "nan", "null", "\\N",
 )  # fmt: skip
-# Whether a text begins or ends with one of BLANKS: all but the last of them sort before "!". The first part is cheap,
+# Whether a text begins or ends with one of BLANKS: they sort before "!" or beyond ASCII. The first part is cheap,
 # and true of few texts beyond those.
 AT_ITS_ENDS = (
     "(value NOT BETWEEN '!' AND '\x7f' OR value[-1] NOT BETWEEN '!' AND '\x7f') AND "
