@@ -74,10 +74,13 @@ class Reconciler:
         """
         now = time.monotonic()
         if line.name not in self._restoring_since or not epoch.is_being_restored(self.client, line.name):
+            has_copy = bool(epoch.read_epoch(self.client, line.name))
             epoch.begin_restoring(self.client, line.name)
             missing = _without_place(line)
-            if missing:
-                epoch.keep_newcomers_back(self.client, line.name, _last_place(line, missing))
+            # In a copy all may have their places, and be away: nobody could beat while there was no primary.
+            behind = _waiting_ids(line) if has_copy else missing
+            if behind:
+                epoch.keep_newcomers_back(self.client, line.name, _last_place(line, behind))
             logger.log(
                 logging.WARNING if missing else logging.INFO,
                 "%s: Redis is empty or another server; %d places come back",
@@ -85,7 +88,7 @@ class Reconciler:
                 len(missing),
                 extra=about_line(line.name, event="flush", count=len(missing)),
             )
-            self._restoring_since[line.name] = now if missing else 0.0
+            self._restoring_since[line.name] = now if behind else 0.0
         if now - self._restoring_since[line.name] < FLUSH_PAUSE:
             return 0
         self._missing[line.name] = frozenset(_without_place(line))  # whatever is missing now comes back

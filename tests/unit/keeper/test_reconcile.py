@@ -235,7 +235,6 @@ def test_nobody_is_dropped_by_an_old_copy(keeper: Keeper, join: Join, line: Line
 def test_the_watch_begins_anew_on_a_server_with_an_old_copy(
     keeper: Keeper, join: Join, line: Line, valkey: redis.Redis
 ) -> None:
-    """Without rows that lack a place the epoch begins in the same round, before anybody could beat."""
     entry = join()
     go(entry)
     keeper.round()
@@ -243,11 +242,32 @@ def test_the_watch_begins_anew_on_a_server_with_an_old_copy(
     valkey.zadd(line.keys.due, {entry.job_id: 1})
     set_epoch(valkey, "probe", "the server before")
     keeper.round()
-    assert epoch.read_epoch(valkey, "probe") == epoch.run_id(valkey)
     assert not valkey.exists(keys.WATCH)  # web processes see that within a second, and beat
+    end_pause(keeper)
+    keeper.round()
+    assert epoch.read_epoch(valkey, "probe") == epoch.run_id(valkey)
     assert keeper.round()["dropped"] == 0
     presence.beat("probe", [entry.job_id], 10)
     assert line.ids() == [entry.job_id]
+
+
+def test_nobody_passes_those_who_could_not_beat_while_there_was_no_primary(
+    keeper: Keeper, join: Join, line: Line, valkey: redis.Redis
+) -> None:
+    """All have their places in the copy. The page of the second was quicker to connect again."""
+    first, second = join(), join()
+    keeper.round()
+    go(first)
+    set_epoch(valkey, "probe", "the server before")
+    keeper.round()
+    newcomer = join()
+    assert line.claim("w1").job_id is None
+    presence.beat("probe", [first.job_id], 10)
+    end_pause(keeper)
+    keeper.round()
+    assert line.claim("w1").job_id == first.job_id
+    assert line.claim("w2").job_id == second.job_id
+    assert line.claim("w3").job_id == newcomer.job_id
 
 
 def test_nobody_is_dropped_by_a_server_that_has_taken_over_within_a_round(
