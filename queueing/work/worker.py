@@ -13,6 +13,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
+from rq.utils import utcformat
 
 from queueing import ending
 from queueing.conf import conf, site
@@ -78,9 +79,16 @@ class PresenceWorker(HorseWorker):
             note_heartbeat(pipeline, self.name)
 
     def _told(self) -> dict[Any, Any]:
-        """Fields that the worker writes about itself beside RQ's own, see `line/desks.py`."""
-        order = ",".join(queue.name for queue in self._ordered_queues)
-        return {"queues": ",".join(self.queue_names()), "order": order, "quiet": "1" if self.is_quiet else ""}
+        """All that the worker tells about itself, see `line/desks.py`. RQ writes its own fields once, when they change.
+
+        A Redis that was emptied would know neither host and process, nor that the worker is busy or about to end.
+        """
+        told: dict[Any, Any] = self.serialize() if self.birth_date else {"queues": ",".join(self.queue_names())}
+        told |= {"state": self.get_state(), "quiet": "1" if self.is_quiet else ""}
+        told["order"] = ",".join(queue.name for queue in self._ordered_queues)
+        if self._shutdown_requested_date:
+            told["shutdown_requested_date"] = utcformat(self._shutdown_requested_date)
+        return told
 
     @property
     def is_quiet(self) -> bool:

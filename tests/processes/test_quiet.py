@@ -7,6 +7,7 @@ from queueing.admin import workers as page
 from queueing.admin.base import Row
 from queueing.line import commands
 from queueing.line.desks import Desk, desks
+from queueing.line.workers import is_served
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.testing.presence import stay
@@ -78,5 +79,30 @@ def test_what_a_worker_tells_comes_back_after_a_flush(processes: Processes, valk
     processes.worker()
     commands.send(the_desk().name, commands.QUIET)
     wait_for(lambda: the_desk().is_quiet)
+    before = the_desk()
+    assert before.host
+    assert before.pid
     valkey.flushall()
     wait_for(lambda: [desk.is_quiet for desk in desks()] == [True])
+    assert the_desk()._replace(seconds=0) == before._replace(seconds=0)
+
+
+def test_a_busy_worker_that_is_about_to_end_is_both_after_a_flush(
+    processes: Processes, join: Join, valkey: Any
+) -> None:
+    """Until then it would count as idle, and be promised to the next visitor."""
+    entry = join("first")
+    stay(entry)
+    gate = hold("first")
+    worker = processes.worker()
+    wait_for(lambda: entered("first"))
+    commands.send(the_desk().name, commands.STOP)
+    wait_for(lambda: the_desk().is_stopping)
+    before = the_desk()
+    valkey.flushall()
+    wait_for(lambda: desks() != [])
+    assert the_desk()._replace(seconds=0) == before._replace(seconds=0)
+    assert before.state == "busy"
+    assert not is_served("probe")
+    gate.unlink()
+    assert worker.wait(20) == 0
