@@ -123,8 +123,13 @@ class Attempt:
 
     def _refuse_transactions(self) -> None:
         """A transaction of the task would hold the lock of the row until its end: no lease, no Stop, no keeper."""
-        if len(connection.atomic_blocks) > self._transactions:
+        if self.is_in_transaction:
             raise InsideTransaction
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """True if the task has a transaction open."""
+        return len(connection.atomic_blocks) > self._transactions
 
     @contextmanager
     def handed(self) -> Iterator[Handed]:
@@ -168,7 +173,11 @@ class Attempt:
         file = EntryFile(
             entry=self.entry, attempt=self.entry.attempt, name=name, content_type=content_type, size=body.size
         )
-        patience.while_storage_is_away(self, partial(file.file.save, name, body, save=False))
+        store = partial(file.file.save, name, body, save=False)
+        if body.seekable():
+            patience.while_storage_is_away(self, store)
+        else:  # it can be read once
+            store()
         self.files.append(file)
 
     def delete_files(self) -> None:

@@ -1,7 +1,8 @@
 """Waiting for a storage that is away, in a horse: to read the input, and to keep a file of the result.
 
 The attempt goes on as soon as the storage answers; its page says what it waits for. Near the end of the task's time the
-attempt ends instead. That is no failure of the task: it is tried again, in its old place (`runner.py`).
+attempt ends instead, as it does inside a transaction, which would hold the row. That is no failure of the task: it is
+tried again, in its old place (`runner.py`).
 """
 
 import logging
@@ -32,7 +33,7 @@ def while_storage_is_away[T](attempt: "Attempt", ask: Callable[[], T]) -> T:
         try:
             found = ask()
         except StorageError as error:
-            if time.monotonic() + pause >= until:
+            if time.monotonic() + pause >= until or attempt.is_in_transaction:
                 raise
             if not told:
                 logger.warning("entry %s waits for the storage: %s", attempt.entry.code, error)

@@ -1,5 +1,6 @@
 """Pages of a site whose inputs and results lie in S3: the same names, types and rights, and no copy of a byte here."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from tests.support import object_store
 from tests.support.entries import ended
 from tests.support.object_store import ObjectStore
 from tests.support.paths import ROOT
-from tests.support.visitors import Visitor, upload
+from tests.support.visitors import Visitor, staff, upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,6 +100,17 @@ def test_nobody_else_gets_an_address_and_a_file_that_is_gone_is_a_404(s3: Object
     s3.empty()
     for path in (f"/entry/{entry.code}/files/table.csv", f"/entry/{entry.code}/input/"):
         assert visitor.client.get(path).status_code == 404
+
+
+def test_a_look_of_staff_is_logged_before_the_address_is_given(
+    s3: ObjectStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "queueing.audit")
+    entry = with_result(Visitor())
+    answer = staff("view", "content").client.get(f"/entry/{entry.code}/files/table.csv")
+    assert fetched(answer["Location"])[1] == b"a;b\n"
+    assert f"looks at entry {entry.code} (file)" in caplog.text
+    assert staff("view").client.get(f"/entry/{entry.code}/files/table.csv").status_code == 404
 
 
 def test_again_shares_the_object_and_delete_now_deletes_the_last_byte(s3: ObjectStore) -> None:
