@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from queueing import goodput
+from queueing import eta, goodput
 from queueing.facts import LineNow, line_now
 from queueing.goodput import Waste
 from queueing.history import reading
@@ -33,6 +33,13 @@ class LineLive(LineNow):
     idle: int  # those that have none
     quiet: int  # those that take no more, by a command or because they end; neither busy nor idle, nor in `workers`
     oldest_wait: float | None  # seconds since the join of the oldest waiting entry; unseen entries do not count
+
+    @property
+    def wait_in_words(self) -> str:
+        """The expected wait of a new visitor, or the reason for which none is told."""
+        if not self.has_epoch:
+            return "places are coming back"
+        return "none told in a pause" if self.is_paused else eta.sentence(self.wait) or "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ minute.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,15 +15,17 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
-from queueing import eta, stats
+from queueing import stats
 from queueing.admin import trends
 from queueing.admin.base import Cell, Row, clock, duration, two_lines
 from queueing.line.clients import RedisError
 from queueing.line.signs import is_keeper_alive
+from queueing.line.workers import are_suspended
 from queueing.models import Line
 from queueing.roles import LOOK
 from queueing.states import LineState
 from queueing.stats import LineLive
+from queueing.web.sentences import time_of
 from queueing.web.visitor import may, may_see_lines
 
 NOW = {
@@ -47,8 +50,11 @@ SILENT_KEEPER = (
     "The keeper gives no sign of life. Nobody is dropped, no entry comes back from a dead worker, expected waits "
     "become unknown, and the numbers of the last hour stand still."
 )
-# The name of its part, which is empty as long as the keeper makes its rounds.
-SILENCE = "keeper:silence"
+SUSPENDED = (
+    "All workers are told to take nothing, by rqsuspend: every line is paused, whatever its levers say. "
+    "“manage.py rqresume” ends that."
+)
+NOTICES = "site:notices"  # the name of their part, which is empty as long as all is as usual
 
 
 def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -61,7 +67,7 @@ def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
             "held": str(line.held),
             "running": str(line.running),
             "oldest": duration(line.oldest_wait),
-            "wait": _wait(line),
+            "wait": line.wait_in_words,
             "workers": _desks(line),
         }
         for line in lines
@@ -69,9 +75,10 @@ def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
     return found | ({trends.ALL: _sum(lines)} if len(lines) > 1 and trends.ALL not in found else {})
 
 
-def silence() -> str:
-    """The sentence that the keeper is silent, if it is: nothing else on the pages shows it. Raises RedisError."""
-    return "" if is_keeper_alive() else SILENT_KEEPER
+def notices() -> str:
+    """The sentences about the site that no number shows. Raises RedisError."""
+    silent = "" if is_keeper_alive() else SILENT_KEEPER
+    return " ".join(filter(None, (silent, SUSPENDED if are_suspended() else "")))
 
 
 def parts(found: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -86,15 +93,15 @@ def context(user: Any, *, is_full: bool = False) -> dict[str, Any]:
     if not may_see_lines(user):
         return {}
     try:
-        found, silent, away = now_of(settings.QUEUEING_TASKS), silence(), False
+        found, said, away = now_of(settings.QUEUEING_TASKS), notices(), False
     except RedisError:
         found = {queue: dict.fromkeys(NOW, UNKNOWN) for queue in settings.QUEUEING_TASKS}
-        silent, away = "", True
+        said, away = "", True
     hour = trends.latest()
     groups = GROUPS if is_full else SHORT_GROUPS
     return {
         "rows": _rows(found, hour, groups, may_look=may(user, LOOK)),
-        "silent": silent,
+        "notices": said,
         "away": away,
         "at": clock(),
         "have": hour.version,
@@ -110,7 +117,7 @@ def as_json(have: str = "", *, is_full: bool = False) -> dict[str, Any]:
     The cells of the last hour come only if the page does not have them: `have` is the version that it has.
     """
     try:
-        found = parts(now_of(settings.QUEUEING_TASKS)) | {SILENCE: silence()}
+        found = parts(now_of(settings.QUEUEING_TASKS)) | {NOTICES: notices()}
     except RedisError:
         return {"parts": {}, "away": True, "at": clock()}
     hour = trends.latest()
@@ -167,13 +174,14 @@ def _state(line: LineLive) -> SafeString:
         text += ", all workers"
     if line.levers.draining:
         text += ", draining"
+    elif line.levers.emptied_at:  # an entry that code made may have come since
+        is_empty = not (line.present or line.held or line.running)
+        text += f", {'empty since' if is_empty else 'was empty at'} {_clock(line.levers.emptied_at)}"
     return format_html('<span class="state {}">{}</span>', line.state.value, text)
 
 
-def _wait(line: LineLive) -> str:
-    if not line.has_epoch:
-        return "places are coming back"
-    return eta.sentence(line.wait) or UNKNOWN
+def _clock(seconds: float) -> str:
+    return time_of(datetime.fromtimestamp(seconds, UTC))
 
 
 def _desks(line: LineLive) -> str:

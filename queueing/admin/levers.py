@@ -1,5 +1,6 @@
 """The levers of one line in the admin. A change takes effect without a restart; see `steering.py`."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from queueing import steering
-from queueing.admin import line, lines
+from queueing.admin import board, line, lines
 from queueing.admin.base import Look
 from queueing.exceptions import LeverRefused
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
+from queueing.line.workers import are_suspended
 from queueing.models import Line
 from queueing.models.line import LIMITS
 from queueing.web import audit
@@ -88,6 +90,13 @@ class LineAdmin(Look, Model):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return lines.page(request, self.admin_site)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        """The levers. A word to all workers is none of them, and stronger."""
+        with suppress(RedisError):
+            if request.method == "GET" and are_suspended():
+                messages.warning(request, board.SUSPENDED)
+        return super().changeform_view(request, *args, **options)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see_lines(request.user)

@@ -43,7 +43,7 @@ def now(request: HttpRequest, name: str) -> HttpResponse:
     if may(request.user, LOOK):
         audit.staff_looks(request.user, address_of_request(request), "line")
     found = _now(request, name)
-    parts = board.parts({name: {cell.name: cell.text for cell in found["cells"]}}) | {board.SILENCE: found["silent"]}
+    parts = board.parts({name: {cell.name: cell.text for cell in found["cells"]}}) | {board.NOTICES: found["notices"]}
     if found["stretch"]:
         parts |= live_rows("line", found["stretch"].rows, columns=living.COLUMNS, none=found["nobody"])
     parts |= live_rows("workers", found["workers"], columns=workers.FEW, none=workers.NONE)
@@ -87,9 +87,9 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
     stretch = living.stretch(queue, _page_asked(request), term) if may_look else None
     try:
         texts, desks = board.now_of([queue])[queue], workers.rows(queue, workers.FEW, may_look=may_look)
-        silent, away = board.silence(), False
+        notices, away = board.notices(), False
     except RedisError:
-        texts, desks, silent, away = dict.fromkeys(board.NOW, board.UNKNOWN), [], "", True
+        texts, desks, notices, away = dict.fromkeys(board.NOW, board.UNKNOWN), [], "", True
     row = Line.objects.filter(queue=queue).first()
     return {
         "queue": queue,
@@ -102,7 +102,7 @@ def _now(request: HttpRequest, queue: str) -> dict[str, Any]:
         "workers": desks,
         "worker_columns": workers.FEW,
         "no_worker": board.UNKNOWN if away else workers.NONE,
-        "silent": silent,
+        "notices": notices,
         "away": away,
         "at": clock(),
         "term": term,

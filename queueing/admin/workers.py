@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from queueing.admin import board
 from queueing.admin.base import NOTHING, Cell, Row, clock, duration, live_rows, two_lines
 from queueing.line import commands
 from queueing.line.clients import RedisError
@@ -150,22 +151,24 @@ def now(request: HttpRequest) -> HttpResponse:
     context = _context(request)
     if context["away"]:
         return JsonResponse({"parts": {}, "away": True, "at": clock()})
-    return JsonResponse({"parts": live_rows("rows", context.pop("rows"), **context), "away": False, "at": clock()})
+    parts = live_rows("rows", context.pop("rows"), **context) | {board.NOTICES: context["notices"]}
+    return JsonResponse({"parts": parts, "away": False, "at": clock()})
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     queue = request.GET.get("queue", "")
     queue = queue if queue in settings.QUEUEING_TASKS else ""
     try:
-        found, away = rows(queue, may_look=may(request.user, LOOK)), False
+        found, notices, away = rows(queue, may_look=may(request.user, LOOK)), board.notices(), False
     except RedisError:
-        found, away = [], True
+        found, notices, away = [], "", True
     return {
         "title": "Workers",
         "rows": found,
         "columns": COLUMNS,
         "none": "Unknown" if away else NONE,
         "queue": queue,
+        "notices": notices,
         "away": away,
         "may_steer": may_steer(request.user),
         "opts": Entry._meta,

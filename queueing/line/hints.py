@@ -4,11 +4,14 @@ One hint names a user. The page asks the database about its own right, so a wron
 """
 
 import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgpack
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from channels_redis.utils import decode_hosts
+from redis.exceptions import TimeoutError
 
 from queueing.line import clients
 
@@ -43,6 +46,36 @@ class HintLayer(RedisPubSubChannelLayer):
         if message.startswith(RIGHTS_START) and len(message) <= len(RIGHTS_START) + LONGEST_USER:
             return _rights_changed(message.removeprefix(RIGHTS_START))
         return {"type": HINTS.get(message, LOOK_AGAIN)}
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """A channel for one page, as the layer makes it. One that Redis does not know is forgotten: pages try often."""
+        layer = self._get_layer()
+        channel = f"{layer.prefix}{prefix}{uuid.uuid4().hex}"
+        try:
+            await _twice(layer._subscribe_to_channel, channel)  # noqa: SLF001  # as its own `new_channel`
+        except Exception:
+            layer.channels.pop(channel, None)
+            raise
+        return channel
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Let this channel hear the group."""
+        await _twice(self._get_layer().group_add, group, channel)
+
+
+async def _twice(step: Callable[..., Awaitable[None]], *arguments: str) -> None:
+    """Do it again after a dead connection: after a restart of Redis, the first command finds out about that.
+
+    It may do so by a ConnectionError, or by a TypeError of asyncio (`writelines` on a closed transport in Python 3.13).
+    In both cases redis-py closes the connection, and makes a new one for the next command. A Redis that hangs is not
+    asked again.
+    """
+    try:
+        await step(*arguments)
+    except TimeoutError:
+        raise
+    except Exception:  # noqa: BLE001
+        await step(*arguments)
 
 
 def _rights_changed(packed_user: bytes) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Levers:
     sentence: str = ""  # for all who wait, and for those who would join
     opens_at: float | None = None  # of a closed line: when it opens, in seconds since 1970
     draining: bool = False  # a closed line that is not empty yet
+    emptied_at: float | None = None  # of a drained line: when it was empty, in seconds since 1970
     # Limits; None: the site's setting, or no limit where there is no setting.
     max_line: int | None = None  # entries in the line
     max_per_visitor: int | None = None  # places in this line that one visitor may hold

@@ -86,6 +86,7 @@ class Line(models.Model):
             sentence=self.sentence,
             opens_at=self.opens_at.timestamp() if self.opens_at else None,
             draining=self.draining and self.emptied_at is None,
+            emptied_at=self.emptied_at.timestamp() if self.draining and self.emptied_at else None,
             **{name: getattr(self, name) for name in LIMITS},
         )
 

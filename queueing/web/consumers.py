@@ -60,6 +60,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     frames: int = 0  # that the client has sent in this PERIOD
     period_ends: float = 0.0
     warned: bool = False
+    is_accepted: bool = False
     is_closing: bool = False  # closed by this side
     close_code: int = LOST_CONNECTION
     looking: asyncio.Lock
@@ -68,8 +69,20 @@ class EntryConsumer(AsyncWebsocketConsumer):
         # Give up the seat here: after an error, Channels ends a socket without calling `disconnect`.
         try:
             await super().__call__(scope, receive, send)
+        except Exception as error:
+            if self.is_accepted:
+                raise
+            # Channels asks Redis for a channel before `connect`. Without an accept the browser would get a 500.
+            code, known = scope["url_route"]["kwargs"]["code"], isinstance(error, RedisError)
+            logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
         finally:
             await self._give_up_seat()
+
+    async def accept(self, *arguments: Any, **options: Any) -> None:
+        self.is_accepted = True
+        await super().accept(*arguments, **options)
 
     async def connect(self) -> None:
         code = self.scope["url_route"]["kwargs"]["code"]

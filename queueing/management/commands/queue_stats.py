@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
-from queueing import eta, stats
+from queueing import stats
 from queueing.line.clients import RedisError
 from queueing.line.signs import is_keeper_alive
 from queueing.management.plain import PlainCommand, one_sentence
@@ -75,12 +75,11 @@ def _text(*, as_json: bool, indent: int | None) -> str:
 def _sentence(line: LineStats) -> str:
     oldest = f"{line.oldest_wait:.0f} s" if line.oldest_wait is not None else "none"
     state = "" if line.state == LineState.OPEN else f" ({line.state})"
-    wait = "none told in a pause" if line.is_paused else eta.sentence(line.wait) or "unknown"
     quiet = f" (and {line.quiet} quiet)" if line.quiet else ""
     said = f' All who wait read: "{line.levers.sentence}"' if line.levers.sentence else ""
     return (
         f"{line.queue}{state}: {line.present} present, {line.held} held, {line.running} running, "
-        f"{line.workers} workers{quiet}; oldest wait {oldest}, expected wait {wait}; "
+        f"{line.workers} workers{quiet}; oldest wait {oldest}, expected wait {line.wait_in_words}; "
         f"lately: {_worker_seconds(line)}, {line.skipped} left before their start.{said}"
     )
 

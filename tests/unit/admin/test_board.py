@@ -13,12 +13,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from queueing import stats
+from queueing import ending, stats, steering
 from queueing.admin import board, trends
 from queueing.admin.base import duration
 from queueing.history import reading
 from queueing.history.books import minute_of
 from queueing.history.reading import trends as trends_of
+from queueing.keeper import steering as keeper_steering
 from queueing.line import clients, keys, presence
 from queueing.line.clients import RedisError
 from queueing.line.places import Line as Places
@@ -30,7 +31,9 @@ from queueing.tally import Tally, total
 from queueing.work.worker import PresenceWorker
 from tests.support import past
 from tests.support.admin import LIST
+from tests.support.commands import run_command
 from tests.support.levers import set_levers
+from tests.support.probe import probe
 from tests.support.visitors import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,11 +160,32 @@ def test_a_silent_keeper_is_said_and_its_return_too(path: str, refresh: str, val
         if is_alive:
             note_round(valkey)
         page = looker.client.get(path).content.decode()
-        (said,) = re.findall(r'data-part="keeper:silence" role="status">(.*?)</p>', page)
+        (said,) = re.findall(r'data-part="site:notices" role="status">(.*?)</p>', page)
         answer = looker.client.get(refresh).json()
-        assert said == answer["parts"]["keeper:silence"]
+        assert said == answer["parts"]["site:notices"]
         assert said == ("" if is_alive else board.SILENT_KEEPER)
         assert not answer["away"]
+
+
+@pytest.mark.parametrize(
+    ("path", "refresh"),
+    [
+        (INDEX, f"{LINES}board.json"),
+        (f"{LINES}page/probe/", f"{LINES}page/probe/now.json"),
+        (f"{LIST}workers/", f"{LIST}workers/now.json"),
+    ],
+)
+def test_a_word_to_all_workers_is_said_with_its_end(path: str, refresh: str, valkey: redis.Redis) -> None:
+    note_round(valkey)
+    looker = staff("lines")
+    suspend()
+    try:
+        assert board.SUSPENDED in looker.client.get(path).content.decode()
+        assert looker.client.get(refresh).json()["parts"]["site:notices"] == board.SUSPENDED
+    finally:
+        resume()
+    assert board.SUSPENDED not in looker.client.get(path).content.decode()
+    assert looker.client.get(refresh).json()["parts"]["site:notices"] == ""
 
 
 def test_the_board_is_for_staff_with_the_permission() -> None:
@@ -254,11 +278,33 @@ def test_the_numbers_of_the_last_hour_lead_to_what_they_count(join: Join) -> Non
 # Settings of staff
 
 
+def test_a_drained_line_that_is_empty_says_since_when(join: Join) -> None:
+    entry = join()
+    steering.steer("probe", steering.drain, "Drained.")
+    looker = staff("lines")
+
+    def state() -> str:
+        keeper_steering.look_after(clients.connection())
+        return plain(looker.client.get(f"{LINES}board.json").json()["parts"]["probe:state"])
+
+    assert state() == "Closed, draining"
+    ending.leave(entry)
+    emptied = re.fullmatch(r"Closed, empty since (\d\d:\d\d UTC)", state())
+    assert emptied
+    probe.enqueue()  # code is not refused
+    late = state()
+    assert late == f"Closed, was empty at {emptied[1]}"
+    steering.steer("probe", steering.open_, "Opened.")
+    assert state() == "Open"
+
+
 def test_the_state_and_what_staff_have_set_are_shown() -> None:
     set_levers(state="paused", sentence="Soup <first>.", max_running=3)
     page = text(LINES)
     assert plain(cells(page)["state"]) == "Paused"
     assert cells(page)["workers"] == "none"
+    assert cells(page)["wait"] == "none told in a pause"
+    assert "expected wait none told in a pause" in run_command("queue_stats").splitlines()[-1]
     assert "“Soup &lt;first&gt;.”; most running at once: 3" in page
     assert f'href="/admin/queueing/line/{Line.of("probe").pk}/change/"' in page
     suspend()

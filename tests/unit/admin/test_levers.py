@@ -11,6 +11,7 @@ from django.utils import timezone
 from queueing import steering
 from queueing.line import levers
 from queueing.line.clients import connection
+from queueing.line.workers import resume, suspend
 from queueing.models import Line
 from queueing.models.line import LIMITS
 from tests.support.levers import set_levers
@@ -131,6 +132,16 @@ def test_a_redis_that_takes_no_writes_refuses_the_whole(valkey: redis.Redis) -> 
     finally:
         valkey.config_set("maxmemory", 0)
     assert Line.of("probe").state == "open"
+
+
+def test_a_word_to_all_workers_is_said_beside_the_levers() -> None:
+    steerer = staff("view_line", "change_line")
+    suspend()
+    try:
+        assert "rqresume" in steerer.client.get(page()).content.decode()
+    finally:
+        resume()
+    assert "rqresume" not in steerer.client.get(page()).content.decode()
 
 
 def test_who_may_only_look_changes_nothing() -> None:
