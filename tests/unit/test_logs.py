@@ -87,7 +87,7 @@ def test_an_act_of_staff_is_theirs(join: Join, lines: Lines) -> None:
 
 def test_an_action_in_the_admin_is_theirs(join: Join, lines: Lines) -> None:
     colleague = staff("view", "change")
-    assert "Ended 1 entry." in do(colleague, "end", join())
+    assert "Ended: 1 entry." in do(colleague, "end", join())
     (line,) = lines("move")
     assert line["actor"] == logs.staff(User.objects.get())
     (deed,) = lines("staff moves")
