@@ -30,17 +30,17 @@ def until_stored[T](entry: Entry, write: Callable[[], T]) -> T:
     """
     pause, began, told = 0.1, time.monotonic(), False
     while True:
-        try:
-            return write()
-        except TaskTimeout:
-            continue  # the task is done; its alarm, which rings once, came late
-        except Exception as error:
-            trouble = trouble_of(error)
-            if trouble == Trouble.LASTING or (trouble == Trouble.STUCK and time.monotonic() - began > conf.LEASE):
+        with suppress(TaskTimeout):  # the task is done; its alarm, which rings once, came late, wherever that is here
+            try:
+                return write()
+            except TaskTimeout:
                 raise
-            logger.warning("entry %s: its end is not stored yet: %s", entry.code, error, exc_info=not told)
-            told = True
-        with suppress(TaskTimeout):
+            except Exception as error:
+                trouble = trouble_of(error)
+                if trouble == Trouble.LASTING or (trouble == Trouble.STUCK and time.monotonic() - began > conf.LEASE):
+                    raise
+                logger.warning("entry %s: its end is not stored yet: %s", entry.code, error, exc_info=not told)
+                told = True
             connection.close()
             time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -225,21 +225,28 @@ def test_a_result_outlives_a_lock_that_lasts_for_longer_than_a_lease(locked: Non
 
 
 class Alarm(logging.Handler):
-    """Lets the alarm of the task's timeout ring when the first try has failed."""
+    """Lets the alarm of the task's timeout ring when the first try has failed: so many seconds later, or at once."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
 
     def emit(self, record: logging.LogRecord) -> None:
         if NOT_YET in record.getMessage():
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
             logging.getLogger("queueing").removeHandler(self)
+            signal.setitimer(signal.ITIMER_REAL, self.seconds)
+            if self.seconds < 0.001:
+                signal.sigtimedwait([], 0.02)  # until it rings, here
 
 
 @sqlite_only
-def test_an_alarm_that_rings_late_does_not_cost_the_result(locked: None, join: Join) -> None:
+@pytest.mark.parametrize("seconds", [0.000001, 0.01])
+def test_an_alarm_that_rings_late_does_not_cost_the_result(locked: None, join: Join, seconds: float) -> None:
     def ring(*_: object) -> None:
         raise TaskTimeout("too late")
 
     handler, timer = signal.signal(signal.SIGALRM, ring), signal.getitimer(signal.ITIMER_REAL)
-    logging.getLogger("queueing").addHandler(Alarm())
+    logging.getLogger("queueing").addHandler(Alarm(seconds))
     try:
         entry = join(end="locked")
         runner.run_entry(entry.job_id)
