@@ -15,12 +15,13 @@
       rows.py            cuts lines into rows and cells, whatever their author did with quotation marks
       aligned.py         columns of text that is aligned with blanks
       frames.py          tables with lines drawn between their cells
+      above.py           titles, and pairs of a name and a value, above the header
       header.py          tells whether the first row holds names, and names the columns
     profile.py         from a path to the profile; imports the modules that use DuckDB:
       database.py        the database of the run
       loading.py         the rows -> a table of text in it
       apart.py           totals, notes and second tables below the rows
-      totals.py          totals among the rows
+      totals.py          totals and repeated headers among the rows
       describer.py       decides how the values of each column are written, and measures them
       values.py          the different values of columns, with their counts
       column.py          one column, and the facts about it
