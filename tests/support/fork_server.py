@@ -34,6 +34,7 @@ LIBRARIES = (
     "rq.cron", "rq.serializers", "rq.worker", "rq.worker_pool", "service_identity.pyopenssl", "tarfile",
     "twisted.internet.ssl", "twisted.web.http",
 )  # fmt: skip
+LONGEST = 128 * 1024  # bytes of a command with its environment
 
 
 class Forked(subprocess.Popen[bytes]):
@@ -61,8 +62,11 @@ class Forked(subprocess.Popen[bytes]):
             with selectors.DefaultSelector() as selector:
                 selector.register(self._line, selectors.EVENT_READ)
                 if selector.select(timeout):
-                    self.returncode = int(self._line.recv(100))
+                    code = self._line.recv(100)
                     self._line.close()
+                    if not code:
+                        raise RuntimeError("The fork server has ended")
+                    self.returncode = int(code)
         return self.returncode
 
 
@@ -70,7 +74,7 @@ class ForkServer:
     """The server of this process of pytest."""
 
     def __init__(self) -> None:
-        self.control, its_end = socket.socketpair()
+        self.control, its_end = socket.socketpair(type=socket.SOCK_SEQPACKET)
         with its_end:
             environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
             self.process = subprocess.Popen(
@@ -84,10 +88,10 @@ class ForkServer:
 
     def fork(self, command: tuple[str, ...], environment: dict[str, str], log: IO[bytes]) -> Forked:
         """A process that runs this command of Python's in its own session."""
-        ours, its_end = socket.socketpair()
+        ours, its_end = socket.socketpair(type=socket.SOCK_SEQPACKET)  # so that a pid and an exit code stay apart
         with its_end:
             socket.send_fds(self.control, [b"x"], [its_end.fileno(), log.fileno()])
-        ours.sendall(json.dumps([command, environment]).encode() + b"\n")
+        ours.send(json.dumps([command, environment]).encode())
         return Forked(command, ours)
 
     def end(self) -> None:
@@ -127,18 +131,13 @@ def _serve(control: socket.socket) -> tuple[list[str], dict[str, str]] | None:
                 if not message:
                     return None
                 line, log = socket.socket(fileno=descriptors[0]), descriptors[1]
-                with line.makefile("rb") as request:
-                    command, environment = json.loads(request.readline())
+                command, environment = json.loads(line.recv(LONGEST))
                 if pid := os.fork():
                     os.close(log)
-                    line.sendall(b"%d" % pid)
+                    line.send(b"%d" % pid)
                     children[pid] = line
                     continue
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for inherited in (control, ended, signaled, line, *children.values()):
-                    inherited.close()
-                _redirect(log)
+                _leave(log, control, ended, signaled, line, *children.values())
                 return command, environment
 
 
@@ -148,10 +147,15 @@ def _tell_ends(children: dict[int, socket.socket]) -> None:
         if not pid:
             return
         with children.pop(pid) as line:
-            line.sendall(b"%d" % os.waitstatus_to_exitcode(status))
+            line.send(b"%d" % os.waitstatus_to_exitcode(status))
 
 
-def _redirect(log: int) -> None:
+def _leave(log: int, *inherited: socket.socket) -> None:
+    """In the child: have nothing of the server any more, but a session and a log of one's own."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for one in inherited:
+        one.close()
     os.setsid()
     for standard in (1, 2):
         os.dup2(log, standard)

@@ -10,7 +10,6 @@ import pytest
 import yaml
 from django.core.management import get_commands, load_command_class
 
-from queueing.line.keys import KEEPER
 from queueing.registry import get_task
 from queueing.web.bodies import SMALL
 from queueing.web.command_line import CommandLine
@@ -95,15 +94,16 @@ def test_a_service_is_watched_and_restarted(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "keeper"])
-def test_a_health_check_in_python_compiles(name: str) -> None:
-    program, option, code = SERVICES[name]["healthcheck"]["test"][1:]
+def test_the_health_of_web_is_asked_by_a_program_that_compiles() -> None:
+    program, option, code = SERVICES["web"]["healthcheck"]["test"][1:]
     assert (program, option) == ("python", "-c")
-    compile(code, name, "exec")
+    compile(code, "web", "exec")
 
 
-def test_the_health_of_the_keeper_is_the_key_it_leaves() -> None:
-    assert f'"{KEEPER}"' in SERVICES["keeper"]["healthcheck"]["test"][-1]
+@pytest.mark.parametrize("name", ["worker", "keeper"])
+def test_the_health_of_the_others_is_asked_by_name(name: str) -> None:
+    """tests/processes/test_alive.py asks."""
+    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "queueing.alive", name]
 
 
 def test_migrations_run_once_and_before_what_needs_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from django.urls import resolve
 
-from queueing.line.keys import KEEPER, line_keys
+from queueing.line.keys import line_keys
 from queueing.registry import all_tasks
 from tests.support.paths import ROOT
 from tests.unit.project.test_compose import SERVICES, parse
@@ -20,6 +20,8 @@ OBJECTS = [one for name in KUSTOMIZATION["resources"] for one in yaml.safe_load_
 PODS = {
     one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in OBJECTS if "template" in one.get("spec", {})
 }
+SHARED = FOLDER / "shared-folder"  # instead of object storage
+OBJECTS.append(yaml.safe_load((SHARED / "media.yaml").read_text()))
 KEDA = list(yaml.safe_load_all((FOLDER / "keda.yaml").read_text()))
 SHIPPED = ["documents", "tables"]
 
@@ -40,7 +42,7 @@ def test_an_object_fits_its_schema(one: dict[str, Any]) -> None:
 
 
 def test_all_files_are_used() -> None:
-    named = {*KUSTOMIZATION["resources"], "kustomization.yaml", "keda.yaml", "README.md", "site.env"}
+    named = {*KUSTOMIZATION["resources"], "kustomization.yaml", "keda.yaml", "README.md", "site.env", SHARED.name}
     assert {path.name for path in FOLDER.iterdir() if path.suffix != ".secret"} == named
     assert set(PODS) == {"web", "worker", "keeper", "migrate"}
 
@@ -81,10 +83,28 @@ def test_web_is_judged_by_its_own_life() -> None:
 
 
 @pytest.mark.parametrize("name", ["worker", "keeper"])
-def test_the_other_probes_are_programs(name: str) -> None:
+def test_the_others_are_asked_as_compose_asks_them(name: str) -> None:
     (probe,) = probes(name).values()
-    compile(probe["exec"]["command"][-1], name, "exec")
-    assert name != "keeper" or f'"{KEEPER}"' in probe["exec"]["command"][-1]
+    assert ["CMD", *probe["exec"]["command"]] == SERVICES[name]["healthcheck"]["test"]
+
+
+def test_who_is_scaled_has_no_number_of_its_own() -> None:
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in OBJECTS if one["kind"] == "HorizontalPodAutoscaler"}
+    assert not [one for one in OBJECTS if one["metadata"]["name"] in scaled and "replicas" in one.get("spec", {})]
+
+
+def test_a_shared_folder_comes_into_each_pod_that_has_files() -> None:
+    (patch,) = yaml.safe_load((SHARED / "kustomization.yaml").read_text())["patches"]
+    label, _, value = patch["target"]["labelSelector"].partition("=")
+    labelled = {one["metadata"]["name"] for one in OBJECTS if one["metadata"].get("labels", {}).get(label) == value}
+    assert labelled == {"web", "worker", "keeper"}
+    for one in (one for one in OBJECTS if one["metadata"]["name"] in labelled and one["kind"] == "Deployment"):
+        for step in yaml.safe_load(patch["patch"]):
+            found: Any = one
+            for key in step["path"].strip("/").split("/")[:-1]:
+                found = found[int(key) if key.isdecimal() else key]
+            found.append(step["value"])
+        kubernetes_validate.validate(one, "1.37", strict=True)
 
 
 def test_keda_counts_those_who_are_present_and_those_being_worked_on() -> None:
