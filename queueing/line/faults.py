@@ -23,7 +23,7 @@ class Fault:
     reference: str
     at: str  # by the clock of its web process, in UTC
     request: str  # method and path
-    error: str  # class and sentence
+    error: str  # its class
 
 
 def note(fault: Fault) -> None:

@@ -96,11 +96,11 @@ def _fault(request: HttpRequest, error: BaseException | None) -> HttpResponse:
 
 
 def _remember(request: HttpRequest, error: BaseException, reference: str) -> None:
-    """For staff who search for the reference. The log has it in any case."""
+    """For staff who search for the reference. The error's sentence may quote contents: the log alone has it."""
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-    asked, sentence = f"{request.method} {request.path}", f"{type(error).__name__}: {error}"
+    asked, kind = f"{request.method} {request.path}", type(error).__name__
     with suppress(RedisError):
-        faults.note(faults.Fault(reference=reference, at=now, request=asked, error=sentence))
+        faults.note(faults.Fault(reference=reference, at=now, request=asked, error=kind))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
