@@ -21,7 +21,7 @@ from queueing.models import Line
 from queueing.models.line import LIMITS
 from queueing.web import audit
 from queueing.web.address import address_of_request
-from queueing.web.visitor import may_see_lines
+from queueing.web.visitor import may_see_lines, may_steer
 
 REDIS_AWAY = "Redis does not answer, or takes no writes: no line can be steered right now, and nothing is changed."
 
@@ -100,6 +100,10 @@ class LineAdmin(Look, Model):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see_lines(request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for the workers: the permission to steer alone opens nothing, and the save leads to the lines."""
+        return may_steer(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -152,6 +152,19 @@ def test_who_may_only_look_changes_nothing() -> None:
     assert Line.of("probe").state == "open"
 
 
+@pytest.mark.parametrize(("permissions", "status"), [(("view_line",), 302), (("view",), 302), ((), 403)])
+def test_who_may_steer_may_see_where_the_save_leads(permissions: tuple[str, ...], status: int) -> None:
+    """The permission to steer alone opens nothing, as with the other permissions."""
+    steerer = staff("change_line", *permissions)
+    values = shown()
+    saved = steerer.client.post(page(), {f"initial-{name}": value for name, value in values.items()} | values)
+    assert saved.status_code == status
+    assert steerer.client.get(page()).status_code == (200 if permissions else 403)
+    assert steerer.client.get(LIST).status_code == (200 if permissions else 403)
+    assert (page() in steerer.client.get("/admin/").content.decode()) == bool(permissions)
+    assert (LIST in steerer.client.get("/admin/").content.decode()) == bool(permissions)
+
+
 def test_a_line_that_the_settings_do_not_name_is_not_shown() -> None:
     Line.objects.create(queue="former")
     assert "former" not in staff("view_line").client.get(LIST).content.decode()
