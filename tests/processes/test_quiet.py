@@ -51,7 +51,7 @@ def test_a_quiet_worker_takes_no_more_until_it_is_told_to_go_on(processes: Proce
     commands.send(the_desk().name, commands.RESUME)
     wait_for(lambda: status_of(third) == Status.SUCCEEDED)
     assert probe.calls() == ["first", "second", "third"]
-    assert the_desk().ends == {"succeeded": 2}
+    wait_for(lambda: the_desk().ends == {"succeeded": 2})
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends(processes: Processes, join: Join) -> None:
