@@ -142,6 +142,8 @@ def _has_died(connection: BaseDatabaseWrapper) -> bool:
     """True if the server has closed this connection, or has said so. A query would tell the same in a round trip."""
     if connection.connection is None or connection.vendor != "postgresql":
         return False
+    if connection.connection.closed:  # a step of the rehearsal has found out
+        return True
     poll = select.poll()
     poll.register(connection.connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))  # a server says nothing else to a connection that asks for nothing
