@@ -73,9 +73,21 @@ class Totals:
         return sum(self.lines.values(), Used())
 
 
-# The sums for the budgets of a join. The rows behind the published sums are few, and so are those of one visitor.
+class Use(NamedTuple):
+    """The use of one entry's visitor, network and line, and of the site; and the slots that its visitor has taken."""
+
+    visitor: Used
+    network: Used
+    line: Used
+    site: Used
+    slots: int  # of the numbers that are allowed
+
+
+# The sums for the budgets of a join. The rows behind the published sums are few, and so are those of one visitor. Only
+# live rows have a slot.
 USED = """
-SELECT COALESCE(SUM(CASE WHEN visitor = %(visitor)s THEN input_size + files_size END), 0),
+SELECT COUNT(CASE WHEN visitor = %(visitor)s AND slot < %(slots)s THEN 1 END),
+       COALESCE(SUM(CASE WHEN visitor = %(visitor)s THEN input_size + files_size END), 0),
        COUNT(CASE WHEN visitor = %(visitor)s THEN 1 END),
        COALESCE(SUM(CASE WHEN address = %(address)s THEN input_size + files_size END), 0),
        COUNT(CASE WHEN address = %(address)s THEN 1 END),
@@ -88,14 +100,14 @@ WHERE visitor = %(visitor)s OR address = %(address)s OR id BETWEEN %(last_id)s +
 """  # the far end tells a PostgreSQL that knows nothing of the table yet that the rows behind the sums are few
 
 
-def check(entry: Entry, size: int) -> None:
+def check(entry: Entry, size: int, use: Use | None = None) -> None:
     """May this new entry store so many bytes more? It is not stored yet, and its queue and owner are known.
 
     Raises LowOnDisk; TooLargeToStore, StoresTooMuch or another of its kind, which says whose budget it is; RedisError.
     """
     if not has_room(size):
         raise LowOnDisk
-    visitor, network, line, site = used(entry)
+    visitor, network, line, site, _ = used(entry) if use is None else use
     for what, most_bytes, most_entries, refusal in (
         (visitor, conf.MAX_BYTES_PER_VISITOR, conf.MAX_ENTRIES_PER_VISITOR, StoresTooMuch),
         (network, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_ENTRIES_PER_ADDRESS, NetworkStoresTooMuch),
@@ -123,16 +135,16 @@ def _without_room(refusal: type[JoinRefused], size: int, most: int, free: int) -
     return refusal(refusal.room_sentence.format(free=readable_size(free), most=readable_size(most)))
 
 
-def used(entry: Entry) -> tuple[Used, Used, Used, Used]:
-    """The use of the entry's visitor, network, line, and of the site now. Raises RedisError."""
-    totals = read_totals() or _totals_of_one()
+def used(entry: Entry, totals: Totals | None = None, slots: int = 0) -> Use:
+    """The use by now, by these sums or by those that were published last; of so many slots. Raises RedisError."""
+    totals = totals or read_totals() or _totals_of_one()
     with database.cursor() as cursor:
-        cursor.execute(USED, parameters(entry, totals.last_id))
-        sums = [int(value) for value in cursor.fetchone()]
+        cursor.execute(USED, parameters(entry, totals.last_id) | {"slots": slots})
+        taken, *sums = [int(value) for value in cursor.fetchone()]
     visitor, network, line, site = (Used(*sums[at : at + 2]) for at in (0, 2, 4, 6))
     if site.entries > MANY:
         move_totals(totals)
-    return visitor, network, totals.of(entry.queue) + line, totals.of_all() + site
+    return Use(visitor, network, totals.of(entry.queue) + line, totals.of_all() + site, taken)
 
 
 def parameters(entry: Entry, last_id: int) -> dict[str, Any]:
@@ -140,7 +152,7 @@ def parameters(entry: Entry, last_id: int) -> dict[str, Any]:
     visitor = Entry._meta.get_field("visitor").get_db_prep_value(entry.visitor, database)
     is_limited = conf.MAX_BYTES_PER_ADDRESS or conf.MAX_ENTRIES_PER_ADDRESS
     address = entry.address or None if is_limited else None
-    return {"visitor": visitor, "address": address, "queue": entry.queue, "last_id": last_id}
+    return {"visitor": visitor, "address": address, "queue": entry.queue, "last_id": last_id, "slots": 0}
 
 
 # The sums of the lines
@@ -154,10 +166,13 @@ def read_totals() -> Totals | None:
         if not is_wrong_type(error):
             raise
         written = b""
-    return None if written is None else _parsed(written)
+    return parse_totals(written)
 
 
-def _parsed(written: bytes) -> Totals | None:
+def parse_totals(written: bytes | None) -> Totals | None:
+    """The published sums. None: nobody has published any lately, or they make no sense."""
+    if written is None:
+        return None
     try:
         values = json.loads(written)
         lines = {str(queue): Used(int(size), int(entries)) for queue, (size, entries) in values["lines"].items()}

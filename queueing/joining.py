@@ -43,6 +43,7 @@ from queueing.exceptions import (
 from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_left
 from queueing.line import levers, presence
 from queueing.line.clients import RedisError, connection
+from queueing.line.keys import STORED
 from queueing.line.levers import Levers
 from queueing.line.places import get_line
 from queueing.logs import about
@@ -265,9 +266,9 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
-    limits = _levers_of_open(entry.queue)
-    slots.check(entry.visitor, entry.queue, limits.max_per_visitor)
-    _check_budgets(entry, content.size)
+    limits, use = _look_around(entry)
+    slots.check(entry.visitor, entry.queue, limits.max_per_visitor, use.slots)
+    _check_budgets(entry, content.size, use)
     reservation = crowding.reserve(entry.queue, entry.job_id, entry.address, limits.max_line)
     try:
         crowding.find_rank(entry, reservation, limits.max_line)
@@ -285,11 +286,11 @@ def _cancel(entry: Entry, *, is_charged: bool) -> None:
         get_line(entry.queue).cancel_reservation(entry.job_id, entry.address, is_charged=is_charged)
 
 
-def _check_budgets(entry: Entry, size: int) -> None:
+def _check_budgets(entry: Entry, size: int, use: budget.Use | None = None) -> None:
     if size and folders.is_away():
         raise StorageAway
     try:
-        budget.check(entry, size)
+        budget.check(entry, size, use)
     except RedisError as error:
         raise RedisAway from error
 
@@ -304,7 +305,20 @@ def _levers(queue: str) -> Levers:
 
 def _levers_of_open(queue: str) -> Levers:
     """The levers of a line that takes visitors in. Raises LineClosed or RedisAway."""
-    found = _levers(queue)
+    return _if_open(_levers(queue))
+
+
+def _look_around(entry: Entry) -> tuple[Levers, budget.Use]:
+    """The same, and the use of what is stored: one round trip, and one query. Raises LineClosed or RedisAway."""
+    try:
+        found, sums = levers.read_with(connection(), entry.queue, STORED)
+        limits = _if_open(found)
+        return limits, budget.used(entry, budget.parse_totals(sums), slots.number(limits.max_per_visitor))
+    except RedisError as error:
+        raise RedisAway from error
+
+
+def _if_open(found: Levers) -> Levers:
     if found.is_closed:
         raise LineClosed(found.sentence, opens_at=found.opens_at)
     return found

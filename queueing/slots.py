@@ -16,12 +16,21 @@ from queueing.exceptions import TooManyWaiting
 from queueing.models import Entry, Line
 
 
-def check(visitor: uuid.UUID | None, queue: str, most: int | None) -> None:
-    """Raises TooManyWaiting when the visitor holds as many places as allowed; `most` is the line's own limit."""
+def check(visitor: uuid.UUID | None, queue: str, most: int | None, taken: int | None = None) -> None:
+    """Raises TooManyWaiting when the visitor holds as many places as allowed; `most` is the line's own limit.
+
+    `taken` is the number of slots that the visitor has taken, if it is known.
+    """
     if visitor is None:
         return
-    if next(_free(visitor, most), None) is None or _is_full(visitor, queue, most):
+    has_free = next(_free(visitor, most), None) is not None if taken is None else taken < number(most)
+    if not has_free or _is_full(visitor, queue, most):
         raise TooManyWaiting
+
+
+def number(most: int | None) -> int:
+    """The number of slots: MAX_WAITING_PER_VISITOR, or more where the line allows more."""
+    return max(conf.MAX_WAITING_PER_VISITOR, most or 0)
 
 
 @contextmanager
@@ -47,9 +56,9 @@ def to_try(visitor: uuid.UUID | None, most: int | None) -> Iterator[int | None]:
 
 
 def _free(visitor: uuid.UUID, most: int | None) -> Iterator[int]:
-    """The free ones of MAX_WAITING_PER_VISITOR slots, or of more where the line allows more."""
+    """The free slots of this visitor."""
     taken = set(Entry.objects.live().filter(visitor=visitor).values_list("slot", flat=True))
-    return (slot for slot in range(max(conf.MAX_WAITING_PER_VISITOR, most or 0)) if slot not in taken)
+    return (slot for slot in range(number(most)) if slot not in taken)
 
 
 def _is_full(visitor: uuid.UUID, queue: str, most: int | None) -> bool:

@@ -6,6 +6,7 @@ must not choose these, so nothing of a hash counts but what `LineJob` keeps.
 
 import logging
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, cast
@@ -72,21 +73,36 @@ def job_fields(queue: str, job_id: str) -> dict[str, Any]:
 
 
 def read_job(client: redis.Redis, job_id: str) -> LineJob | None:
-    """The job; None when its hash is missing or cannot be read. Raises RedisError.
+    """The job; None when its hash is missing or cannot be read. Raises RedisError."""
+    return _parse(client, job_id, _fields(client, job_id))
 
-    StopRequested passes, too: RQ stops an idle worker by this exception, which its signal handler raises anywhere.
-    """
+
+def _fields(client: redis.Redis, job_id: str) -> Mapping[bytes, bytes] | None:
+    """The hash of a job; None for a value of another type."""
     try:
-        job = LineJob.fetch(job_id, connection=client, serializer=JSONSerializer)
+        return cast("Mapping[bytes, bytes]", client.hgetall(job_key(job_id)))
+    except redis.ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+    return None
+
+
+def _parse(client: redis.Redis, job_id: str, fields: Mapping[bytes, bytes] | None) -> LineJob | None:
+    """The job of this hash; None when it is missing or cannot be read.
+
+    StopRequested passes: RQ stops an idle worker by this exception, which its signal handler raises anywhere.
+    """
+    if fields is not None and not fields:
+        return None
+    try:
+        job = LineJob(job_id, connection=client, serializer=JSONSerializer)
+        job.restore(fields)
         if isinstance(job.func_name, str):
-            return cast("LineJob", job)
-    except NoSuchJobError:
+            return job
+    except NoSuchJobError:  # a hash without data: RQ has deleted the job, and a late heartbeat has written to it
         return None
     except StopRequested:
         raise
-    except redis.RedisError as error:
-        if not is_wrong_type(error):
-            raise
     except Exception as error:  # noqa: BLE001  # of whatever RQ makes of a field
         logger.debug("Job %s: %r", job_id, error)
     reports.add("the job %s cannot be read", shorten(job_id))
@@ -105,8 +121,16 @@ def is_entry_job(job_id: str) -> bool:
 
 
 def job_to_run(client: redis.Redis, queue: str, job_id: str) -> LineJob:
-    """The job of a claimed id. An entry's job is made from its id; a foreign one is as its hash says, but for calls."""
-    found = read_job(client, job_id)
+    """The job of a claimed id, as `claimed_job` has it, with its hash as it is now."""
+    return claimed_job(client, queue, job_id, _fields(client, job_id))
+
+
+def claimed_job(client: redis.Redis, queue: str, job_id: str, fields: Mapping[bytes, bytes] | None) -> LineJob:
+    """The job of a claimed id and its hash.
+
+    An entry's job is made from its id; a foreign one is as its hash says, but for calls.
+    """
+    found = _parse(client, job_id, fields)
     if found is not None and found.func_name != RUNNER:
         if found.surplus:
             reports.add("foreign job %s has %s, which are left out", job_id, ", ".join(found.surplus))

@@ -94,6 +94,12 @@ def read(client: redis.Redis, queue: str) -> Levers:
     return parse(cast("bytes | None", client.get(line_keys(queue).levers))) or publish(client, queue)
 
 
+def read_with(client: redis.Redis, queue: str, key: str) -> tuple[Levers, bytes | None]:
+    """The same, and the string of another key; one round trip."""
+    copy, other = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
+    return parse(copy) or publish(client, queue), other
+
+
 def parse(written: bytes | None) -> Levers | None:
     """The levers in a copy. None for no copy, and for one that this project never writes: the keeper mends it."""
     return _parse(written) if written and len(written) <= LONGEST_COPY else None

@@ -15,7 +15,7 @@ How an entry goes out of the line:
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import batched
 from typing import NamedTuple, cast
@@ -80,6 +80,14 @@ class ClaimResult(NamedTuple):
 
     job_id: str | None  # None: nobody in the line is present
     passed: int  # absent entries that stepped aside
+
+
+class ClaimedJob(NamedTuple):
+    """The same, with the hash of the entry's job."""
+
+    job_id: str | None
+    passed: int
+    fields: Mapping[bytes, bytes] | None = None  # None: nothing is claimed, or the hash cannot be read
 
 
 class Claim(NamedTuple):
@@ -152,6 +160,10 @@ class Line:
     # Claims
 
     def claim(self, worker: str) -> ClaimResult:
+        """As `claim_job`, without the job."""
+        return ClaimResult(*self.claim_job(worker)[:2])
+
+    def claim_job(self, worker: str) -> ClaimedJob:
         """Claim the first present entry for this worker alone.
 
         After a flush, a claim waits until the rows have their places back: see `epoch.EpochWait`. Then the levers are
@@ -163,11 +175,11 @@ class Line:
             total += claimed.passed
             self.epoch_wait.note(has_epoch=claimed.has_epoch, newcomers_wait=claimed.newcomers_wait)
             if claimed.job_id:
-                return ClaimResult(claimed.job_id, total)
+                return ClaimedJob(claimed.job_id, total, claimed.job)
             if self.epoch_wait.is_on:
                 break
             window = min(window * WINDOW_GROWTH, LARGEST_WINDOW)
-        return ClaimResult(None, total)
+        return ClaimedJob(None, total)
 
     def _claim_once(self, worker: str, window: int) -> scripts.Claimed | None:
         """One call of the script, once the levers are known. None: nothing can be claimed now."""

@@ -70,8 +70,8 @@ class LineQueue(DjangoRQ):
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             for queue in ours:
-                if not queue.is_quiet and (job_id := queue.claim_job_id()):
-                    return queue.job_to_run(job_id), queue
+                if not queue.is_quiet and (job := queue.claim_job()):
+                    return job, queue
             must_wait = any(queue.line.epoch_wait.is_on for queue in ours)
             if deadline is None and not must_wait:
                 return None
@@ -81,12 +81,14 @@ class LineQueue(DjangoRQ):
                 raise DequeueTimeout(timeout, [queue.key for queue in ours])
             _await_call(ours, connection, max(wait, 0.1))
 
-    def claim_job_id(self) -> str | None:
+    def claim_job(self) -> Job | None:
         """Claim the first present entry. An id that no job can have was not written by this project, and goes."""
-        while (job_id := self.line.claim(self.worker_name).job_id) and not jobs.is_job_id(job_id):
+        while job_id := (claimed := self.line.claim_job(self.worker_name)).job_id:
+            if jobs.is_job_id(job_id):
+                return jobs.claimed_job(self.connection, self.name, job_id, claimed.fields)
             self.line.end_claim(self.worker_name, job_id)
             reports.add("%s: the id %s in the line is no job's", self.name, shorten(job_id))
-        return job_id
+        return None
 
     def job_to_run(self, job_id: str) -> Job:
         """The job of a claimed id; an entry's is made from its id, whatever its hash says."""

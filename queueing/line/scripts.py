@@ -28,6 +28,7 @@ class Claimed(NamedTuple):
     has_epoch: bool  # False: since a flush no keeper has given the rows their places back
     newcomers_wait: bool  # those who joined since a flush wait for somebody ahead of them who is away
     obstacle: str = ""  # "unknown": there is no copy of the levers; "limit": a limit of the levers is reached
+    job: Mapping[bytes, bytes] | None = None  # the hash of the claimed entry's job; None: it cannot be read
 
 
 class HoldStep(NamedTuple):
@@ -83,8 +84,11 @@ def claim(
     """
     arguments = worker, window, milliseconds(grace), int(waits_for_epoch)
     reply = cast("list[Any]", _call(client, "claim", line, *arguments))
-    obstacle = as_text(reply[3]) if len(reply) > 3 else ""
-    return Claimed(as_text(reply[0]), reply[1], reply[2] > 0, reply[2] > 1, obstacle) if reply else None
+    if not reply:
+        return None
+    job_id, passed, epoch, obstacle, parts = (*reply, b"", [])[:5] if len(reply) == 3 else (*reply, [])[:5]
+    job = dict(zip(parts[::2], parts[1::2], strict=True)) if len(parts) % 2 == 0 else None
+    return Claimed(as_text(job_id), passed, epoch > 0, epoch > 1, as_text(obstacle), job)
 
 
 def release(client: redis.Redis, line: LineKeys, worker: str, job_id: str, score: float | None, grace: float) -> str:

@@ -1,7 +1,11 @@
 """The worker processes: claim a present entry, fork a horse, run the task, store the result.
 
 worker.py   PresenceWorker: RQ's worker with our queues
-outage.py   PatientWorker, its base: RQ's worker, which no outage of Redis ends
+forking.py  HorseWorker, its base: the life of a horse
+ready.py    ReadyWorker, the base of that: a horse that stands by (standby.py)
+books.py    BookkeepingWorker, the base of that: RQ's books, kept beside the horse
+outage.py   PatientWorker, the base of all: RQ's worker, which no outage of Redis ends
+report.py   what a horse tells its worker
 lease.py    what a worker does for the entry that its horse is working on
 horse.py    the forked process that runs one task: it ends with its worker
 warming.py  what the tasks load before the first fork

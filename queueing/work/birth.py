@@ -1,27 +1,27 @@
 """The birth of a horse: what it shares with its worker, and what it has from it. Made before the fork."""
 
-import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from queueing.work.limits import Limits
+from queueing.work.report import Report
 
 KILOBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """A flag in shared memory, and the memory that the horse has from its worker, in bytes by the kernel's names."""
+    """The report, and the memory that the horse has from its worker, in bytes by the kernel's names."""
 
-    is_storing: mmap.mmap  # one byte
+    report: Report
     inherited: dict[str, int]
 
     @classmethod
     def now(cls) -> Self:
         """For a fork that follows."""
-        return cls(mmap.mmap(-1, 1), memory_of("self"))
+        return cls(Report(), memory_of("self"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,6 @@ class Terms:
     def inherited_data(self) -> int:
         """Bytes of private memory that the horse has from its worker."""
         return self.birth.inherited.get("VmData", 0)
-
-    def note_task_is_over(self) -> None:
-        """In the horse: what follows is the storing of the end."""
-        self.birth.is_storing[0] = 1
 
 
 def memory_of(pid: int | str) -> dict[str, int]:

@@ -4,7 +4,6 @@ prepare       in a worker, before its first fork: no keys that a horse could inh
 begin         in a new horse: the kernel's limits, and the temporary folder
 enter         before the task, when its entry is known: no new privileges, writes in a few folders only, processes;
               the room of an isolated task, which has less (`inside.py`)
-task_is_over  after the task: the worker gives the horse more time, to store the end
 
 A rule that the kernel does not know is left out; the worker says so at its start.
 """
@@ -66,6 +65,12 @@ def enter(entry: Entry) -> Room | None:
     return _room(entry, _terms) if limits.isolated else None
 
 
+def rehearse(entry: Entry) -> None:
+    """In a standby: what `enter` does, but for what it makes and takes away."""
+    _results_folder(entry)
+    list(_files_of_sqlite())
+
+
 def _room(entry: Entry, terms: Terms) -> Room:
     folder = terms.folder / "task"  # the horse writes beside it, where the task cannot
     folder.mkdir(mode=0o700)
@@ -77,12 +82,6 @@ def _room(entry: Entry, terms: Terms) -> Room:
         writable=task.writable,
         retry_on=task.retry_on,
     )
-
-
-def task_is_over() -> None:
-    """After the task: the worker waits for the storing of its end."""
-    if _terms is not None:
-        _terms.note_task_is_over()
 
 
 def missing() -> list[str]:
@@ -115,20 +114,24 @@ def _writable(entry: Entry, scratch: Path) -> Iterator[Path]:
     yield scratch
     yield Path(os.devnull)
     if results := _results_folder(entry):
+        results.mkdir(parents=True, exist_ok=True)
         yield results
-    for database in settings.DATABASES.values():
-        if database["ENGINE"] == "django.db.backends.sqlite3" and (file := sqlite_file(str(database["NAME"]))):
-            yield file.parent  # for its journals, too
+    yield from _files_of_sqlite()
     if (heavy_task := all_tasks().get(entry.queue)) is not None:
         yield from heavy_task.writable
 
 
+def _files_of_sqlite() -> Iterator[Path]:
+    """The folders of SQLite's files, for their journals, too."""
+    for database in settings.DATABASES.values():
+        if database["ENGINE"] == "django.db.backends.sqlite3" and (file := sqlite_file(str(database["NAME"]))):
+            yield file.parent
+
+
 def _results_folder(entry: Entry) -> Path | None:
-    """The folder of this attempt's files, which is made here; None in a storage without paths."""
+    """The folder of this attempt's files; None in a storage without paths."""
     file = EntryFile(entry=entry, attempt=entry.attempt)
     try:
-        folder = Path(file.file.storage.path(file_path(file, "x"))).parent
+        return Path(file.file.storage.path(file_path(file, "x"))).parent
     except NotImplementedError:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,130 +1,90 @@
-"""The fork of a worker: horses in advance, limited, guarded, and ended with all that they have started."""
+"""The life of a worker's horses: handed over or forked, guarded, and ended with all that they have started."""
 
-import gc
-import logging
 import os
 import signal
-import socket
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import redis
 from django.db import connections
+from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
-from rq.utils import now
+from rq.timeouts import HorseMonitorTimeoutException
 
-from queueing import logs, sandbox
+from queueing import sandbox
 from queueing.line import clients
-from queueing.line.jobs import entry_job
-from queueing.line.queue import LineQueue
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.work import confinement, horse, lines, runner, scratch, standby, warming
-from queueing.work.birth import Birth, Terms
+from queueing.work import confinement, horse, runner, scratch
 from queueing.work.guard import Guard
-from queueing.work.lease import timeout_of
-from queueing.work.limits import limits_of
-from queueing.work.outage import PatientWorker
-from queueing.work.standby import Order, Standby
+from queueing.work.parting import Parted
+from queueing.work.ready import ReadyWorker
+from queueing.work.report import Stage
+from queueing.work.standby import Order
+
+START_WAIT = 0.5  # seconds in which a start is told without delay; one that takes longer is told a moment later
 
 
-class HorseWorker(PatientWorker):
-    """A worker that keeps a standby, and never leaves a horse behind."""
+class HorseWorker(ReadyWorker):
+    """A worker that never leaves a horse behind."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parent_pid = os.getpid()
-        self._is_warm = False  # before that, a standby would lack what is loaded for all horses
-        self._standby: Standby | None = None  # the horse of the next job
         self._guard: Guard | None = None  # over the horse
-        self._terms: Terms | None = None  # of the horse
         self._horse_status: int | None = None
         self._ended_horse = 0  # pid
-        self._children_before: set[int] | None = None  # of this worker, beside the horse and what it starts
+        self._parted: Parted | None = None  # the horse before this one
 
-    @property
-    def line_queues(self) -> list[LineQueue]:
-        """The queues that this worker serves."""
-        return cast("list[LineQueue]", self.queues)
+    # Waiting for work
 
-    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
-        logs.act_as("worker")
-        warming.warm_up(self.queue_names())
-        try:
-            runner.warm_up()
-        except (*DATABASE_ERRORS, redis.RedisError):
-            self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
-        finally:
-            connections.close_all()  # never open across a fork
-        horse.adopt_orphans()
-        confinement.prepare(self.name)
-        gc.freeze()  # a collection in a horse would copy every page of this heap
-        self._is_warm = True
-        super().bootstrap(*args, **kwargs)
+    def check_for_suspension(self, burst: bool) -> None:
+        """RQ's own. Right after a task, the claim asks the same."""
+        if self._parted is None:
+            super().check_for_suspension(burst)
+
+    def write_heartbeat(self, timeout: int | None = None) -> None:
+        """Left out right after a task: either the books of the next one have it, or the wait for one."""
+        if self._parted is None:
+            super().write_heartbeat(timeout)
 
     def _next_job(self, timeout: int | None) -> tuple[Job, Queue] | None:
+        if self._parted is not None:
+            with suppress(DequeueTimeout, redis.RedisError, *DATABASE_ERRORS):  # the usual way tells of an outage
+                return self._claim(0)
+            self._bury()
         self._keep_standby()
         return super()._next_job(timeout)
 
     # The life of a horse
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Hand the job to the standby; without one, and for a foreign job, fork as RQ does."""
-        standby, terms, execution = self._standby, self._terms, self.execution
-        if standby is None or terms is None or execution is None:
+        """Hand the job of an entry over to the standby; fork for a foreign job, as RQ does.
+
+        RQ's books are written while the horse starts. Raises OSError: the machine has no room for a horse.
+        """
+        if self._terms is None:
+            connections.close_all()  # never open across a fork
             super().fork_work_horse(job, queue)
             return
-        self._standby = None
-        assert self._children_before is not None
-        self._children_before.discard(standby.pid)
-        if standby.hand_over(Order(job.id, queue.name, execution.id, str(terms.folder))):
-            self._horse_pid = standby.pid
-        else:
-            super().fork_work_horse(job, queue)
+        self._horse = self._hand_over(Order(job.id, queue.name, str(self._terms.folder)))
+        if self._parted is not None:  # a full line: the next job comes soon
+            self._keep_standby()
+        self.write_start(job)
+        self._horse.await_stage(Stage.STARTED, START_WAIT)
+        self._tell_start(job)
+        self._bury()
 
-    def _keep_standby(self) -> None:
-        """See that there is a standby for the next job, and that it is fit."""
-        if self._standby is not None and not self._standby.is_fit(self.queue_names()):
-            self._standby.end()
-            self._standby = None
-        if self._standby is None and self._is_warm:
-            connections.close_all()  # never open across a fork
-            self._standby = Standby.fork(self.queue_names(), self._stand_by)
-        if self._standby is not None and self._children_before is not None:
-            self._children_before.add(self._standby.pid)
+    @property
+    def _has_untold_start(self) -> bool:
+        return self._horse is not None and self._horse.report.attempt > 0 and not self._horse.report.start_is_told
 
-    def _stand_by(self, channel: socket.socket, birth: Birth) -> None:
-        """The life of a standby, in its own process."""
-        clients.share_connection(self.connection)
-        with suppress(*DATABASE_ERRORS, redis.RedisError):  # it tries again with its job
-            self._rehearse()
-        order = standby.await_order(channel)
-        os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
-        queue = next(queue for queue in self.line_queues if queue.name == order.line)
-        job = entry_job(queue.name, self.connection, order.job_id)
-        job.timeout = timeout_of(queue.name)
-        self.execution = Execution(order.execution, job.id, self.connection, self.name)
-        self._terms, self._standby = Terms(limits_of(queue.name), Path(order.folder), birth), None
-        with lines.for_debugging(logging.getLogger("rq.worker")):
-            self.main_work_horse(job, queue)
-
-    def _rehearse(self) -> None:
-        """In a standby: the first steps of a horse, for a job that is none.
-
-        A fork shares its memory with its worker until it writes to it, and a start writes to some thousand pages. So
-        the copies are made here, before anybody waits for them.
-        """
-        job = entry_job(self.queue_names()[0], self.connection, "0" * 32)
-        with self.connection.pipeline() as pipe:
-            job.heartbeat(now(), 1, pipeline=pipe)
-            job.prepare_for_execution(self.name, pipeline=pipe)
-            pipe.reset()  # nothing of it is sent
-            self.heartbeat(pipeline=pipe)
-            pipe.execute()
-        runner.rehearse()
+    def _tell_start(self, job: Job) -> None:
+        """Once the horse has started the entry: end the claim, and tell the pages."""
+        if self._horse is not None and self._has_untold_start:
+            runner.note_start(job.origin, job.id, self.name, self._horse.report.attempt)
+            self._horse.report.note_told()
 
     def setup_work_horse_signals(self) -> None:
         """Set up the horse; RQ calls this method in the horse."""
@@ -151,14 +111,41 @@ class HorseWorker(PatientWorker):
             super().kill_horse(sig)
 
     def wait_for_horse(self) -> tuple[Any, Any, Any]:
-        """RQ's own wait, under the guard. Keeps the exit status, and the pid, which RQ then sets to 0."""
+        """RQ's own wait, under the guard. Keeps the exit status, and the pid, which RQ then sets to 0.
+
+        A horse that starts late breaks it off, as RQ's alarm does: its start is told where no alarm rings. One whose
+        entry is settled need not have ended.
+        """
         if self._guard is not None:
-            self._guard.until_the_end_of(self.horse_pid, kill=self.kill_horse)
+            with horse.sign_of(self.horse_pid, self._horse) as has_come:
+                while not horse.has_ended(self.horse_pid):
+                    if self._has_untold_start:
+                        raise HorseMonitorTimeoutException
+                    if self._parts():
+                        return self._horse_pid, os.EX_OK, None
+                    self._guard.until(has_come, kill=self.kill_horse)
         pid, self._horse_status, usage = super().wait_for_horse()
         self._ended_horse = pid or 0
         if self._guard is not None and usage is not None:
             self._guard.note_end(usage)
         return pid, self._horse_status, usage
+
+    def _parts(self) -> bool:
+        """True if the horse has nothing to do but to end, and leaves nothing behind: nobody has to wait for that."""
+        pid = self._horse_pid
+        if self._horse is None or self._guard is None or self._horse.report.stage < Stage.OVER:
+            return False
+        if self._children_before is None or not horse.is_alone(pid, self._children_before):
+            return False
+        self._parted, self._horse_status = Parted(self._horse, self._guard.scratch), os.EX_OK
+        return True
+
+    def _bury(self) -> None:
+        """See to the end of a horse that has parted, and write its books."""
+        if self._parted is not None:
+            self._parted.end()
+            self._parted = None
+            self.write_books()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """RQ's own. Children of the task that have died are taken out of the process table."""
@@ -173,7 +160,9 @@ class HorseWorker(PatientWorker):
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:
-            self._end_left_behind()
+            self._tell_start(job)
+            if self._parted is None:
+                self._end_left_behind()
 
     def run_maintenance_tasks(self) -> None:
         """RQ's own, at the start and each ten minutes; and the temporary folders of workers that were killed."""
@@ -182,8 +171,10 @@ class HorseWorker(PatientWorker):
 
     def teardown(self) -> None:
         """RQ's own; the standby ends, too."""
-        if self._standby is not None and not self.is_horse:
-            self._standby.end()
+        if not self.is_horse:
+            self._bury()
+            if self._standby is not None:
+                self._standby.end()
         super().teardown()
 
     def _end_left_behind(self) -> None:

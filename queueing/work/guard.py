@@ -12,6 +12,7 @@ from typing import Any, Self
 from queueing.work import horse
 from queueing.work.birth import KILOBYTE, Birth, Terms, bytes_by_name, memory_of
 from queueing.work.limits import Limits
+from queueing.work.report import Stage
 from queueing.work.scratch import Scratch, size_of_unnamed
 
 INTERVAL = 0.5  # seconds between two looks
@@ -43,7 +44,7 @@ class Guard:
         self._timeout = timeout
         self._began = time.monotonic()
         self._before = children_before
-        self._is_storing = birth.is_storing
+        self._report = birth.report
         self._inherited = birth.inherited
         self._peak = 0  # bytes of one process
 
@@ -53,17 +54,16 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         self.scratch.delete()
 
-    def until_the_end_of(self, horse_pid: int, *, kill: Callable[[], object]) -> None:
+    def until(self, has_come: Callable[[float], bool], *, kill: Callable[[], object]) -> None:
         """Kill the horse when it is over a limit. RQ's alarm breaks this off from time to time, for the lease."""
-        with horse.end_of(horse_pid) as has_ended:
-            while not has_ended(self.pause):
-                if self.look():
-                    kill()
+        while not has_come(self.pause):
+            if self.look():
+                kill()
 
     def look(self) -> bool:
         """True if the horse must be killed: its time is over, or a limit is broken."""
         began = time.monotonic()
-        grace = STORING_GRACE if self._is_storing[0] else TIMEOUT_GRACE
+        grace = STORING_GRACE if self._report.stage >= Stage.STORING else TIMEOUT_GRACE
         self.is_late = began - self._began > self._timeout + grace
         self.broken = self.broken or self._broken_now()
         self.pause = max(INTERVAL, (time.monotonic() - began) / LARGEST_SHARE)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from queueing.sandbox import LIBC
+from queueing.work.report import Listener
 
 NAME = "rq:horse"  # of the process
 KILL_PATIENCE = 10.0  # seconds that a worker waits for the end of the processes that it has killed
@@ -38,22 +39,32 @@ def adopt_orphans() -> None:
 
 
 @contextmanager
-def end_of(pid: int) -> Iterator[Callable[[float], bool]]:
-    """A function that waits for the end of this child for so many seconds; True when it has ended."""
+def sign_of(pid: int, listener: Listener | None = None) -> Iterator[Callable[[float], bool]]:
+    """A function that waits for so many seconds; True when this child has ended, or has said something."""
     try:
         descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):  # another system, or an old kernel
-        yield lambda seconds: _has_ended(pid, seconds)
+        yield lambda seconds: has_ended(pid, seconds)
         return
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if listener is not None and listener.is_open:
+        poll.register(listener.channel, select.POLLIN)
+
+    def has_come(seconds: float) -> bool:
+        found = [number for number, _ in poll.poll(round(seconds * 1000))]
+        if listener is not None and listener.channel.fileno() in found and not listener.hear():
+            poll.unregister(listener.channel)
+        return bool(found)
+
     try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        yield lambda seconds: bool(poll.poll(round(seconds * 1000)))
+        yield has_come
     finally:
         os.close(descriptor)
 
 
-def _has_ended(pid: int, seconds: float) -> bool:
+def has_ended(pid: int, seconds: float = 0) -> bool:
+    """True if this child has ended, or ends within so many seconds."""
     deadline = time.monotonic() + seconds
     with suppress(ChildProcessError):
         while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -82,6 +93,14 @@ def end_left_behind(horse_pid: int, children_before: Collection[int]) -> int:
         reap(left)
         time.sleep(0.005)
     return len(killed)
+
+
+def is_alone(pid: int, children_before: Collection[int]) -> bool:
+    """True if this horse is the only process that this worker has started or adopted since, and has only one thread."""
+    with suppress(OSError):
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  # strings are enough
+        return len(threads) == 1 and CHILDREN.exists() and family(children_before) == {pid}
+    return False
 
 
 def reap(pids: Iterable[int]) -> None:

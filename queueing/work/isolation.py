@@ -26,7 +26,7 @@ from django.db import connections
 
 from queueing.exceptions import FilesTooLarge, RaisedInside, StorageError, UnusableInput, VisitorLeft
 from queueing.line.jobs import TaskTimeout
-from queueing.work import inside, packets
+from queueing.work import inside, packets, report
 from queueing.work.attempt import Attempt, Running
 from queueing.work.inside import Room
 from queueing.work.limits import limits_of
@@ -149,6 +149,8 @@ def _fork(function: Callable[[Running], Any], channel: socket.socket, room: Room
         logger.exception("a horse could not start the process of its task")
         os._exit(os.EX_OSERR)  # the machine's fault: the entry goes back to its place
     if pid == 0:
+        if (speaker := report.speaker()) is not None:
+            speaker.leave()  # hostile input has no word in the horse's report
         inside.run(function, channel, room, horse_pid)
     return pid
 

@@ -43,8 +43,10 @@ class Lease:
             self.why = f"it is {entry.status} ({Reason(entry.reason).label}), and its task goes on" if had_ended else ""
         elif entry.status == Status.WAITING:
             return True  # not started yet
-        elif not self._is_ours(entry) or not entry.renew_lease():
+        elif not self._is_ours(entry):
             self.why = "another worker has it"
+        elif not entry.renew_lease():
+            self._had_ended = True  # it has moved since it was read; the next renewal sees where to
         elif absence := self._ignored_absence(entry):
             self.why = f"the visitor has gone ({absence}), and its task has called no progress for DEAF_GRACE"
             if entry.abandon(Reason(absence)):

@@ -120,6 +120,9 @@ class PatientWorker(RoundRobinWorker):
         self.write_heartbeat()  # first: a Redis that takes no writes would still hand out jobs
         if self.should_run_maintenance_tasks:
             self.run_maintenance_tasks()
+        return self._claim(timeout)
+
+    def _claim(self, timeout: int | None) -> tuple[Job, Queue] | None:
         found = self.queue_class.dequeue_any(
             self._ordered_queues,
             timeout,
@@ -155,7 +158,10 @@ class PatientWorker(RoundRobinWorker):
             pipe.execute()
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        """RQ's own; left out in an outage."""
+        """RQ's own; left out in an outage. That it is idle, the next heartbeat says: there may be a job at once."""
+        if state == WorkerStatus.IDLE and pipeline is None:
+            self._state = state
+            return
         with self.outage.survived():
             super().set_state(state, pipeline)
 

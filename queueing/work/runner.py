@@ -4,11 +4,13 @@ import json
 import logging
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
@@ -26,7 +28,7 @@ from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
 from queueing.storage import folders
-from queueing.work import blame, confinement, isolation, retrying
+from queueing.work import blame, confinement, isolation, report, retrying
 from queueing.work.attempt import Attempt, EntryContext, Running
 from queueing.work.patience import RETRY_IN
 from queueing.work.storing import until_stored
@@ -54,14 +56,38 @@ def warm_up() -> None:
         events.publish(made_up.code)
 
 
-def rehearse() -> None:
-    """In a standby: look for an entry that is none. This opens connections, and writes to memory that starts write to.
+def rehearsal() -> Iterator[Callable[[], object]]:
+    """For a standby: the steps of a horse before and after its task, for an entry that is none.
 
-    It reads only: a write would wait for those of the horse that works. Raises DATABASE_ERRORS or RedisError.
+    They open connections. And a fork shares its memory with its worker until it writes to it; a start writes to some
+    thousand pages. So the copies are made here, before anybody waits for them. A step may raise DATABASE_ERRORS or
+    RedisError.
     """
-    made_up = Entry(pk=0, queue=next(iter(all_tasks())), status=Status.RUNNING)
-    presence.is_present(made_up.job_id)
-    Entry.objects.of_job(made_up.job_id)
+    heavy_task = next(iter(all_tasks().values()))
+    made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
+    made_up.worker_ids, made_up.attempt = [""], 1
+    yield partial(presence.is_present, made_up.job_id)
+    yield connection.ensure_connection
+    yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
+    yield partial(result_of, made_up)
+    yield partial(confinement.rehearse, made_up)
+    yield partial(_plan, partial(made_up.succeed, {}))
+
+
+def _plan(move: Callable[[], object]) -> None:
+    """Let the database plan the statement of a move."""
+    with connection.execute_wrapper(_explain), suppress(Explained):
+        move()
+
+
+class Explained(Exception):
+    """The database has planned a statement, which is not to run."""
+
+
+def _explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> None:
+    """Plan a statement. To run an UPDATE, also of no row, would make the horse that works wait on SQLite."""
+    execute(f"EXPLAIN {sql}", params, many, context)
+    raise Explained
 
 
 def run() -> None:
@@ -75,7 +101,7 @@ def run_entry(job_id: str) -> None:
     entry = _start_in_one_query(job_id, worker) or _start_from_row(job_id, worker)
     if entry is None or _gave_back_slow_start(entry, worker, began):
         return
-    _end_claim(entry.queue, worker, job_id, started=f"attempt {entry.attempt}, {worker}")
+    _tell_start(entry, worker)
     execute(entry)
 
 
@@ -102,6 +128,25 @@ def _start_from_row(job_id: str, worker: str) -> Entry | None:
     return None
 
 
+def _tell_start(entry: Entry, worker: str) -> None:
+    """Tell that the entry has started: a horse tells its worker, which does what the task need not wait for."""
+    if (speaker := report.speaker()) is not None:
+        speaker.started(entry.attempt)
+    else:
+        note_start(entry.queue, entry.job_id, worker, entry.attempt)
+
+
+def note_start(queue: str, job_id: str, worker: str, attempt: int) -> None:
+    """End the claim of an entry that has started, and tell its pages."""
+    _end_claim(queue, worker, job_id, started=_started(attempt, worker))
+    events.publish(uuid.UUID(job_id))
+
+
+def _started(attempt: int, worker: str) -> str:
+    """The timeline's text about a start."""
+    return f"attempt {attempt}, {worker}"
+
+
 def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
     """True if the start took so long that the visitor has left meanwhile: the start is undone."""
     if time.monotonic() - began <= SLOW_START or _is_wanted(entry):
@@ -121,7 +166,6 @@ class End(NamedTuple):
 def execute(entry: Entry) -> None:
     """Run the task of a started entry, and end the attempt in one fenced step."""
     attempt = Attempt(entry)
-    events.publish(entry.code)
     signals.run_started.send_robust(entry.queue, entry=entry)
     try:
         _run_and_end(entry, attempt)
@@ -132,8 +176,12 @@ def execute(entry: Entry) -> None:
 def _run_and_end(entry: Entry, attempt: Attempt) -> None:
     number = entry.attempt
     end = _end_of(entry, attempt)
-    confinement.task_is_over()
+    if (speaker := report.speaker()) is not None:
+        speaker.task_is_over()
+    worker = entry.worker_ids[-1]
     moved = _store(entry, end.move)
+    if speaker is not None and not speaker.start_is_told:  # it must not come after the end
+        _end_claim(entry.queue, worker, entry.job_id, started=_started(number, worker))
     if not moved:  # the visitor stopped the entry, a later attempt has it, or a commit's answer was lost
         until_stored(entry, entry.refresh_from_db)
     is_ours = entry.attempt == number

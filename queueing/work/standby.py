@@ -1,17 +1,18 @@
 """The standby: a child of a worker, forked before its job is there, so that the start of a job needs no fork.
 
     forked       while the worker waits for work, or while the horse before it works
-    standing by  has its connections, has rehearsed a start, has said so, and waits for a job
-    handed over  has read a job: it is the horse of that job, takes the last look, and ends after it
+    standing by  has said that it lives; opens its connections, rehearses a start, and waits for a job
+    handed over  has read a job, and rehearses no more: it is the horse of that job, and ends after it
 
-A standby that has died, is old, or comes from older code is replaced. One that is not ready in time gets no job: the
-fork of a process with threads may hang at a lock of theirs. A worker without a standby forks a horse as RQ does. So a
+A standby that has died, is old, or comes from older code is replaced. One that does not say that it lives gets no job:
+the fork of a process with threads may hang at a lock of theirs. A worker without a standby forks one for the job. So a
 standby may end at any time before it has read a job, and costs nothing.
 """
 
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -23,17 +24,21 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from queueing import sandbox
+from queueing.line.clients import RedisError
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import all_tasks
 from queueing.work.birth import Birth
+from queueing.work.report import Listener
 
 logger = logging.getLogger("queueing")
 
 NAME = "rq:standby"  # of the process
 LIFE = 300.0  # seconds until a standby is replaced
-READY = b"r"  # the word of a standby that waits for a job
-READY_WAIT = 0.1  # seconds that a job waits for it; to fork and connect takes a tenth
+READY = b"r"  # the word of a standby that lives
+READY_WAIT = 1.0  # seconds that a job waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,6 @@ class Order:
 
     job_id: str
     line: str
-    execution: str  # RQ's id of this run
     folder: str  # the temporary folder, see `scratch.py`
 
 
@@ -54,20 +58,19 @@ class Standby:
         self._channel, self._code, self._began = channel, code, time.monotonic()
 
     @classmethod
-    def fork(cls, lines: Iterable[str], live: Callable[[socket.socket, Birth], None]) -> Self | None:
-        """Fork a child that runs `live` with its end of the channel. None: the machine has no room for it.
+    def fork(cls, lines: Iterable[str], live: Callable[[socket.socket, Birth], None], birth: Birth) -> Self:
+        """Fork a child that runs `live` with its end of the channel. Raises OSError: the machine has no room for it.
 
         No connection to a database may be open.
         """
-        birth, code, worker = Birth.now(), age_of_code(lines), os.getpid()
+        code, worker = age_of_code(lines), os.getpid()
         ours, its = socket.socketpair()
         try:
             pid = os.fork()
-        except OSError as error:
-            logger.warning("no standby: %s", error)
+        except OSError:
             ours.close()
             its.close()
-            return None
+            raise
         if pid == 0:
             ours.close()
             _live(live, its, birth, worker)
@@ -79,16 +82,15 @@ class Standby:
         is_young = time.monotonic() - self._began < LIFE
         return is_young and not self._has_ended() and self._code == age_of_code(lines)
 
-    def hand_over(self, order: Order) -> bool:
-        """Make it the horse of this job. False: it has died, or hangs, and is ended."""
+    def hand_over(self, order: Order) -> Listener:
+        """Make it the horse of this job. The listener is closed if it has died, or hangs, and is ended."""
         with suppress(OSError):
             self._channel.settimeout(READY_WAIT)
             if self._channel.recv(len(READY)) == READY:
                 self._channel.sendall(json.dumps(asdict(order)).encode() + b"\n")
-                self._channel.close()
-                return True
+                return Listener(self.pid, self.birth.report, self._channel)
         self.end()
-        return False
+        return Listener(self.pid, self.birth.report, self._channel)
 
     def forget(self) -> None:
         """In another child of the worker: this one may give no orders."""
@@ -109,18 +111,42 @@ class Standby:
             return True
 
 
-def await_order(channel: socket.socket) -> Order:
-    """In the child: say that it is ready, stand by, and return the job. Ends the process if the worker has ended it."""
+def await_order(channel: socket.socket, steps: Iterable[Callable[[], object]] = ()) -> Order:
+    """In the child: say that it lives, rehearse, stand by, and return the job.
+
+    A job breaks the rehearsal off. Ends the process if the worker has ended it.
+    """
     received = b""
-    with channel, channel.makefile("rb") as orders, suppress(ConnectionError):
+    with suppress(ConnectionError), channel.makefile("rb") as orders:
         channel.send(READY)
+        _rehearse(channel, steps)
         received = orders.readline()
     if not received:
         os._exit(os.EX_OK)
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None and not connection.is_usable():
-            connection.close()  # it died meanwhile, and is opened again; Redis' client sees to its own
+        if _has_died(connection):
+            connection.close()  # it is opened again; Redis' client sees to its own
     return Order(**json.loads(received))
+
+
+def _rehearse(channel: socket.socket, steps: Iterable[Callable[[], object]]) -> None:
+    """Take steps until there is a job. A database or Redis that is away ends it; the job tries again."""
+    with suppress(*DATABASE_ERRORS, RedisError):
+        for step in steps:
+            if select.select([channel], [], [], 0)[0]:
+                return
+            step()
+
+
+def _has_died(connection: BaseDatabaseWrapper) -> bool:
+    """True if the server has closed this connection, or has said so. A query would tell the same in a round trip."""
+    if connection.connection is None or connection.vendor != "postgresql":
+        return False
+    if connection.connection.closed:  # a step of the rehearsal has found out
+        return True
+    poll = select.poll()
+    poll.register(connection.connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))  # a server says nothing else to a connection that asks for nothing
 
 
 def age_of_code(lines: Iterable[str]) -> float:

@@ -33,6 +33,7 @@ from queueing.work.forking import HorseWorker
 from queueing.work.guard import Guard
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
+from queueing.work.report import Stage
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
 PAUSE_WITHOUT_FOLDER = 5.0  # seconds between two claims while the disk of the temporary folder is full
@@ -114,18 +115,19 @@ class PresenceWorker(HorseWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Fork a horse for the job, if its function is allowed."""
-        connections.close_all()  # never open across a fork; the claim may have read the levers of its line
         if job.func_name not in self.allowed_functions:
             with self.outage.survived():  # else the claim stays, and is refused later
                 self._refuse(job, queue)
             return
-        self._lease = self._guard = self._terms = self._foreign_from = None
+        self._lease = self._guard = self._terms = self._horse = self._foreign_from = None
         self._children_before = horse.children()
-        if job.func_name == RUNNER:
+        self._keeps_books = job.func_name == RUNNER
+        if self._keeps_books:
             job.timeout = timeout_of(queue.name)
             self._lease = Lease(self.name, job.id)
             self._execute_guarded(job, queue)
         else:
+            self._bury()
             self._foreign_from = cast("LineQueue", queue).line
             super().execute_job(job, queue)
 
@@ -142,8 +144,14 @@ class PresenceWorker(HorseWorker):
             time.sleep(PAUSE_WITHOUT_FOLDER)
             return
         self._terms = self._guard.terms
-        with self._guard, lines.for_debugging(self.log):
-            super().execute_job(job, queue)
+        try:
+            with lines.for_debugging(self.log):
+                super().execute_job(job, queue)
+        finally:
+            if self._parted is None:
+                self._guard.scratch.delete()
+                if self._horse is not None:
+                    self._horse.channel.close()
 
     def prepare_execution(self, job: Job) -> Execution:
         """RQ's own. A foreign job has no row: from here on RQ's registries look after it, and its claim ends."""
@@ -154,7 +162,10 @@ class PresenceWorker(HorseWorker):
         return execution
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Renew the lease, several times in its life, or end a horse that works for nobody."""
+        """Renew the lease, several times in its life, or end a horse that works for nobody. Or tell of a late start."""
+        if self._has_untold_start:
+            self._tell_start(job)
+            return
         if self._lease is not None:
             self._renew(self._lease)  # first, so that a Redis that hangs does not cost the lease
         super().maintain_heartbeats(job, execution)
@@ -164,8 +175,8 @@ class PresenceWorker(HorseWorker):
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:  # settle the row even if RQ's own books fail
-            if self._lease is not None and not self._ended_well(job, cast("LineQueue", queue)):
-                self._settle(self._lease, cast("LineQueue", queue))
+            if self._lease is not None:
+                self._end(job, cast("LineQueue", queue), execution, self._lease)
 
     def teardown(self) -> None:
         """Give a claim back without delay: the worker was stopped between the claim and the start."""
@@ -204,20 +215,24 @@ class PresenceWorker(HorseWorker):
         finally:
             connections.close_all()  # never open across a fork
 
-    def _ended_well(self, job: Job, queue: LineQueue) -> bool:
-        """True if the runner returned: it has settled row and claim, and RQ has deleted the job (its result_ttl is 0).
+    def _end(self, job: Job, queue: LineQueue, execution: Execution, lease: Lease) -> None:
+        """RQ's books of an entry's job, and its row, after the end of its horse."""
+        assert self._horse is not None
+        if self._horse.report.stage == Stage.OVER:
+            self.note_end(job, execution)
+            if self._parted is None:
+                self.write_books()
+            if self._horse.report.attempt or not self._has_claim(queue):
+                return  # the row is settled; to read it would cost a new connection to the database each time
+        elif self._horse_status == os.EX_OK:  # the runner failed; of a horse that died, RQ has written it
+            with self.outage.survived():
+                self.handle_job_failure(job, queue, exc_string=self._horse.last_words(), execution=execution)
+        self._settle(lease, queue)
 
-        Reading the row after each task instead would cost a new connection to the database each time.
-        """
-        if self._horse_status != os.EX_OK:
-            return False
-        try:
-            with self.connection.pipeline(transaction=False) as pipe:
-                pipe.exists(job.key)
-                pipe.hexists(queue.line.keys.claims, self.name)
-                return not any(pipe.execute())
-        except redis.RedisError:
-            return False
+    def _has_claim(self, queue: LineQueue) -> bool:
+        with self.outage.survived():
+            return bool(self.connection.hexists(queue.line.keys.claims, self.name))
+        return True
 
     def _settle(self, lease: Lease, queue: LineQueue) -> None:
         try:

@@ -36,7 +36,7 @@ def _rows() -> Iterator[Row]:
             rival.append(_micros(_insert_and_enqueue))
         by_length[length] = ours
         yield Row(
-            f"`joining.join`, {length:,} waiting", "us", ours, "<=", 1.5, "ratio", rival, database="either",
+            f"`joining.join`, {length:,} waiting", "us", ours, "<=", 1.3, "ratio", rival, database="either",
             meaning="The look at the line, the file, the row, the commit, the job and the unseen place. The rival "
             "inserts one row and calls stock RQ's `enqueue` on a kept queue; it stores no file.",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Starting: from the join to the first line of the task on an idle worker, and from one task to the next.
+"""Starting: from the join to the first line of the task on an idle worker, from one task to the next, and the memory.
 
 The rival is a stock worker whose job makes the same two updates of the same row on its horse's own connection. Both
 workers are there all the time, and are measured in turn.
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 from django.core.files.base import ContentFile
 from rq.queue import Queue
@@ -30,12 +31,17 @@ from tests.support.web import is_listening
 RUNS = 5
 JOINS = 100  # in each run
 IN_A_ROW = 50
-PAUSE = 0.01  # seconds in which an idle worker comes to rest
+LONG_TASK, SHORT_TASK = 0.05, 0.01  # seconds
+PAUSE = 0.05  # seconds in which an idle worker comes to rest: ours forks its next horse
+MEGABYTE = 2**20
 
 
 def rows() -> Iterator[Row]:
     waiting.clear()
-    with processes.running(("manage.py", "rqworker", waiting.QUEUE, "-v", "0"), ("-m", "tests.benchmarks.stock")):
+    with processes.running(("manage.py", "rqworker", waiting.QUEUE, "-v", "0"), ("-m", "tests.benchmarks.stock")) as (
+        worker,
+        _,
+    ):
         processes.wait_for(lambda: _idle_workers() == 2)
         _latencies(_join, 20)
         _latencies(_stock_join, 20)
@@ -44,26 +50,60 @@ def rows() -> Iterator[Row]:
             ours.append(_latencies(_join, JOINS))
             rival.append(_latencies(_stock_join, JOINS))
         row = Row(
-            "join to the first line of the task, p50", "ms", [_share(run, 50) for run in ours], "<=", 1.15, "ratio",
+            "join to the first line of the task, p50", "ms", [_share(run, 50) for run in ours], "<=", 0.25, "ratio",
             [_share(run, 50) for run in rival], database="either",
             meaning="From the call of `joining.join` to the task's first line, on an idle worker. The rival's join is "
             "one row insert and stock RQ's `enqueue`; its job updates the row as ours does.",
         )  # fmt: skip
         yield row
         yield replace(
-            row, name="join to the first line of the task, p99", meaning="",
+            row, name="join to the first line of the task, p99", meaning="", bound=0.4,
             ours=[_share(run, 99) for run in ours], rival=[_share(run, 99) for run in rival],
         )  # fmt: skip
         yield from _as_a_browser_sees_it()
+        yield from _one_after_another()
+        yield _memory(psutil.Process(worker.pid))
+
+
+def _one_after_another() -> Iterator[Row]:
+    for seconds in (LONG_TASK, SHORT_TASK):
         ours, rival = [], []
         for _ in range(RUNS):
-            ours.append(_gaps(_join_many))
-            rival.append(_gaps(_stock_join_many))
-        yield Row(
-            "the end of a task to the first line of the next", "ms", [_share(run, 50) for run in ours], "<=", 1.15,
-            "ratio", [_share(run, 50) for run in rival], database="either",
-            meaning=f"The median gap on one worker with {IN_A_ROW} entries in line, and the same of the stock worker.",
-        )  # fmt: skip
+            ours.append(_run_in_a_row(partial(_join_many, seconds)))
+            rival.append(_run_in_a_row(partial(_stock_join_many, seconds)))
+        if seconds == LONG_TASK:
+            yield Row(
+                "the end of a task to the first line of the next", "ms",
+                [_share(_gaps(run), 50) for run in ours], "<=", 0.25, "ratio",
+                [_share(_gaps(run), 50) for run in rival], database="either",
+                meaning=f"The median gap on one worker with {IN_A_ROW} entries in line, whose tasks take "
+                f"{LONG_TASK * 1000:.0f} ms, and the same of the stock worker.",
+            )  # fmt: skip
+        else:
+            yield Row(
+                f"short tasks ({SHORT_TASK * 1000:.0f} ms) through one worker", "/s",
+                [_rate(run) for run in ours], ">=", 50, "ours", [_rate(run) for run in rival], database="either",
+                meaning=f"{IN_A_ROW} entries in line, one process for each, from the first line of the first to the "
+                "last line of the last.",
+            )  # fmt: skip
+
+
+def _memory(worker: psutil.Process) -> Row:
+    """The memory of a worker at rest, with its standby and without."""
+    time.sleep(1)  # until the standby has rehearsed
+    (standby,) = worker.children()
+    both = _pss(worker) + _pss(standby)
+    standby.kill()  # the worker forks another one when it looks again, within seconds
+    processes.wait_for(lambda: standby.status() == psutil.STATUS_ZOMBIE)
+    alone = _pss(worker)
+    return Row(
+        "memory of a worker with its standby", "MB", [both / MEGABYTE], rival=[alone / MEGABYTE],
+        meaning="Shared pages counted once (PSS), at rest, without models. The rival is the same worker without it.",
+    )  # fmt: skip
+
+
+def _pss(process: psutil.Process) -> int:
+    return int(process.memory_full_info().pss)
 
 
 def _as_a_browser_sees_it() -> Iterator[Row]:
@@ -75,7 +115,7 @@ def _as_a_browser_sees_it() -> Iterator[Row]:
         _latencies(browser.join, 20)
         yield Row(
             "the form's answer to the first line of the task", "ms",
-            [_share(_latencies(browser.join, JOINS), 50) for _ in range(RUNS)], database="either",
+            [_share(_latencies(browser.join, JOINS), 50) for _ in range(RUNS)], "<=", 15, database="either",
             meaning="As a browser sees it: from the redirect that answers the form, over the page that it opens (the "
             "first look), to the first line. With a real web process.",
         )  # fmt: skip
@@ -99,12 +139,24 @@ def _has_ended(log: Path, times: int) -> bool:
     return log.read_text().count("last") == times
 
 
-def _gaps(join_many: Callable[[], object]) -> list[float]:
+def _run_in_a_row(join_many: Callable[[], object]) -> tuple[list[float], list[float]]:
+    """The times of the first and of the last lines, with a full line."""
     log = processes.clear_stamps()
     join_many()
-    processes.wait_for(lambda: log.read_text().count("last") == IN_A_ROW, every=0.05)
-    ends, begins = processes.stamps("last")[:-1], processes.stamps("first")[1:]
-    return [(begin - end) * 1000 for begin, end in zip(begins, ends, strict=True)]
+    processes.wait_for(partial(_has_ended, log, IN_A_ROW), every=0.05)
+    return processes.stamps("first"), processes.stamps("last")
+
+
+def _gaps(run: tuple[list[float], list[float]]) -> list[float]:
+    """Milliseconds from the end of each task to the first line of the next."""
+    begins, ends = run
+    return [(begin - end) * 1000 for begin, end in zip(begins[1:], ends[:-1], strict=True)]
+
+
+def _rate(run: tuple[list[float], list[float]]) -> float:
+    """Tasks a second."""
+    begins, ends = run
+    return IN_A_ROW / (ends[-1] - begins[0])
 
 
 def _join() -> Entry:
@@ -126,13 +178,13 @@ def _stock_join() -> None:
     stock.kept_queue().enqueue(stock.update_and_stamp, entry.pk)
 
 
-def _join_many() -> None:
-    waiting.make(IN_A_ROW, presence=2 * conf.POLL_TTL)  # a start does not believe in a longer one
+def _join_many(seconds: float) -> None:
+    waiting.make(IN_A_ROW, presence=2 * conf.POLL_TTL, seconds=seconds)  # a start does not believe in a longer one
 
 
-def _stock_join_many() -> None:
+def _stock_join_many(seconds: float) -> None:
     made = Entry.objects.bulk_create(Entry(queue="stock", task_path="stock") for _ in range(IN_A_ROW))
-    many = [Queue.prepare_data(stock.update_and_stamp, (entry.pk,)) for entry in made]
+    many = [Queue.prepare_data(stock.update_and_stamp, (entry.pk, seconds)) for entry in made]
     stock.kept_queue().enqueue_many(many)
 
 

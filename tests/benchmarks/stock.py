@@ -22,11 +22,17 @@ def stamp(kind: str, at: float) -> None:
 
 
 @task(queue_name="bench")
-def first_and_last() -> dict[str, Any]:
+def first_and_last(seconds: float = 0.0) -> dict[str, Any]:
     """Our side's task: says when its first and its last line ran."""
-    stamp("first", time.time())
-    stamp("last", time.time())
+    stamp_both(seconds)
     return {}
+
+
+def stamp_both(seconds: float) -> None:
+    """The task of both sides: it works for so many seconds."""
+    stamp("first", time.time())
+    time.sleep(seconds)
+    stamp("last", time.time())
 
 
 heavy_task = HeavyTask(
@@ -41,7 +47,7 @@ heavy_task = HeavyTask(
 )
 
 
-def update_and_stamp(pk: int) -> None:
+def update_and_stamp(pk: int, seconds: float = 0.0) -> None:
     """The rival's job: the same moves of the row, on the connection of its own horse, around the same two lines."""
     from datetime import timedelta
 
@@ -58,8 +64,7 @@ def update_and_stamp(pk: int) -> None:
         last_attempted_at=Now(),
         lease_until=Now() + timedelta(seconds=30),
     )
-    stamp("first", time.time())
-    stamp("last", time.time())
+    stamp_both(seconds)
     Entry.objects.filter(pk=pk, status="running", attempt=1).update(
         status="succeeded", finished_at=Now(), lease_until=None, result={}, progress=1.0
     )

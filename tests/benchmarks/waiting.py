@@ -22,11 +22,13 @@ def clear() -> None:
     begin_epochs(get_line(QUEUE).client)
 
 
-def make(count: int, presence: float = math.inf) -> list[Entry]:
-    """So many entries in the line, present for that many seconds."""
+def make(count: int, presence: float = math.inf, *, seconds: float = 0.0) -> list[Entry]:
+    """So many entries in the line, present for that many seconds. The task of each works for `seconds`."""
     if not count:
         return []
-    first = Entry.objects.create(queue=QUEUE, task_path=first_and_last.module_path, seen_at=timezone.now())
+    first = Entry.objects.create(
+        queue=QUEUE, task_path=first_and_last.module_path, seen_at=timezone.now(), kwargs={"seconds": seconds}
+    )
     copy(first, count)
     entries = list(Entry.objects.filter(pk__gte=first.pk).only("code", "priority", "place").order_by("pk"))
     put(entries, presence)

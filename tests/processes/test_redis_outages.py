@@ -98,7 +98,8 @@ def test_an_outage_between_claim_and_start_costs_no_attempt(
     own_valkey.begin(fault)
     gate.unlink()
     wait_for(lambda: BEGINS in on_own_valkey.logs())
-    assert probe.calls() == []
+    if fault == "away":  # a Redis that answers tells a horse that has its job who is present, full or not
+        assert probe.calls() == []
     own_valkey.end(fault)
     stay(entry, other)
     if fault == "away":  # the places are gone with the data, and are the keeper's

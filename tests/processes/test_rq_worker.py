@@ -21,15 +21,14 @@ from rq.utils import as_text
 from queueing.line import clients
 from queueing.line.jobs import FAILURE_TTL
 from queueing.line.queue import LineQueue
-from queueing.work.forking import HorseWorker
-from queueing.work.outage import PatientWorker
-from queueing.work.worker import PresenceWorker
 from tests.support.clocks import QUICK
 from tests.support.epochs import begin_epochs
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
-from tests.support.rq_inventory import OVERRIDES, Override
+from tests.support.rq_inventory import OVERRIDES, WORKERS, Override
 from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.django_db  # a worker looks for its tables at its start
 
 
 @dataclass
@@ -51,7 +50,7 @@ RECORDER = "tests.support.recording.RecordingWorker"
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def life(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[Life]:
     """A worker is born, runs a job that reports, one that fails, one that dies, one that is stopped, and is stopped."""
     folder = tmp_path_factory.mktemp("life")
     client, path = clients.connection(), folder / "calls"
@@ -110,12 +109,7 @@ def test_a_worker_lives_through_its_jobs(life: Life) -> None:
     assert not life.broke_off, f"There is a step that rq.worker.Worker does not take any more: {life.broke_off}"
 
 
-CALLED = {
-    override.name: override
-    for cls in (PatientWorker, HorseWorker, PresenceWorker)
-    for override in OVERRIDES[cls]
-    if override.where
-}.values()
+CALLED = {override.name: override for cls in WORKERS for override in OVERRIDES[cls] if override.where}.values()
 
 
 @pytest.mark.parametrize("override", CALLED, ids=lambda override: override.name)

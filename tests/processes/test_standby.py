@@ -1,16 +1,26 @@
 """The standby of a worker: one process for each entry still, and nothing lost whenever one of them ends."""
 
 import signal
+import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.db import connection
+from rq import suspension
+from rq.command import send_command
+from rq.job import Job
+from rq.utils import as_text
 
+from queueing.line.jobs import job_key
+from queueing.line.keys import line_keys
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.testing.presence import stay
+from queueing.work import forking
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.probe import entered, hold
@@ -86,6 +96,199 @@ def test_a_standby_ends_with_its_worker_however_it_ends(processes: Processes) ->
     stopped.terminate()
     assert stopped.wait(30) == 0
     wait_for(lambda: all(is_dead(process) for process in both))
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Path:
+    """The folder of the gates of a gated worker."""
+    folder = tmp_path / "gates"
+    folder.mkdir()
+    return folder
+
+
+def gated(processes: Processes, gates: Path, *closed: str) -> "subprocess.Popen[bytes]":
+    """A worker with these gates closed."""
+    for name in closed:
+        (gates / name).touch()
+    return processes.worker("probe", "--worker-class", "tests.support.gated_worker.GatedWorker", GATES=str(gates))
+
+
+def worker_key(valkey: redis.Redis) -> str:
+    """The key of the one worker that there is."""
+    (key,) = valkey.smembers("rq:workers")
+    return as_text(key)
+
+
+def books_of(valkey: redis.Redis, entry: Entry) -> list[Any]:
+    """RQ's books of a job that runs: its status, its runs, and its worker's."""
+    key = job_key(entry.job_id)
+    return [
+        valkey.hget(key, "status"),
+        valkey.zcard("rq:wip:probe"),
+        len(valkey.keys("rq:execution:*")),
+        [valkey.hget(worker, "state") for worker in valkey.smembers("rq:workers")],
+    ]
+
+
+def test_rqs_books_are_right_while_a_task_runs_and_after_it(
+    processes: Processes, join: Join, valkey: redis.Redis
+) -> None:
+    processes.worker()
+    gate, entry, other = hold("first"), join("first"), join("second")
+    stay(entry, other)
+    wait_for(lambda: entered("first"))
+    worker = worker_key(valkey)
+    wait_for(lambda: books_of(valkey, entry) == [b"started", 1, 1, [b"busy"]])
+    assert valkey.hget(job_key(entry.job_id), "worker_name") == worker.removeprefix("rq:worker:").encode()
+    assert valkey.ttl(job_key(entry.job_id)) == -1
+    gate.unlink()
+    wait_for(lambda: succeeded(entry, other))
+    wait_for(lambda: books_of(valkey, other) == [None, 0, 0, [b"idle"]])
+    assert not valkey.exists(f"{worker}:executions")
+    assert not valkey.keys(f"rq:*{entry.job_id}*")
+    assert valkey.hget(worker, "successful_job_count") == b"2"
+    assert float(valkey.hget(worker, "total_working_time") or 0) > 0
+    assert not valkey.hlen(line_keys("probe").claims)
+    assert not valkey.zcard(line_keys("probe").running)
+
+
+def test_a_worker_killed_between_hand_over_and_books_loses_nothing(
+    processes: Processes, join: Join, gates: Path, quick: dict[str, float]
+) -> None:
+    processes.use(quick)
+    worker = gated(processes, gates, "books")
+    gate, entry = hold("victim"), join("victim")
+    stay(entry)
+    wait_for(lambda: entered("victim"))  # the task does not wait for the books
+    first = horse_of(worker)
+    worker.kill()
+    wait_for(lambda: is_dead(first))
+    gate.unlink()
+    processes.keeper()
+    processes.worker()
+    stay(entry)
+    wait_for(lambda: succeeded(entry))
+    assert entry.attempt == 2
+
+
+def test_a_horse_that_dies_before_its_books_are_written_is_settled(
+    processes: Processes, join: Join, gates: Path, valkey: redis.Redis
+) -> None:
+    worker = gated(processes, gates, "books")
+    gate, entry = hold("victim"), join("victim")
+    stay(entry)
+    wait_for(lambda: entered("victim"))
+    horse_of(worker).kill()
+    gate.unlink()
+    (gates / "books").unlink()
+    stay(entry)
+    processes.keeper()
+    wait_for(lambda: succeeded(entry))
+    assert entry.attempt == 2
+    wait_for(lambda: books_of(valkey, entry) == [None, 0, 0, [b"idle"]])
+
+
+def test_a_stop_command_before_the_books_ends_the_entry(
+    processes: Processes, join: Join, gates: Path, valkey: redis.Redis
+) -> None:
+    worker = gated(processes, gates, "books")
+    hold("victim")
+    entry = join("victim")
+    stay(entry)
+    wait_for(lambda: entered("victim"))
+    first = horse_of(worker)
+    send_command(valkey, worker_key(valkey).removeprefix("rq:worker:"), "stop-job", job_id=entry.job_id)
+    wait_for(lambda: is_dead(first))
+    (gates / "books").unlink()
+    wait_for(lambda: status_of(entry) == Status.CANCELLED)
+    wait_for(lambda: books_of(valkey, entry) == [b"stopped", 0, 0, [b"idle"]])
+
+
+def test_a_start_that_takes_long_is_told_when_it_comes(
+    processes: Processes, join: Join, gates: Path, valkey: redis.Redis
+) -> None:
+    gated(processes, gates, "forked")
+    gate, entry = hold("late"), join("late")
+    stay(entry)
+    wait_for((gates / "forked").with_suffix(".reached").exists)
+    time.sleep(forking.START_WAIT + 0.1)
+    assert valkey.hlen(line_keys("probe").claims) == 1
+    (gates / "forked").unlink()
+    wait_for(lambda: entered("late"))
+    wait_for(lambda: not valkey.hlen(line_keys("probe").claims))
+    assert valkey.zcard(line_keys("probe").running) == 1
+    gate.unlink()
+    wait_for(lambda: succeeded(entry))
+
+
+def test_a_task_that_is_over_before_its_worker_has_told_of_its_start_does_not_count_as_running(
+    processes: Processes, join: Join, gates: Path, valkey: redis.Redis
+) -> None:
+    gated(processes, gates, "books")
+    entry = join("short")
+    stay(entry)
+    wait_for(lambda: succeeded(entry))
+    wait_for(lambda: not valkey.zcard(line_keys("probe").running))  # the horse has told
+    (gates / "books").unlink()
+    wait_for(lambda: books_of(valkey, entry) == [None, 0, 0, [b"idle"]])
+    assert not valkey.zcard(line_keys("probe").running)
+    assert not valkey.hlen(line_keys("probe").claims)
+    notes = [note for note in valkey.lrange(line_keys("probe").notes, 0, -1) if b":started:" in note]
+    assert len(notes) == 1
+
+
+def test_the_next_task_begins_while_the_horse_before_it_ends(
+    processes: Processes, join: Join, gates: Path, valkey: redis.Redis
+) -> None:
+    worker = gated(processes, gates, "over")
+    gate, entry, other = hold("first"), join("first"), join("second")
+    stay(entry, other)
+    wait_for(lambda: entered("first"))
+    first = horse_of(worker)
+    gate.unlink()
+    wait_for(lambda: entered("second"))
+    assert not is_dead(first)
+    (gates / "over").unlink()
+    wait_for(lambda: succeeded(entry, other))
+    wait_for(lambda: is_dead(first) and is_at_rest(worker))
+    wait_for(lambda: books_of(valkey, other) == [None, 0, 0, [b"idle"]])
+    assert probe.calls() == ["first", "second"]
+
+
+def test_a_worker_that_is_suspended_while_a_task_runs_starts_no_other(
+    processes: Processes, join: Join, valkey: redis.Redis
+) -> None:
+    processes.worker()
+    gate, entry, other = hold("first"), join("first"), join("second")
+    stay(entry, other)
+    wait_for(lambda: entered("first"))
+    suspension.suspend(valkey)
+    gate.unlink()
+    wait_for(lambda: succeeded(entry))
+    wait_for(lambda: books_of(valkey, entry)[1:] == [0, 0, [b"idle"]])
+    assert probe.calls() == ["first"]
+    suspension.resume(valkey)
+    stay(other)
+    wait_for(lambda: succeeded(other))
+
+
+def test_a_runner_that_fails_is_in_rqs_registry_of_failures(
+    processes: Processes, join: Join, gates: Path, valkey: redis.Redis
+) -> None:
+    gated(processes, gates, "fails")
+    entry = join("one")
+    stay(entry)
+    wait_for(lambda: valkey.zscore("rq:failed:probe", entry.job_id))
+    job = Job(entry.job_id, connection=valkey)
+    wait_for(
+        lambda: (found := job.latest_result()) and f"the runner of {entry.job_id} fails" in (found.exc_string or "")
+    )
+    (gates / "fails").unlink()
+    stay(entry)
+    wait_for(lambda: succeeded(entry))
+    assert entry.attempt == 1
+    assert probe.calls() == ["one"]
+    wait_for(lambda: not valkey.keys(f"rq:*{entry.job_id}*"))
 
 
 def rows_of(statement: str) -> list[Any]:

@@ -11,10 +11,8 @@ from typing import Any
 
 from rq import get_current_job
 
-from queueing.work.forking import HorseWorker
-from queueing.work.outage import PatientWorker
 from queueing.work.worker import PresenceWorker
-from tests.support.rq_inventory import OVERRIDES
+from tests.support.rq_inventory import OVERRIDES, WORKERS
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -74,12 +72,7 @@ class RecordingWorker(PresenceWorker):
     }
 
 
-OVERRIDDEN = [
-    override.name
-    for cls in (PatientWorker, HorseWorker, PresenceWorker)
-    for override in OVERRIDES[cls]
-    if override.where
-]
+OVERRIDDEN = [override.name for cls in WORKERS for override in OVERRIDES[cls] if override.where]
 BETWEEN_THEM = ["perform_job", "reorder_queues"]
 note_calls(RecordingWorker, dict.fromkeys(OVERRIDDEN + BETWEEN_THEM), write_record)
 

@@ -10,15 +10,20 @@ from dataclasses import dataclass
 
 from queueing.line.jobs import LineJob
 from queueing.line.queue import LineQueue
+from queueing.work.books import BookkeepingWorker
 from queueing.work.forking import HorseWorker
 from queueing.work.outage import PatientWorker
+from queueing.work.ready import ReadyWorker
 from queueing.work.worker import PresenceWorker
 
 # What requirements.in allows, and what every entry below was written for.
 WRITTEN_FOR = {"rq": ">=3.0,<3.1", "django-rq": ">=4.2,<5"}
 
-# Attributes of RQ's objects that our classes write, as RQ does: the pid of a horse that was not forked for its job.
-WRITTEN_TOO = {"_horse_pid"}
+WORKERS = (PatientWorker, BookkeepingWorker, ReadyWorker, HorseWorker, PresenceWorker)
+
+# Attributes of RQ's objects that our classes write, as RQ does: the pid of a horse that was not forked for its job; and
+# the state, which is known here before Redis hears of it.
+WRITTEN_TOO = {"_horse_pid", "_state"}
 
 
 @dataclass(frozen=True)
@@ -188,11 +193,64 @@ OVERRIDES: dict[type, list[Override]] = {
             "processes.test_redis_outages.test_a_worker_hears_rqs_commands_after_an_outage",
         ),
     ],
-    HorseWorker: [
+    BookkeepingWorker: [
+        Override("__init__", "a worker knows the books that it has not written", "test_rq_calls_it", where="worker"),
+        Override(
+            "prepare_execution",
+            "a horse does not wait for RQ's books",
+            "test_rq_calls_it processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+            where="worker",
+        ),
+        Override(
+            "prepare_job_execution",
+            "the worker writes it for the horse of an entry",
+            "test_rq_calls_it processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+            where="horse",
+        ),
+        Override(
+            "handle_execution_ended",
+            "the worker writes it for the horse of an entry",
+            "test_rq_calls_it processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+            where="horse",
+        ),
+        Override(
+            "handle_job_success",
+            "the horse of an entry says that it is over, and the worker writes it",
+            "test_rq_calls_it processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+            where="horse",
+        ),
+        Override(
+            "handle_job_failure",
+            "the horse of an entry whose runner fails says why, and the worker writes it",
+            "test_rq_calls_it processes.test_standby.test_a_runner_that_fails_is_in_rqs_registry_of_failures",
+            where="horse worker",
+        ),
+    ],
+    ReadyWorker: [
         Override(
             "__init__",
             "a worker knows its standby",
             "processes.test_standby.test_an_entry_runs_in_the_process_that_stood_by_and_each_has_its_own",
+            where="worker",
+        ),
+        Override(
+            "bootstrap",
+            "warm modules, queries and caches are made once, before the first fork",
+            "test_rq_calls_it",
+            where="worker",
+        ),
+    ],
+    HorseWorker: [
+        Override(
+            "__init__",
+            "a worker knows its horse, and its own pid",
+            "test_rq_calls_it",
+            where="worker",
+        ),
+        Override(
+            "check_for_suspension",
+            "a task that has just ended is followed by the next without a further question to Redis",
+            "test_rq_calls_it processes.test_standby.test_a_worker_that_is_suspended_while_a_task_runs_starts_no_other",
             where="worker",
         ),
         Override(
@@ -206,12 +264,6 @@ OVERRIDES: dict[type, list[Override]] = {
             "kill_horse",
             "a worker without a horse must not kill its own process group",
             "test_rq_calls_it test_without_a_horse_rq_kills_its_own_process_group",
-            where="worker",
-        ),
-        Override(
-            "bootstrap",
-            "warm modules, queries and caches are made once, before the first fork",
-            "test_rq_calls_it",
             where="worker",
         ),
         Override(
@@ -356,6 +408,32 @@ class Reliance:
 
 RELIED_UPON = [
     Reliance(
+        "rq.executions.Execution.create",
+        "BookkeepingWorker.prepare_execution makes RQ's record of a run with it, and sends it later",
+        "processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+    ),
+    Reliance(
+        "rq.job.Job.prepare_for_execution",
+        "BookkeepingWorker.write_start writes with it that a job is started",
+        "processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+    ),
+    Reliance(
+        "rq.results.Result.get_key",
+        "BookkeepingWorker.note_end deletes the failures of earlier attempts with a job that is done",
+        "processes.test_standby.test_a_runner_that_fails_is_in_rqs_registry_of_failures",
+    ),
+    Reliance(
+        "rq.registry.StartedJobRegistry",
+        "BookkeepingWorker.handle_job_success passes it on",
+        "processes.test_standby.test_rqs_books_are_right_while_a_task_runs_and_after_it",
+    ),
+    Reliance(
+        "rq.timeouts.HorseMonitorTimeoutException",
+        "HorseWorker.wait_for_horse raises it as RQ's alarm does, so that RQ calls maintain_heartbeats",
+        "test_rq_looks_after_a_running_job_at_each_interval "
+        "processes.test_standby.test_a_start_that_takes_long_is_told_when_it_comes",
+    ),
+    Reliance(
         "rq.command.send_command",
         "commands.send tells a worker with it: RQ's shutdown, and two commands of ours",
         "processes.test_quiet.test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends",
@@ -382,7 +460,7 @@ RELIED_UPON = [
     ),
     Reliance(
         "rq.job.Job.fetch",
-        "jobs.read_job and jobs.is_entry_job read jobs with it",
+        "jobs._parse reads a hash as it does",
         "test_a_job_that_cannot_be_fetched_says_so test_data_is_read_compressed_and_plain",
     ),
     Reliance(

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from queueing import ending, joining, registry
 from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
@@ -16,6 +18,7 @@ from queueing.models import Entry
 from queueing.states import Status
 from tests.support.files import stored_files
 from tests.support.levers import set_levers
+from tests.support.standing import stand
 
 Join = Callable[..., Entry]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -152,3 +155,25 @@ def test_an_entry_names_the_first_of_its_successors(join: Join) -> None:
     joining.join_again(entry, joining.Owner(uuid.uuid4()))
     entry.refresh_from_db()
     assert entry.followed_by == first
+
+
+def test_a_join_costs_the_same_whatever_the_length_of_the_line(join: Join, line: Line) -> None:
+    """Three round trips to Redis, and two queries; a first join also makes the sums for the budgets."""
+    join(looked=False)
+    costs = [cost_of(line, partial(join, looked=False))]
+    for number in range(2000):
+        stand(line, f"{number:032x}", number, presence=60)
+    costs.append(cost_of(line, partial(join, looked=False)))
+    assert costs == [(3, 2)] * 2
+
+
+def cost_of(line: Line, act: Callable[[], object]) -> tuple[int, int]:
+    """The commands that clients send to Redis, and the queries, without those of savepoints."""
+    line.client.config_resetstat()
+    with CaptureQueriesContext(connection) as queries:
+        act()
+    # The scripts of a join without an address call none of these.
+    asked = {f"cmdstat_{name}" for name in ("get", "mget", "eval", "evalsha")}
+    found = line.client.info("commandstats")
+    sent = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+    return sum(found[name]["calls"] for name in asked if name in found), len(sent)

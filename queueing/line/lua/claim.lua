@@ -9,7 +9,8 @@
 --         2 window: how many ids to look at (at most 1,000)
 --         3 grace in ms
 --         4 "1": wait for an epoch
--- Return  {id, passed, epoch}: claimed; epoch is 0 when there is none, and 2 while newcomers wait
+-- Return  {id, passed, epoch, "", job}: claimed; epoch is 0 when there is none, and 2 while newcomers wait; job is the
+--           hash of its job as HGETALL gives it, or {"unreadable"}
 --         {"", passed, 2}: the present entries are newcomers that wait
 --         {"", passed, epoch}: the whole window was absent, call again with a larger one
 --         {"", 0, 0}: there is no epoch and no foreign job
@@ -31,10 +32,16 @@ if is_paused(levers) then
   return {}
 end
 
+-- The hash of a job. Another program may have written something else under its name.
+local function job_of(id)
+  local fields = redis.pcall('HGETALL', JOB .. id)
+  return fields.err and { 'unreadable' } or fields
+end
+
 -- The worker asks again because the reply to its claim was lost: give it the same entry.
 local mine = redis.call('HGET', claims, worker)
 if mine and id_of(mine) ~= '' then
-  return { id_of(mine), 0, 1 }
+  return { id_of(mine), 0, 1, '', job_of(id_of(mine)) }
 end
 
 -- Jobs that stock RQ pushed (requeue, dependents, schedules) go to the end of the line, unless they have a place already.
@@ -77,7 +84,7 @@ local function hand_out(id, score, passed, state)
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - MINUTE)
   redis.call('PEXPIRE', starts, MINUTE)
   numbers_changed()
-  return { id, passed, state }
+  return { id, passed, state, '', job_of(id) }
 end
 
 -- While entries wait: a foreign job, if there is one. It has no visitor, so it waits for nobody.

@@ -20,6 +20,7 @@ from queueing.work.birth import Birth
 from queueing.work.guard import STORING_GRACE, Guard
 from queueing.work.lease import Lease
 from queueing.work.limits import limits_of
+from queueing.work.report import Stage
 from queueing.work.worker import PresenceWorker
 from tests.support.entries import status_of
 
@@ -65,6 +66,21 @@ def test_a_horse_that_has_stored_its_result_may_close_its_books(join: Join) -> N
     assert [lease.renew(), lease.renew()] == [True, False]
 
 
+def test_a_row_that_ends_between_look_and_renewal_is_no_other_workers(join: Join, monkeypatch: Any) -> None:
+    entry = join()
+    entry.start("w1")
+    lease, renew_lease = Lease("w1", entry.job_id), Entry.renew_lease
+
+    def end_first(row: Entry) -> bool:
+        Entry.objects.get(pk=row.pk).succeed({})
+        return renew_lease(row)
+
+    monkeypatch.setattr(Entry, "renew_lease", end_first)
+    assert lease.renew()  # the horse may close its books
+    assert not lease.renew()
+    assert "its task goes on" in lease.why
+
+
 def test_a_task_that_ignores_an_absence_has_its_grace(join: Join, settings: Any) -> None:
     entry = join()
     entry.start("w1")
@@ -102,7 +118,7 @@ def guard(*, timeout: float) -> Guard:
     """A guard that has had its look at the horse."""
     made = Guard(limits_of("probe"), Birth.now(), timeout=timeout, children_before=horse.children())
     with made:
-        made.terms.note_task_is_over()
+        made.terms.birth.report.note(Stage.STORING)
         made.look()
     return made
 

@@ -17,7 +17,7 @@ from queueing.work.standby import READY, Order, Standby
 from tests.support import probe
 from tests.support.waiting import wait_for
 
-ORDER = Order("job", "probe", "run", "/tmp/folder")  # noqa: S108  # nothing is written there
+ORDER = Order("job", "probe", "/tmp/folder")  # noqa: S108  # nothing is written there
 
 
 def says_what_it_reads(channel: socket.socket, _: Birth) -> None:
@@ -36,8 +36,7 @@ def hangs(_: socket.socket, __: Birth) -> None:
 
 @contextmanager
 def forked(live: object) -> Iterator[Standby]:
-    made = Standby.fork(["probe"], live)  # type: ignore[arg-type]
-    assert made is not None
+    made = Standby.fork(["probe"], live, Birth.now())  # type: ignore[arg-type]
     try:
         yield made
     finally:
@@ -46,7 +45,7 @@ def forked(live: object) -> Iterator[Standby]:
 
 def test_an_order_arrives_whole() -> None:
     with forked(says_what_it_reads) as made:
-        assert made.hand_over(ORDER)
+        assert made.hand_over(ORDER).is_open
         assert os.waitstatus_to_exitcode(os.waitpid(made.pid, 0)[1]) == 0
 
 
@@ -60,7 +59,7 @@ def test_one_whose_worker_ends_before_it_has_read_its_word_ends_in_peace() -> No
 @pytest.mark.parametrize("live", [ends, hangs])
 def test_one_that_is_not_ready_gets_no_order_and_is_ended(live: object) -> None:
     with forked(live) as made:
-        assert not made.hand_over(ORDER)
+        assert not made.hand_over(ORDER).is_open
         with pytest.raises(ChildProcessError):
             os.waitpid(made.pid, os.WNOHANG)
 

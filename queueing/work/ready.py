@@ -1,0 +1,106 @@
+"""The worker's standby: forked before its job is there, and handed over to it. See `standby.py`."""
+
+import gc
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from django.db import connections
+from rq.executions import Execution
+
+from queueing import logs
+from queueing.line import clients
+from queueing.line.jobs import entry_job
+from queueing.line.queue import LineQueue
+from queueing.models.trouble import DATABASE_ERRORS
+from queueing.work import confinement, horse, lines, report, runner, standby, warming
+from queueing.work.birth import Birth, Terms
+from queueing.work.books import BookkeepingWorker
+from queueing.work.lease import timeout_of
+from queueing.work.limits import limits_of
+from queueing.work.report import Listener
+from queueing.work.standby import Order, Standby
+
+
+class ReadyWorker(BookkeepingWorker):
+    """A worker that keeps a standby."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_warm = False  # before that, a standby would lack what is loaded for all horses
+        self._standby: Standby | None = None  # the horse of the next job
+        self._horse: Listener | None = None  # of an entry
+        self._terms: Terms | None = None  # of that horse
+        self._children_before: set[int] | None = None  # of this worker, beside the horse and what it starts
+
+    @property
+    def line_queues(self) -> list[LineQueue]:
+        """The queues that this worker serves."""
+        return cast("list[LineQueue]", self.queues)
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
+        logs.act_as("worker")
+        warming.warm_up(self.queue_names())
+        try:
+            runner.warm_up()
+        except (*DATABASE_ERRORS, redis.RedisError):
+            self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
+        finally:
+            connections.close_all()  # never open across a fork
+        horse.adopt_orphans()
+        confinement.prepare(self.name)
+        gc.freeze()  # a collection in a horse would copy every page of this heap
+        self._is_warm = True
+        super().bootstrap(*args, **kwargs)
+
+    def _hand_over(self, order: Order) -> Listener:
+        """The horse of this job. Raises OSError: the machine has no room for one."""
+        assert self._terms is not None
+        assert self._children_before is not None
+        standby, self._standby = self._standby, None
+        while True:
+            if standby is None:
+                standby = self._fork_standby(self._terms.birth)
+            self._children_before.discard(standby.pid)
+            self._horse_pid = standby.pid  # a stop command finds it from now on
+            horse = standby.hand_over(order)
+            if horse.is_open or self._stopped_job_id == order.job_id:
+                return horse
+            self._horse_pid, standby = 0, None
+
+    def _keep_standby(self) -> None:
+        """See that there is a standby for the next job, and that it is fit."""
+        if self._standby is not None and not self._standby.is_fit(self.queue_names()):
+            self._standby.end()
+            self._standby = None
+        if self._standby is None and self._is_warm:
+            try:
+                self._standby = self._fork_standby()
+            except OSError as error:
+                self.log.warning("Worker %s: no standby: %s", self.name, error)
+        if self._standby is not None and self._children_before is not None:
+            self._children_before.add(self._standby.pid)
+
+    def _fork_standby(self, birth: Birth | None = None) -> Standby:
+        connections.close_all()  # never open across a fork
+        return Standby.fork(self.queue_names(), self._stand_by, birth or Birth.now())
+
+    def _stand_by(self, channel: socket.socket, birth: Birth) -> None:
+        """The life of a standby, in its own process."""
+        if self._horse is not None:
+            self._horse.channel.close()
+        clients.share_connection(self.connection)
+        order = standby.await_order(channel, runner.rehearsal())
+        os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
+        queue = next(queue for queue in self.line_queues if queue.name == order.line)
+        job = entry_job(queue.name, self.connection, order.job_id)
+        job.timeout = timeout_of(queue.name)
+        self.execution = Execution("", job.id, self.connection, self.name)  # its worker has the true one
+        self._terms, self._standby = Terms(limits_of(queue.name), Path(order.folder), birth), None
+        report.begin(birth.report, channel)
+        with lines.for_debugging(logging.getLogger("rq.worker")):
+            self.main_work_horse(job, queue)
