@@ -200,37 +200,18 @@ class Migration(migrations.Migration):
                 ('line', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='minutes', to='queueing.linememory')),
             ],
         ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['queue', 'address'], name='entry_waiting'),
-        ),
+        # In the order in which they were made one by one: of two that fit, SQLite takes the later one.
         migrations.AddIndex(
             model_name='entry',
             index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_until'], name='entry_running'),
         ),
         migrations.AddIndex(
             model_name='entry',
-            index=models.Index(condition=models.Q(('not_before__isnull', False), ('status', 'waiting')), fields=['not_before'], name='entry_put_off'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('status__in', ['failed', 'cancelled', 'abandoned'])), fields=['status', '-id'], name='entry_unsuccessful'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('reason__gt', '')), fields=['reason', '-id'], name='entry_reason'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('attempt__gt', 1)), fields=['-id'], name='entry_retried'),
+            index=models.Index(fields=['queue', 'finished_at'], name='entry_finished'),
         ),
         migrations.AddIndex(
             model_name='entry',
             index=models.Index(condition=models.Q(('status', 'running')), fields=['queue'], name='entry_running_queue'),
-        ),
-        migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['queue', 'finished_at'], name='entry_finished'),
         ),
         migrations.AddIndex(
             model_name='entry',
@@ -258,7 +239,27 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='entry',
+            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['queue', 'address'], name='entry_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='entry',
             index=models.Index(condition=models.Q(('counted__lt', 1), models.Q(('counted__lt', 2), ('started_at__isnull', False)), models.Q(('counted__lt', 3), ('finished_at__isnull', False)), models.Q(('counted__lt', 4), ('end_seen_at__isnull', False)), _connector='OR'), fields=['queue'], name='entry_not_counted'),
+        ),
+        migrations.AddIndex(
+            model_name='entry',
+            index=models.Index(condition=models.Q(('status__in', ['failed', 'cancelled', 'abandoned'])), fields=['status', '-id'], name='entry_unsuccessful'),
+        ),
+        migrations.AddIndex(
+            model_name='entry',
+            index=models.Index(condition=models.Q(('reason__gt', '')), fields=['reason', '-id'], name='entry_reason'),
+        ),
+        migrations.AddIndex(
+            model_name='entry',
+            index=models.Index(condition=models.Q(('attempt__gt', 1)), fields=['-id'], name='entry_retried'),
+        ),
+        migrations.AddIndex(
+            model_name='entry',
+            index=models.Index(condition=models.Q(('not_before__isnull', False), ('status', 'waiting')), fields=['not_before'], name='entry_put_off'),
         ),
         migrations.AddConstraint(
             model_name='entry',
