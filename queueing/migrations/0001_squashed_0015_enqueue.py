@@ -200,7 +200,7 @@ class Migration(migrations.Migration):
                 ('line', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='minutes', to='queueing.linememory')),
             ],
         ),
-        # In the order of the fifteen: of two indexes that cost the same, SQLite takes the one that was made last.
+        # In the order in which they were made one by one: of two that fit, SQLite takes the later one.
         migrations.AddIndex(
             model_name='entry',
             index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_until'], name='entry_running'),

@@ -68,6 +68,8 @@ TABLE = """
 "admin/queueing/line/page/<slug:name>/"                   POST 302 302 302 405 405 405 405 405 302 405
 "admin/queueing/line/page/<slug:name>/now.json"           GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/line/page/<slug:name>/now.json"           POST 302 302 302 405 405 405 405 405 302 405
+"admin/queueing/line/page/<slug:name>/past.json"          GET  302 302 302 403 200 200 403 200 302 200
+"admin/queueing/line/page/<slug:name>/past.json"          POST 302 302 302 405 405 405 405 405 302 405
 "admin/queueing/line/page/<slug:name>/numbers.csv"        GET  302 302 302 403 200 200 403 200 302 200
 "admin/queueing/line/page/<slug:name>/numbers.csv"        POST 302 302 302 405 405 405 405 405 302 405
 "admin/queueing/line/"                                    GET  302 302 302 403 200 200 403 200 302 200
