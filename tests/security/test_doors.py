@@ -107,5 +107,5 @@ def test_no_cookie_but_the_two_of_session_and_form_is_ever_set() -> None:
     """Only these have the prefix that keeps other sites of the domain from planting them."""
     entry, colleague = Visitor().join(), staff("view", "change")
     colleague.client.get("/admin/login/")
-    assert "Ended 1 entry." in do(colleague, "end", entry)
+    assert "Ended: 1 entry." in do(colleague, "end", entry)
     assert colleague.client.cookies.keys() <= {"sessionid", "csrftoken"}
