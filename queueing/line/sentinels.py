@@ -48,9 +48,19 @@ class Primary:
         self._asked_after = 0  # refusals
 
     def address(self) -> Server:
-        """Host and port of the primary. Raises redis.ConnectionError if no sentinel names one."""
+        """Host and port of the primary. Raises redis.ConnectionError if no sentinel has ever named one.
+
+        While no sentinel answers, nobody can elect another one, so the last one is as good as before.
+        """
         is_fresh = time.monotonic() - self._asked_at < FRESH and self._asked_after == refusals.number
-        return self.known if self.known and is_fresh else self._ask()
+        if self.known and is_fresh:
+            return self.known
+        try:
+            return self._ask()
+        except redis.RedisError:
+            if self.known is None:
+                raise
+            return self.known
 
     def look(self) -> None:
         """Ask the sentinels again if it is time to. Connections to another server are made anew."""

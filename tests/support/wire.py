@@ -63,7 +63,13 @@ class Wire:
         for task in tasks:
             task.cancel()
         ending = asyncio.gather(*tasks, return_exceptions=True)
-        ending.add_done_callback(lambda _: self._loop.call_later(0.1, self._loop.stop))  # the transports close first
+        ending.add_done_callback(lambda _: self._close())
+
+    def _close(self) -> None:
+        """Connections that were being made have a transport, and nobody who knows it."""
+        for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
+            transport.abort()
+        self._loop.call_later(0.1, self._loop.stop)  # the transports close first
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         started = asyncio.run_coroutine_threadsafe(self._begin(coroutine), self._loop)
