@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from tests.support.waiting import wait_for
@@ -89,7 +90,8 @@ class Wire:
             while True:
                 accepted, (host, _) = await self._loop.sock_accept(listener)
                 source = int(host.rpartition(".")[2]) if host.startswith("127.0.2.") else CLIENT
-                self._spawn(self._serve(accepted, frozenset((source, node)), target))
+                serving = self._spawn(self._serve(accepted, frozenset((source, node)), target))
+                serving.add_done_callback(partial(_close, accepted))
 
     async def _serve(self, accepted: socket.socket, ends: frozenset[int], target: int) -> None:
         writers: list[asyncio.StreamWriter] = []
@@ -107,8 +109,6 @@ class Wire:
             for each in writers:
                 self._open.pop(each, None)
                 each.transport.abort()
-            if not writers:
-                accepted.close()
 
     async def _pump_both(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter], ends: frozenset[int]) -> None:
         """Until one end closes the connection."""
@@ -141,3 +141,8 @@ class Wire:
     async def _while_cut(self, ends: frozenset[int]) -> None:
         while ends in self._cuts:  # noqa: ASYNC110  # another thread mends it
             await asyncio.sleep(0.05)
+
+
+def _close(accepted: socket.socket, _: object) -> None:
+    """A connection that was ended before it was served has no transport that would close it."""
+    accepted.close()
