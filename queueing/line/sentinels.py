@@ -33,6 +33,7 @@ FRESH = 1.0  # seconds for which an answer is good for further connections
 LOOK_INTERVAL, LONGEST_INTERVAL = 2.0, 30.0  # seconds between two looks; they are rarer while no sentinel answers
 
 type Server = tuple[str, int]
+type Answer = tuple[int, Server]  # the number of an election, and who has won it
 
 
 class Primary:
@@ -41,6 +42,7 @@ class Primary:
     def __init__(self, service: str, sentinels: Sequence[Server], options: dict[str, Any]) -> None:
         self.service = service
         self.known: Server | None = None
+        self._latest: Answer | None = None
         self._options = options
         self._clients = [self._client(*sentinel) for sentinel in sentinels]  # the one that answered last is the first
         self._asked_at = -math.inf  # by the monotonic clock
@@ -48,9 +50,19 @@ class Primary:
         self._asked_after = 0  # refusals
 
     def address(self) -> Server:
-        """Host and port of the primary. Raises redis.ConnectionError if no sentinel names one."""
+        """Host and port of the primary. Raises redis.ConnectionError if no sentinel has ever named one.
+
+        While no sentinel answers, nobody can elect another one, so the last one is as good as before.
+        """
         is_fresh = time.monotonic() - self._asked_at < FRESH and self._asked_after == refusals.number
-        return self.known if self.known and is_fresh else self._ask()
+        if self.known and is_fresh:
+            return self.known
+        try:
+            return self._ask()
+        except redis.RedisError:
+            if self.known is None:
+                raise
+            return self.known
 
     def look(self) -> None:
         """Ask the sentinels again if it is time to. Connections to another server are made anew."""
@@ -78,7 +90,7 @@ class Primary:
         self._clients = []
 
     def _ask(self) -> Server:
-        answers: list[tuple[int, Server]] = []
+        answers: list[Answer] = []
         silent: list[redis.Redis] = []
         reasons: Counter[str] = Counter()
         for client in list(self._clients):
@@ -87,18 +99,18 @@ class Primary:
             except redis.RedisError as error:
                 silent.append(client)
                 reasons[type(error).__name__] += 1
-            if found := _most_named([server for _, server in answers], len(self._clients)):
+            most = _most_named(answers, len(self._clients))
+            if most and not _is_older(most, self._latest):
                 break
-        else:
-            if not answers:
-                why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items())
-                raise redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
-            _, found = max(answers)
+        if not answers:
+            why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items())
+            raise redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
         self._clients = sorted(self._clients, key=silent.count)  # stable: those that answered stay in front
-        self._note(found)
-        return found
+        self._latest = _decide(answers, len(self._clients), self._latest)
+        self._note(self._latest[1])
+        return self._latest[1]
 
-    def _answer_of(self, client: redis.Redis) -> tuple[int, Server]:
+    def _answer_of(self, client: redis.Redis) -> Answer:
         """The number of the latest election that this sentinel knows, and who has won it."""
         state: Any = client.sentinel_master(self.service, return_responses=True)
         return int(state["config-epoch"]), (str(state["ip"]), int(state["port"]))
@@ -117,11 +129,27 @@ class Primary:
         return redis.Redis(host, port, driver_info=None, retry=retry, **options)
 
 
-def _most_named(servers: Sequence[Server], of: int) -> Server | None:
-    """The server that more than half of the sentinels name."""
-    for server, number in Counter(servers).most_common(1):
+def _decide(answers: Sequence[Answer], of: int, before: Answer | None) -> Answer:
+    """What most of so many sentinels say; in doubt, the latest election.
+
+    If most know of an earlier election than was known before, either its news are on their way to them, or the
+    sentinels were set up anew. Then no answer is as late as what was known.
+    """
+    most, latest = _most_named(answers, of), max(answers)
+    if before and _is_older(latest, before):
+        return most or before
+    return most if most and not _is_older(most, before) else latest
+
+
+def _is_older(answer: Answer, before: Answer | None) -> bool:
+    return before is not None and answer[0] < before[0]
+
+
+def _most_named(answers: Sequence[Answer], of: int) -> Answer | None:
+    """The latest of the answers with the server that more than half of the sentinels name."""
+    for server, number in Counter(server for _, server in answers).most_common(1):
         if 2 * number > of:
-            return server
+            return max(answer for answer in answers if answer[1] == server)
     return None
 
 

@@ -88,6 +88,12 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     async with asyncio.timeout(LONGEST):
         assert await layer.receive(channel) == {"type": "entry.changed"}
     heard.close()
+    for sentinel in available.sentinels:
+        sentinel.kill()
+    clients.connection().connection_pool.disconnect()
+    await on_loop.connection_pool.disconnect()
+    assert clients.connection().set("without sentinels", 1)
+    assert await on_loop.set("without sentinels", 1)
     await on_loop.aclose()
     await layer.flush()
 

@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from tests.support.waiting import wait_for
@@ -63,7 +64,13 @@ class Wire:
         for task in tasks:
             task.cancel()
         ending = asyncio.gather(*tasks, return_exceptions=True)
-        ending.add_done_callback(lambda _: self._loop.call_later(0.1, self._loop.stop))  # the transports close first
+        ending.add_done_callback(lambda _: self._close())
+
+    def _close(self) -> None:
+        """Connections that were being made have a transport, and nobody who knows it."""
+        for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
+            transport.abort()
+        self._loop.call_later(0.1, self._loop.stop)  # the transports close first
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         started = asyncio.run_coroutine_threadsafe(self._begin(coroutine), self._loop)
@@ -83,7 +90,8 @@ class Wire:
             while True:
                 accepted, (host, _) = await self._loop.sock_accept(listener)
                 source = int(host.rpartition(".")[2]) if host.startswith("127.0.2.") else CLIENT
-                self._spawn(self._serve(accepted, frozenset((source, node)), target))
+                serving = self._spawn(self._serve(accepted, frozenset((source, node)), target))
+                serving.add_done_callback(partial(_close, accepted))
 
     async def _serve(self, accepted: socket.socket, ends: frozenset[int], target: int) -> None:
         writers: list[asyncio.StreamWriter] = []
@@ -101,8 +109,6 @@ class Wire:
             for each in writers:
                 self._open.pop(each, None)
                 each.transport.abort()
-            if not writers:
-                accepted.close()
 
     async def _pump_both(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter], ends: frozenset[int]) -> None:
         """Until one end closes the connection."""
@@ -135,3 +141,8 @@ class Wire:
     async def _while_cut(self, ends: frozenset[int]) -> None:
         while ends in self._cuts:  # noqa: ASYNC110  # another thread mends it
             await asyncio.sleep(0.05)
+
+
+def _close(accepted: socket.socket, _: object) -> None:
+    """A connection that was ended before it was served has no transport that would close it."""
+    accepted.close()

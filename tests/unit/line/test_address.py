@@ -9,7 +9,7 @@ from redis.asyncio import connection as for_loops
 from queueing.line import address, clients
 from queueing.line.address import BadAddress
 from queueing.line.failover import AsyncFollowing, Following
-from queueing.line.sentinels import _most_named
+from queueing.line.sentinels import _decide
 
 FULL = (
     "sentinels://web:p%2Fss%40%3A@one.example:1234,[2001:db8::1]:1235,three/site-1/3"
@@ -116,9 +116,21 @@ def test_what_is_forgotten_is_not_in_what_clients_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "found"),
-    [("aab", "a"), ("aa", "a"), ("a", None), ("ab", None), ("abc", None), ("aaab", "a")],
+    ("answers", "before", "found"),
+    [
+        (["1a", "1a"], None, "1a"),  # most of three; the third need not be asked
+        (["2b", "1a", "1a"], None, "1a"),
+        (["1a", "1a", "2b"], "2b", "2b"),  # the news of that election are on their way
+        (["1a", "2b"], None, "2b"),  # no majority: the latest election
+        (["1a"], None, "1a"),  # better than nothing
+        (["1a"], "2b", "2b"),  # the only one that answers was cut off before that election
+        (["3c"], "2b", "3c"),
+        (["1a", "1a"], "2b", "1a"),  # sentinels that were set up anew
+        (["3a", "3a"], "2b", "3a"),
+    ],
 )
-def test_most_of_three_sentinels(named: str, found: str | None) -> None:
-    servers = [(name, 1) for name in named]
-    assert _most_named(servers, 3) == (found and (found, 1))
+def test_what_three_sentinels_say(answers: list[str], before: str | None, found: str) -> None:
+    def answer(text: str) -> tuple[int, tuple[str, int]]:
+        return int(text[0]), (text[1], 6379)
+
+    assert _decide([answer(text) for text in answers], 3, answer(before) if before else None) == answer(found)

@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 from rq.utils import utcparse
 
+from queueing.line import jobs
 from queueing.line.jobs import (
     BOOKS,
     CALLS,
@@ -226,3 +227,16 @@ def test_data_of_no_sense_is_not_read(data: bytes, client: redis.Redis) -> None:
     save(client, "d" * 32)
     client.hset(job_key("d" * 32), "data", data)
     assert read_job(client, "d" * 32) is None
+
+
+def test_an_untouched_hash_is_not_even_read(client: redis.Redis) -> None:
+    """Reading it would take a millisecond of each start. Whatever was changed or added, it is read."""
+    job_id = "e" * 32
+    written: dict[Any, Any] = job_fields("probe", job_id) | {"status": "started", "worker_name": "w"}
+    client.hset(job_key(job_id), mapping=written)
+    fields: Any = client.hgetall(job_key(job_id))
+    assert jobs._is_as_written("probe", job_id, fields)
+    for name in (b"data", b"origin", b"description", b"result_ttl", b"failure_ttl", b"timeout"):
+        assert not jobs._is_as_written("probe", job_id, fields | {name: b"7"})
+        assert not jobs._is_as_written("probe", job_id, {key: fields[key] for key in fields if key != name})
+    assert not jobs._is_as_written("probe", job_id, fields | {b"meta": b"7"})
