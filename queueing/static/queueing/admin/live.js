@@ -32,7 +32,8 @@ class Live {
 
   #next(delay) {
     clearTimeout(this.#timer);
-    if (delay !== undefined && this.#every !== undefined && !document.hidden) this.#timer = setTimeout(() => this.#ask(), delay);
+    const asks = this.#every !== undefined && !document.hidden;
+    if (delay !== undefined && asks) this.#timer = setTimeout(() => this.#ask(), delay);
   }
 
   async #ask() {
