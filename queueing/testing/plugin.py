@@ -33,6 +33,8 @@ def empty_queue(_queue_of_session: None, db: None, settings: Any, tmp_path: Path
     from queueing.testing.beginning import begin
 
     settings.MEDIA_ROOT = str(tmp_path / "media")
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    settings.STORAGES = settings.STORAGES | {"default": folder}  # whatever the site has, such as a bucket
     begin()
 
 
