@@ -7,10 +7,10 @@ mark in it says so to later tests, and to a run after one that was killed. It is
 import os
 import socket
 from contextlib import suppress
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, default_storage
-from redis.client import Pipeline
 
 from queueing.conf import conf, site
 from queueing.exceptions import UnfitForTests
@@ -34,8 +34,8 @@ def begin() -> None:
     """
     if not isinstance(default_storage, LOCAL):
         raise UnfitForTests(
-            "The files of tests would go to the storage of the site. Name a folder in their settings: "
-            'STORAGES = STORAGES | {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}, and MEDIA_ROOT.'
+            "The files of tests would go to the storage of the site. Name a folder in their settings, MEDIA_ROOT, and "
+            'STORAGES = STORAGES | {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}.'
         )
     client = connection()
     try:
@@ -67,7 +67,7 @@ def begin_epochs(client: SyncRedis) -> None:
         get_line(queue).epoch_wait = EpochWait(queue)
 
 
-def _take(pipe: Pipeline) -> None:
+def _take(pipe: Any) -> None:
     """Empty it and mark it in one step, unless it is somebody else's. The step fails if the mark changes meanwhile."""
     mark, size = _mark(pipe), pipe.dbsize()
     if mark and _is_of_another_run(mark):
@@ -85,7 +85,7 @@ def _take(pipe: Pipeline) -> None:
     pipe.set(MARK, _me(), ex=MARK_TTL)
 
 
-def _give_back(pipe: Pipeline) -> None:
+def _give_back(pipe: Any) -> None:
     is_mine = _mark(pipe) in {"", _me()}
     pipe.multi()
     if is_mine:

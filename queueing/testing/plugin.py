@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from queueing import serving
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from queueing.testing.clock import Clock
     from queueing.testing.lines import InProcessLine
     from queueing.testing.visitors import Visitor
+
+
+def pytest_configure() -> None:
+    """Let tests import the ASGI application: it makes no checks, for which the database would have to be there."""
+    serving.application_is_looked_at()
 
 
 @pytest.fixture(scope="session")
