@@ -2,7 +2,8 @@
 
 redis-py has such connections, too. They ask the first sentinel that answers, which may be cut off together with an old
 primary; and they ask only when a pool hands them out, so one that is made anew within a command goes to the old server.
-Here a connection asks whenever it is made. What counts is what most sentinels say, and in doubt the latest election.
+Here a connection asks whenever it is made. The answer of most sentinels counts; without a majority, that of the latest
+election.
 
 A server that was cut off from its sentinels goes on answering: no error says that it is the primary no more. So the
 sentinels are asked again every LOOK_INTERVAL, too.
