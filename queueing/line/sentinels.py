@@ -7,16 +7,22 @@ election.
 
 A server that was cut off from its sentinels goes on answering: no error says that it is the primary no more. So the
 sentinels are asked again every LOOK_INTERVAL, too.
+
+Workers, the keeper and commands ask one sentinel after another. A web process asks all of them at the same time, in
+threads: a request waits for a new connection within its allowance, and for a look not at all. Processes that fork have
+no such threads.
 """
 
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import redis
@@ -25,15 +31,20 @@ from redis import connection as sync
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from queueing.line.allowance import seconds_left
 from queueing.line.failover import AsyncFollowing, Following, refusals
 
 logger = logging.getLogger("queueing")
 
 PATIENCE = 0.3  # seconds for the answer of one sentinel
 FRESH = 1.0  # seconds for which an answer is good for further connections
-LOOK_INTERVAL, LONGEST_INTERVAL = 2.0, 30.0  # seconds between two looks; they are rarer while no sentinel answers
+AT_ONCE = 1.0  # seconds for the answers of all sentinels, if they are asked at the same time
+SHORTEST = 0.01  # seconds for a connect when the sentinels have used up the allowance
+LOOK_INTERVAL, LONGEST_INTERVAL = 2.0, 5.0  # seconds between two looks; they are rarer while no sentinel answers
 
 type Server = tuple[str, int]
+type Answer = tuple[int, Server]  # the number of the latest election that a sentinel knows, and who has won it
+type Reply = tuple[redis.Redis, Answer | Exception]
 
 
 class Primary:
@@ -48,18 +59,29 @@ class Primary:
         self._interval = LOOK_INTERVAL
         self._asked_after = 0  # refusals
 
-    def address(self) -> Server:
-        """Host and port of the primary. Raises redis.ConnectionError if no sentinel names one."""
+    def address(self, seconds: float | None = None) -> Server:
+        """Host and port of the primary. Raises redis.ConnectionError if no sentinel names one.
+
+        With `seconds`, all sentinels are asked at the same time, and have no longer.
+        """
         is_fresh = time.monotonic() - self._asked_at < FRESH and self._asked_after == refusals.number
-        return self.known if self.known and is_fresh else self._ask()
+        return self.known if self.known and is_fresh else self._ask(seconds)
 
     def look(self) -> None:
         """Ask the sentinels again if it is time to. Connections to another server are made anew."""
-        if not self.is_due():
-            return
-        self._asked_at = time.monotonic()  # first: other threads need not ask, too
+        if self.is_due():
+            self._asked_at = time.monotonic()  # first: other threads need not ask, too
+            self._look()
+
+    def have_looked(self) -> None:
+        """The same in a thread. Nobody waits for it."""
+        if self.is_due():
+            self._asked_at = time.monotonic()
+            threading.Thread(target=self._look, args=(AT_ONCE,), name="sentinels", daemon=True).start()
+
+    def _look(self, seconds: float | None = None) -> None:
         try:
-            self._ask()
+            self._ask(seconds)
         except redis.RedisError:
             self._interval = min(2 * self._interval, LONGEST_INTERVAL)
 
@@ -78,31 +100,54 @@ class Primary:
             client.connection_pool.connection_kwargs.clear()
         self._clients = []
 
-    def _ask(self) -> Server:
-        answers: list[tuple[int, Server]] = []
-        silent: list[redis.Redis] = []
-        reasons: Counter[str] = Counter()
-        for client in list(self._clients):
-            try:
-                answers.append(self._answer_of(client))
-            except redis.RedisError as error:
-                silent.append(client)
-                reasons[type(error).__name__] += 1
-            if found := _most_named([server for _, server in answers], len(self._clients)):
+    def _ask(self, seconds: float | None = None) -> Server:
+        clients = list(self._clients)
+        replies = self._one_by_one(clients) if seconds is None else self._at_once(clients, seconds)
+        answers: list[Answer] = []
+        errors: list[tuple[redis.Redis, str]] = []
+        for client, reply in replies:
+            if isinstance(reply, Exception):
+                errors.append((client, type(reply).__name__))
+                continue
+            answers.append(reply)
+            if _most_named([server for _, server in answers], len(clients)):
                 break
-        else:
-            if not answers:
-                why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items())
-                raise redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
-            _, found = max(answers)
+        found = _most_named([server for _, server in answers], len(clients)) or self._latest(answers, errors)
+        silent = [client for client, _ in errors]
         self._clients = sorted(self._clients, key=silent.count)  # stable: those that answered stay in front
         self._note(found)
         return found
 
-    def _answer_of(self, client: redis.Redis) -> tuple[int, Server]:
-        """The number of the latest election that this sentinel knows, and who has won it."""
-        state: Any = client.sentinel_master(self.service, return_responses=True)
-        return int(state["config-epoch"]), (str(state["ip"]), int(state["port"]))
+    def _latest(self, answers: Sequence[Answer], errors: Sequence[tuple[redis.Redis, str]]) -> Server:
+        """The winner of the latest election, in doubt."""
+        if answers:
+            return max(answers)[1]
+        reasons = Counter(reason for _, reason in errors)
+        why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items()) or "none in time"
+        raise redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
+
+    def _one_by_one(self, clients: Iterable[redis.Redis]) -> Iterator[Reply]:
+        for client in clients:
+            yield client, self._reply_of(client)
+
+    def _at_once(self, clients: Sequence[redis.Redis], seconds: float) -> Iterator[Reply]:
+        """The replies as they come. Those that come later are left to their threads, which end by PATIENCE."""
+        until, replies = time.monotonic() + seconds, SimpleQueue[Reply]()
+        for client in clients:
+            asks = threading.Thread(
+                target=lambda asked=client: replies.put((asked, self._reply_of(asked))), daemon=True
+            )
+            asks.start()
+        with suppress(Empty):
+            for _ in clients:
+                yield replies.get(timeout=max(until - time.monotonic(), 0))
+
+    def _reply_of(self, client: redis.Redis) -> Answer | Exception:
+        try:
+            state: Any = client.sentinel_master(self.service, return_responses=True)
+            return int(state["config-epoch"]), (str(state["ip"]), int(state["port"]))
+        except Exception as error:  # noqa: BLE001  # of one sentinel; the others count
+            return error
 
     def _note(self, found: Server) -> None:
         before, self.known = self.known, found
@@ -148,19 +193,36 @@ class Led(Following):
         self._pool = connection_pool  # of redis-py's own kind, which keeps connections to one server only
 
     def _connect(self) -> Any:
+        began, seconds = time.monotonic(), seconds_left()
         with _doubting(self._primary):
-            self.host, self.port = self._primary.address()
+            self.host, self.port = self._primary.address(seconds)
             if self._pool is not None:
                 self._pool.master_address = self.host, self.port
-            return super()._connect()
+            if seconds is None:
+                return super()._connect()
+            with self._timeouts_of(max(seconds - (time.monotonic() - began), SHORTEST)):
+                return super()._connect()
+
+    @contextmanager
+    def _timeouts_of(self, seconds: float) -> Iterator[None]:
+        """The connect has only what the sentinels have left of a request's allowance."""
+        usual = self.socket_timeout, self.socket_connect_timeout
+        self.socket_timeout = self.socket_connect_timeout = seconds
+        try:
+            yield
+        finally:
+            self.socket_timeout, self.socket_connect_timeout = usual
 
     def look_for_a_move(self) -> None:
-        """Ask the sentinels, from time to time."""
-        self._primary.look()
+        """Ask the sentinels, from time to time. A request does not wait for that."""
+        if seconds_left() is None:
+            self._primary.look()
+        else:
+            self._primary.have_looked()
 
 
 class AsyncLed(AsyncFollowing):
-    """As `Led`, for an event loop: threads ask."""
+    """As `Led`, for an event loop."""
 
     def __init__(self, *, primary: Primary = NOBODY, **options: Any) -> None:
         super().__init__(**options)
@@ -168,13 +230,12 @@ class AsyncLed(AsyncFollowing):
 
     async def _connect(self) -> None:
         with _doubting(self._primary):
-            self.host, self.port = await asyncio.to_thread(self._primary.address)
+            self.host, self.port = await asyncio.to_thread(self._primary.address, AT_ONCE)
             await super()._connect()
 
     def look_for_a_move(self) -> None:
         """Have the sentinels asked, from time to time. Nobody waits for that."""
-        if self._primary.is_due():
-            asyncio.get_running_loop().run_in_executor(None, self._primary.look)
+        self._primary.have_looked()
 
 
 @cache
