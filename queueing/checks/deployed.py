@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from queueing import serving
 from queueing.deployment import (
     folders,
     has_static_files,
@@ -119,27 +120,12 @@ def check_redis(**_: Any) -> list[CheckMessage]:
 @register("queueing", deploy=True)
 def check_asgi(**_: Any) -> list[CheckMessage]:
     """Django's own ASGI application has no sockets: pages would poll, which costs more."""
-    application_is_looked_at()
+    serving.application_is_looked_at()
     try:
         application = import_string(settings.ASGI_APPLICATION)
     except (AttributeError, TypeError, ImportError, ImproperlyConfigured) as error:
         return [_wrong_asgi(f"cannot be imported ({error})")]
     return [] if any("websocket" in mapping for mapping in _routes(application)) else [_wrong_asgi("has no sockets")]
-
-
-# Whether this process has imported the application in order to look at it. It is no server then, or one that has made
-# the checks already.
-_is_looked_at = False
-
-
-def application_is_looked_at() -> None:
-    """From now on, an import of the application makes no checks in this process."""
-    global _is_looked_at  # noqa: PLW0603  # of the process
-    _is_looked_at = True
-
-
-def is_application_looked_at() -> bool:
-    return _is_looked_at
 
 
 # Details

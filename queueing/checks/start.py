@@ -3,18 +3,21 @@
 import asyncio
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from django.core.checks import ERROR, CheckMessage, run_checks
 from django.db import connections
 
+from queueing import serving
 from queueing.checks import deployed
 
 # Requirements of every process beside its settings. Redis is not among them: each process waits for it.
 AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
 OF_SERVER = (*AT_START, deployed.check_static_files)
 OF_WEB = (*OF_SERVER, deployed.check_asgi)
+COMMANDS = "django.core.management"  # the module that runs them
 
 
 def troubles(checks: Iterable[Callable[[], list[CheckMessage]]] = AT_START) -> list[str]:
@@ -28,7 +31,7 @@ def troubles(checks: Iterable[Callable[[], list[CheckMessage]]] = AT_START) -> l
 
 def end_if_it_does_not_fit(*, is_web: bool = False) -> None:
     """End the process with exit status 1 if something is missing or does not fit."""
-    deployed.application_is_looked_at()  # what imports it later need not ask again
+    serving.application_is_looked_at()  # what imports it later need not ask again
     if found := troubles(OF_WEB if is_web else AT_START):
         sys.exit("\n".join(found))
 
@@ -37,12 +40,18 @@ def end_a_server_that_does_not_fit() -> None:
     """The same for a server that imports the application, such as uvicorn. For `queueing/asgi.py`, at its end.
 
     `runserver` imports it in another thread, which cannot end the process. It makes Django's checks by itself.
+    Tests and other commands serve nobody: their database may be closed to them, or that of the site.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    if deployed.is_application_looked_at() or not is_main:
+    if serving.is_application_looked_at() or not is_main or _is_within_command():
         return
     if found := _apart(lambda: troubles(OF_SERVER)):
         sys.exit("\n".join(found))
+
+
+def _is_within_command() -> bool:
+    """True if a command of manage.py imports this, such as `test`."""
+    return any(frame.f_globals.get("__name__") == COMMANDS for frame, _ in traceback.walk_stack(None))
 
 
 def _apart(ask: Callable[[], list[str]]) -> list[str]:

@@ -91,7 +91,8 @@ def _mend_line(client: redis.Redis, queue: str) -> int:
     )
     deleted = _delete_others(client, types)
     if set(deleted) & set(keys.in_order()):
-        epoch.begin_restoring(client, queue)  # claims wait until the rows have their places back
+        has_copy = epoch.is_of_another_server(client, queue)
+        epoch.begin_restoring(client, queue, is_other_server=has_copy)  # claims wait for the places
     return len(deleted)
 
 

@@ -75,7 +75,7 @@ class Reconciler:
         now = time.monotonic()
         if line.name not in self._restoring_since or not epoch.is_being_restored(self.client, line.name):
             has_copy = bool(epoch.read_epoch(self.client, line.name))
-            epoch.begin_restoring(self.client, line.name)
+            epoch.begin_restoring(self.client, line.name, is_other_server=has_copy)
             missing = _without_place(line)
             # In a copy all may have their places, and be away: nobody could beat while there was no primary.
             behind = _waiting_ids(line) if has_copy else missing

@@ -28,6 +28,7 @@ PORT_OF_SENTINELS = 26379
 OF_TLS = frozenset(
     {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
 )
+OF_POOL = ("max_connections",)
 OF_SENTINELS = "sentinel_"  # in front of an option: it is for the connections to the sentinels
 OPTIONS = OF_TLS | {f"{OF_SENTINELS}{name}" for name in OF_TLS | {"username", "password", "ssl"}}
 # No sign of one part is allowed in another, so half a password is never taken for a host or a name.
@@ -40,6 +41,9 @@ LARGEST_PORT = 65535
 WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
+WRONG_PART = "A host, a port or an option in it is wrong."
+
+
 class BadAddress(redis.RedisError):
     """A wrong address. The text says what is wrong in one sentence, and has no part of the address in it."""
 
@@ -47,16 +51,19 @@ class BadAddress(redis.RedisError):
 def check(url: str) -> None:
     """Raises BadAddress."""
     if is_led(url):
-        _parse(url)
+        parsed = _parse(url)
+        _check_options(led(_is_tls(url)), parsed.options | {"primary": parsed.primary}, is_tls=_is_tls(url))
         return
     if url.partition("://")[0] not in SCHEMES:
         raise BadAddress(f"It begins with none of {', '.join(f'{scheme}://' for scheme in SCHEMES)}.")
     try:
-        options = sync.parse_url(url)
+        found = dict(sync.parse_url(url))
     except ValueError:
-        raise BadAddress("A host, a port or an option in it is wrong.") from None
-    for name in sorted(options.keys() & OPTIONS - OF_TLS):
+        raise BadAddress(WRONG_PART) from None
+    for name in sorted(found.keys() & OPTIONS - OF_TLS):
         raise BadAddress(f"Its option {name} is for sentinel:// and sentinels:// only.")
+    kind = found.pop("connection_class", sync.Connection)
+    _check_options(kind, found, is_tls=url.startswith("rediss://"))
 
 
 def is_led(url: str) -> bool:
@@ -87,11 +94,6 @@ def sentinels_of(url: str) -> tuple[list[tuple[str, int]], str, int]:
     return list(parsed.sentinels), parsed.service, parsed.database
 
 
-def primary_of(url: str) -> Primary | None:
-    """The primary of `sentinel://` as this process knows it; None for another address."""
-    return _parse(url).primary if is_led(url) else None
-
-
 def forget() -> None:
     """Forget the addresses, with their passwords. For a process that has no business with Redis."""
     for parsed in _known:
@@ -102,6 +104,16 @@ def forget() -> None:
 
 
 # Details
+
+
+def _check_options(kind: type[sync.AbstractConnection], given: dict[str, Any], *, is_tls: bool) -> None:
+    """An option that connections of this kind do not take: each connect would end in TypeError, as a page in a 500."""
+    for name in sorted(given.keys() & OF_TLS) if not is_tls else ():
+        raise BadAddress(f"Its option {name} needs rediss:// or sentinels://.")
+    try:
+        kind(**{name: value for name, value in given.items() if name not in OF_POOL})
+    except (TypeError, ValueError, redis.RedisError):
+        raise BadAddress(WRONG_PART) from None
 
 
 class Sentinels:

@@ -111,6 +111,12 @@ def allow_waiting(seconds: float) -> Iterator[Allowance]:
         _current.reset(token)
 
 
+def seconds_left() -> float | None:
+    """The seconds that the running request may still wait for Redis; None outside of requests."""
+    allowance = _current.get()
+    return None if allowance is None else max(allowance.left, 0.0)
+
+
 class LimitedWaits(AbstractConnection):
     """A connection that waits within the allowance, if there is one: to connect, and for each answer.
 

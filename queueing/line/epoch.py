@@ -27,20 +27,25 @@ def run_id(client: redis.Redis) -> str:
     return str(client.info("server")["run_id"])
 
 
+def is_of_another_server(client: redis.Redis, queue: str) -> bool:
+    """True if the line has the epoch of another server: this one has taken over with a copy."""
+    return read_epoch(client, queue) not in {"", run_id(client)}
+
+
 def read_epoch(client: redis.Redis, queue: str) -> str:
     """The epoch of a line; "" after a flush."""
     return scripts.as_text(cast("bytes", client.get(line_keys(queue).epoch) or b""))
 
 
-def begin_restoring(client: redis.Redis, queue: str) -> None:
+def begin_restoring(client: redis.Redis, queue: str, *, is_other_server: bool = False) -> None:
     """End the epoch: the places may be those of another time, and claims wait. A flush takes this mark away.
 
     A server that has taken over with a copy has absences of another time, too. So the watch begins anew: web processes
     beat for all of their pages without delay, and nobody is dropped before they have watched for long enough.
     """
     keys = line_keys(queue)
-    if client.exists(keys.epoch):
-        client.delete(WATCH)
+    if is_other_server:
+        client.delete(WATCH)  # of all lines
     client.set(keys.restoring, 1)
     client.set(COUNTING, 1, ex=COUNTING_TTL)
     client.delete(keys.epoch)

@@ -2,20 +2,27 @@
 
 redis-py has such connections, too. They ask the first sentinel that answers, which may be cut off together with an old
 primary; and they ask only when a pool hands them out, so one that is made anew within a command goes to the old server.
-Here a connection asks whenever it is made. What counts is what most sentinels say, and in doubt the latest election.
+Here a connection asks whenever it is made. The answer of most sentinels counts; without a majority, that of the latest
+election.
 
 A server that was cut off from its sentinels goes on answering: no error says that it is the primary no more. So the
 sentinels are asked again every LOOK_INTERVAL, too.
+
+Workers, the keeper and commands ask one sentinel after another. A web process asks all of them at the same time, in
+threads: a request waits for a new connection within its allowance, and for a look not at all. Processes that fork have
+no such threads.
 """
 
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import redis
@@ -24,16 +31,20 @@ from redis import connection as sync
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from queueing.line.allowance import seconds_left
 from queueing.line.failover import AsyncFollowing, Following, refusals
 
 logger = logging.getLogger("queueing")
 
 PATIENCE = 0.3  # seconds for the answer of one sentinel
 FRESH = 1.0  # seconds for which an answer is good for further connections
-LOOK_INTERVAL, LONGEST_INTERVAL = 2.0, 30.0  # seconds between two looks; they are rarer while no sentinel answers
+AT_ONCE = 1.0  # seconds for the answers of all sentinels, if they are asked at the same time
+SHORTEST = 0.01  # seconds for a connect when the sentinels have used up the allowance
+LOOK_INTERVAL, LONGEST_INTERVAL = 2.0, 5.0  # seconds between two looks; they are rarer while no sentinel answers
 
 type Server = tuple[str, int]
-type Answer = tuple[int, Server]  # the number of an election, and who has won it
+type Answer = tuple[int, Server]  # the number of the latest election that a sentinel knows, and who has won it
+type Reply = tuple[redis.Redis, Answer | Exception]
 
 
 class Primary:
@@ -49,16 +60,17 @@ class Primary:
         self._interval = LOOK_INTERVAL
         self._asked_after = 0  # refusals
 
-    def address(self) -> Server:
+    def address(self, seconds: float | None = None) -> Server:
         """Host and port of the primary. Raises redis.ConnectionError if no sentinel has ever named one.
 
-        While no sentinel answers, nobody can elect another one, so the last one is as good as before.
+        While no sentinel answers, nobody can elect another one, so the last one is as good as before. With `seconds`,
+        all sentinels are asked at the same time, and have no longer.
         """
         is_fresh = time.monotonic() - self._asked_at < FRESH and self._asked_after == refusals.number
         if self.known and is_fresh:
             return self.known
         try:
-            return self._ask()
+            return self._ask(seconds)
         except redis.RedisError:
             if self.known is None:
                 raise
@@ -66,11 +78,19 @@ class Primary:
 
     def look(self) -> None:
         """Ask the sentinels again if it is time to. Connections to another server are made anew."""
-        if not self.is_due():
-            return
-        self._asked_at = time.monotonic()  # first: other threads need not ask, too
+        if self.is_due():
+            self._asked_at = time.monotonic()  # first: other threads need not ask, too
+            self._look()
+
+    def have_looked(self) -> None:
+        """The same in a thread. Nobody waits for it."""
+        if self.is_due():
+            self._asked_at = time.monotonic()
+            threading.Thread(target=self._look, args=(AT_ONCE,), name="sentinels", daemon=True).start()
+
+    def _look(self, seconds: float | None = None) -> None:
         try:
-            self._ask()
+            self._ask(seconds)
         except redis.RedisError:
             self._interval = min(2 * self._interval, LONGEST_INTERVAL)
 
@@ -89,31 +109,54 @@ class Primary:
             client.connection_pool.connection_kwargs.clear()
         self._clients = []
 
-    def _ask(self) -> Server:
+    def _ask(self, seconds: float | None = None) -> Server:
+        clients = list(self._clients)
+        replies = self._one_by_one(clients) if seconds is None else self._at_once(clients, seconds)
         answers: list[Answer] = []
-        silent: list[redis.Redis] = []
-        reasons: Counter[str] = Counter()
-        for client in list(self._clients):
-            try:
-                answers.append(self._answer_of(client))
-            except redis.RedisError as error:
-                silent.append(client)
-                reasons[type(error).__name__] += 1
-            most = _most_named(answers, len(self._clients))
+        errors: list[tuple[redis.Redis, str]] = []
+        for client, reply in replies:
+            if isinstance(reply, Exception):
+                errors.append((client, type(reply).__name__))
+                continue
+            answers.append(reply)
+            most = _most_named(answers, len(clients))
             if most and not _is_older(most, self._latest):
                 break
         if not answers:
-            why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items())
-            raise redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
+            raise self._silence(errors)
+        silent = [client for client, _ in errors]
         self._clients = sorted(self._clients, key=silent.count)  # stable: those that answered stay in front
-        self._latest = _decide(answers, len(self._clients), self._latest)
+        self._latest = _decide(answers, len(clients), self._latest)
         self._note(self._latest[1])
         return self._latest[1]
 
-    def _answer_of(self, client: redis.Redis) -> Answer:
-        """The number of the latest election that this sentinel knows, and who has won it."""
-        state: Any = client.sentinel_master(self.service, return_responses=True)
-        return int(state["config-epoch"]), (str(state["ip"]), int(state["port"]))
+    def _silence(self, errors: Sequence[tuple[redis.Redis, str]]) -> redis.ConnectionError:
+        reasons = Counter(reason for _, reason in errors)
+        why = ", ".join(f"{number} x {reason}" for reason, number in reasons.items()) or "none in time"
+        return redis.ConnectionError(f"no sentinel names a primary of the service {self.service!r}: {why}")
+
+    def _one_by_one(self, clients: Iterable[redis.Redis]) -> Iterator[Reply]:
+        for client in clients:
+            yield client, self._reply_of(client)
+
+    def _at_once(self, clients: Sequence[redis.Redis], seconds: float) -> Iterator[Reply]:
+        """The replies as they come. Those that come later are left to their threads, which end by PATIENCE."""
+        until, replies = time.monotonic() + seconds, SimpleQueue[Reply]()
+        for client in clients:
+            asks = threading.Thread(
+                target=lambda asked=client: replies.put((asked, self._reply_of(asked))), daemon=True
+            )
+            asks.start()
+        with suppress(Empty):
+            for _ in clients:
+                yield replies.get(timeout=max(until - time.monotonic(), 0))
+
+    def _reply_of(self, client: redis.Redis) -> Answer | Exception:
+        try:
+            state: Any = client.sentinel_master(self.service, return_responses=True)
+            return int(state["config-epoch"]), (str(state["ip"]), int(state["port"]))
+        except Exception as error:  # noqa: BLE001  # of one sentinel; the others count
+            return error
 
     def _note(self, found: Server) -> None:
         before, self.known = self.known, found
@@ -130,7 +173,7 @@ class Primary:
 
 
 def _decide(answers: Sequence[Answer], of: int, before: Answer | None) -> Answer:
-    """What most of so many sentinels say; in doubt, the latest election.
+    """The answer of most of so many sentinels; without a majority, that of the latest election.
 
     If most know of an earlier election than was known before, either its news are on their way to them, or the
     sentinels were set up anew. Then no answer is as late as what was known.
@@ -175,19 +218,36 @@ class Led(Following):
         self._pool = connection_pool  # of redis-py's own kind, which keeps connections to one server only
 
     def _connect(self) -> Any:
+        began, seconds = time.monotonic(), seconds_left()
         with _doubting(self._primary):
-            self.host, self.port = self._primary.address()
+            self.host, self.port = self._primary.address(seconds)
             if self._pool is not None:
                 self._pool.master_address = self.host, self.port
-            return super()._connect()
+            if seconds is None:
+                return super()._connect()
+            with self._timeouts_of(max(seconds - (time.monotonic() - began), SHORTEST)):
+                return super()._connect()
+
+    @contextmanager
+    def _timeouts_of(self, seconds: float) -> Iterator[None]:
+        """The connect has only what the sentinels have left of a request's allowance."""
+        usual = self.socket_timeout, self.socket_connect_timeout
+        self.socket_timeout = self.socket_connect_timeout = seconds
+        try:
+            yield
+        finally:
+            self.socket_timeout, self.socket_connect_timeout = usual
 
     def look_for_a_move(self) -> None:
-        """Ask the sentinels, from time to time."""
-        self._primary.look()
+        """Ask the sentinels, from time to time. A request does not wait for that."""
+        if seconds_left() is None:
+            self._primary.look()
+        else:
+            self._primary.have_looked()
 
 
 class AsyncLed(AsyncFollowing):
-    """As `Led`, for an event loop: threads ask."""
+    """As `Led`, for an event loop."""
 
     def __init__(self, *, primary: Primary = NOBODY, **options: Any) -> None:
         super().__init__(**options)
@@ -195,13 +255,12 @@ class AsyncLed(AsyncFollowing):
 
     async def _connect(self) -> None:
         with _doubting(self._primary):
-            self.host, self.port = await asyncio.to_thread(self._primary.address)
+            self.host, self.port = await asyncio.to_thread(self._primary.address, AT_ONCE)
             await super()._connect()
 
     def look_for_a_move(self) -> None:
         """Have the sentinels asked, from time to time. Nobody waits for that."""
-        if self._primary.is_due():
-            asyncio.get_running_loop().run_in_executor(None, self._primary.look)
+        self._primary.have_looked()
 
 
 @cache

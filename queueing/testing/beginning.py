@@ -7,13 +7,14 @@ mark in it says so to later tests, and to a run after one that was killed. It is
 import os
 import socket
 from contextlib import suppress
-from urllib.parse import urlsplit
+from typing import Any
 
 from django.conf import settings
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, default_storage
 
 from queueing.conf import conf, site
 from queueing.exceptions import UnfitForTests
-from queueing.line import epoch
+from queueing.line import address, epoch
 from queueing.line.clients import RedisError, SyncRedis, connection
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import line_keys
@@ -21,6 +22,7 @@ from queueing.line.places import get_line
 from queueing.testing.presence import watch_since
 
 MARK = "queueing:testing"  # string "<host>:<pid>": tests of that process may empty this Redis. Lives MARK_TTL
+LOCAL = (FileSystemStorage, InMemoryStorage)  # no bucket of the site, which the purge of a test would empty
 MARK_TTL = 3600  # seconds; longer than one test
 _taken: set[str] = set()  # addresses of the Redis that tests of this process empty, whatever a test does to the mark
 
@@ -30,50 +32,64 @@ def begin() -> None:
 
     Raises UnfitForTests, with a sentence that says what to do.
     """
+    if not isinstance(default_storage, LOCAL):
+        raise UnfitForTests(
+            "The files of tests would go to the storage of the site. Name a folder in their settings, MEDIA_ROOT, and "
+            'STORAGES = STORAGES | {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}.'
+        )
     client = connection()
-    if site.REDIS_URL not in _taken:
-        _take(client)
-        _taken.add(site.REDIS_URL)
-    client.flushdb()
-    client.set(MARK, _me(), ex=MARK_TTL)
+    try:
+        client.transaction(_take, MARK)
+    except RedisError as error:
+        raise UnfitForTests(
+            f"No Redis answers at {_address(client)} ({error}). Start one (`valkey-server`), or name another one in "
+            f"the settings of the tests: {_line(15)}"
+        ) from None
+    _taken.add(site.REDIS_URL)
     begin_epochs(client)
     watch_since(conf.LOST_GRACE + 1, life=MARK_TTL)
 
 
 def end() -> None:
-    """Leave nothing in the Redis of the tests."""
+    """Leave nothing in the Redis of the tests, unless other tests have taken it."""
     if site.REDIS_URL in _taken:
         _taken.remove(site.REDIS_URL)
         with suppress(RedisError):
-            connection().flushdb()
+            connection().transaction(_give_back, MARK)
 
 
 def begin_epochs(client: SyncRedis) -> None:
     """As if a keeper had just given all rows of each line their places: claims wait for nothing."""
     server, queues = epoch.run_id(client), list(settings.QUEUEING_TASKS)
-    client.mset({line_keys(queue).epoch: server for queue in queues})
+    if queues:  # a site that has none yet; `require_line` says so
+        client.mset({line_keys(queue).epoch: server for queue in queues})
     for queue in queues:
         get_line(queue).epoch_wait = EpochWait(queue)
 
 
-def _take(client: SyncRedis) -> None:
-    try:
-        mark, size = _mark(client), client.dbsize()
-    except RedisError as error:
-        raise UnfitForTests(
-            f"No Redis answers at {_address()} ({error}). Start one (`valkey-server`), or name another one in the "
-            f"settings of the tests: {_line(15)}"
-        ) from None
-    if not mark and size:
-        raise UnfitForTests(
-            f"The Redis at {_address()} has {size} keys, and a test empties it. Name a database for tests alone in "
-            f"their settings: {_line(15)}"
-        )
+def _take(pipe: Any) -> None:
+    """Empty it and mark it in one step, unless it is somebody else's. The step fails if the mark changes meanwhile."""
+    mark, size = _mark(pipe), pipe.dbsize()
     if mark and _is_of_another_run(mark):
         raise UnfitForTests(
-            f"Other tests ({mark}) use the Redis at {_address()}. Give each process one of its own, with pytest-xdist "
-            f"by the number in PYTEST_XDIST_WORKER: {_line(14)}"
+            f"Other tests ({mark}) use the Redis at {_address(pipe)}. Give each process one of its own, with "
+            f"pytest-xdist by the number in PYTEST_XDIST_WORKER: {_line(14)}"
         )
+    if not mark and size and site.REDIS_URL not in _taken:  # a test of this process may flush the mark
+        raise UnfitForTests(
+            f"The Redis at {_address(pipe)} has {size} keys, and a test empties it. Name a database for tests alone in "
+            f"their settings: {_line(15)}"
+        )
+    pipe.multi()
+    pipe.flushdb()
+    pipe.set(MARK, _me(), ex=MARK_TTL)
+
+
+def _give_back(pipe: Any) -> None:
+    is_mine = _mark(pipe) in {"", _me()}
+    pipe.multi()
+    if is_mine:
+        pipe.flushdb()
 
 
 def _mark(client: SyncRedis) -> str:
@@ -99,10 +115,14 @@ def _is_of_another_run(mark: str) -> bool:
     return True
 
 
-def _address() -> str:
-    """The address in the settings, without its password."""
-    parts = urlsplit(site.REDIS_URL)
-    return site.REDIS_URL.replace(f":{parts.password}@", ":…@") if parts.password else str(site.REDIS_URL)
+def _address(client: SyncRedis) -> str:
+    """The server and its database. The address in the settings may have passwords in each of its parts."""
+    if address.is_led(site.REDIS_URL):
+        _, service, database = address.sentinels_of(site.REDIS_URL)
+        return f"{service} of the sentinels, database {database}"
+    told = client.connection_pool.connection_kwargs
+    where = told.get("path") or f"{told.get('host', 'localhost')}:{told.get('port', 6379)}"
+    return f"{where}, database {told.get('db') or 0}"
 
 
 def _line(number: int) -> str:

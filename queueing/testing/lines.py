@@ -61,7 +61,7 @@ class InProcessLine:
 
 
 def keeper_round() -> Counter[str]:
-    """What the keeper does each second: hold, drop, bring back, clean. Returns the number of entries by deed."""
+    """The deeds of the keeper in each second: hold, drop, bring back, clean. Returns the number of entries by deed."""
     with TestCase.captureOnCommitCallbacks(execute=True):
         return Keeper(spares_leases=False).round()
 

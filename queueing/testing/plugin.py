@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from queueing import serving
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from queueing.testing.clock import Clock
     from queueing.testing.lines import InProcessLine
     from queueing.testing.visitors import Visitor
+
+
+def pytest_configure() -> None:
+    """Let tests import the ASGI application: it makes no checks, for which the database would have to be there."""
+    serving.application_is_looked_at()
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +40,8 @@ def empty_queue(_queue_of_session: None, db: None, settings: Any, tmp_path: Path
     from queueing.testing.beginning import begin
 
     settings.MEDIA_ROOT = str(tmp_path / "media")
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    settings.STORAGES = settings.STORAGES | {"default": folder}  # whatever the site has, such as a bucket
     begin()
 
 

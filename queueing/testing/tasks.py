@@ -1,4 +1,4 @@
-"""A heavy task without an entry: the function itself, with the files that it gets, and what it leaves behind."""
+"""A heavy task without an entry: the function itself, with the files that it gets, and its result."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ type Content = bytes | Path | File[bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What a task has left behind."""
+    """The result of a task, with all else that it has left behind."""
 
     result: Any  # as the row would keep it
     files: dict[str, bytes]  # by name

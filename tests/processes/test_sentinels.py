@@ -18,7 +18,7 @@ from queueing.models import Entry
 from queueing.states import Status
 from queueing.testing.presence import stay
 from tests.support import certificates, probe
-from tests.support.available import SERVICE, Available
+from tests.support.available import SERVICE, Available, Node
 from tests.support.connections import forget_connections
 from tests.support.entries import status_of
 from tests.support.pages import Page
@@ -71,19 +71,10 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     after, _ = await asyncio.to_thread(available.wait_for_another, before)
     await asyncio.to_thread(wait_for, lambda: takes_a_write("after") and after.client.get("after"), LONGEST)
 
-    async def follows() -> bool:
-        await on_loop.set("of the loop", 1)
-        await asyncio.sleep(0.05)
-        subscribed = after.client.pubsub_numsub("asgi__group__group")[0][1]
-        return bool(after.client.get("of the loop") and subscribed)
-
     async with asyncio.timeout(LONGEST):
-        while not await follows():
+        while not await loop_follows(on_loop, after):
             pass
-    deadline = time.monotonic() + LONGEST
-    while not after.client.pubsub_numsub("commands")[0][1]:
-        heard.get_message(timeout=0.1)
-        assert time.monotonic() < deadline
+    await asyncio.to_thread(wait_for, lambda: subscriber_follows(heard, after), LONGEST)
     assert events._send("group", {"type": "entry.changed"}, clients.connection(), "in a test")
     async with asyncio.timeout(LONGEST):
         assert await layer.receive(channel) == {"type": "entry.changed"}
@@ -96,6 +87,19 @@ async def test_clients_subscribers_and_event_loops_follow_a_primary_that_still_a
     assert await on_loop.set("without sentinels", 1)
     await on_loop.aclose()
     await layer.flush()
+
+
+async def loop_follows(on_loop: Any, after: Node) -> bool:
+    """True if this client of an event loop and the channel layer have reached the new primary."""
+    await on_loop.set("of the loop", 1)
+    await asyncio.sleep(0.05)
+    subscribed = after.client.pubsub_numsub("asgi__group__group")[0][1]
+    return bool(after.client.get("of the loop") and subscribed)
+
+
+def subscriber_follows(heard: Any, after: Node) -> bool:
+    heard.get_message(timeout=0.1)
+    return bool(after.client.pubsub_numsub("commands")[0][1])
 
 
 class Site:
@@ -147,6 +151,25 @@ def moments() -> dict[str, float]:
 
 def live_through(available: Available, site: Site, fault: str) -> None:
     """A failover while an entry runs and others wait; then all that was confirmed comes to its end, in order."""
+    named_at, joined_at, ready_at = fail_over(available, site, fault)
+    wait_for(lambda: all(map(entered, site.labels)), 60)
+    wait_for(lambda: all(status_of(page.entry) == Status.SUCCEEDED for page in site.pages))
+    at = moments()
+    seconds = [at["a"] - named_at, joined_at - named_at, ready_at - named_at]
+    print(f"{fault}: seconds until the first start, the first join, readiness: {seconds}")  # noqa: T201
+    assert max(seconds) < LONGEST
+    assert list(at) == site.labels  # in the order of joining
+    assert [page.entry.attempt for page in site.pages] == [1] * len(site.pages)
+    wait_for(lambda: all('"succeeded"' in page.last for page in site.pages), LONGEST)  # the pages have heard of it
+    assert clients.connection().exists(keys.KEEPER)
+    alive = (site.keeper, site.worker, site.web.process)
+    assert [process.poll() for process in alive] == [None] * 3
+    for page in site.pages:
+        assert page.visitor.client.get(url(page.entry, "result/")).status_code == 200
+
+
+def fail_over(available: Available, site: Site, fault: str) -> tuple[float, float, float]:
+    """The moments at which another primary was named, a newcomer was confirmed, and the site was ready."""
     available.replicate()
     if fault == "killed before it could tell":  # the replica lacks those who joined last, and what the pages said
         available.wire.cut(*(server.number for server in available.servers))
@@ -155,29 +178,14 @@ def live_through(available: Available, site: Site, fault: str) -> None:
     before = available.begin(fault)
     site.gate.unlink()  # its result is stored while Redis is away
     wait_for(lambda: status_of(site.pages[0].entry) == Status.SUCCEEDED)
-    after, named_at = available.wait_for_another(before)
+    _, named_at = available.wait_for_another(before)
     joined_at = site.join("newcomer")
     wait_for(lambda: entered("a") and site.is_ready(), 60)
     ready_at = time.time()
     if not fault.startswith("killed"):  # while it takes itself for the primary
         available.end(fault, before)
         site.join("beside")
-    wait_for(lambda: all(map(entered, site.labels)), 60)
-    wait_for(lambda: all(status_of(page.entry) == Status.SUCCEEDED for page in site.pages))
-    at = moments()
-    seconds = [at["a"] - named_at, joined_at - named_at, ready_at - named_at]
-    print(f"{fault}: seconds until the first start, the first join, readiness: {seconds}")  # noqa: T201
-    assert at["a"] - named_at < LONGEST
-    assert joined_at - named_at < LONGEST
-    assert ready_at - named_at < LONGEST
-    assert list(at) == site.labels  # in the order of joining
-    assert [page.entry.attempt for page in site.pages] == [1] * len(site.pages)
-    wait_for(lambda: all('"succeeded"' in page.last for page in site.pages), LONGEST)  # the pages have heard of it
-    assert after.client.exists(keys.KEEPER)
-    alive = (site.keeper, site.worker, site.web.process)
-    assert [process.poll() for process in alive] == [None] * 3
-    for page in site.pages:
-        assert page.visitor.client.get(url(page.entry, "result/")).status_code == 200
+    return named_at, joined_at, ready_at
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def test_the_parts_of_an_address_of_sentinels() -> None:
 
 
 def test_clients_of_one_address_share_what_the_sentinels_say() -> None:
-    assert address.options(FULL)["primary"] is address.async_options(FULL)["primary"] is address.primary_of(FULL)
+    assert address.options(FULL)["primary"] is address.async_options(FULL)["primary"]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,7 @@ def test_clients_of_one_address_share_what_the_sentinels_say() -> None:
         ("rediss://web:word@queue.example:6380/2?ssl_ca_certs=/etc/ca.pem", sync.SSLConnection),
         ("unix://web:word@/run/valkey.sock?db=2", sync.UnixDomainSocketConnection),
         ("sentinel://web:word@one/primary/2", sync.Connection),
+        ("rediss://:word@queue.example/2?max_connections=7&health_check_interval=9", sync.SSLConnection),
     ],
 )
 def test_every_client_goes_to_every_kind_of_address(url: str, kind: type, settings: Any) -> None:
@@ -83,6 +84,12 @@ WRONG = [
     ("sentinel://one,,two/primary", "no host, or no port"),
     ("sentinel://one/primary/first", "It must read sentinel://"),
     ("sentinel://one/primary?sentinel_port=1", "an unknown option"),
+    ("redis://queue.example/0?ssl_ca_certs=/ca.pem", "ssl_ca_certs needs rediss:// or sentinels://"),
+    ("unix:///run/valkey.sock?ssl_ca_certs=/ca.pem", "ssl_ca_certs needs rediss:// or sentinels://"),
+    ("sentinel://one/primary?ssl_check_hostname=0", "ssl_check_hostname needs rediss:// or sentinels://"),
+    (f"redis://queue.example/0?sslcert={HALF}", "A host, a port or an option"),
+    (f"rediss://queue.example/0?ssl_cert_reqs={HALF}", "A host, a port or an option"),
+    (f"sentinels://one/primary?ssl_cert_reqs={HALF}", "A host, a port or an option"),
     ("sentinels://one/primary?ssl_check_hostname=perhaps", "ssl_check_hostname must be 1 or 0"),
 ]
 

@@ -176,6 +176,15 @@ def test_a_watch_from_the_future_is_mended(valkey: redis.Redis) -> None:
     assert not valkey.exists(WATCH)
 
 
+def test_a_mended_line_leaves_the_watch_over_all_lines_as_it_is(line: Line, valkey: redis.Redis) -> None:
+    """Without it, nobody in any line is dropped for LOST_GRACE, and every page beats anew."""
+    valkey.set(WATCH, 1000)
+    poison(valkey, line.keys.held, "type")
+    assert mend.mend(valkey) == 1
+    assert not valkey.exists(line.keys.epoch)
+    assert valkey.get(WATCH) == b"1000"
+
+
 def test_what_this_project_writes_is_not_mended(join: Join, valkey: redis.Redis) -> None:
     keeper = Keeper()
     stay(join())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.core.files.storage import Storage
 
 from queueing.exceptions import UnfitForTests
 from queueing.line import clients
@@ -17,6 +18,7 @@ from queueing.testing import beginning
 from tests.support.connections import forget_connections
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
+from tests.support.visitors import upload
 
 
 @pytest.fixture
@@ -65,18 +67,106 @@ def test_two_runs_at_a_time_do_not_share_a_database(other: redis.Redis) -> None:
         beginning.begin()
 
 
-def test_without_redis_the_sentence_names_the_address_and_hides_the_password(settings: Any) -> None:
+def test_a_database_that_others_take_at_the_same_moment_is_theirs(
+    other: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = beginning._me(), f"{socket.gethostname()}:{os.getppid()}"
+
+    def others_come_first() -> str:
+        """The mark is written, and another process has been quicker."""
+        monkeypatch.setattr(beginning, "_me", lambda: mine)
+        other.set(beginning.MARK, theirs)
+        return mine
+
+    monkeypatch.setattr(beginning, "_me", others_come_first)
+    with pytest.raises(UnfitForTests, match="Other tests"):
+        beginning.begin()
+    assert other.get(beginning.MARK) == theirs.encode()
+
+
+def test_a_database_that_others_have_taken_meanwhile_is_not_emptied(other: redis.Redis) -> None:
+    beginning.begin()
+    other.set(beginning.MARK, f"{socket.gethostname()}:{os.getppid()}")
+    other.set("theirs", 1)
+    with pytest.raises(UnfitForTests, match="Other tests"):
+        beginning.begin()
+    beginning.end()
+    assert other.exists("theirs")
+
+
+def test_a_site_without_lines_may_begin(other: redis.Redis, settings: Any) -> None:
+    settings.QUEUEING_TASKS = {}
+    beginning.begin()
+    assert other.exists(beginning.MARK)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://me:geheim@127.0.0.1:{port}/0",
+        "redis://127.0.0.1:{port}/0?username=me&password=geheim",
+        "redis://:geheim@127.0.0.1:{port}?db=0",
+    ],
+)
+def test_without_redis_the_sentence_names_the_address_and_hides_the_password(settings: Any, address: str) -> None:
     port = free_port()
-    settings.REDIS_URL = f"redis://me:geheim@127.0.0.1:{port}/0"
+    settings.REDIS_URL = address.format(port=port)
+    told = refused(settings)
+    assert f"No Redis answers at 127.0.0.1:{port}, database 0 " in told
+    assert "geheim" not in told
+    assert "valkey-server" in told
+
+
+def test_without_sentinels_the_sentence_names_their_service(settings: Any) -> None:
+    options = "sentinel_username=me&sentinel_password=geheim2"
+    settings.REDIS_URL = f"sentinel://me:geheim@127.0.0.1:{free_port()}/primary/2?{options}"
+    told = refused(settings)
+    assert "No Redis answers at primary of the sentinels, database 2 " in told
+    assert "geheim" not in told
+
+
+def refused(settings: Any) -> str:
+    """The sentence of a test that cannot begin."""
     forget_connections()
     try:
-        with pytest.raises(UnfitForTests, match=f"No Redis answers at redis://me:…@127.0.0.1:{port}/0 ") as told:
+        with pytest.raises(UnfitForTests) as told:
             beginning.begin()
     finally:
         settings.REDIS_URL = os.environ["REDIS_URL"]
         forget_connections()
-    assert "geheim" not in str(told.value)
-    assert "valkey-server" in str(told.value)
+    return str(told.value)
+
+
+class ElsewhereStorage(Storage):
+    """A storage that is no folder of this machine, as a bucket is none."""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["storages.backends.s3.S3Storage", "queueing.storage.objects.ObjectStorage", f"{__name__}.ElsewhereStorage"],
+)
+def test_the_storage_of_a_site_is_refused(settings: Any, backend: str) -> None:
+    """The purge of a test would delete what no row of the tests' database names."""
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": backend, "OPTIONS": options_of(backend)}}
+    with pytest.raises(UnfitForTests, match="would go to the storage of the site"):
+        beginning.begin()
+
+
+def options_of(backend: str) -> dict[str, Any]:
+    if backend.endswith("ElsewhereStorage"):
+        return {}
+    pytest.importorskip("storages")
+    return {"bucket_name": "the-sites", "endpoint_url": f"http://127.0.0.1:{free_port()}"}
+
+
+@pytest.mark.django_db
+def test_the_files_of_a_test_stay_out_of_the_bucket_of_the_site(
+    request: pytest.FixtureRequest, settings: Any, tmp_path: Path
+) -> None:
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.ElsewhereStorage"}}
+    anna = request.getfixturevalue("new_visitor")()
+    anna.join("probe", file=upload())
+    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
 
 
 def test_the_plugin_disturbs_no_project_without_django() -> None:
