@@ -90,6 +90,11 @@ class Attempt:
             self._looked = now
             self._check_visitor()
 
+    def report_now(self, fraction: float, message: str) -> None:
+        """As `report`, whenever the last one was: the row and the pages show an older message otherwise."""
+        self._reported = self._hinted = 0.0
+        self.report(fraction, message)
+
     def _write(self, fraction: float, message: str) -> None:
         """Progress to the row. A database that refuses it ends no task: the next write shows who owns the row."""
         try:
