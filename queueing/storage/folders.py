@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from queueing.exceptions import StorageError
+from queueing.storage.staying import sentence_on
 
 storage: Any = default_storage  # which may have more than Django's types know
 
@@ -81,12 +82,18 @@ def times_below(folder: str) -> dict[str, datetime]:
 
 
 def delete(paths: Iterable[str]) -> None:
-    """Delete these files. Raises OSError."""
+    """Delete these files: all that can be deleted. Raises OSError, which names the others."""
     if hasattr(storage, "delete_many"):
         storage.delete_many(paths)
         return
+    staying: list[tuple[str, OSError]] = []
     for path in paths:
-        storage.delete(path)
+        try:
+            storage.delete(path)
+        except OSError as error:
+            staying.append((path, error))
+    if staying:
+        raise OSError(sentence_on(staying)) from staying[0][1]
 
 
 def remove(folder: str) -> None:

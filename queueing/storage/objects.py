@@ -7,7 +7,7 @@
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import batched
@@ -25,6 +25,7 @@ from storages.utils import ReadBytesWrapper, clean_name
 from queueing.exceptions import StorageError, StorageRefused
 from queueing.storage.answers import NO_BUCKET, SILENCE, Body, one_part_at_a_time, refusal
 from queueing.storage.clients import LOOK, QUICK, TRANSFER, Circuit, Clients, Patience
+from queueing.storage.staying import sentence_on
 
 BLOCK = 256 * 1024  # bytes that a reader asks for at a time
 MANY = 1000  # objects that one call deletes; S3's own limit
@@ -137,16 +138,16 @@ class ObjectStorage(S3Storage):
         return {found["Key"][cut:]: found["LastModified"] for found in contents}
 
     def delete_many(self, names: Iterable[str]) -> None:
-        """Delete these objects; one that is not there is no error. Raises StorageError if one of them stays."""
+        """Delete these objects; one that is not there is no error. Raises StorageError, which names those that stay."""
+        staying: list[tuple[str, StorageError]] = []
         for batch in batched(names, MANY):
-            objects = [{"Key": self._key(name)["Key"]} for name in batch]
-            with self._asked():
-                answer = self._client(QUICK).delete_objects(
-                    Bucket=self.bucket_name, Delete={"Objects": objects, "Quiet": True}
-                )
-            if errors := answer.get("Errors"):
-                first = f"{errors[0].get('Code')} {errors[0].get('Message')}"
-                raise StorageRefused(f"{len(errors)} objects are not deleted: {first}")
+            try:
+                staying += self._delete_batch(batch)
+            except StorageError as error:  # the server may take the next batch; if it hangs, the circuit is open
+                staying += [(name, error) for name in batch]
+        if staying:
+            _, first = staying[0]
+            raise type(first)(sentence_on(staying)) from first
 
     def end_uploads(self, folder: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         """Delete the parts of uploads to this folder that were broken off so long ago; returns their number."""
@@ -198,6 +199,16 @@ class ObjectStorage(S3Storage):
                 verify=self.verify,
             )
         return self._clients.get(patience, endpoint or self.endpoint_url)
+
+    def _delete_batch(self, names: Sequence[str]) -> list[tuple[str, StorageError]]:
+        """Delete objects in one call; returns those that stay."""
+        objects = [{"Key": self._key(name)["Key"]} for name in names]
+        with self._asked():
+            answer = self._client(QUICK).delete_objects(
+                Bucket=self.bucket_name, Delete={"Objects": objects, "Quiet": True}
+            )
+        found = answer.get("Errors", ())
+        return [(error["Key"], StorageRefused(f"{error.get('Code')} {error.get('Message')}")) for error in found]
 
     def _see_bucket(self) -> None:
         client = self._client(LOOK)

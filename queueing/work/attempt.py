@@ -18,7 +18,7 @@ from django.db.models.fields.files import FieldFile
 from django.tasks import TaskContext
 
 from queueing import events
-from queueing.exceptions import FilesTooLarge, InsideTransaction, StorageError, VisitorLeft
+from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
@@ -189,7 +189,7 @@ class Attempt:
         """The attempt did not succeed: nothing of it is kept."""
         try:
             folders.delete([str(file.file.name) for file in self.files])
-        except StorageError as error:
+        except OSError as error:
             logger.warning("entry %s: files of an attempt stay until its purge: %s", self.entry.code, error)
 
 

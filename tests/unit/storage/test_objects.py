@@ -22,7 +22,7 @@ from queueing.exceptions import StorageError, StorageRefused
 from queueing.keeper import purge
 from queueing.models import Entry
 from queueing.states import Status
-from queueing.storage import folders
+from queueing.storage import folders, objects
 from queueing.work import forgetting
 from tests.support import object_store
 from tests.support.commands import run_command
@@ -153,6 +153,15 @@ def test_a_bucket_that_is_missing_or_refuses_is_one_sentence(s3: ObjectStore, se
     assert "wrong" not in refused
     object_store.use(settings, s3.url(port=1))
     assert list(found_by_checks()) == ["queueing.I105"]
+
+
+def test_a_batch_that_is_refused_keeps_no_other_one(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign that XML does not have makes a call that no server reads."""
+    monkeypatch.setattr(objects, "MANY", 1)
+    kept = storage.save("entries/kept", ContentFile(b"x"))
+    with pytest.raises(StorageError, match="1 files are not deleted, entries/wrong"):
+        folders.delete(["entries/wrong\x01", kept])
+    assert s3.names() == []
 
 
 def test_a_bucket_that_keeps_versions_is_told(s3: ObjectStore) -> None:
