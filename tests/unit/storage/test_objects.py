@@ -155,6 +155,22 @@ def test_a_bucket_that_is_missing_or_refuses_is_one_sentence(s3: ObjectStore, se
     assert list(found_by_checks()) == ["queueing.I105"]
 
 
+def test_a_check_that_may_not_list_leaves_no_object(s3: ObjectStore, settings: Any) -> None:
+    object_store.use(settings, s3.url(key=object_store.WRITER, secret=object_store.WRITERS_SECRET))
+    assert "AccessDenied" in found_by_checks()["queueing.E105"]
+    assert s3.names() == []
+
+
+def test_a_purge_deletes_what_an_interrupted_check_has_left(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = storage.save(f"{deployment.TRIALS}/left", ContentFile(b"x"))
+    assert "0 objects of interrupted checks" in run_command("purge_stale")
+    assert s3.names() == [left]  # its check may be under way
+    monkeypatch.setattr(purge, "NEWBORN", timedelta(0))
+    assert "1 objects of interrupted checks" in run_command("purge_stale", "--dry-run")
+    assert "1 objects of interrupted checks" in run_command("purge_stale")
+    assert s3.names() == []
+
+
 def test_a_batch_that_is_refused_keeps_no_other_one(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign that XML does not have makes a call that no server reads."""
     monkeypatch.setattr(objects, "MANY", 1)
