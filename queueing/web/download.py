@@ -26,7 +26,7 @@ class Download(FileResponse):
 
 
 def attachment(request: HttpRequest, stored: FieldFile, *, filename: str, content_type: str) -> HttpResponseBase:
-    """A stored file as an attachment. Whoever may see it has been asked before. Raises Http404, or StorageError.
+    """A stored file as an attachment. The caller has checked who may see it. Raises Http404, or StorageError.
 
     A signed address is made here, without a question to the storage. The storage is asked all the same: a browser that
     comes to one that is away, or to a file that is gone, would get a page of its own, or none.
