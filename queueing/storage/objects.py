@@ -112,17 +112,21 @@ class ObjectStorage(S3Storage):
         return self.circuit.is_open
 
     def signed_url(self, name: str, *, filename: str, content_type: str, method: str = "GET") -> str:
-        """An address that gives anybody this object for SIGNED_SECONDS, as an attachment of this name and type."""
-        client = self._client(QUICK, self.public_url)
+        """An address that gives anybody this object for SIGNED_SECONDS, as an attachment of this name and type.
+
+        Raises StorageError without a key.
+        """
         told = {
             "ResponseContentDisposition": content_disposition_header(True, filename),
             "ResponseContentType": content_type,
             "ResponseCacheControl": "private, no-store",
         }
         params = self._key(name) | told
-        address = client.generate_presigned_url(
-            "get_object", params, ExpiresIn=self.querystring_expire, HttpMethod=method
-        )
+        with self._translated():  # the key may be one that a server gives, for an hour
+            client = self._client(QUICK, self.public_url)
+            address = client.generate_presigned_url(
+                "get_object", params, ExpiresIn=self.querystring_expire, HttpMethod=method
+            )
         return str(address)
 
     def names_of_folders(self, folder: str) -> Iterator[str]:
@@ -159,10 +163,10 @@ class ObjectStorage(S3Storage):
                 for upload in page.get("Uploads", ())
                 if timezone.now() - upload["Initiated"] > older_than
             ]
-            for upload in found if not dry_run else ():
-                self._client(QUICK).abort_multipart_upload(
-                    Bucket=self.bucket_name, Key=upload["Key"], UploadId=upload["UploadId"]
-                )
+        for upload in found if not dry_run else ():
+            key = {"Bucket": self.bucket_name, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            with suppress(FileNotFoundError), self._asked():  # it may have ended since
+                self._client(QUICK).abort_multipart_upload(**key)
         return len(found)
 
     def look(self) -> None:
@@ -243,7 +247,14 @@ class ObjectStorage(S3Storage):
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
-        """Around each answer: its errors are OSErrors."""
+        """Around each answer: the circuit is closed by it."""
+        with self._translated():
+            yield
+        self.circuit.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The errors of boto3 become OSErrors. Silence opens the circuit."""
         try:
             yield
         except ClientError as error:
@@ -253,4 +264,3 @@ class ObjectStorage(S3Storage):
             if isinstance(error, SILENCE):
                 self.circuit.open(error)
             raise StorageError(str(error)) from error
-        self.circuit.close()

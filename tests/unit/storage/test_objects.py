@@ -171,6 +171,31 @@ def test_a_purge_deletes_what_an_interrupted_check_has_left(s3: ObjectStore, mon
     assert s3.names() == []
 
 
+def test_without_a_key_no_address_is_signed(s3: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    object_store.use(settings, f"s3://127.0.0.1:{s3.port}/queue?tls=0")
+    storage.circuit.open(StorageError())
+    with pytest.raises(StorageError, match="credentials"):
+        storage.signed_url("entries/x", filename="x", content_type="text/csv")
+    assert storage.is_away  # to sign is no answer
+
+
+def test_an_upload_that_ends_during_the_purge_keeps_no_other_one(s3: ObjectStore) -> None:
+    """S3 answers 404 to the end of an upload that has ended; this server does so for an id that it never gave."""
+    keys = [{"Bucket": object_store.BUCKET, "Key": f"entries/broken-off-{number}"} for number in range(2)]
+    uploads = [s3.client().create_multipart_upload(**key)["UploadId"] for key in keys]
+
+    def end_first(params: dict[str, str], **_: Any) -> None:
+        if params["Key"] == keys[0]["Key"]:
+            s3.client().abort_multipart_upload(**keys[0], UploadId=uploads[0])
+            params["UploadId"] = "ended"
+
+    events = storage._client(objects.QUICK).meta.events
+    events.register("before-parameter-build.s3.AbortMultipartUpload", end_first)
+    assert folders.end_uploads("entries", timedelta(0)) == 2
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=object_store.BUCKET)
+
+
 def test_a_batch_that_is_refused_keeps_no_other_one(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign that XML does not have makes a call that no server reads."""
     monkeypatch.setattr(objects, "MANY", 1)
