@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db import connection
 
+from queueing.connections import give_connection_back
 from queueing.exceptions import StorageError
 from queueing.storage.staying import sentence_on
 
@@ -53,8 +53,8 @@ def are_real() -> bool:
 
 def give_rows_back() -> None:
     """Before a question to a storage of objects, which may be slow: others may have this connection to the database."""
-    if not are_real() and not connection.in_atomic_block:
-        connection.close()
+    if not are_real():
+        give_connection_back()
 
 
 def names_in(folder: str) -> Iterator[str]:
