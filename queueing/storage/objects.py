@@ -190,6 +190,8 @@ class ObjectStorage(S3Storage):
 
     def forget(self) -> None:
         """In the process of an isolated task: no key is left in this object, and it works no more."""
+        if self._clients is not None:
+            self._clients.forget()
         self.__dict__.clear()
 
     # Details

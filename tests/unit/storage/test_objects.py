@@ -23,7 +23,7 @@ from queueing.keeper import purge
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.storage import folders, objects
-from queueing.work import forgetting
+from queueing.storage.clients import QUICK
 from tests.support import object_store
 from tests.support.commands import run_command
 from tests.support.entries import ended
@@ -190,7 +190,7 @@ def test_an_upload_that_ends_during_the_purge_keeps_no_other_one(s3: ObjectStore
             s3.client().abort_multipart_upload(**keys[0], UploadId=uploads[0])
             params["UploadId"] = "ended"
 
-    events = storage._client(objects.QUICK).meta.events
+    events = storage._client(QUICK).meta.events
     events.register("before-parameter-build.s3.AbortMultipartUpload", end_first)
     assert folders.end_uploads("entries", timedelta(0)) == 2
     assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=object_store.BUCKET)
@@ -210,12 +210,3 @@ def test_a_bucket_that_keeps_versions_is_told(s3: ObjectStore) -> None:
     for state in states:
         s3.client().put_bucket_versioning(Bucket=object_store.BUCKET, VersioningConfiguration={"Status": state})
         assert list(found_by_checks()) == ["queueing.W105"] * (state == "Enabled")
-
-
-def test_an_isolated_task_finds_no_key_in_the_storage(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage.warm_up()
-    known = storage._wrapped
-    folders.forget()
-    assert vars(known) == {}
-    assert forgetting._is_secret("STORAGE_URL", s3.url())
-    storage._wrapped = known.__class__(bucket_name="x")  # for the end of the test
