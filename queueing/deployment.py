@@ -22,6 +22,7 @@ from django.utils.functional import empty
 from queueing.exceptions import StorageError
 
 FAVICON = "queueing/favicon.svg"  # every page has it
+TRIALS = "checks"  # the folder of the objects by which a storage is tried
 
 
 def has_static_files() -> bool:
@@ -80,11 +81,13 @@ def try_objects() -> None:
     if not hasattr(storage, "look"):
         return
     storage.look()
-    name = storage.save(f"checks/{uuid.uuid4()}", ContentFile(b"written by a check"))
-    with storage.open(name) as found:
-        found.read()
-    storage.below("checks")
-    storage.delete(name)
+    name = storage.save(f"{TRIALS}/{uuid.uuid4()}", ContentFile(b"written by a check"))
+    try:
+        with storage.open(name) as found:
+            found.read()
+        storage.below(TRIALS)
+    finally:  # what an error or a crash leaves, a purge deletes
+        storage.delete(name)
 
 
 def keeps_versions() -> bool:

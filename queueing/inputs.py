@@ -276,8 +276,8 @@ def _delete(names: Sequence[str]) -> None:
     folders.give_rows_back()
     try:
         folders.delete(names)
-    except OSError:
-        logger.exception("The inputs %s cannot be deleted", ", ".join(names[:3]))
+    except OSError:  # it names them
+        logger.exception("Inputs stay until the keeper finds them again")
     for folder in {str(PurePath(name).parent) for name in names} if folders.are_real() else ():
         with suppress(OSError, NotImplementedError):  # it has results
             default_storage.delete(folder)

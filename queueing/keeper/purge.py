@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from queueing import ending, inputs
+from queueing.deployment import TRIALS
 from queueing.exceptions import StorageError
 from queueing.history import counting
 from queueing.inputs import FOLDER
@@ -41,6 +42,7 @@ def purge_stale(older_than: timedelta, *, dry_run: bool = False) -> Counter[str]
     counts["keys without a row"] = purge_keys(dry_run=dry_run)
     counts["folders without a row"] = purge_folders(dry_run=dry_run)
     if not folders.are_real():
+        counts["objects of interrupted checks"] = purge_trials(dry_run=dry_run)
         counts["uploads that were broken off"] = folders.end_uploads(FOLDER, NEWBORN, dry_run=dry_run)
     return counts
 
@@ -139,6 +141,14 @@ def purge_folders(*, dry_run: bool = False) -> int:
             inputs.delete_folders(lost)
         total += len(lost)
     return total
+
+
+def purge_trials(*, dry_run: bool = False) -> int:
+    """Objects by which a check has tried the storage, and which it could not delete."""
+    old = [path for path, time in folders.times_below(TRIALS).items() if timezone.now() - time > NEWBORN]
+    if not dry_run:
+        folders.delete(old)
+    return len(old)
 
 
 def _job_ids(*, prefix: str) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from typing import Any
+from weakref import WeakSet
 
 import redis
 import redis.asyncio
@@ -72,8 +73,13 @@ def patient_for(seconds: float) -> redis.Redis:
     return _client(_timeouts() | {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)})
 
 
+_pools: WeakSet[redis.ConnectionPool] = WeakSet()  # of all clients of this process, also of those that were replaced
+
+
 def _client(options: dict[str, Any]) -> redis.Redis:
-    return redis.Redis.from_pool(redis.ConnectionPool(**options | address.options(site.REDIS_URL)))
+    pool = redis.ConnectionPool(**options | address.options(site.REDIS_URL))
+    _pools.add(pool)
+    return redis.Redis.from_pool(pool)
 
 
 def share_connection(client: redis.Redis) -> None:
@@ -82,6 +88,7 @@ def share_connection(client: redis.Redis) -> None:
     Each further connection would cost a start more than a millisecond.
     """
     client.connection_pool.connection_kwargs.update(_timeouts() | _one_retry() | _short_greeting())
+    _pools.add(client.connection_pool)
     connection().connection_pool = client.connection_pool
 
 
@@ -124,5 +131,12 @@ def _spelt_out(queue: dict[str, Any]) -> dict[str, Any]:
 
 def forget() -> None:
     """Forget the way to Redis. For a process that has no business with it."""
-    connection().connection_pool.connection_kwargs.clear()
+    for pool in list(_pools):
+        for made in (*pool._available_connections, *pool._in_use_connections):  # noqa: SLF001  # there is no other way
+            made.username = made.password = made.credential_provider = None
+        pool.reset()
+        pool.connection_kwargs.clear()
+    _pools.clear()
+    connection.cache_clear()
+    patient_for.cache_clear()
     address.forget()

@@ -1,16 +1,12 @@
 """Signs of life: of the keeper, and of a Redis that takes writes."""
 
-from datetime import UTC, datetime, timedelta
-
 import redis
-from rq import Worker
 
 from queueing.conf import conf
 from queueing.line.clients import connection
+from queueing.line.desks import desks
 from queueing.line.keys import KEEPER, WRITABLE
 from queueing.line.scripts import milliseconds
-
-SILENCE = timedelta(seconds=60)  # an idle worker tells each 15 s that it is there, a busy one more often
 
 
 def answers(client: redis.Redis) -> bool:
@@ -36,9 +32,7 @@ def is_keeper_alive() -> bool:
 
 def has_worker(host: str) -> bool:
     """True if a worker of this host has said lately that it is there. Raises RedisError."""
-    since = datetime.now(UTC) - SILENCE
-    here = [one for one in Worker.all(connection=connection()) if one.hostname == host]
-    return any(one.last_heartbeat and one.last_heartbeat > since for one in here)
+    return any(desk.host == host for desk in desks())
 
 
 def takes_writes(client: redis.Redis) -> bool:

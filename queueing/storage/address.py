@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 BACKEND = "queueing.storage.objects.ObjectStorage"
 OPTIONS = ("region", "tls", "public", "style")
-FALSE = {"0", "false", "no", "off"}
+WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 class StorageAddress(NamedTuple):
@@ -24,7 +24,8 @@ class StorageAddress(NamedTuple):
 def parsed(url: str) -> StorageAddress:
     """The address in parts. Raises ValueError with one sentence, which has no part of a key."""
     try:
-        parts, query = urlsplit(url), dict(parse_qsl(urlsplit(url).query))
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ValueError("STORAGE_URL cannot be read: percent-encode its key and secret.") from None
@@ -33,7 +34,7 @@ def parsed(url: str) -> StorageAddress:
     _refuse(parts, bucket, query, host=host)
     is_virtual = query.get("style", "path" if host else "virtual") == "virtual"
     region = query.get("region", "us-east-1")
-    endpoint = _endpoint(host or f"s3.{region}.amazonaws.com", tls=query.get("tls", "1"))
+    endpoint = _endpoint(host or f"s3.{region}.amazonaws.com", is_tls=WORDS[query.get("tls", "1").lower()])
     public = query.get("public", endpoint).rstrip("/")
     options = {
         "bucket_name": bucket,
@@ -59,6 +60,10 @@ def _refuse(parts: SplitResult, bucket: str, query: dict[str, str], *, host: str
         raise ValueError("STORAGE_URL has half of a key: give KEY:SECRET, or none of them.")
     if unknown := [name for name in query if name not in OPTIONS]:
         raise ValueError(f"STORAGE_URL has no option {unknown[0]!r}: there are {', '.join(OPTIONS)}.")
+    if blank := [name for name, value in query.items() if not value]:
+        raise ValueError(f"STORAGE_URL: {blank[0]} has no value.")
+    if query.get("tls", "1").lower() not in WORDS:
+        raise ValueError("STORAGE_URL: tls is 1 or 0.")
     if not host and "region" not in query:
         raise ValueError("STORAGE_URL has no host, so it needs a region: s3:///bucket?region=eu-central-1.")
     if query.get("style", "path") not in {"path", "virtual"}:
@@ -67,5 +72,5 @@ def _refuse(parts: SplitResult, bucket: str, query: dict[str, str], *, host: str
         raise ValueError("STORAGE_URL: public is an address as https://files.example.")
 
 
-def _endpoint(host: str, *, tls: str) -> str:
-    return f"{'http' if tls.lower() in FALSE else 'https'}://{host}"
+def _endpoint(host: str, *, is_tls: bool) -> str:
+    return f"{'https' if is_tls else 'http'}://{host}"

@@ -20,14 +20,14 @@ PART = 8 * 1024**2  # bytes of a large upload that are in memory at a time
 class Body(io.RawIOBase):
     """The content of an object as it arrives."""
 
-    def __init__(self, stream: Any, asked: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stream, self._asked = stream, asked
+    def __init__(self, stream: Any, answered: Callable[[], AbstractContextManager[None]]) -> None:
+        self._stream, self._answered = stream, answered
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        with self._asked():
+        with self._answered():
             part = self._stream.read(len(buffer))
         buffer[: len(part)] = part
         return len(part)

@@ -88,6 +88,14 @@ class Clients:
         for client in self._made.values():
             client.close()  # it connects again when it is used
 
+    def forget(self) -> None:
+        """Wipe the keys: whatever still refers to a client can sign nothing."""
+        held = [client._request_signer._credentials for client in self._made.values()]  # noqa: SLF001
+        for holder in (*held, self._session._session, self._session):  # noqa: SLF001  # boto3 forgets nothing
+            if holder is not None:
+                vars(holder).clear()
+        self._made.clear()
+
 
 def _leave_connections(known: "weakref.ref[Clients]") -> None:
     if (clients := known()) is not None:

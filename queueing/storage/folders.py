@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db import connection
 
+from queueing.connections import give_connection_back
 from queueing.exceptions import StorageError
+from queueing.storage.staying import sentence_on
 
 storage: Any = default_storage  # which may have more than Django's types know
 
@@ -52,8 +53,8 @@ def are_real() -> bool:
 
 def give_rows_back() -> None:
     """Before a question to a storage of objects, which may be slow: others may have this connection to the database."""
-    if not are_real() and not connection.in_atomic_block:
-        connection.close()
+    if not are_real():
+        give_connection_back()
 
 
 def names_in(folder: str) -> Iterator[str]:
@@ -81,12 +82,18 @@ def times_below(folder: str) -> dict[str, datetime]:
 
 
 def delete(paths: Iterable[str]) -> None:
-    """Delete these files. Raises OSError."""
+    """Delete these files: all that can be deleted. Raises OSError, which names the others."""
     if hasattr(storage, "delete_many"):
         storage.delete_many(paths)
         return
+    staying: list[tuple[str, OSError]] = []
     for path in paths:
-        storage.delete(path)
+        try:
+            storage.delete(path)
+        except OSError as error:
+            staying.append((path, error))
+    if staying:
+        raise OSError(sentence_on(staying)) from staying[0][1]
 
 
 def remove(folder: str) -> None:

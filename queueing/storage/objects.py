@@ -7,7 +7,7 @@
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import batched
@@ -25,6 +25,7 @@ from storages.utils import ReadBytesWrapper, clean_name
 from queueing.exceptions import StorageError, StorageRefused
 from queueing.storage.answers import NO_BUCKET, SILENCE, Body, one_part_at_a_time, refusal
 from queueing.storage.clients import LOOK, QUICK, TRANSFER, Circuit, Clients, Patience
+from queueing.storage.staying import sentence_on
 
 BLOCK = 256 * 1024  # bytes that a reader asks for at a time
 MANY = 1000  # objects that one call deletes; S3's own limit
@@ -111,17 +112,21 @@ class ObjectStorage(S3Storage):
         return self.circuit.is_open
 
     def signed_url(self, name: str, *, filename: str, content_type: str, method: str = "GET") -> str:
-        """An address that gives anybody this object for SIGNED_SECONDS, as an attachment of this name and type."""
-        client = self._client(QUICK, self.public_url)
+        """An address that gives anybody this object for SIGNED_SECONDS, as an attachment of this name and type.
+
+        Raises StorageError without a key.
+        """
         told = {
             "ResponseContentDisposition": content_disposition_header(True, filename),
             "ResponseContentType": content_type,
             "ResponseCacheControl": "private, no-store",
         }
         params = self._key(name) | told
-        address = client.generate_presigned_url(
-            "get_object", params, ExpiresIn=self.querystring_expire, HttpMethod=method
-        )
+        with self._translated():  # the key may be one that a server gives, for an hour
+            client = self._client(QUICK, self.public_url)
+            address = client.generate_presigned_url(
+                "get_object", params, ExpiresIn=self.querystring_expire, HttpMethod=method
+            )
         return str(address)
 
     def names_of_folders(self, folder: str) -> Iterator[str]:
@@ -137,16 +142,16 @@ class ObjectStorage(S3Storage):
         return {found["Key"][cut:]: found["LastModified"] for found in contents}
 
     def delete_many(self, names: Iterable[str]) -> None:
-        """Delete these objects; one that is not there is no error. Raises StorageError if one of them stays."""
+        """Delete these objects; one that is not there is no error. Raises StorageError, which names those that stay."""
+        staying: list[tuple[str, StorageError]] = []
         for batch in batched(names, MANY):
-            objects = [{"Key": self._key(name)["Key"]} for name in batch]
-            with self._asked():
-                answer = self._client(QUICK).delete_objects(
-                    Bucket=self.bucket_name, Delete={"Objects": objects, "Quiet": True}
-                )
-            if errors := answer.get("Errors"):
-                first = f"{errors[0].get('Code')} {errors[0].get('Message')}"
-                raise StorageRefused(f"{len(errors)} objects are not deleted: {first}")
+            try:
+                staying += self._delete_batch(batch)
+            except StorageError as error:  # the server may take the next batch; if it hangs, the circuit is open
+                staying += [(name, error) for name in batch]
+        if staying:
+            _, first = staying[0]
+            raise type(first)(sentence_on(staying)) from first
 
     def end_uploads(self, folder: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         """Delete the parts of uploads to this folder that were broken off so long ago; returns their number."""
@@ -158,10 +163,10 @@ class ObjectStorage(S3Storage):
                 for upload in page.get("Uploads", ())
                 if timezone.now() - upload["Initiated"] > older_than
             ]
-            for upload in found if not dry_run else ():
-                self._client(QUICK).abort_multipart_upload(
-                    Bucket=self.bucket_name, Key=upload["Key"], UploadId=upload["UploadId"]
-                )
+        for upload in found if not dry_run else ():
+            key = {"Bucket": self.bucket_name, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            with suppress(FileNotFoundError), self._asked():  # it may have ended since
+                self._client(QUICK).abort_multipart_upload(**key)
         return len(found)
 
     def look(self) -> None:
@@ -185,6 +190,8 @@ class ObjectStorage(S3Storage):
 
     def forget(self) -> None:
         """In the process of an isolated task: no key is left in this object, and it works no more."""
+        if self._clients is not None:
+            self._clients.forget()
         self.__dict__.clear()
 
     # Details
@@ -198,6 +205,16 @@ class ObjectStorage(S3Storage):
                 verify=self.verify,
             )
         return self._clients.get(patience, endpoint or self.endpoint_url)
+
+    def _delete_batch(self, names: Sequence[str]) -> list[tuple[str, StorageError]]:
+        """Delete objects in one call; returns those that stay."""
+        objects = [{"Key": self._key(name)["Key"]} for name in names]
+        with self._asked():
+            answer = self._client(QUICK).delete_objects(
+                Bucket=self.bucket_name, Delete={"Objects": objects, "Quiet": True}
+            )
+        found = answer.get("Errors", ())
+        return [(error["Key"], StorageRefused(f"{error.get('Code')} {error.get('Message')}")) for error in found]
 
     def _see_bucket(self) -> None:
         client = self._client(LOOK)
@@ -232,7 +249,14 @@ class ObjectStorage(S3Storage):
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
-        """Around each answer: its errors are OSErrors."""
+        """Around each answer: the circuit is closed by it."""
+        with self._translated():
+            yield
+        self.circuit.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The errors of boto3 become OSErrors. Silence opens the circuit."""
         try:
             yield
         except ClientError as error:
@@ -242,4 +266,3 @@ class ObjectStorage(S3Storage):
             if isinstance(error, SILENCE):
                 self.circuit.open(error)
             raise StorageError(str(error)) from error
-        self.circuit.close()

@@ -36,15 +36,6 @@ def in_thread[**P, T](function: Callable[P, T]) -> Any:
     return database_sync_to_async(limited, thread_sensitive=False)
 
 
-def give_connection_back() -> None:
-    """Before something that may take long and needs no rows: others may have this request's connection.
-
-    Within a transaction the connection stays.
-    """
-    if not database.in_atomic_block:
-        database.close()
-
-
 def use_pool() -> None:
     """Have all threads of this process share a pool. Call once at the start, before the first query."""
     if database.vendor == "postgresql":

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 
-from queueing.web.database import give_connection_back
+from queueing.storage import folders
 
 BLOCK = 256 * 1024  # bytes
 
@@ -26,7 +26,7 @@ class Download(FileResponse):
 
 
 def attachment(request: HttpRequest, stored: FieldFile, *, filename: str, content_type: str) -> HttpResponseBase:
-    """A stored file as an attachment. Whoever may see it has been asked before. Raises Http404, or StorageError.
+    """A stored file as an attachment. The caller has checked who may see it. Raises Http404, or StorageError.
 
     A signed address is made here, without a question to the storage. The storage is asked all the same: a browser that
     comes to one that is away, or to a file that is gone, would get a page of its own, or none.
@@ -38,7 +38,7 @@ def attachment(request: HttpRequest, stored: FieldFile, *, filename: str, conten
         except FileNotFoundError:
             raise Http404 from None
         return Download(content, as_attachment=True, filename=filename, content_type=content_type)
-    give_connection_back()  # the storage may be slow
+    folders.give_rows_back()
     if not storage.exists(str(stored.name)):
         raise Http404
     method = "HEAD" if request.method == "HEAD" else "GET"

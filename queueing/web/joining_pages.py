@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils.datastructures import MultiValueDict
 
 from queueing import budget, eta, facts, joining
+from queueing.connections import give_connection_back
 from queueing.exceptions import (
     CheckFailed,
     FormInvalid,
@@ -30,7 +31,6 @@ from queueing.parcel import Part
 from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
-from queueing.web.database import give_connection_back
 from queueing.web.guards import may_frame_ours
 from queueing.web.sentences import who_may_return
 from queueing.web.visitor import Visitor

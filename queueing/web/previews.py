@@ -22,12 +22,12 @@ from django.views.decorators.http import require_POST
 from queueing import joining
 from queueing.checking.pool import checkers
 from queueing.conf import conf
+from queueing.connections import give_connection_back
 from queueing.exceptions import JoinRefused, NoPreview, TooManyPreviews, UnknownTask
 from queueing.registry import HeavyTask, get_task
 from queueing.web import brake
 from queueing.web.address import address_of_request, network_key
 from queueing.web.bodies import takes_file
-from queueing.web.database import give_connection_back
 from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import limit_of_form
 from queueing.web.meter import Meter

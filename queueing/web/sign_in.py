@@ -23,12 +23,12 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.functional import SimpleLazyObject
 
 from queueing.conf import conf
+from queueing.connections import give_connection_back
 from queueing.exceptions import SignInRefused, TooManyAttempts
 from queueing.line import attempts
 from queueing.line.clients import RedisError
 from queueing.web import audit
 from queueing.web.address import address_of_request, network_key
-from queueing.web.database import give_connection_back
 from queueing.web.sentences import how_long
 
 # Attempts that one address has for all names, and one name from all addresses, as multiples of SIGN_IN_ATTEMPTS.

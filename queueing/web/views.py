@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from queueing import ending, events, joining, logs, parcel
 from queueing.conf import conf
+from queueing.connections import give_connection_back
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
 from queueing.line import presence
 from queueing.line.clients import RedisError
@@ -25,7 +26,6 @@ from queueing.roles import CHANGE, CONTENT, LOOK
 from queueing.states import Absence, Reason, Status
 from queueing.web import sentences, snapshot
 from queueing.web.bodies import takes_file
-from queueing.web.database import give_connection_back
 from queueing.web.download import attachment
 from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import (

@@ -18,7 +18,7 @@ from django.db.models.fields.files import FieldFile
 from django.tasks import TaskContext
 
 from queueing import events
-from queueing.exceptions import FilesTooLarge, InsideTransaction, StorageError, VisitorLeft
+from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for
 from queueing.models import Entry, EntryEvent, EntryFile
@@ -89,6 +89,11 @@ class Attempt:
         if self.entry.stops_on_leave and now - self._looked >= LOOK_INTERVAL:
             self._looked = now
             self._check_visitor()
+
+    def report_now(self, fraction: float, message: str) -> None:
+        """As `report`, whenever the last one was: the row and the pages show an older message otherwise."""
+        self._reported = self._hinted = 0.0
+        self.report(fraction, message)
 
     def _write(self, fraction: float, message: str) -> None:
         """Progress to the row. A database that refuses it ends no task: the next write shows who owns the row."""
@@ -184,7 +189,7 @@ class Attempt:
         """The attempt did not succeed: nothing of it is kept."""
         try:
             folders.delete([str(file.file.name) for file in self.files])
-        except StorageError as error:
+        except OSError as error:
             logger.warning("entry %s: files of an attempt stay until its purge: %s", self.entry.code, error)
 
 

@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from channels.layers import channel_layers
 from django.conf import settings
@@ -55,6 +56,7 @@ def forget_secrets() -> None:
         with suppress(AttributeError):
             del connections[alias]
     clients.forget()
+    urlsplit.cache_clear()  # type: ignore[attr-defined]  # it keeps the addresses that were parsed last
     channel_layers.backends.clear()
     settings.QUEUEING.pop("REDIS_URL", None)
     for name in dir(settings):

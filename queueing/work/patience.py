@@ -40,7 +40,7 @@ def while_storage_is_away[T](attempt: "Attempt", ask: Callable[[], T]) -> T:
             told = True
         else:
             if told:
-                attempt.report(fraction, message)
+                attempt.report_now(fraction, message)  # after a short wait, too
             return found
         attempt.report(fraction, SENTENCE)
         time.sleep(pause)

@@ -128,7 +128,7 @@ def test_a_task_reaches_nothing_of_the_site(
         "query": "ConnectionDoesNotExist",
         "key": "ImproperlyConfigured",
         "descriptors": "1 sockets, 0 others",
-        "ask redis": "ConnectionError",
+        "ask redis": "BadAddress",
     }
     deeds |= dict.fromkeys(doors_of_the_database(), "PermissionError")
     entry = join("spy", deeds=[*deeds, "peers"])

@@ -30,6 +30,7 @@ from tools.machine import is_ci
 
 KEY, SECRET = "the-site", "secret/with+signs="
 READER, READERS_SECRET = "reader", "may-only-read"
+WRITER, WRITERS_SECRET = "writer", "may-not-list"
 BUCKET = "queue"
 NEEDED = ("storages", "boto3")
 
@@ -125,6 +126,7 @@ def _identities() -> Iterator[dict[str, Any]]:
     for name, secret, actions in (
         (KEY, SECRET, ["Admin", "Read", "Write", "List"]),
         (READER, READERS_SECRET, [f"Read:{BUCKET}", f"List:{BUCKET}"]),
+        (WRITER, WRITERS_SECRET, [f"Read:{BUCKET}", f"Write:{BUCKET}"]),
     ):
         yield {"name": name, "credentials": [{"accessKey": name, "secretKey": secret}], "actions": actions}
 

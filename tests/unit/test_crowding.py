@@ -135,12 +135,12 @@ def test_one_address_cannot_fill_a_short_line(settings: Any) -> None:
 
 
 def test_a_quiet_line_asks_the_database_nothing_more(join: Join) -> None:
-    """As shipped, up to the 30 places of one address: the only questions are the budgets, and the visitor's places."""
+    """As shipped, up to the 30 places of one address: one question tells the budgets, and the visitor's places."""
     budget.publish_totals()
     for number in range(30):
         with CaptureQueriesContext(connection) as queries:
             join(address=f"{number % 2:016}", looked=False)
-        assert sum("SELECT" in query["sql"] for query in queries.captured_queries) == 2
+        assert sum("SELECT" in query["sql"] for query in queries.captured_queries) == 1
 
 
 def test_a_place_of_a_crowded_address_comes_back_as_it_was(

@@ -222,6 +222,17 @@ def test_clicks_on_join_again_at_the_same_moment_make_one_entry(join: Join) -> N
     assert bytes_counted() == entry.input_size
 
 
+def test_an_input_that_cannot_be_deleted_keeps_no_other_one(join: Join, caplog: pytest.LogCaptureFixture) -> None:
+    entries = [left(join) for _ in range(3)]
+    first = path_of(entries[0])
+    first.unlink()
+    (first / "inside").mkdir(parents=True)  # a folder that is not empty cannot be deleted, even by root
+    forget_end(*entries)
+    assert purge.expire_inputs() == 3
+    assert [path_of(entry).exists() for entry in entries] == [True, False, False]
+    assert f"1 files are not deleted, {entries[0].input.name}:" in caplog.text
+
+
 def test_the_folder_of_an_attempt_goes_with_a_horse_that_was_killed(join: Join) -> None:
     entry = join()
     assert entry.start("w")

@@ -111,4 +111,6 @@ class Stage:
 
     def _is(self, desk: Desk, state: str) -> None:
         desk.worker.set_state(state)
-        self.client.persist(desk.worker.key)
+        desk.worker.heartbeat()  # which says that it is idle
+        for key in (desk.worker.key, keys.WORKER.format(name=desk.worker.name)):
+            self.client.persist(key)

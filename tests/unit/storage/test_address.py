@@ -30,6 +30,8 @@ def test_an_address_has_all_that_the_storage_needs() -> None:
     [
         (IN_HOUSE, "https://files.internal:9000", "https://files.internal:9000"),
         (IN_HOUSE + "?tls=0", "http://files.internal:9000", "http://files.internal:9000"),
+        (IN_HOUSE + "?tls=Off", "http://files.internal:9000", "http://files.internal:9000"),
+        (IN_HOUSE + "?tls=yes", "https://files.internal:9000", "https://files.internal:9000"),
         (IN_HOUSE + "?style=virtual", "https://files.internal:9000", "https://queue.files.internal:9000"),
         ("s3://k:s@[::1]:9000/queue", "https://[::1]:9000", "https://[::1]:9000"),
         (
@@ -58,6 +60,10 @@ def test_without_a_key_boto3_looks_for_one_itself() -> None:
         ("s3://hidden@host/bucket", "half of a key"),
         ("s3://key:hidden@host/bucket?tsl=0", "no option 'tsl'"),
         ("s3://key:hidden@/bucket", "needs a region"),
+        ("s3://key:hidden@host/bucket?region=&public=https://files.example", "region has no value"),
+        ("s3://key:hidden@host/bucket?public=", "public has no value"),
+        ("s3://key:hidden@host/bucket?tls", "tls has no value"),
+        ("s3://key:hidden@host/bucket?tls=maybe", "tls is 1 or 0"),
         ("s3://key:hidden@host/bucket?style=mixed", "path or virtual"),
         ("s3://key:hidden@host/bucket?public=files.example", "https://files.example"),
         ("s3://key:hid/den@host/bucket", "percent-encode"),

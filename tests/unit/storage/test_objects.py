@@ -22,8 +22,8 @@ from queueing.exceptions import StorageError, StorageRefused
 from queueing.keeper import purge
 from queueing.models import Entry
 from queueing.states import Status
-from queueing.storage import folders
-from queueing.work import forgetting
+from queueing.storage import folders, objects
+from queueing.storage.clients import QUICK
 from tests.support import object_store
 from tests.support.commands import run_command
 from tests.support.entries import ended
@@ -155,17 +155,58 @@ def test_a_bucket_that_is_missing_or_refuses_is_one_sentence(s3: ObjectStore, se
     assert list(found_by_checks()) == ["queueing.I105"]
 
 
+def test_a_check_that_may_not_list_leaves_no_object(s3: ObjectStore, settings: Any) -> None:
+    object_store.use(settings, s3.url(key=object_store.WRITER, secret=object_store.WRITERS_SECRET))
+    assert "AccessDenied" in found_by_checks()["queueing.E105"]
+    assert s3.names() == []
+
+
+def test_a_purge_deletes_what_an_interrupted_check_has_left(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = storage.save(f"{deployment.TRIALS}/left", ContentFile(b"x"))
+    assert "0 objects of interrupted checks" in run_command("purge_stale")
+    assert s3.names() == [left]  # its check may be under way
+    monkeypatch.setattr(purge, "NEWBORN", timedelta(0))
+    assert "1 objects of interrupted checks" in run_command("purge_stale", "--dry-run")
+    assert "1 objects of interrupted checks" in run_command("purge_stale")
+    assert s3.names() == []
+
+
+def test_without_a_key_no_address_is_signed(s3: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    object_store.use(settings, f"s3://127.0.0.1:{s3.port}/queue?tls=0")
+    storage.circuit.open(StorageError())
+    with pytest.raises(StorageError, match="credentials"):
+        storage.signed_url("entries/x", filename="x", content_type="text/csv")
+    assert storage.is_away  # to sign is no answer
+
+
+def test_an_upload_that_ends_during_the_purge_keeps_no_other_one(s3: ObjectStore) -> None:
+    """S3 answers 404 to the end of an upload that has ended; this server does so for an id that it never gave."""
+    keys = [{"Bucket": object_store.BUCKET, "Key": f"entries/broken-off-{number}"} for number in range(2)]
+    uploads = [s3.client().create_multipart_upload(**key)["UploadId"] for key in keys]
+
+    def end_first(params: dict[str, str], **_: Any) -> None:
+        if params["Key"] == keys[0]["Key"]:
+            s3.client().abort_multipart_upload(**keys[0], UploadId=uploads[0])
+            params["UploadId"] = "ended"
+
+    events = storage._client(QUICK).meta.events
+    events.register("before-parameter-build.s3.AbortMultipartUpload", end_first)
+    assert folders.end_uploads("entries", timedelta(0)) == 2
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=object_store.BUCKET)
+
+
+def test_a_batch_that_is_refused_keeps_no_other_one(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign that XML does not have makes a call that no server reads."""
+    monkeypatch.setattr(objects, "MANY", 1)
+    kept = storage.save("entries/kept", ContentFile(b"x"))
+    with pytest.raises(StorageError, match="1 files are not deleted, entries/wrong"):
+        folders.delete(["entries/wrong\x01", kept])
+    assert s3.names() == []
+
+
 def test_a_bucket_that_keeps_versions_is_told(s3: ObjectStore) -> None:
     states = ["Enabled", "Suspended"]
     for state in states:
         s3.client().put_bucket_versioning(Bucket=object_store.BUCKET, VersioningConfiguration={"Status": state})
         assert list(found_by_checks()) == ["queueing.W105"] * (state == "Enabled")
-
-
-def test_an_isolated_task_finds_no_key_in_the_storage(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage.warm_up()
-    known = storage._wrapped
-    folders.forget()
-    assert vars(known) == {}
-    assert forgetting._is_secret("STORAGE_URL", s3.url())
-    storage._wrapped = known.__class__(bucket_name="x")  # for the end of the test

@@ -1,6 +1,7 @@
 """The end of a task: whatever it raises, and a database that is away meanwhile."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +123,19 @@ def test_a_content_type_that_the_database_would_refuse_is_an_error_of_the_task(j
     entry.start("w")
     with pytest.raises(ValueError, match="at most 100 characters"):
         Attempt(entry).save_file("a.txt", b"a", "text/" + "x" * 100)
+
+
+def test_a_file_of_an_attempt_that_cannot_be_deleted_is_logged_and_keeps_no_other_one(
+    join: Join, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = join()
+    assert entry.start("w")
+    attempt = Attempt(entry)
+    for name in ("x.csv", "y.csv"):
+        attempt.save_file(name, b"1", "text/csv")
+    first, second = (Path(file.file.path) for file in attempt.files)
+    first.unlink()
+    (first / "inside").mkdir(parents=True)  # a folder that is not empty
+    attempt.delete_files()
+    assert not second.exists()
+    assert "files of an attempt stay until its purge" in caplog.text

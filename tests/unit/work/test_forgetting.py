@@ -12,6 +12,7 @@ from queueing.work.forgetting import _emptied, _is_secret
     [
         ("DATABASES", {"default": {"NAME": "site"}}),
         ("REDIS_URL", "unix:///run/valkey.sock"),
+        ("STORAGE_URL", "s3://key:word@files.example/queue"),
         ("AWS_SECRET_ACCESS_KEY", "x"),
         ("EMAIL_HOST_PASSWORD", "x"),
         ("SENTRY_DSN", "https://x"),

@@ -57,11 +57,10 @@ def away(times: int) -> Callable[[], str]:
 
 def test_the_page_says_what_the_task_waits_for_and_then_what_it_did_before(attempt: Attempt) -> None:
     attempt.report(0.5, "Page 2 of 4")
-    attempt._reported = 0.0
+    attempt._reported = 0.0  # half a second has passed
     said: list[str] = []
 
     def act() -> str:
-        attempt._reported = 0.0  # each report is written
         said.append(Entry.objects.values_list("message", flat=True).get(pk=attempt.entry.pk))
         return waiting()
 
