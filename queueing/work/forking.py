@@ -41,19 +41,24 @@ class HorseWorker(ReadyWorker):
 
     def check_for_suspension(self, burst: bool) -> None:
         """RQ's own. Right after a task, the claim asks the same."""
-        if self._parted is None:
+        if not self._goes_straight_on:
             super().check_for_suspension(burst)
 
     def write_heartbeat(self, timeout: int | None = None) -> None:
         """Left out right after a task: either the books of the next one have it, or the wait for one."""
-        if self._parted is None:
+        if not self._goes_straight_on:
             super().write_heartbeat(timeout)
 
+    @property
+    def _goes_straight_on(self) -> bool:
+        """True right after a task: the next job needs nothing but a claim. Not in an outage, whose end a write tells."""
+        return self._parted is not None and not self.outage.is_known
+
     def _next_job(self, timeout: int | None) -> tuple[Job, Queue] | None:
-        if self._parted is not None:
+        if self._goes_straight_on:
             with suppress(DequeueTimeout, redis.RedisError, *DATABASE_ERRORS):  # the usual way tells of an outage
                 return self._claim(0)
-            self._bury()
+        self._bury()
         self._keep_standby()
         return super()._next_job(timeout)
 

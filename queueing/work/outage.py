@@ -35,6 +35,11 @@ class Outage:
         self._since: float | None = None
         self._pause = 0.0
 
+    @property
+    def is_known(self) -> bool:
+        """True from the first refusal on, until Redis takes writes again."""
+        return self._since is not None
+
     def note(self, error: redis.RedisError) -> None:
         """Redis gave no answer, or refused a command."""
         if self._since is None:
