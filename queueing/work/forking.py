@@ -51,7 +51,7 @@ class HorseWorker(ReadyWorker):
 
     @property
     def _goes_straight_on(self) -> bool:
-        """True right after a task: the next job needs nothing but a claim. Not in an outage, whose end a write tells."""
+        """True right after a task: the next job needs a claim alone. Not in an outage, whose end a write tells."""
         return self._parted is not None and not self.outage.is_known
 
     def _next_job(self, timeout: int | None) -> tuple[Job, Queue] | None:
