@@ -119,7 +119,7 @@ def _load(name: str, module: str) -> HeavyTask:
     except InvalidTask as error:
         raise ImproperlyConfigured(
             f'QUEUEING_TASKS["{name}"]: {error} Write @task(queue_name="{name}", takes_context=True) above the '
-            'function, and "QUEUES": list(QUEUEING_TASKS) into TASKS["default"].'
+            f'function, and "QUEUES": {list(settings.QUEUEING_TASKS)} into TASKS["default"], if you have it.'
         ) from error
     except ImportError as error:
         raise ImproperlyConfigured(

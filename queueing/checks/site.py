@@ -134,7 +134,7 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
         Error(
             f"No backend of TASKS makes entries for {', '.join(map(repr, missing))}.",
             hint='Paste: TASKS = {"default": {"BACKEND": "queueing.backend.PresenceBackend", '
-            '"QUEUES": list(QUEUEING_TASKS)}}',
+            f'"QUEUES": {list(settings.QUEUEING_TASKS)}}}}}',
             id="queueing.E095",
         )
     ]

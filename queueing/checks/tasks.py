@@ -99,7 +99,9 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
         except (TemplateDoesNotExist, TemplateSyntaxError) as error:
             yield Error(
                 f"The {what} of {task.name!r}, {name!r}, cannot be used: {type(error).__name__} ({error}).",
-                hint=f"Make the file templates/{name}, for a start with the line {line}",
+                hint=f"Correct {name}."
+                if isinstance(error, TemplateSyntaxError)
+                else f"Make the file templates/{name} in an app of INSTALLED_APPS, for a start with the line {line}",
                 id="queueing.E080",
             )
 

@@ -3,16 +3,15 @@
 import gc
 import logging
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter
 from channels.sessions import CookieMiddleware
-from django.urls import reverse
 
 from queueing.conf import site
 from queueing.models.trouble import DATABASE_ERRORS
+from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
 from queueing.web.consumers import TRY_AGAIN_LATER
 from queueing.web.content_type import FormsOnly
@@ -60,12 +59,6 @@ class Below:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         app = self.app if path.startswith(self.prefix()) else self.others
         await app(scope, receive, send)
-
-
-@cache
-def pages() -> str:
-    """The path below which a site has the pages of the queue: where it includes `queueing.web.urls`."""
-    return reverse("queueing:home")
 
 
 def _sockets() -> str:

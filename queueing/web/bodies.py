@@ -6,13 +6,15 @@ The rules take an ASGI scope, so that any server can ask them; `queueing/web/cha
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import Http404, parse_cookie
 from django.http.request import split_domain_port
-from django.urls import resolve
+from django.urls import resolve, reverse
 
+from queueing.conf import conf
 from queueing.sizes import readable_size
 from queueing.web import uploads
 from queueing.web.address import address_of_scope, network_key
@@ -73,10 +75,18 @@ def declared_size(scope: Any) -> int | None:
     return None
 
 
+@cache
+def pages() -> str:
+    """The path below which a site has the pages of the queue: where it includes `queueing.web.urls`."""
+    return reverse("queueing:home")
+
+
 def judge(scope: Any) -> Permit | Refusal:
     """The permit for this request, which has a body, or its refusal."""
     try:
         size = declared_size(scope)
+        if not _path(scope).startswith(pages()):
+            return _of_the_site(scope, size)
         view, kwargs = _view(scope)
         limit = _limit(view, kwargs)
     except ValueError:
@@ -93,6 +103,13 @@ def judge(scope: Any) -> Permit | Refusal:
     size = limit if size is None else size
     ticket = _reserve(network_key(address_of_scope(scope)), size, limit)
     return NO_ROOM if ticket is None else Permit(limit, size, ticket, refusal)
+
+
+def _of_the_site(scope: Any, size: int | None) -> Permit | Refusal:
+    """A body for a page of the site around the queue: its own rules hold. Here it only needs room, and has to move."""
+    limit = conf.MAX_UPLOAD_BYTES if size is None else size
+    ticket = _reserve(network_key(address_of_scope(scope)), limit, limit)
+    return NO_ROOM if ticket is None else Permit(limit, limit, ticket, too_large("This is too long."))
 
 
 def _reserve(address: str, size: int, limit: int) -> uploads.Ticket | None:
@@ -117,9 +134,13 @@ def methods_of(view: View) -> frozenset[str] | None:
 
 def _view(scope: Any) -> tuple[View, dict[str, Any]]:
     """The view of this path, and its arguments. Raises Http404."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    match = resolve(path)
+    match = resolve(_path(scope))
     return match.func, match.kwargs
+
+
+def _path(scope: Any) -> str:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path
 
 
 def _limit(view: View, kwargs: dict[str, Any]) -> int:
