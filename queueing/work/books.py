@@ -68,11 +68,15 @@ class BookkeepingWorker(PatientWorker):
         pipe.delete(Result.get_key(job.id))
 
     def write_books(self) -> None:
-        """Send what is unwritten, in one round trip. In an outage it is left out."""
+        """Send what is unwritten, in one round trip. What Redis refuses in an outage is sent with the next books."""
         pipe, self._unwritten = self._unwritten, None
-        if pipe is not None:
-            with self.outage.survived(), pipe:
-                pipe.execute()
+        if pipe is None:
+            return
+        books = list(pipe.command_stack)
+        with self.outage.survived(), pipe:
+            pipe.execute()
+            return
+        self._pipe().command_stack += books
 
     def _pipe(self) -> Pipeline:
         self._unwritten = self._unwritten or self.connection.pipeline()

@@ -236,7 +236,7 @@ def test_an_isolated_task_knows_no_way_to_the_servers_or_the_sentinels(
     forget_connections()
     available.stop()
     assert isinstance(found, dict)
-    assert found["ask redis"] == "ConnectionError"
+    assert found["ask redis"] == "BadAddress"
     assert "REDIS_URL" in found["peers"]
     for secret in ("asker-word", "worker:p", str(available.sentinels[0].port), SERVICE):
         assert secret not in found["peers"]
