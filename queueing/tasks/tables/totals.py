@@ -91,6 +91,9 @@ def totals_among(query: Query, dialect: Dialect, rows: int) -> tuple[dict[int, C
     return {number: likely[number] for number in sorted(totals)}, len(likely.keys() - unnamed - totals)
 
 
+LONGEST_NAME = 1000  # bytes of a name that is looked for among the rows
+
+
 def delete_headers(query: Query, dialect: Dialect) -> int:
     """Delete the rows that repeat the header from the table "cells". Returns their number.
 
@@ -99,7 +102,11 @@ def delete_headers(query: Query, dialect: Dialect) -> int:
     names = dialect.names
     if not dialect.header or len(names) < LEAST_NAMES or all(map(is_number, names)):
         return 0
-    is_header = " AND ".join(f"trim(c{number}) = {quoted(name)}" for number, name in enumerate(names))
+    # Only short texts are trimmed: copies of long ones would take the memory of what follows.
+    is_header = " AND ".join(
+        f"CASE WHEN strlen(c{number}) <= {LONGEST_NAME} THEN trim(c{number}) = {quoted(name)} ELSE false END"
+        for number, name in enumerate(names)
+    )
     [(count,)] = query(f"SELECT count(*) FROM cells WHERE {is_header}")
     if count:
         query(f"DELETE FROM cells WHERE {is_header}")
