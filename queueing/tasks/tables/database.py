@@ -10,7 +10,7 @@ import duckdb
 
 # Memory of DuckDB's buffers; it writes to the temporary folder beyond that. Each column that a statement reads or
 # writes needs some of its own, for each thread.
-MEMORY, MEMORY_OF_MANY = "192MB", "320MB"
+MEMORY, MEMORY_OF_MANY = "224MB", "320MB"
 MANY = 200  # columns
 POLL = 0.1  # seconds between two reports of progress
 
