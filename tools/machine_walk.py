@@ -30,7 +30,7 @@ FAILED = "systemctl list-units --failed --no-legend"
 
 
 def missing() -> str:
-    """What this machine lacks for the walk, in one sentence; empty: nothing."""
+    """The means of the walk that this machine lacks, in one sentence; empty: none."""
     if os.geteuid() != 0:
         return "It needs root."
     if lacks := [name for name in ("debootstrap", "podman", "runc") if shutil.which(name) is None]:

@@ -187,7 +187,7 @@ def blocks() -> list[str]:
 
 
 def copy_tree(folder: Path) -> None:
-    """What git knows of this tree, as it is now, into this folder."""
+    """The files of this tree that git knows, as they are now, into this folder."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):

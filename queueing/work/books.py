@@ -4,7 +4,8 @@
     over       the row is settled; the worker writes that the job is done, with the next one's start if there is one
 
 A horse of a foreign job keeps its own books, as in RQ. RQ watches a job that ends for new dependents; no job waits for
-an entry, so nothing is watched here. Books that a dead worker leaves open end by RQ's own maintenance.
+an entry, so nothing is watched here. Books that a dead worker leaves open, or a horse that died in an outage, end by
+RQ's own maintenance.
 """
 
 from datetime import timedelta

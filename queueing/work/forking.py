@@ -146,11 +146,11 @@ class HorseWorker(ReadyWorker):
         return True
 
     def _bury(self) -> None:
-        """See to the end of a horse that has parted, and write its books."""
+        """See to the end of a horse that has parted, and write what is unwritten."""
         if self._parted is not None:
             self._parted.end()
             self._parted = None
-            self.write_books()
+        self.write_books()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """RQ's own. Children of the task that have died are taken out of the process table."""

@@ -47,7 +47,7 @@ def main(wanted: list[str]) -> int:
     for module, databases in chosen(wanted):
         for database in databases:
             found, script = _measure(module, database)
-            # What has nothing to do with the database is not said twice.
+            # A row that has nothing to do with the database is not said twice.
             rows += [row for row in found if row.database or database == "sqlite"]
             longest.append(script)
     rows.append(_longest_script(longest))

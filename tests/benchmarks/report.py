@@ -94,7 +94,7 @@ unsteady where the largest is more than twice the smallest. Embedded Valkey, no 
 
 
 def explained(rows: Sequence[Row]) -> str:
-    """What each of the rows means, once for each name."""
+    """The meanings of the rows, once for each name."""
     meanings: dict[str, str] = {}
     for row in rows:
         meanings.setdefault(row.name, row.meaning)

@@ -17,7 +17,7 @@ from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.own_valkey import OwnValkey
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes
+from tests.support.processes import Processes, horse_of, is_at_rest
 from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
@@ -109,6 +109,30 @@ def test_an_outage_between_claim_and_start_costs_no_attempt(
     assert sorted(probe.calls()) == ["first", "second"]
     assert [each.attempt for each in (entry, other)] == [1, 1]
     wait_for(lambda: not own_valkey.client.keys("rq:*execution*"))
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_books_that_an_outage_has_refused_are_closed_when_it_is_over(
+    own_valkey: OwnValkey, on_own_valkey: Processes, join: Join, *, dies: bool
+) -> None:
+    """Also those of the last job. The record of a horse that died meanwhile is left to RQ's maintenance."""
+    entry = join("last")
+    stay(entry)
+    gate = hold("last")
+    worker = on_own_valkey.worker()
+    wait_for(lambda: entered("last"))
+    own_valkey.begin("full")
+    wait_for(lambda: BEGINS in on_own_valkey.logs())
+    if dies:
+        horse_of(worker).kill()
+        wait_for(lambda: is_at_rest(worker))
+    gate.unlink()
+    wait_for(lambda: dies or succeeded(entry))
+    own_valkey.end("full")
+    stay(entry)
+    wait_for(lambda: succeeded(entry))
+    wait_for(lambda: not own_valkey.client.exists(f"rq:job:{entry.job_id}"))
+    wait_for(lambda: dies or not own_valkey.client.keys("rq:*execution*"))
 
 
 @pytest.mark.parametrize("fault", ["full", *slow("replica", "away")])

