@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from queueing import ending
 from queueing.line.jobs import TaskTimeout
 from queueing.models import Entry
 from queueing.states import Reason, Status
-from queueing.work import blame, runner
+from queueing.work import blame, report, runner
 from queueing.work.attempt import Attempt
 from tests.support import probe
 from tests.support.entries import status_of
@@ -282,3 +283,17 @@ def test_progress_that_the_database_refuses_ends_no_task(join: Join, caplog: pyt
     finally:
         execute(["ALTER TABLE queueing_entry RENAME COLUMN elsewhere TO progress"])
     assert "progress is not stored, the task goes on" in caplog.text
+
+
+def test_in_a_horse_the_alarm_of_the_timeout_ends_with_the_task(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, channel = socket.socketpair()
+    monkeypatch.setattr(report, "_speaker", report.Speaker(report.Report(), channel))
+    timer = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        entry = join()
+        runner.run_entry(entry.job_id)
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+    assert status_of(entry) == Status.SUCCEEDED
