@@ -286,7 +286,7 @@ def test_progress_that_the_database_refuses_ends_no_task(join: Join, caplog: pyt
 
 
 def test_in_a_horse_the_alarm_of_the_timeout_ends_with_the_task(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, channel = socket.socketpair()
+    ours, channel = socket.socketpair()
     monkeypatch.setattr(report, "_speaker", report.Speaker(report.Report(), channel))
     timer = signal.getitimer(signal.ITIMER_REAL)
     signal.setitimer(signal.ITIMER_REAL, 600)
@@ -296,4 +296,6 @@ def test_in_a_horse_the_alarm_of_the_timeout_ends_with_the_task(join: Join, monk
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
+        ours.close()
+        channel.close()
     assert status_of(entry) == Status.SUCCEEDED
