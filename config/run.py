@@ -147,21 +147,29 @@ def serve(port: int) -> int:
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
         site.add_process(name, command, env=environment(ROOT), cwd=str(ROOT))
     print(f"The site is at http://127.0.0.1:{port}/ in a moment. Ctrl-C ends it.", flush=True)
-    try:
-        site.loop()
-    except KeyError:  # raised by honcho when a signal arrives before it has registered its new processes
-        return 130
+    site.loop()
     return int(site.returncode or 0)
 
 
 class Site(Manager):
     """honcho's manager, with another way to end processes.
 
-    honcho ends process groups, and would wait for ever for a process that left its group.
+    honcho ends process groups, and would wait for ever for a process that left its group. And its handler of signals
+    raises while processes are being started, which Python drops if it happens in a hook of `fork`.
     """
 
+    def terminate(self) -> None:
+        """End the processes as soon as all have started. Called by a signal's handler, and by the loop."""
+        self._terminating = True
+        if self._all_started():
+            end_processes(ROOT)
+
     def kill(self) -> None:
+        """End what is left."""
         end_processes(ROOT)
+
+    def _any_stopped(self) -> bool:
+        return self._terminating or super()._any_stopped()
 
 
 def environment(folder: Path) -> dict[str, str]:

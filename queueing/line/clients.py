@@ -129,6 +129,16 @@ def _spelt_out(queue: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def drop_unread(*others: redis.Redis) -> None:
+    """Close the idle connections of this process and of these clients, after a signal's handler has raised.
+
+    redis-py closes a connection that is interrupted while it reads an answer. One that is interrupted a moment before
+    goes back to its pool, and the next command would take that answer for its own.
+    """
+    for pool in {*_pools, *(other.connection_pool for other in others)}:
+        pool.disconnect(inuse_connections=False)
+
+
 def forget() -> None:
     """Forget the way to Redis. For a process that has no business with it."""
     for pool in list(_pools):

@@ -102,11 +102,13 @@ class PatientWorker(RoundRobinWorker):
     ) -> tuple[Job, Queue] | None:
         """The next job, as in RQ; None after `max_idle_time`, or without a job in burst mode (`timeout` None).
 
-        Replaces RQ's own, which ends the worker at some errors of Redis. At others it waits for up to a minute.
+        Replaces RQ's own, which ends the worker at some errors of Redis. At others it waits for up to a minute. None,
+        too, once the worker is asked to stop: Python drops the exception of RQ's handler if it is raised in a
+        destructor or in a hook of `fork`.
         """
         self.set_state(WorkerStatus.IDLE)
         idle_until = time.monotonic() + (math.inf if max_idle_time is None else max_idle_time)
-        while (left := idle_until - time.monotonic()) > 0:
+        while self._shutdown_requested_date is None and (left := idle_until - time.monotonic()) > 0:
             try:
                 found = self._next_job(timeout if timeout is None else math.ceil(min(timeout, left)))
             except DequeueTimeout:

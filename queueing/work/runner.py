@@ -19,7 +19,7 @@ from queueing import ending, events, signals
 from queueing.conf import conf
 from queueing.exceptions import StorageError, VisitorLeft
 from queueing.history.counting import undo_start
-from queueing.line import presence
+from queueing.line import clients, presence
 from queueing.line.clients import RedisError
 from queueing.line.jobs import current_job_id
 from queueing.line.places import get_line
@@ -178,7 +178,9 @@ def _run_and_end(entry: Entry, attempt: Attempt) -> None:
     number = entry.attempt
     end = _end_of(entry, attempt)
     if (speaker := report.speaker()) is not None:  # in a horse
-        signal.setitimer(signal.ITIMER_REAL, 0)  # the timeout was the task's, and not that of what follows
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # the timeout was the task's, not that of what follows
+        if left == 0:  # it has rung
+            clients.drop_unread()
         speaker.task_is_over()
     worker = entry.worker_ids[-1]
     moved = _store(entry, end.move)

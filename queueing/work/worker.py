@@ -17,7 +17,7 @@ from rq.utils import utcformat
 
 from queueing import ending
 from queueing.conf import conf, site
-from queueing.line import commands, failover
+from queueing.line import clients, commands, failover
 from queueing.line.jobs import RUNNER, LineJob, refused_job
 from queueing.line.keys import presence_key
 from queueing.line.places import Line
@@ -181,6 +181,7 @@ class PresenceWorker(HorseWorker):
     def teardown(self) -> None:
         """Give a claim back without delay: the worker was stopped between the claim and the start."""
         if not self.is_horse:
+            clients.drop_unread(self.connection, *(queue.connection for queue in self.queues))
             for queue in self.line_queues:
                 try:
                     for worker, claim in queue.line.claims().items():

@@ -137,6 +137,24 @@ def test_a_signal_during_the_start_leaves_nothing(run: Run, delay: float) -> Non
     assert run.left() == []
 
 
+STOPPED_WHILE_IT_FORKS = """
+import os, signal
+from config.run import ROOT, Site, environment
+
+site = Site()
+for name in ("first", "second"):
+    site.add_process(name, "sleep 600", env=environment(ROOT))
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+site.loop()
+raise SystemExit(site.returncode)
+"""
+
+
+def test_a_signal_is_heard_where_python_drops_what_its_handler_raises(folder: Path) -> None:
+    command = [sys.executable, "-c", STOPPED_WHILE_IT_FORKS]
+    assert subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False).returncode == 143
+
+
 def test_a_port_in_use_is_one_sentence(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         run = Run(folder, other.getsockname()[1])

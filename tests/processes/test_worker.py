@@ -260,6 +260,20 @@ def test_one_worker_serves_two_lines_and_a_pool_serves_them_too(processes: Proce
     wait_for(lambda: all(is_dead(process) for process in horses))
 
 
+def test_a_worker_that_is_stopped_between_a_command_and_its_answer_ends_in_order(processes: Processes) -> None:
+    worker = processes.manage(
+        "rqworker", "probe", "--worker-class", "tests.support.interrupted_worker.InterruptedWorker"
+    )
+    assert worker.wait(30) == 0
+    assert not clients.connection().smembers("rq:workers")
+
+
+def test_a_worker_ends_although_python_drops_the_exception_that_stops_it(processes: Processes) -> None:
+    worker = processes.worker("probe", "--worker-class", "tests.support.interrupted_worker.DeafWorker")
+    worker.terminate()
+    assert worker.wait(30) == 0
+
+
 def test_a_worker_without_a_named_queue_serves_every_line(processes: Processes, join: Join) -> None:
     processes.manage("rqworker")
     entry = join("any")

@@ -15,12 +15,14 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from queueing import ending
+from queueing.line import clients
 from queueing.line.jobs import TaskTimeout
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.work import blame, report, runner
 from queueing.work.attempt import Attempt
 from tests.support import probe
+from tests.support.connections import leave_unread
 from tests.support.entries import status_of
 from tests.support.files import stored_files
 from tests.support.waiting import wait_for
@@ -285,17 +287,34 @@ def test_progress_that_the_database_refuses_ends_no_task(join: Join, caplog: pyt
     assert "progress is not stored, the task goes on" in caplog.text
 
 
-def test_in_a_horse_the_alarm_of_the_timeout_ends_with_the_task(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def in_a_horse(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process is a horse, and its alarm may be set."""
     ours, channel = socket.socketpair()
     monkeypatch.setattr(report, "_speaker", report.Speaker(report.Report(), channel))
     timer = signal.getitimer(signal.ITIMER_REAL)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+    ours.close()
+    channel.close()
+
+
+@pytest.mark.usefixtures("in_a_horse")
+def test_in_a_horse_the_alarm_of_the_timeout_ends_with_the_task(join: Join) -> None:
     signal.setitimer(signal.ITIMER_REAL, 600)
-    try:
-        entry = join()
-        runner.run_entry(entry.job_id)
-        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        ours.close()
-        channel.close()
+    entry = join()
+    runner.run_entry(entry.job_id)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert status_of(entry) == Status.SUCCEEDED
+
+
+@pytest.mark.usefixtures("in_a_horse")
+def test_an_alarm_between_a_command_and_its_answer_mixes_up_no_answers(
+    join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)  # it has rung
+    monkeypatch.setitem(probe.ENDS, "interrupted", lambda _: leave_unread(clients.connection()))
+    entry = join(end="interrupted")
+    runner.run_entry(entry.job_id)
+    assert status_of(entry) == Status.SUCCEEDED
+    assert len(clients.connection().time()) == 2
