@@ -12,7 +12,6 @@ import { Voice } from "./voice.js";
 
 const LIVE = ["waiting", "running"];
 const RIGHT_IS_OVER = 4003; // close code: the server says by a poll what has happened
-const POLL_AFTER = 4_000; // milliseconds without a socket
 const DELETED = "deleted"; // key of localStorage; its changes reach the browser's other tabs
 const SPEAK_EVERY = 10_000; // milliseconds, at most, for numbers that change all the time
 
@@ -123,11 +122,15 @@ export class Visit {
     this.#isFinished = false;
   }
 
-  // A socket that never delivered tells nothing about the server: a poll is on its way, and finds out.
+  // A socket that never delivered tells nothing about the server: a poll is on its way, and finds out. One that did will
+  // be back: a question costs the server more than a socket, so behind many others it comes late.
   dropped({ code, delivered, within }) {
     if (delivered) this.lost();
     if (code === RIGHT_IS_OVER) this.polling.soon(0);
-    else if (delivered) this.polling.soon(POLL_AFTER + within);
+    else if (delivered) {
+      this.polling.gap = 3_000 + 2 * within; // below POLL_TTL
+      this.polling.soon(this.polling.gap);
+    }
   }
 
   // The entry is over, and the frame that said so was without the page's new part: a poll brings it.
@@ -149,7 +152,7 @@ export class Visit {
 
   // Polling comes first, because some browsers refuse sockets by an exception.
   #connect() {
-    this.polling.soon(POLL_AFTER);
+    this.polling.soon(this.polling.gap);
     this.connection.open();
   }
 
