@@ -1,5 +1,6 @@
 """Checks of the heavy tasks."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import get_template
 
 from queueing.checking.pool import name_of
+from queueing.forms import EntryForm
 from queueing.registry import HeavyTask, all_tasks
 
 
@@ -52,6 +54,12 @@ def check_samples(**_: Any) -> list[CheckMessage]:
         for task in all_tasks().values()
         if task.sample and not (task.sample.is_file() and task.form.file_fields())
     ]
+
+
+@register("queueing")
+def check_arguments(**_: Any) -> list[CheckMessage]:
+    """A function that does not take what its form gives would fail with each entry."""
+    return [error for task in all_tasks().values() for error in _argument_errors(task)]
 
 
 @register("queueing")
@@ -104,6 +112,24 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
                 else f"Make the file templates/{name} in an app of INSTALLED_APPS, for a start with the line {line}",
                 id="queueing.E080",
             )
+
+
+def _argument_errors(task: HeavyTask) -> Iterator[CheckMessage]:
+    """Not for a form with a `clean` of its own, which may give other values than its fields."""
+    if task.form.clean is not EntryForm.clean:
+        return
+    fields = [name for name in task.form.base_fields if name not in {"code", *task.form.file_fields()}]
+    context = ["context"] if task.task.takes_context else []
+    try:
+        inspect.signature(task.task.func).bind(*context, **dict.fromkeys(fields))
+    except TypeError as error:
+        takes = ", ".join([*context, *(f"*, {', '.join(fields)}" for _ in fields[:1])])
+        yield Error(
+            f"The function {task.task.module_path} does not take what its form gives: {error}.",
+            hint=f'Write @task(queue_name="{task.name}"{", takes_context=True" if context else ""}) above '
+            f"def {task.task.func.__name__}({takes}); with takes_context=True its first argument is the context.",
+            id="queueing.E088",
+        )
 
 
 def _field_errors(task: HeavyTask) -> Iterator[CheckMessage]:

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.tasks import task_backends
+from django.tasks import task, task_backends
 from django.urls import clear_url_caches
 from django.urls.resolvers import get_resolver
 
@@ -42,6 +42,25 @@ class NoFileForm(EntryForm):
     file = None  # type: ignore[assignment]
 
 
+class UntilForm(EntryForm):
+    until = forms.DateField()
+
+
+class DerivingForm(UntilForm):
+    def clean(self) -> dict[str, Any]:
+        return {"label": str(self.cleaned_data.pop("until"))}
+
+
+@task(queue_name="probe")
+def forgetful(until: str) -> str:
+    return until
+
+
+@task(queue_name="probe", takes_context=True)
+def eager(context: object, until: str, colour: str) -> str:
+    return until + colour
+
+
 class PreviewForm(NoFileForm):
     preview_template = "tables/preview.html"
 
@@ -57,6 +76,10 @@ class PreviewForm(NoFileForm):
         ({"sample": Path("/nowhere.csv")}, "queueing.E084", "sample="),
         ({"form": NoFileForm}, "queueing.E084", "sample="),
         ({"form": PreviewForm}, "queueing.E087", "file = forms.FileField()"),
+        ({"form": UntilForm}, "queueing.E088", "unexpected keyword argument 'until'"),
+        ({"form": UntilForm, "task": eager}, "queueing.E088", "missing a required argument: 'colour'"),
+        ({"form": UntilForm, "task": eager}, "queueing.E088", "def eager(context, *, until)"),
+        ({"form": EntryForm, "task": forgetful}, "queueing.E088", "with takes_context=True its first argument"),
         ({"attempts": 0}, "queueing.E085", "attempts=3"),
         ({"timeout": 0}, "queueing.E085", "timeout=600"),
         ({"retry_after": 0}, "queueing.E085", "retry_after=10"),
@@ -68,6 +91,14 @@ def test_what_is_wrong_with_a_heavy_task_is_found(
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
     assert line in found()[id_]
     assert "probe" in found()[id_] or "RowForm" in found()[id_]
+
+
+@pytest.mark.parametrize("values", [{"form": UntilForm, "task": forgetful}, {"form": DerivingForm}])
+def test_a_function_that_takes_what_its_form_gives_is_not_named(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
+    assert "queueing.E088" not in found()
 
 
 def test_a_preview_template_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
