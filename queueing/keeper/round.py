@@ -136,7 +136,12 @@ class Keeper:
         return len(job_ids)
 
     def hold(self, line: Line) -> int:
-        """Entries whose presence ran out keep the place, but are no longer in the line."""
+        """Entries whose presence ran out keep the place, but are no longer in the line.
+
+        Not while the pages of a web process that was killed come back: it was our fault that they did not beat.
+        """
+        if presence.are_returning(self.client):
+            return 0
         holder = self._holders.setdefault(line.name, Holder(line.keys))
         return holder.go_on(self.client, until=time.monotonic() + HOLD_BUDGET)
 

@@ -93,8 +93,12 @@ def share_connection(client: redis.Redis) -> None:
 
 
 def async_connection() -> AsyncRedis:
-    """A new client for the running event loop. It waits for a free connection instead of failing at the 101st."""
-    options = _timeouts() | address.async_options(site.REDIS_URL)
+    """A new client for the running event loop. It waits for a free connection instead of failing at the 101st.
+
+    A command is sent again on a dead connection, as after a restart of Redis. A Redis that hangs is not asked again.
+    """
+    again = redis.asyncio.retry.Retry(NoBackoff(), retries=1, supported_errors=(redis.ConnectionError,))
+    options = _timeouts() | {"retry": again} | address.async_options(site.REDIS_URL)
     pool = redis.asyncio.BlockingConnectionPool(max_connections=20, timeout=site.REDIS_TIMEOUT, **options)
     pool.connection_class = async_following(pool.connection_class)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool

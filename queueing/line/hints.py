@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgpack
-from channels_redis.pubsub import RedisPubSubChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisSingleShardConnection
 from channels_redis.utils import decode_hosts
 from redis.exceptions import TimeoutError
 
@@ -21,6 +21,7 @@ RIGHTS_CHANGED = "rights.changed"  # a right of "user" may be over; None: of any
 # By the bytes that travel; no other message but RIGHTS_CHANGED is parsed.
 HINTS: dict[bytes, str] = {msgpack.packb({"type": name}): name for name in (LOOK_AGAIN, PAGE_CLOSED)}
 RIGHTS_START = msgpack.packb({"type": RIGHTS_CHANGED, "user": None}).removesuffix(msgpack.packb(None))
+TRIES = 3  # to join a group
 LONGEST_USER = 100  # bytes of the primary key of a user, as text
 
 
@@ -39,6 +40,8 @@ class HintLayer(RedisPubSubChannelLayer):
         if asyncio.get_running_loop() not in self._layers:
             hosts = decode_hosts(self._given_hosts)
             self._kwargs["hosts"] = [clients.host_of_layer(host) if "address" in host else host for host in hosts]
+            layer = super()._get_layer()
+            layer._shards = [Shard(shard.host, layer) for shard in layer._shards]  # noqa: SLF001  # no hook for another
         return super()._get_layer()
 
     def deserialize(self, message: bytes) -> dict[str, Any]:
@@ -48,34 +51,81 @@ class HintLayer(RedisPubSubChannelLayer):
         return {"type": HINTS.get(message, LOOK_AGAIN)}
 
     async def new_channel(self, prefix: str = "specific.") -> str:
-        """A channel for one page, as the layer makes it. One that Redis does not know is forgotten: pages try often."""
+        """A channel for one page, which hears groups only: nobody sends to it, so Redis need not know it."""
         layer = self._get_layer()
         channel = f"{layer.prefix}{prefix}{uuid.uuid4().hex}"
-        try:
-            await _twice(layer._subscribe_to_channel, channel)  # noqa: SLF001  # as its own `new_channel`
-        except Exception:
-            layer.channels.pop(channel, None)
-            raise
+        layer.channels[channel] = asyncio.Queue()
         return channel
 
     async def group_add(self, group: str, channel: str) -> None:
         """Let this channel hear the group."""
-        await _twice(self._get_layer().group_add, group, channel)
+        await _until_heard(self._get_layer().group_add, group, channel)
 
 
-async def _twice(step: Callable[..., Awaitable[None]], *arguments: str) -> None:
+class Shard(RedisSingleShardConnection):
+    """A connection that sends the changes of all subscriptions that are asked for at the same time in one go.
+
+    Channels' own takes a lock for each. A lock is handed over once in a turn of the event loop, and a turn is long when
+    thousands of pages come back: the last one would wait for thousands of turns.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._wanted: dict[str, bool] = {}  # by channel: to hear it, or not to hear it any more
+        self._change: asyncio.Task[None] | None = None
+
+    async def subscribe(self, channel: str) -> None:
+        await self._changed(channel, True)
+
+    async def unsubscribe(self, channel: str) -> None:
+        await self._changed(channel, False)
+
+    async def _changed(self, channel: str, is_wanted: bool) -> None:
+        self._wanted[channel] = is_wanted
+        if self._change is None:
+            self._change = asyncio.create_task(self._send_changes())
+            self._change.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # nobody may wait any more
+        await asyncio.shield(self._change)
+
+    async def _send_changes(self) -> None:
+        async with self._lock:
+            wanted, self._wanted, self._change = self._wanted, {}, None
+            self._ensure_redis()
+            self._ensure_receiver()
+            heard = self._subscribed_to
+            if new := [channel for channel, is_wanted in wanted.items() if is_wanted and channel not in heard]:
+                await self._pubsub.subscribe(*new)
+                heard.update(new)
+            if over := [channel for channel, is_wanted in wanted.items() if not is_wanted and channel in heard]:
+                await self._pubsub.unsubscribe(*over)
+                heard.difference_update(over)
+
+
+def _seen(change: asyncio.Task[None]) -> None:
+    """Nobody may wait for the change any more: then its error is nobody's."""
+    if not change.cancelled():
+        change.exception()
+
+
+async def _until_heard(step: Callable[..., Awaitable[None]], *arguments: str) -> None:
     """Do it again after a dead connection: after a restart of Redis, the first command finds out about that.
 
     It may do so by a ConnectionError, or by a TypeError of asyncio (`writelines` on a closed transport in Python 3.13).
-    In both cases redis-py closes the connection, and makes a new one for the next command. A Redis that hangs is not
-    asked again.
+    In both cases redis-py closes the connection, and makes a new one for the next command; the task that reads may find
+    out a moment later, and close that, too. A Redis that hangs is not asked again.
     """
-    try:
-        await step(*arguments)
-    except TimeoutError:
-        raise
-    except Exception:  # noqa: BLE001
-        await step(*arguments)
+    for left in reversed(range(TRIES)):
+        try:
+            await step(*arguments)
+        except TimeoutError:
+            raise
+        except Exception:
+            if not left:
+                raise
+        else:
+            return
 
 
 def _rights_changed(packed_user: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import redis
 from queueing.conf import conf
 from queueing.line import scripts
 from queueing.line.clients import AsyncRedis, connection
-from queueing.line.keys import WATCH, gone_key, line_keys, presence_key
+from queueing.line.keys import RETURNING, WATCH, gone_key, line_keys, presence_key
 from queueing.line.scripts import milliseconds
 from queueing.states import Absence
 
@@ -145,6 +145,16 @@ def longest_presence() -> float:
 async def is_watched(client: AsyncRedis) -> bool:
     """False after a flush, and when no web process has been beating."""
     return bool(await client.exists(WATCH))
+
+
+async def begin_watch(client: AsyncRedis) -> None:
+    """A web process has started. The one before it may have been killed, and its pages are on their way to this one."""
+    await client.set(RETURNING, "1", px=milliseconds(conf.PRESENCE_TTL))
+
+
+def are_returning(client: redis.Redis) -> bool:
+    """True for PRESENCE_TTL after the start of a web process: a presence that has run out is no absence yet."""
+    return bool(client.exists(RETURNING))
 
 
 async def keep_watch(client: AsyncRedis) -> None:

@@ -18,6 +18,7 @@ from queueing.web.content_type import FormsOnly
 from queueing.web.database import use_pool
 from queueing.web.lobby import get_lobby
 from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
+from queueing.web.overload import RequestsInTurn, SocketsInTurn
 from queueing.web.routing import websockets
 from queueing.web.turnstile import Turnstile
 from queueing.web.wire import guard_wires
@@ -36,11 +37,11 @@ def with_queue(http: App, sockets: App | None = None) -> App:
     use_pool()
     refuse_malformed_origins()
     guard_wires()
-    ours: App = SameOrigin(SendAway(CookieMiddleware(Turnstile(websockets))))
+    ours: App = SameOrigin(SendAway(CookieMiddleware(Turnstile(SocketsInTurn(websockets)))))
     application = LobbyStarter(
         ProtocolTypeRouter(
             {
-                "http": Below(pages, FormsOnly(BodyLimits(http)), others=http),
+                "http": Below(pages, RequestsInTurn(FormsOnly(BodyLimits(http))), others=http),
                 "websocket": Below(_sockets, ours, others=sockets or ours),
             }
         )

@@ -17,7 +17,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.web.http import HTTPChannel
 
 from queueing.conf import conf
-from queueing.web import bodies, refusals
+from queueing.web import bodies, overload, refusals
 from queueing.web.bodies import Permit
 from queueing.web.pace import Pace
 from queueing.web.refusals import Refusal, scribe
@@ -111,7 +111,17 @@ class Channel(HTTPChannel):
                 return
             self._begin(Phase.BODY)
             self.permit, self.pace, self.taken, self.pieces = verdict, Pace(self.since, verdict.size), 0, 0
+        elif self._is_too_much():
+            self.refuse(refusals.OVERLOADED)
+            return
         self._or_no_room(super().allHeadersReceived)
+
+    def _is_too_much(self) -> bool:
+        """True if too many requests of this kind wait for their turn."""
+        upgrade = self.requests[-1].requestHeaders.getRawHeaders(b"Upgrade", [b""])[0]
+        asked = self._scope()
+        turns = overload.turns_of(asked["method"], asked["path"], is_socket=upgrade.lower() == b"websocket")
+        return turns is not None and turns.room.is_full
 
     def body_received(self, size: int, write: Callable[[], None]) -> None:
         """A piece of the body has come: keep it, or refuse the request."""

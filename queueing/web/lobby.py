@@ -45,6 +45,7 @@ class Lobby:
         # Thousands of pages close together when a proxy dies: all of them at the same time would take every Redis
         # connection and time out.
         self._closing = asyncio.Semaphore(CLOSES)
+        self._has_begun = False
         self._beaten_at = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -138,6 +139,9 @@ class Lobby:
         for queue, pages in list(self.seats.items()):
             await self._beat(queue, list(pages))
         await presence.keep_watch(self.client)
+        if not self._has_begun:
+            await presence.begin_watch(self.client)
+            self._has_begun = True
         self._beaten_at = time.monotonic()
 
     async def tick(self) -> None:

@@ -64,6 +64,7 @@ FOREIGN = Refusal(403, "queueing/errors/403_csrf.html")
 NOT_FOUND = Refusal(404, "queueing/errors/404.html")
 TOO_SLOW = Refusal(408, "queueing/errors/408.html")
 BROKEN = Refusal(500, "queueing/errors/500.html")
+OVERLOADED = Refusal(503, "queueing/errors/503_overload.html", headers=(("Retry-After", "5"),))
 NO_ROOM = Refusal(503, "queueing/errors/503_uploads.html", headers=(("Retry-After", "60"),))
 
 

@@ -8,6 +8,7 @@ the sender wait instead, which is no better: one client that does not read would
 import time
 from typing import Any
 
+import autobahn.websocket.protocol
 from daphne.ws_protocol import WebSocketProtocol
 
 # Bytes that a client may send in a PERIOD of seconds, with its handshake. A page sends only answers to pings.
@@ -39,6 +40,8 @@ def guard_wires() -> None:
 
     daphne has no hook for this, so its methods are wrapped; `tests/processes/test_wires.py` watches them.
     """
+    # At each handshake autobahn formats all its options for a line of its debug log: a tenth of what a handshake costs.
+    vars(autobahn.websocket.protocol)["pformat"] = lambda options: options
     read, opened = WebSocketProtocol.dataReceived, WebSocketProtocol.onOpen
 
     def data_received(self: Any, data: bytes) -> None:

@@ -38,6 +38,16 @@ def test_a_round_holds_absent_entries_and_leaves_a_sign_of_life(keeper: Keeper, 
     assert line.client.exists(keys.KEEPER)
 
 
+def test_nobody_is_held_while_pages_come_back_to_a_new_web_process(keeper: Keeper, join: Join, line: Line) -> None:
+    """They could not beat while there was none."""
+    away = join("away")
+    go(away)
+    line.client.set(keys.RETURNING, "1")
+    assert keeper.round()["held"] == 0
+    line.client.delete(keys.RETURNING)
+    assert keeper.round()["held"] == 1
+
+
 def test_a_long_line_is_held_in_several_rounds(
     keeper: Keeper, join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
+from typing import Any
 
 import msgpack
 import pytest
@@ -16,7 +17,7 @@ from queueing import facts
 from queueing.keeper import mend
 from queueing.keeper.round import Keeper
 from queueing.line import presence, workers
-from queueing.line.hints import HINTS, RIGHTS_START, HintLayer
+from queueing.line.hints import HINTS, LOOK_AGAIN, RIGHTS_START, HintLayer
 from queueing.line.keys import (
     COUNTING,
     KEEPER,
@@ -40,6 +41,7 @@ from queueing.web.lobby import Lobby
 from tests.support.epochs import end_pause
 from tests.support.lobby import Page, sit
 from tests.support.slow import slow
+from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -289,6 +291,24 @@ def test_a_hint_on_rights_keeps_its_user(user: str | None) -> None:
 ])  # fmt: skip
 def test_any_other_message_is_a_hint_to_look_again(message: bytes) -> None:
     assert get_channel_layer().deserialize(message) == {"type": "entry.changed"}
+
+
+async def test_changes_that_come_together_are_one_command_and_none_is_lost(valkey: redis.Redis) -> None:
+    """What thousands of pages that come back at once, and some that go again, ask of the layer."""
+    layer: Any = get_channel_layer()
+    channels = [await layer.new_channel() for _ in range(200)]
+    before = valkey.info("commandstats").get("cmdstat_subscribe", {}).get("calls", 0)
+    await asyncio.gather(*(layer.group_add(f"page{number}", channel) for number, channel in enumerate(channels)))
+    leaving = [layer.group_discard(f"page{number}", channel) for number, channel in enumerate(channels[:100])]
+    back = layer.group_add("page0", channels[0])
+    await asyncio.gather(*leaving, back)
+    heard = wait_for(lambda: (names := valkey.pubsub_channels("*page*")) and len(names) == 101 and names)
+    assert valkey.info("commandstats")["cmdstat_subscribe"]["calls"] - before <= 3
+    assert {name.rpartition(b"page")[2] for name in heard} == {b"0", *(b"%d" % number for number in range(100, 200))}
+    await layer.group_send("page150", {"type": LOOK_AGAIN})
+    async with asyncio.timeout(10):
+        assert await layer.receive(channels[150]) == {"type": LOOK_AGAIN}
+    await layer.flush()
 
 
 # --- Reports

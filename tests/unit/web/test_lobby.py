@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import clients, keys, presence, scripts
 from queueing.line.places import Line
@@ -36,6 +37,16 @@ async def test_an_open_page_is_present_and_told_its_numbers_and_a_closed_one_is_
 
 
 # Beats
+
+
+async def test_a_new_web_process_says_once_that_pages_may_be_on_their_way_back(
+    lobby: Lobby, valkey: redis.Redis
+) -> None:
+    await lobby.pulse()
+    assert 0 < valkey.pttl(keys.RETURNING) <= 1000 * conf.PRESENCE_TTL
+    valkey.delete(keys.RETURNING)
+    await lobby.pulse()
+    assert not valkey.exists(keys.RETURNING)
 
 
 async def test_a_beat_costs_one_script_call_for_250_pages(lobby: Lobby, line: Line, valkey: redis.Redis) -> None:

@@ -8,7 +8,7 @@ const SHORTEST_SILENCE = 1_000; // a frame that is on its way may still take so 
 const CONNECT_TIMEOUT = 10_000; // a socket may stay in the state CONNECTING for ever
 const STUCK_AFTER = 2_000; // an attempt that takes this long is given up when somebody asks for a new one
 const SHORTEST_GAP = 600; // between two attempts; the server allows one every 500 ms
-const LONGEST_GAP = 10_000;
+const LONGEST_GAP = 20_000;
 
 const FOUND_DEAD = 4000; // close code: the server keeps the place for LOST_GRACE
 export const NOTHING_TO_HEAR = 1000; // close code, of both sides: the entry is over

@@ -1,0 +1,154 @@
+"""A bound on the requests and the new sockets that a web process works on at the same time.
+
+A crowd that comes at once, after a restart say, is taken one after the other. If all were begun together, all would be
+done at the end only, and most of them given up by then: a page waits 10 s for its socket. And each request that Django
+works on has a thread; hundreds of them would leave the event loop little of the core that they share.
+
+Those that would wait too long are refused. Under daphne that happens at the headers (`channel.py`), before the costs of
+a handshake; under other servers in the ASGI middleware here.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from queueing.conf import site
+from queueing.web.bodies import pages
+from queueing.web.origin import App
+from queueing.web.refusals import OVERLOADED
+
+# Addresses that tell of the state of this process, so they have to be answered whatever it is.
+ALWAYS = frozenset({"healthz", "readyz", "metrics"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The limits of one kind of work."""
+
+    at_once: int  # begun, and not yet answered
+    longest_queue: int  # that wait for their turn
+    answers: frozenset[str]  # the types of the ASGI messages that are an answer
+
+
+class Room:
+    """The places for one kind of work in one event loop."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self._taken = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def is_full(self) -> bool:
+        """True if so many wait that one more would wait too long."""
+        return len(self._waiting) >= self.bounds.longest_queue
+
+    async def enter(self) -> None:
+        """Wait for a place. The latest comes first: one that has waited for longer is likelier to have given up."""
+        if self._taken < self.bounds.at_once:
+            self._taken += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._waiting.remove(turn)
+            else:
+                self.leave()  # the turn had come at the same moment
+            raise
+
+    def leave(self) -> None:
+        """Give the place to the next one."""
+        if self._waiting:
+            self._waiting.pop().set_result(None)
+        else:
+            self._taken -= 1
+
+
+class Turns:
+    """One kind of work in this process."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self._rooms: WeakKeyDictionary[asyncio.AbstractEventLoop, Room] = WeakKeyDictionary()
+
+    @property
+    def room(self) -> Room:
+        """That of the running event loop."""
+        return self._rooms.setdefault(asyncio.get_running_loop(), Room(self.bounds))
+
+    async def take(self, app: App, scope: Any, receive: Any, send: Any) -> None:
+        """Call the application when there is a place for it. It has the place until it begins to answer, or ends."""
+        room = self.room
+        await room.enter()
+        has_place = True
+
+        def leave() -> None:
+            nonlocal has_place
+            if has_place:
+                has_place = False
+                room.leave()
+
+        async def noted(message: Any) -> None:
+            if message["type"] in self.bounds.answers:
+                leave()
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)
+        finally:
+            leave()
+
+
+HTTP, SOCKET = frozenset({"http.response.start"}), frozenset({"websocket.send", "websocket.close"})
+REQUESTS = Turns(Bounds(at_once=16, longest_queue=100, answers=HTTP))  # half a second of waiting
+# A page polls while it waits for its socket, so polls must leave the core to the sockets.
+POLLS = Turns(Bounds(at_once=2, longest_queue=20, answers=HTTP))
+SOCKETS = Turns(Bounds(at_once=100, longest_queue=1_000, answers=SOCKET))  # 2 s of waiting
+
+
+def turns_of(method: str, path: str, *, is_socket: bool) -> Turns | None:
+    """The turns that a request waits for; None for one that need not wait.
+
+    Requests with a body have limits of their own (`bodies.py`), and the end of a visit must not be refused.
+    """
+    if is_socket:
+        return SOCKETS if path.startswith(f"/{site.SOCKET_PREFIX}entry/") else None
+    prefix = pages()
+    if method not in {"GET", "HEAD"} or not path.startswith(prefix) or path.removeprefix(prefix) in ALWAYS:
+        return None
+    return POLLS if path.endswith("/status.json") else REQUESTS
+
+
+class RequestsInTurn:
+    """ASGI middleware: a request waits for its turn, and is refused with 503 behind a long queue."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        turns = turns_of(scope["method"], scope["path"], is_socket=False)
+        if turns is None:
+            await self.app(scope, receive, send)
+        elif turns.room.is_full:
+            headers, content = OVERLOADED.answer()
+            await send({"type": "http.response.start", "status": OVERLOADED.status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+        else:
+            await turns.take(self.app, scope, receive, send)
+
+
+class SocketsInTurn:
+    """ASGI middleware: a new socket waits for its turn, and is refused behind a long queue. Its page comes again."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if SOCKETS.room.is_full:
+            await send({"type": "websocket.close"})
+        else:
+            await SOCKETS.take(self.app, scope, receive, send)
