@@ -124,12 +124,16 @@ def hold(
     return HoldStep(*_call(client, "hold", line, *arguments))
 
 
-def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
+def drop(
+    client: redis.Redis, line: LineKeys, *, least_watch: float, window: int, watch_life: float = 0.0
+) -> list[tuple[str, Absence]]:
     """Take the places of up to `window` held or unseen entries whose deadline has passed; returns (id, absence).
 
     Returns nothing until web processes have been watching for `least_watch` seconds: before, nobody may be dropped.
+    With `watch_life`, the seconds that the watch lives after a beat, a deadline that has passed since the last beat
+    does not count yet.
     """
-    reply = _call(client, "drop", line, milliseconds(least_watch), window, extra_keys=[WATCH])
+    reply = _call(client, "drop", line, milliseconds(least_watch), window, milliseconds(watch_life), extra_keys=[WATCH])
     if reply == [b"blind"]:
         return []
     texts = _texts(reply)
