@@ -190,6 +190,14 @@ def place(
     return cast("bytes", reply).decode()
 
 
+async def ranks(client: AsyncRedis, line: LineKeys, entries: Sequence[Ranked]) -> list[tuple[int, int] | None]:
+    """Of each of at most 500 entries, the numbers of present and held entries ahead; None if it is not in the line."""
+    ids = "\n".join(job_id for job_id, _ in entries)
+    reply = await _call_async(client, "ranks", line, ids, "\n".join(str(score) for _, score in entries))
+    places = [text.partition(b" ") for text in cast("bytes", reply).split(b"\n")]
+    return [(int(ahead), int(held_ahead)) if ahead else None for ahead, _, held_ahead in places]
+
+
 async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:
     """One window of the whole line, from rank `first`."""
     ids, scores = cast("list[bytes]", await _call_async(client, "order", line, first, window))

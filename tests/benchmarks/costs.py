@@ -133,7 +133,7 @@ def _long_line() -> Iterator[Row]:
     yield Row("a tick after a move, for each entry in the line: Valkey, bytes", "bytes", [tick.carried])
     yield Row(
         "the place of one page by its rank: Valkey, CPU", "us", [rank.micros],
-        meaning="As web processes with fewer pages ask: ZRANK and ZCOUNT, in one pipeline for 90 pages.",
+        meaning="As web processes ask in a long line; nobody is held here.",
     )  # fmt: skip
     counting.count(until=float("inf"))
     keeper = Keeper()
