@@ -9,6 +9,7 @@ from queueing.conf import conf
 from queueing.line.keys import WATCH
 from queueing.line.presence import watch_life
 from tests.benchmarks.simulation.clock import UNTIL, milliseconds
+from tests.benchmarks.simulation.scenario import RUNNING, WAITING
 from tests.benchmarks.simulation.world import NO_HOST, World
 
 RECONNECT = (1.0, 30.0)  # seconds until a page whose host is lost has another one
@@ -82,5 +83,5 @@ class Hosts:
         world = self.world
         hosts = np.frombuffer(world.host, dtype=np.int8)
         status = np.frombuffer(world.status, dtype=np.uint8)
-        found: list[int] = np.flatnonzero((hosts == host) & ((status == 1) | (status == 2))).tolist()
+        found: list[int] = np.flatnonzero((hosts == host) & ((status == WAITING) | (status == RUNNING))).tolist()
         return found

@@ -9,8 +9,9 @@ from queueing.keeper.reconcile import FLUSH_PAUSE
 from queueing.line import epoch, presence, scripts
 from queueing.line.epoch import PATIENCE
 from queueing.line.scripts import Ranked
+from tests.benchmarks.simulation.scenario import DROPPED, WAITING
 from tests.benchmarks.simulation.visitors import Visitors
-from tests.benchmarks.simulation.world import DROPPED, QUEUE, World, job_id, number_of
+from tests.benchmarks.simulation.world import QUEUE, World, job_id, number_of
 
 
 class Keeper:
@@ -81,7 +82,7 @@ class Keeper:
 
     def _give_places(self, numbers: tuple[int, ...]) -> None:
         world = self.world
-        rows = [number for number in numbers if world.status[number] == 1]
+        rows = [number for number in numbers if world.status[number] == WAITING]
         places = [Ranked(job_id(number), number) for number in rows if world.seen[number]]
         world.counts["places restored"] += len(scripts.restore(world.client, world.keys, places))
         for number in rows:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from queueing.conf import conf
 from queueing.states import Absence
+from tests.benchmarks.simulation.scenario import WAITING
 
 if TYPE_CHECKING:
     from tests.benchmarks.simulation.world import World
@@ -65,7 +66,7 @@ class Referee:
         while heap:
             number = heap[0]
             is_there = world.open[number] and world.host[number] >= 0 and not world.gone[number]
-            if world.status[number] == 1 and is_there and not world.claimed[number]:
+            if world.status[number] == WAITING and is_there and not world.claimed[number]:
                 return number
             heapq.heappop(heap)
         return None

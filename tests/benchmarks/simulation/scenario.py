@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 STEP = 0.5  # events in the same step happen in the order: visitors, hosts, workers, keeper
 
+NOBODY, WAITING, RUNNING, SERVED, DROPPED = range(5)  # of a row
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:

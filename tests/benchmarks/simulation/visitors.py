@@ -4,8 +4,8 @@ from queueing.conf import conf
 from queueing.line import jobs
 from queueing.states import Absence
 from tests.benchmarks.simulation.hosts import Hosts
-from tests.benchmarks.simulation.scenario import STEP
-from tests.benchmarks.simulation.world import NO_HOST, QUEUE, RUNNING, WAITING, World, job_id
+from tests.benchmarks.simulation.scenario import RUNNING, SERVED, STEP, WAITING
+from tests.benchmarks.simulation.world import NO_HOST, QUEUE, World, job_id
 
 FIRST_LOOK = (0.2, 2.0)  # seconds from the join
 RELOAD = (0.5, 3.0)  # seconds that a reload takes
@@ -47,14 +47,13 @@ class Visitors:
         if draw < scenario.never:
             return
         world.after(world.random.uniform(*FIRST_LOOK), self._open, number)
-        begin = world.now + 5
+        draw, begin = draw - scenario.never, world.now + 5
         for share, act in (
             (scenario.reload, self._reload),
             (scenario.silent, self._fall_silent),
             (scenario.close, self._close),
             (scenario.vanish, self._vanish),
         ):
-            draw -= scenario.never if act == self._reload else 0
             if draw < share:
                 world.at(world.random.uniform(begin, max(begin, last)), act, number)
                 return
@@ -65,7 +64,7 @@ class Visitors:
     def _open(self, number: int) -> None:
         """The page is opened, for the first time or again."""
         if self._is_over(number):
-            self.world.counts["came back too late"] += self.world.status[number] != 3
+            self.world.counts["came back too late"] += self.world.status[number] != SERVED
             return
         self.world.open[number] = 1
         self.hosts.connect(number)

@@ -6,7 +6,8 @@ from queueing.conf import conf
 from queueing.line import presence, scripts
 from queueing.line.epoch import PATIENCE
 from queueing.line.places import FIRST_WINDOW, LARGEST_WINDOW, WINDOW_GROWTH
-from tests.benchmarks.simulation.world import RUNNING, SERVED, WAITING, World, job_id, number_of
+from tests.benchmarks.simulation.scenario import RUNNING, SERVED, WAITING
+from tests.benchmarks.simulation.world import World, job_id, number_of
 
 SHARE_LOST = 0.1  # of the workers
 LOST_AT_CLAIM = 5  # workers that die between claim and start

@@ -19,10 +19,9 @@ from queueing.line.levers import Levers
 from queueing.line.places import get_line
 from tests.benchmarks.simulation.clock import set_clock
 from tests.benchmarks.simulation.referee import Referee
-from tests.benchmarks.simulation.scenario import STEP, Scenario
+from tests.benchmarks.simulation.scenario import STEP, WAITING, Scenario
 
 QUEUE = "bench"
-NOBODY, WAITING, RUNNING, SERVED, DROPPED = range(5)  # of a row
 NO_HOST = -1
 BATCH = 250  # ids in one beat, as in the Lobby
 Event = tuple[Callable[[int], object], int]
