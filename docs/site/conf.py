@@ -28,7 +28,14 @@ PAGES = {
         "docs/operations/errors-and-traces",
     ],
     "Trust": ["docs/privacy", "SECURITY", "docs/asvs"],
-    "Inside": ["docs/architecture", "docs/lifecycle", "docs/glossary", "docs/benchmarks", "docs/accuracy"],
+    "Inside": [
+        "docs/architecture",
+        "docs/lifecycle",
+        "docs/glossary",
+        "docs/benchmarks",
+        "docs/scale",
+        "docs/accuracy",
+    ],
     "The project": ["CONTRIBUTING", "CHANGELOG"],
 }
 

@@ -191,7 +191,13 @@ class Keeper:
         """Take the places of one batch of rows; the job ids by absence. A script takes few ids, an UPDATE many."""
         taken: dict[Absence, list[str]] = {}
         for _ in range(BATCH // WINDOW):
-            dropped = scripts.drop(self.client, line.keys, least_watch=conf.LOST_GRACE, window=WINDOW)
+            dropped = scripts.drop(
+                self.client,
+                line.keys,
+                least_watch=conf.LOST_GRACE,
+                window=WINDOW,
+                watch_life=presence.watch_life(),
+            )
             if not dropped:
                 break
             for job_id, absence in dropped:

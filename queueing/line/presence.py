@@ -142,6 +142,11 @@ def longest_presence() -> float:
     return max(2 * conf.PRESENCE_TTL, 2 * conf.POLL_TTL, LONGEST_LOOK)
 
 
+def watch_life() -> float:
+    """Seconds that the watch lives after a beat."""
+    return 3 * conf.HEARTBEAT_INTERVAL
+
+
 async def is_watched(client: AsyncRedis) -> bool:
     """False after a flush, and when no web process has been beating."""
     return bool(await client.exists(WATCH))
@@ -162,7 +167,7 @@ async def keep_watch(client: AsyncRedis) -> None:
 
     The moment in the key stays as it is while web processes keep beating, and begins anew after a gap or a flush.
     """
-    life = milliseconds(3 * conf.HEARTBEAT_INTERVAL)
+    life = milliseconds(watch_life())
     if not await client.pexpire(WATCH, life):
         seconds, micros = await client.time()
         await client.set(WATCH, seconds * 1000 + micros // 1000, px=life, nx=True)

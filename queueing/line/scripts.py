@@ -124,12 +124,16 @@ def hold(
     return HoldStep(*_call(client, "hold", line, *arguments))
 
 
-def drop(client: redis.Redis, line: LineKeys, *, least_watch: float, window: int) -> list[tuple[str, Absence]]:
+def drop(
+    client: redis.Redis, line: LineKeys, *, least_watch: float, window: int, watch_life: float = 0.0
+) -> list[tuple[str, Absence]]:
     """Take the places of up to `window` held or unseen entries whose deadline has passed; returns (id, absence).
 
     Returns nothing until web processes have been watching for `least_watch` seconds: before, nobody may be dropped.
+    With `watch_life`, the seconds that the watch lives after a beat, a deadline that has passed since the last beat
+    does not count yet.
     """
-    reply = _call(client, "drop", line, milliseconds(least_watch), window, extra_keys=[WATCH])
+    reply = _call(client, "drop", line, milliseconds(least_watch), window, milliseconds(watch_life), extra_keys=[WATCH])
     if reply == [b"blind"]:
         return []
     texts = _texts(reply)
@@ -184,6 +188,14 @@ def place(
     arguments = (*place, mode, ttl, line.inbox, milliseconds(from_ttl), *fields)
     reply = _call(client, "place", line, *arguments, extra_keys=[from_key] if from_key else [])
     return cast("bytes", reply).decode()
+
+
+async def ranks(client: AsyncRedis, line: LineKeys, entries: Sequence[Ranked]) -> list[tuple[int, int] | None]:
+    """Of each of at most 500 entries, the numbers of present and held entries ahead; None if it is not in the line."""
+    ids = "\n".join(job_id for job_id, _ in entries)
+    reply = await _call_async(client, "ranks", line, ids, "\n".join(str(score) for _, score in entries))
+    places = [text.partition(b" ") for text in cast("bytes", reply).split(b"\n")]
+    return [(int(ahead), int(held_ahead)) if ahead else None for ahead, _, held_ahead in places]
 
 
 async def order(client: AsyncRedis, line: LineKeys, *, first: int, window: int) -> Order:

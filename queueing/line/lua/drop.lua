@@ -2,6 +2,7 @@
 -- KEYS    the watch, after the line's keys
 -- ARGV    1 least age of the watch in ms
 --         2 at most so many entries (1,000)
+--         3 the life of the watch after a beat, in ms; 0: it does not matter when the last beat was
 -- Return  {"blind"}: no web process has been watching for long enough, or this server has taken over with an old copy
 --         of the absences; so nobody may be dropped
 --         {id, absence, id, absence, ...}: the dropped
@@ -10,7 +11,11 @@ local since = tonumber(redis.call('GET', own(1)) or nil)
 if not since or now - since < tonumber(ARGV[1]) then
   return { 'blind' }
 end
-local ids = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])
+-- A deadline that has passed since the last beat does not count yet: the web processes may have died before it, and
+-- then nobody could come back.
+local left = redis.call('PTTL', own(1))
+local beaten = left < 0 and now or math.min(now, now + left - ARGV[3])
+local ids = redis.call('ZRANGE', due, '-inf', ARGV[3] == '0' and now or beaten, 'BYSCORE', 'LIMIT', 0, ARGV[2])
 if #ids == 0 then
   return {}
 end

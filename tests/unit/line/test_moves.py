@@ -208,6 +208,20 @@ def test_an_entry_is_dropped_with_the_cause_of_its_absence(join: Join, line: Lin
     assert scripts.drop(line.client, line.keys, least_watch=1, window=10) == [(entry.job_id, absence)]
 
 
+def test_a_deadline_that_passed_since_the_last_beat_of_the_web_processes_does_not_count_yet(
+    join: Join, line: Line
+) -> None:
+    """They may have died before it, while the page was being loaded again: then their watch outlives them."""
+    entry = join()
+    presence.close("probe", entry.job_id, Absence.CLOSED)
+    seconds, _ = line.client.time()
+    line.client.zadd(line.keys.due, {entry.job_id: (seconds - 2) * 1000})
+    watch_since(1000, life=presence.watch_life() - 4)
+    assert Keeper().drop(line) == 0
+    watch_since(1000, life=presence.watch_life())
+    assert Keeper().drop(line) == 1
+
+
 def test_no_absence_is_over_while_nobody_watches(join: Join, line: Line) -> None:
     """The web processes are away or have just come back: a running task goes on."""
     entry = join()
