@@ -25,7 +25,9 @@ from queueing.web.rights import Right
 
 logger = logging.getLogger("queueing")
 
-SILENCE = 10.0  # seconds without a frame after which a page is sent a tick, since it cannot see protocol pings
+# Seconds without a frame after which a page is sent a tick, since it cannot see protocol pings. Less than daphne's
+# interval of pings, so that a ping travels with the tick.
+SILENCE = 9.0
 BREATH = 100  # frames after which the event loop may do other work: write frames, answer pings, accept sockets
 LOOKS = 100  # rows read together for pages that lost their place: a line that is emptied must not delay the other pages
 

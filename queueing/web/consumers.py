@@ -24,6 +24,7 @@ from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web import rights, snapshot
 from queueing.web.announcer import Seat
 from queueing.web.database import in_thread
+from queueing.web.frames import WRITER, made_once
 from queueing.web.lobby import get_lobby
 from queueing.web.reception import Arrival, Found, frame_of, get_reception
 from queueing.web.rights import Right
@@ -39,7 +40,8 @@ TRY_AGAIN_LATER = 4013  # 1013 in the standard
 # Frames that a client may send in a PERIOD of seconds. Nothing is required of it, so more are a flood.
 FRAMES, PERIOD = 30, 10.0
 LOST_CONNECTION = 1006
-TICK_FRAME = json.dumps({"type": "tick"})
+TICK = json.dumps({"type": "tick"})
+TICK_FRAME = made_once(TICK)
 
 
 class Refuse(AsyncWebsocketConsumer):
@@ -199,7 +201,10 @@ class EntryConsumer(AsyncWebsocketConsumer):
 
     async def send_tick(self) -> None:
         """Tell the page that the connection lives: a page cannot see protocol pings."""
-        await self.send(TICK_FRAME)
+        if write := self.scope.get("extensions", {}).get(WRITER):
+            write(TICK_FRAME)
+        else:
+            await self.send(TICK)
 
     async def go_elsewhere(self) -> None:
         """Have the page connect again, to another process if there is one."""

@@ -15,6 +15,7 @@ from queueing.conf import conf
 from queueing.web.address import is_proxy, network_key
 from queueing.web.body_limits import TAKEN
 from queueing.web.channel import Channel
+from queueing.web.frames import WRITER, writer_of
 from queueing.web.guards import guards
 from queueing.web.origin import App
 from queueing.web.request import Request
@@ -98,6 +99,8 @@ class Server(daphne.server.Server):
         if isinstance(protocol, Request):
             scope["extensions"] = {TAKEN: {}}
             scope["request"] = protocol
+        elif isinstance(protocol, WebSocketProtocol):
+            scope["extensions"] = {WRITER: writer_of(protocol)}
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:

@@ -8,6 +8,7 @@ the sender wait instead, which is no better: one client that does not read would
 import time
 from typing import Any
 
+import autobahn.twisted.websocket
 import autobahn.websocket.protocol
 from daphne.ws_protocol import WebSocketProtocol
 
@@ -40,8 +41,10 @@ def guard_wires() -> None:
 
     daphne has no hook for this, so its methods are wrapped; `tests/processes/test_wires.py` watches them.
     """
-    # At each handshake autobahn formats all its options for a line of its debug log: a tenth of what a handshake costs.
-    vars(autobahn.websocket.protocol)["pformat"] = lambda options: options
+    # autobahn formats and colours values for lines of its debug log, also while nobody reads it: a tenth of what a
+    # handshake costs, and of what a frame costs.
+    for name in ("pformat", "hltype", "hlval"):
+        vars(autobahn.websocket.protocol)[name] = vars(autobahn.twisted.websocket)[name] = lambda value: value
     read, opened = WebSocketProtocol.dataReceived, WebSocketProtocol.onOpen
 
     def data_received(self: Any, data: bytes) -> None:
