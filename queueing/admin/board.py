@@ -45,7 +45,7 @@ STATES = {
     LineState.PAUSED: "Paused",
     LineState.STOPPED: "Stopped",
 }
-UNKNOWN = "unknown"
+UNKNOWN, NO_NUMBER = "unknown", "?"  # while Redis is away
 SILENT_KEEPER = (
     "The keeper gives no sign of life. Nobody is dropped, no entry comes back from a dead worker, expected waits "
     "become unknown, and the numbers of the last hour stand still."
@@ -95,12 +95,13 @@ def context(user: Any, *, is_full: bool = False) -> dict[str, Any]:
     try:
         found, said, away = now_of(settings.QUEUEING_TASKS), notices(), False
     except RedisError:
-        found = {queue: dict.fromkeys(NOW, UNKNOWN) for queue in settings.QUEUEING_TASKS}
+        found = {queue: dict.fromkeys(NOW, NO_NUMBER) | {"state": UNKNOWN} for queue in settings.QUEUEING_TASKS}
         said, away = "", True
-    hour = trends.latest()
+    hour, may_look = trends.latest(), may(user, LOOK)
     groups = GROUPS if is_full else SHORT_GROUPS
     return {
-        "rows": _rows(found, hour, groups, may_look=may(user, LOOK)),
+        "rows": _rows(found, hour, groups, may_look=may_look),
+        "may_look": may_look,
         "notices": said,
         "away": away,
         "at": clock(),

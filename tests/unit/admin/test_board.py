@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from queueing import ending, stats, steering
@@ -96,6 +97,8 @@ def test_the_lines_are_where_staff_land_and_lead_to_what_they_count(path: str) -
     assert cells(page, "tables")["oldest"] == "–"  # noqa: RUF001
     for query in ("queue=probe&amp;presence=line", "queue=probe&amp;status__exact=running"):
         assert f'href="{LIST}?{query}"' in page
+    for place in ("workers", "failures"):
+        assert f'href="{reverse(f"admin:queueing_{place}")}"' in page
     assert 'http-equiv="refresh"' not in page
 
 
@@ -144,7 +147,7 @@ def test_while_redis_is_away_the_page_is_there_and_says_so(monkeypatch: pytest.M
     monkeypatch.setattr(stats, "line_now", fail)
     page = looker.client.get(INDEX).content.decode()
     assert "Live data unavailable since" in page
-    assert cells(page)["present"] == "unknown"
+    assert (cells(page)["state"], cells(page)["present"]) == ("unknown", "?")
     assert looker.client.get(f"{LINES}board.json").json()["away"]
 
 
@@ -322,5 +325,5 @@ def test_the_page_of_the_lines_is_there_while_redis_is_away(monkeypatch: pytest.
     looker = staff("view")
     monkeypatch.setattr(stats, "line_now", fail)
     page = looker.client.get(LINES).content.decode()
-    assert cells(page)["present"] == "unknown"
+    assert (cells(page)["state"], cells(page)["present"]) == ("unknown", "?")
     assert plain(cells(page)["joined"]).startswith(str(last.joined))
