@@ -4,6 +4,7 @@ The methods import models, joining and results themselves: `@task` loads this mo
 possibly before Django has loaded the models.
 """
 
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -29,6 +30,23 @@ class PresenceBackend(BaseTaskBackend):
         if unknown := self.options.keys() - {"needs_presence"}:
             raise ImproperlyConfigured(f"Unknown OPTIONS of TASKS[{alias!r}]: {', '.join(sorted(unknown))}.")
 
+    def validate_task(self, task: "Task[..., Any]") -> None:
+        """Raises InvalidTask, in words of this project where Django's name neither the task nor the lines."""
+        if iscoroutinefunction(task.func):
+            raise InvalidTask(
+                f"{_path(task)} is an `async def`, which a worker does not run. Write `def`, and asyncio.run(…) in it."
+            )
+        if self.queues and task.queue_name not in self.queues:
+            from queueing.registry import setting_of_lines
+
+            known = ", ".join(map(repr, sorted(self.queues)))
+            raise InvalidTask(
+                f"{_path(task)} names the queue {task.queue_name!r}, and there is no such line. The lines of "
+                f"TASKS[{self.alias!r}] are {known}: name one in @task(queue_name=…), or add a line to "
+                f"{setting_of_lines()}."
+            )
+        super().validate_task(task)
+
     def enqueue(self, task: "Task[..., Any]", args: Any, kwargs: Any) -> Any:
         from queueing import joining, results
 
@@ -46,6 +64,10 @@ class PresenceBackend(BaseTaskBackend):
         if entry is None:
             raise TaskResultDoesNotExist(result_id)
         return results.result_of(entry)
+
+
+def _path(task: "Task[..., Any]") -> str:
+    return f"{task.func.__module__}.{task.func.__qualname__}"
 
 
 def _check_name(task: "Task[..., Any]") -> None:
