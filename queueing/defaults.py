@@ -41,7 +41,7 @@ def _timeout() -> float:
     try:
         return site.REDIS_TIMEOUT
     except ImproperlyConfigured:
-        return Site.REDIS_TIMEOUT
+        return Site().REDIS_TIMEOUT
 
 
 def _default(name: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 relations.py  the settings of QUEUEING, and between them
 tasks.py      the heavy tasks: forms, templates, queues
+templates.py  what only the rendering of a template would show
 site.py       the other settings of Django, Channels and RQ
 around.py     what a site around the queue may forget: lines, an ASGI `runserver`, options of SQLite
 deployed.py   what a deployed site needs beside its settings: static files, folders, tables, Redis, workers

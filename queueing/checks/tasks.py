@@ -8,9 +8,9 @@ from django import forms
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
-from django.template.loader import get_template
 
 from queueing.checking.pool import name_of
+from queueing.checks import templates
 from queueing.forms import EntryForm
 from queueing.registry import HeavyTask, sound_tasks
 
@@ -103,7 +103,12 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
         wanted["preview_template"] = (task.form.preview_template, "<p>{{ preview }}</p>")
     for what, (name, line) in wanted.items():
         try:
-            get_template(name)
+            for sentence in templates.faults(name):
+                yield Error(
+                    f"The {what} of {task.name!r} cannot be shown. {sentence}.",
+                    hint=f"Correct {sentence.partition(':')[0]}.",
+                    id="queueing.E079",
+                )
         except (TemplateDoesNotExist, TemplateSyntaxError) as error:
             yield Error(
                 f"The {what} of {task.name!r}, {name!r}, cannot be used: {type(error).__name__} ({error}).",
