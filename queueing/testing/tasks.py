@@ -11,9 +11,9 @@ from django.core.files.base import ContentFile, File
 from django.tasks import Task, TaskResult, TaskResultStatus
 
 from queueing.parcel import InputFile
+from queueing.values import returned
 from queueing.work import detached
 from queueing.work.detached import Detached
-from queueing.work.runner import as_json
 
 type Content = bytes | Path | File[bytes]
 
@@ -43,7 +43,7 @@ def run_task(
             handed = stack.enter_context(_stored_files(files))
             means = stack.enter_context(detached.given(Detached(handed=handed)))
         context = [detached.context_of(_result_of(task))] if task.takes_context else []
-        value = as_json(task.call(*context, **(arguments or {})))
+        value = returned(task.call(*context, **(arguments or {})))
     return Done(result=value, files=means.files, reports=means.reports)
 
 
