@@ -289,5 +289,5 @@ def _end_claim(queue: str, worker: str, job_id: str, *, started: str = "") -> No
     """End the claim. After an error the claim stays, is offered to this worker again, and ends here again."""
     try:
         get_line(queue).end_claim(worker, job_id, started=started)
-    except RedisError:
-        logger.warning("the claim of job %s is still there", job_id, exc_info=True)
+    except RedisError as error:
+        logger.warning("the claim of job %s is still there: %s", job_id, clients.told(error))
