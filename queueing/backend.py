@@ -4,7 +4,8 @@ The methods import models, joining and results themselves: `@task` loads this mo
 possibly before Django has loaded the models.
 """
 
-from inspect import iscoroutinefunction
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -32,7 +33,7 @@ class PresenceBackend(BaseTaskBackend):
 
     def validate_task(self, task: "Task[..., Any]") -> None:
         """Raises InvalidTask, in words of this project where Django's name neither the task nor the lines."""
-        if iscoroutinefunction(task.func):
+        if inspect.iscoroutinefunction(task.func):
             raise InvalidTask(
                 f"{_path(task)} is an `async def`, which a worker does not run. Write `def`, and asyncio.run(…) in it."
             )
@@ -52,6 +53,7 @@ class PresenceBackend(BaseTaskBackend):
 
         self.validate_task(task)
         _check_name(task)
+        _check_arguments(task, args, kwargs)
         needs_presence = bool(self.options.get("needs_presence", False))
         entry = joining.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
         return results.result_of(entry)
@@ -64,6 +66,15 @@ class PresenceBackend(BaseTaskBackend):
         if entry is None:
             raise TaskResultDoesNotExist(result_id)
         return results.result_of(entry)
+
+
+def _check_arguments(task: "Task[..., Any]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises TypeError where the call itself would: a worker would find out when nobody is there to read it."""
+    context = [None] if task.takes_context else []
+    try:
+        inspect.signature(task.func, follow_wrapped=False).bind(*context, *args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{_path(task)} cannot be called so: {error}") from None
 
 
 def _path(task: "Task[..., Any]") -> str:

@@ -73,7 +73,8 @@ def finish(entry: Entry) -> None:
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:
-        logger.warning("entry %s: its task %s is no longer in the code", entry.code, entry.task_path)
+        sentence = "entry %s: the code that this process has loaded has no task %s; if the code is newer, restart it"
+        logger.warning(sentence, entry.code, entry.task_path)
 
 
 def _clear_line(entry: Entry) -> None:

@@ -20,12 +20,9 @@ from django.tasks import Task
 from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import import_string
 
-from queueing import installed
 from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
 from queueing.parcel import InputFile
-
-installed.require()  # the module of a heavy task may be the first to import anything of the package
 
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
@@ -145,7 +142,7 @@ def _load(name: str, module: str) -> HeavyTask:
             ) from error
         raise ImproperlyConfigured(
             f'{setting_of_lines()}["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
-            f'"{name}": "queueing.tasks.{name}",'
+            f'"{name}": "{_usual_module(name)}",'
         ) from error
     if not isinstance(found, HeavyTask):
         raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}.heavy_task is not a HeavyTask.')
@@ -185,6 +182,11 @@ def _decorator(name: str) -> str:
 def setting_of_lines() -> str:
     """The setting in which this site names its lines, as its code writes it."""
     return 'QUEUEING["LINES"]' if "LINES" in settings.QUEUEING else "QUEUEING_TASKS"
+
+
+def _usual_module(name: str) -> str:
+    """As the documents name it: in a site that took the queue in, and in a copy of this repository."""
+    return f"{name}.heavy" if "LINES" in settings.QUEUEING else f"queueing.tasks.{name}"
 
 
 def _is_of_another(error: ImportError, module: str) -> bool:

@@ -94,7 +94,7 @@ def returned(value: Any) -> Any:
     if found is None:
         raise error or ValueError
     path, why = found
-    raise type(why)(f"The value that the task returned is not JSON: {path or 'it'} {why}. {ADVICE}") from error
+    raise type(why)(f"The value that the task returned is not JSON: {path or 'it'} {why}. {ADVICE}") from None
 
 
 def to_json(value: Any) -> Any:

@@ -231,7 +231,7 @@ FORGOTTEN = {
     "async": (TASK, "def count_words", "async def count_words", "heavy.count_words is an `async def`"),
     "a queue": (TASK, 'queue_name="words"', 'queue_name="wrods"', "The lines of TASKS['default'] are 'words'"),
     "an import": (TASK, "from django import forms", "import pandaz", "heavy.py, line 2"),
-    "a module": (SET, '{"words": "heavy"}', '{"words": "havy"}', "Name a module that has a `heavy_task`"),
+    "a module": (SET, '{"words": "heavy"}', '{"words": "havy"}', 'a `heavy_task`, as in "words": "words.heavy",'),
 }
 
 
