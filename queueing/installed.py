@@ -1,16 +1,21 @@
-"""The sentence for a site that uses the package, and does not have it among its apps."""
+"""The sentences for a site that uses the package without the apps that it takes: itself, and four of Django's."""
+
+import sys
 
 from django.apps import apps
 
 SENTENCE = '"queueing" is not in INSTALLED_APPS. Paste: INSTALLED_APPS = [*INSTALLED_APPS, "queueing"]'
+# The admin, and what it needs. Without their tables, Django would raise an error about a class.
+NEEDED = tuple(f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "sessions"))
 
 
 def require() -> None:
-    """Raise one sentence if the app is missing, where Django would raise one about a model.
+    """Raise one sentence if an app is missing.
 
-    The exception is a CommandError, too: `manage.py` prints that without a traceback.
+    That of a missing "queueing" is a CommandError: `manage.py` prints it without a traceback. The others are missed
+    while Django loads its apps, and nothing catches an error there: the process ends.
     """
-    if not apps.apps_ready or apps.is_installed("queueing"):
+    if not apps.apps_ready:
         return
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management.base import CommandError
@@ -18,4 +23,10 @@ def require() -> None:
     class NotInstalled(CommandError, ImproperlyConfigured):
         pass
 
-    raise NotInstalled(SENTENCE)
+    if not apps.is_installed("queueing"):
+        raise NotInstalled(SENTENCE)
+    if missing := [name for name in NEEDED if not apps.is_installed(name)]:
+        sys.exit(
+            f'"queueing" needs {", ".join(missing)}, with the middleware that `startproject` writes. '
+            f"Paste: INSTALLED_APPS = [{', '.join(f'"{name}"' for name in missing)}, *INSTALLED_APPS]"
+        )

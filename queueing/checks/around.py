@@ -16,6 +16,7 @@ from queueing.deployment import sqlite_file
 from queueing.registry import broken_tasks
 
 PASTE = 'Paste: QUEUEING = {"LINES": {"words": "words.heavy"}, "REDIS_URL": "redis://127.0.0.1:6379/0"}'
+SLUG = re.compile(r"[-a-zA-Z0-9_]+")  # as in the addresses of the pages
 LEAST_TIMEOUT = 10  # seconds; a purge, or a keeper that recovers a full line, holds SQLite's lock for some of them
 
 
@@ -26,7 +27,7 @@ def check_lines(**_: Any) -> list[CheckMessage]:
     if not isinstance(told, Mapping):
         return [_no_lines(f'QUEUEING["LINES"] is a dict of queue names and modules, not {told!r}.')]
     if settings.QUEUEING_TASKS:
-        return []
+        return [_unfit_name(name) for name in settings.QUEUEING_TASKS if not SLUG.fullmatch(str(name))]
     names = [name for name in dir(settings) if name.isupper() and name != "QUEUEING"]
     if not settings.QUEUEING and (alike := get_close_matches("QUEUEING", names, 1, cutoff=0.8)):
         return [_no_lines(f"The queue has no lines: there is no setting QUEUEING, but one named {alike[0]}.")]
@@ -86,6 +87,14 @@ def check_sqlite(**_: Any) -> list[CheckMessage]:
 def _is_wal(options: dict[str, Any]) -> bool:
     found = re.findall(r"journal_mode\s*[=(]\s*['\"]?(\w+)", str(options.get("init_command", "")), re.IGNORECASE)
     return bool(found) and found[-1].upper() == "WAL"
+
+
+def _unfit_name(name: str) -> CheckMessage:
+    return Error(
+        f"The line {name!r} has a name that no address can have.",
+        hint="Use letters, digits, - and _ alone, in the settings and in @task(queue_name=…).",
+        id="queueing.E078",
+    )
 
 
 def _no_lines(sentence: str) -> CheckMessage:
