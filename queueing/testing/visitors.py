@@ -112,8 +112,9 @@ class Visitor:
 
 def _check_fields(line: str, fields: dict[str, Any]) -> None:
     require_line(line)
-    form = get_task(line).form
-    if unknown := sorted(fields.keys() - form.base_fields.keys()):
+    heavy_task = get_task(line)
+    form, buttons = heavy_task.form, {"sample"} if heavy_task.sample else set[str]()
+    if unknown := sorted(fields.keys() - form.base_fields.keys() - buttons):
         known = ", ".join(repr(name) for name in form.base_fields if name != "code") or "none"
         raise TypeError(
             f"The form of {line!r}, {form.__qualname__}, has no field {', '.join(map(repr, unknown))}. It has {known}."
