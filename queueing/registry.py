@@ -24,6 +24,10 @@ from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
 from queueing.parcel import InputFile
 
+# The types of values that are easily mistaken, and an example of each.
+KINDS: dict[str, Any] = dict.fromkeys(("title", "summary", "verb", "result_template"), str)
+KINDS |= {"timeout": int | float, "attempts": int, "retry_after": int | float}
+EXAMPLES: dict[Any, str] = {str: '"…"', int: "3", int | float: "600"}
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
 
@@ -135,6 +139,10 @@ def _load(name: str, module: str) -> HeavyTask:
         found = import_string(f"{module}.heavy_task")
     except InvalidTask as error:
         raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {error} {_repair(name, error)}') from error
+    except TypeError as error:
+        if "HeavyTask.__init__()" not in str(error):  # else of the site's own code
+            raise
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}: {error}.') from error
     except ImportError as error:
         if _is_of_another(error, module):
             raise ImproperlyConfigured(
@@ -164,11 +172,16 @@ def _misfit(found: HeavyTask, name: str) -> str:
             f"form={getattr(form, '__qualname__', repr(form))} is no class of entry forms. Write "
             f"`from queueing.forms import EntryForm`, and: class {getattr(form, '__name__', 'WordsForm')}(EntryForm):"
         )
+    for field, kind in KINDS.items():
+        if not isinstance(value := getattr(found, field), kind):
+            return f"{field}={value!r} is of type {type(value).__name__}. Write {field}={EXAMPLES[kind]}."
     return ""
 
 
 def _repair(name: str, error: InvalidTask) -> str:
     """The line for a function that Django's @task has refused."""
+    if "first argument of 'context'" in str(error):
+        return "Write `context` as the first argument of the function, or leave takes_context=True out."
     line = f"Write {_decorator(name)} above the function"
     if "is not valid for backend" not in str(error):  # else of another backend than ours
         return f"{line}."

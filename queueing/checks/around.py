@@ -12,10 +12,12 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.commands.runserver import Command as DjangoRunserver
 from django.db import connection
 
+from queueing.checks.deployed import check_asgi
 from queueing.deployment import sqlite_file
 from queueing.registry import broken_tasks
 
 PASTE = 'Paste: QUEUEING = {"LINES": {"words": "words.heavy"}, "REDIS_URL": "redis://127.0.0.1:6379/0"}'
+NO_SOCKETS, OUR_ASGI = "queueing.W106", "queueing.asgi.application"
 SLUG = re.compile(r"[-a-zA-Z0-9_]+")  # as in the addresses of the pages
 LEAST_TIMEOUT = 10  # seconds; a purge, or a keeper that recovers a full line, holds SQLite's lock for some of them
 
@@ -42,19 +44,20 @@ def check_loading(**_: Any) -> list[CheckMessage]:
 
 @register("queueing")
 def check_runserver(**_: Any) -> list[CheckMessage]:
-    """Django's own `runserver` has no sockets: pages would poll, and nobody would see why."""
-    if not settings.DEBUG or apps.is_installed("daphne"):  # its own check looks at the order
+    """Django's own `runserver`, or ASGI application, has no sockets: pages would poll, and nobody would see why."""
+    if not settings.DEBUG or NO_SOCKETS in settings.SILENCED_SYSTEM_CHECKS:
         return []
-    command = load_command_class(get_commands()["runserver"], "runserver")
-    if getattr(type(command), "inner_run", None) is not DjangoRunserver.inner_run:
+    if not _serves_asgi():
+        return [
+            Warning(
+                "`runserver` is Django's own, which has no sockets: open pages would ask again and again instead.",
+                hint='Paste, before "django.contrib.staticfiles": INSTALLED_APPS = ["daphne", *INSTALLED_APPS]',
+                id=NO_SOCKETS,
+            )
+        ]
+    if getattr(settings, "ASGI_APPLICATION", None) == OUR_ASGI:  # nothing needs to be imported
         return []
-    return [
-        Warning(
-            "`runserver` is Django's own, which has no sockets: open pages would ask again and again instead.",
-            hint='Paste, with daphne before "django.contrib.staticfiles": INSTALLED_APPS = ["daphne", *INSTALLED_APPS]',
-            id="queueing.W106",
-        )
-    ]
+    return [Warning(found.msg, hint=found.hint, id=NO_SOCKETS) for found in check_asgi()]
 
 
 @register("queueing")
@@ -82,6 +85,13 @@ def check_sqlite(**_: Any) -> list[CheckMessage]:
             id="queueing.E098",
         )
     ]
+
+
+def _serves_asgi() -> bool:
+    if apps.is_installed("daphne"):  # its own check looks at the order
+        return True
+    command = load_command_class(get_commands()["runserver"], "runserver")
+    return getattr(type(command), "inner_run", None) is not DjangoRunserver.inner_run
 
 
 def _is_wal(options: dict[str, Any]) -> bool:

@@ -185,6 +185,7 @@ class Site:
             "heavy.py": HEAVY,
             "manage.py": MANAGE,
             "server.py": SERVER,
+            "django_server.py": "from django.core.asgi import get_asgi_application as get\napplication = get()\n",
             "templates/words/result.html": "{{ result.total }}",
         }
 
@@ -235,6 +236,17 @@ FORGOTTEN = {
     "async": (TASK, "def count_words", "async def count_words", "heavy.count_words is an `async def`"),
     "a queue": (TASK, 'queue_name="words"', 'queue_name="wrods"', "The lines of TASKS['default'] are 'words'"),
     "an import": (TASK, "from django import forms", "import pandaz", "heavy.py, line 2"),
+    "context": (TASK, 'queue_name="words"', 'queue_name="words", takes_context=True', "Write `context` as the first"),
+    "a title": (TASK, 'title="a", ', "", "missing 1 required keyword-only argument: 'title'"),
+    "a type": (TASK, 'verb="c"', 'verb="c", timeout="soon"', "timeout='soon' is of type str. Write timeout=600."),
+    "a template": (TASK, '"words/result.html"', "None", "result_template=None is of type NoneType"),
+    "the application": (SET, "ASGI_APPLICATION =", "OTHER =", 'ASGI_APPLICATION = "queueing.asgi.application"'),
+    "sockets": (
+        SET,
+        '"queueing.asgi.application"',
+        '"django_server.application"',
+        "ASGI_APPLICATION has no sockets",
+    ),
     "a module": (SET, '{"words": "heavy"}', '{"words": "havy"}', 'a `heavy_task`, as in "words": "words.heavy",'),
 }
 
@@ -246,7 +258,7 @@ def test_what_is_forgotten_is_one_sentence_with_the_line_to_paste(name: str, sit
     done = site.run("manage.py check")
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr
-    assert done.status == (0 if name == "daphne" else 1)
+    assert done.status == (0 if name in {"daphne", "the application", "sockets"} else 1)
 
 
 def test_a_server_without_the_app_ends_with_the_sentence(site: Site) -> None:
