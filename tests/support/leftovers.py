@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -16,7 +15,6 @@ from queueing.sandbox import end_with_parent
 
 PREFIX = "client-queue-tests-"
 LOCK = "lock"  # a file in each folder. Its run holds a POSIX lock on it, which a forked process does not inherit
-_locks: list[IO[str]] = []  # open as long as this process
 
 
 def with_parent() -> Callable[[], None]:
@@ -31,10 +29,9 @@ def new_folder() -> Path:
             _end_postgres(folder)
             shutil.rmtree(folder, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = (folder / "new").open("w")
+    lock = os.open(folder / "new", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)  # open as long as this process
     fcntl.lockf(lock, fcntl.LOCK_EX)
     (folder / "new").rename(folder / LOCK)  # so another run never finds it without its lock
-    _locks.append(lock)
     return folder
 
 
