@@ -128,6 +128,8 @@ def _argument_errors(task: HeavyTask) -> Iterator[CheckMessage]:
     try:
         inspect.signature(task.task.func).bind(*context, **dict.fromkeys(fields))
     except TypeError as error:
+        if next(iter(inspect.signature(task.task.func).parameters), "") == "context":
+            context = ["context"]  # meant so, and not said to @task
         takes = ", ".join([*context, *(f"*, {', '.join(fields)}" for _ in fields[:1])])
         yield Error(
             f"The function {task.task.module_path} does not take what its form gives: {error}.",

@@ -240,7 +240,8 @@ FORGOTTEN = {
     "a title": (TASK, 'title="a", ', "", "missing 1 required keyword-only argument: 'title'"),
     "a type": (TASK, 'verb="c"', 'verb="c", timeout="soon"', "timeout='soon' is of type str. Write timeout=600."),
     "a template": (TASK, '"words/result.html"', "None", "result_template=None is of type NoneType"),
-    "the application": (SET, "ASGI_APPLICATION =", "OTHER =", 'ASGI_APPLICATION = "queueing.asgi.application"'),
+    "the application": (SET, "ASGI_APPLICATION =", "OTHER =", "ASGI_APPLICATION is not set"),
+    "takes_context": (TASK, "def count_words(", "def count_words(context, ", 'queue_name="words", takes_context=True)'),
     "sockets": (
         SET,
         '"queueing.asgi.application"',
