@@ -235,6 +235,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 CSRF_FAILURE_VIEW = "queueing.web.views.csrf_failure"
+SILENCED_SYSTEM_CHECKS = ["queueing.W106"]  # daphne is an app where `runserver` is called, and nowhere else
 if not DEBUG:
     # The proxy in front terminates TLS. It must set this header itself, never pass on the visitor's.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -248,7 +249,7 @@ if not DEBUG:
     # Off by default: browsers then require HTTPS for every subdomain, for as long as SECURE_HSTS_SECONDS or the preload
     # list say. Only the owner of the domain can decide that.
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = boolean("SECURE_HSTS_PRELOAD", default=False)
-    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # both checks ask for the two settings above
+    SILENCED_SYSTEM_CHECKS += ["security.W005", "security.W021"]  # both checks ask for the two settings above
 
 # Lines for people; or JSON for programs, one object a line, with fields of entries and lines (queueing/logs.py).
 LOG_FORMAT = one_of("LOG_FORMAT", "text", "json")

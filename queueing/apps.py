@@ -23,18 +23,16 @@ class QueueingConfig(AppConfig):
     def ready(self) -> None:
         from queueing import checks  # noqa: F401  # registers the checks
         from queueing.checking.pool import checkers
-        from queueing.conf import check_all
         from queueing.models.line import make_rows
-        from queueing.registry import all_tasks
+        from queueing.registry import sound_tasks
         from queueing.roles import make_groups
 
         # Django's ImmediateBackend makes the context of a task itself: one without progress and files. No setting names
         # its class, so the module gets another one.
         immediate.TaskContext = _context_without_entry  # type: ignore[attr-defined]  # it is imported there
-        # An error in a heavy task, or a wrong setting, is an error at the start of every process.
-        tasks = all_tasks()
-        check_all(settings.QUEUEING)
-        for task in tasks.values():
+        # An error in a heavy task, or a wrong setting, is told by the checks, which each process makes at its start:
+        # an exception here would be a traceback, also before `check` and `migrate`.
+        for task in sound_tasks().values():
             if task.form.has_check() or task.form.preview_template:
                 checkers.know(task.form)
         post_migrate.connect(make_rows, sender=self, dispatch_uid="lines")

@@ -9,9 +9,12 @@ import sys
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 
+from queueing import installed
+
 try:
     # Must come first: it sets up Django, and the imports below need that.
     django_application = get_asgi_application()
+    installed.require()
 except ImproperlyConfigured as error:
     sys.exit(str(error))
 

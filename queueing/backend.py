@@ -4,6 +4,8 @@ The methods import models, joining and results themselves: `@task` loads this mo
 possibly before Django has loaded the models.
 """
 
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -29,11 +31,29 @@ class PresenceBackend(BaseTaskBackend):
         if unknown := self.options.keys() - {"needs_presence"}:
             raise ImproperlyConfigured(f"Unknown OPTIONS of TASKS[{alias!r}]: {', '.join(sorted(unknown))}.")
 
+    def validate_task(self, task: "Task[..., Any]") -> None:
+        """Raises InvalidTask, in words of this project where Django's name neither the task nor the lines."""
+        if inspect.iscoroutinefunction(task.func):
+            raise InvalidTask(
+                f"{_path(task)} is an `async def`, which a worker does not run. Write `def`, and asyncio.run(…) in it."
+            )
+        if self.queues and task.queue_name not in self.queues:
+            from queueing.registry import setting_of_lines
+
+            known = ", ".join(map(repr, sorted(self.queues)))
+            raise InvalidTask(
+                f"{_path(task)} names the queue {task.queue_name!r}, and there is no such line. The lines of "
+                f"TASKS[{self.alias!r}] are {known}: name one in @task(queue_name=…), or add a line to "
+                f"{setting_of_lines()}."
+            )
+        super().validate_task(task)
+
     def enqueue(self, task: "Task[..., Any]", args: Any, kwargs: Any) -> Any:
         from queueing import joining, results
 
         self.validate_task(task)
         _check_name(task)
+        _check_arguments(task, args, kwargs)
         needs_presence = bool(self.options.get("needs_presence", False))
         entry = joining.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
         return results.result_of(entry)
@@ -46,6 +66,19 @@ class PresenceBackend(BaseTaskBackend):
         if entry is None:
             raise TaskResultDoesNotExist(result_id)
         return results.result_of(entry)
+
+
+def _check_arguments(task: "Task[..., Any]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises TypeError where the call itself would: a worker would find out when nobody is there to read it."""
+    context = [None] if task.takes_context else []
+    try:
+        inspect.signature(task.func, follow_wrapped=False).bind(*context, *args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{_path(task)} cannot be called so: {error}") from None
+
+
+def _path(task: "Task[..., Any]") -> str:
+    return f"{task.func.__module__}.{task.func.__qualname__}"
 
 
 def _check_name(task: "Task[..., Any]") -> None:

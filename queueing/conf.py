@@ -205,7 +205,7 @@ def check_all(values: dict[str, Any]) -> None:
     known = {prefix + field.name for prefix, kind in DECLARED.items() for field in fields(kind)}
     known |= _DEFAULTS_OF_SITE.keys() | AT_LOADING
     if unknown := sorted(values.keys() - known):
-        alike = [name for wrong in unknown for name in get_close_matches(wrong, known, 1)]
+        alike = [name for wrong in unknown for name in get_close_matches(wrong.upper(), known, 1)]
         meant = f" Did you mean {', '.join(alike)}?" if alike else ""
         raise ImproperlyConfigured(f"Unknown QUEUEING settings: {', '.join(unknown)}.{meant}")
     for prefix, declaration in DECLARED.items():

@@ -4,11 +4,13 @@ Such a site names its lines and its Redis in that one dict. A setting that it do
 say what in it does not fit.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
-from queueing.conf import site
+from queueing.conf import Site, site
 
 SERIALIZER = "rq.serializers.JSONSerializer"
 
@@ -16,8 +18,9 @@ SERIALIZER = "rq.serializers.JSONSerializer"
 def fill_in() -> None:
     """Give the settings what they lack. Called as the app is loaded: before that, nothing reads them."""
     _default("QUEUEING", {})
-    _default("QUEUEING_TASKS", settings.QUEUEING.get("LINES", {}))
-    lines = list(settings.QUEUEING_TASKS)
+    lines = settings.QUEUEING.get("LINES", {})
+    _default("QUEUEING_TASKS", lines if isinstance(lines, Mapping) else {})  # `check_lines` says so
+    names = list(settings.QUEUEING_TASKS)
     _default(
         "RQ",
         {
@@ -26,11 +29,19 @@ def fill_in() -> None:
             "COMMIT_MODE": "on_db_commit",
         },
     )
-    _default("RQ_QUEUES", {name: {"URL": site.REDIS_URL, "SERIALIZER": SERIALIZER} for name in lines})
+    _default("RQ_QUEUES", {name: {"URL": site.REDIS_URL, "SERIALIZER": SERIALIZER} for name in names})
     _default("RQ_SHOW_ADMIN_LINK", False)  # its pages show arguments, and let any staff member empty a queue
-    _default("TASKS", {"default": {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": lines}})
-    hosts = [{"address": site.REDIS_URL, "socket_timeout": site.REDIS_TIMEOUT}]
+    _default("TASKS", {"default": {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": names}})
+    hosts = [{"address": site.REDIS_URL, "socket_timeout": _timeout()}]
     _default("CHANNEL_LAYERS", {"default": {"BACKEND": "queueing.line.hints.HintLayer", "CONFIG": {"hosts": hosts}}})
+
+
+def _timeout() -> float:
+    """The site's REDIS_TIMEOUT. One that is no number is told by the checks: an error here would be a traceback."""
+    try:
+        return site.REDIS_TIMEOUT
+    except ImproperlyConfigured:
+        return Site().REDIS_TIMEOUT
 
 
 def _default(name: str, value: Any) -> None:

@@ -17,7 +17,7 @@ from queueing import events, inputs
 from queueing.conf import conf
 from queueing.exceptions import KeepRefused
 from queueing.line import presence, workers
-from queueing.line.clients import RedisError
+from queueing.line.clients import RedisError, told
 from queueing.line.places import get_line
 from queueing.line.queue import emptied
 from queueing.logs import about, about_line
@@ -73,7 +73,8 @@ def finish(entry: Entry) -> None:
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
     except ImportError:
-        logger.warning("entry %s: its task %s is no longer in the code", entry.code, entry.task_path)
+        sentence = "entry %s: the code that this process has loaded has no task %s; if the code is newer, restart it"
+        logger.warning(sentence, entry.code, entry.task_path)
 
 
 def _clear_line(entry: Entry) -> None:
@@ -83,8 +84,8 @@ def _clear_line(entry: Entry) -> None:
             line.remove(entry.job_id)
         else:  # the job belongs to RQ until its horse has ended
             line.remove_but_job(entry.job_id)
-    except RedisError:
-        logger.exception("entry %s has ended; the keeper will clear its place", entry.code)
+    except RedisError as error:
+        logger.warning("entry %s has ended; the keeper will clear its place: %s", entry.code, told(error))
 
 
 @receiver(emptied)
@@ -138,8 +139,8 @@ def keep(entry: Entry) -> bool:
         return False
     try:
         get_line(entry.queue).set_terms(entry.job_id, keep=conf.KEEP_GRACE)
-    except RedisError:
-        logger.exception("entry %s: the longer hold will follow with the place", entry.code)
+    except RedisError as error:
+        logger.warning("entry %s: the longer hold will follow with the place: %s", entry.code, told(error))
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.KEPT)
     events.publish(entry.code)
     return True
@@ -164,8 +165,8 @@ def put_off(entry: Entry, why: str) -> None:
     EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.RETRIED, detail=clean(why)[:200])
     try:
         get_line(entry.queue).end_run(entry.job_id)
-    except RedisError:
-        logger.warning("entry %s counts as running until the keeper looks", entry.code, exc_info=True)
+    except RedisError as error:
+        logger.warning("entry %s counts as running until the keeper looks: %s", entry.code, told(error))
     events.publish(entry.code)
 
 

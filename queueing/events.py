@@ -5,7 +5,7 @@ import uuid
 
 from channels.layers import get_channel_layer
 
-from queueing.line.clients import SyncRedis, connection
+from queueing.line.clients import RedisError, SyncRedis, connection, told
 from queueing.line.hints import LOOK_AGAIN, RIGHTS_CHANGED
 
 logger = logging.getLogger("queueing")
@@ -42,6 +42,9 @@ def publish_rights(user_id: str | None) -> bool:
 def _send(group: str, message: dict[str, str | None], client: SyncRedis, what: str) -> bool:
     try:
         client.publish(GROUP_CHANNEL.format(group=group), get_channel_layer().serialize(message))
+    except RedisError as error:
+        logger.warning("No hint could be sent %s: %s", what, told(error))
+        return False
     except Exception:
         logger.warning("No hint could be sent %s", what, exc_info=True)
         return False

@@ -154,7 +154,7 @@ class EntryForm(forms.Form):
     @classmethod
     def most_files(cls) -> int:
         """The number of files that a form may have."""
-        return sum(map(_most, cls.file_fields().values()))
+        return sum(map(most_of, cls.file_fields().values()))
 
     def uploads(self) -> "list[tuple[str, UploadedFile[Any]]]":
         """The cleaned files, each with the name of its field."""
@@ -258,6 +258,6 @@ class EntryForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if name not in {"code", *self.file_fields()}}
 
 
-def _most(field: forms.FileField) -> int:
+def most_of(field: forms.FileField) -> int:
     """The number of files that a field takes; 10 where it takes several and does not say how many."""
     return getattr(field, "most", 10 if getattr(field.widget, "allow_multiple_selected", False) else 1)

@@ -42,7 +42,7 @@ from queueing.exceptions import (
 )
 from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_left
 from queueing.line import levers, presence
-from queueing.line.clients import RedisError, connection
+from queueing.line.clients import RedisError, connection, told
 from queueing.line.keys import STORED
 from queueing.line.levers import Levers
 from queueing.line.places import get_line
@@ -231,8 +231,8 @@ def place(entry: Entry) -> None:
     """Give a waiting row its place. An error is logged; the keeper does it again from the row."""
     try:
         place_from_row(entry)
-    except RedisError:
-        logger.exception("entry %s has no place yet; the keeper will give it one", entry.code)
+    except RedisError as error:
+        logger.warning("entry %s has no place yet; the keeper will give it one: %s", entry.code, told(error))
 
 
 def place_from_row(entry: Entry) -> None:

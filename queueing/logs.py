@@ -60,3 +60,20 @@ def about(entry: Any, **more: Any) -> dict[str, Any]:
 def about_line(queue: str, **more: Any) -> dict[str, Any]:
     """The fields of a line about a whole line of entries."""
     return {"line": queue, "actor": actor(), **more}
+
+
+def is_shown(logger: logging.Logger, level: int) -> bool:
+    """True if a line of this level is seen: a handler takes it that writes to a stream, such as the terminal."""
+    if not logger.isEnabledFor(level):
+        return False
+    line = logger.makeRecord(logger.name, level, __file__, 0, "", (), None)
+    here: logging.Logger | None = logger
+    while here is not None:
+        if any(_takes(handler, line) for handler in here.handlers):
+            return True
+        here = here.parent if here.propagate else None
+    return False
+
+
+def _takes(handler: logging.Handler, line: logging.LogRecord) -> bool:
+    return isinstance(handler, logging.StreamHandler) and line.levelno >= handler.level and bool(handler.filter(line))

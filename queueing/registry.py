@@ -5,6 +5,7 @@ is the variable `heavy_task` of a module that `settings.QUEUEING_TASKS` names. T
 the task's part of the URL.
 """
 
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
 from queueing.parcel import InputFile
 
+# The types of values that are easily mistaken, and an example of each.
+KINDS: dict[str, Any] = dict.fromkeys(("title", "summary", "verb", "result_template"), str)
+KINDS |= {"timeout": int | float, "attempts": int, "retry_after": int | float}
+EXAMPLES: dict[Any, str] = {str: '"…"', int: "3", int | float: "600"}
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
 
@@ -113,22 +118,100 @@ def all_tasks() -> dict[str, HeavyTask]:
     return {name: _load(name, module) for name, module in settings.QUEUEING_TASKS.items()}
 
 
+def sound_tasks() -> dict[str, HeavyTask]:
+    """The same; none of them if one cannot be used. For the start of a process, whose checks say why."""
+    return {} if broken_tasks() else all_tasks()
+
+
+def broken_tasks() -> list[str]:
+    """A sentence for each heavy task that cannot be used."""
+    found = []
+    for name, module in settings.QUEUEING_TASKS.items():
+        try:
+            _load(name, module)
+        except ImproperlyConfigured as error:
+            found.append(str(error))
+    return found
+
+
 def _load(name: str, module: str) -> HeavyTask:
     try:
         found = import_string(f"{module}.heavy_task")
     except InvalidTask as error:
-        raise ImproperlyConfigured(
-            f'QUEUEING_TASKS["{name}"]: {error} Write @task(queue_name="{name}", takes_context=True) above the '
-            f'function, and "QUEUES": {list(settings.QUEUEING_TASKS)} into TASKS["default"], if you have it.'
-        ) from error
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {error} {_repair(name, error)}') from error
+    except TypeError as error:
+        if "HeavyTask.__init__()" not in str(error):  # else of the site's own code
+            raise
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}: {error}.') from error
     except ImportError as error:
+        if _is_of_another(error, module):
+            raise ImproperlyConfigured(
+                f'{setting_of_lines()}["{name}"]: {module} cannot be imported: {error} ({_place(error)}).'
+            ) from error
         raise ImproperlyConfigured(
-            f'QUEUEING_TASKS["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
-            f'"{name}": "queueing.tasks.{name}",'
+            f'{setting_of_lines()}["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
+            f'"{name}": "{_usual_module(name)}",'
         ) from error
     if not isinstance(found, HeavyTask):
-        raise ImproperlyConfigured(f'QUEUEING_TASKS["{name}"]: {module}.heavy_task is not a HeavyTask.')
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}.heavy_task is not a HeavyTask.')
+    if sentence := _misfit(found, name):
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {sentence}')
     return found
+
+
+def _misfit(found: HeavyTask, name: str) -> str:
+    """A sentence about a part of a heavy task that is something else; empty: there is none."""
+    given, form = getattr(found.task, "__qualname__", repr(found.task)), found.form
+    if not isinstance(found.task, Task):
+        return (
+            f"task={given} is no task of Django. Write `from django.tasks import task`, and above the function: "
+            + _decorator(name)
+        )
+    if not (isinstance(form, type) and issubclass(form, EntryForm)):
+        return (
+            f"form={getattr(form, '__qualname__', repr(form))} is no class of entry forms. Write "
+            f"`from queueing.forms import EntryForm`, and: class {getattr(form, '__name__', 'WordsForm')}(EntryForm):"
+        )
+    for field, kind in KINDS.items():
+        if not isinstance(value := getattr(found, field), kind):
+            return f"{field}={value!r} is of type {type(value).__name__}. Write {field}={EXAMPLES[kind]}."
+    return ""
+
+
+def _repair(name: str, error: InvalidTask) -> str:
+    """The line for a function that Django's @task has refused."""
+    if "first argument of 'context'" in str(error):
+        return "Write `context` as the first argument of the function, or leave takes_context=True out."
+    line = f"Write {_decorator(name)} above the function"
+    if "is not valid for backend" not in str(error):  # else of another backend than ours
+        return f"{line}."
+    return f'{line}, and "QUEUES": {list(settings.QUEUEING_TASKS)} into TASKS["default"], if you have it.'
+
+
+def _decorator(name: str) -> str:
+    return f'@task(queue_name="{name}", takes_context=True)'
+
+
+def setting_of_lines() -> str:
+    """The setting in which this site names its lines, as its code writes it."""
+    return 'QUEUEING["LINES"]' if "LINES" in settings.QUEUEING else "QUEUEING_TASKS"
+
+
+def _usual_module(name: str) -> str:
+    """As the documents name it: in a site that took the queue in, and in a copy of this repository."""
+    return f"{name}.heavy" if "LINES" in settings.QUEUEING else f"queueing.tasks.{name}"
+
+
+def _is_of_another(error: ImportError, module: str) -> bool:
+    """True if the module is there, and something that it imports is not."""
+    wanted = error.name or ""
+    return not f"{module}.heavy_task".startswith(wanted) and not str(error).startswith(f'Module "{module}"')
+
+
+def _place(error: ImportError) -> str:
+    """The line of the site's code that could not import it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}"
 
 
 def get_task(name: str) -> HeavyTask:

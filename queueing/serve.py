@@ -11,6 +11,8 @@ import daphne.server  # noqa: F401  # must come first: it chooses Twisted's reac
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from queueing import installed
+
 
 def allow_many_files() -> None:
     """Raise the limit of open files as far as this user may: each connection is one."""
@@ -22,6 +24,7 @@ def main() -> None:
     """Serve until a signal arrives."""
     try:
         django.setup()
+        installed.require()
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     from queueing.checks.start import end_if_it_does_not_fit

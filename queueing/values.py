@@ -1,5 +1,7 @@
 """The values that travel to a task: JSON, and dates, times, decimals and UUIDs, which come back as what they were.
 
+And those that come back from it, `returned`: JSON alone.
+
 Django's JSON encoder writes them as texts. Here each text is in an object that names its type, `{"$decimal": "1.50"}`.
 The texts are Python's own, because Django's drop microseconds. A name in an argument that begins with "$" gets another.
 """
@@ -7,7 +9,7 @@ The texts are Python's own, because Django's drop microseconds. A name in an arg
 import json
 import math
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +18,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.dateparse import parse_duration
 from django.utils.duration import duration_iso_string
 from django.utils.functional import Promise
+from django.utils.json import normalize_json
 
 MARK = "$"
 # The types that travel as texts: the name, how the text is written, and how it is read. A datetime is a date, too.
@@ -27,6 +30,8 @@ TYPES: tuple[tuple[type, str, Callable[[Any], str], Callable[[str], Any]], ...] 
     (Decimal, "decimal", str, Decimal),
     (uuid.UUID, "uuid", str, uuid.UUID),
 )
+NUL, HALF = "\\u0000", "\\ud"  # as JSON writes a NUL character, and a half of a character
+ADVICE = "Return str(…), float(…), int(…) or list(…) of it."
 READ = {MARK + name: read for _, name, _, read in TYPES}
 
 
@@ -60,10 +65,36 @@ def normalized_arguments(values: Mapping[str, Any], what: str) -> dict[str, Any]
         try:
             arguments[name] = normalized(value)
         except (TypeError, ValueError) as error:
+            path, why = _misfit(value, normalized) or ("", error)
+            where = f"{path}: " if path else ""
             raise TypeError(
-                f"The {what.format(name)} is refused: {error}. JSON can, and so can dates, times, decimals and UUIDs."
+                f"The {what.format(name)} is refused: {where}{why}. "
+                "JSON can, and so can dates, times, decimals and UUIDs."
             ) from error
     return arguments
+
+
+def returned(value: Any) -> Any:
+    """The value that a task returned, as its row keeps it.
+
+    Raises TypeError or ValueError with the place of what is not JSON: "rows[3].born is a date".
+    """
+    try:
+        kept = normalize_json(value)
+        text = json.dumps(kept, allow_nan=False)
+        if HALF not in text and NUL not in text:  # nearly always: the look at each part costs as much again
+            return kept
+        error, found = None, _misfit(value, _check_part)
+        if found is None:  # pairs of halves, such as emoji
+            return kept
+    except RecursionError:
+        raise ValueError("The value that the task returned contains itself, or is too deep.") from None
+    except (TypeError, ValueError) as caught:
+        error, found = caught, _misfit(value, _check_part)
+    if found is None:
+        raise error or ValueError
+    path, why = found
+    raise type(why)(f"The value that the task returned is not JSON: {path or 'it'} {why}. {ADVICE}") from None
 
 
 def to_json(value: Any) -> Any:
@@ -103,6 +134,53 @@ class Decoder(json.JSONDecoder):
 
     def decode(self, s: str, *arguments: Any) -> Any:
         return from_json(super().decode(s, *arguments))
+
+
+def _misfit(value: Any, check: Callable[[Any], object], path: str = "") -> tuple[str, Exception] | None:
+    """The path of the first part that the check refuses, and its error; None: it refuses none."""
+    parts: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, Mapping):
+        if any(not isinstance(key, str | int | float | bytes | None) for key in value):
+            (key, *_) = (key for key in value if not isinstance(key, str | int | float | bytes | None))
+            return path, TypeError(f"has the name {key!r}, {_kind(key)}")
+        parts = ((_below(path, key), part) for key, part in value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        parts = ((f"{path}[{place}]", part) for place, part in enumerate(value))
+    else:
+        try:
+            check(value)
+        except (TypeError, ValueError) as error:
+            return path, error
+    return next(filter(None, (_misfit(part, check, below) for below, part in parts)), None)
+
+
+def _below(path: str, key: Any) -> str:
+    if isinstance(key, str) and key.isidentifier():
+        return f"{path}.{key}" if path else key
+    return f"{path}[{key!r}]"
+
+
+def _check_part(value: Any) -> None:
+    """Raises TypeError or ValueError for a part of a result that JSON, or the database, does not have."""
+    match value:
+        case str() | bytes():
+            try:
+                _storable(value.decode() if isinstance(value, bytes) else value)
+            except UnicodeError:
+                raise ValueError("is a text that UTF-8 does not have") from None
+            except ValueError:
+                raise ValueError("is a text with a NUL character") from None
+        case float() if not math.isfinite(value):
+            raise ValueError(f"is {value}")
+        case bool() | int() | float() | None:
+            return
+        case _:
+            raise TypeError(f"is {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
 def _name(key: Any) -> str:

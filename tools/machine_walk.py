@@ -5,7 +5,7 @@
 debootstrap makes the machine, podman boots it as a container with the network of this one. Each command is the
 document's own, as root: `apt-get`, `useradd` and `systemctl` included. Only the first user's name and password are
 given by options. It takes five minutes or more; it needs root, debootstrap, podman and runc, and the ports of
-PostgreSQL, Valkey, nginx and the site. Not walked are the proxy's certificate and its server (step 8).
+PostgreSQL, Valkey, nginx and the site.
 """
 
 import os
@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.walk import FIRST_USER, WalkFailed, blocks, code_of_tree
+from tools.walk import FIRST_USER, WalkFailed, blocks, code_of_tree, nginx_of_document, proxy_blocks
 
 DEBIAN, IMAGE = "trixie", "client-queue-walk"
 PODMAN = ("podman", "--storage-driver=vfs", "--runtime=runc")
 LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
-PORTS = (80, 5432, 6379, 8000)
+PORTS = (80, 443, 5432, 6379, 8000)
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 FAILED = "systemctl list-units --failed --no-legend"
 
@@ -65,6 +65,11 @@ class Machine:
         unpack = ["exec", "-i", self.name, "tar", "-C", "/opt/queue", "-x"]
         subprocess.run([*PODMAN, *unpack], stdin=archive.stdout, check=True)
         assert archive.wait() == 0
+
+    def write(self, path: str, text: str) -> None:
+        """A file that the reader of the document writes."""
+        writing = ["exec", "-i", self.name, "/bin/sh", "-euc", f"cat > {path}"]
+        subprocess.run([*PODMAN, *writing], input=text, text=True, check=True)
 
     def wait_for(self, commands: str, *, seconds: float = 120) -> str:
         """Repeat a question until every part of the answer is true."""
@@ -110,7 +115,21 @@ def walk(machine: Machine) -> str:
     assert not machine.run(FAILED), machine.run(FAILED)
     page = machine.run(f"{question.strip().removesuffix('readyz')} --header 'X-Forwarded-Proto: https'")
     assert "Read a scan" in page, page
+    _walk_proxy(machine)
     return answer
+
+
+def _walk_proxy(machine: Machine) -> None:
+    """The last step: the site answers by its name through nginx, and sends a visitor without https there."""
+    machine.write("/etc/nginx/conf.d/queue.conf", nginx_of_document())
+    commands, question = proxy_blocks()
+    print("step 8", flush=True)
+    machine.run(commands)
+    machine.wait_for(question)
+    page = machine.run(question.strip().removesuffix("readyz"))
+    assert "Read a scan" in page, page
+    plain = machine.run("curl --silent --head --resolve queue.example:80:127.0.0.1 http://queue.example/")
+    assert "https://queue.example/" in plain, plain
 
 
 def _make_image(root: Path) -> None:

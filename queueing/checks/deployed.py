@@ -121,6 +121,8 @@ def check_redis(**_: Any) -> list[CheckMessage]:
 def check_asgi(**_: Any) -> list[CheckMessage]:
     """Django's own ASGI application has no sockets: pages would poll, which costs more."""
     serving.application_is_looked_at()
+    if not getattr(settings, "ASGI_APPLICATION", None):
+        return [_wrong_asgi("is not set")]
     try:
         application = import_string(settings.ASGI_APPLICATION)
     except (AttributeError, TypeError, ImportError, ImproperlyConfigured) as error:

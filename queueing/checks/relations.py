@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from queueing.checking.pool import name_of
 from queueing.conf import Conf, check_all, conf
 from queueing.line.keys import has_usual_prefix
-from queueing.registry import all_tasks
+from queueing.registry import sound_tasks
 from queueing.web.uploads import COPIES, SLACK
 
 # The settings of `budget.py`.
@@ -213,7 +213,7 @@ def check_forms(**_: Any) -> list[CheckMessage]:
             hint="Put the class at the top of a module: its files are checked in a process of their own.",
             id="queueing.E041",
         )
-        for task in all_tasks().values()
+        for task in sound_tasks().values()
         if not _is_importable(task.form)
     ]
 
@@ -234,7 +234,8 @@ def check_uploads(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured:
         return []  # see `check_relations`
     needed = {
-        name: COPIES * (task.form().max_bytes() * task.form.most_files() + SLACK) for name, task in all_tasks().items()
+        name: COPIES * (task.form().max_bytes() * task.form.most_files() + SLACK)
+        for name, task in sound_tasks().items()
     }
     return [
         Error(

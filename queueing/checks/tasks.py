@@ -8,17 +8,17 @@ from django import forms
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
-from django.template.loader import get_template
 
 from queueing.checking.pool import name_of
+from queueing.checks import templates
 from queueing.forms import EntryForm
-from queueing.registry import HeavyTask, all_tasks
+from queueing.registry import HeavyTask, sound_tasks
 
 
 @register("queueing")
 def check_templates(**_: Any) -> list[CheckMessage]:
     """A template that is missing would be found by the first visitor who has a result."""
-    return [error for task in all_tasks().values() for error in _template_errors(task)]
+    return [error for task in sound_tasks().values() for error in _template_errors(task)]
 
 
 @register("queueing")
@@ -31,7 +31,7 @@ def check_queues(**_: Any) -> list[CheckMessage]:
             f"{task.task.module_path}, or call the key {task.name!r}.",
             id="queueing.E081",
         )
-        for name, task in all_tasks().items()
+        for name, task in sound_tasks().items()
         if task.name != name
     ]
 
@@ -39,7 +39,7 @@ def check_queues(**_: Any) -> list[CheckMessage]:
 @register("queueing")
 def check_fields(**_: Any) -> list[CheckMessage]:
     """Some fields give values that cannot travel to a worker, or read the visitor's bytes in the web process."""
-    return [error for task in all_tasks().values() for error in _field_errors(task)]
+    return [error for task in sound_tasks().values() for error in _field_errors(task)]
 
 
 @register("queueing")
@@ -51,7 +51,7 @@ def check_samples(**_: Any) -> list[CheckMessage]:
             hint="Write sample=Path(__file__).parent / 'sample.csv', or leave it out.",
             id="queueing.E084",
         )
-        for task in all_tasks().values()
+        for task in sound_tasks().values()
         if task.sample and not (task.sample.is_file() and task.form.file_fields())
     ]
 
@@ -59,7 +59,7 @@ def check_samples(**_: Any) -> list[CheckMessage]:
 @register("queueing")
 def check_arguments(**_: Any) -> list[CheckMessage]:
     """A function that does not take what its form gives would fail with each entry."""
-    return [error for task in all_tasks().values() for error in _argument_errors(task)]
+    return [error for task in sound_tasks().values() for error in _argument_errors(task)]
 
 
 @register("queueing")
@@ -71,7 +71,7 @@ def check_tries(**_: Any) -> list[CheckMessage]:
             hint="Write timeout=600, attempts=3, retry_after=10, or leave them out.",
             id="queueing.E085",
         )
-        for task in all_tasks().values()
+        for task in sound_tasks().values()
         if task.timeout < 1 or task.attempts < 1 or task.retry_after <= 0
     ]
 
@@ -103,7 +103,12 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
         wanted["preview_template"] = (task.form.preview_template, "<p>{{ preview }}</p>")
     for what, (name, line) in wanted.items():
         try:
-            get_template(name)
+            for sentence in templates.faults(name):
+                yield Error(
+                    f"The {what} of {task.name!r} cannot be shown. {sentence}.",
+                    hint=f"Correct {sentence.partition(':')[0]}.",
+                    id="queueing.E079",
+                )
         except (TemplateDoesNotExist, TemplateSyntaxError) as error:
             yield Error(
                 f"The {what} of {task.name!r}, {name!r}, cannot be used: {type(error).__name__} ({error}).",
@@ -123,6 +128,8 @@ def _argument_errors(task: HeavyTask) -> Iterator[CheckMessage]:
     try:
         inspect.signature(task.task.func).bind(*context, **dict.fromkeys(fields))
     except TypeError as error:
+        if next(iter(inspect.signature(task.task.func).parameters), "") == "context":
+            context = ["context"]  # meant so, and not said to @task
         takes = ", ".join([*context, *(f"*, {', '.join(fields)}" for _ in fields[:1])])
         yield Error(
             f"The function {task.task.module_path} does not take what its form gives: {error}.",

@@ -28,6 +28,11 @@ SyncRedis = redis.Redis
 AsyncRedis = redis.asyncio.Redis
 
 
+def told(error: redis.RedisError) -> str:
+    """The error in one line, for the log: an outage is no fault of the program, so nobody needs its traceback."""
+    return f"Redis failed ({' '.join(str(error).split()) or type(error).__name__})"
+
+
 def is_wrong_type(error: redis.RedisError) -> bool:
     """True if a key holds another type than the command is for. Only another program can have written it."""
     return str(error).startswith("WRONGTYPE")

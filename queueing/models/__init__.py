@@ -11,6 +11,10 @@ moves.py     parts that the verbs share
 trouble.py   the errors of the database
 """
 
+from queueing import installed
+
+installed.require()  # first: below, Django would raise an error about a class
+
 from queueing.models.entry import Entry
 from queueing.models.files import EntryFile, file_path, input_path
 from queueing.models.line import Line

@@ -1,11 +1,19 @@
 """The site's own words and colours in the pages of the queue, and the addresses of its sockets."""
 
+import logging
 import uuid
 from typing import Any
 
 from django import template
+from django.template.base import VariableDoesNotExist
+from django.template.context import Context
 
 from queueing.conf import site
+from queueing.exceptions import StorageError
+from queueing.logs import about
+from queueing.models.trouble import Trouble, trouble_of
+
+logger = logging.getLogger("queueing")
 
 register = template.Library()
 
@@ -35,6 +43,39 @@ def queue_card(code: uuid.UUID | str) -> dict[str, Any]:
     Strangers see nothing in it.
     """
     return {"code": code}
+
+
+@register.simple_tag(takes_context=True)
+def queue_result(context: Context) -> str:
+    """The partial of a result. One that cannot be shown is our fault: the visitor still gets the data and the files.
+
+    Raises the errors of a database or storage that is away, of which the whole page tells.
+    """
+    entry, name = context["entry"], context["task"].result_template
+    try:
+        return _rendered(context, name)
+    except Exception as error:
+        if isinstance(error, StorageError) or trouble_of(error) == Trouble.AWAY:
+            raise
+        fault = f"{name}: {type(error).__name__}: {_words(error)}"
+        sentence, more = "entry %s: its result cannot be shown: %s", about(entry, event="error")
+        logger.error(sentence, entry.code, fault, extra=more)  # noqa: TRY400  # the traceback is Django's own alone
+        with context.push(fault=fault):
+            return _rendered(context, "queueing/unshown.html")
+
+
+def _words(error: Exception) -> str:
+    """The error in one line. Django's own about a variable would quote all of the page's context."""
+    if isinstance(error, VariableDoesNotExist):
+        return f"no {error.params[0]!r} is known where it is used"
+    return " ".join(str(error).split())[:300]
+
+
+def _rendered(context: Context, name: str) -> str:
+    """As {% include %} does."""
+    assert context.template is not None  # of the page, or of its partial
+    with context.push():
+        return str(context.template.engine.get_template(name).render(context))
 
 
 @register.simple_tag

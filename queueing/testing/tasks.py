@@ -1,6 +1,7 @@
 """A heavy task without an entry: the function itself, with the files that it gets, and its result."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import Any
 from django.core.files.base import ContentFile, File
 from django.tasks import Task, TaskResult, TaskResultStatus
 
+from queueing.forms import most_of
 from queueing.parcel import InputFile
+from queueing.registry import sound_tasks
+from queueing.values import returned
 from queueing.work import detached
 from queueing.work.detached import Detached
-from queueing.work.runner import as_json
 
 type Content = bytes | Path | File[bytes]
 
@@ -35,16 +38,32 @@ def run_task(
 ) -> Done:
     """Call the task's function with these arguments, the cleaned values of its form, and files by their fields.
 
-    It needs neither Redis nor a database. Raises what the task raises.
+    It needs neither Redis nor a database. Raises what the task raises, and TypeError for a file that the form of this
+    task does not take.
     """
     with ExitStack() as stack:
         means = detached.current()
         if files or means is None:
             handed = stack.enter_context(_stored_files(files))
             means = stack.enter_context(detached.given(Detached(handed=handed)))
+        _check_files(task, [file.field for file in means.handed])
         context = [detached.context_of(_result_of(task))] if task.takes_context else []
-        value = as_json(task.call(*context, **(arguments or {})))
+        value = returned(task.call(*context, **(arguments or {})))
     return Done(result=value, files=means.files, reports=means.reports)
+
+
+def _check_files(task: "Task[..., Any]", fields: Sequence[str]) -> None:
+    """A task that settings do not name has no form, so it takes all files."""
+    form = next((heavy.form for heavy in sound_tasks().values() if heavy.task.func is task.func), None)
+    if form is None:
+        return
+    taken = form.file_fields()
+    for field, number in Counter(fields).items():
+        if field not in taken:
+            known = f"It has {', '.join(map(repr, taken))}." if taken else "It takes no file."
+            raise TypeError(f"{form.__qualname__}, the form of this task, has no field for files {field!r}. {known}")
+        if number > (most := most_of(taken[field])):
+            raise TypeError(f"The field {field!r} of {form.__qualname__} takes {most}, and these are {number} files.")
 
 
 @contextmanager
@@ -64,11 +83,13 @@ def _stored_files(files: Mapping[str, Content | Sequence[Content]]) -> Iterator[
         yield [
             _stored(field, content, Path(folder, f"{field}-{number}"))
             for field, given in files.items()
-            for number, content in enumerate([given] if isinstance(given, bytes | Path | File) else given)
+            for number, content in enumerate([given] if isinstance(given, bytes | Path | File | str) else given)
         ]
 
 
 def _stored(field: str, content: Content, folder: Path) -> InputFile:
+    if not isinstance(content, bytes | Path | File):
+        raise TypeError(f"The file {field}={content!r} is no file: it is bytes, a Path, a file of Django, or a list.")
     if isinstance(content, Path):
         return InputFile(field, content, content.name, "")
     file = ContentFile(content, name="input") if isinstance(content, bytes) else content

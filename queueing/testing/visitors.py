@@ -10,6 +10,7 @@ from django.urls import reverse
 from queueing.conf import conf
 from queueing.line import presence
 from queueing.models import Entry
+from queueing.registry import get_task
 from queueing.states import Absence
 from queueing.testing.lines import require_line
 
@@ -39,8 +40,10 @@ class Visitor:
     def join(self, line: str, *, looks: bool = True, **fields: Any) -> Entry:
         """Join the line and open the entry's page, as a browser does by itself; without that look nobody is in a line.
 
-        Raises AssertionError with the sentences of the form, if it was not taken.
+        Raises AssertionError with the sentences of the form, if it was not taken. Raises TypeError for a field that
+        the form does not have: a browser would not send it, and the form would say nothing.
         """
+        _check_fields(line, fields)
         answer = self.send(line, **fields)
         assert answer.status_code == SEE_OTHER, _why(answer)
         entry = Entry.objects.get(code=_code_in(answer["Location"]))
@@ -105,6 +108,29 @@ class Visitor:
     def _post(self, address: str, fields: dict[str, Any]) -> "Response":
         with TestCase.captureOnCommitCallbacks(execute=True):  # a test in a transaction commits nothing
             return self.client.post(address, fields, secure=settings.SECURE_SSL_REDIRECT)
+
+
+def _check_fields(line: str, fields: dict[str, Any]) -> None:
+    require_line(line)
+    heavy_task = get_task(line)
+    form, buttons = heavy_task.form, {"sample"} if heavy_task.sample else set[str]()
+    if unknown := sorted(fields.keys() - form.base_fields.keys() - buttons):
+        known = ", ".join(repr(name) for name in form.base_fields if name != "code") or "none"
+        raise TypeError(
+            f"The form of {line!r}, {form.__qualname__}, has no field {', '.join(map(repr, unknown))}. It has {known}."
+        )
+    for name in form.file_fields().keys() & fields.keys():
+        check_upload(name, fields[name])
+
+
+def check_upload(name: str, given: Any) -> None:
+    """Raises TypeError for what Django's test client would send as a text."""
+    for one in given if isinstance(given, list | tuple) else [given]:
+        if not hasattr(one, "read"):
+            raise TypeError(
+                f'{name}={one!r} is no upload. Write {name}=ContentFile(b"…", name="a.txt"), with ContentFile of '
+                "django.core.files.base."
+            )
 
 
 def _code_in(address: str) -> str:

@@ -1,6 +1,7 @@
 """The snapshot of an entry: the numbers and sentences that page, socket and poll all show."""
 
 import json
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,10 +17,13 @@ from queueing.facts import Facts, parse_facts
 from queueing.line.clients import RedisError
 from queueing.line.places import Place, Standing, get_line
 from queueing.line.scripts import Ranked
+from queueing.logs import about
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.states import Status
 from queueing.web import sentences
+
+logger = logging.getLogger("queueing")
 
 
 class Snapshot(NamedTuple):
@@ -203,7 +207,16 @@ def _change_context(entry: Entry) -> dict[str, Any]:
     left = inputs.seconds_left(entry) if form.has_options() else None
     if left is None:
         return {}
-    change = form.of_options(initial=entry.kwargs | form.as_found(entry.result), auto_id="change_%s")
+    change = form.of_options(initial=entry.kwargs | _as_found(entry), auto_id="change_%s")
     for field in change.fields.values():
         field.widget.attrs["form"] = "again"  # the form with the token, which is outside of the partial
     return {"change": change, "change_until": timezone.now() + timedelta(seconds=left)}
+
+
+def _as_found(entry: Entry) -> dict[str, Any]:
+    """The options that the task has found out. Without them the form shows those that the visitor chose."""
+    try:
+        return entry.heavy_task.form.as_found(entry.result)
+    except Exception:  # such as the result of another version of the task
+        logger.exception("entry %s: as_found of its form failed", entry.code, extra=about(entry, event="error"))
+        return {}

@@ -20,7 +20,7 @@ from django.tasks import TaskContext
 from queueing import events
 from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
 from queueing.line import presence
-from queueing.line.clients import RedisError, patient_for
+from queueing.line.clients import RedisError, patient_for, told
 from queueing.models import Entry, EntryEvent, EntryFile
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.parcel import Handed, InputFile
@@ -118,8 +118,8 @@ class Attempt:
             visitor = presence.inspect(
                 self.entry.job_id, self.entry.keep_seconds, client=patient_for(TASK_REDIS_TIMEOUT)
             )
-        except RedisError:
-            logger.warning("entry %s: no look at presence, the task goes on", self.entry.code, exc_info=True)
+        except RedisError as error:
+            logger.warning("entry %s: no look at presence, the task goes on: %s", self.entry.code, told(error))
             self._redis_after = time.monotonic() + REDIS_PAUSE
             return
         if visitor.is_over:

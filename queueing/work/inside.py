@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.core.files.base import ContentFile
-from django.utils.json import normalize_json
 
 from queueing import sandbox
 from queueing.exceptions import FilesTooLarge, InsideTransaction, UnusableInput, VisitorLeft
 from queueing.parcel import Handed, InputFile
+from queueing.values import returned
 from queueing.work import forgetting, packets
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _tell_the_end(channel: socket.socket, function: Callable[[], Any], retry_on:
 
 
 def _as_json(value: Any) -> bytes:
-    content = json.dumps(normalize_json(value), allow_nan=False).encode()
+    content = json.dumps(returned(value), allow_nan=False).encode()
     if len(content) > LARGEST_RESULT:
         raise ValueError(f"The returned value has {len(content)} bytes as JSON; the most are {LARGEST_RESULT}")
     return content

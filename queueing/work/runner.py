@@ -1,6 +1,5 @@
 """The job of a work horse, for one claimed entry: the last look, the start, the task, the result."""
 
-import json
 import logging
 import os
 import signal
@@ -13,7 +12,6 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 from django.tasks.signals import task_started
-from django.utils.json import normalize_json
 
 from queueing import ending, events, signals
 from queueing.conf import conf
@@ -29,6 +27,7 @@ from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
 from queueing.storage import folders
+from queueing.values import returned
 from queueing.work import blame, confinement, isolation, report, retrying
 from queueing.work.attempt import Attempt, EntryContext, Running
 from queueing.work.patience import RETRY_IN
@@ -253,15 +252,8 @@ def _call(entry: Entry, attempt: Attempt) -> Any:
             return task.call(*context, *entry.args, **entry.kwargs)
 
     room = confinement.enter(entry)
-    returned = run(attempt) if room is None else isolation.call(run, attempt, room)
-    return as_json(returned)
-
-
-def as_json(value: Any) -> Any:
-    """A return value as the row keeps it. NaN is not JSON: an error of the task, not of the database."""
-    kept = normalize_json(value)
-    json.dumps(kept, allow_nan=False)
-    return kept
+    value = run(attempt) if room is None else isolation.call(run, attempt, room)
+    return returned(value)
 
 
 @contextmanager
@@ -297,5 +289,5 @@ def _end_claim(queue: str, worker: str, job_id: str, *, started: str = "") -> No
     """End the claim. After an error the claim stays, is offered to this worker again, and ends here again."""
     try:
         get_line(queue).end_claim(worker, job_id, started=started)
-    except RedisError:
-        logger.warning("the claim of job %s is still there", job_id, exc_info=True)
+    except RedisError as error:
+        logger.warning("the claim of job %s is still there: %s", job_id, clients.told(error))

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import redis
 
-from queueing.line import keys
+from queueing.line import clients, keys
 from tests.support.processes import Processes
 from tests.support.servers import free_port, start_valkey
 from tests.support.waiting import wait_for
@@ -39,3 +39,11 @@ def test_the_keeper_survives_a_redis_that_is_away(processes: Processes) -> None:
         finally:
             server.kill()
             server.wait(10)
+
+
+@pytest.mark.parametrize("level", ["INFO", "ERROR"])
+def test_the_keeper_says_at_its_start_what_it_does_whatever_the_log_shows(level: str, processes: Processes) -> None:
+    processes.manage("keeper", LOG_LEVEL=level)
+    wait_for(lambda: clients.connection().exists(keys.KEEPER))
+    sentence = "keeper: holds, drops and recovers the entries of documents, tables, probe, each "
+    assert processes.logs().count(sentence) == 1

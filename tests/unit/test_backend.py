@@ -182,6 +182,17 @@ def test_an_argument_that_cannot_travel_is_named_and_nothing_is_stored() -> None
     assert not Entry.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((), {"lable": "x"}), ((), {"label": "x", "context": 1}), ((1,) * 20, {})]
+)
+def test_arguments_that_the_function_does_not_take_are_refused_before_anything_is_stored(
+    args: tuple[int, ...], kwargs: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match=r"tests\.support\.probe\.probe cannot be called so: "):
+        probe.enqueue(*args, **kwargs)
+    assert not Entry.objects.exists()
+
+
 def test_the_result_names_the_backend_that_was_used() -> None:
     result = probe.using(backend="attended").enqueue()
     assert result.backend == "attended"

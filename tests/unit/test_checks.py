@@ -133,7 +133,7 @@ def test_a_bare_task_is_one_sentence_with_the_line_to_paste(
     settings.QUEUEING_TASKS = {"x": "bare_task"}
     registry.all_tasks.cache_clear()
     with pytest.raises(
-        ImproperlyConfigured, match=r'"x".*Queue .default. .*@task\(queue_name="x", takes_context=True\)'
+        ImproperlyConfigured, match=r'"x".*queue .default., .*@task\(queue_name="x", takes_context=True\)'
     ):
         registry.all_tasks()
     registry.all_tasks.cache_clear()

@@ -17,7 +17,7 @@ from django.conf import settings
 
 settings.configure(
     SECRET_KEY="x" * 50,
-    INSTALLED_APPS=["queueing", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    INSTALLED_APPS=["queueing", *map("django.contrib.{{}}".format, ["admin", "auth", "contenttypes", "sessions"])],
     **json.loads({values!r}),
 )
 django.setup()

@@ -1,5 +1,6 @@
 """Every line about a move carries who moved which entry where, for logs that programs read."""
 
+import io
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +16,9 @@ from queueing.models import Entry, Line
 from queueing.staff import ACTS
 from queueing.states import Absence, Reason
 from tests.support.admin import do
+from tests.support.connections import forget_connections
+from tests.support.probe import types_of
+from tests.support.servers import free_port
 from tests.support.visitors import Visitor, staff, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,3 +144,61 @@ def test_a_line_of_the_log_about_a_lever_names_whose_act_it_is(lines: Lines) -> 
     with logs.acting("keeper"):
         assert steering.open_due("probe")
     assert [line["actor"] for line in lines("steer")] == ["command line", "staff anna", "keeper"]
+
+
+def test_work_that_code_enqueues_while_redis_is_away_is_one_line_in_the_log(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    forget_connections()
+    try:
+        result = types_of.enqueue(1)
+        entry = Entry.objects.get(code=result.id)
+        ending.leave(entry)
+    finally:
+        forget_connections()
+    found = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage().partition(": ")[0] for record in found] == [
+        f"entry {entry.code} has no place yet; the keeper will give it one",
+        f"entry {entry.code} has ended; the keeper will clear its place",
+        f"No hint could be sent for entry {entry.code}",
+    ]
+    assert all(record.exc_info is None and "\n" not in record.getMessage() for record in found)
+
+
+class Filter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.INFO
+
+
+def chain(handler: logging.Handler | None, level: int, *, propagate: bool = True) -> logging.Logger:
+    """A logger below another one, which has the handler."""
+    above, below = logging.Logger("a", level), logging.Logger("a.b")  # noqa: LOG001  # nobody else may find them
+    below.parent, below.propagate = above, propagate
+    if handler is not None:
+        above.addHandler(handler)
+    return below
+
+
+def terminal(level: int = logging.NOTSET, *filters: logging.Filter) -> logging.Handler:
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setLevel(level)
+    for one in filters:
+        handler.addFilter(one)
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("logger", "is_shown"),
+    [
+        (chain(terminal(), logging.INFO), True),
+        (chain(terminal(), logging.WARNING), False),
+        (chain(None, logging.INFO), False),
+        (chain(terminal(logging.ERROR), logging.INFO), False),
+        (chain(terminal(logging.INFO, Filter()), logging.INFO), False),
+        (chain(logging.NullHandler(), logging.INFO), False),
+        (chain(terminal(), logging.INFO, propagate=False), False),
+    ],
+)
+def test_a_line_is_shown_where_a_stream_takes_it(logger: logging.Logger, is_shown: bool) -> None:
+    assert logs.is_shown(logger, logging.INFO) == is_shown

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext_lazy
 
-from queueing.values import Decoder, Encoder, normalized, normalized_arguments
+from queueing.values import Decoder, Encoder, normalized, normalized_arguments, returned
 
 KEPT = [
     date(2026, 2, 28),
@@ -60,3 +60,46 @@ def test_a_value_that_cannot_travel_is_refused_with_the_name_of_its_argument(val
 def test_a_row_of_a_model_is_refused_by_its_type() -> None:
     with pytest.raises(TypeError, match=r"'who' is refused: a value of type django\.contrib\.auth\.models\.User"):
         normalized_arguments({"who": get_user_model()(username="x")}, "value of {!r}")
+
+
+ROWS = [{"born": 1}, {"born": 2}, {"born": 3}, {"born": date(2026, 1, 2)}]
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"rows": ROWS}, "rows[3].born is a date."),
+        ({"first name": {"x": uuid.UUID(int=1)}}, "['first name'].x is a UUID."),
+        ([[1], [2, {3}]], "[1][1] is a set."),
+        ({1: {"x": (1, Decimal(1))}}, "[1].x[1] is a Decimal."),
+        (object(), "it is an object."),
+        ({"rows": [1.0, float("nan")]}, "rows[1] is nan."),
+        ({"rows": [float("-inf")]}, "rows[0] is -inf."),
+        ({"a": {date(2026, 1, 2): 1}}, "a has the name datetime.date(2026, 1, 2), a date."),
+        ({"a": {(1, 2): 1}}, "a has the name (1, 2), a tuple."),
+        ({"a": [b"\xff"]}, "a[0] is a text that UTF-8 does not have."),
+        ({"a": ["half \ud800"]}, "a[0] is a text that UTF-8 does not have."),
+        ({"a": "\0"}, "a is a text with a NUL character."),
+    ],
+)
+def test_what_is_no_json_in_a_result_is_named_by_its_path(value: Any, sentence: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        returned(value)
+    assert f"The value that the task returned is not JSON: {sentence} Return str(…)" in str(caught.value)
+
+
+def test_a_result_that_contains_itself_is_told() -> None:
+    value: dict[str, Any] = {}
+    value["a"] = [value]
+    with pytest.raises(ValueError, match="contains itself"):
+        returned(value)
+
+
+def test_what_json_has_comes_back() -> None:
+    value = {"a": [1, 1.5, None, True, "\U0001f600", "\\u0000"], "b": (1, b"x"), 3: {"x": 1}}
+    assert returned(value) == {"a": [1, 1.5, None, True, "\U0001f600", "\\u0000"], "b": [1, "x"], 3: {"x": 1}}
+
+
+def test_an_argument_that_cannot_travel_is_named_by_its_path() -> None:
+    with pytest.raises(TypeError, match=r"'rows' is refused: \[3\]\.born: a value of type builtins.set cannot travel"):
+        normalized_arguments({"rows": [*ROWS[:3], {"born": {1}}]}, "value of the field {!r}")

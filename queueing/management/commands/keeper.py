@@ -1,9 +1,11 @@
 """manage.py keeper: makes the keeper's round every KEEPER_INTERVAL seconds."""
 
+import logging
 import signal
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import close_old_connections, connection
 
@@ -31,10 +33,21 @@ class Command(ProcessCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        logger.info("keeper: a round each %s s", conf.KEEPER_INTERVAL)
+        self._say(
+            f"keeper: holds, drops and recovers the entries of {', '.join(settings.QUEUEING_TASKS)}, "
+            f"each {conf.KEEPER_INTERVAL:g} s"
+        )
         while not stop.is_set():
             self._round(keeper)
             stop.wait(conf.KEEPER_INTERVAL)
+
+    def _say(self, sentence: str) -> None:
+        """In the log, if that shows it; else at the terminal: many sites log warnings alone."""
+        if logs.is_shown(logger, logging.INFO):
+            logger.info(sentence)
+        else:
+            self.stdout.write(sentence)
+            self.stdout.flush()
 
     def _round(self, keeper: Keeper) -> None:
         """Make one round. If Redis or the database fails, log it in one line; the next round tries again."""

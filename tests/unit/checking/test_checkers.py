@@ -357,7 +357,7 @@ def test_such_a_form_is_found_at_the_start(monkeypatch: pytest.MonkeyPatch) -> N
         pass
 
     assert run_checks(tags=["queueing"]) == []
-    monkeypatch.setattr(checks, "all_tasks", lambda: {"x": _with_form(Hidden)})
+    monkeypatch.setattr(checks, "sound_tasks", lambda: {"x": _with_form(Hidden)})
     [message] = checks.check_forms()
     assert message.id == "queueing.E041"
     assert "Hidden" in message.msg

@@ -1,5 +1,6 @@
 """Heavy tasks without an entry: called by a test, or run by Django's own backends."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from django.core.files.base import ContentFile
 from django.tasks import TaskResultStatus, task, task_backends
 
+from queueing import registry
 from queueing.exceptions import UnusableInput, VisitorLeft
 from queueing.registry import Context
 from queueing.testing.tasks import handed_in, run_task
-from tests.support.shapes import prompted, read_all
+from tests.support import probe
+from tests.support.shapes import SHAPES, prompted, read_all
 
 IMMEDIATE = {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend", "QUEUES": []}
 DUMMY = {"BACKEND": "django.tasks.backends.dummy.DummyBackend", "QUEUES": []}
@@ -65,6 +68,34 @@ def test_files_come_by_field_as_bytes_paths_and_files(tmp_path: Path) -> None:
     done = run_task(read_all, {"price": Decimal("1.5")}, front=b"front", back=tmp_path / "b.txt", pages=pages)
     files = {"front input": "front", "back b.txt": "back", "pages one.txt": "one", "pages two.txt": "two"}
     assert done.result == {"files": files, "first": "front", "back": ".txt", "price": "1.5"}
+
+
+@pytest.fixture
+def files_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **SHAPES["files"]))
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"front": b"a", "bakc": b"b"}, "FilesForm, the form of this task, has no field for files 'bakc'. It has 'front'"),
+    ({"front": [b"a", b"b"]}, "The field 'front' of FilesForm takes 1, and these are 2 files"),
+    ({"pages": [b"a"] * 4}, "takes 3, and these are 4 files"),
+    ({"front": "a text"}, "The file front='a text' is no file: it is bytes"),
+]
+
+
+@pytest.mark.parametrize(("files", "sentence"), WRONG)
+def test_a_file_that_the_form_does_not_take_is_told(files: dict[str, Any], sentence: str, files_form: None) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        run_task(read_all, {"price": Decimal(1)}, **files)
+    if "front='a text'" not in sentence:
+        with handed_in(**files), pytest.raises(TypeError, match=sentence):
+            run_task(read_all, {"price": Decimal(1)})
+
+
+def test_a_task_without_files_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **SHAPES["prompt"]))
+    with pytest.raises(TypeError, match="It takes no file"):
+        run_task(prompted, {"prompt": "a rose"}, file=b"a")
 
 
 def test_values_of_a_form_reach_the_task_as_they_are() -> None:

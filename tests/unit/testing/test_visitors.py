@@ -1,10 +1,12 @@
 """Visitors and a line in the process of the test: the kit that a site's own tests use."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from queueing import registry
 from queueing.conf import conf
 from queueing.exceptions import UnfitForTests
 from queueing.models import Entry
@@ -14,6 +16,7 @@ from queueing.testing.lines import InProcessLine, keeper_round
 from queueing.testing.visitors import Visitor
 from tests.support import probe
 from tests.support.entries import status_of
+from tests.support.shapes import SHAPES
 from tests.support.visitors import upload
 
 pytestmark = pytest.mark.postgres
@@ -105,6 +108,25 @@ def test_a_failed_entry_joins_again(new_visitor: NewVisitor, line: InProcessLine
 def test_a_form_that_is_not_taken_says_why(new_visitor: NewVisitor) -> None:
     with pytest.raises(AssertionError, match=r"422: .*Enter a number"):
         join(new_visitor(), seconds="soon")
+
+
+def test_a_field_that_the_form_does_not_have_is_told_with_those_that_it_has(new_visitor: NewVisitor) -> None:
+    with pytest.raises(TypeError, match=r"ProbeForm, has no field 'lable'\. It has 'file', 'label'"):
+        new_visitor().join("probe", file=upload(), lable="x")
+    assert not Entry.objects.exists()
+
+
+@pytest.mark.parametrize("file", ["a text", b"bytes", [b"bytes"]])
+def test_a_file_that_would_be_sent_as_a_text_is_told(file: object, new_visitor: NewVisitor) -> None:
+    with pytest.raises(TypeError, match=r"is no upload\. Write file=ContentFile\("):
+        new_visitor().join("probe", file=file)
+
+
+def test_a_file_that_the_form_does_not_take_is_told(new_visitor: NewVisitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = replace(probe.heavy_task, **SHAPES["prompt"])
+    monkeypatch.setitem(registry.all_tasks(), "probe", prompt)
+    with pytest.raises(TypeError, match=r"PromptForm, has no field 'file'\. It has 'prompt'"):
+        new_visitor().join("probe", file=upload(), prompt="a rose")
 
 
 def test_a_line_that_takes_nobody_says_so(new_visitor: NewVisitor, settings: Any) -> None:

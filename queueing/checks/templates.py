@@ -1,0 +1,86 @@
+"""Faults in a template that only its rendering would show: pages without an address, and templates that are missing.
+
+Only what the template writes out is looked at. A variable that is empty, or a filter that fails, is known when a result
+is shown: `queueing/templatetags/queue_look.py` catches it there.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.base import FilterExpression, Node
+from django.template.defaulttags import URLNode
+from django.template.loader import get_template
+from django.template.loader_tags import ExtendsNode, IncludeNode
+from django.urls import get_resolver
+
+DEEPEST = 5  # templates within each other
+
+
+def faults(name: str, depth: int = 0) -> Iterator[str]:
+    """A sentence for each fault of the template, and of those that it includes or extends.
+
+    Raises TemplateDoesNotExist or TemplateSyntaxError for the template itself.
+    """
+    template: Any = getattr(get_template(name), "template", None)  # a template of Jinja has other nodes
+    for node in getattr(template, "nodelist", []) and template.nodelist.get_nodes_by_type(Node):
+        where = f"{name}, line {node.token.lineno if node.token else 1}"
+        if isinstance(node, URLNode) and node.asvar is None and (found := _url_fault(node)):
+            yield f"{where}: {found}"
+        elif isinstance(node, IncludeNode | ExtendsNode) and depth < DEEPEST:
+            other = node.template if isinstance(node, IncludeNode) else node.parent_name
+            yield from _faults_of_other(_written(other), where, depth)
+
+
+def _faults_of_other(name: str | None, where: str, depth: int) -> Iterator[str]:
+    if name is None:
+        return
+    try:
+        yield from faults(name, depth + 1)
+    except TemplateDoesNotExist:
+        yield f"{where}: there is no template {name!r}"
+    except TemplateSyntaxError as error:
+        yield f"{where}: {name}: {error}"
+
+
+def _url_fault(node: URLNode) -> str:
+    """The fault of a {% url %} whose name is written out; empty: there is none."""
+    name = _written(node.view_name)
+    if name is None:
+        return ""
+    *spaces, view = name.split(":")
+    resolver, outer = get_resolver(), set[str]()
+    for space in spaces:
+        instance = resolver.app_dict.get(space, [space])[0]
+        if instance not in resolver.namespace_dict:
+            return f"{{% url '{name}' %}} names the namespace {space!r}, and the URLs have none of this name"
+        _, resolver = resolver.namespace_dict[instance]
+        outer |= set(resolver.pattern.converters)
+    ways = [
+        (outer | set(parameters), set(defaults))
+        for possibility, _, defaults, _ in resolver.reverse_dict.getlist(view)
+        for _, parameters in possibility
+    ]
+    if not ways:
+        known = [key for key in resolver.reverse_dict if isinstance(key, str)]
+        alike = get_close_matches(view, known, 1)
+        meant = f". Did you mean '{':'.join([*spaces, alike[0]])}'?" if alike else ""
+        return f"{{% url '{name}' %}} has no address{meant}"
+    if any(_fits(node, needed, defaults) for needed, defaults in ways):
+        return ""
+    wanted = " or ".join(sorted({", ".join(f"{one}=…" for one in sorted(needed)) or "nothing" for needed, _ in ways}))
+    return f"{{% url '{name}' %}} takes {wanted}"
+
+
+def _fits(node: URLNode, needed: set[str], defaults: set[str]) -> bool:
+    if node.args:
+        return len(node.args) == len(needed)
+    return not (set(node.kwargs) ^ needed) - defaults
+
+
+def _written(expression: Any) -> str | None:
+    """The text of an expression that is a text in quotes; None for every other."""
+    if not isinstance(expression, FilterExpression) or expression.filters or not isinstance(expression.var, str):
+        return None
+    return str(expression.var)

@@ -1,0 +1,278 @@
+"""A site that has forgotten a step of docs/adopting.md: `manage.py check` says which line to paste, in one sentence."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.paths import ROOT
+
+SETTINGS = """
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent
+SECRET_KEY = "x" * 50
+DEBUG = True
+ROOT_URLCONF = "urls"
+ASGI_APPLICATION = "queueing.asgi.application"
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "queueing",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": BASE_DIR / "db.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+}
+STATIC_URL = "static/"
+MEDIA_ROOT = "/tmp/media-of-a-forgotten-site"
+QUEUEING = {"LINES": {"words": "heavy"}, "REDIS_URL": "redis://127.0.0.1:1/0"}
+"""
+URLS = """
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [path("admin/", admin.site.urls), path("queue/", include("queueing.web.urls"))]
+"""
+HEAVY = """
+from django import forms
+from django.tasks import task
+from queueing.forms import EntryForm
+from queueing.registry import HeavyTask
+
+
+class WordsForm(EntryForm):
+    file = None
+    text = forms.CharField()
+
+
+@task(queue_name="words")
+def count_words(text):
+    return {"total": len(text.split())}
+
+
+heavy_task = HeavyTask(
+    task=count_words, title="a", summary="b", verb="c", form=WordsForm, result_template="words/result.html"
+)
+"""
+SERVER = """
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "site_settings"
+import queueing.asgi
+"""
+MANAGE = """
+import os
+import sys
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "site_settings"
+from django.core.management import execute_from_command_line
+
+execute_from_command_line(sys.argv)
+"""
+
+
+# Each command is a fork of this interpreter.
+PRELOADED = """
+import os, sys
+import asgiref.sync, django.contrib.admin, django.core.management, django.forms, django.tasks, django.test
+import psutil, redis.asyncio
+for line in sys.stdin:
+    folder, *arguments = line.split()
+    pid = os.fork()
+    if not pid:
+        os.chdir(folder)
+        sys.path.insert(0, folder)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.argv = arguments
+        try:
+            exec(compile(open(arguments[0]).read(), arguments[0], "exec"), {"__name__": "__main__"})
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
+            status = end.code if isinstance(end.code, int) else bool(end.code)
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            status = 1
+        else:
+            status = 0
+        sys.stdout.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+class Done(NamedTuple):
+    status: int
+    stdout: str
+    stderr: str
+
+
+type Run = Callable[[Path, str], Done]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs a command in a folder. All of them are forks of one interpreter, which has the packages loaded."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "HOME"}}
+    with subprocess.Popen(
+        [sys.executable, "-c", PRELOADED],
+        env=kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        asked, answers = process.stdin, process.stdout
+
+        def in_folder(folder: Path, command: str) -> Done:
+            asked.write(f"{folder} {command}\n")
+            asked.flush()
+            status = int(answers.readline())
+            return Done(status, (folder / "stdout").read_text(), (folder / "stderr").read_text())
+
+        yield in_folder
+        asked.close()
+
+
+class Site:
+    """A site in a folder of its own, as the document's steps make it, around the package of this tree."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder, self._run = folder, run
+        self.files = {
+            "site_settings.py": SETTINGS,
+            "urls.py": URLS,
+            "heavy.py": HEAVY,
+            "manage.py": MANAGE,
+            "server.py": SERVER,
+            "django_server.py": "from django.core.asgi import get_asgi_application as get\napplication = get()\n",
+            "templates/words/result.html": "{{ result.total }}",
+        }
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        assert old in self.files[name]
+        self.files[name] = self.files[name].replace(old, new)
+
+    def run(self, command: str) -> Done:
+        for name, text in self.files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return self._run(self.folder, command)
+
+
+@pytest.fixture
+def site(tmp_path: Path, run: Run) -> Site:
+    return Site(tmp_path, run)
+
+
+def test_a_site_that_has_forgotten_nothing_has_no_issues(site: Site) -> None:
+    done = site.run("manage.py check")
+    assert (done.status, done.stderr) == (0, "")
+    assert "no issues" in done.stdout
+
+
+LINES = 'QUEUEING = {"LINES": {"words": "words.heavy"}'
+SET, TASK = "site_settings.py", "heavy.py"
+FORGOTTEN = {
+    "settings": (SET, "QUEUEING = {", "SHOP = {", LINES),
+    "misspelt": (SET, "QUEUEING = {", "QUEUING = {", "there is no setting QUEUEING, but one named QUEUING"),
+    "no lines": (SET, '"LINES": {"words": "heavy"}, ', "", LINES),
+    "a list": (SET, '{"words": "heavy"}', '["heavy"]', "is a dict of queue names and modules"),
+    "a key": (SET, '"REDIS_URL"', '"REDIS_ULR"', "Did you mean REDIS_URL?"),
+    "small letters": (SET, '"LINES"', '"lines"', "Did you mean LINES?"),
+    "a name": (SET, '{"words": "heavy"}', '{"my words": "heavy"}', "has a name that no address can have"),
+    "the admin": (SET, '    "django.contrib.admin",\n', "", '["django.contrib.admin", *INSTALLED_APPS]'),
+    "sessions": (SET, '    "django.contrib.sessions",\n', "", '["django.contrib.sessions", *INSTALLED_APPS]'),
+    "a number": (SET, '"REDIS_URL":', '"REDIS_TIMEOUT": "soon", "REDIS_URL":', "must be of type float"),
+    "the app": (SET, '    "queueing",\n', "", '[*INSTALLED_APPS, "queueing"]'),
+    "WAL": (SET, "journal_mode=WAL", "journal_mode=DELETE", "PRAGMA journal_mode=WAL"),
+    "the wait": (SET, '"timeout": 20,', "", '"timeout": 20'),
+    "IMMEDIATE": (SET, '"transaction_mode": "IMMEDIATE",', "", '"transaction_mode": "IMMEDIATE"'),
+    "daphne": (SET, '    "daphne",\n', "", 'INSTALLED_APPS = ["daphne", *INSTALLED_APPS]'),
+    "@task": (TASK, '@task(queue_name="words")\n', "", '@task(queue_name="words", takes_context=True)'),
+    "EntryForm": (TASK, "WordsForm(EntryForm)", "WordsForm(forms.Form)", "class WordsForm(EntryForm):"),
+    "a form": (TASK, "form=WordsForm", "form=WordsForm()", "is no class of entry forms"),
+    "async": (TASK, "def count_words", "async def count_words", "heavy.count_words is an `async def`"),
+    "a queue": (TASK, 'queue_name="words"', 'queue_name="wrods"', "The lines of TASKS['default'] are 'words'"),
+    "an import": (TASK, "from django import forms", "import pandaz", "heavy.py, line 2"),
+    "context": (TASK, 'queue_name="words"', 'queue_name="words", takes_context=True', "Write `context` as the first"),
+    "a title": (TASK, 'title="a", ', "", "missing 1 required keyword-only argument: 'title'"),
+    "a type": (TASK, 'verb="c"', 'verb="c", timeout="soon"', "timeout='soon' is of type str. Write timeout=600."),
+    "a template": (TASK, '"words/result.html"', "None", "result_template=None is of type NoneType"),
+    "the application": (SET, "ASGI_APPLICATION =", "OTHER =", "ASGI_APPLICATION is not set"),
+    "takes_context": (TASK, "def count_words(", "def count_words(context, ", 'queue_name="words", takes_context=True)'),
+    "sockets": (
+        SET,
+        '"queueing.asgi.application"',
+        '"django_server.application"',
+        "ASGI_APPLICATION has no sockets",
+    ),
+    "a module": (SET, '{"words": "heavy"}', '{"words": "havy"}', 'a `heavy_task`, as in "words": "words.heavy",'),
+}
+
+
+@pytest.mark.parametrize("name", FORGOTTEN)
+def test_what_is_forgotten_is_one_sentence_with_the_line_to_paste(name: str, site: Site) -> None:
+    file, old, new, sentence = FORGOTTEN[name]
+    site.replace(file, old, new)
+    done = site.run("manage.py check")
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr
+    assert done.status == (0 if name in {"daphne", "the application", "sockets"} else 1)
+
+
+def test_a_server_without_the_app_ends_with_the_sentence(site: Site) -> None:
+    site.replace("site_settings.py", '    "queueing",\n', "")
+    done = site.run("server.py")
+    assert done.status == 1
+    assert done.stderr.splitlines() == [
+        '"queueing" is not in INSTALLED_APPS. Paste: INSTALLED_APPS = [*INSTALLED_APPS, "queueing"]'
+    ]
+
+
+def test_tables_can_be_made_while_a_task_is_broken(site: Site) -> None:
+    """The site may want to go on without this line."""
+    site.replace("heavy.py", "WordsForm(EntryForm)", "WordsForm(forms.Form)")
+    done = site.run("manage.py migrate --plan --skip-checks")
+    assert (done.status, done.stderr) == (0, "")
