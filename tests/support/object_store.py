@@ -24,6 +24,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from queueing.storage import address
+from tests.support import certificates
 from tests.support.servers import FOLDER, free_port
 from tests.support.waiting import wait_for
 from tools.machine import is_ci
@@ -52,11 +53,13 @@ def require() -> None:
 
 
 class ObjectStore:
-    """The server, with one bucket."""
+    """The server, with one bucket. With TLS its certificate is by an authority of its own, `folder / "ca.pem"`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=FOLDER))
-        self.port = free_port()
+        self.port, self.tls = free_port(), tls
+        if tls:
+            certificates.write(self.folder)
         (self.folder / "s3.json").write_text(json.dumps({"identities": list(_identities())}))
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -67,7 +70,7 @@ class ObjectStore:
     def url(self, *, key: str = KEY, secret: str = SECRET, port: int = 0, bucket: str = BUCKET, **options: str) -> str:
         """STORAGE_URL. A port of a proxy leads there by another way."""
         told = "".join(f"&{name}={value}" for name, value in options.items())
-        return f"s3://{key}:{quote(secret, safe='')}@127.0.0.1:{port or self.port}/{bucket}?tls=0{told}"
+        return f"s3://{key}:{quote(secret, safe='')}@127.0.0.1:{port or self.port}/{bucket}?tls={self.tls:d}{told}"
 
     def make_bucket(self) -> None:
         wait_for(self._made, 60)
@@ -88,7 +91,8 @@ class ObjectStore:
         import boto3
 
         keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
-        return boto3.Session(**keys).client("s3", endpoint_url=f"http://127.0.0.1:{self.port}")
+        scheme, authority = ("https", str(self.folder / "ca.pem")) if self.tls else ("http", None)
+        return boto3.Session(**keys).client("s3", endpoint_url=f"{scheme}://127.0.0.1:{self.port}", verify=authority)
 
     def hang(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -117,6 +121,8 @@ class ObjectStore:
         yield from (f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-iam=false")
         yield from (f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}", f"-s3.config={self.folder / 's3.json'}")
         yield from ("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-s3.autoCreateBucket=false")
+        if self.tls:
+            yield from (f"-s3.cert.file={self.folder / 'server.pem'}", f"-s3.key.file={self.folder / 'server.key'}")
         # Little room on the disk of a test, and none that is taken beforehand.
         yield from ("-master.volumeSizeLimitMB=64", "-volume.max=40", "-volume.minFreeSpace=0")
         yield "-master.telemetry=false"
@@ -139,11 +145,11 @@ def use(settings: Any, url: str) -> None:
 
 
 @contextlib.contextmanager
-def started() -> Iterator[ObjectStore]:
+def started(*, tls: bool = False) -> Iterator[ObjectStore]:
     require()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    store = ObjectStore()
+    store = ObjectStore(tls=tls)
     try:
         yield store
     finally:
