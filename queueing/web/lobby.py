@@ -46,6 +46,7 @@ class Lobby:
         # connection and time out.
         self._closing = asyncio.Semaphore(CLOSES)
         self._beaten_at = time.monotonic()
+        self._is_ending = False  # the process ends: its pages go to another one
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -63,6 +64,17 @@ class Lobby:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.client.aclose()
+
+    async def hand_over(self) -> None:
+        """Send the pages to another process. Raises RedisError.
+
+        They stay present for PRESENCE_TTL: the end of their sockets is no absence.
+        """
+        self._is_ending = True
+        try:
+            await self.pulse()
+        finally:
+            await self.announcer.send_away()
 
     # Pages
 
@@ -92,6 +104,8 @@ class Lobby:
         self.announcer.remove(seat)
         self._remove(seat)
         if not seat.is_owner or not entry.is_live or self._has_page(entry):
+            return False
+        if self._is_ending and absence == Absence.LOST:
             return False
         async with self._closing:
             async with self._beating:
@@ -220,3 +234,9 @@ def get_lobby() -> Lobby:
         lobby = _lobbies[loop] = Lobby()
         lobby.start()
     return lobby
+
+
+async def hand_over() -> None:
+    """As `Lobby.hand_over`, for the running event loop. The process ends."""
+    if lobby := _lobbies.get(asyncio.get_running_loop()):
+        await lobby.hand_over()

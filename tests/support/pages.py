@@ -7,16 +7,17 @@ from websockets.exceptions import WebSocketException
 
 from queueing.models import Entry
 from tests.support.visitors import Visitor
-from tests.support.web import Web
+from tests.support.web import Door
 
 
 class Page(threading.Thread):
     """An open page of an entry: it connects again, as a page does."""
 
-    def __init__(self, web: Web, entry: Entry, visitor: Visitor) -> None:
+    def __init__(self, web: Door, entry: Entry, visitor: Visitor) -> None:
         super().__init__(daemon=True)
         self.web, self.entry, self.visitor = web, entry, visitor
         self.last, self.is_over = "", threading.Event()
+        self.is_open = False  # a frame has come through this socket
         self.start()
 
     def run(self) -> None:
@@ -28,6 +29,8 @@ class Page(threading.Thread):
                 while not self.is_over.is_set():
                     with suppress(TimeoutError):
                         self.last = str(socket.recv(timeout=0.2)) or self.last
+                        self.is_open = True
+            self.is_open = False
             self.is_over.wait(0.3)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ class Answer(NamedTuple):
     code: int
     retry_after: str | None
     text: str
+    location: str = ""
 
 
 class Poster:
@@ -33,7 +34,7 @@ class Poster:
         body += content + f"\r\n--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Cookie": self.cookie} | self.headers
         answer, text = self._ask("POST", body, headers)
-        return Answer(answer.status, answer.headers["Retry-After"], text)
+        return Answer(answer.status, answer.headers["Retry-After"], text, answer.headers["Location"] or "")
 
     def _ask(self, method: str, body: bytes, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)

@@ -28,17 +28,10 @@ SERVERS = {
 }
 
 
-class Web:
-    """A web process, and browsers' sockets to it."""
+class Door:
+    """A port at which browsers open sockets: of a web process, or of a proxy."""
 
-    def __init__(self, processes: Processes, server: str = "daphne", **environment: str) -> None:
-        self.port, self.server = free_port(), server
-        self.logs = processes.logs
-        self.process = processes.start(*SERVERS[server], str(self.port), **environment)
-
-    def wait(self) -> "Web":
-        wait_for(lambda: is_listening(self.port))
-        return self
+    port: int
 
     def open(
         self, entry: Entry, visitor: Visitor | None, query: str = "", **options: Any
@@ -53,3 +46,19 @@ class Web:
         with pytest.raises(InvalidStatus) as refused, self.open(entry, visitor, **options):
             pass
         return refused.value.response.status_code, bytes(refused.value.response.body or b"")
+
+
+class Web(Door):
+    """A web process, and browsers' sockets to it."""
+
+    def __init__(
+        self, processes: Processes, server: str = "daphne", *, port: int | None = None, **environment: str
+    ) -> None:
+        self.port, self.server = port or free_port(), server
+        self.logs = processes.logs
+        self.process = processes.start(*SERVERS[server], str(self.port), **environment)
+
+    def wait(self) -> "Web":
+        wait_for(lambda: is_listening(self.port) or self.process.poll() is not None)
+        assert self.process.poll() is None, self.logs()
+        return self

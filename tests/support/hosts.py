@@ -1,0 +1,95 @@
+"""Several web processes behind a proxy without stickiness, and visitors who come through the proxy all the time."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from queueing.models import Entry
+from tests.support.pages import Page
+from tests.support.posting import Answer, Poster
+from tests.support.processes import Processes
+from tests.support.proxies import Proxy
+from tests.support.servers import free_port
+from tests.support.visitors import Visitor
+from tests.support.waiting import wait_for
+from tests.support.web import Web
+
+PAUSE = 0.02  # seconds between two requests of a newcomer
+
+
+class Hosts:
+    """Two web processes, each for a host, and the proxy before them."""
+
+    def __init__(self, processes: Processes, proxy: str, folder: Path, servers: tuple[str, str]) -> None:
+        self.processes, self.servers = processes, servers
+        self.ports = [free_port(), free_port()]
+        self.webs = [self._start(number) for number in range(len(servers))]
+        for web in self.webs:
+            web.wait()
+        self.proxy = Proxy(proxy, folder, *self.ports).wait()
+
+    def restart(self, number: int) -> None:
+        """As a deploy does: SIGTERM, the end, the next process."""
+        self.webs[number].process.terminate()
+        self.webs[number].process.wait(60)
+        self.webs[number] = self._start(number).wait()
+
+    def open(self, entry: Entry, visitor: Visitor) -> Page:
+        """A page whose socket goes through the proxy."""
+        return Page(self.proxy, entry, visitor)
+
+    def stop(self) -> None:
+        self.proxy.stop()
+
+    def _start(self, number: int) -> Web:
+        return Web(self.processes, self.servers[number], port=self.ports[number], TRUSTED_PROXIES="127.0.0.1")
+
+
+class Newcomers(threading.Thread):
+    """Visitors who look at the form and join, one after the other, through the proxy."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.port = port
+        self.looks, self.joins = 0, 0
+        self.troubles: list[str] = []
+        self.codes: list[str] = []  # of the entries that were confirmed
+        self.is_over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self.is_over.wait(PAUSE):
+            try:
+                poster = Poster(self.port, "probe")
+                self.looks += 1
+                self._note(poster.send(b"a,b\n1,2\n", label="newcomer"))
+            except (AssertionError, OSError, http.client.HTTPException) as error:
+                self.troubles.append(repr(error)[:300])
+
+    def _note(self, answer: Answer) -> None:
+        if answer.code == 303:
+            self.joins += 1
+            self.codes.append(answer.location.rstrip("/").rpartition("/")[2])
+        else:
+            self.troubles.append(f"{answer.code} {answer.text[:200]}")
+
+
+@contextmanager
+def newcomers(port: int) -> Iterator[Newcomers]:
+    """Newcomers until the end of the block, at least some of them before it and behind it."""
+    crowd = Newcomers(port)
+    try:
+        wait_for(lambda: crowd.joins >= 2)
+        yield crowd
+        so_far = crowd.joins
+        wait_for(lambda: crowd.joins >= so_far + 2)
+    finally:
+        crowd.is_over.set()
+        crowd.join(60)
+
+
+def wait_until_open(pages: list[Page], seconds: float = 30) -> None:
+    """Each page has a socket that has told it something."""
+    wait_for(lambda: all(page.is_open for page in pages), seconds)
