@@ -1,10 +1,11 @@
 """The planned end of a web process under daphne, after SIGTERM or SIGINT.
 
-1. The ports are closed, so that a proxy sends new connections to another process.
-2. Requests under way are answered, for DRAIN_SECONDS at most. Each answer closes its connection. A connection without a
+1. For ANNOUNCE_SECONDS /healthz says 503, so that a proxy which asks chooses another process from now on.
+2. The ports are closed. A proxy that has not asked sees its connections refused, and tries another process.
+3. Requests under way are answered, for DRAIN_SECONDS at most. Each answer closes its connection. A connection without a
    request stays for QUIET more seconds, because a proxy may be sending its next request there.
-3. The Lobby hands its pages over: they are present for PRESENCE_TTL more, and connect to another process.
-4. The rest is cancelled.
+4. The Lobby hands its pages over: they are present for PRESENCE_TTL more, and connect to another process.
+5. The rest is cancelled.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from queueing import serving
 from queueing.conf import conf
 from queueing.line.clients import RedisError
 from queueing.web import lobby
@@ -37,6 +39,8 @@ class Drain:
 
     async def run(self) -> None:
         """Returns when nothing is left to do."""
+        serving.announce_end()
+        await asyncio.sleep(conf.ANNOUNCE_SECONDS)
         began = time.monotonic()
         await self._close_ports()
         channels = self.server.http_factory.channels

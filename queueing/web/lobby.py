@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import batched
 from weakref import WeakKeyDictionary
 
+from queueing import serving
 from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import presence
@@ -46,7 +47,6 @@ class Lobby:
         # connection and time out.
         self._closing = asyncio.Semaphore(CLOSES)
         self._beaten_at = time.monotonic()
-        self._is_ending = False  # the process ends: its pages go to another one
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -68,9 +68,8 @@ class Lobby:
     async def hand_over(self) -> None:
         """Send the pages to another process. Raises RedisError.
 
-        They stay present for PRESENCE_TTL: the end of their sockets is no absence.
+        They stay present for PRESENCE_TTL, since the end of a socket is no absence in a process that ends.
         """
-        self._is_ending = True
         try:
             await self.pulse()
         finally:
@@ -98,14 +97,14 @@ class Lobby:
         self.announcer.add(seat)
         return seat
 
-    async def page_closed(self, seat: Seat, absence: Absence) -> bool:
-        """Take the seat back. True if it was the last page of its owner here, so that the absence begins."""
+    async def page_closed(self, seat: Seat, absence: Absence | None) -> bool:
+        """Take the seat back. True if it was the last page of its owner here, so that the absence begins; None: none does."""
         entry = seat.socket.entry
         self.announcer.remove(seat)
         self._remove(seat)
-        if not seat.is_owner or not entry.is_live or self._has_page(entry):
+        if absence is None or (absence == Absence.LOST and serving.is_ending()):
             return False
-        if self._is_ending and absence == Absence.LOST:
+        if not seat.is_owner or not entry.is_live or self._has_page(entry):
             return False
         async with self._closing:
             async with self._beating:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from queueing.models import Entry
 from tests.support.pages import Page
-from tests.support.posting import Answer, Poster
+from tests.support.posting import Poster
 from tests.support.processes import Processes
 from tests.support.proxies import Proxy
 from tests.support.servers import free_port
@@ -25,6 +25,7 @@ class Hosts:
     def __init__(self, processes: Processes, proxy: str, folder: Path, servers: tuple[str, str]) -> None:
         self.processes, self.servers = processes, servers
         self.ports = [free_port(), free_port()]
+        self.logs: dict[int, Path] = {}
         self.webs = [self._start(number) for number in range(len(servers))]
         for web in self.webs:
             web.wait()
@@ -42,8 +43,14 @@ class Hosts:
 
     def stop(self) -> None:
         self.proxy.stop()
+        print(self.proxy.said())  # noqa: T201  # pytest shows it when the test fails
+
+    def takes_joins(self, number: int) -> bool:
+        """True if the proxy has sent a join to this web process."""
+        return "joined probe" in self.logs[number].read_text()
 
     def _start(self, number: int) -> Web:
+        self.logs[number] = self.processes.folder / f"{len(self.processes.running)}.log"
         return Web(self.processes, self.servers[number], port=self.ports[number], TRUSTED_PROXIES="127.0.0.1")
 
 
@@ -53,8 +60,8 @@ class Newcomers(threading.Thread):
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
         self.port = port
-        self.looks, self.joins = 0, 0
-        self.troubles: list[str] = []
+        self.broken_looks: list[str] = []
+        self.broken_joins: list[str] = []
         self.codes: list[str] = []  # of the entries that were confirmed
         self.is_over = threading.Event()
         self.start()
@@ -63,17 +70,25 @@ class Newcomers(threading.Thread):
         while not self.is_over.wait(PAUSE):
             try:
                 poster = Poster(self.port, "probe")
-                self.looks += 1
-                self._note(poster.send(b"a,b\n1,2\n", label="newcomer"))
             except (AssertionError, OSError, http.client.HTTPException) as error:
-                self.troubles.append(repr(error)[:300])
+                self.broken_looks.append(repr(error)[:300])
+            else:
+                self._join(poster)
 
-    def _note(self, answer: Answer) -> None:
+    def _join(self, poster: Poster) -> None:
+        try:
+            answer = poster.send(b"a,b\n1,2\n", label="newcomer")
+        except (OSError, http.client.HTTPException) as error:
+            self.broken_joins.append(repr(error)[:300])
+            return
         if answer.code == 303:
-            self.joins += 1
             self.codes.append(answer.location.rstrip("/").rpartition("/")[2])
         else:
-            self.troubles.append(f"{answer.code} {answer.text[:200]}")
+            self.broken_joins.append(f"{answer.code} {answer.text[:200]}")
+
+    @property
+    def joins(self) -> int:
+        return len(self.codes)
 
 
 @contextmanager

@@ -15,12 +15,15 @@ from tests.support.waiting import wait_for
 from tests.support.web import Door, is_listening
 
 PROXIES = ["caddy", "nginx", "haproxy"]
-# Durations and numbers that a test need not wait for.
+# Durations and numbers that a test need not wait for, and the site's name.
 QUICKER = {
     "15s": "2s",
     "client_body_timeout 30s": "client_body_timeout 3s",
     "visitors 200": "visitors 10",
     "gt 200": "gt 10",
+    "health_interval 2s": "health_interval 500ms",
+    "check inter 2s": "check inter 500ms",
+    "queue.example": "127.0.0.1",  # the name that health checks use
 }
 
 
@@ -64,8 +67,11 @@ class Proxy(Door):
 
     def wait(self) -> "Proxy":
         wait_for(lambda: is_listening(self.port) or self.process.poll() is not None)
-        assert self.process.poll() is None, "\n".join(path.read_text() for path in self.folder.glob("*.out"))
+        assert self.process.poll() is None, self.said()
         return self
+
+    def said(self) -> str:
+        return "\n".join(path.read_text() for path in self.folder.glob("*.out"))
 
     def stop(self) -> None:
         self.process.terminate()
