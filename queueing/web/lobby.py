@@ -98,7 +98,10 @@ class Lobby:
         return seat
 
     async def page_closed(self, seat: Seat, absence: Absence | None) -> bool:
-        """Take the seat back. True if it was the last page of its owner here, so that the absence begins; None: none does."""
+        """Take the seat back. True if it was the last page of its owner here, so that the absence begins.
+
+        No absence begins with None, or when the process ends.
+        """
         entry = seat.socket.entry
         self.announcer.remove(seat)
         self._remove(seat)

@@ -1,12 +1,14 @@
 """Several web processes behind a proxy without stickiness, and visitors who come through the proxy all the time."""
 
 import http.client
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from queueing.models import Entry
+from tests.support.namespace import Namespace
 from tests.support.pages import Page
 from tests.support.posting import Poster
 from tests.support.processes import Processes
@@ -16,20 +18,28 @@ from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
 from tests.support.web import Web
 
+SILENCE = 12  # seconds after which a page that somebody looks at gives its socket up; a frame comes each 10 s
 PAUSE = 0.02  # seconds between two requests of a newcomer
 
 
 class Hosts:
-    """Two web processes, each for a host, and the proxy before them."""
+    """Two web processes, each for a host, and the proxy before them. The first may be in a namespace of its own."""
 
-    def __init__(self, processes: Processes, proxy: str, folder: Path, servers: tuple[str, str]) -> None:
-        self.processes, self.servers = processes, servers
+    def __init__(
+        self,
+        processes: Processes,
+        proxy: str,
+        folder: Path,
+        servers: tuple[str, str],
+        namespace: Namespace | None = None,
+    ) -> None:
+        self.processes, self.servers, self.namespace = processes, servers, namespace
         self.ports = [free_port(), free_port()]
         self.logs: dict[int, Path] = {}
         self.webs = [self._start(number) for number in range(len(servers))]
         for web in self.webs:
             web.wait()
-        self.proxy = Proxy(proxy, folder, *self.ports).wait()
+        self.proxy = Proxy(proxy, folder, *(f"{web.host}:{web.port}" for web in self.webs)).wait()
 
     def restart(self, number: int) -> None:
         """As a deploy does: SIGTERM, the end, the next process."""
@@ -37,9 +47,22 @@ class Hosts:
         self.webs[number].process.wait(60)
         self.webs[number] = self._start(number).wait()
 
+    def fall_silent(self, number: int) -> None:
+        """The host vanishes, and nobody is told: its cable is pulled, or its process is stopped."""
+        if number == 0 and self.namespace is not None:
+            self.namespace.cut()
+        else:
+            self.webs[number].process.send_signal(signal.SIGSTOP)
+
+    def come_back(self, number: int) -> None:
+        if number == 0 and self.namespace is not None:
+            self.namespace.mend()
+        else:
+            self.webs[number].process.send_signal(signal.SIGCONT)
+
     def open(self, entry: Entry, visitor: Visitor) -> Page:
         """A page whose socket goes through the proxy."""
-        return Page(self.proxy, entry, visitor)
+        return Page(self.proxy, entry, visitor, silence=SILENCE)
 
     def stop(self) -> None:
         self.proxy.stop()
@@ -51,7 +74,13 @@ class Hosts:
 
     def _start(self, number: int) -> Web:
         self.logs[number] = self.processes.folder / f"{len(self.processes.running)}.log"
-        return Web(self.processes, self.servers[number], port=self.ports[number], TRUSTED_PROXIES="127.0.0.1")
+        options = {"port": self.ports[number], "TRUSTED_PROXIES": "127.0.0.0/8 10.0.0.0/8"}
+        if number == 0 and self.namespace is not None:
+            options["host"], self.processes.prefix = self.namespace.there, self.namespace.prefix
+        try:
+            return Web(self.processes, self.servers[number], **options)  # type: ignore[arg-type]
+        finally:
+            self.processes.prefix = []
 
 
 class Newcomers(threading.Thread):

@@ -23,6 +23,7 @@ QUICKER = {
     "gt 200": "gt 10",
     "health_interval 2s": "health_interval 500ms",
     "check inter 2s": "check inter 500ms",
+    "fail_timeout=5s": "fail_timeout=1s",
     "queue.example": "127.0.0.1",  # the name that health checks use
 }
 

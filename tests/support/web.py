@@ -15,10 +15,10 @@ from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
 
 
-def is_listening(port: int) -> bool:
-    """True if a server takes connections at this port of this machine."""
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    """True if a server takes connections at this port."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 # How the site is served, and another server that may serve it; each takes a port.
@@ -26,6 +26,7 @@ SERVERS = {
     "daphne": ("-m", "config.serve", "-v", "0", "--port"),
     "uvicorn": ("-m", "uvicorn", "config.asgi:application", "--log-level", "warning", "--port"),
 }
+BIND = {"daphne": "--bind", "uvicorn": "--host"}  # the option for another address than 127.0.0.1
 
 
 class Door:
@@ -52,13 +53,20 @@ class Web(Door):
     """A web process, and browsers' sockets to it."""
 
     def __init__(
-        self, processes: Processes, server: str = "daphne", *, port: int | None = None, **environment: str
+        self,
+        processes: Processes,
+        server: str = "daphne",
+        *,
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        **environment: str,
     ) -> None:
-        self.port, self.server = port or free_port(), server
+        self.host, self.port, self.server = host, port or free_port(), server
         self.logs = processes.logs
-        self.process = processes.start(*SERVERS[server], str(self.port), **environment)
+        address = () if host == "127.0.0.1" else (BIND[server], host)
+        self.process = processes.start(*SERVERS[server], str(self.port), *address, **environment)
 
     def wait(self) -> "Web":
-        wait_for(lambda: is_listening(self.port) or self.process.poll() is not None)
+        wait_for(lambda: is_listening(self.port, self.host) or self.process.poll() is not None)
         assert self.process.poll() is None, self.logs()
         return self
