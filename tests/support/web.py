@@ -24,7 +24,10 @@ def is_listening(port: int, host: str = "127.0.0.1") -> bool:
 # How the site is served, and another server that may serve it; each takes a port.
 SERVERS = {
     "daphne": ("-m", "config.serve", "-v", "0", "--port"),
-    "uvicorn": ("-m", "uvicorn", "config.asgi:application", "--log-level", "warning", "--port"),
+    "uvicorn": (
+        *("-m", "uvicorn", "config.asgi:application", "--log-level", "warning", "--no-proxy-headers"),
+        *("--ws-ping-interval", "10", "--ws-ping-timeout", "8", "--ws-max-size", "16384", "--port"),
+    ),
 }
 BIND = {"daphne": "--bind", "uvicorn": "--host"}  # the option for another address than 127.0.0.1
 
