@@ -4,6 +4,7 @@ relations.py  the settings of QUEUEING, and between them
 tasks.py      the heavy tasks: forms, templates, queues
 site.py       the other settings of Django, Channels and RQ
 deployed.py   what a deployed site needs beside its settings: static files, folders, tables, Redis, workers
+uvicorn.py    the arguments of uvicorn, if it serves the site
 start.py      all of these at the start of a process, as sentences
 """
 

@@ -1,6 +1,7 @@
 """The checks at the start of a process: a process that could not do its work ends with sentences instead."""
 
 import asyncio
+import logging
 import sys
 import threading
 import traceback
@@ -11,7 +12,9 @@ from django.core.checks import ERROR, CheckMessage, run_checks
 from django.db import connections
 
 from queueing import serving
-from queueing.checks import deployed
+from queueing.checks import deployed, uvicorn
+
+logger = logging.getLogger("queueing")
 
 # Requirements of every process beside its settings. Redis is not among them: each process waits for it.
 AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
@@ -47,6 +50,8 @@ def end_a_server_that_does_not_fit() -> None:
         return
     if found := _apart(lambda: troubles(OF_SERVER)):
         sys.exit("\n".join(found))
+    for sentence in uvicorn.sentences():
+        logger.warning(sentence)
 
 
 def _is_within_command() -> bool:
