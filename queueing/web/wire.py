@@ -68,8 +68,8 @@ class GuardedWire:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        connection = getattr(send, "__self__", None)
-        transport = getattr(connection, "transport", None)
+        connection: Any = getattr(send, "__self__", None)
+        transport: Any = getattr(connection, "transport", None)
         if not hasattr(transport, "get_write_buffer_limits"):
             await self.app(scope, receive, send)
             return

@@ -74,11 +74,12 @@ class Hosts:
 
     def _start(self, number: int) -> Web:
         self.logs[number] = self.processes.folder / f"{len(self.processes.running)}.log"
-        options = {"port": self.ports[number], "TRUSTED_PROXIES": "127.0.0.0/8 10.0.0.0/8"}
+        host = "127.0.0.1"
         if number == 0 and self.namespace is not None:
-            options["host"], self.processes.prefix = self.namespace.there, self.namespace.prefix
+            host, self.processes.prefix = self.namespace.there, self.namespace.prefix
         try:
-            return Web(self.processes, self.servers[number], **options)  # type: ignore[arg-type]
+            address = (host, self.ports[number])
+            return Web(self.processes, self.servers[number], address, TRUSTED_PROXIES="127.0.0.0/8 10.0.0.0/8")
         finally:
             self.processes.prefix = []
 

@@ -59,15 +59,15 @@ class Web(Door):
         self,
         processes: Processes,
         server: str = "daphne",
-        *,
-        port: int | None = None,
-        host: str = "127.0.0.1",
+        address: tuple[str, int] | None = None,
+        /,
         **environment: str,
     ) -> None:
-        self.host, self.port, self.server = host, port or free_port(), server
+        self.host, self.port = address or ("127.0.0.1", free_port())
+        self.server = server
         self.logs = processes.logs
-        address = () if host == "127.0.0.1" else (BIND[server], host)
-        self.process = processes.start(*SERVERS[server], str(self.port), *address, **environment)
+        bind = () if self.host == "127.0.0.1" else (BIND[server], self.host)
+        self.process = processes.start(*SERVERS[server], str(self.port), *bind, **environment)
 
     def wait(self) -> "Web":
         wait_for(lambda: is_listening(self.port, self.host) or self.process.poll() is not None)
