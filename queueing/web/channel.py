@@ -207,8 +207,8 @@ class Channel(HTTPChannel):
 
     def end_with_answer(self) -> None:
         """The connection ends behind the answer to the request that is under way."""
-        self.persistent = False
         for request in self.requests:
+            self.persistent = False
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
 
     def is_quiet_since(self, moment: float, seconds: float) -> bool:
