@@ -35,6 +35,7 @@ PLAN = [
     ("crowd", ["sqlite"]),
     ("recovering", ["sqlite"]),
     ("machines", ["postgres"]),
+    ("hosts", ["postgres"]),
     ("gradio", ["sqlite"]),
 ]
 WHEN_ASKED = {"gradio"}  # it installs packages of its own
