@@ -140,9 +140,9 @@ class Channel(HTTPChannel):
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         stays = bool(super().checkPersistence(request, version))
-        if stays and self.factory.is_draining:
+        if stays and self.factory.is_shutting_down:
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
-        return stays and not self.factory.is_draining
+        return stays and not self.factory.is_shutting_down
 
     def become_socket(self) -> None:
         """The connection is a WebSocket now; this object stays as its producer. Its request takes 2 KB."""

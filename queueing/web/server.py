@@ -16,10 +16,10 @@ from queueing.conf import conf
 from queueing.web.address import is_proxy, network_key
 from queueing.web.body_limits import TAKEN
 from queueing.web.channel import Channel
-from queueing.web.draining import Drain
 from queueing.web.guards import guards
 from queueing.web.origin import App
 from queueing.web.request import Request
+from queueing.web.shutdown import Shutdown
 
 logger = logging.getLogger("queueing")
 
@@ -37,7 +37,7 @@ class Factory(HTTPFactory):
         self.timeOut = None  # Twisted's own, which any byte resets
         self.channels: set[Channel] = set()
         self.by_address: Counter[str] = Counter()  # connections that are no proxy's
-        self.is_draining = False  # the process ends: each answer closes its connection
+        self.is_shutting_down = False  # the process ends: each answer closes its connection
         self._clock: Any = self.reactor
         self._clock.callLater(CHECK, self.check)
 
@@ -95,7 +95,7 @@ class Server(daphne.server.Server):
 
     def kill_all_applications(self) -> Any:
         """A Deferred that Twisted waits for before it stops. daphne's own cuts off requests under way."""
-        return Deferred.fromFuture(asyncio.ensure_future(Drain(self).run())).addErrback(self._log_failure)
+        return Deferred.fromFuture(asyncio.ensure_future(Shutdown(self).run())).addErrback(self._log_failure)
 
     @staticmethod
     def _log_failure(failure: Any) -> None:

@@ -106,7 +106,7 @@ def test_a_rolling_restart_costs_nobody_anything(
     make_hosts: Callable[..., Hosts], open_page: Callable[..., Page], line: Line, proxy: str, servers: tuple[str, str]
 ) -> None:
     """Each web process is restarted while visitors wait and join: no place, no answer and no presence is lost."""
-    hosts = make_hosts(proxy, servers, ANNOUNCE_SECONDS=0 if proxy == "nginx" else 1.5)  # nginx asks nobody
+    hosts = make_hosts(proxy, servers, SHUTDOWN_NOTICE=0 if proxy == "nginx" else 1.5)  # nginx asks nobody
     hosts.processes.keeper()
     visitors = [Visitor() for _ in range(VISITORS)]
     entries = [visitor.join(label=f"waits{number}") for number, visitor in enumerate(visitors)]

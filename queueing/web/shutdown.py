@@ -1,9 +1,9 @@
 """The planned end of a web process under daphne, after SIGTERM or SIGINT.
 
-1. For ANNOUNCE_SECONDS /healthz says 503, so that a proxy which asks chooses another process from now on.
+1. For SHUTDOWN_NOTICE /healthz says 503, so that a proxy which asks chooses another process from now on.
 2. The ports are closed. A proxy that has not asked sees its connections refused, and tries another process.
-3. Requests under way are answered, for DRAIN_SECONDS at most. Each answer closes its connection. A connection without a
-   request stays for QUIET more seconds, because a proxy may be sending its next request there.
+3. Requests under way are answered, for SHUTDOWN_SECONDS at most. Each answer closes its connection. A connection
+   without a request stays for QUIET more seconds, because a proxy may be sending its next request there.
 4. The Lobby hands its pages over: they are present for PRESENCE_TTL more, and connect to another process.
 5. The rest is cancelled.
 """
@@ -31,7 +31,7 @@ CANCELLING = 3.0  # seconds
 EVERY = 0.05  # seconds between two looks
 
 
-class Drain:
+class Shutdown:
     """The end of one server."""
 
     def __init__(self, server: "Server") -> None:
@@ -40,14 +40,14 @@ class Drain:
     async def run(self) -> None:
         """Returns when nothing is left to do."""
         serving.announce_end()
-        await asyncio.sleep(conf.ANNOUNCE_SECONDS)
+        await asyncio.sleep(conf.SHUTDOWN_NOTICE)
         began = time.monotonic()
         await self._close_ports()
         channels = self.server.http_factory.channels
-        self.server.http_factory.is_draining = True
+        self.server.http_factory.is_shutting_down = True
         for channel in channels:
             channel.end_with_answer()
-        await _until(lambda: all(channel.is_quiet_since(began, QUIET) for channel in channels), conf.DRAIN_SECONDS)
+        await _until(lambda: all(channel.is_quiet_since(began, QUIET) for channel in channels), conf.SHUTDOWN_SECONDS)
         if channels:
             logger.info("%d connections are closed", len(channels))
         await self._hand_over()

@@ -21,7 +21,7 @@ from tests.support.web import Web, is_listening
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FORM = "/join/probe/"
-CLOCKS = QUICK | {"PRESENCE_TTL": 30, "POLL_TTL": 60, "CLOSE_GRACE": 60, "LOST_GRACE": 90, "DRAIN_SECONDS": 20}
+CLOCKS = QUICK | {"PRESENCE_TTL": 30, "POLL_TTL": 60, "CLOSE_GRACE": 60, "LOST_GRACE": 90, "SHUTDOWN_SECONDS": 20}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_request_under_way_gets_its_answer(web: Web, number: signal.Signals) -
 
 
 def test_a_request_that_does_not_end_is_cut_off(processes: Processes) -> None:
-    processes.use({"DRAIN_SECONDS": 1})
+    processes.use({"SHUTDOWN_SECONDS": 1})
     web = Web(processes).wait()
     with Raw(web.port) as upload:
         upload.ask("POST", FORM, Cookie=CSRF, Content_Length="1000").send(bytes(500))
@@ -75,7 +75,7 @@ def test_a_request_that_does_not_end_is_cut_off(processes: Processes) -> None:
 
 def test_its_end_is_announced(processes: Processes) -> None:
     """To a proxy that asks /healthz, while everything else is answered."""
-    processes.use({"ANNOUNCE_SECONDS": 3})
+    processes.use({"SHUTDOWN_NOTICE": 3})
     web = Web(processes).wait()
     web.process.terminate()
     wait_for(lambda: ask(web, "/healthz") == 503, 3)
@@ -101,7 +101,7 @@ def test_pages_are_sent_to_another_process_and_nobody_is_held(processes: Process
 
 
 def test_a_page_that_is_closed_meanwhile_says_goodbye(processes: Processes, line: Line) -> None:
-    processes.use({"ANNOUNCE_SECONDS": 3})
+    processes.use({"SHUTDOWN_NOTICE": 3})
     visitor = Visitor()
     entry = visitor.join()
     web = Web(processes).wait()
