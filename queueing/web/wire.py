@@ -74,6 +74,7 @@ class GuardedWire:
             await self.app(scope, receive, send)
             return
         connection.data_received = _bounded(connection, transport)
+        transport.set_protocol(connection)  # uvloop has kept the method of before
         enough, _ = transport.get_write_buffer_limits()  # above it the server may wait
 
         async def send_or_cut(message: Any) -> None:
