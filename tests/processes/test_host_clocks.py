@@ -17,6 +17,7 @@ from tests.support.clocks import QUICK, clock_of_host
 from tests.support.entries import status_of
 from tests.support.posting import Poster
 from tests.support.processes import Processes
+from tests.support.slow import slow
 from tests.support.visitors import Visitor, presence_of
 from tests.support.waiting import wait_for
 from tests.support.web import Web
@@ -51,7 +52,7 @@ def quick(settings: Any) -> dict[str, float]:
     return CLOCKS
 
 
-@pytest.fixture(params=["behind", "ahead"])
+@pytest.fixture(params=["behind", *slow("ahead")])
 def web(request: pytest.FixtureRequest, webs: tuple[Web, Web]) -> Web:
     return webs[request.param == "ahead"]
 

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_for
 from tests.support.web import Web
 
 SILENCE = 12  # seconds after which a page that somebody looks at gives its socket up; a frame comes each 10 s
-PAUSE = 0.02  # seconds between two requests of a newcomer
+PAUSE = 0.1  # seconds between two requests of a newcomer
 
 
 class Hosts:
