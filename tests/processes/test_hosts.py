@@ -29,6 +29,7 @@ from tests.support.web import Web
 pytestmark = pytest.mark.django_db(transaction=True)
 
 VISITORS = 6
+SILENCE = 12  # seconds; a frame comes each 10 s
 # Presence outlives the moments between two sockets on the busiest machine; newcomers come from one address.
 CLOCKS = QUICK | {
     "PRESENCE_TTL": 10, "CLOSE_GRACE": 20, "LOST_GRACE": 40, "ADDRESS_BURST": 10_000, "ADDRESS_UNSEEN": 10_000,
@@ -87,11 +88,11 @@ def make_namespace() -> Iterator[Callable[[], Namespace]]:
 
 
 @pytest.fixture
-def open_page() -> Iterator[Callable[[Hosts, Entry, Visitor], Page]]:
+def open_page() -> Iterator[Callable[..., Page]]:
     pages: list[Page] = []
 
-    def open_one(hosts: Hosts, entry: Entry, visitor: Visitor) -> Page:
-        pages.append(hosts.open(entry, visitor))
+    def open_one(hosts: Hosts, entry: Entry, visitor: Visitor, silence: float = 3600) -> Page:
+        pages.append(hosts.open(entry, visitor, silence))
         return pages[-1]
 
     yield open_one
@@ -144,7 +145,7 @@ def test_a_host_that_vanishes_costs_nobody_a_place(
     hosts.processes.keeper()
     visitors = [Visitor() for _ in range(VISITORS)]
     entries = [visitor.join(label=f"waits{number}") for number, visitor in enumerate(visitors)]
-    pages = [open_page(hosts, entry, visitor) for entry, visitor in zip(entries, visitors, strict=True)]
+    pages = [open_page(hosts, entry, visitor, SILENCE) for entry, visitor in zip(entries, visitors, strict=True)]
     wait_until_open(pages)
     hosts.fall_silent(0)
     wait_for(lambda: sockets_of(hosts.webs[1]) >= VISITORS, 60)

@@ -18,7 +18,6 @@ from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
 from tests.support.web import Web
 
-SILENCE = 12  # seconds after which a page that somebody looks at gives its socket up; a frame comes each 10 s
 PAUSE = 0.1  # seconds between two requests of a newcomer
 
 
@@ -60,9 +59,9 @@ class Hosts:
         else:
             self.webs[number].process.send_signal(signal.SIGCONT)
 
-    def open(self, entry: Entry, visitor: Visitor) -> Page:
-        """A page whose socket goes through the proxy."""
-        return Page(self.proxy, entry, visitor, silence=SILENCE)
+    def open(self, entry: Entry, visitor: Visitor, silence: float) -> Page:
+        """A page whose socket goes through the proxy. It gives one up that has been silent for so many seconds."""
+        return Page(self.proxy, entry, visitor, silence)
 
     def stop(self) -> None:
         self.proxy.stop()
