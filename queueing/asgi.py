@@ -19,7 +19,9 @@ except ImproperlyConfigured as error:
     sys.exit(str(error))
 
 from queueing.checks.start import end_a_server_that_does_not_fit
+from queueing.web import shared_clock
 from queueing.web.asgi import with_queue
 
 application = with_queue(django_application)
-end_a_server_that_does_not_fit()
+if end_a_server_that_does_not_fit():
+    shared_clock.follow()

@@ -82,6 +82,8 @@ class Conf:
     STALL_SECONDS: float = 30  # seconds in which a body or an answer must move by MIN_RATE
     MIN_RATE: int = 8 * 1024  # bytes a second that a body or an answer moves at least
     TRANSFER_SECONDS: float = 7200  # seconds a body or an answer takes at most; 500 MiB at 1 Mbit/s take 4200
+    SHUTDOWN_NOTICE: float = 0  # seconds that /healthz says 503 before a web process that ends closes its port
+    SHUTDOWN_SECONDS: float = 10  # seconds that requests under way have from then on
     UPLOADS_BYTES: int = 4 * 1024**3  # bytes that all uploads over 2 MiB may hold in the temporary folder
     MAX_CONNECTIONS_PER_ADDRESS: int = 500  # connections of one address that is no proxy; sockets aside
 

@@ -4,8 +4,9 @@ A visitor reads the docstrings of JoinRefused and its subclasses, and of KeepRef
 """
 
 import math
-import time
 from datetime import UTC, datetime
+
+from queueing import site_time
 
 
 class QueueingError(Exception):
@@ -43,8 +44,8 @@ class LineClosed(JoinRefused):
     is_guess = True  # nobody knows when staff will open it
 
     def __init__(self, notice: str = "", *, opens_at: float | None = None) -> None:
-        until = opens_at if opens_at is not None and opens_at > time.time() else None
-        super().__init__(seconds=None if until is None else until - time.time())
+        until = opens_at if opens_at is not None and opens_at > site_time.timestamp() else None
+        super().__init__(seconds=None if until is None else until - site_time.timestamp())
         self.notice = notice  # what staff say about it
         self.opens_at = None if until is None else datetime.fromtimestamp(until, UTC)
 

@@ -17,10 +17,9 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.tasks import Task
 from django.tasks.signals import task_enqueued
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from queueing import budget, crowding, slots
+from queueing import budget, crowding, site_time, slots
 from queueing.conf import conf
 from queueing.exceptions import (
     CodeTaken,
@@ -175,7 +174,7 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
     Raises TypeError for an argument that cannot travel.
     """
     what = f"argument {{!r}} of {task.module_path}"
-    is_later = task.run_after is not None and task.run_after > timezone.now()
+    is_later = task.run_after is not None and task.run_after > site_time.now()
     entry = Entry(
         queue=task.queue_name,
         task_path=task.module_path,
@@ -330,7 +329,7 @@ def _insert(entry: Entry, most: int | None = None) -> None:
     Insert first and check only on conflict: conflicts are rare, and each check costs as much as the insert.
     """
     for slot in slots.to_try(entry.visitor, most):
-        entry.slot = slot
+        entry.slot, entry.joined_at = slot, site_time.now()
         try:
             with _savepoint():
                 entry.save(force_insert=True)

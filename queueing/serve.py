@@ -28,12 +28,14 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     from queueing.checks.start import end_if_it_does_not_fit
+    from queueing.web import shared_clock
     from queueing.web.command_line import CommandLine
     from queueing.web.server import guard_handshakes
 
     command_line = CommandLine()
     arguments = command_line.checked(sys.argv[1:])
     end_if_it_does_not_fit(is_web=True)
+    shared_clock.follow()
     allow_many_files()
     guard_handshakes()
     command_line.run(arguments)

@@ -1,4 +1,5 @@
-"""The processes that import the ASGI application and serve nobody by it: tests, commands and checks.
+"""Whether this process serves anybody by the ASGI application: tests, commands and checks do not, and not for long one
+that ends.
 
 Nothing of Django is imported here: pytest loads this in every project of an environment.
 """
@@ -15,3 +16,17 @@ def application_is_looked_at() -> None:
 
 def is_application_looked_at() -> bool:
     return _is_looked_at
+
+
+# True once this process was told to end.
+_is_ending = False
+
+
+def announce_end() -> None:
+    """From now on /healthz says that this process should get no more requests."""
+    global _is_ending  # noqa: PLW0603  # of the process
+    _is_ending = True
+
+
+def is_ending() -> bool:
+    return _is_ending

@@ -12,9 +12,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Min, Q
-from django.utils import timezone
 
-from queueing import eta, goodput
+from queueing import eta, goodput, site_time
 from queueing.facts import LineNow, line_now
 from queueing.goodput import Waste
 from queueing.history import reading
@@ -78,7 +77,7 @@ def live_lines(queues: Collection[str] | None = None) -> list[LineLive]:
     names = list(settings.QUEUEING_TASKS if queues is None else queues)
     lines = [line_now(name) for name in names]
     running, oldest, (busy, idle, quiet) = _running(names), _oldest(names), _workers()
-    now = timezone.now()
+    now = site_time.now()
     return [
         LineLive(
             **_fields(line) | {"running": running[line.queue], "workers": busy[line.queue] + idle[line.queue]},

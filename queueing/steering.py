@@ -16,9 +16,8 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from queueing import logs
+from queueing import logs, site_time
 from queueing.exceptions import LeverRefused, UnknownLine
 from queueing.history import marks
 from queueing.line import levers
@@ -100,7 +99,7 @@ def check(state: str, changes: Changes) -> None:
     is_closed = changes.get("state", state) in {LineState.CLOSED, LineState.STOPPED}
     if not is_closed and (changes.get("opens_at") or changes.get("draining")):
         raise LeverRefused("Only a closed line can be drained, or opens at a time.")
-    if changes.get("opens_at") and changes["opens_at"] <= timezone.now():
+    if changes.get("opens_at") and changes["opens_at"] <= site_time.now():
         raise LeverRefused("The time at which the line opens has passed.")
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from django.forms import Script
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
+
+from queueing import site_time
 
 NOTHING = "–"  # noqa: RUF001  # a cell without a value
 
@@ -84,4 +85,4 @@ def duration(seconds: float | timedelta | None) -> str:
 
 def clock() -> str:
     """The time of day, as the panels show it."""
-    return timezone.now().strftime("%H:%M:%S UTC")
+    return site_time.now().strftime("%H:%M:%S UTC")

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from queueing import site_time
 from queueing.admin.base import NOTHING, duration, two_lines
 from queueing.line.clients import RedisError
 from queueing.line.standings import Listed, Stand, Where, stands
@@ -100,10 +100,10 @@ class Columns:
 
     @admin.display(description="Waited, ran")
     def times(self, entry: Entry) -> str:
-        until = entry.started_at or entry.finished_at or timezone.now()
+        until = entry.started_at or entry.finished_at or site_time.now()
         waited = duration(until - entry.joined_at)
         if entry.status == Status.RUNNING and entry.last_attempted_at:
-            return two_lines(waited, f"runs for {duration(timezone.now() - entry.last_attempted_at)}")
+            return two_lines(waited, f"runs for {duration(site_time.now() - entry.last_attempted_at)}")
         return two_lines(waited, f"ran {duration(entry.run_time)}" if entry.run_time is not None else "")
 
     @admin.display(description="Line, worker")

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
+from queueing import site_time
 from queueing.line.clients import RedisError
 from queueing.line.standings import Where, ids_in
 from queueing.models import Entry, EntryQuerySet
@@ -77,7 +77,7 @@ class AgeFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        now = timezone.now()
+        now = site_time.now()
         if self.value() == "older":
             since = now - timedelta(hours=1)
             return queryset.filter(pk__lt=first_since(since), joined_at__lt=since)
@@ -97,7 +97,7 @@ class EndedFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         time = self.TIMES.get(self.value() or "")
-        return queryset.filter(finished_at__gte=timezone.now() - time) if time else queryset
+        return queryset.filter(finished_at__gte=site_time.now() - time) if time else queryset
 
 
 class AttemptFilter(admin.SimpleListFilter):

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
+from queueing import site_time
 from queueing.admin import columns, search
 from queueing.admin.base import NOTHING, Cell, Row, duration
 from queueing.line.standings import Where
@@ -53,7 +53,7 @@ def _row(entry: Entry) -> Row:
             reverse("admin:queueing_entry_change", args=[entry.pk]),
             entry.input_name or entry.code.hex[:8],
         ),
-        "waited": duration(timezone.now() - entry.joined_at),
+        "waited": duration(site_time.now() - entry.joined_at),
         "who": columns.who(entry),
     }
     return Row(f"entry-{entry.pk}", [Cell(name, label, texts[name]) for name, label in COLUMNS.items()])

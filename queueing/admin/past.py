@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from queueing import site_time
 from queueing.admin import charts
 from queueing.admin.charts import Past
 from queueing.history import marks, reading
@@ -74,7 +75,7 @@ def rows(queue: str, key: str) -> list[dict[str, Any]]:
 
 def read(queue: str, period: Period, now: datetime | None = None) -> Past:
     """The spans and events of a period; the last span goes on."""
-    end = minute_of(now or timezone.now()) + timedelta(minutes=1)
+    end = minute_of(now or site_time.now()) + timedelta(minutes=1)
     if period.length > timedelta(minutes=1):
         day = hour_of(timezone.localtime(end)).replace(hour=0)
         end = day + period.length * (-(-(end - day) // period.length))

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from queueing import site_time
 from queueing.admin.base import NOTHING, duration, two_lines
 from queueing.admin.charts import polylines
 from queueing.history.books import minute_of
@@ -53,7 +53,7 @@ class Latest(NamedTuple):
 
 def latest() -> Latest:
     """The cells as of the last whole minute. Each process makes them once a minute."""
-    end = minute_of(timezone.now() - SETTLED)
+    end = minute_of(site_time.now() - SETTLED)
     return _latest(end, tuple(settings.QUEUEING_TASKS))
 
 

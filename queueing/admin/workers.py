@@ -9,9 +9,9 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
+from queueing import site_time
 from queueing.admin import board
 from queueing.admin.base import NOTHING, Cell, Row, clock, duration, live_rows, two_lines
 from queueing.line import commands
@@ -108,7 +108,7 @@ def _work(entry: Entry | None, *, may_look: bool) -> str:
     address = reverse("admin:queueing_entry_change", args=[entry.pk])
     name = ((may_look and entry.input_name) or entry.code.hex[:8])[:30]
     progress = [] if entry.progress is None else [f"{entry.progress:.0%}"]
-    ran = [duration(timezone.now() - entry.last_attempted_at)] if entry.last_attempted_at else []
+    ran = [duration(site_time.now() - entry.last_attempted_at)] if entry.last_attempted_at else []
     link = format_html('{}: <a href="{}">{}</a>', entry.queue, address, name)
     return two_lines(link, ", ".join(["running", *ran, *progress]))
 

@@ -6,6 +6,7 @@ templates.py  what only the rendering of a template would show
 site.py       the other settings of Django, Channels and RQ
 around.py     what a site around the queue may forget: lines, an ASGI `runserver`, options of SQLite
 deployed.py   what a deployed site needs beside its settings: static files, folders, tables, Redis, workers
+uvicorn.py    the arguments of uvicorn, if it serves the site
 start.py      all of these at the start of a process, as sentences
 """
 

@@ -1,6 +1,7 @@
 """The checks at the start of a process: a process that could not do its work ends with sentences instead."""
 
 import asyncio
+import logging
 import sys
 import threading
 import traceback
@@ -11,7 +12,9 @@ from django.core.checks import ERROR, CheckMessage, run_checks
 from django.db import connections
 
 from queueing import serving
-from queueing.checks import deployed
+from queueing.checks import deployed, uvicorn
+
+logger = logging.getLogger("queueing")
 
 # Requirements of every process beside its settings. Redis is not among them: each process waits for it.
 AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
@@ -36,17 +39,21 @@ def end_if_it_does_not_fit(*, is_web: bool = False) -> None:
         sys.exit("\n".join(found))
 
 
-def end_a_server_that_does_not_fit() -> None:
+def end_a_server_that_does_not_fit() -> bool:
     """The same for a server that imports the application, such as uvicorn. For `queueing/asgi.py`, at its end.
 
+    True if this process is such a server, and goes on.
     `runserver` imports it in another thread, which cannot end the process. It makes Django's checks by itself.
     Tests and other commands serve nobody: their database may be closed to them, or that of the site.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if serving.is_application_looked_at() or not is_main or _is_within_command():
-        return
+        return False
     if found := _apart(lambda: troubles(OF_SERVER)):
         sys.exit("\n".join(found))
+    for sentence in uvicorn.sentences():
+        logger.warning(sentence)
+    return True
 
 
 def _is_within_command() -> bool:

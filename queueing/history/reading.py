@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from queueing import site_time
 from queueing.conf import conf
 from queueing.history.books import hour_of
 from queueing.models import LineMemory, LineMinute
@@ -121,7 +122,7 @@ def _usual_runs(queue: str) -> Sketch:
         found = _runs(queue, same)
         if found.number >= ENOUGH:
             return found
-    every = Q(at__gte=timezone.now() - timedelta(seconds=conf.HISTORY_TTL))
+    every = Q(at__gte=site_time.now() - timedelta(seconds=conf.HISTORY_TTL))
     return _runs(queue, every)
 
 

@@ -14,7 +14,7 @@ from django.db import models, transaction
 from django.tasks import DEFAULT_TASK_BACKEND_ALIAS
 from django.utils import timezone
 
-from queueing import traces
+from queueing import site_time, traces
 from queueing.exceptions import IllegalMove
 from queueing.models.files import EntryFile, input_path
 from queueing.models.indexes import CONSTRAINTS, INDEXES
@@ -322,7 +322,7 @@ class Entry(models.Model):
         return True
 
     def _finish(self, status: Status, reason: Reason, *, overdue: bool = False, **values: Any) -> bool:
-        now = timezone.now()
+        now = site_time.now()
         values |= {"reason": reason, "finished_at": now, "input_until": input_end(), "lease_until": None, "slot": None}
         if self.status == Status.RUNNING:
             values["run_time"] = run_time(self, now)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from queueing import site_time
 from queueing.conf import conf
 from queueing.logs import about
 from queueing.states import Reason, Status
@@ -80,7 +81,7 @@ def lost_time(entry: "Entry") -> timedelta:
 
 def note_once(entry: "Entry", column: str) -> bool:
     """Write the present time into a column that is empty. False: it was not empty."""
-    now = timezone.now()
+    now = site_time.now()
     empty = type(entry).objects.filter(pk=entry.pk, **{column: None})
     written = bool(empty.update(**{column: now}))
     setattr(entry, column, getattr(entry, column) or now)

@@ -22,6 +22,7 @@ from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 from storages.utils import ReadBytesWrapper, clean_name
 
+from queueing import site_time
 from queueing.exceptions import StorageError, StorageRefused
 from queueing.storage.answers import NO_BUCKET, SILENCE, Body, one_part_at_a_time, refusal
 from queueing.storage.clients import LOOK, QUICK, TRANSFER, Circuit, Clients, Patience
@@ -124,9 +125,9 @@ class ObjectStorage(S3Storage):
         params = self._key(name) | told
         with self._translated():  # the key may be one that a server gives, for an hour
             client = self._client(QUICK, self.public_url)
-            address = client.generate_presigned_url(
-                "get_object", params, ExpiresIn=self.querystring_expire, HttpMethod=method
-            )
+            # It is signed by this host's clock: one that is behind would give less time, or none.
+            seconds = self.querystring_expire + round(site_time.seconds_behind())
+            address = client.generate_presigned_url("get_object", params, ExpiresIn=seconds, HttpMethod=method)
         return str(address)
 
     def names_of_folders(self, folder: str) -> Iterator[str]:

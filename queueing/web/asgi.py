@@ -21,7 +21,7 @@ from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
 from queueing.web.overload import RequestsInTurn, SocketsInTurn
 from queueing.web.routing import websockets
 from queueing.web.turnstile import Turnstile
-from queueing.web.wire import guard_wires
+from queueing.web.wire import GuardedWire, guard_wires
 
 logger = logging.getLogger("queueing")
 
@@ -37,7 +37,7 @@ def with_queue(http: App, sockets: App | None = None) -> App:
     use_pool()
     refuse_malformed_origins()
     guard_wires()
-    ours: App = SameOrigin(SendAway(CookieMiddleware(Turnstile(SocketsInTurn(websockets)))))
+    ours: App = GuardedWire(SameOrigin(SendAway(CookieMiddleware(Turnstile(SocketsInTurn(websockets))))))
     application = LobbyStarter(
         ProtocolTypeRouter(
             {

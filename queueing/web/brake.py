@@ -7,7 +7,6 @@ BRAKE_CHECK names another class, for a captcha.
 
 import hashlib
 import re
-import time
 import uuid
 from contextlib import suppress
 from typing import Protocol, cast
@@ -18,6 +17,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
+from queueing import site_time
 from queueing.conf import conf
 from queueing.exceptions import CheckFailed, FormUsed, RedisAway
 from queueing.line import reserving
@@ -103,7 +103,7 @@ class ProofOfWork:
 
     def markup(self, request: HttpRequest, queue: str) -> SafeString:
         code, life = uuid.uuid4().hex, min(LIFE, conf.RESULT_TTL)
-        expiry, bits = str(round(time.time() + life)), str(conf.BRAKE_BITS)
+        expiry, bits = str(round(site_time.timestamp() + life)), str(conf.BRAKE_BITS)
         seed = self._seed(request, queue, code, expiry, bits)
         context = {"challenge": f"{code}:{expiry}:{bits}:{seed}", "seed": seed, "bits": bits, "life": round(life)}
         context["missing"] = MISSING
@@ -118,7 +118,7 @@ class ProofOfWork:
         code, expiry, bits, seed = challenge.split(":")
         if not constant_time_compare(seed, self._seed(request, queue, code, expiry, bits)):
             raise CheckFailed(EXPIRED)
-        if int(expiry) < time.time():  # as for Django's signed cookies, hosts' clocks may differ by seconds
+        if int(expiry) < site_time.timestamp():  # as for Django's signed cookies, hosts' clocks may differ by seconds
             raise CheckFailed(EXPIRED)
         if not is_proof(seed, proof, int(bits)):
             raise CheckFailed(MISSING)

@@ -148,6 +148,12 @@ class Channel(HTTPChannel):
         self._begin(Phase.HEADERS if self._dataBuffer else Phase.IDLE)
         super().requestDone(request)
 
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        stays = bool(super().checkPersistence(request, version))
+        if stays and self.factory.is_shutting_down:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return stays and not self.factory.is_shutting_down
+
     def become_socket(self) -> None:
         """The connection is a WebSocket now; this object stays as its producer. Its request takes 2 KB."""
         self.factory.forget(self)
@@ -208,6 +214,17 @@ class Channel(HTTPChannel):
         self._begin(Phase.CLOSING)
         self.clearLineBuffer()
         self.transport.loseWriteConnection()
+
+    def end_with_answer(self) -> None:
+        """The connection ends behind the answer to the request that is under way."""
+        for request in self.requests:
+            self.persistent = False
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+
+    def is_quiet_since(self, moment: float, seconds: float) -> bool:
+        """True if no request is under way, and none has come for so long, counted from that moment at the earliest."""
+        has_begun = self.phase is not Phase.IDLE and (self.phase is not Phase.HEADERS or self.requests or self._buffer)
+        return not has_begun and time.monotonic() - max(self.since, moment) > seconds
 
     def loseConnection(self) -> None:
         self._begin(Phase.CLOSING)

@@ -39,6 +39,7 @@ TOO_MANY_FRAMES = 4008  # 1008 in the standard
 TRY_AGAIN_LATER = 4013  # 1013 in the standard
 # Frames that a client may send in a PERIOD of seconds. Nothing is required of it, so more are a flood.
 FRAMES, PERIOD = 30, 10.0
+SERVER_ENDS = 1012  # uvicorn's, to its application too: the process ends, and the page goes to another one
 LOST_CONNECTION = 1006
 TICK = json.dumps({"type": "tick"})
 TICK_FRAME = made_once(TICK)
@@ -248,6 +249,11 @@ class EntryConsumer(AsyncWebsocketConsumer):
         visitor, now = Visitor.of_scope(self.scope), snapshot.read(entry)
         return entry, frame_of(entry, now, visitor, is_owner=self.is_owner, told_status=self.told_status)
 
+    async def _leave_lobby(self, seat: Seat) -> bool:
+        """True if an absence begins. The end of the server is none: soon the page is at another one."""
+        absence = None if self.close_code == SERVER_ENDS else absence_of(self.close_code)
+        return await get_lobby().page_closed(seat, absence)
+
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None
         group, self.group = self.group, ""
@@ -257,7 +263,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         try:
             try:
                 # First, so that this process no longer beats for the page, even if a later step fails.
-                is_last = seat is not None and await get_lobby().page_closed(seat, absence_of(self.close_code))
+                is_last = seat is not None and await self._leave_lobby(seat)
             finally:
                 await layer.group_discard(group, self.channel_name)
                 if hasattr(self, "right") and self.right.user_id is not None:

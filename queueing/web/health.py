@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from queueing import serving
 from queueing.conf import site
 from queueing.facts import Facts
 from queueing.line.workers import are_suspended
@@ -22,7 +23,9 @@ from queueing.web.visitor import may_see_lines
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Answer 200: this process lives."""
+    """Answer 200: this process lives. 503: it was told to end, so it should get no more requests."""
+    if serving.is_ending():
+        return HttpResponse("ending\n", status=503, content_type="text/plain")
     return HttpResponse("ok\n", content_type="text/plain")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import batched
 from weakref import WeakKeyDictionary
 
+from queueing import serving
 from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import presence
@@ -65,6 +66,16 @@ class Lobby:
                 await task
         await self.client.aclose()
 
+    async def hand_over(self) -> None:
+        """Send the pages to another process. Raises RedisError.
+
+        They stay present for PRESENCE_TTL, since the end of a socket is no absence in a process that ends.
+        """
+        try:
+            await self.pulse()
+        finally:
+            await self.announcer.send_away()
+
     # Pages
 
     async def page_opened(self, socket: Socket, *, is_owner: bool) -> Seat:
@@ -87,11 +98,16 @@ class Lobby:
         self.announcer.add(seat)
         return seat
 
-    async def page_closed(self, seat: Seat, absence: Absence) -> bool:
-        """Take the seat back. True if it was the last page of its owner here, so that the absence begins."""
+    async def page_closed(self, seat: Seat, absence: Absence | None) -> bool:
+        """Take the seat back. True if it was the last page of its owner here, so that the absence begins.
+
+        No absence begins with None, or when the process ends.
+        """
         entry = seat.socket.entry
         self.announcer.remove(seat)
         self._remove(seat)
+        if absence is None or (absence == Absence.LOST and serving.is_ending()):
+            return False
         if not seat.is_owner or not entry.is_live or self._has_page(entry):
             return False
         async with self._closing:
@@ -224,3 +240,9 @@ def get_lobby() -> Lobby:
         lobby = _lobbies[loop] = Lobby()
         lobby.start()
     return lobby
+
+
+async def hand_over() -> None:
+    """As `Lobby.hand_over`, for the running event loop. The process ends."""
+    if lobby := _lobbies.get(asyncio.get_running_loop()):
+        await lobby.hand_over()

@@ -18,8 +18,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import receiver
-from django.utils import timezone
 
+from queueing import site_time
 from queueing.events import publish_rights
 from queueing.models import Entry
 from queueing.web.sessions import SessionStore
@@ -70,7 +70,7 @@ def find_over(pages: Iterable[tuple[Right, Entry]]) -> list[int]:
 
 def _living(session_keys: set[str]) -> Iterator[str]:
     for batch in batched(session_keys, BATCH):
-        rows = Session.objects.filter(session_key__in=batch, expire_date__gt=timezone.now())
+        rows = Session.objects.filter(session_key__in=batch, expire_date__gt=site_time.now())
         yield from rows.values_list("session_key", flat=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import daphne.server  # must come before anything else of Twisted: it chooses the reactor
 from daphne.http_protocol import HTTPFactory
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet.defer import Deferred
 
 from queueing.conf import conf
 from queueing.web.address import is_proxy, network_key
@@ -19,6 +20,7 @@ from queueing.web.frames import WRITER, writer_of
 from queueing.web.guards import guards
 from queueing.web.origin import App
 from queueing.web.request import Request
+from queueing.web.shutdown import Shutdown
 
 logger = logging.getLogger("queueing")
 
@@ -36,6 +38,7 @@ class Factory(HTTPFactory):
         self.timeOut = None  # Twisted's own, which any byte resets
         self.channels: set[Channel] = set()
         self.by_address: Counter[str] = Counter()  # connections that are no proxy's
+        self.is_shutting_down = False  # the process ends: each answer closes its connection
         self._clock: Any = self.reactor
         self._clock.callLater(CHECK, self.check)
 
@@ -85,6 +88,19 @@ class Server(daphne.server.Server):
 
     def __init__(self, application: App, **options: Any) -> None:
         super().__init__(Feeding(application), **options)
+        self.ports: list[Any] = []
+
+    def listen_success(self, port: Any) -> None:
+        super().listen_success(port)
+        self.ports.append(port)
+
+    def kill_all_applications(self) -> Any:
+        """A Deferred that Twisted waits for before it stops. daphne's own cuts off requests under way."""
+        return Deferred.fromFuture(asyncio.ensure_future(Shutdown(self).run())).addErrback(self._log_failure)
+
+    @staticmethod
+    def _log_failure(failure: Any) -> None:
+        logger.error("The process did not end as planned: %s", failure.getTraceback())
 
     @property
     def http_factory(self) -> Factory:

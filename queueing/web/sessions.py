@@ -6,13 +6,15 @@ age, by a new password) ends the session's key and all that it holds, except for
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY as USER
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
-from django.utils import timezone
 
+from queueing import site_time
 from queueing.events import publish_rights
 
 # The keys that Django makes. A cookie may hold anything, and PostgreSQL refuses a whole query for one NUL.
@@ -32,6 +34,10 @@ class SessionStore(db.SessionStore):
         if user is not None:
             publish_rights(user)
 
+    def get_expiry_date(self, **options: Any) -> datetime:
+        """The end of this session, by the time that all hosts share."""
+        return super().get_expiry_date(**{"modification": site_time.now()} | options)
+
     def fill(self, data: str | None) -> None:
         """Take what was read of this session, as `load` does: None for a session that is not there."""
         self._session_cache = {} if data is None else self.decode(data)
@@ -47,7 +53,7 @@ def read_sessions(keys: Iterable[str | None]) -> dict[str | None, SessionStore]:
     """The sessions of these keys, in one query. As with Django's own store, an unknown key is an empty session."""
     stores = {key: SessionStore(key) for key in keys}
     known = [store.session_key for store in stores.values() if KEY.fullmatch(store.session_key or "")]
-    rows = Session.objects.filter(session_key__in=known, expire_date__gt=timezone.now())
+    rows = Session.objects.filter(session_key__in=known, expire_date__gt=site_time.now())
     data = dict(rows.values_list("session_key", "session_data"))
     for store in stores.values():
         store.fill(data.get(store.session_key or ""))

@@ -5,7 +5,6 @@ hash when there were too many. Names that exist and names that do not are counte
 """
 
 import threading
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
@@ -22,6 +21,7 @@ from django.shortcuts import render
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.functional import SimpleLazyObject
 
+from queueing import site_time
 from queueing.conf import conf
 from queueing.connections import give_connection_back
 from queueing.exceptions import SignInRefused, TooManyAttempts
@@ -179,7 +179,7 @@ def user_of(session: Any) -> Any:
 
 def is_over(session: Any) -> bool:
     """True if this sign-in of staff is too old, or has not been used for too long."""
-    now = time.time()
+    now = site_time.timestamp()
     return bool(
         now >= session.get(SIGNED_IN_AT, 0) + conf.SIGN_IN_AGE or now >= session.get(USED_AT, 0) + conf.SIGN_IN_IDLE
     )
@@ -201,11 +201,11 @@ def _current_user(request: HttpRequest) -> Any:
         session.flush()
         return AnonymousUser()
     page = request.resolver_match.url_name if request.resolver_match else None
-    if page not in AUTOMATIC and time.time() > session[USED_AT] + NOTED_EVERY:
-        session[USED_AT] = round(time.time())
+    if page not in AUTOMATIC and site_time.timestamp() > session[USED_AT] + NOTED_EVERY:
+        session[USED_AT] = round(site_time.timestamp())
     return user
 
 
 @receiver(user_logged_in, dispatch_uid="sign_in")
 def _note_sign_in(request: HttpRequest, **_: Any) -> None:
-    request.session[SIGNED_IN_AT] = request.session[USED_AT] = round(time.time())
+    request.session[SIGNED_IN_AT] = request.session[USED_AT] = round(site_time.timestamp())

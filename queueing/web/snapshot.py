@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.urls import reverse
-from django.utils import timezone
 
-from queueing import inputs, joining
+from queueing import inputs, joining, site_time
 from queueing.conf import conf
 from queueing.eta import Wait
 from queueing.facts import Facts, parse_facts
@@ -111,7 +110,7 @@ def look(entry: Entry) -> Snapshot:
 def in_a_list(entry: Entry) -> str:
     """The state of an entry in a few words, for a list."""
     if entry.status == Status.SUCCEEDED and entry.has_result and entry.finished_at:
-        kept = entry.finished_at + timedelta(seconds=conf.RESULT_TTL) - timezone.now()
+        kept = entry.finished_at + timedelta(seconds=conf.RESULT_TTL) - site_time.now()
         return f"ready, kept for {sentences.how_long(max(kept.total_seconds(), 1))}"
     if entry.status == Status.RUNNING:
         return "is being worked on"
@@ -210,7 +209,7 @@ def _change_context(entry: Entry) -> dict[str, Any]:
     change = form.of_options(initial=entry.kwargs | _as_found(entry), auto_id="change_%s")
     for field in change.fields.values():
         field.widget.attrs["form"] = "again"  # the form with the token, which is outside of the partial
-    return {"change": change, "change_until": timezone.now() + timedelta(seconds=left)}
+    return {"change": change, "change_until": site_time.now() + timedelta(seconds=left)}
 
 
 def _as_found(entry: Entry) -> dict[str, Any]:

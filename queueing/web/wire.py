@@ -1,16 +1,19 @@
-"""The wires under the sockets of daphne: a client that floods the server, or does not read, is cut off.
+"""The wires under sockets: a client that floods the server, or does not read, is cut off.
 
 daphne reads whatever a client sends, control frames too, and keeps in memory whatever a client does not take: it has
-neither a limit nor back-pressure, and a client that sends a byte now and then is never pinged. Other ASGI servers make
-the sender wait instead, which is no better: one client that does not read would keep the Announcer from all the others.
+neither a limit nor back-pressure, and a client that sends a byte now and then is never pinged. uvicorn makes the sender
+wait instead, which is no better: one client that does not read would keep the Announcer from all the others.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import autobahn.twisted.websocket
 import autobahn.websocket.protocol
 from daphne.ws_protocol import WebSocketProtocol
+
+from queueing.web.origin import App
 
 # Bytes that a client may send in a PERIOD of seconds, with its handshake. A page sends only answers to pings.
 BYTES, PERIOD = 128 * 1024, 10.0
@@ -59,6 +62,47 @@ def guard_wires() -> None:
         opened(self)
 
     WebSocketProtocol.dataReceived, WebSocketProtocol.onOpen = data_received, on_open
+
+
+class GuardedWire:
+    """ASGI middleware: the same for sockets of a server with asyncio's transports, such as uvicorn.
+
+    Its `send` is a method of the connection. That of daphne is none, and nothing is done here.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection: Any = getattr(send, "__self__", None)
+        transport: Any = getattr(connection, "transport", None)
+        if not hasattr(transport, "get_write_buffer_limits"):
+            await self.app(scope, receive, send)
+            return
+        connection.data_received = _bounded(connection, transport)
+        transport.set_protocol(connection)  # uvloop has kept the method of before
+        enough, _ = transport.get_write_buffer_limits()  # above it the server may wait
+
+        async def send_or_cut(message: Any) -> None:
+            if message["type"] == "websocket.send" and transport.get_write_buffer_size() > enough:
+                transport.abort()
+            else:
+                await send(message)
+
+        await self.app(scope, receive, send_or_cut)
+
+
+def _bounded(connection: Any, transport: Any) -> Callable[[bytes], None]:
+    """The connection's method for what a client sends, which cuts off a flood."""
+    read = connection.data_received
+
+    def data_received(data: bytes) -> None:
+        if _is_flood(connection, len(data)):
+            transport.abort()
+        else:
+            read(data)
+
+    return data_received
 
 
 def _is_flood(protocol: Any, size: int) -> bool:

@@ -37,6 +37,7 @@ PLAN = [
     ("machines", ["postgres"]),
     ("costs", ["postgres"]),
     ("million", ["sqlite"]),
+    ("hosts", ["postgres"]),
     ("gradio", ["sqlite"]),
 ]
 # "gradio" installs packages of its own; the other two belong to docs/scale.md.

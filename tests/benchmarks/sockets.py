@@ -162,12 +162,12 @@ async def _measure() -> tuple[Measured, Measured]:
             await _open(daphne, port, pages, ours)
             ours.rest, bare.rest = await _rest(daphne, rival)
         before = daphne.cpu_times()
-        departures = await _depart(entries)
-        ours.busy = _share(daphne, before, WINDOWS * LEAVING)
+        departures = await depart(entries)
+        ours.busy = share_of_core(daphne, before, WINDOWS * LEAVING)
         await asyncio.sleep(SETTLE)
         assert not any(page.is_lost for page in pages[len(departures) :])
     windows = np.array_split(np.arange(len(departures)), WINDOWS)
-    ours.lateness = [_lateness(departures, pages, window) for window in windows]
+    ours.lateness = [lateness_of(departures, pages, window) for window in windows]
     return ours, bare
 
 
@@ -243,7 +243,7 @@ async def _open(daphne: psutil.Process, port: int, pages: Sequence[Page], measur
         await asyncio.sleep(SETTLE)  # the last ones get their first frame, and numbers if they moved
         assert not any(page.is_lost for page in some)
         measured.memory.append((daphne.memory_info().rss - before) / 1024 / len(some))
-        measured.handshake.append(10 * _share(daphne, times, 1.0) / len(some))
+        measured.handshake.append(10 * share_of_core(daphne, times, 1.0) / len(some))
 
 
 async def _rest(*daphnes: psutil.Process) -> list[list[float]]:
@@ -252,16 +252,16 @@ async def _rest(*daphnes: psutil.Process) -> list[list[float]]:
     for _ in range(WINDOWS):
         before = [daphne.cpu_times() for daphne in daphnes]
         await asyncio.sleep(REST)
-        windows.append([_share(daphne, times, REST) for daphne, times in zip(daphnes, before, strict=True)])
+        windows.append([share_of_core(daphne, times, REST) for daphne, times in zip(daphnes, before, strict=True)])
     return [list(shares) for shares in zip(*windows, strict=True)]
 
 
-def _share(daphne: psutil.Process, before: Any, seconds: float) -> float:
+def share_of_core(daphne: psutil.Process, before: Any, seconds: float) -> float:
     now = daphne.cpu_times()
     return float(100 * (now.user + now.system - before.user - before.system) / seconds)
 
 
-async def _depart(entries: Sequence[Entry]) -> "np.ndarray":
+async def depart(entries: Sequence[Entry]) -> "np.ndarray":
     """One after the other leaves at the head; the moments."""
     gc.freeze()  # the crowd must not stop to collect its own garbage while it is told
     moments, began = [], time.monotonic()
@@ -273,7 +273,7 @@ async def _depart(entries: Sequence[Entry]) -> "np.ndarray":
     return np.array(moments)
 
 
-def _lateness(moments: "np.ndarray", pages: Sequence[WaitingPage], departures: "np.ndarray") -> "np.ndarray":
+def lateness_of(moments: "np.ndarray", pages: Sequence[WaitingPage], departures: "np.ndarray") -> "np.ndarray":
     """Seconds from each of these departures until each page behind it knew; infinite when it never did."""
     late = []
     for place, page in enumerate(pages):

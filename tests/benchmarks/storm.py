@@ -140,8 +140,8 @@ async def _measure() -> Storm:
         first.wait()
         with sockets.started(sockets.OURS, port):
             visits = [Visit(str(entry.code), place, cookie) for place, entry in enumerate(entries)]
-            held = asyncio.create_task(_most_held())
-            listening = asyncio.create_task(asyncio.to_thread(_listening, port))
+            held = asyncio.create_task(most_held())
+            listening = asyncio.create_task(asyncio.to_thread(listening_at, port))
             async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
                 for visit in visits:
                     group.create_task(visit.come_back(port))
@@ -161,13 +161,13 @@ async def _measure() -> Storm:
     )
 
 
-def _listening(port: int) -> float:
+def listening_at(port: int) -> float:
     """The moment at which a server takes connections at this port."""
     processes.wait_for(lambda: is_listening(port), every=0.05)
     return time.monotonic()
 
 
-async def _most_held() -> int:
+async def most_held() -> int:
     """The largest number of held places until this is cancelled."""
     line, most = get_line("probe"), 0
     with suppress(asyncio.CancelledError):

@@ -15,6 +15,7 @@ from tests.support.clocks import QUICK
 from tests.support.processes import Processes
 from tests.support.proxies import PROXIES, Proxy, caddyfile, program
 from tests.support.raw import CSRF, Raw
+from tests.support.slow import slow
 from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
 from tests.support.web import Web
@@ -26,11 +27,11 @@ LIMITS = QUICK | {"STALL_SECONDS": 1.5, "MIN_RATE": 2000, "POLL_TTL": 30, "CLOSE
 FORM = "/join/probe/"
 
 
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+@pytest.fixture(scope="module", params=["daphne", *slow("uvicorn")])
+def web(request: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     processes = Processes(tmp_path_factory.mktemp("web"))
     processes.use(LIMITS)
-    yield Web(processes, TRUSTED_PROXIES="127.0.0.1").wait()
+    yield Web(processes, request.param, TRUSTED_PROXIES="127.0.0.1").wait()
     processes.stop()
 
 
@@ -79,7 +80,8 @@ def test_a_huge_body_is_refused_before_it_has_come(raw: Callable[..., Raw], path
 
 
 def test_the_address_is_the_clients_whatever_it_says(web: Web, raw: Callable[..., Raw]) -> None:
-    client = raw("127.0.0.9").ask("POST", FORM, X_Real_IP="192.0.2.77", Content_Length="100")
+    spoofed = {"X_Real_IP": "192.0.2.77", "X_Forwarded_For": "192.0.2.77"}
+    client = raw("127.0.0.9").ask("POST", FORM, Content_Length="100", **spoofed)
     with contextlib.suppress(ConnectionError):
         client.send(bytes(100))
     assert client.status() == 403

@@ -24,6 +24,7 @@ from tests.support.clocks import QUICK
 from tests.support.entries import end_is_seen
 from tests.support.processes import Processes
 from tests.support.servers import free_port, start_valkey
+from tests.support.slow import slow
 from tests.support.visitors import Visitor, presence_of, staff, url
 from tests.support.waiting import wait_for
 from tests.support.web import Web
@@ -36,12 +37,12 @@ CLOCKS = QUICK | {"PRESENCE_TTL": 3, "CLOSE_GRACE": 10, "LOST_GRACE": 20, "MAX_P
 FIRST = {"type", "status", "position", "ahead", "held_ahead", "keep_seconds", "eta_seconds", "progress", "message"}
 
 
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+@pytest.fixture(scope="module", params=["daphne", *slow("uvicorn")])
+def web(request: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """One web process for the whole module: starting one takes longer than most of the tests."""
     processes = Processes(tmp_path_factory.mktemp("web"))
     processes.use(CLOCKS)
-    yield Web(processes).wait()
+    yield Web(processes, request.param).wait()
     processes.stop()
 
 

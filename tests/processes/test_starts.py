@@ -10,6 +10,8 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 from tests.support.servers import free_port
+from tests.support.waiting import wait_for
+from tests.support.web import Web
 
 WEB = ("-m", "config.serve")
 UVICORN, DAPHNE = (
@@ -110,3 +112,14 @@ def test_a_port_that_is_taken_ends_the_web_process(ended: Ended) -> None:
 @pytest.mark.parametrize("command", [(*WORKER, "dokuments"), (*POOL, "dokuments")])
 def test_a_line_that_is_not_there_ends_a_worker(ended: Ended, command: tuple[str, ...]) -> None:
     assert "dokuments" in ended(command)
+
+
+def test_a_uvicorn_whose_arguments_do_not_fit_says_so(processes: Processes) -> None:
+    processes.start(*UVICORN, "--log-level", "warning")
+    wait_for(lambda: "--no-proxy-headers" in processes.logs())
+    assert "--ws-ping-interval 10" in processes.logs()
+
+
+def test_a_uvicorn_whose_arguments_fit_says_nothing(processes: Processes) -> None:
+    Web(processes, "uvicorn").wait()
+    assert "Start it with" not in processes.logs()

@@ -18,6 +18,7 @@ from queueing import events
 from queueing.models import Entry
 from tests.support.clocks import QUICK
 from tests.support.processes import Processes
+from tests.support.slow import slow
 from tests.support.visitors import Visitor
 from tests.support.waiting import wait_for
 from tests.support.web import Web
@@ -30,11 +31,11 @@ LIMITS = {"MAX_PAGES_PER_VISITOR": PER_VISITOR, "MAX_PAGES_PER_ADDRESS": PER_ADD
 MASK = bytes(4)
 
 
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+@pytest.fixture(scope="module", params=["daphne", *slow("uvicorn")])
+def web(request: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     processes = Processes(tmp_path_factory.mktemp("web"))
     processes.use(CLOCKS)
-    yield Web(processes).wait()
+    yield Web(processes, request.param).wait()
     processes.stop()
 
 

@@ -12,15 +12,19 @@ import yaml
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
 from tests.support.waiting import wait_for
-from tests.support.web import is_listening
+from tests.support.web import Door, is_listening
 
 PROXIES = ["caddy", "nginx", "haproxy"]
-# Durations and numbers that a test need not wait for.
+# Durations and numbers that a test need not wait for, and the site's name.
 QUICKER = {
     "15s": "2s",
     "client_body_timeout 30s": "client_body_timeout 3s",
     "visitors 200": "visitors 10",
     "gt 200": "gt 10",
+    "health_interval 2s": "health_interval 500ms",
+    "check inter 2s": "check inter 500ms",
+    "fail_timeout=5s": "fail_timeout=1s",
+    "queue.example": "127.0.0.1",  # the name that health checks use
 }
 
 
@@ -41,15 +45,15 @@ def example(language: str) -> str:
     return found[1]
 
 
-class Proxy:
-    """A proxy that listens on a port of its own, with the configuration of the project."""
+class Proxy(Door):
+    """A proxy that listens on a port of its own, with the configuration of the project, before these web processes."""
 
-    def __init__(self, name: str, folder: Path, web: int) -> None:
+    def __init__(self, name: str, folder: Path, *webs: int | str) -> None:
         self.port, self.folder = free_port(), folder
         self.environment = os.environ | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         self.environment["SITE"] = f"http://127.0.0.1:{self.port}"
         self.path = folder / f"{name}.conf"
-        text = getattr(self, f"_{name}")(f"127.0.0.1:{web}")
+        text = getattr(self, f"_{name}")([web if isinstance(web, str) else f"127.0.0.1:{web}" for web in webs])
         for old, new in QUICKER.items():
             text = text.replace(old, new)
         self.path.write_text(text)
@@ -64,20 +68,29 @@ class Proxy:
 
     def wait(self) -> "Proxy":
         wait_for(lambda: is_listening(self.port) or self.process.poll() is not None)
-        assert self.process.poll() is None, "\n".join(path.read_text() for path in self.folder.glob("*.out"))
+        assert self.process.poll() is None, self.said()
         return self
+
+    def said(self) -> str:
+        return "\n".join(path.read_text() for path in self.folder.glob("*.out"))
 
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
 
-    def _caddy(self, web: str) -> str:
-        text = re.sub(r"dynamic a web 8000 \{.*?\}", f"to {web}", caddyfile(), flags=re.DOTALL)
-        assert web in text
+    def _caddy(self, webs: list[str]) -> str:
+        """As in compose; with several web processes, as in the documents."""
+        if len(webs) == 1:
+            text, count = re.subn(r"dynamic a web 8000 \{.*?\}", f"to {webs[0]}", caddyfile(), flags=re.DOTALL)
+        else:
+            several, found = re.subn(r"\bto .*", f"to {' '.join(webs)}", example("caddy"))
+            assert found == 1
+            text, count = re.subn(r"reverse_proxy \{.*\}\n\}", f"{several}}}", caddyfile(), flags=re.DOTALL)
+        assert count == 1
         return text.replace("{", "{\n    admin off", 1)
 
-    def _nginx(self, web: str) -> str:
-        text = example("nginx").replace("127.0.0.1:8000", web)
+    def _nginx(self, webs: list[str]) -> str:
+        text = _multiplied(r"(?:    server 127\.0\.0\.1:8000.*\n)+", example("nginx"), webs)
         text, count = re.subn(r"listen 80;.*?site\.key;", f"listen 127.0.0.1:{self.port};", text, flags=re.DOTALL)
         assert count == 1
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -85,7 +98,18 @@ class Proxy:
         outer = f"daemon off; master_process off; pid {self.folder}/nginx.pid; error_log stderr;"
         return f"{outer} events {{}} http {{ access_log off; {folders} {text} }}"
 
-    def _haproxy(self, web: str) -> str:
+    def _haproxy(self, webs: list[str]) -> str:
         text, count = re.subn(r"bind .*", f"bind 127.0.0.1:{self.port}", example("haproxy"))
         assert count == 1
-        return text.replace("127.0.0.1:8000", web).replace("X-Forwarded-Proto https", "X-Forwarded-Proto http")
+        text = _multiplied(r"    server web1 127\.0\.0\.1:8000.*\n", text, webs)
+        return text.replace("X-Forwarded-Proto https", "X-Forwarded-Proto http")
+
+
+def _multiplied(line: str, text: str, webs: list[str]) -> str:
+    """The text, with this line once for each web process."""
+    found = re.findall(line, text)
+    assert len(found) == 1
+    lines = [
+        found[0].replace("127.0.0.1:8000", web).replace("web1", f"web{number}") for number, web in enumerate(webs, 1)
+    ]
+    return text.replace(found[0], "".join(lines))

@@ -32,11 +32,11 @@ OVERRIDES: dict[type, set[str]] = {
     Channel: {
         "connectionMade", "connectionLost", "dataReceived", "lineReceived", "lineLengthExceeded", "rawDataReceived",
         "headerReceived", "allHeadersReceived", "allContentReceived", "requestDone", "pauseProducing",
-        "resumeProducing", "loseConnection", "_respondToBadRequestAndDisconnect",
+        "resumeProducing", "loseConnection", "_respondToBadRequestAndDisconnect", "checkPersistence",
     },
     Request: {"__init__", "handleContentChunk", "process", "basic_error", "finish", "connectionLost"},
     Factory: {"__init__", "protocol", "buildProtocol"},
-    Server: {"__init__", "create_application", "handle_reply"},
+    Server: {"__init__", "create_application", "handle_reply", "listen_success", "kill_all_applications"},
     CommandLine: {"__init__", "run", "server_class"},
 }  # fmt: skip
 

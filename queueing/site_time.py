@@ -1,0 +1,78 @@
+"""The time that all hosts share, as this process knows it.
+
+A web process follows a clock that is the same for all of them (`web/shared_clock.py`), since its own may be wrong by
+minutes. It asks that clock now and then, and counts on with its monotonic clock. Other processes have their own clock.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+logger = logging.getLogger("queueing")
+
+ASKED_EVERY = 600.0  # seconds
+TRIED_AGAIN = 5.0  # seconds after a question without an answer
+WORTH_TELLING = 5.0  # seconds between the two clocks
+
+
+@dataclass(slots=True)
+class _Known:
+    """The answer to the last question."""
+
+    ask: Callable[[], float] | None = None  # seconds since 1970; may raise
+    at: float | None = None  # the answer
+    when: float = 0.0  # by the monotonic clock
+    next_question: float = field(default=float("-inf"))
+
+
+_known = _Known()
+
+
+def follow(ask: Callable[[], float] | None) -> None:
+    """From now on the time is what `ask` says, in seconds since 1970; None: this process's own."""
+    _known.ask, _known.at, _known.next_question = ask, None, float("-inf")
+
+
+def timestamp() -> float:
+    """The time, in seconds since 1970."""
+    if _known.ask is not None and time.monotonic() >= _known.next_question and not _is_in_event_loop():
+        _ask(_known.ask)
+    return time.time() if _known.at is None else _known.at + time.monotonic() - _known.when
+
+
+def now() -> datetime:
+    return datetime.fromtimestamp(timestamp(), UTC)
+
+
+def seconds_behind() -> float:
+    """Seconds by which this host's own clock is behind; 0 if it is not."""
+    return max(0.0, timestamp() - time.time())
+
+
+def _ask(ask: Callable[[], float]) -> None:
+    """Without an answer the process counts on from the last one."""
+    _known.next_question = time.monotonic() + TRIED_AGAIN
+    try:
+        at = ask()
+    except Exception:  # of a database or a Redis that is away
+        logger.debug("The shared clock gave no answer", exc_info=True)
+        return
+    is_first = _known.at is None
+    _known.at, _known.when = at, time.monotonic()
+    _known.next_question = _known.when + ASKED_EVERY
+    if is_first and abs(ahead := time.time() - at) > WORTH_TELLING:
+        logger.warning(
+            "The clock of this host is %.0f s %s the site's", abs(ahead), "ahead of" if ahead > 0 else "behind"
+        )
+
+
+def _is_in_event_loop() -> bool:
+    """True in a thread that must not wait for an answer."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

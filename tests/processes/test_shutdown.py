@@ -1,0 +1,113 @@
+"""A web process that is told to end: what was begun is finished, and its pages go to another one without an absence."""
+
+import json
+import signal
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from queueing.line.places import Line
+from tests.support.clocks import QUICK
+from tests.support.processes import Processes
+from tests.support.raw import CSRF, Raw
+from tests.support.slow import slow
+from tests.support.visitors import Visitor, presence_of
+from tests.support.waiting import wait_for
+from tests.support.web import Web, is_listening
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FORM = "/join/probe/"
+CLOCKS = QUICK | {"PRESENCE_TTL": 30, "POLL_TTL": 60, "CLOSE_GRACE": 60, "LOST_GRACE": 90, "SHUTDOWN_SECONDS": 20}
+
+
+@pytest.fixture
+def quick(settings: Any) -> dict[str, float]:
+    settings.QUEUEING = CLOCKS
+    return CLOCKS
+
+
+@pytest.fixture
+def web(processes: Processes) -> Web:
+    return Web(processes).wait()
+
+
+def ask(web: Web, path: str) -> int:
+    with Raw(web.port) as client:
+        return client.ask("GET", path).status()
+
+
+def read_all(ws: ClientConnection) -> None:
+    while True:
+        ws.recv(timeout=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slow(signal.SIGINT)])
+def test_a_request_under_way_gets_its_answer(web: Web, number: signal.Signals) -> None:
+    """And so does the next one on a connection that stood open; then it is closed."""
+    with Raw(web.port) as upload, Raw(web.port) as idle:
+        assert idle.ask("GET", "/healthz").status() == 200
+        upload.ask("POST", FORM, Cookie=CSRF, Content_Length="1000").send(bytes(500))
+        web.process.send_signal(number)
+        wait_for(lambda: not is_listening(web.port))
+        with suppress(OSError):  # a busy machine may close it before
+            answer = idle.ask("GET", "/").answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert web.process.poll() is None
+        upload.send(bytes(500))
+        answer = upload.answer()
+        assert answer.status == 403  # without a token
+        assert answer.headers["connection"] == "close"
+    assert web.process.wait(20) == 0
+
+
+def test_a_request_that_does_not_end_is_cut_off(processes: Processes) -> None:
+    processes.use({"SHUTDOWN_SECONDS": 1})
+    web = Web(processes).wait()
+    with Raw(web.port) as upload:
+        upload.ask("POST", FORM, Cookie=CSRF, Content_Length="1000").send(bytes(500))
+        web.process.terminate()
+        assert web.process.wait(20) == 0
+
+
+def test_its_end_is_announced(processes: Processes) -> None:
+    """To a proxy that asks /healthz, while everything else is answered."""
+    processes.use({"SHUTDOWN_NOTICE": 3})
+    web = Web(processes).wait()
+    web.process.terminate()
+    wait_for(lambda: ask(web, "/healthz") == 503, 3)
+    assert ask(web, FORM) == 200
+    assert web.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("server", ["daphne", *slow("uvicorn")])
+def test_pages_are_sent_to_another_process_and_nobody_is_held(processes: Processes, line: Line, server: str) -> None:
+    visitor = Visitor()
+    entry = visitor.join()
+    web = Web(processes, server).wait()
+    with web.open(entry, visitor) as ws:
+        json.loads(ws.recv(timeout=10))
+        web.process.terminate()
+        with pytest.raises(ConnectionClosed) as closed:
+            read_all(ws)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == {"daphne": 4013, "uvicorn": 1012}[server]
+    web.process.wait(20)
+    assert line.ids() == [entry.job_id]
+    assert presence_of(entry) > 0
+
+
+def test_a_page_that_is_closed_meanwhile_says_goodbye(processes: Processes, line: Line) -> None:
+    processes.use({"SHUTDOWN_NOTICE": 3})
+    visitor = Visitor()
+    entry = visitor.join()
+    web = Web(processes).wait()
+    with web.open(entry, visitor) as ws:
+        json.loads(ws.recv(timeout=10))
+        web.process.terminate()
+        wait_for(lambda: ask(web, "/healthz") == 503, 3)
+        ws.close(4001)
+    wait_for(lambda: line.held_ids() == [entry.job_id])
