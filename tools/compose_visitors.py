@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import re
 import ssl
 import threading
@@ -17,6 +18,7 @@ from websockets.sync.client import connect
 FINAL = {"succeeded", "failed", "cancelled", "abandoned"}
 AWAY = (OSError, http.client.HTTPException)  # urllib's own errors, and those of sockets, are OSErrors
 TIMEOUT = 15.0
+logging.getLogger("websockets").disabled = True  # it tells each connection that was cut
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -37,7 +39,11 @@ class Visitor:
 
     def join(self, line: str) -> bool:
         """Hand in the sample; True: it was acknowledged. Raises what AWAY names, if the site does not answer."""
-        form = self._ask(f"/join/{line}/")[1].decode()
+        status, answer, _ = self._ask(f"/join/{line}/")
+        if status != 200:
+            self.refusals.append(status)
+            return False
+        form = answer.decode()
         fields = {name: re.search(rf'name="{name}" value="([^"]+)"', form) for name in ("csrfmiddlewaretoken", "code")}
         body = "&".join(f"{name}={found[1]}" for name, found in fields.items() if found) + "&sample=1"
         status, answer, location = self._ask(f"/join/{line}/", body.encode())

@@ -20,7 +20,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -81,6 +83,7 @@ class Walk:
 
     # Visitors
 
+    @cached_property
     def trust(self) -> ssl.SSLContext:
         """The authority of the proxy, which makes one for a name like localhost."""
         return ssl.create_default_context(
@@ -89,7 +92,7 @@ class Walk:
 
     def join(self, line: str) -> None:
         """A new visitor, who tries until the site has acknowledged the entry."""
-        visitor = Visitor(self.url, self.trust())
+        visitor = Visitor(self.url, self.trust)
 
         def is_in() -> bool:
             try:
@@ -111,7 +114,7 @@ class Walk:
     def headline(self) -> str:
         return self.page.locator("#headline").inner_text()
 
-    def places(self) -> list[tuple[int | None, str]]:
+    def places(self) -> list[tuple[Any, str]]:
         """Position and path of each waiting visitor. An entry that has ended is a failure: nothing is started yet."""
         states = [until(visitor.state, f"{visitor.path} has a state") for visitor in self.visitors]
         if ended := [state for state in states if state["status"] != "waiting"]:
@@ -119,7 +122,7 @@ class Walk:
         return [(state["position"], visitor.path) for state, visitor in zip(states, self.visitors, strict=True)]
 
     def is_ready(self) -> bool:
-        return "false" not in (answer := Visitor(self.url, self.trust()).ready()) and bool(answer)
+        return "false" not in (answer := Visitor(self.url, self.trust).ready()) and bool(answer)
 
     def steer(self, verb: str) -> None:
         for line in LINES:
@@ -143,7 +146,7 @@ class Walk:
         self.join_by_browser()
         for visitor in self.visitors:
             until(visitor.heard.is_set, "each page has its socket")
-        self.say(f"{len(self.visitors)} visitors and a browser wait: {sorted(self.places())}")
+        self.say(f"{len(self.visitors)} visitors and a browser wait, at {sorted(place for place, _ in self.places())}")
 
     def upgrade(self) -> None:
         """All of our processes end, the migrations run, today's processes start; the visitors' pages stay open."""
