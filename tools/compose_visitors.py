@@ -7,6 +7,7 @@ import re
 import ssl
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from contextlib import suppress
 from http.cookiejar import CookieJar
@@ -34,24 +35,26 @@ class Visitor:
         handlers = (urllib.request.HTTPCookieProcessor(self.cookies), urllib.request.HTTPSHandler(context=trust))
         self.opener = urllib.request.build_opener(_NoRedirect, *handlers)
         self.path, self.refusals = "", list[int]()
+        self.fields: dict[str, str] = {}  # of the form
         self.page = threading.Thread(target=self._keep_open, daemon=True)
         self.closed, self.heard = threading.Event(), threading.Event()
 
     def join(self, line: str) -> bool:
-        """Hand in the sample; True: it was acknowledged. Raises what AWAY names, if the site does not answer."""
-        status, answer, _ = self._ask(f"/join/{line}/")
-        if status != 200:
+        """Hand in the sample; True: it was acknowledged. Raises what AWAY names, if the site does not answer.
+
+        The form is read once and may be sent again: its code makes one entry of all that arrive.
+        """
+        status = 200
+        if not self.fields:
+            status, form, _ = self._ask(f"/join/{line}/")
+            found = re.findall(r'name="(csrfmiddlewaretoken|code)" value="([^"]+)"', form.decode())
+            self.fields = dict(found)
+        if self.fields:
+            body = urllib.parse.urlencode(self.fields | {"sample": "1"}).encode()
+            status, _, self.path = self._ask(f"/join/{line}/", body)
+        if not self.path:
             self.refusals.append(status)
             return False
-        form = answer.decode()
-        fields = {name: re.search(rf'name="{name}" value="([^"]+)"', form) for name in ("csrfmiddlewaretoken", "code")}
-        body = "&".join(f"{name}={found[1]}" for name, found in fields.items() if found) + "&sample=1"
-        status, answer, location = self._ask(f"/join/{line}/", body.encode())
-        if status != 303:
-            self.refusals.append(status)
-            return False
-        assert location, answer
-        self.path = location
         self.page.start()
         return True
 

@@ -4,7 +4,7 @@ each container killed in turn.
     python -m tools.compose_walk [--before COMMIT] [--keep] [--forget]
 
 The images are made on this machine (`tools/compose_images.py`), and podman-compose comes from PyPI into a folder of the
-walk (`tools/compose_stack.py` says where it differs from docker compose). It takes ten minutes; it needs root, a clone
+walk (`tools/compose_stack.py` says where it differs from docker compose). It takes ten to fifteen minutes on two cores; it needs root, a clone
 with its history, and from Debian podman, runc, netavark, aardvark-dns, catatonit, iptables, debootstrap, chromium.
 
 The version before is COMMIT, or the state before the last migration came. The file that runs is always today's.
@@ -153,6 +153,7 @@ class Walk:
         before, began = self.places(), time.monotonic()
         podman("tag", NOW, SITE)
         self.stack.stop("migrate", *OURS)
+        self.say(f"the version before has ended in {time.monotonic() - began:.0f} s")
         self.stack.up("migrate", *OURS)
         until(self.is_ready, "today's version is ready")
         self.say(f"upgraded in {time.monotonic() - began:.0f} s; the browser: {self.headline()}")
