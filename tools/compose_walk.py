@@ -4,8 +4,9 @@ each container killed in turn.
     python -m tools.compose_walk [--before COMMIT] [--keep] [--forget]
 
 The images are made on this machine (`tools/compose_images.py`), and podman-compose comes from PyPI into a folder of the
-walk (`tools/compose_stack.py` says where it differs from docker compose). It takes ten to fifteen minutes on two cores; it needs root, a clone
-with its history, and from Debian podman, runc, netavark, aardvark-dns, catatonit, iptables, debootstrap, chromium.
+walk (`tools/compose_stack.py` says where it differs from docker compose). It takes ten to fifteen minutes on two cores.
+It needs root, a clone with its history, and from Debian podman, runc, netavark, aardvark-dns, catatonit, iptables,
+debootstrap, chromium.
 
 The version before is COMMIT, or the state before the last migration came. The file that runs is always today's.
 """
