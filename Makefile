@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check docs links walk audit fmt lock clean
+.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check docs links walk compose-walk audit fmt lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -86,6 +86,9 @@ links: .venv/installed-dev  ## the links of the documents that lead to other sit
 
 walk: .venv/installed-dev  ## "Without Docker" word for word on a fresh Debian with systemd; needs root, debootstrap, podman
 	@.venv/bin/python -m tools.machine_walk
+
+compose-walk: .venv/installed-dev  ## docker-compose.yml run, upgraded and killed on images made here; needs root, podman and more
+	@.venv/bin/python -m tools.compose_walk $(ARGS)
 
 audit: .venv/installed-dev .venv/installed-npm  ## the locked packages against known advisories, where a source is reached
 	@.venv/bin/python -m tools.audit

@@ -8,11 +8,11 @@ import os
 import socket
 import sys
 
-from queueing.line import signs
-
 
 def main(parts: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from queueing.line import signs  # it imports django_rq, which reads the settings
+
     match parts:
         case ["keeper"]:
             return 0 if signs.is_keeper_alive() else 1

@@ -13,19 +13,16 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.containers import AUTHORITIES, LIMITS, PODMAN, SHARED, make_debian
 from tools.walk import FIRST_USER, WalkFailed, blocks, code_of_tree, nginx_of_document, proxy_blocks
 
-DEBIAN, IMAGE = "trixie", "client-queue-walk"
-PODMAN = ("podman", "--storage-driver=vfs", "--runtime=runc")
-LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
+IMAGE = "client-queue-walk"
 PORTS = (80, 443, 5432, 6379, 8000)
-AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 FAILED = "systemctl list-units --failed --no-legend"
 
 
@@ -84,11 +81,9 @@ class Machine:
 @contextmanager
 def booted() -> Iterator[Machine]:
     """A machine that has just been installed."""
-    with tempfile.TemporaryDirectory(prefix="machine-walk-") as folder:
-        _make_image(Path(folder, "root"))
+    make_debian(IMAGE, "systemd", "systemd-sysv", "dbus", "ca-certificates")
     name = f"{IMAGE}-{os.getpid()}"
-    shared = f"--volume={AUTHORITIES}:{AUTHORITIES}:ro"  # of a network that brings its own
-    boot = ["run", "--detach", "--rm", "--name", name, "--network=host", "--systemd=always", *LIMITS, shared]
+    boot = ["run", "--detach", "--rm", "--name", name, "--network=host", "--systemd=always", *LIMITS, SHARED]
     old_groups = "--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
     subprocess.run([*PODMAN, *boot, old_groups, IMAGE, "/sbin/init"], check=True, capture_output=True)
     try:
@@ -130,20 +125,6 @@ def _walk_proxy(machine: Machine) -> None:
     assert "Read a scan" in page, page
     plain = machine.run("curl --silent --head --resolve queue.example:80:127.0.0.1 http://queue.example/")
     assert "https://queue.example/" in plain, plain
-
-
-def _make_image(root: Path) -> None:
-    made: list[str | Path] = [
-        "debootstrap",
-        "--variant=minbase",
-        "--include=systemd,systemd-sysv,dbus,ca-certificates",
-        DEBIAN,
-        root,
-    ]
-    subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
-    archive = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
-    subprocess.run([*PODMAN, "import", "--quiet", "-", IMAGE], stdin=archive.stdout, check=True, capture_output=True)
-    assert archive.wait() == 0
 
 
 def _is_free(port: int) -> bool:

@@ -11,11 +11,16 @@ from queueing.line.clients import connection
 from tests.support.own_valkey import OwnValkey
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 
 def code(processes: Processes, part: str, **environment: str) -> int:
+    return ask(part, processes.environment | environment)
+
+
+def ask(part: str, environment: dict[str, str]) -> int:
     command = [sys.executable, "-m", "queueing.alive", part]
-    return subprocess.run(command, cwd=ROOT, env=processes.environment | environment, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 @pytest.mark.parametrize("part", ["keeper", "worker"])
@@ -26,6 +31,15 @@ def test_a_process_is_alive_while_it_gives_its_sign(processes: Processes, transa
     else:
         processes.worker()
     assert code(processes, part) == 0
+
+
+@pytest.mark.parametrize("part", ["keeper", "worker"])
+def test_a_container_names_no_settings(processes: Processes, transactional_db: None, part: str) -> None:
+    """docker-compose.yml and the manifests leave DJANGO_SETTINGS_MODULE to the programs."""
+    getattr(processes, part)()
+    environment = {name: processes.environment[name] for name in ("PATH", "REDIS_URL", "DATABASE_URL")}
+    environment |= {"WITHOUT_SECRET_KEY": "1", "ALLOWED_HOSTS": "localhost"}
+    wait_for(lambda: ask(part, environment) == 0)
 
 
 def test_a_worker_of_another_host_does_not_count(processes: Processes, transactional_db: None) -> None:

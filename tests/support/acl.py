@@ -22,7 +22,7 @@ IS_ON = os.environ.get("VALKEY_ACL") == "1"
 def rules() -> list[str]:
     """The users of docker-compose.yml, one a line, with the passwords of the tests."""
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    text: str = compose["configs"]["valkey-users"]["content"]
+    text: str = compose["services"]["valkey"]["environment"]["USERS"]
     return re.sub(r"\$\{VALKEY_(\w+)_PASSWORD\}", lambda found: PASSWORDS[found[1].lower()], text).splitlines()
 
 

@@ -35,7 +35,7 @@ def program(name: str) -> str | None:
 def caddyfile() -> str:
     """As compose gives it to the container."""
     compose: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return str(compose["configs"]["caddyfile"]["content"]).replace("$$", "$")
+    return str(compose["services"]["proxy"]["environment"]["CADDYFILE"]).replace("$$", "$")
 
 
 def example(language: str) -> str:

@@ -3,7 +3,8 @@
 import argparse
 import re
 import shlex
-from pathlib import PurePath
+import subprocess
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -62,13 +63,40 @@ def test_a_container_runs_what_make_run_runs(name: str) -> None:
     }
 
 
+def test_docker_compose_can_give_each_container_its_files() -> None:
+    """docker compose copies inline files into a container; the engine refuses the copy if that is read-only."""
+    for service in SERVICES.values():
+        for kind in ("configs", "secrets"):
+            named = {use if isinstance(use, str) else use["source"] for use in service.get(kind, [])}
+            inline = {name for name in named if "file" not in COMPOSE[kind][name]}
+            assert not (inline and service["read_only"])
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "path"), [("proxy", "CADDYFILE", "Caddyfile"), ("valkey", "USERS", "users.acl")]
+)
+def test_a_file_is_written_to_the_tmp_of_its_container(name: str, variable: str, path: str, tmp_path: Path) -> None:
+    """The start of the container's command, with a program that shows the file and its arguments."""
+    service = SERVICES[name]
+    commands = service["command"][2].replace("$$", "$").replace("/tmp/", f"{tmp_path}/")  # noqa: S108  # of the container
+    program = commands.rpartition("exec ")[2].split()[0]
+    (tmp_path / program).write_text(f'#!/bin/sh\ncat "{tmp_path}/{path}"; echo "$@"; echo "${variable}"\n')
+    (tmp_path / program).chmod(0o700)
+    given = service["environment"][variable].replace("$$", "$")
+    environment = {variable: given, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    arguments = [*service["command"][:2], commands, *service["command"][3:]]
+    shown = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith(given)
+    assert f"{path}" in shown.removeprefix(given).splitlines()[0]
+
+
 def test_the_web_server_listens_to_other_containers_with_a_long_backlog() -> None:
     assert parse(SERVICES["web"]["command"])["socket_strings"] == ["tcp:port=8000:interface=0.0.0.0:backlog=2048"]
-    assert "web 8000" in COMPOSE["configs"]["caddyfile"]["content"]
+    assert "web 8000" in SERVICES["proxy"]["environment"]["CADDYFILE"]
 
 
 def test_the_proxy_takes_the_bodies_that_the_web_containers_take() -> None:
-    caddyfile = COMPOSE["configs"]["caddyfile"]["content"]
+    caddyfile = SERVICES["proxy"]["environment"]["CADDYFILE"]
     sizes = dict(re.findall(r"request_body @(\w+) \{\s*max_size (\d+)MiB", caddyfile))
     expected = {name: (get_task(name).form().max_bytes() + SLACK) // 1024**2 for name in ("documents", "tables")}
     assert {name: int(size) for name, size in sizes.items()} == expected
@@ -79,7 +107,7 @@ def test_the_proxy_takes_the_bodies_that_the_web_containers_take() -> None:
 
 
 def test_the_proxy_tells_the_address_and_is_believed() -> None:
-    assert "header_up X-Real-IP {remote_host}" in COMPOSE["configs"]["caddyfile"]["content"]
+    assert "header_up X-Real-IP {remote_host}" in SERVICES["proxy"]["environment"]["CADDYFILE"]
     (trusted,) = SERVICES["web"]["environment"]["TRUSTED_PROXIES"].split()
     assert [config["subnet"] for config in COMPOSE["networks"]["site"]["ipam"]["config"]] == [trusted]
     assert re.fullmatch(r"\$\{SITE_SUBNET:-172\.30\.\d+\.0/24\}", trusted)
