@@ -1,7 +1,8 @@
 """The time that all hosts share, as this process knows it.
 
 A web process follows a clock that is the same for all of them (`web/shared_clock.py`), since its own may be wrong by
-minutes. It asks that clock now and then, and counts on with its monotonic clock. Other processes have their own clock.
+minutes. It asks that clock now and then, and counts on with its monotonic clock. That one stands still while a machine
+sleeps, so it asks again when the two clocks of this host have drifted apart. Other processes have their own clock.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ class _Known:
     at: float | None = None  # the answer
     when: float = 0.0  # by the monotonic clock
     next_question: float = field(default=float("-inf"))
+    drift: float = 0.0  # between the two clocks of this host, at the last question
 
 
 _known = _Known()
@@ -38,7 +40,7 @@ def follow(ask: Callable[[], float] | None) -> None:
 
 def timestamp() -> float:
     """The time, in seconds since 1970."""
-    if _known.ask is not None and time.monotonic() >= _known.next_question and not _is_in_event_loop():
+    if _known.ask is not None and _is_due() and not _is_in_event_loop():
         _ask(_known.ask)
     return time.time() if _known.at is None else _known.at + time.monotonic() - _known.when
 
@@ -52,8 +54,18 @@ def seconds_behind() -> float:
     return max(0.0, timestamp() - time.time())
 
 
+def _is_due() -> bool:
+    """True if a question is due: some time has passed, this host's clock was set, or the host has slept."""
+    return time.monotonic() >= _known.next_question or abs(_drift() - _known.drift) > WORTH_TELLING
+
+
+def _drift() -> float:
+    return time.time() - time.monotonic()
+
+
 def _ask(ask: Callable[[], float]) -> None:
     """Without an answer the process counts on from the last one."""
+    _known.drift = _drift()
     _known.next_question = time.monotonic() + TRIED_AGAIN
     try:
         at = ask()
