@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
 from django.utils.csp import CSP
 
+from config.database import database
 from config.env import boolean, number, one_of, prefixed, text, words
 from config.strength import is_any_host, refuse, weakness_of_key
 from queueing.storage import address
@@ -148,14 +148,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        text("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"),
-        # Under ASGI each request has a thread of its own: a connection that outlives its request is never used again,
-        # and a few pages that poll would take all that the server has.
-        conn_max_age=0,
-    )
-}
+DATABASES = {"default": database(text("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # WAL: readers do not wait for the writer. IMMEDIATE: a transaction takes the write lock when it begins, so a second
     # writer waits for the first instead of failing half-way.
