@@ -107,7 +107,8 @@ def check_redis(**_: Any) -> list[CheckMessage]:
         return []  # `check_addresses` says so
     except RedisError as error:
         if not signs.answers(connection()):
-            return [Info("Redis does not answer from here, so nothing is known of it.", id="queueing.I103")]
+            sentence = f"Redis does not answer from here, so nothing is known of it ({str(error).rstrip('.')})."
+            return [Info(sentence, hint="Start it, or correct REDIS_URL; processes wait for it.", id="queueing.I103")]
         return [
             Error(
                 f"Redis takes no writes: {error}.",

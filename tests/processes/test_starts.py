@@ -10,6 +10,8 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 from tests.support.servers import free_port
+from tests.support.waiting import wait_for
+from tests.support.web import Web
 
 WEB = ("-m", "config.serve")
 UVICORN, DAPHNE = (
@@ -56,6 +58,11 @@ class Ended:
         assert done.returncode == 1, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr.strip()
+
+
+def test_a_web_process_says_where_it_listens(processes: Processes) -> None:
+    web = Web(processes).wait()
+    wait_for(lambda: f"web: listens on http://127.0.0.1:{web.port}/" in processes.logs())
 
 
 @EACH

@@ -245,7 +245,8 @@ def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it
         messages = found(deploy=True)
     finally:
         forget_connections()
-    assert "queueing.I103" in messages
+    assert settings.REDIS_URL.split("/")[2] in messages["queueing.I103"]
+    assert "correct REDIS_URL" in messages["queueing.I103"]
     assert "queueing.E103" not in messages
 
 
