@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.functional import Promise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +222,12 @@ def check_all(values: dict[str, Any]) -> None:
 
 
 def _as(kind: type, value: Any) -> Any:
-    """The value as that type. Raises ValueError where digits would be lost, and for infinity and NaN."""
+    """The value as that type. Raises ValueError where digits would be lost, and for infinity and NaN.
+
+    Raises TypeError for what Python would turn into a text or a number, and nobody meant so: None, a list, True.
+    """
+    if (kind is str and not isinstance(value, str | Promise)) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(value)
     result = kind(value)
     if isinstance(result, float) and not isfinite(result):
         raise ValueError(value)
