@@ -18,7 +18,7 @@ from django.urls.resolvers import get_resolver
 
 from queueing import registry
 from queueing.forms import EntryForm
-from queueing.line import keys
+from queueing.line import keys, signs
 from queueing.line.clients import connection
 from tests.support import probe
 from tests.support.connections import forget_connections
@@ -230,6 +230,9 @@ def test_a_folder_that_cannot_be_written_to_is_found(settings: Any) -> None:
 
 def test_redis_without_writes_or_workers_is_found(valkey: redis.Redis) -> None:
     assert "rqworker-pool" in found(deploy=True)["queueing.I104"]
+    assert "manage.py keeper" in found(deploy=True)["queueing.I106"]
+    signs.note_round(valkey)
+    assert "queueing.I106" not in found(deploy=True)
     valkey.config_set("min-replicas-to-write", 1)
     try:
         assert "Point REDIS_URL at the primary" in found(deploy=True)["queueing.E103"]
