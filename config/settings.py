@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.csp import CSP
 
 from config.database import database
-from config.env import boolean, number, one_of, prefixed, text, words
+from config.env import boolean, misspelt, number, one_of, prefixed, text, words
 from config.strength import is_any_host, refuse, weakness_of_key
 from queueing.storage import address
 
@@ -270,3 +270,6 @@ LOGGING = {
         "django.tasks": {"level": "CRITICAL"},
     },
 }
+
+for sentence in misspelt("QUEUEING_"):
+    sys.stderr.write(f"{sentence}\n")
