@@ -2,14 +2,15 @@
 
 import secrets
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
 from django.utils.csp import CSP
 
-from config.env import boolean, number, one_of, prefixed, text, words
+from config.database import database
+from config.env import boolean, misspelt, number, one_of, prefixed, text, words
 from config.strength import is_any_host, refuse, weakness_of_key
 from queueing.storage import address
 
@@ -148,14 +149,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        text("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"),
-        # Under ASGI each request has a thread of its own: a connection that outlives its request is never used again,
-        # and a few pages that poll would take all that the server has.
-        conn_max_age=0,
-    )
-}
+DATABASES = {"default": database(text("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # WAL: readers do not wait for the writer. IMMEDIATE: a transaction takes the write lock when it begins, so a second
     # writer waits for the first instead of failing half-way.
@@ -198,6 +192,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+warnings.filterwarnings("ignore", "No directory at")  # of WhiteNoise; a check at the start says it, with the command
 # Inputs, results and static files are for the user of the site's processes alone.
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
@@ -275,3 +270,6 @@ LOGGING = {
         "django.tasks": {"level": "CRITICAL"},
     },
 }
+
+for sentence in misspelt("QUEUEING_"):
+    sys.stderr.write(f"{sentence}\n")

@@ -6,6 +6,7 @@ possibly before Django has loaded the models.
 
 import inspect
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -45,6 +46,11 @@ class PresenceBackend(BaseTaskBackend):
                 f"{_path(task)} names the queue {task.queue_name!r}, and there is no such line. The lines of "
                 f"TASKS[{self.alias!r}] are {known}: name one in @task(queue_name=…), or add a line to "
                 f"{setting_of_lines()}."
+            )
+        if task.run_after is not None and not isinstance(task.run_after, datetime):
+            raise InvalidTask(
+                f"run_after={task.run_after!r} is no moment. Write run_after=timezone.now() + timedelta(seconds=60), "
+                "with timezone of django.utils."
             )
         super().validate_task(task)
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.functional import Promise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,17 +138,23 @@ class LazySite:
         if name in settings.QUEUEING:
             return _value_for_site(name)
         default = _DEFAULTS_OF_SITE[name]
-        return default if name in ONLY_OURS else getattr(settings, name, default)
+        return default if name in ONLY_OURS else _listed(name, getattr(settings, name, default))
 
 
 def _value_for_site(name: str) -> Any:
     value, kind = settings.QUEUEING[name], type(_DEFAULTS_OF_SITE[name])
     if kind is tuple:
-        return value.replace(",", " ").split() if isinstance(value, str) else value
+        return _listed(name, value)
     try:
         return _as(kind, value)
     except (TypeError, ValueError):
         raise ImproperlyConfigured(f"QUEUEING_{name} must be of type {kind.__name__}, not {value!r}.") from None
+
+
+def _listed(name: str, value: Any) -> Any:
+    """The value; a text where a list belongs is taken for its words, not for its letters."""
+    is_text = isinstance(_DEFAULTS_OF_SITE[name], tuple) and isinstance(value, str)
+    return value.replace(",", " ").split() if is_text else value
 
 
 _DEFAULTS_OF_SITE: dict[str, Any] = {field.name: field.default for field in fields(Site)}
@@ -217,7 +224,12 @@ def check_all(values: dict[str, Any]) -> None:
 
 
 def _as(kind: type, value: Any) -> Any:
-    """The value as that type. Raises ValueError where digits would be lost, and for infinity and NaN."""
+    """The value as that type. Raises ValueError where digits would be lost, and for infinity and NaN.
+
+    Raises TypeError for what Python would turn into a text or a number, and nobody meant so: None, a list, True.
+    """
+    if (kind is str and not isinstance(value, str | Promise)) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(value)
     result = kind(value)
     if isinstance(result, float) and not isfinite(result):
         raise ValueError(value)

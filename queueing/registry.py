@@ -150,7 +150,7 @@ def _load(name: str, module: str) -> HeavyTask:
             ) from error
         raise ImproperlyConfigured(
             f'{setting_of_lines()}["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
-            f'"{name}": "{_usual_module(name)}",'
+            f'"{name}": "{_meant_module(name, module)}",'
         ) from error
     if not isinstance(found, HeavyTask):
         raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}.heavy_task is not a HeavyTask.')
@@ -200,6 +200,12 @@ def setting_of_lines() -> str:
 def _usual_module(name: str) -> str:
     """As the documents name it: in a site that took the queue in, and in a copy of this repository."""
     return f"{name}.heavy" if "LINES" in settings.QUEUEING else f"queueing.tasks.{name}"
+
+
+def _meant_module(name: str, module: str) -> str:
+    """The module itself, if the settings name the variable in it; else as the documents name one."""
+    inner = module.removesuffix(".heavy_task")
+    return inner if inner != module else _usual_module(name)
 
 
 def _is_of_another(error: ImportError, module: str) -> bool:

@@ -4,13 +4,14 @@ relations.py  the settings of QUEUEING, and between them
 tasks.py      the heavy tasks: forms, templates, queues
 templates.py  what only the rendering of a template would show
 site.py       the other settings of Django, Channels and RQ
+front.py      hosts, proxies, the prefix of the sockets, the style sheet
 around.py     what a site around the queue may forget: lines, an ASGI `runserver`, options of SQLite
 deployed.py   what a deployed site needs beside its settings: static files, folders, tables, Redis, workers
 uvicorn.py    the arguments of uvicorn, if it serves the site
 start.py      all of these at the start of a process, as sentences
 """
 
-from queueing.checks import around, deployed, site, tasks
+from queueing.checks import around, deployed, front, site, tasks
 from queueing.checks.relations import RELATIONS, check_media_root, check_prefix
 
-__all__ = ["RELATIONS", "around", "check_media_root", "check_prefix", "deployed", "site", "tasks"]
+__all__ = ["RELATIONS", "around", "check_media_root", "check_prefix", "deployed", "front", "site", "tasks"]

@@ -99,15 +99,16 @@ def check_tables(**_: Any) -> list[CheckMessage]:
 
 @register("queueing", deploy=True)
 def check_redis(**_: Any) -> list[CheckMessage]:
-    """Redis takes writes, evicts nothing, and has workers."""
+    """Redis takes writes, evicts nothing, and has workers and a keeper."""
     try:
         signs.takes_writes(connection())
-        return [*_eviction(), *_missing_workers()]
+        return [*_eviction(), *_missing_workers(), *_missing_keeper()]
     except BadAddress:
         return []  # `check_addresses` says so
     except RedisError as error:
         if not signs.answers(connection()):
-            return [Info("Redis does not answer from here, so nothing is known of it.", id="queueing.I103")]
+            sentence = f"Redis does not answer from here, so nothing is known of it ({str(error).rstrip('.')})."
+            return [Info(sentence, hint="Start it, or correct REDIS_URL; processes wait for it.", id="queueing.I103")]
         return [
             Error(
                 f"Redis takes no writes: {error}.",
@@ -157,6 +158,13 @@ def _missing_workers() -> list[CheckMessage]:
         return []
     hint = "Start: python manage.py rqworker-pool --num-workers 2 (or let a quiet worker go on, in the admin)"
     return [Info(f"No worker takes the entries of {', '.join(map(repr, without))} now.", hint=hint, id="queueing.I104")]
+
+
+def _missing_keeper() -> list[CheckMessage]:
+    """The same for the keeper: without one, an entry whose worker died is never recovered."""
+    if signs.is_keeper_alive():
+        return []
+    return [Info("No keeper makes its rounds now.", hint="Start: python manage.py keeper", id="queueing.I106")]
 
 
 def _wrong_asgi(why: str) -> CheckMessage:

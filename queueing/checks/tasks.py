@@ -105,7 +105,7 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
         try:
             for sentence in templates.faults(name):
                 yield Error(
-                    f"The {what} of {task.name!r} cannot be shown. {sentence}.",
+                    f"The {what} of {task.name!r} cannot be shown. {sentence}{'' if sentence.endswith('?') else '.'}",
                     hint=f"Correct {sentence.partition(':')[0]}.",
                     id="queueing.E079",
                 )
@@ -114,7 +114,7 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
                 f"The {what} of {task.name!r}, {name!r}, cannot be used: {type(error).__name__} ({error}).",
                 hint=f"Correct {name}."
                 if isinstance(error, TemplateSyntaxError)
-                else f"Make the file templates/{name} in an app of INSTALLED_APPS, for a start with the line {line}",
+                else templates.repair_of_missing(name, line, task.task.func.__module__),
                 id="queueing.E080",
             )
 

@@ -4,11 +4,14 @@ Only what the template writes out is looked at. A variable that is empty, or a f
 is shown: `queueing/templatetags/queue_look.py` catches it there.
 """
 
+import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.apps import apps
+from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.base import FilterExpression, Node
 from django.template.defaulttags import URLNode
 from django.template.loader import get_template
@@ -31,6 +34,28 @@ def faults(name: str, depth: int = 0) -> Iterator[str]:
         elif isinstance(node, IncludeNode | ExtendsNode) and depth < DEEPEST:
             other = node.template if isinstance(node, IncludeNode) else node.parent_name
             yield from _faults_of_other(_written(other), where, depth)
+
+
+def repair_of_missing(name: str, line: str, module: str) -> str:
+    """The way out for a template that is missing; the module is that of the task, the line is for a new template."""
+    package = module.rpartition(".")[0]
+    app = apps.get_containing_app_config(module)
+    if app is None and any((folder / "templates" / name).is_file() for folder in _folders_of_package(package)):
+        return f'Paste: INSTALLED_APPS = [*INSTALLED_APPS, "{package}"]'
+    places = [Path(place) for engine in engines.all() for place in engine.template_dirs]
+    folder = name.rpartition("/")[0]
+    known = {file.name for place in places for file in (place / folder).glob("*") if file.is_file()}
+    alike = get_close_matches(name.rpartition("/")[2], sorted(known), 1)
+    meant = f"Did you mean {f'{folder}/{alike[0]}'.lstrip('/')!r}? Otherwise make" if alike else "Make"
+    own = [Path(place) for engine in engines.all() for place in engine.dirs]
+    if app is not None and app.name != "queueing":
+        own = [Path(app.path) / "templates"]
+    where = own[0] / name if own else f"templates/{name} in an app of INSTALLED_APPS"
+    return f"{meant} the file {where}, for a start with the line {line}"
+
+
+def _folders_of_package(package: str) -> list[Path]:
+    return [Path(place) for place in getattr(sys.modules.get(package), "__path__", [])]
 
 
 def _faults_of_other(name: str | None, where: str, depth: int) -> Iterator[str]:

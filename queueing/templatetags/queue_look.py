@@ -11,7 +11,9 @@ from django.template.context import Context
 from queueing.conf import site
 from queueing.exceptions import StorageError
 from queueing.logs import about
+from queueing.models.entry import Entry
 from queueing.models.trouble import Trouble, trouble_of
+from queueing.web.visitor import Visitor
 
 logger = logging.getLogger("queueing")
 
@@ -37,12 +39,18 @@ def queue_stylesheet() -> str:
 
 
 @register.inclusion_tag("queueing/card.html")
-def queue_card(code: uuid.UUID | str) -> dict[str, Any]:
-    """The place of an entry in a page of one's own: a frame with the entry's page, which keeps the place while open.
+def queue_card(entry: Entry | uuid.UUID | str | None) -> dict[str, Any]:
+    """The place of an entry, or of its code, in a page of one's own: a frame that keeps the place while open.
 
-    Strangers see nothing in it.
+    Strangers see nothing in it. Without an entry there is no frame: a visitor of that page need not have one.
     """
-    return {"code": code}
+    return {"code": entry.code if isinstance(entry, Entry) else entry}
+
+
+@register.simple_tag(takes_context=True)
+def queue_places(context: Context) -> list[Entry]:
+    """The places that the visitor of this page holds now, oldest first; for `queue_card`."""
+    return Visitor.of_request(context["request"]).places()
 
 
 @register.simple_tag(takes_context=True)

@@ -12,6 +12,7 @@ from queueing.exceptions import UnfitForTests
 from queueing.keeper.round import Keeper
 from queueing.line.places import get_line
 from queueing.models import Entry
+from queueing.registry import setting_of_lines
 from queueing.work import runner
 
 WORKER = "in-process"
@@ -71,7 +72,7 @@ def require_line(name: str) -> None:
     if name not in settings.QUEUEING_TASKS:
         known = ", ".join(map(repr, settings.QUEUEING_TASKS)) or "none at all"
         raise UnfitForTests(
-            f'There is no line {name!r} in this site; there is {known}. Name it in the settings: "LINES" of QUEUEING.'
+            f"There is no line {name!r} in this site; there is {known}. Name it in the settings: {setting_of_lines()}."
         )
 
 

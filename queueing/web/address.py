@@ -49,14 +49,14 @@ def _digest(key: str | bytes, address: str) -> str:
     ip = _parsed(address)
     if ip is None:
         return ""
-    network = ipaddress.ip_network((ip, IPV6_NETWORK if ip.version == 6 else 32), strict=False)
-    return salted_hmac("queueing.web.address", str(network), secret=key, algorithm="sha256").hexdigest()[:KEY_LENGTH]
+    around = ipaddress.ip_network((ip, IPV6_NETWORK if ip.version == 6 else 32), strict=False)
+    return salted_hmac("queueing.web.address", str(around), secret=key, algorithm="sha256").hexdigest()[:KEY_LENGTH]
 
 
 def is_proxy(peer: str) -> bool:
     """True for a proxy that TRUSTED_PROXIES names."""
     ip = _parsed(peer)
-    return ip is not None and any(ip in network for network in _networks(tuple(site.TRUSTED_PROXIES)))
+    return ip is not None and any(ip in trusted for trusted in _networks(tuple(site.TRUSTED_PROXIES)))
 
 
 def _client(peer: str, forwarded: str) -> str:
@@ -69,9 +69,14 @@ def _client(peer: str, forwarded: str) -> str:
     return "" if ip is None else str(ip)
 
 
+def network(name: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An address or a network, as TRUSTED_PROXIES names it. Raises ValueError."""
+    return ipaddress.ip_network(name, strict=False)
+
+
 @lru_cache
 def _networks(names: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    return [ipaddress.ip_network(name, strict=False) for name in names]
+    return [network(name) for name in names]
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -10,6 +10,7 @@ from typing import Any
 import daphne.server  # must come before anything else of Twisted: it chooses the reactor
 from daphne.http_protocol import HTTPFactory
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
 from queueing.conf import conf
@@ -90,10 +91,6 @@ class Server(daphne.server.Server):
         super().__init__(Feeding(application), **options)
         self.ports: list[Any] = []
 
-    def listen_success(self, port: Any) -> None:
-        super().listen_success(port)
-        self.ports.append(port)
-
     def kill_all_applications(self) -> Any:
         """A Deferred that Twisted waits for before it stops. daphne's own cuts off requests under way."""
         return Deferred.fromFuture(asyncio.ensure_future(Shutdown(self).run())).addErrback(self._log_failure)
@@ -111,6 +108,12 @@ class Server(daphne.server.Server):
     def http_factory(self, _daphnes_own: HTTPFactory) -> None:
         self._http_factory = Factory(self)
 
+    def listen_success(self, port: Any) -> None:
+        """The socket is open. Until this line of the log, a browser is refused."""
+        super().listen_success(port)
+        self.ports.append(port)
+        logger.info("web: listens on %s", _address(port.getHost()))
+
     def create_application(self, protocol: Any, scope: Any) -> Any:
         if isinstance(protocol, Request):
             scope["extensions"] = {TAKEN: {}}
@@ -126,6 +129,13 @@ class Server(daphne.server.Server):
             channel = getattr(protocol, "channel", None)
             if isinstance(channel, Channel):
                 await channel.drained()
+
+
+def _address(host: Any) -> str:
+    """The address of an open socket, as a browser takes it; that of another kind as Twisted writes it."""
+    if not isinstance(host, IPv4Address | IPv6Address):
+        return str(host)
+    return f"http://[{host.host}]:{host.port}/" if ":" in host.host else f"http://{host.host}:{host.port}/"
 
 
 class Feeding:

@@ -39,11 +39,13 @@ def webs(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """One behind, one ahead."""
     processes = Processes(tmp_path_factory.mktemp("webs"))
     processes.use(CLOCKS | {"BRAKE": "on", "BRAKE_BITS": 4})
-    started = [Web(processes, **clock_of_host(seconds)) for seconds in (-APART, APART)]
-    for web in started:
-        web.wait()
-    yield started[0], started[1]
-    processes.stop()
+    try:
+        started = [Web(processes, **clock_of_host(seconds)) for seconds in (-APART, APART)]
+        for web in started:
+            web.wait()
+        yield started[0], started[1]
+    finally:
+        processes.stop()
 
 
 @pytest.fixture

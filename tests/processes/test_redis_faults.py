@@ -139,5 +139,5 @@ def test_a_redis_that_hangs_keeps_a_task_waiting_once_in_a_while_only(
         attempt.report(0.5, "half")
     own_valkey.go_on()
     assert [record.message for record in caplog.records if "No hint could be sent" in record.message] == [
-        f"No hint could be sent for entry {entry.code}"
+        f"No hint could be sent for entry {entry.code}: Redis failed (Timeout reading from socket)"
     ]

@@ -20,6 +20,7 @@ import pytest
 
 from config.run import MARK
 from tests.support.paths import ROOT
+from tests.support.servers import free_port
 from tests.support.slow import slow
 
 
@@ -86,9 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -167,7 +166,7 @@ def test_a_port_in_use_is_one_sentence(folder: Path) -> None:
 
 def test_two_runs_in_one_folder_are_refused(run: Run, folder: Path, port: int) -> None:
     run.wait_until_ready()
-    second = Run(folder, port + 1)
+    second = Run(folder, free_port())
     output, _ = second.process.communicate(timeout=20)
     assert second.process.returncode == 1
     assert output == f"Another `make run` (process {run.process.pid}) is running in this folder; stop it first.\n"

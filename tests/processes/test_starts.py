@@ -60,6 +60,11 @@ class Ended:
         return done.stderr.strip()
 
 
+def test_a_web_process_says_where_it_listens(processes: Processes) -> None:
+    web = Web(processes).wait()
+    wait_for(lambda: f"web: listens on http://127.0.0.1:{web.port}/" in processes.logs())
+
+
 @EACH
 def test_settings_that_do_not_fit_end_each_process(ended: Ended, command: tuple[str, ...]) -> None:
     said = ended(command, QUEUEING_LOST_GRACE="1")
@@ -93,10 +98,11 @@ def test_a_folder_without_the_right_to_write_ends_each_process(ended: Ended, com
 
 def test_static_files_that_are_not_collected_end_the_web_process(ended: Ended, tmp_path: Path) -> None:
     key = "0123456789abcdefghijklmnopqrstuvwxyz"
-    production = {"DEBUG": "0", "SECRET_KEY": key, "ALLOWED_HOSTS": "queue.example", "STATIC_ROOT": str(tmp_path)}
+    folder = tmp_path / "static"
+    production = {"DEBUG": "0", "SECRET_KEY": key, "ALLOWED_HOSTS": "queue.example", "STATIC_ROOT": str(folder)}
     said = ended(WEB, **production, DJANGO_SETTINGS_MODULE="config.settings", QUEUEING_MIN_PRESENCE="30")
     cure = "Run: python manage.py collectstatic --noinput (queueing.E100)"
-    assert said.splitlines()[-1] == f"The static files are not collected in {tmp_path}. {cure}"
+    assert said == f"The static files are not collected in {folder}. {cure}"
 
 
 @pytest.mark.slow

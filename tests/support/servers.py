@@ -5,7 +5,9 @@ tests on PostgreSQL instead of SQLite.
 """
 
 import argparse
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -21,13 +23,17 @@ FOLDER = leftovers.new_folder()
 # Settings by which data survives a loss of power: PostgreSQL waits for the disk, several times for each test.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _processes: list[subprocess.Popen[bytes]] = []
+_random = random.SystemRandom()  # a test may set the seed of the usual one
 _ends: list[Callable[[], None]] = []  # of other servers
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, below those of clients: the kernel might give one of those away before it is used."""
+    while True:
+        port = _random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:

@@ -114,6 +114,12 @@ def test_unknown_results_and_results_of_other_tasks_are_refused() -> None:
         registry.get_task("tables").task.get_result(result.id)
 
 
+@pytest.mark.parametrize("moment", [5, timedelta(seconds=5), "2026-01-01"])
+def test_a_moment_of_another_type_is_refused_in_one_sentence(moment: Any) -> None:
+    with pytest.raises(InvalidTask, match=r"is no moment\. Write run_after=timezone\.now\(\)"):
+        probe.using(run_after=moment)
+
+
 def test_what_the_backend_cannot_do_is_refused() -> None:
     with pytest.raises(InvalidTask):
         probe.using(queue_name="nowhere")

@@ -18,7 +18,7 @@ from django.urls.resolvers import get_resolver
 
 from queueing import registry
 from queueing.forms import EntryForm
-from queueing.line import keys
+from queueing.line import keys, signs
 from queueing.line.clients import connection
 from tests.support import probe
 from tests.support.connections import forget_connections
@@ -111,6 +111,7 @@ def test_a_preview_template_that_is_missing_is_found(monkeypatch: pytest.MonkeyP
     [
         ("nowhere", r'QUEUEING_TASKS\["x"\]: No module named .nowhere.*"x": "queueing.tasks.x",'),
         ("queueing.conf", r'does not define a "heavy_task".*"x": "queueing.tasks.x",'),
+        ("queueing.tasks.words.heavy_task", r'"x": "queueing.tasks.words",'),
         ("tests.unit.test_checks", r"heavy_task is not a HeavyTask"),
     ],
 )
@@ -229,6 +230,9 @@ def test_a_folder_that_cannot_be_written_to_is_found(settings: Any) -> None:
 
 def test_redis_without_writes_or_workers_is_found(valkey: redis.Redis) -> None:
     assert "rqworker-pool" in found(deploy=True)["queueing.I104"]
+    assert "manage.py keeper" in found(deploy=True)["queueing.I106"]
+    signs.note_round(valkey)
+    assert "queueing.I106" not in found(deploy=True)
     valkey.config_set("min-replicas-to-write", 1)
     try:
         assert "Point REDIS_URL at the primary" in found(deploy=True)["queueing.E103"]
@@ -244,7 +248,8 @@ def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it
         messages = found(deploy=True)
     finally:
         forget_connections()
-    assert "queueing.I103" in messages
+    assert settings.REDIS_URL.split("/")[2] in messages["queueing.I103"]
+    assert "correct REDIS_URL" in messages["queueing.I103"]
     assert "queueing.E103" not in messages
 
 

@@ -134,10 +134,10 @@ def test_the_folder_of_the_shipped_site_is_not_refused(settings: Any) -> None:
 
 
 def test_a_redis_that_evicts_is_warned_of(db: None, valkey: redis.Redis) -> None:
-    assert found(deploy=True) == ["queueing.I104"]  # no worker is there
+    assert found(deploy=True) == ["queueing.I104", "queueing.I106"]  # no worker and no keeper is there
     valkey.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        assert found(deploy=True) == ["queueing.W001", "queueing.I104"]
+        assert found(deploy=True) == ["queueing.W001", "queueing.I104", "queueing.I106"]
     finally:
         valkey.config_set("maxmemory-policy", "noeviction")
 

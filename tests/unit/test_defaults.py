@@ -80,7 +80,17 @@ def test_a_setting_of_the_site_is_found_in_both_places(settings: Any) -> None:
     assert (site.PORT, site.BRAND, site.TRUSTED_PROXIES) == (82, "The shop", ["10.0.0.1", "10.0.0.2"])
 
 
-@pytest.mark.parametrize("values", [{"REDIS_TIMEOUT": "soon"}, {"PORT": 1.5}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"REDIS_TIMEOUT": "soon"},
+        {"PORT": 1.5},
+        {"BRAND": None},
+        {"FOOTER": ["a"]},
+        {"CLOSED_LINES": ["probe"]},
+        {"MAX_LINE": True},
+    ],
+)
 def test_a_setting_of_the_site_of_a_wrong_type_is_named(values: dict[str, Any], settings: Any) -> None:
     settings.QUEUEING = values
     with pytest.raises(Exception, match=f"QUEUEING_{next(iter(values))} must be of type"):

@@ -54,6 +54,33 @@ def test_a_key_is_weak_in_production_only() -> None:
     assert start("-c", code, SECRET_KEY=STRONG, ALLOWED_HOSTS="queue.example .queue.example").returncode == 0
 
 
+@pytest.mark.parametrize(
+    "url", ["mysql://site:secret@db/name", "db.example:5432", "postgres://site:secret@db:abc/name"]
+)
+def test_another_kind_of_database_is_one_sentence_without_its_password(url: str) -> None:
+    ran = start("manage.py", "check", SECRET_KEY=STRONG, DATABASE_URL=url)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("DATABASE_URL is no address of PostgreSQL or SQLite: write postgres://")
+    assert ran.stderr.count("\n") == 1
+    assert "secret" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALLOWED_HOST", "ALLOWED_HOSTS"),
+        ("STORAGE_URI", "STORAGE_URL"),
+        ("QUEUING_LOST_GRACE", "QUEUEING_LOST_GRACE"),
+        ("REDIS_PORT", ""),
+        ("QUEUE_NAME", ""),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_told_the_one_that_was_meant(name: str, meant: str) -> None:
+    ran = start("-c", "import config.settings", SECRET_KEY=STRONG, **{name: "x"})
+    assert ran.returncode == 0
+    assert ran.stderr == (f"{name} is not read. Did you mean {meant}?\n" if meant else "")
+
+
 def test_a_worker_needs_no_key_of_the_site() -> None:
     code = "import config.settings; print(config.settings.SECRET_KEY)"
     keys = {start("-c", code, WITHOUT_SECRET_KEY="1").stdout for _ in range(2)}

@@ -6,6 +6,7 @@ tests/processes/test_bodies.py and test_slow_clients.py.
 
 import inspect
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import daphne.cli
@@ -15,6 +16,7 @@ import pytest
 from daphne.ws_protocol import WebSocketProtocol
 from packaging.requirements import Requirement
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.protocols.basic import LineReceiver
 from twisted.web import http
 
@@ -98,6 +100,22 @@ def test_the_source_still_does_what_is_relied_upon(name: Any, source: str) -> No
 
 def test_the_procfile_needs_no_options() -> None:
     assert "web: exec python -m config.serve\n" in (ROOT / "Procfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        (IPv4Address("TCP", "127.0.0.1", 8000), "http://127.0.0.1:8000/"),
+        (IPv6Address("TCP", "::1", 8000), "http://[::1]:8000/"),
+        (UNIXAddress("/run/x.sock"), "UNIXAddress('/run/x.sock')"),
+    ],
+)
+def test_the_log_has_the_address_of_an_open_socket(host: Any, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    never_called: Any = None
+    server = Server(never_called, endpoints=["tcp:0"])
+    caplog.set_level("INFO", "queueing")
+    server.listen_success(SimpleNamespace(getHost=lambda: host))
+    assert f"web: listens on {told}" in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""Checks of the settings by which a site meets browsers and proxies: hosts, addresses, sockets, the style sheet.
+
+A wrong one breaks every page, or none that its developer opens, and no error names it.
+"""
+
+import re
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import SuspiciousFileOperation
+
+from queueing.conf import site
+from queueing.web.address import network
+
+MORE_THAN_A_HOST = re.compile(r"^[a-z+.-]+://|/|(?<=[^:\]]):\d+$|(?<=\]):\d+$", re.IGNORECASE)
+HEADER = re.compile(r"[A-Za-z0-9-]+")
+
+
+@register("queueing")
+def check_hosts(**_: Any) -> list[CheckMessage]:
+    """Django compares the host alone, so a pattern with a scheme, a port or a path fits no request: each is a 400."""
+    return [
+        Error(
+            f"ALLOWED_HOSTS has {pattern!r}, which no request's host equals.",
+            hint=f"Name the host alone: {re.sub(MORE_THAN_A_HOST, '', pattern)!r}",
+            id="queueing.E106",
+        )
+        for pattern in settings.ALLOWED_HOSTS
+        if MORE_THAN_A_HOST.search(pattern)
+    ]
+
+
+@register("queueing")
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    """A proxy's name says nothing about the address of a connection; its comparison would break every page."""
+    found = [
+        Error(
+            f"TRUSTED_PROXIES has {name!r}, which is no address and no network.",
+            hint="Name addresses, as in TRUSTED_PROXIES = ['10.0.0.2', '172.16.0.0/12']",
+            id="queueing.E107",
+        )
+        for name in site.TRUSTED_PROXIES
+        if not _is_network(name)
+    ]
+    header = site.CLIENT_ADDRESS_HEADER
+    if HEADER.fullmatch(header):
+        return [*found]
+    meant = header.removeprefix("HTTP_").replace("_", "-").title()
+    return [
+        *found,
+        Error(
+            f"CLIENT_ADDRESS_HEADER is {header!r}, which is no name of a header.",
+            hint=f"Write it as the proxy sends it: {meant!r}",
+            id="queueing.E108",
+        ),
+    ]
+
+
+@register("queueing")
+def check_socket_prefix(**_: Any) -> list[CheckMessage]:
+    """With another form of it, pages ask for sockets at an address that nothing serves."""
+    prefix = site.SOCKET_PREFIX
+    if prefix.endswith("/") and not prefix.startswith("/"):
+        return []
+    return [
+        Error(
+            f"SOCKET_PREFIX is {prefix!r}; it begins without a slash, and ends with one.",
+            hint=f'Paste into QUEUEING: "SOCKET_PREFIX": "{prefix.strip("/") or "ws"}/"',
+            id="queueing.E109",
+        )
+    ]
+
+
+@register("queueing")
+def check_stylesheet(**_: Any) -> list[CheckMessage]:
+    """A missing style sheet is a 404 in development, and a 500 of every page where static files have a manifest."""
+    name = site.STYLESHEET
+    if not name or not apps.is_installed("django.contrib.staticfiles") or _is_static_file(name):
+        return []
+    return [
+        Error(
+            f"STYLESHEET is {name!r}, and there is no static file of this name.",
+            hint="Name it as {% static %} does: 'shop/queue.css' for shop/static/shop/queue.css",
+            id="queueing.E110",
+        )
+    ]
+
+
+def _is_network(name: str) -> bool:
+    try:
+        network(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_static_file(name: str) -> bool:
+    try:
+        return bool(finders.find(name)) or staticfiles_storage.exists(name)
+    except SuspiciousFileOperation:
+        return False
