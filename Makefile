@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood check docs links walk compose-walk audit fmt lock clean
+.PHONY: help run admin test test-fast test-slow test-pythons bench corpus flood soak mutants check docs links walk compose-walk audit fmt \
+	lock clean
 
 # The versions that the project promises. The first one that is on the machine is taken; `make test PYTHON=3.12` takes
 # that one. A variable of the environment with this name does not count.
@@ -61,6 +62,12 @@ corpus: $(VENV)/installed-dev  ## both tasks on real files out of packages, and 
 
 flood: $(VENV)/installed-dev  ## attack a site of `make run`, on loopback alone, while honest visitors come (ARGS=1: one minute)
 	@$(VENV)/bin/python -m tests.flood $(ARGS)
+
+soak: $(VENV)/installed-dev  ## visitors and workers under seeded faults, and what must hold afterwards (SECONDS=60, SEED=1)
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" $(VENV)/bin/python -m tests.soak
+
+mutants: $(VENV)/installed-dev  ## break one rule at a time in a copy, and show what finds it (SOAK=1 asks the soak, too)
+	@SOAK="$(SOAK)" $(VENV)/bin/python -m tests.mutants $(ARGS)
 
 check: .venv/installed-dev .venv/installed-npm  ## lint, types, layers, templates, deployment, migrations, documents
 	.venv/bin/ruff check

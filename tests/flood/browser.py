@@ -22,8 +22,8 @@ class Answer(NamedTuple):
 class Browser:
     """A browser session. Raises OSError or http.client.HTTPException when the site does not answer."""
 
-    def __init__(self, address: str, port: int) -> None:
-        self.address, self.port = address, port
+    def __init__(self, address: str, port: int, timeout: float = TIMEOUT) -> None:
+        self.address, self.port, self.timeout = address, port, timeout
         self.cookies: dict[str, str] = {}
         self.token = ""
 
@@ -43,7 +43,7 @@ class Browser:
 
     def open(self, path: str) -> ClientConnection:
         """The socket of an entry's page."""
-        raw = socket.create_connection(("127.0.0.1", self.port), TIMEOUT, source_address=(self.address, 0))
+        raw = socket.create_connection(("127.0.0.1", self.port), self.timeout, source_address=(self.address, 0))
         origin = f"http://127.0.0.1:{self.port}"
         address = f"ws{origin[4:]}/ws{path}"
         return connect(
@@ -53,11 +53,13 @@ class Browser:
             additional_headers={"Cookie": self._cookie()},
             proxy=None,
             ping_interval=None,
+            open_timeout=min(self.timeout, 10),
+            close_timeout=min(self.timeout, 10),
         )
 
     def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=TIMEOUT, source_address=(self.address, 0)
+            "127.0.0.1", self.port, timeout=self.timeout, source_address=(self.address, 0)
         )
         try:
             connection.request(method, path, body, {"Cookie": self._cookie()} | (headers or {}))

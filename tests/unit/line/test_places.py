@@ -126,6 +126,15 @@ def test_nobody_elses_claim_can_be_released(line: Line, join: Join) -> None:
     assert line.claims()["w1"].job_id == entry.job_id
 
 
+def test_a_late_release_spares_a_later_claim_of_the_same_worker(line: Line, join: Join) -> None:
+    first, second = join("first"), join("second")
+    line.claim("worker")
+    line.end_claim("worker", first.job_id)
+    assert line.claim("worker")[0] == second.job_id
+    assert line.release("worker", first.job_id, first.score) == ""
+    assert line.claims()["worker"][0] == second.job_id
+
+
 def test_ending_a_stale_claim_spares_a_later_claim_of_the_same_worker(line: Line, join: Join) -> None:
     first, second = join("first"), join("second")
     line.claim("w1")

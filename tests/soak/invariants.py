@@ -1,0 +1,214 @@
+"""What must hold at the end of a soak, from the rows, from Redis, from the files, and from the logs."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import redis
+from django.conf import settings
+
+from queueing.keeper import purge
+from queueing.line.queue import get_queue
+from queueing.models import Entry
+from queueing.states import FINAL, Reason, Status
+from tests.soak.ledger import Ledger, Stay
+from tests.soak.site import SETTINGS
+from tests.support import probe
+
+# Seconds by which a busy machine may be late: two processes note a time each, and either may have waited for a core.
+LATE = 1.5
+SETS = {b"zset", b"hash", b"set"}  # the types of the keys that have entries as members
+DAY = 86_400
+EVERYTHING = {"worker", "web", "redis", "database", "link"}
+
+
+class Violation(NamedTuple):
+    rule: str
+    text: str
+    moment: float  # of the event log
+
+
+class Run(NamedTuple):
+    """The task was entered."""
+
+    label: str
+    attempt: int
+    at: float
+
+
+class Evidence(NamedTuple):
+    stays: list[Stay]  # with an acknowledged join
+    rows: dict[str, Entry]  # by code
+    runs: list[Run]
+    ledger: Ledger
+
+    def pairs(self) -> Iterator[tuple[Stay, Entry]]:
+        for stay in self.stays:
+            if stay.code in self.rows:
+                yield stay, self.rows[stay.code]
+
+
+def gather(ledger: Ledger) -> Evidence:
+    rows = {str(entry.code): entry for entry in Entry.objects.prefetch_related("files")}
+    path, runs = probe.log_path(), []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        label, attempt, _, at = line.split()
+        runs.append(Run(label, int(attempt), float(at)))
+    return Evidence([stay for stay in ledger.stays if stay.code], rows, runs, ledger)
+
+
+def violations(evidence: Evidence) -> Iterator[Violation]:
+    """All that does not hold, as far as rows and logs tell."""
+    yield from _acknowledged(evidence)
+    yield from _results(evidence)
+    yield from _starts(evidence)
+    yield from _absent(evidence)
+    yield from _dropped(evidence)
+    for earlier, later in inverted(evidence):
+        late = later.started_at.timestamp() if later.started_at else 0.0
+        yield Violation("order", f"{later.kwargs['label']} was started before {earlier.kwargs['label']}", late)
+
+
+def _acknowledged(evidence: Evidence) -> Iterator[Violation]:
+    """Every acknowledged entry is there and final, and as its visitor was told."""
+    for stay in evidence.stays:
+        row = evidence.rows.get(stay.code)
+        if row is None or stay.problem:
+            yield Violation("acknowledged", f"{stay.label}: {stay.problem or 'it has no row'}", stay.joined_at)
+        elif row.status not in FINAL:
+            yield Violation("final", f"{stay.label} is {row.status} after the quiet time", stay.joined_at)
+        elif stay.end and stay.end != row.status:
+            yield Violation("final", f"{stay.label} was told {stay.end}, and is {row.status}", stay.gone_at)
+        elif stay.way == "leaves" and stay.gone_at and row.finished_at and row.finished_at.timestamp() > stay.gone_at:
+            yield Violation("acknowledged", f"{stay.label} ended after its leave was answered", stay.gone_at)
+        elif row.status == Status.FAILED and row.reason != Reason.ORPHANED:
+            yield Violation("acknowledged", f"{stay.label} failed: {row.reason} {row.error_class}", stay.joined_at)
+
+
+def _results(evidence: Evidence) -> Iterator[Violation]:
+    """Every success has one result, of its last attempt, and its visitor was given that one."""
+    for stay, row in evidence.pairs():
+        ended = row.finished_at.timestamp() if row.finished_at else stay.joined_at
+        if row.status != Status.SUCCEEDED:
+            if row.result is not None or len(row.files.all()):
+                yield Violation("one result", f"{stay.label} is {row.status}, and has a result", ended)
+            continue
+        if row.result != {"label": stay.label, "attempt": row.attempt}:
+            yield Violation("one result", f"{stay.label}, attempt {row.attempt}, has the result {row.result}", ended)
+        stored = [(file.attempt, Path(file.file.path).exists()) for file in row.files.all()]
+        if stored != [(row.attempt, True)]:
+            yield Violation("one result", f"{stay.label}, attempt {row.attempt}, has the files {stored}", ended)
+        if stay.result and stay.result != stay.label:
+            yield Violation("one result", f"{stay.label} was given the result of {stay.result}", ended)
+
+
+def _starts(evidence: Evidence) -> Iterator[Violation]:
+    """At most one start of each attempt, and none of an entry that had ended.
+
+    A label may be in two rows: a form whose answer was lost, and which is sent again after the end, is a new wish.
+    """
+    at = {(run.label, run.attempt): run.at for run in evidence.runs}
+    for (label, attempt), count in Counter((run.label, run.attempt) for run in evidence.runs).items():
+        if count > 1:
+            yield Violation("one start", f"{label}: attempt {attempt} was entered {count} times", at[label, attempt])
+    for run in evidence.runs:
+        rows = [row for row in evidence.rows.values() if row.kwargs.get("label") == run.label]
+        if all(run.attempt > row.attempt for row in rows):
+            yield Violation("one start", f"{run.label}: attempt {run.attempt} is in no row", run.at)
+        elif all(_had_ended(row, run.at - LATE) for row in rows) and not _touched(evidence, "worker", run):
+            yield Violation("one start", f"{run.label} was entered after its end", run.at)
+
+
+def _had_ended(row: Entry, moment: float) -> bool:
+    return row.finished_at is not None and row.finished_at.timestamp() < moment
+
+
+def _absent(evidence: Evidence) -> Iterator[Violation]:
+    """No task was entered for a visitor whose goodbye was answered before.
+
+    The goodbye counts if Redis and the web processes were well, and if no earlier socket of the entry may still be
+    open for the site.
+    """
+    for stay in farewells(evidence):
+        for run in evidence.runs:
+            if run.label == stay.label and run.at > stay.gone_at + LATE and not _touched(evidence, "worker", run):
+                late = run.at - stay.gone_at
+                yield Violation("absent", f"{stay.label} was entered {late:.1f} s after its goodbye", run.at)
+
+
+def farewells(evidence: Evidence) -> Iterator[Stay]:
+    """The stays whose goodbye counts."""
+    for stay in evidence.stays:
+        if stay.way == "says goodbye" and stay.gone_at and not stay.lost_sockets:
+            begin, parts = stay.gone_at - 5, {"redis", "web", "link"}
+            if not evidence.ledger.is_touched(parts, begin, stay.gone_at, until_well=False):
+                yield stay
+
+
+def _touched(evidence: Evidence, part: str, run: Run) -> bool:
+    return evidence.ledger.is_touched({part, "database"}, run.at - LATE, run.at)
+
+
+def _dropped(evidence: Evidence) -> Iterator[Violation]:
+    """Nobody was dropped whose page was there, but for gaps that are shorter than a grace."""
+    for stay, row in evidence.pairs():
+        if stay.way != "stays" or row.status not in {Status.ABANDONED, Status.CANCELLED}:
+            continue
+        unseen = stay.first_gap > SETTINGS["CLOSE_GRACE"] - LATE
+        if not unseen and stay.longest_gap < SETTINGS["LOST_GRACE"] - LATE:
+            ended = row.finished_at.timestamp() if row.finished_at else stay.joined_at
+            text = f"{stay.label} was there (longest gap {stay.longest_gap:.1f} s), and is {row.status} ({row.reason})"
+            yield Violation("dropped", text, ended)
+
+
+def inverted(evidence: Evidence) -> Iterator[tuple[Entry, Entry]]:
+    """Pairs whose later one was started first, although the earlier one was there and nothing was broken."""
+    for earlier, later, is_inverted in comparable(evidence):
+        if is_inverted:
+            yield earlier, later
+
+
+def comparable(evidence: Evidence) -> Iterator[tuple[Entry, Entry, bool]]:
+    """Pairs that were in the line together, by the place; True: started in the other order."""
+    there = [(stay, row) for stay, row in evidence.pairs() if stay.way == "stays" and stay.looked_at and row.started_at]
+    there.sort(key=lambda pair: pair[1].pk)
+    for number, (stay, row) in enumerate(there):
+        for other, behind in there[number + 1 :]:
+            assert row.started_at is not None
+            assert behind.started_at is not None
+            first, second = row.started_at.timestamp(), behind.started_at.timestamp()
+            began = max(stay.looked_at, other.looked_at)
+            if began > min(first, second) - LATE or any(begin < second and end - begin > 1 for begin, end in stay.gaps):
+                continue
+            if not evidence.ledger.is_touched(EVERYTHING, second - LATE, second):
+                yield row, behind, second < first - LATE
+
+
+def left_behind(client: redis.Redis) -> Iterator[Violation]:
+    """After a purge there is no row, no key of an entry, and no file.
+
+    Files are made old first: young ones may stay. RQ's own maintenance ends the books of killed workers.
+    """
+    for path in _files():
+        os.utime(path, (0, 0))
+    get_queue("probe").started_job_registry.cleanup(timestamp=time.time() + DAY)
+    purge.purge_stale(timedelta(0))
+    if count := Entry.objects.count():
+        yield Violation("purge", f"{count} rows are left", 0.0)
+    for key in client.scan_iter(count=1000):
+        name = key.decode()
+        is_of_entry = name.startswith(("presence:", "gone:", "rq:job:")) and name != "presence:watch"
+        # RQ's record of a run that was killed, and the joins of an address, run out by themselves.
+        may_hold_entries = name.startswith(("rq:line:", "rq:executions:", "rq:wip:")) and client.type(key) in SETS
+        if is_of_entry or (may_hold_entries and client.ttl(key) < 0):
+            yield Violation("purge", f"the key {name} is left", 0.0)
+    for path in _files():
+        yield Violation("purge", f"the file {path} is left", 0.0)
+
+
+def _files() -> list[Path]:
+    return [path for path in (Path(settings.MEDIA_ROOT) / "entries").rglob("*") if path.is_file()]
