@@ -15,7 +15,7 @@ GONE = "gone:{job_id}"
 # string "<ms since the watch began>": web processes are beating. Lives three beats.
 WATCH = "presence:watch"
 # string "1": a web process has just started, and pages that another one has lost are on their way back. Lives
-# PRESENCE_TTL.
+# twice PRESENCE_TTL.
 RETURNING = "presence:returning"
 # string "1": the keeper made a round. Lives a few rounds.
 KEEPER = "queueing:keeper"

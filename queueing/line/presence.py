@@ -154,11 +154,11 @@ async def is_watched(client: AsyncRedis) -> bool:
 
 async def begin_watch(client: AsyncRedis) -> None:
     """A web process has started. The one before it may have been killed, and its pages are on their way to this one."""
-    await client.set(RETURNING, "1", px=milliseconds(conf.PRESENCE_TTL))
+    await client.set(RETURNING, "1", px=milliseconds(2 * conf.PRESENCE_TTL))
 
 
 def are_returning(client: redis.Redis) -> bool:
-    """True for PRESENCE_TTL after the start of a web process: a presence that has run out is no absence yet."""
+    """True for twice PRESENCE_TTL after the start of a web process: a presence that has run out is no absence yet."""
     return bool(client.exists(RETURNING))
 
 

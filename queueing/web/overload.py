@@ -9,6 +9,7 @@ a handshake; under other servers in the ASGI middleware here.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -28,6 +29,7 @@ class Bounds:
 
     at_once: int  # begun, and not yet answered
     longest_queue: int  # that wait for their turn
+    patience: float  # seconds of waiting after which the client will soon have given up
     answers: frozenset[str]  # the types of the ASGI messages that are an answer
 
 
@@ -80,10 +82,18 @@ class Turns:
         """That of the running event loop."""
         return self._rooms.setdefault(asyncio.get_running_loop(), Room(self.bounds))
 
-    async def take(self, app: App, scope: Any, receive: Any, send: Any) -> None:
-        """Call the application when there is a place for it. It has the place until it begins to answer, or ends."""
-        room = self.room
+    async def take(self, app: App, scope: Any, receive: Any, send: Any) -> bool:
+        """Call the application when there is a place for it. It has the place until it begins to answer, or ends.
+
+        False, without a call, if the queue is too long or the wait was.
+        """
+        room, began = self.room, time.monotonic()
+        if room.is_full:
+            return False
         await room.enter()
+        if time.monotonic() - began > self.bounds.patience:
+            room.leave()
+            return False
         has_place = True
 
         def leave() -> None:
@@ -101,13 +111,15 @@ class Turns:
             await app(scope, receive, noted)
         finally:
             leave()
+        return True
 
 
 HTTP, SOCKET = frozenset({"http.response.start"}), frozenset({"websocket.send", "websocket.close"})
-REQUESTS = Turns(Bounds(at_once=16, longest_queue=100, answers=HTTP))  # half a second of waiting
+REQUESTS = Turns(Bounds(at_once=16, longest_queue=100, patience=8, answers=HTTP))
 # A page polls while it waits for its socket, so polls must leave the core to the sockets.
-POLLS = Turns(Bounds(at_once=2, longest_queue=20, answers=HTTP))
-SOCKETS = Turns(Bounds(at_once=100, longest_queue=1_000, answers=SOCKET))  # 2 s of waiting
+POLLS = Turns(Bounds(at_once=2, longest_queue=20, patience=4, answers=HTTP))
+# A page waits 10 s for its socket. One whose page has given up would be present for a moment, and then held.
+SOCKETS = Turns(Bounds(at_once=100, longest_queue=3_000, patience=5, answers=SOCKET))
 
 
 def turns_of(method: str, path: str, *, is_socket: bool) -> Turns | None:
@@ -133,12 +145,10 @@ class RequestsInTurn:
         turns = turns_of(scope["method"], scope["path"], is_socket=False)
         if turns is None:
             await self.app(scope, receive, send)
-        elif turns.room.is_full:
+        elif not await turns.take(self.app, scope, receive, send):
             headers, content = OVERLOADED.answer()
             await send({"type": "http.response.start", "status": OVERLOADED.status, "headers": headers})
             await send({"type": "http.response.body", "body": content})
-        else:
-            await turns.take(self.app, scope, receive, send)
 
 
 class SocketsInTurn:
@@ -148,7 +158,5 @@ class SocketsInTurn:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if SOCKETS.room.is_full:
+        if not await SOCKETS.take(self.app, scope, receive, send):
             await send({"type": "websocket.close"})
-        else:
-            await SOCKETS.take(self.app, scope, receive, send)

@@ -112,7 +112,7 @@ class Visit:
 
     async def _poll(self, port: int) -> None:
         """Ask by HTTP, as a page without a socket does. The answer does not count as being back."""
-        gap = min(LONGEST_POLL_GAP, 3 + 2 * max(1.0, self.turn))
+        gap = min(LONGEST_POLL_GAP, 9 + 2 * max(1.0, self.turn))
         await asyncio.sleep(gap)
         request = f"GET /entry/{self.code}/status.json?have=waiting HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         request += f"Cookie: {self.cookie}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"

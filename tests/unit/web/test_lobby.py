@@ -43,7 +43,7 @@ async def test_a_new_web_process_says_once_that_pages_may_be_on_their_way_back(
     lobby: Lobby, valkey: redis.Redis
 ) -> None:
     await lobby.pulse()
-    assert 0 < valkey.pttl(keys.RETURNING) <= 1000 * conf.PRESENCE_TTL
+    assert 0 < valkey.pttl(keys.RETURNING) <= 2000 * conf.PRESENCE_TTL
     valkey.delete(keys.RETURNING)
     await lobby.pulse()
     assert not valkey.exists(keys.RETURNING)

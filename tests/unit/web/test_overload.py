@@ -1,6 +1,7 @@
 """The bound on requests and new sockets: whose turn it is, who is refused, and what need not wait."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from queueing.web import overload
 from queueing.web.overload import Bounds, RequestsInTurn, Room, SocketsInTurn, Turns, turns_of
 
 ENTRY = "/entry/7f1b4a51-1d4c-4d7c-9a55-3c5d2c9c7a10/"
-NARROW = Bounds(at_once=2, longest_queue=3, answers=overload.HTTP)
+NARROW = Bounds(at_once=2, longest_queue=3, patience=60, answers=overload.HTTP)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +101,7 @@ class Client:
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at once, and three that wait."""
     for name in ("REQUESTS", "SOCKETS"):
-        bounds = Bounds(NARROW.at_once, NARROW.longest_queue, getattr(overload, name).bounds.answers)
-        monkeypatch.setattr(overload, name, Turns(bounds))
+        monkeypatch.setattr(overload, name, Turns(replace(NARROW, answers=getattr(overload, name).bounds.answers)))
 
 
 PAGE = {"type": "http", "method": "GET", "path": "/"}
@@ -139,6 +139,21 @@ async def test_a_socket_behind_a_long_queue_is_refused_before_its_handshake_is_o
     site.may_end.set()
     await asyncio.gather(*(client.task for client in clients))
     assert site.begun == 5
+
+
+async def test_a_socket_whose_page_must_have_given_up_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be present for a moment, and then held."""
+    bounds = replace(NARROW, patience=0, answers=overload.SOCKET)
+    monkeypatch.setattr(overload, "SOCKETS", Turns(bounds))
+    room, site = overload.SOCKETS.room, Site("websocket.send")
+    for _ in range(bounds.at_once):
+        await room.enter()
+    late = Client(SocketsInTurn(site), SOCKET)
+    await asyncio.sleep(0)
+    room.leave()
+    await late.task
+    assert (late.messages, site.begun) == ([{"type": "websocket.close"}], 0)
+    await asyncio.wait_for(room.enter(), 1)  # its place was given back
 
 
 @pytest.mark.usefixtures("narrow")

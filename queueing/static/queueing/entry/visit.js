@@ -128,7 +128,7 @@ export class Visit {
     if (delivered) this.lost();
     if (code === RIGHT_IS_OVER) this.polling.soon(0);
     else if (delivered) {
-      this.polling.gap = Math.min(23_000, 3_000 + 2 * within); // below POLL_TTL
+      this.polling.gap = Math.min(23_000, 9_000 + 2 * within); // below POLL_TTL
       this.polling.soon(this.polling.gap);
     }
   }
