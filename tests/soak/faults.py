@@ -54,7 +54,7 @@ FAULTS = {
     "the database takes no writes": Fault("database", 3, 1, 5, LEASE + 3),
     "visitors are cut off": Fault("link", 2, 1, 3, 5),
     "visitors are slow": Fault("link", 1, 2, 4, 5),
-    "web processes are cut off from Redis": Fault("redis", 2, 1, 4, 10),
+    "web processes are cut off from Redis": Fault("redis", 3, 2, 10, 10),
     "workers are cut off from Redis": Fault("redis", 2, 1, 4, 10),
     "workers have a slow Redis": Fault("redis", 1, 2, 4, 10),
 }
