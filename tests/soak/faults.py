@@ -54,7 +54,7 @@ FAULTS = {
     "the database takes no writes": Fault("database", 3, 1, 5, LEASE + 3),
     "visitors are cut off": Fault("link", 2, 1, 3, 5),
     "visitors are slow": Fault("link", 1, 2, 4, 5),
-    "web processes are cut off from Redis": Fault("redis", 2, 1, 4, 10),
+    "web processes are cut off from Redis": Fault("redis", 3, 2, 10, 10),
     "workers are cut off from Redis": Fault("redis", 2, 1, 4, 10),
     "workers have a slow Redis": Fault("redis", 1, 2, 4, 10),
 }
@@ -71,13 +71,14 @@ class Step:
 
 
 def plan(seed: int, seconds: float, names: list[str]) -> list[Step]:
-    """The steps of a soak of this length."""
+    """The steps of a soak of this length. The first fifth is calm: there, the order of all starts counts."""
     rng = random.Random(f"faults {seed}")  # noqa: S311  # so that a seed is the same soak again
     steps, passed = list[Step](), 0.0
     while passed < seconds:
         name = rng.choices(names, [FAULTS[each].weight for each in names])[0]
         fault = FAULTS[name]
-        step = Step(rng.choice([0.3, 2.0, 6.0]), name, rng.uniform(fault.shortest, fault.longest), rng.random())
+        pause = rng.choice([0.3, 2.0, 6.0]) if steps else seconds / 5
+        step = Step(pause, name, rng.uniform(fault.shortest, fault.longest), rng.random())
         steps.append(step)
         passed += step.pause + step.seconds
     return steps
