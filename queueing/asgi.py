@@ -19,9 +19,7 @@ except ImproperlyConfigured as error:
     sys.exit(str(error))
 
 from queueing.checks.start import end_a_server_that_does_not_fit
-from queueing.web import shared_clock
 from queueing.web.asgi import with_queue
 
 application = with_queue(django_application)
-if end_a_server_that_does_not_fit():
-    shared_clock.follow()
+end_a_server_that_does_not_fit()

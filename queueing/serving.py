@@ -1,5 +1,4 @@
-"""Whether this process serves anybody by the ASGI application: tests, commands and checks do not, and not for long one
-that ends.
+"""Marks of this process: that it only looks at the ASGI application, as tests, commands and checks do, or that it ends.
 
 Nothing of Django is imported here: pytest loads this in every project of an environment.
 """

@@ -11,23 +11,32 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 logger = logging.getLogger("queueing")
 
 ASKED_EVERY = 600.0  # seconds
-TRIED_AGAIN = 5.0  # seconds after a question without an answer
+FIRST_TRIED_AGAIN, TRIED_AGAIN = 0.2, 5.0  # seconds after a question without an answer: until there was one, and later
+TOO_LATE = 1.0  # seconds of an answer's delay after which the next question comes soon
 WORTH_TELLING = 5.0  # seconds between the two clocks
+
+
+class Answer(NamedTuple):
+    """What the shared clock said."""
+
+    at: float  # seconds since 1970
+    when: float  # by the monotonic clock
 
 
 @dataclass(slots=True)
 class _Known:
-    """The answer to the last question."""
+    """The answer to the last question that had one."""
 
     ask: Callable[[], float] | None = None  # seconds since 1970; may raise
-    at: float | None = None  # the answer
-    when: float = 0.0  # by the monotonic clock
+    answer: Answer | None = None
     next_question: float = field(default=float("-inf"))
     drift: float = 0.0  # between the two clocks of this host, at the last question
+    is_told: bool = False  # that this host's clock is wrong
 
 
 _known = _Known()
@@ -35,14 +44,16 @@ _known = _Known()
 
 def follow(ask: Callable[[], float] | None) -> None:
     """From now on the time is what `ask` says, in seconds since 1970; None: this process's own."""
-    _known.ask, _known.at, _known.next_question = ask, None, float("-inf")
+    _known.ask, _known.answer, _known.next_question = ask, None, float("-inf")
 
 
 def timestamp() -> float:
     """The time, in seconds since 1970."""
     if _known.ask is not None and _is_due() and not _is_in_event_loop():
         _ask(_known.ask)
-    return time.time() if _known.at is None else _known.at + time.monotonic() - _known.when
+    if (answer := _known.answer) is None:
+        return time.time()
+    return answer.at + time.monotonic() - answer.when
 
 
 def now() -> datetime:
@@ -64,21 +75,27 @@ def _drift() -> float:
 
 
 def _ask(ask: Callable[[], float]) -> None:
-    """Without an answer the process counts on from the last one."""
-    _known.drift = _drift()
-    _known.next_question = time.monotonic() + TRIED_AGAIN
+    """Without an answer the process counts on from the last one. A late one is as good as half of its delay."""
+    _known.drift, began = _drift(), time.monotonic()
+    _known.next_question = began + (TRIED_AGAIN if _known.answer else FIRST_TRIED_AGAIN)
     try:
         at = ask()
     except Exception:  # of a database or a Redis that is away
         logger.debug("The shared clock gave no answer", exc_info=True)
         return
-    is_first = _known.at is None
-    _known.at, _known.when = at, time.monotonic()
-    _known.next_question = _known.when + ASKED_EVERY
-    if is_first and abs(ahead := time.time() - at) > WORTH_TELLING:
-        logger.warning(
-            "The clock of this host is %.0f s %s the site's", abs(ahead), "ahead of" if ahead > 0 else "behind"
-        )
+    delay = time.monotonic() - began
+    _known.answer = Answer(at, began + delay / 2)
+    if delay < TOO_LATE:
+        _known.next_question = began + ASKED_EVERY
+    _tell(time.time() - timestamp())
+
+
+def _tell(ahead: float) -> None:
+    is_wrong = abs(ahead) > WORTH_TELLING
+    if is_wrong and not _known.is_told:
+        direction = "ahead of" if ahead > 0 else "behind"
+        logger.warning("The clock of this host is %.0f s %s the site's", abs(ahead), direction)
+    _known.is_told = is_wrong
 
 
 def _is_in_event_loop() -> bool:

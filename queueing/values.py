@@ -143,6 +143,12 @@ def _misfit(value: Any, check: Callable[[Any], object], path: str = "") -> tuple
         if any(not isinstance(key, str | int | float | bytes | None) for key in value):
             (key, *_) = (key for key in value if not isinstance(key, str | int | float | bytes | None))
             return path, TypeError(f"has the name {key!r}, {_kind(key)}")
+        for key in value:
+            if isinstance(key, str):
+                try:
+                    check(key)
+                except (TypeError, ValueError) as error:
+                    return path, type(error)(f"has a name that {error}")
         parts = ((_below(path, key), part) for key, part in value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         parts = ((f"{path}[{place}]", part) for place, part in enumerate(value))

@@ -84,9 +84,7 @@ class Shard(RedisSingleShardConnection):
         self._wanted[channel] = is_wanted
         if self._change is None:
             self._change = asyncio.create_task(self._send_changes())
-            self._change.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # nobody may wait any more
+            self._change.add_done_callback(_seen)
         await asyncio.shield(self._change)
 
     async def _send_changes(self) -> None:
@@ -95,12 +93,12 @@ class Shard(RedisSingleShardConnection):
             self._ensure_redis()
             self._ensure_receiver()
             heard = self._subscribed_to
-            if new := [channel for channel, is_wanted in wanted.items() if is_wanted and channel not in heard]:
-                await self._pubsub.subscribe(*new)
-                heard.update(new)
             if over := [channel for channel, is_wanted in wanted.items() if not is_wanted and channel in heard]:
                 await self._pubsub.unsubscribe(*over)
                 heard.difference_update(over)
+            if new := [channel for channel, is_wanted in wanted.items() if is_wanted and channel not in heard]:
+                await self._pubsub.subscribe(*new)
+                heard.update(new)
 
 
 def _seen(change: asyncio.Task[None]) -> None:

@@ -17,6 +17,8 @@ WATCH = "presence:watch"
 # string "1": a web process has just started, and pages that another one has lost are on their way back. Lives
 # twice PRESENCE_TTL.
 RETURNING = "presence:returning"
+# string "1": RETURNING was set lately, and is not set again. Lives RETURNED_TTL.
+RETURNED = "presence:returned"
 # string "1": the keeper made a round. Lives a few rounds.
 KEEPER = "queueing:keeper"
 # string "1": Redis took a write just now. Lives a second.

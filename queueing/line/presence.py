@@ -12,12 +12,13 @@ import redis
 from queueing.conf import conf
 from queueing.line import scripts
 from queueing.line.clients import AsyncRedis, connection
-from queueing.line.keys import RETURNING, WATCH, gone_key, line_keys, presence_key
+from queueing.line.keys import RETURNED, RETURNING, WATCH, gone_key, line_keys, presence_key
 from queueing.line.scripts import milliseconds
 from queueing.states import Absence
 
 # Seconds that the note on a running entry whose page went is kept: longer than any task may still run.
 GONE_TTL = 24 * 3600
+RETURNED_TTL = 300.0  # seconds
 # The close code by which a page says goodbye. Every other end is a lost connection: browsers send 1001 also for a tab
 # that the system has killed.
 GOODBYE = 4001
@@ -153,12 +154,19 @@ async def is_watched(client: AsyncRedis) -> bool:
 
 
 async def begin_watch(client: AsyncRedis) -> None:
-    """A web process has started. The one before it may have been killed, and its pages are on their way to this one."""
-    await client.set(RETURNING, "1", px=milliseconds(2 * conf.PRESENCE_TTL))
+    """A web process has started. The one before it may have been killed, and its pages are on their way to this one.
+
+    Once in a while only: one that starts again and again must not keep the absent in the line.
+    """
+    if await client.set(RETURNED, "1", px=milliseconds(RETURNED_TTL), nx=True):
+        await client.set(RETURNING, "1", px=milliseconds(2 * conf.PRESENCE_TTL))
 
 
 def are_returning(client: redis.Redis) -> bool:
-    """True for twice PRESENCE_TTL after the start of a web process: a presence that has run out is no absence yet."""
+    """True for twice PRESENCE_TTL after the start of a web process, once in RETURNED_TTL.
+
+    A presence that has run out is no absence yet.
+    """
     return bool(client.exists(RETURNING))
 
 

@@ -334,8 +334,8 @@ class Entry(models.Model):
         On success this object has the new values. False: the entry has ended, or another process moved it first. Raises
         IllegalMove for a move that is not in MOVES.
 
-        Times shown to people are by this process's clock. Only `lease_until` is by the database's clock, because many
-        processes compare it; the next access reads it from the database.
+        Times shown to people are by the clock of this process (`site_time.py`). Only `lease_until` is by the database's
+        clock, because many processes compare it; the next access reads it from the database.
         """
         origin = Status(self.status)
         if origin in FINAL:

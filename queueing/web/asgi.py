@@ -9,8 +9,10 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter
 from channels.sessions import CookieMiddleware
 
+from queueing import serving
 from queueing.conf import site
 from queueing.models.trouble import DATABASE_ERRORS
+from queueing.web import shared_clock
 from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
 from queueing.web.consumers import TRY_AGAIN_LATER
@@ -37,6 +39,8 @@ def with_queue(http: App, sockets: App | None = None) -> App:
     use_pool()
     refuse_malformed_origins()
     guard_wires()
+    if not serving.is_application_looked_at():
+        shared_clock.follow()
     ours: App = GuardedWire(SameOrigin(SendAway(CookieMiddleware(Turnstile(SocketsInTurn(websockets))))))
     application = LobbyStarter(
         ProtocolTypeRouter(

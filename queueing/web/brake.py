@@ -118,7 +118,7 @@ class ProofOfWork:
         code, expiry, bits, seed = challenge.split(":")
         if not constant_time_compare(seed, self._seed(request, queue, code, expiry, bits)):
             raise CheckFailed(EXPIRED)
-        if int(expiry) < site_time.timestamp():  # as for Django's signed cookies, hosts' clocks may differ by seconds
+        if int(expiry) < site_time.timestamp():
             raise CheckFailed(EXPIRED)
         if not is_proof(seed, proof, int(bits)):
             raise CheckFailed(MISSING)

@@ -28,8 +28,9 @@ def writer_of(protocol: Any) -> Writer:
         if protocol.state != protocol.STATE_OPEN:
             return
         protocol.sendPreparedMessage(frame)
-        # As `check_timeouts` of daphne does, but sooner.
-        if time.time() - protocol.last_ping > protocol.server.ping_interval / 2:
+        # As `check_timeouts` of daphne does, but sooner. autobahn knows one ping at a time that has no answer yet.
+        is_due = time.time() - protocol.last_ping > protocol.server.ping_interval / 2
+        if is_due and protocol.autoPingTimeoutCall is None:
             protocol._sendAutoPing()  # noqa: SLF001  # daphne calls it, too
             protocol.last_ping = time.time()
 

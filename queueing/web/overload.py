@@ -9,15 +9,19 @@ a handshake; under other servers in the ASGI middleware here.
 """
 
 import asyncio
-import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.urls import NoReverseMatch, reverse
 
 from queueing.conf import site
 from queueing.web.bodies import pages
 from queueing.web.origin import App
-from queueing.web.refusals import OVERLOADED
+from queueing.web.refusals import OVERLOADED, scribe
 
 # Addresses that tell of the state of this process, so they have to be answered whatever it is.
 ALWAYS = frozenset({"healthz", "readyz", "metrics"})
@@ -47,27 +51,32 @@ class Room:
         return len(self._waiting) >= self.bounds.longest_queue
 
     async def enter(self) -> None:
-        """Wait for a place. The latest comes first: one that has waited for longer is likelier to have given up."""
+        """Wait for a place. The latest comes first: one that has waited for longer is likelier to have given up.
+
+        Raises TimeoutError when the client will soon have given up.
+        """
         if self._taken < self.bounds.at_once:
             self._taken += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.cancelled():
+            async with asyncio.timeout(self.bounds.patience):
+                await turn
+        except BaseException:
+            if turn in self._waiting:
                 self._waiting.remove(turn)
-            else:
-                self.leave()  # the turn had come at the same moment
+            elif not turn.cancelled():  # the turn had come at the same moment
+                self.leave()
             raise
 
     def leave(self) -> None:
         """Give the place to the next one."""
-        if self._waiting:
-            self._waiting.pop().set_result(None)
-        else:
-            self._taken -= 1
+        while self._waiting:
+            if not (turn := self._waiting.pop()).done():  # a task that was cancelled has not run since
+                turn.set_result(None)
+                return
+        self._taken -= 1
 
 
 class Turns:
@@ -87,12 +96,12 @@ class Turns:
 
         False, without a call, if the queue is too long or the wait was.
         """
-        room, began = self.room, time.monotonic()
+        room = self.room
         if room.is_full:
             return False
-        await room.enter()
-        if time.monotonic() - began > self.bounds.patience:
-            room.leave()
+        try:
+            await room.enter()
+        except TimeoutError:
             return False
         has_place = True
 
@@ -125,14 +134,26 @@ SOCKETS = Turns(Bounds(at_once=100, longest_queue=3_000, patience=5, answers=SOC
 def turns_of(method: str, path: str, *, is_socket: bool) -> Turns | None:
     """The turns that a request waits for; None for one that need not wait.
 
-    Requests with a body have limits of their own (`bodies.py`), and the end of a visit must not be refused.
+    Requests with a body have limits of their own (`bodies.py`), and the end of a visit must not be refused. Staff have
+    to steer the lines of a site that has too much to do.
     """
     if is_socket:
         return SOCKETS if path.startswith(f"/{site.SOCKET_PREFIX}entry/") else None
     prefix = pages()
     if method not in {"GET", "HEAD"} or not path.startswith(prefix) or path.removeprefix(prefix) in ALWAYS:
         return None
+    if path.startswith(_others()):
+        return None
     return POLLS if path.endswith("/status.json") else REQUESTS
+
+
+@cache
+def _others() -> tuple[str, ...]:
+    """Where static files and the admin are, if the pages of the queue are the root of a site."""
+    found = [settings.STATIC_URL] if settings.STATIC_URL else []
+    with suppress(NoReverseMatch):
+        found.append(reverse("admin:index"))
+    return tuple(found)
 
 
 class RequestsInTurn:
@@ -146,6 +167,7 @@ class RequestsInTurn:
         if turns is None:
             await self.app(scope, receive, send)
         elif not await turns.take(self.app, scope, receive, send):
+            scribe.note(OVERLOADED, scope, 0)
             headers, content = OVERLOADED.answer()
             await send({"type": "http.response.start", "status": OVERLOADED.status, "headers": headers})
             await send({"type": "http.response.body", "body": content})
@@ -159,4 +181,5 @@ class SocketsInTurn:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if not await SOCKETS.take(self.app, scope, receive, send):
-            await send({"type": "websocket.close"})
+            scribe.note(OVERLOADED, scope, 0)
+            await send({"type": "websocket.close"})  # which the client reads as 403

@@ -64,9 +64,9 @@ class Shutdown:
         try:
             async with asyncio.timeout(HANDING_OVER):
                 await lobby.hand_over()
-                await _until(lambda: not self._running(), HANDING_OVER)
         except (RedisError, TimeoutError) as error:
             logger.warning("The pages could not be handed over: %r", error)
+        await _until(lambda: not self._running(), HANDING_OVER)
 
     async def _cancel(self) -> None:
         left = self._running()

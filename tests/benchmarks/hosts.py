@@ -81,7 +81,7 @@ async def _measure() -> Found:
         ports = (port, other)
         pages = await _open(entries, cookie, ports)
         lateness, busy, generator, gone = await _depart(entries, pages, (first, second))
-        left = entries[gone:]
+        left = list(enumerate(entries[gone:]))  # with their places
         killed = await _leave(first, left[gone % 2 :: 2], cookie, other, is_killed=True)
         with _again(port):
             ended = await _leave(second, left, cookie, port, is_killed=False)
@@ -128,9 +128,11 @@ async def _depart(
     return [sockets.lateness_of(departures, pages, window) for window in windows], (first, second), generator, gone
 
 
-async def _leave(web: psutil.Process, entries: Sequence[Entry], cookie: str, port: int, *, is_killed: bool) -> Move:
+async def _leave(
+    web: psutil.Process, entries: Sequence[tuple[int, Entry]], cookie: str, port: int, *, is_killed: bool
+) -> Move:
     """This process is killed, or told to end; the pages of these entries come to the one at this port."""
-    visits = [storm.Visit(str(entry.code), place, cookie) for place, entry in enumerate(entries)]
+    visits = [storm.Visit(str(entry.code), place, cookie) for place, entry in entries]
     held = asyncio.create_task(storm.most_held())
     began, before = time.monotonic(), psutil.Process().cpu_times()
     web.kill() if is_killed else web.terminate()

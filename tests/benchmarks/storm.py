@@ -25,7 +25,7 @@ from tests.support.web import is_listening
 
 PAGES = 5_000
 CONNECT_TIMEOUT, POLL_TIMEOUT = 10.0, 8.0  # seconds, as in the page's scripts
-LONGEST_GAP, TURN, LONGEST_POLL_GAP = 20.0, 0.002, 23.0
+LONGEST_GAP, TURN, LONGEST_POLL_WAIT, POLL_INTERVAL = 20.0, 0.002, 23.0, 5.0
 PATIENCE = 120.0  # seconds
 
 
@@ -112,8 +112,7 @@ class Visit:
 
     async def _poll(self, port: int) -> None:
         """Ask by HTTP, as a page without a socket does. The answer does not count as being back."""
-        gap = min(LONGEST_POLL_GAP, 9 + 2 * max(1.0, self.turn))
-        await asyncio.sleep(gap)
+        await asyncio.sleep(min(LONGEST_POLL_WAIT, 9 + 2 * max(1.0, self.turn)))
         request = f"GET /entry/{self.code}/status.json?have=waiting HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         request += f"Cookie: {self.cookie}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
         while True:
@@ -126,7 +125,7 @@ class Visit:
                         await reader.read()
                     finally:
                         writer.close()
-            await asyncio.sleep(gap)
+            await asyncio.sleep(POLL_INTERVAL)
 
 
 async def _measure() -> Storm:

@@ -26,6 +26,8 @@ LONGEST = 400  # seconds of one test or soak
 
 def main(chosen: list[str]) -> int:
     mutants = [mutant for mutant in MUTANTS if not chosen or any(part in mutant.rule for part in chosen)]
+    if not mutants:
+        sys.exit(f"No rule has any of these parts: {', '.join(chosen)}.")
     with tempfile.TemporaryDirectory(prefix="client-queue-mutants-") as name:
         folder = Path(name) / "site"
         _copy(folder)
@@ -85,7 +87,8 @@ def _fails(folder: Path, *tests: str) -> bool:
 
 
 def _soak_fails(folder: Path, faults: str) -> bool:
-    return _run(folder, ["-m", "tests.soak"], SOAK | {"FAULTS": faults}) != 0
+    is_over = _run(folder, ["-m", "tests.soak"], SOAK | {"FAULTS": faults}) != 0
+    return is_over and b"VIOLATION" in (folder.parent / "log").read_bytes()
 
 
 def _run(folder: Path, command: list[str], variables: dict[str, str]) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a soak that goes wrong takes longer to say so
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

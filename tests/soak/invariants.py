@@ -12,6 +12,7 @@ import redis
 from django.conf import settings
 
 from queueing.keeper import purge
+from queueing.line.keys import RETURNED, RETURNING, WATCH
 from queueing.line.queue import get_queue
 from queueing.models import Entry
 from queueing.states import FINAL, Reason, Status
@@ -201,7 +202,8 @@ def left_behind(client: redis.Redis) -> Iterator[Violation]:
         yield Violation("purge", f"{count} rows are left", 0.0)
     for key in client.scan_iter(count=1000):
         name = key.decode()
-        is_of_entry = name.startswith(("presence:", "gone:", "rq:job:")) and name != "presence:watch"
+        is_of_site = name in {WATCH, RETURNING, RETURNED}
+        is_of_entry = name.startswith(("presence:", "gone:", "rq:job:")) and not is_of_site
         # RQ's record of a run that was killed, and the joins of an address, run out by themselves.
         may_hold_entries = name.startswith(("rq:line:", "rq:executions:", "rq:wip:")) and client.type(key) in SETS
         if is_of_entry or (may_hold_entries and client.ttl(key) < 0):

@@ -56,6 +56,7 @@ def _live(site: Site, ledger: Ledger, steps: list[faults.Step]) -> None:
     crowd, over = Crowd(site.ports, ledger, SEED, VISITORS), threading.Event()
     crowd.start()
     alarm = threading.Timer(SECONDS, over.set)
+    alarm.daemon = True
     alarm.start()
     faults.Faults(site, ledger).run(steps, over)
     alarm.cancel()

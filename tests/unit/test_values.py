@@ -80,6 +80,7 @@ ROWS = [{"born": 1}, {"born": 2}, {"born": 3}, {"born": date(2026, 1, 2)}]
         ({"a": [b"\xff"]}, "a[0] is a text that UTF-8 does not have."),
         ({"a": ["half \ud800"]}, "a[0] is a text that UTF-8 does not have."),
         ({"a": "\0"}, "a is a text with a NUL character."),
+        ({"a": {"\0": 1}}, "a has a name that is a text with a NUL character."),
     ],
 )
 def test_what_is_no_json_in_a_result_is_named_by_its_path(value: Any, sentence: str) -> None:

@@ -26,6 +26,8 @@ NARROW = Bounds(at_once=2, longest_queue=3, patience=60, answers=overload.HTTP)
         ("GET", "/metrics", False, None),
         ("GET", f"/ws{ENTRY}", True, overload.SOCKETS),
         ("GET", "/chat/", True, None),
+        ("GET", "/static/queueing/style.css", False, None),
+        ("GET", "/admin/queueing/line/", False, None),
     ],
 )
 def test_what_waits_for_which_turn(method: str, path: str, is_socket: bool, expected: Turns | None) -> None:
@@ -63,6 +65,37 @@ async def test_who_gives_up_waiting_takes_no_place() -> None:
     called.cancel()  # at the moment of its turn
     await asyncio.gather(called, return_exceptions=True)
     room.leave()
+    await both_places(room)
+
+
+async def test_who_is_cancelled_at_the_moment_of_a_turn_takes_no_place() -> None:
+    """daphne cancels many at a time, while others end."""
+    room = Room(NARROW)
+    await room.enter()
+    await room.enter()
+    waiting = [asyncio.create_task(room.enter()) for _ in range(2)]
+    await asyncio.sleep(0)
+    for each in waiting:
+        each.cancel()
+    room.leave()
+    room.leave()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await both_places(room)
+
+
+async def test_who_has_waited_for_long_is_refused_though_no_place_comes() -> None:
+    room = Room(replace(NARROW, patience=0.01))
+    await room.enter()
+    await room.enter()
+    with pytest.raises(TimeoutError):
+        await room.enter()
+    room.leave()
+    room.leave()
+    await both_places(room)
+
+
+async def both_places(room: Room) -> None:
+    """Take all places that there are."""
     for _ in range(NARROW.at_once):
         await asyncio.wait_for(room.enter(), 1)
     assert not room.is_full
@@ -104,8 +137,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(overload, name, Turns(replace(NARROW, answers=getattr(overload, name).bounds.answers)))
 
 
-PAGE = {"type": "http", "method": "GET", "path": "/"}
-SOCKET = {"type": "websocket", "path": f"/ws{ENTRY}"}
+PAGE = {"type": "http", "method": "GET", "path": "/", "headers": []}
+SOCKET = {"type": "websocket", "path": f"/ws{ENTRY}", "headers": []}
 
 
 @pytest.mark.usefixtures("narrow")
@@ -122,7 +155,9 @@ async def test_a_page_behind_a_long_queue_is_refused_and_told_when_to_come_again
     await asyncio.sleep(0)
     assert site.begun == 3
     site.may_answer.set()
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while site.begun < 6:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0)
     assert site.begun == 6  # an answer that has begun holds no place, however slowly it is read
     site.may_end.set()
     await asyncio.gather(*(client.task for client in (*clients, health)))
@@ -143,17 +178,14 @@ async def test_a_socket_behind_a_long_queue_is_refused_before_its_handshake_is_o
 
 async def test_a_socket_whose_page_must_have_given_up_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be present for a moment, and then held."""
-    bounds = replace(NARROW, patience=0, answers=overload.SOCKET)
+    bounds = replace(NARROW, patience=0.01, answers=overload.SOCKET)
     monkeypatch.setattr(overload, "SOCKETS", Turns(bounds))
-    room, site = overload.SOCKETS.room, Site("websocket.send")
+    site = Site("websocket.send")
     for _ in range(bounds.at_once):
-        await room.enter()
+        await overload.SOCKETS.room.enter()
     late = Client(SocketsInTurn(site), SOCKET)
-    await asyncio.sleep(0)
-    room.leave()
     await late.task
     assert (late.messages, site.begun) == ([{"type": "websocket.close"}], 0)
-    await asyncio.wait_for(room.enter(), 1)  # its place was given back
 
 
 @pytest.mark.usefixtures("narrow")

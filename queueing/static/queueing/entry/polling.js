@@ -3,12 +3,12 @@
 
 import { now, since, Timer } from "./clock.js";
 
+const INTERVAL = 5_000;
 const TIMEOUT = 8_000;
 const LONG_TIMEOUT = 90_000; // a long result over a slow line
 const PART_RETRY = 2_000;
 
 export class Polling {
-  gap = 5_000; // milliseconds between two questions
   #visit;
   #isAsking = false;
   #wantsPart = false; // the page's new part is needed, which no frame will bring
@@ -25,7 +25,7 @@ export class Polling {
     return this.#visit.isOngoing && (this.#wantsPart || !this.#visit.connection.isLive);
   }
 
-  soon(delay = Math.max(0, this.gap - since(this.#askedAt))) {
+  soon(delay = Math.max(0, INTERVAL - since(this.#askedAt))) {
     this.#timer.start(delay, () => this.ask());
   }
 
@@ -62,7 +62,7 @@ export class Polling {
 
   // One question about an entry that is over. Without an answer the page stays as it is.
   async askOnce() {
-    if (since(this.#askedAt) < this.gap) return;
+    if (since(this.#askedAt) < INTERVAL) return;
     this.#askedAt = now();
     const state = await this.#fetch(TIMEOUT).catch(() => null);
     if (state) this.#visit.answered(state);

@@ -127,10 +127,7 @@ export class Visit {
   dropped({ code, delivered, within }) {
     if (delivered) this.lost();
     if (code === RIGHT_IS_OVER) this.polling.soon(0);
-    else if (delivered) {
-      this.polling.gap = Math.min(23_000, 9_000 + 2 * within); // below POLL_TTL
-      this.polling.soon(this.polling.gap);
-    }
+    else if (delivered) this.polling.soon(Math.min(23_000, 9_000 + 2 * within));
   }
 
   // The entry is over, and the frame that said so was without the page's new part: a poll brings it.
@@ -152,7 +149,7 @@ export class Visit {
 
   // Polling comes first, because some browsers refuse sockets by an exception.
   #connect() {
-    this.polling.soon(this.polling.gap);
+    this.polling.soon(5_000);
     this.connection.open();
   }
 
