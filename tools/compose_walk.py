@@ -238,7 +238,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", metavar="COMMIT", help="the version that is upgraded")
     parser.add_argument("--keep", action="store_true", help="keep the site's images, and take those that were kept")
-    parser.add_argument("--forget", action="store_true", help="remove the base images at the end, too")
+    parser.add_argument(
+        "--forget", action="store_true", help="remove the base images at the end, too, whoever has made them"
+    )
     options = parser.parse_args()
     if lack := missing():
         print(lack)

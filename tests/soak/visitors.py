@@ -153,10 +153,14 @@ class Visit:
 
     def _say_goodbye(self) -> None:
         """The socket has said goodbye; so does the page, and its answer is the moment from which nothing may start."""
-        self._insist(lambda: self.browser.post(f"{self._path()}goodbye/"), 204)
+        self._go(f"{self._path()}goodbye/", 204)
 
     def _leave(self) -> None:
-        self._insist(lambda: self.browser.post(f"{self._path()}leave/"), 303)
+        self._go(f"{self._path()}leave/", 303)
+
+    def _go(self, path: str, status: int) -> None:
+        if self._insist(lambda: self.browser.post(path), status) is not None:
+            self.stay.gone_at = time.time()
 
     def _vanish(self) -> None:
         self.crowd.ledger.note(f"{self.stay.label} has vanished")
@@ -174,7 +178,6 @@ class Visit:
                 self._go_elsewhere()
                 continue
             if answer.status == status:
-                self.stay.gone_at = time.time()
                 self.crowd.ledger.note(f"{self.stay.label} {self.stay.way}: answered with {status}")
                 return answer
             time.sleep(0.3)
