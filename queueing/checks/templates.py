@@ -1,11 +1,11 @@
 """Faults in a template that only its rendering would show: pages without an address, and templates that are missing.
 
-Only what the template writes out is looked at. A variable that is empty, or a filter that fails, is known when a result
+Only what the template writes out, whatever the conditions, is looked at. A variable that is empty, or a filter that fails, is known when a result
 is shown: `queueing/templatetags/queue_look.py` catches it there.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from django.apps import apps
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.base import FilterExpression, Node
-from django.template.defaulttags import URLNode
+from django.template.defaulttags import IfNode, URLNode
 from django.template.loader import get_template
 from django.template.loader_tags import ExtendsNode, IncludeNode
 from django.urls import get_resolver
@@ -27,7 +27,7 @@ def faults(name: str, depth: int = 0) -> Iterator[str]:
     Raises TemplateDoesNotExist or TemplateSyntaxError for the template itself.
     """
     template: Any = getattr(get_template(name), "template", None)  # a template of Jinja has other nodes
-    for node in getattr(template, "nodelist", []) and template.nodelist.get_nodes_by_type(Node):
+    for node in _certain(getattr(template, "nodelist", [])):
         where = f"{name}, line {node.token.lineno if node.token else 1}"
         if isinstance(node, URLNode) and node.asvar is None and (found := _url_fault(node)):
             yield f"{where}: {found}"
@@ -56,6 +56,16 @@ def repair_of_missing(name: str, line: str, module: str) -> str:
 
 def _folders_of_package(package: str) -> list[Path]:
     return [Path(place) for place in getattr(sys.modules.get(package), "__path__", [])]
+
+
+def _certain(nodes: Iterable[Node]) -> Iterator[Node]:
+    """The nodes that do not depend on a condition, which may ask for an app that is not here."""
+    for node in nodes:
+        if isinstance(node, IfNode):
+            continue
+        yield node
+        for name in node.child_nodelists:
+            yield from _certain(getattr(node, name, None) or ())
 
 
 def _faults_of_other(name: str | None, where: str, depth: int) -> Iterator[str]:

@@ -42,3 +42,16 @@ def test_a_template_with_a_misspelt_address_is_one_sentence_with_one_mark(
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, result_template="astray.html"))
     assert "Did you mean 'queueing:file'? Correct" in found()["queueing.E079"]
+
+
+def test_a_part_with_a_condition_may_be_for_an_app_that_is_not_here(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "careful.html").write_text(
+        "{% if shop %}{% url 'shop:basket' %}{% endif %}{% for row in rows %}{% url 'queueing:hme' %}{% endfor %}"
+    )
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, result_template="careful.html"))
+    assert "'queueing:hme'" in found()["queueing.E079"]
+    (tmp_path / "careful.html").write_text("{% if shop %}{% url 'shop:basket' %}{% endif %}")
+    assert "queueing.E079" not in found()
