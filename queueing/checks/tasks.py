@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
 from queueing.checking.pool import name_of
@@ -103,11 +103,12 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
         wanted["preview_template"] = (task.form.preview_template, "<p>{{ preview }}</p>")
     for what, (name, line) in wanted.items():
         try:
-            for sentence in templates.faults(name):
-                yield Error(
+            for sentence, is_certain in templates.faults(name):
+                kind, number = (Error, "E079") if is_certain else (Warning, "W079")
+                yield kind(
                     f"The {what} of {task.name!r} cannot be shown. {sentence}{'' if sentence.endswith('?') else '.'}",
                     hint=f"Correct {sentence.partition(':')[0]}.",
-                    id="queueing.E079",
+                    id=f"queueing.{number}",
                 )
         except (TemplateDoesNotExist, TemplateSyntaxError) as error:
             yield Error(

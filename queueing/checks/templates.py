@@ -1,6 +1,6 @@
 """Faults in a template that only its rendering would show: pages without an address, and templates that are missing.
 
-Only what the template writes out, whatever the conditions, is looked at. A variable that is empty, or a filter that fails, is known when a result
+Only what the template writes out is looked at. A variable that is empty, or a filter that fails, is known when a result
 is shown: `queueing/templatetags/queue_look.py` catches it there.
 """
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
@@ -21,19 +21,27 @@ from django.urls import get_resolver
 DEEPEST = 5  # templates within each other
 
 
-def faults(name: str, depth: int = 0) -> Iterator[str]:
-    """A sentence for each fault of the template, and of those that it includes or extends.
+class Fault(NamedTuple):
+    """What will not be shown."""
+
+    sentence: str
+    is_certain: bool  # False: within a condition, which may ask for an app that is not here
+
+
+def faults(name: str, depth: int = 0) -> Iterator[Fault]:
+    """The faults of the template, and of those that it includes or extends.
 
     Raises TemplateDoesNotExist or TemplateSyntaxError for the template itself.
     """
     template: Any = getattr(get_template(name), "template", None)  # a template of Jinja has other nodes
-    for node in _certain(getattr(template, "nodelist", [])):
+    for node, is_certain in _nodes(getattr(template, "nodelist", [])):
         where = f"{name}, line {node.token.lineno if node.token else 1}"
         if isinstance(node, URLNode) and node.asvar is None and (found := _url_fault(node)):
-            yield f"{where}: {found}"
+            yield Fault(f"{where}: {found}", is_certain)
         elif isinstance(node, IncludeNode | ExtendsNode) and depth < DEEPEST:
             other = node.template if isinstance(node, IncludeNode) else node.parent_name
-            yield from _faults_of_other(_written(other), where, depth)
+            for fault in _faults_of_other(_written(other), where, depth):
+                yield fault._replace(is_certain=fault.is_certain and is_certain)
 
 
 def repair_of_missing(name: str, line: str, module: str) -> str:
@@ -58,25 +66,27 @@ def _folders_of_package(package: str) -> list[Path]:
     return [Path(place) for place in getattr(sys.modules.get(package), "__path__", [])]
 
 
-def _certain(nodes: Iterable[Node]) -> Iterator[Node]:
-    """The nodes that do not depend on a condition, which may ask for an app that is not here."""
+def _nodes(nodes: Iterable[Node], *, is_certain: bool = True) -> Iterator[tuple[Node, bool]]:
+    """All nodes, each with True if it depends on no condition."""
     for node in nodes:
+        yield node, is_certain
         if isinstance(node, IfNode):
+            for _, inner in node.conditions_nodelists:
+                yield from _nodes(inner, is_certain=False)
             continue
-        yield node
         for name in node.child_nodelists:
-            yield from _certain(getattr(node, name, None) or ())
+            yield from _nodes(getattr(node, name, None) or (), is_certain=is_certain)
 
 
-def _faults_of_other(name: str | None, where: str, depth: int) -> Iterator[str]:
+def _faults_of_other(name: str | None, where: str, depth: int) -> Iterator[Fault]:
     if name is None:
         return
     try:
         yield from faults(name, depth + 1)
     except TemplateDoesNotExist:
-        yield f"{where}: there is no template {name!r}"
+        yield Fault(f"{where}: there is no template {name!r}", True)
     except TemplateSyntaxError as error:
-        yield f"{where}: {name}: {error}"
+        yield Fault(f"{where}: {name}: {error}", True)
 
 
 def _url_fault(node: URLNode) -> str:
