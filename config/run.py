@@ -28,6 +28,7 @@ from config.env import boolean, number, text
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 VALKEY = VAR / "valkey"
+PATIENCE = 8.0  # seconds; a pool of idle workers needs some of them to end
 # Environment variable of every process started here; its value is the process's folder. It finds processes that left
 # their parent's process group (RQ's horses do), and processes that a killed run left behind.
 MARK = "RUN_IN"
@@ -181,7 +182,7 @@ def environment(folder: Path) -> dict[str, str]:
 def end_processes(folder: Path) -> None:
     """End every process marked with the folder, including those of a killed run.
 
-    A process gets SIGTERM, and SIGKILL if it has not ended after 3 seconds.
+    A process gets SIGTERM, and SIGKILL if it has not ended after PATIENCE.
     """
     marked = [
         process
@@ -192,7 +193,7 @@ def end_processes(folder: Path) -> None:
         for process in marked:
             with suppress(psutil.NoSuchProcess):
                 ask(process)
-        _, marked = psutil.wait_procs(marked, timeout=3)
+        _, marked = psutil.wait_procs(marked, timeout=PATIENCE)
 
 
 def end_everything() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
+from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage, staticfiles_storage
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
@@ -34,6 +34,14 @@ def has_static_files() -> bool:
         return not has_manifest or bool(staticfiles_storage.url(FAVICON))
     except (ValueError, OSError):  # no manifest; one that is not JSON; no right to read it
         return False
+
+
+def lacks_plain_files() -> bool:
+    """True if static files lie in a folder of this host as they are, and those of the pages are not among them."""
+    storage = _real(staticfiles_storage)
+    if settings.DEBUG or isinstance(storage, ManifestFilesMixin) or not isinstance(storage, StaticFilesStorage):
+        return False
+    return not settings.STATIC_ROOT or not Path(settings.STATIC_ROOT, FAVICON).is_file()
 
 
 def folders() -> Iterator[tuple[str, Path]]:

@@ -15,6 +15,7 @@ from queueing.deployment import (
     has_static_files,
     is_writable,
     keeps_versions,
+    lacks_plain_files,
     missing_migrations,
     try_objects,
 )
@@ -27,14 +28,27 @@ from queueing.models.trouble import DATABASE_ERRORS
 
 @register("queueing", deploy=True)
 def check_static_files(**_: Any) -> list[CheckMessage]:
-    """Without its manifest, every page is a 500."""
+    """Without its manifest, every page is a 500. Where there is none, another host may have the files."""
     if has_static_files():
-        return []
+        return _plain_files()
     return [
         Error(
             f"The static files are not collected in {settings.STATIC_ROOT}.",
             hint="Run: python manage.py collectstatic --noinput",
             id="queueing.E100",
+        )
+    ]
+
+
+def _plain_files() -> list[CheckMessage]:
+    if not lacks_plain_files():
+        return []
+    return [
+        Warning(
+            f"The static files of the queue are not in STATIC_ROOT ({settings.STATIC_ROOT}), so a server on this host "
+            "could not send them: pages would have no style, and would not move.",
+            hint="Run: python manage.py collectstatic --noinput",
+            id="queueing.W100",
         )
     ]
 

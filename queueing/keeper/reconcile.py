@@ -45,6 +45,7 @@ class Reconciler:
         self.client = client
         self._server = ""
         self._restoring_since: dict[str, float] = {}  # by line, while it has no epoch
+        self._new: set[str] = set()  # of these, the lines that have never had an entry
         self._compared_at: dict[str, float] = {}
         self._missing: dict[str, frozenset[str]] = {}  # by line: the ids without a place at the last comparison
 
@@ -81,13 +82,7 @@ class Reconciler:
             behind = _waiting_ids(line) if has_copy else missing
             if behind:
                 epoch.keep_newcomers_back(self.client, line.name, _last_place(line, behind))
-            logger.log(
-                logging.WARNING if missing else logging.INFO,
-                "%s: Redis is empty or another server; %d places come back",
-                line.name,
-                len(missing),
-                extra=about_line(line.name, event="flush", count=len(missing)),
-            )
+            self._note_beginning(line, len(missing), has_copy=has_copy)
             self._restoring_since[line.name] = now if behind else 0.0
         if now - self._restoring_since[line.name] < FLUSH_PAUSE:
             return 0
@@ -95,8 +90,23 @@ class Reconciler:
         restored = self._compare(line)
         if epoch.begin_epoch(self.client, line.name, self._server):
             del self._restoring_since[line.name]
-            marks.note_flush(line.name, restored)
+            if line.name not in self._new:
+                marks.note_flush(line.name, restored)
         return restored
+
+    def _note_beginning(self, line: Line, missing: int, *, has_copy: bool) -> None:
+        """Tell what has happened, but of a line that has never had an entry: that one is new."""
+        self._new.discard(line.name)
+        if not (has_copy or missing or Entry.objects.filter(queue=line.name).exists()):
+            self._new.add(line.name)
+            return
+        logger.log(
+            logging.WARNING if missing else logging.INFO,
+            "%s: Redis is empty or another server; %d places come back",
+            line.name,
+            missing,
+            extra=about_line(line.name, event="flush", count=missing),
+        )
 
     def _compare(self, line: Line) -> int:
         self._compared_at[line.name] = time.monotonic()

@@ -217,6 +217,15 @@ def test_static_files_that_are_not_collected_are_found(deployed: None, settings:
     assert "queueing.E100" not in found(deploy=True)
 
 
+def test_plain_static_files_that_are_not_collected_are_told(deployed: None, settings: Any) -> None:
+    """Another host may have them, so the site starts all the same."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    assert "python manage.py collectstatic --noinput" in found(deploy=True)["queueing.W100"]
+    call_command("collectstatic", "--noinput", verbosity=0)
+    assert "queueing.W100" not in found(deploy=True)
+
+
 def test_a_manifest_of_nothing_is_found(deployed: None, tmp_path: Path) -> None:
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "staticfiles.json").write_text("{")

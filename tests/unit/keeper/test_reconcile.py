@@ -1,5 +1,6 @@
 """Rows against places: what a flush of Redis, a lost place or a deleted row leaves behind, and how it is mended."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,12 +15,13 @@ from queueing.keeper.round import Keeper
 from queueing.line import epoch, keys, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
-from queueing.models import Entry, EntryEvent
+from queueing.models import Entry, EntryEvent, LineEvent
 from queueing.models.moves import LAST
 from queueing.states import Status
 from queueing.testing.presence import go, watch_since
 from tests.support.epochs import end_pause, set_epoch
 from tests.support.probe import probe
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 
@@ -179,6 +181,19 @@ def test_two_keepers_and_two_flushes_keep_the_order(join: Join, line: Line, valk
             keeper.round()
         assert line.ids()[0] == first.job_id
         ending.leave(newcomer)
+
+
+def test_a_line_that_has_never_had_an_entry_is_new_and_not_flushed(
+    keeper: Keeper, line: Line, valkey: redis.Redis, join: Join, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Staff would read of an emptied Redis that nobody has emptied."""
+    caplog.set_level(logging.INFO, "queueing")
+    for expected in (False, True):
+        valkey.flushall()
+        wait_for(lambda: keeper.round() is not None and not keeper.reconciler.is_restoring(line))
+        assert ("probe: Redis is empty" in caplog.text) == expected
+        assert LineEvent.objects.filter(queue="probe", kind=LineEvent.Kind.FLUSHED).exists() == expected
+        join("first")
 
 
 def test_a_second_flush_begins_the_pause_anew(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:

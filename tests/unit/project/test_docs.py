@@ -36,7 +36,7 @@ TASKS, TESTING, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/testing.md"], TE
 MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 # The tests in docs/testing.md, and the other blocks there that run in this site.
-_, EXAMPLE, _, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
+_, EXAMPLE, _, _, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
 EXAMPLES = [node.name for node in ast.parse(EXAMPLE).body if isinstance(node, ast.FunctionDef)]
 # The processes by the packages that run in no other one.
 PACKAGES = {"web": ["web", "checking"], "worker": ["work"], "keeper": ["keeper"]}
