@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.browser.console import TELL_VIOLATIONS, is_error
 from tests.support.browser.proxy import Proxy
@@ -12,6 +12,7 @@ from tests.support.browser.site import DEPLOYED, PATIENT, Site
 from tests.support.processes import Processes
 from tools import machine
 
+expect.set_options(timeout=30_000)  # scripts of a page load late on a busy machine; what must be quick says so itself
 # The fixtures by which every browser test comes to its browser.
 BROWSERS = {"browser_type_launch_args": machine.CHROMIUM, "firefox": machine.FIREFOX}
 
