@@ -16,7 +16,7 @@ from typing import NamedTuple
 logger = logging.getLogger("queueing")
 
 ASKED_EVERY = 600.0  # seconds
-FIRST_TRIED_AGAIN, TRIED_AGAIN = 0.2, 5.0  # seconds after a question without an answer: until there was one, and later
+FIRST_TRIED_AGAIN, TRIED_AGAIN = 1.0, 5.0  # seconds after a question without an answer: until there was one, and later
 TOO_LATE = 1.0  # seconds of an answer's delay after which the next question comes soon
 WORTH_TELLING = 5.0  # seconds between the two clocks
 
