@@ -22,7 +22,7 @@ WORTH_TELLING = 5.0  # seconds between the two clocks
 
 
 class Answer(NamedTuple):
-    """What the shared clock said."""
+    """An answer of the shared clock."""
 
     at: float  # seconds since 1970
     when: float  # by the monotonic clock

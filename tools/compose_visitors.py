@@ -71,7 +71,7 @@ class Visitor:
         return self.state().get("status") in FINAL
 
     def ready(self) -> str:
-        """What the site says about its parts; empty if it does not answer."""
+        """The site's words about its parts; empty if it does not answer."""
         with suppress(*AWAY):
             return self._ask("/readyz")[1].decode()
         return ""

@@ -22,7 +22,7 @@ DEEPEST = 5  # templates within each other
 
 
 class Fault(NamedTuple):
-    """What will not be shown."""
+    """A part of a template that will not be shown."""
 
     sentence: str
     is_certain: bool  # False: within a condition, which may ask for an app that is not here

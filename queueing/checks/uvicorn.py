@@ -7,7 +7,7 @@ LONGEST_SILENCE = 25  # seconds; within them the README promises that a dead con
 
 
 def sentences() -> list[str]:
-    """What does not fit in the uvicorn that imports the application; nothing for any other server."""
+    """Sentences on what does not fit in the uvicorn that imports the application; nothing for any other server."""
     config = _config()
     if config is None:
         return []

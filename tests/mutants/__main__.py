@@ -57,7 +57,7 @@ def _check(folder: Path, mutants: list[Mutant]) -> None:
 
 
 def _try(folder: Path, mutant: Mutant) -> list[str]:
-    """What has found the mutant: "test", "soak", or nothing."""
+    """The finders of the mutant: "test", "soak", or nothing."""
     began, found = time.monotonic(), list[str]()
     with _broken(folder / mutant.path, mutant):
         if _fails(folder, mutant.test):

@@ -1,4 +1,4 @@
-"""What must hold at the end of a soak, from the rows, from Redis, from the files, and from the logs."""
+"""Rules that must hold at the end of a soak, from the rows, from Redis, from the files, and from the logs."""
 
 import os
 import time

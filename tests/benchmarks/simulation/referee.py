@@ -1,4 +1,4 @@
-"""What must never happen. The referee knows the truth of the world, and asks Valkey only at the end."""
+"""Counts of what must never happen. The referee knows the truth of the world, and asks Valkey only at the end."""
 
 import heapq
 from collections import Counter

@@ -25,7 +25,7 @@ class Scenario:
     dropped: int = 14_000
     restored: int = 10_000  # rows that get their place back after a flush, a second
 
-    # What fails; None: it does not
+    # Failures; None: there is none
     host_lost_at: float | None = 70.0  # one host, for good
     emptied_at: float | None = 100.0  # Valkey dies, and comes back empty
     workers_lost_at: float | None = 240.0  # a tenth of the workers, in mid-task
@@ -34,7 +34,7 @@ class Scenario:
     hosts_away_at: float | None = 320.0  # all of them, as in a bad deploy
     hosts_away: float = 20.0
 
-    # What visitors do, as shares of all; the others stay until they are served
+    # Deeds of visitors, as shares of all; the others stay until they are served
     reload: float = 0.10  # goodbye, and back within 3 s
     silent: float = 0.10  # the connection is lost without a word, and the page is back within 100 s
     close: float = 0.10  # goodbye for good

@@ -1,4 +1,4 @@
-"""What is true in a game: the rows, the pages, the hosts, and the agenda of what comes next.
+"""The truth of a game: the rows, the pages, the hosts, and the agenda of what comes next.
 
 Visitors are numbers from 1 on, in the order of joining. A number is the score of the entry, and makes its job id.
 """

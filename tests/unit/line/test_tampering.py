@@ -294,7 +294,7 @@ def test_any_other_message_is_a_hint_to_look_again(message: bytes) -> None:
 
 
 async def test_changes_that_come_together_are_one_command_and_none_is_lost(valkey: redis.Redis) -> None:
-    """What thousands of pages that come back at once, and some that go again, ask of the layer."""
+    """Thousands of pages come back at once, and some go again."""
     layer: Any = get_channel_layer()
     channels = [await layer.new_channel() for _ in range(200)]
     before = valkey.info("commandstats").get("cmdstat_subscribe", {}).get("calls", 0)
