@@ -126,7 +126,7 @@ class Turns:
 HTTP, SOCKET = frozenset({"http.response.start"}), frozenset({"websocket.send", "websocket.close"})
 REQUESTS = Turns(Bounds(at_once=16, longest_queue=100, patience=8, answers=HTTP))
 # A page polls while it waits for its socket, so polls must leave the core to the sockets.
-POLLS = Turns(Bounds(at_once=2, longest_queue=20, patience=4, answers=HTTP))
+POLLS = Turns(Bounds(at_once=2, longest_queue=100, patience=4, answers=HTTP))
 # A page waits 10 s for its socket. One whose page has given up would be present for a moment, and then held.
 SOCKETS = Turns(Bounds(at_once=100, longest_queue=3_000, patience=5, answers=SOCKET))
 

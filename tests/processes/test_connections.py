@@ -97,8 +97,8 @@ def end_all() -> None:
 
 def fill_pool(get: Get, entry: Entry) -> None:
     """Have the web process open as many connections as it may."""
-    with ThreadPoolExecutor(30) as threads:
-        assert {answer.code for answer in threads.map(get, [url(entry, "status.json")] * 100)} == {200}
+    with ThreadPoolExecutor(30) as threads:  # pages, as fewer polls are worked on at once than the pool has connections
+        assert {answer.code for answer in threads.map(get, [url(entry)] * 100)} == {200}
     wait_for(lambda: len(backends()) > 1)
 
 
@@ -145,7 +145,7 @@ def test_a_pool_that_is_used_up_is_told_in_time_and_is_free_again_afterwards(get
     with ThreadPoolExecutor(20) as threads:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("LOCK TABLE queueing_entry IN ACCESS EXCLUSIVE MODE")
-            waiting = [threads.submit(get, url(entry, "status.json")) for _ in range(settings.DATABASE_POOL)]
+            waiting = [threads.submit(get, url(entry)) for _ in range(settings.DATABASE_POOL)]
             wait_for(lambda: len(backends()) >= settings.DATABASE_POOL)
             refused = get(url(entry))
             assert (refused.code, refused.retry_after) == (503, "5")
