@@ -51,7 +51,7 @@ from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
 from queueing.storage import folders
-from queueing.values import Encoder, normalized_arguments
+from queueing.values import Encoder, by_name, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
@@ -179,7 +179,7 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
         queue=task.queue_name,
         task_path=task.module_path,
         backend=task.backend,
-        args=list(normalized_arguments({str(place): value for place, value in enumerate(args)}, what).values()),
+        args=list(normalized_arguments(by_name(task, args), what).values()),
         kwargs=normalized_arguments(kwargs, what),
         priority=task.priority,
         not_before=task.run_after if is_later else None,

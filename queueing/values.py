@@ -6,13 +6,14 @@ Django's JSON encoder writes them as texts. Here each text is in an object that 
 The texts are Python's own, because Django's drop microseconds. A name in an argument that begins with "$" gets another.
 """
 
+import inspect
 import json
 import math
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.dateparse import parse_duration
@@ -20,7 +21,11 @@ from django.utils.duration import duration_iso_string
 from django.utils.functional import Promise
 from django.utils.json import normalize_json
 
+if TYPE_CHECKING:
+    from django.tasks import Task
+
 MARK = "$"
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 # The types that travel as texts: the name, how the text is written, and how it is read. A datetime is a date, too.
 TYPES: tuple[tuple[type, str, Callable[[Any], str], Callable[[str], Any]], ...] = (
     (datetime, "datetime", datetime.isoformat, datetime.fromisoformat),
@@ -56,6 +61,15 @@ def normalized(value: Any) -> Any:
         case _:
             kind = type(value)
             raise TypeError(f"a value of type {kind.__module__}.{kind.__qualname__} cannot travel to a task")
+
+
+def by_name(task: "Task[..., Any]", values: Sequence[Any]) -> dict[str, Any]:
+    """Positional arguments with the names of their parameters; what `*values` takes is "values[0]" and so on."""
+    parameters = list(inspect.signature(task.func).parameters.values())[task.takes_context :]
+    names = [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
+    rest = next((parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL), "")
+    names += [f"{rest}[{number}]" for number in range(len(values) - len(names))]
+    return dict(zip(names, values, strict=False))
 
 
 def normalized_arguments(values: Mapping[str, Any], what: str) -> dict[str, Any]:

@@ -61,6 +61,21 @@ def check_runserver(**_: Any) -> list[CheckMessage]:
 
 
 @register("queueing")
+def check_database(**_: Any) -> list[CheckMessage]:
+    """An entry is moved and read in one statement, UPDATE … RETURNING, which not every database has."""
+    if connection.vendor in {"sqlite", "postgresql"}:
+        return []
+    engine = connection.settings_dict["ENGINE"]
+    return [
+        Error(
+            f"The queue keeps its entries in PostgreSQL or SQLite, and this site's database is {engine}.",
+            hint='Paste: DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "…"}}',
+            id="queueing.E111",
+        )
+    ]
+
+
+@register("queueing")
 def check_sqlite(**_: Any) -> list[CheckMessage]:
     """Web, worker and keeper write to one file. Without these options a write fails while another one is going on."""
     told = connection.settings_dict
