@@ -82,6 +82,7 @@ async def _measure() -> Found:
         pages = await _open(entries, cookie, ports)
         lateness, busy, generator, gone = await _depart(entries, pages, (first, second))
         left = list(enumerate(entries[gone:]))  # with their places
+        storm.forget_start()
         killed = await _leave(first, left[gone % 2 :: 2], cookie, other, is_killed=True)
         with _again(port):
             ended = await _leave(second, left, cookie, port, is_killed=False)
