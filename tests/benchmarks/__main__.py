@@ -31,6 +31,7 @@ PLAN = [
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),
+    ("servers", ["sqlite"]),
     ("storm", ["sqlite", "postgres"]),
     ("crowd", ["sqlite"]),
     ("recovering", ["sqlite"]),
