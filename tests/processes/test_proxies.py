@@ -79,6 +79,16 @@ def test_a_huge_body_is_refused_before_it_has_come(raw: Callable[..., Raw], path
     assert client.status() in {404, 405, 413}
 
 
+@pytest.mark.parametrize("path", ["/join/tables/", "/join/tables/preview/", FORM])
+def test_a_file_reaches_the_web_process_with_its_form_and_with_the_preview(raw: Callable[..., Raw], path: str) -> None:
+    """More than the 64 KiB that any other request may have."""
+    size = 200_000
+    client = raw().ask("POST", path, Cookie=CSRF, Content_Length=str(size), Connection="close")
+    with contextlib.suppress(ConnectionError):
+        client.send(bytes(size))
+    assert client.status() == 403  # by the web process: the form has no token
+
+
 def test_the_address_is_the_clients_whatever_it_says(web: Web, raw: Callable[..., Raw]) -> None:
     spoofed = {"X_Real_IP": "192.0.2.77", "X_Forwarded_For": "192.0.2.77"}
     client = raw("127.0.0.9").ask("POST", FORM, Content_Length="100", **spoofed)
