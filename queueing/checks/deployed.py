@@ -122,7 +122,7 @@ def check_redis(**_: Any) -> list[CheckMessage]:
     except RedisError as error:
         if not signs.answers(connection()):
             sentence = f"Redis does not answer from here, so nothing is known of it ({str(error).rstrip('.')})."
-            return [Info(sentence, hint="Start it, or correct REDIS_URL; processes wait for it.", id="queueing.I103")]
+            return [Info(sentence, hint="Start it, or correct REDIS_URL.", id="queueing.I103")]
         return [
             Error(
                 f"Redis takes no writes: {error}.",

@@ -16,7 +16,7 @@ from queueing.checks import deployed, uvicorn
 
 logger = logging.getLogger("queueing")
 
-# Requirements of every process beside its settings. Redis is not among them: each process waits for it.
+# Requirements of every process beside its settings. Redis is not among them: web and keeper wait for it.
 AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
 OF_SERVER = (*AT_START, deployed.check_static_files)
 OF_WEB = (*OF_SERVER, deployed.check_asgi)

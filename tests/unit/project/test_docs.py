@@ -21,11 +21,12 @@ from django.tasks import task_backends
 from django.test import Client
 
 from queueing import registry
-from queueing.conf import DECLARED, Conf
+from queueing.conf import DECLARED, Conf, Site
 from queueing.exceptions import VisitorLeft
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.testing.tasks import handed_in, run_task
+from queueing.web.snapshot import JSON_FIELDS
 from queueing.work import runner
 from tests import security
 from tests.support.paths import ROOT
@@ -119,6 +120,17 @@ def test_the_settings_table_is_that_of_the_code() -> None:
     assert [(name, ast.literal_eval(default)) for name, default in rows] == [
         (prefix + field.name, field.default) for prefix, kind in DECLARED.items() for field in fields(kind)
     ]
+
+
+def test_each_setting_of_the_site_is_documented() -> None:
+    told = "".join(TEXTS[f"docs/{name}.md"] for name in ("reference", "operations"))
+    assert [field.name for field in fields(Site) if f"| `{field.name}`" not in told] == []
+
+
+def test_the_fields_that_a_client_is_told_are_those_of_the_code() -> None:
+    _, _, section = TEXTS["docs/how-it-works.md"].partition("### What it is told")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(JSON_FIELDS)
 
 
 def test_each_setting_names_the_processes_to_restart() -> None:
