@@ -98,7 +98,7 @@ def test_a_random_key_is_strong(key: str) -> None:
 
 
 EXAMPLES = re.findall(
-    r"SECRET_KEY[=:]\s*([^\s`'\"]+)",
+    r"\bSECRET_KEY[=:]\s*([^\s`'\"]+)",
     "\n".join(path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "docker-compose.yml"]),
 )
 
