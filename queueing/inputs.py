@@ -98,11 +98,24 @@ class Upload:
         except FileNotFoundError:
             return False
         with kept:
-            pairs = zip(kept.chunks(), self.file.chunks(), strict=True)
-            same = kept.size == self.file.size and all(a == b for a, b in pairs)
+            same = kept.size == self.file.size and _are_same(kept.chunks(), self.file.chunks())
         with suppress(io.UnsupportedOperation):  # of a parcel, which is read once
             self.file.seek(0)
         return same
+
+
+def _are_same(one: Iterable[bytes], other: Iterable[bytes]) -> bool:
+    """True if both have the same bytes. Each file cuts its content into chunks of its own sizes."""
+    chunks, others = iter(one), iter(other)
+    left = right = b""
+    while True:
+        left, right = left or next(chunks, b""), right or next(others, b"")
+        size = min(len(left), len(right))
+        if left[:size] != right[:size]:
+            return False
+        if not size:
+            return left == right
+        left, right = left[size:], right[size:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from queueing.web.database import use_pool
 from queueing.web.lobby import get_lobby
 from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
 from queueing.web.overload import RequestsInTurn, SocketsInTurn
+from queueing.web.paths import path_of
 from queueing.web.routing import websockets
 from queueing.web.turnstile import Turnstile
 from queueing.web.wire import GuardedWire, guard_wires
@@ -61,8 +62,7 @@ class Below:
         self.prefix, self.app, self.others = prefix, app, others
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        app = self.app if path.startswith(self.prefix()) else self.others
+        app = self.app if path_of(scope).startswith(self.prefix()) else self.others
         await app(scope, receive, send)
 
 

@@ -19,6 +19,7 @@ from queueing.sizes import readable_size
 from queueing.web import uploads
 from queueing.web.address import address_of_scope, network_key
 from queueing.web.origin import is_accepted, is_allowed
+from queueing.web.paths import below_root, path_of
 from queueing.web.refusals import (
     BAD_REQUEST,
     FOREIGN,
@@ -78,14 +79,14 @@ def declared_size(scope: Any) -> int | None:
 @cache
 def pages() -> str:
     """The path below which a site has the pages of the queue: where it includes `queueing.web.urls`."""
-    return reverse("queueing:home")
+    return below_root(reverse("queueing:home"))
 
 
 def judge(scope: Any) -> Permit | Refusal:
     """The permit for this request, which has a body, or its refusal."""
     try:
         size = declared_size(scope)
-        if not _path(scope).startswith(pages()):
+        if not path_of(scope).startswith(pages()):
             return _of_the_site(scope, size)
         view, kwargs = _view(scope)
         limit = _limit(view, kwargs)
@@ -134,13 +135,8 @@ def methods_of(view: View) -> frozenset[str] | None:
 
 def _view(scope: Any) -> tuple[View, dict[str, Any]]:
     """The view of this path, and its arguments. Raises Http404."""
-    match = resolve(_path(scope))
+    match = resolve(path_of(scope))
     return match.func, match.kwargs
-
-
-def _path(scope: Any) -> str:
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return path
 
 
 def _limit(view: View, kwargs: dict[str, Any]) -> int:

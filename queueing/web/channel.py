@@ -20,6 +20,7 @@ from queueing.conf import conf
 from queueing.web import bodies, overload, refusals
 from queueing.web.bodies import Permit
 from queueing.web.pace import Pace
+from queueing.web.paths import ROOT_HEADER, path_of
 from queueing.web.refusals import Refusal, scribe
 
 logger = logging.getLogger("queueing")
@@ -94,6 +95,8 @@ class Channel(HTTPChannel):
             self._dataBuffer = [b"".join(self._dataBuffer)]
 
     def headerReceived(self, line: bytes) -> bool:
+        if line.partition(b":")[0].lower() == ROOT_HEADER:
+            return True  # as if it had not come
         try:
             return bool(super().headerReceived(line))
         except ValueError:  # a Content-Length of thousands of digits
@@ -120,7 +123,7 @@ class Channel(HTTPChannel):
         """True if too many requests of this kind wait for their turn."""
         upgrade = self.requests[-1].requestHeaders.getRawHeaders(b"Upgrade", [b""])[0]
         asked = self._scope()
-        turns = overload.turns_of(asked["method"], asked["path"], is_socket=upgrade.lower() == b"websocket")
+        turns = overload.turns_of(asked["method"], path_of(asked), is_socket=upgrade.lower() == b"websocket")
         return turns is not None and turns.room.is_full
 
     def body_received(self, size: int, write: Callable[[], None]) -> None:

@@ -21,6 +21,7 @@ from django.urls import NoReverseMatch, reverse
 from queueing.conf import site
 from queueing.web.bodies import pages
 from queueing.web.origin import App
+from queueing.web.paths import below_root, path_of
 from queueing.web.refusals import OVERLOADED, scribe
 
 # Addresses that tell of the state of this process, so they have to be answered whatever it is.
@@ -153,7 +154,7 @@ def _others() -> tuple[str, ...]:
     found = [settings.STATIC_URL] if settings.STATIC_URL else []
     with suppress(NoReverseMatch):
         found.append(reverse("admin:index"))
-    return tuple(found)
+    return tuple(map(below_root, found))
 
 
 class RequestsInTurn:
@@ -163,7 +164,7 @@ class RequestsInTurn:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        turns = turns_of(scope["method"], scope["path"], is_socket=False)
+        turns = turns_of(scope["method"], path_of(scope), is_socket=False)
         if turns is None:
             await self.app(scope, receive, send)
         elif not await turns.take(self.app, scope, receive, send):

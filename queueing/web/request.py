@@ -7,7 +7,9 @@ from daphne.http_protocol import WebRequest
 
 from queueing.web.bodies import Permit
 from queueing.web.channel import Channel
-from queueing.web.refusals import Refusal
+from queueing.web.refusals import BAD_REQUEST, BROKEN, Refusal
+
+PAGES = {400: BAD_REQUEST, 500: BROKEN}  # others are in plain text
 
 
 class Request(WebRequest):
@@ -37,8 +39,7 @@ class Request(WebRequest):
 
     def basic_error(self, status: int, _status_text: bytes, _body: Any) -> None:
         """daphne's own answer to a request that the application does not see, or has failed to answer."""
-        template = f"{status}.html" if status in {400, 500} else ""
-        headers, content = Refusal(status, template).answer()
+        headers, content = PAGES.get(status, Refusal(status)).answer()
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": content})
 

@@ -18,6 +18,7 @@ from queueing.line import clients
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.work import confinement, horse, runner, scratch
 from queueing.work.guard import Guard
+from queueing.work.horse import NoHorse
 from queueing.work.parting import Parted
 from queueing.work.ready import ReadyWorker
 from queueing.work.report import Stage
@@ -67,13 +68,16 @@ class HorseWorker(ReadyWorker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Hand the job of an entry over to the standby; fork for a foreign job, as RQ does.
 
-        RQ's books are written while the horse starts. Raises OSError: the machine has no room for a horse.
+        RQ's books are written while the horse starts. Raises NoHorse; for a foreign job OSError.
         """
         if self._terms is None:
             connections.close_all()  # never open across a fork
             super().fork_work_horse(job, queue)
             return
-        self._horse = self._hand_over(Order(job.id, queue.name, str(self._terms.folder)))
+        try:
+            self._horse = self._hand_over(Order(job.id, queue.name, str(self._terms.folder)))
+        except OSError as error:
+            raise NoHorse(str(error)) from error
         if self._parted is not None:  # a full line: the next job comes soon
             self._keep_standby()
         self.write_start(job)

@@ -24,6 +24,10 @@ POLL = 0.05  # seconds between two looks for the end of a horse, where the kerne
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2): descendants whose parent has died become children of this process
 
 
+class NoHorse(Exception):
+    """The machine has no room for a horse: no process, or no descriptor."""
+
+
 def has_own_group(pid: int) -> bool:
     """True if this horse has left its worker's process group, so that its group can be killed."""
     try:

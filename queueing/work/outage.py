@@ -23,6 +23,7 @@ from rq.worker.base import WorkerStatus
 from queueing.line.signs import takes_writes
 from queueing.line.tampering import reports, shorten
 from queueing.models.trouble import DATABASE_ERRORS
+from queueing.work.horse import NoHorse
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries of a worker without work
 
@@ -190,12 +191,12 @@ class PatientWorker(RoundRobinWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """RQ's own. When an outage begins before the fork, no horse is forked, and the claim stays.
 
-        Books of RQ that cannot be read end no worker: the row is settled by then.
+        Books of RQ that cannot be read end no worker: the row is settled by then. Raises NoHorse.
         """
         try:
             with self.outage.survived():
                 super().execute_job(job, queue)
-        except StopRequested:
+        except (StopRequested, NoHorse):
             raise
         except Exception:
             self.log.exception("Worker %s: RQ's books of job %s cannot be kept", self.name, job.id)

@@ -14,6 +14,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.utils import utcformat
+from rq.worker.base import WorkerStatus
 
 from queueing import ending
 from queueing.conf import conf, site
@@ -31,12 +32,13 @@ from queueing.work import horse, lines
 from queueing.work.birth import Birth
 from queueing.work.forking import HorseWorker
 from queueing.work.guard import Guard
+from queueing.work.horse import NoHorse
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
 from queueing.work.report import Stage
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
-PAUSE_WITHOUT_FOLDER = 5.0  # seconds between two claims while the disk of the temporary folder is full
+PAUSE_WITHOUT_ROOM = 5.0  # seconds between two claims while the machine has no disk or no process for a task
 
 
 class PresenceWorker(HorseWorker):
@@ -140,18 +142,29 @@ class PresenceWorker(HorseWorker):
             self._guard = Guard(limits, birth, timeout=timeout_of(queue.name), children_before=before)
         except OSError as error:
             self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
-            self._settle(self._lease, cast("LineQueue", queue))  # back to its place
-            time.sleep(PAUSE_WITHOUT_FOLDER)
+            self._give_back(queue)
             return
         self._terms = self._guard.terms
         try:
             with lines.for_debugging(self.log):
                 super().execute_job(job, queue)
+        except NoHorse as error:
+            self.log.warning("Worker %s: no process for a task: %s", self.name, error)
+            self.executions.clear()
+            self._give_back(queue)
+            self.set_state(WorkerStatus.IDLE)
         finally:
-            if self._parted is None:
+            if self._parted is None or self._parted.scratch is not self._guard.scratch:
                 self._guard.scratch.delete()
                 if self._horse is not None:
                     self._horse.channel.close()
+
+    def _give_back(self, queue: Queue) -> None:
+        """An entry for which this machine has no room now goes back to its place."""
+        assert self._lease is not None
+        self._bury()  # the horse before may have what is missing
+        self._settle(self._lease, cast("LineQueue", queue))
+        time.sleep(PAUSE_WITHOUT_ROOM)
 
     def prepare_execution(self, job: Job) -> Execution:
         """RQ's own. A foreign job has no row: from here on RQ's registries look after it, and its claim ends."""

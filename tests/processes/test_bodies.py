@@ -17,6 +17,7 @@ from django.urls import reverse
 from queueing.models import Entry
 from queueing.web.bodies import SMALL
 from queueing.web.guards import guards
+from queueing.web.request import PAGES
 from queueing.web.uploads import SLACK
 from tests.support.clocks import QUICK
 from tests.support.processes import Processes
@@ -117,6 +118,23 @@ def _underscored(headers: dict[str, str]) -> dict[str, str]:
 def test_a_browser_is_told_the_limit(raw: Callable[[], Raw]) -> None:
     answer = raw().ask("POST", FORM, Cookie=CSRF, Content_Length=HUGE).answer(5)
     assert re.search(r"This file is too large; the limit is 300.MB", answer.body.decode())
+
+
+@pytest.mark.parametrize("root", ["/elsewhere", "/jo", "/join"])
+def test_a_client_cannot_say_where_the_site_is(raw: Callable[[], Raw], root: str) -> None:
+    """daphne believes this header: addresses in pages would lead there, and the rules for paths would not hold."""
+    answer = raw().ask("GET", FORM, Daphne_Root_Path=root, Connection="close").answer(5)
+    assert answer.status == 200
+    assert f'action="{FORM}"' in answer.body.decode()
+
+
+@pytest.mark.parametrize("line", ["GET /\xff HTTP/1.1", "GET / HTTP/1.1\r\nX-Odd: \x01\xff"])
+def test_what_daphne_does_not_take_is_answered(raw: Callable[[], Raw], line: str) -> None:
+    """By a page that every site has which takes the queue in."""
+    client = raw()
+    client.send(f"{line}\r\nHost: 127.0.0.1:{client.port}\r\nConnection: close\r\n\r\n".encode("latin-1"))
+    assert client.answer(5).status in {200, 400, 404}
+    assert {page.template.partition("/")[0] for page in PAGES.values()} == {"queueing"}
 
 
 def test_an_answer_to_head_has_no_body(raw: Callable[[], Raw]) -> None:

@@ -15,6 +15,9 @@ from queueing.web.asgi import Below
         ("/queues/", "", "others"),
         ("/api/", "", "others"),
         ("/shop/queue/entry/", "/shop", "ours"),
+        ("/shop/queue/entry/", "/shop/", "ours"),
+        ("/queue/entry/", "/qu", "ours"),  # no folder of this path
+        ("/queue/entry/", "/queue", "others"),
     ],
 )
 async def test_a_path_below_the_prefix_is_ours(path: str, root: str, app: str) -> None:

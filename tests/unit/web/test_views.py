@@ -207,10 +207,11 @@ def test_a_form_sent_twice_is_one_entry(line: Line) -> None:
     assert Entry.objects.count() == line.count_entries() == 1
 
 
-def test_a_form_sent_again_with_a_large_file_is_one_entry_or_a_new_wish() -> None:
-    """Such a file is on the disk, and the storage moves it."""
+@pytest.mark.parametrize("size", [200_000, 5 * 1024**2])
+def test_a_form_sent_again_with_a_large_file_is_one_entry_or_a_new_wish(size: int) -> None:
+    """One is in memory, and in one piece. The other is on the disk, and the storage moves it."""
     visitor, code = Visitor(), uuid.uuid4()
-    content, other = b"x" * (5 * 1024**2), b"y" * (5 * 1024**2)
+    content, other = b"x" * size, b"x" * (size - 1) + b"y"
     first = visitor.join(code=code, file=upload(content))
     assert visitor.join(code=code, file=upload(content)).pk == first.pk
     second = visitor.join(code=code, file=upload(other))
