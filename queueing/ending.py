@@ -183,9 +183,11 @@ def settle_orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
     moved = entry.requeue_orphan(overdue=overdue)
     if moved:
         EntryEvent.objects.create(entry=entry, kind=EntryEvent.Kind.ORPHANED, detail=detail[:200])
-        # The claim may still be there, when the worker died right after the start.
-        if not release(entry, entry.worker_ids[-1]):
-            release(entry, "")
+        try:  # the claim may still be there, when the worker died right after the start
+            if not release(entry, entry.worker_ids[-1]):
+                release(entry, "")
+        except RedisError as error:
+            logger.warning("entry %s has no place until the keeper looks: %s", entry.code, told(error))
         events.publish(entry.code)
     return moved
 

@@ -247,6 +247,7 @@ def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
 
 def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
+    rank = entry.behind, entry.priority
     try:
         _store_in_reserved_place(entry, content, look)
     except (CodeTaken, *TWIN_FIRST) as refusal:
@@ -258,7 +259,7 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
         if is_once:
             raise FormUsed from None
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
-        entry.code = uuid.uuid4()
+        entry.code, entry.behind, entry.priority = uuid.uuid4(), *rank
         _store_in_reserved_place(entry, content, look)
     return entry
 
@@ -333,9 +334,11 @@ def _insert(entry: Entry, most: int | None = None) -> None:
         try:
             with _savepoint():
                 entry.save(force_insert=True)
-        except IntegrityError:
+        except IntegrityError as error:
             if Entry.objects.filter(code=entry.code).exists():
                 raise CodeTaken from None
+            if "slot" not in str(error):  # another constraint, as when a user was deleted meanwhile
+                raise
         else:
             logger.info("entry %s joined %s", entry.code, entry.queue, extra=about(entry, event="join"))
             transaction.on_commit(partial(_after_commit, entry))

@@ -1,6 +1,6 @@
 """The past of a line: charts of the last hour, day and 30 days, each with its table, and all numbers as rows."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.template.loader import render_to_string
@@ -77,7 +77,8 @@ def read(queue: str, period: Period, now: datetime | None = None) -> Past:
     """The spans and events of a period; the last span goes on."""
     end = minute_of(now or site_time.now()) + timedelta(minutes=1)
     if period.length > timedelta(minutes=1):
-        day = hour_of(timezone.localtime(end)).replace(hour=0)
+        # In UTC, since a day on which the clocks change has 23 or 25 hours, and all spans have the same length.
+        day = hour_of(timezone.localtime(end)).replace(hour=0).astimezone(UTC)
         end = day + period.length * (-(-(end - day) // period.length))
     first = end - period.number * period.length
     spans = reading.spans(queue, first, period.length, period.number)

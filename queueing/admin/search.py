@@ -67,7 +67,8 @@ def _users(term: str) -> Q:
 
 
 def _users_named(term: str, most: int) -> list[int]:
-    users = get_user_model().objects.filter(username__icontains=term).order_by("-pk")
+    model = get_user_model()
+    users = model.objects.filter(**{f"{model.USERNAME_FIELD}__icontains": term}).order_by("-pk")
     return list(users.values_list("pk", flat=True)[:most])
 
 

@@ -76,6 +76,20 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 
 @register("queueing")
+def check_requests(**_: Any) -> list[CheckMessage]:
+    """The queue's pages commit step by step: a file is deleted when no row names it any more, and not before."""
+    if not connection.settings_dict.get("ATOMIC_REQUESTS"):
+        return []
+    return [
+        Error(
+            "ATOMIC_REQUESTS makes one transaction of each request, and those of the queue need several.",
+            hint='Paste: DATABASES["default"]["ATOMIC_REQUESTS"] = False; @transaction.atomic is for views of yours.',
+            id="queueing.E112",
+        )
+    ]
+
+
+@register("queueing")
 def check_sqlite(**_: Any) -> list[CheckMessage]:
     """Web, worker and keeper write to one file. Without these options a write fails while another one is going on."""
     told = connection.settings_dict

@@ -20,6 +20,15 @@ from queueing.states import LineState
 
 # RQ's key with its word to all workers to take nothing: `rq.suspension`.
 SUSPENDED = "rq:suspended"
+# The types of the values in a copy; all others are whole numbers.
+KINDS: dict[str, tuple[type, ...]] = {
+    "state": (str,),
+    "sentence": (str,),
+    "draining": (bool,),
+    "opens_at": (int, float),
+    "emptied_at": (int, float),
+}
+LARGEST = 2**37  # seconds since 1970 in the year 6325; and more than any limit
 LONGEST_COPY = 4096  # bytes; the sentence has at most 300 characters
 
 
@@ -105,11 +114,19 @@ def parse(written: bytes | None) -> Levers | None:
     return _parse(written) if written and len(written) <= LONGEST_COPY else None
 
 
+def _fits(name: str, value: Any) -> bool:
+    """True if this value of a lever may be one that this project writes."""
+    is_number = type(value) in {int, float}
+    return type(value) in KINDS.get(name, (int,)) and (not is_number or 0 <= value <= LARGEST)
+
+
 @lru_cache(maxsize=64)
 def _parse(written: bytes) -> Levers | None:
     try:
         values: dict[str, Any] = json.loads(written)
-        return Levers(**values | {"state": LineState(values["state"])})
+        if all(_fits(name, value) for name, value in values.items()):
+            return Levers(**values | {"state": LineState(values["state"])})
     except (ValueError, TypeError, KeyError, RecursionError):
-        reports.add("the levers %s are none of a line", shorten(written))
-        return None
+        pass
+    reports.add("the levers %s are none of a line", shorten(written))
+    return None

@@ -281,6 +281,10 @@ class Line:
         """The ids that are held, in order."""
         return [scripts.as_text(job_id) for job_id in cast("list[bytes]", self.client.zrange(self.keys.held, 0, -1))]
 
+    def unseen_ids(self) -> list[str]:
+        """The ids whose page was not looked at yet, in order."""
+        return [scripts.as_text(job_id) for job_id in cast("list[bytes]", self.client.zrange(self.keys.unseen, 0, -1))]
+
     def all_ids(self) -> set[str]:
         """The ids that have a place or are claimed. The ids are read in steps, so an entry that moves may be missed."""
         ids = {claim.job_id for claim in self.claims().values()}

@@ -138,7 +138,7 @@ class LineQueue(DjangoRQ):
 
     def empty(self) -> int:
         """Remove all jobs. Their rows end first, by `emptied`; otherwise the keeper would restore the places."""
-        job_ids = [*self.get_job_ids(), *self.line.held_ids()]
+        job_ids = [*self.get_job_ids(), *self.line.held_ids(), *self.line.unseen_ids()]
         emptied.send(type(self), queue=self.name, job_ids=job_ids)
         for job_id in job_ids:
             self.line.remove(job_id)

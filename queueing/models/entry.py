@@ -183,7 +183,11 @@ class Entry(models.Model):
 
         A task that is tried again after its own failure asks for its visitor once more.
         """
-        return not self.needs_presence or (self.attempt > 0 and not self.retries and not self.stops_on_leave)
+        return self.needs_nobody_after(self.attempt)
+
+    def needs_nobody_after(self, starts: int) -> bool:
+        """The same, of an entry that was started so many times."""
+        return not self.needs_presence or (starts > 0 and not self.retries and not self.stops_on_leave)
 
     @property
     def is_put_off(self) -> bool:
@@ -205,7 +209,7 @@ class Entry(models.Model):
     def heavy_task(self) -> HeavyTask:
         return get_task(self.queue)
 
-    # Moves. Each is logged once, by `_log_move`.
+    # Moves, and what is noted in between. Each move is logged once, by `log_move`.
 
     def start(self, worker: str) -> bool:
         """waiting -> running: a worker takes the lease for a new attempt."""
@@ -244,7 +248,7 @@ class Entry(models.Model):
             Status.FAILED,
             reason,
             message=clean(message)[:300],
-            error_class=error_class[:200],
+            error_class=clean(error_class)[:200],
             traceback=clean(traceback),
         )
 

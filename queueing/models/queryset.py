@@ -10,12 +10,16 @@ from django.db.models.functions import Coalesce, Now
 
 from queueing import logs, signals
 from queueing.models.memory import NOT_COUNTED
-from queueing.models.moves import BARE, input_end, log_move, start_values
+from queueing.models.moves import BARE, PRIORITY_STEP, input_end, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
 
 if TYPE_CHECKING:
     from queueing.models.entry import Entry
 
+# The rank of an entry in its line, as `Entry.score` has it.
+SCORE = models.ExpressionWrapper(
+    Coalesce("place", "id") - models.F("priority") * PRIORITY_STEP, output_field=models.BigIntegerField()
+)
 # The columns of an entry that a log line about it needs.
 LOGGED = ("id", "code", "queue", "status", "reason", "attempt", "worker_ids", "traceparent")
 
@@ -93,7 +97,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     def in_order(self) -> Self:
         """In the order of the line."""
-        return self.order_by("-priority", Coalesce("place", "id"), "id")
+        return self.order_by(SCORE, "id")
 
     def without_large_columns(self) -> Self:
         """Defers the large columns. Every open page keeps its entry in memory; this saves 1.5 KB each."""

@@ -40,6 +40,7 @@ def use_pool() -> None:
     """Have all threads of this process share a pool. Call once at the start, before the first query."""
     if database.vendor == "postgresql":
         database.close()  # of this thread: the system checks may have asked before they import the application
+        database.settings_dict["CONN_MAX_AGE"] = 0  # a site's own; Django takes no pool beside it
         database.settings_dict["OPTIONS"]["pool"] = {
             "min_size": 1,
             "max_size": site.DATABASE_POOL,

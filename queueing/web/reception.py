@@ -9,13 +9,14 @@ import asyncio
 import copy
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from queueing.line.places import Standing
 from queueing.models import Entry
 from queueing.registry import all_tasks
 from queueing.web import snapshot
@@ -104,9 +105,9 @@ def find_all(arrivals: Sequence[Arrival]) -> "list[Found | Exception | None]":
     rows = Entry.objects.without_large_columns().filter(code__in=codes, queue__in=all_tasks())
     entries = {entry.code: entry for entry in rows}
     admitted = [_admitted(one, sessions[_session_key(one)], copy.copy(entries.get(one.code))) for one in arrivals]
-    snapshots = iter(snapshot.read_all([one.entry for one in admitted if isinstance(one, Admitted)]))
+    standings = snapshot.standings_of([one.entry for one in admitted if isinstance(one, Admitted)])
     return [
-        _found(arrival, *one, next(snapshots)) if isinstance(one, Admitted) else one
+        _found(arrival, *one, standings) if isinstance(one, Admitted) else one
         for arrival, one in zip(arrivals, admitted, strict=True)
     ]
 
@@ -120,8 +121,9 @@ def _admitted(arrival: Arrival, session: SessionStore, entry: Entry | None) -> A
         return error
 
 
-def _found(arrival: Arrival, visitor: Visitor, entry: Entry, now: Snapshot) -> Found | Exception:
+def _found(arrival: Arrival, visitor: Visitor, entry: Entry, standings: Mapping[str, Standing]) -> Found | Exception:
     try:
+        now = snapshot.of(entry, standings)
         is_owner = visitor.owns(entry)
         if is_owner and entry.is_live and entry.seen_at is None:
             entry.see()  # the beat follows with the seat

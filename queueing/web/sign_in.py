@@ -43,8 +43,8 @@ SIGNED_IN_AT, USED_AT = "signed_in_at", "used_at"  # in the session: seconds sin
 NOTED_EVERY = 60  # seconds; a write of the session for each page would cost more than it tells
 # Pages that ask by themselves: they do not show that somebody is there.
 AUTOMATIC = {
-    *("status", "goodbye", "metrics", "readyz", "healthz"),
-    *("queueing_board", "queueing_line_now", "queueing_line_past", "queueing_workers_now", "queueing_entry_now"),
+    *(f"queueing:{name}" for name in ("status", "goodbye", "metrics", "readyz", "healthz")),
+    *(f"admin:queueing_{name}" for name in ("board", "line_now", "line_past", "workers_now", "entry_now")),
 }
 
 
@@ -200,7 +200,7 @@ def _current_user(request: HttpRequest) -> Any:
         audit.refused("A sign-in is over:", address_of_request(request), name=user.get_username())
         session.flush()
         return AnonymousUser()
-    page = request.resolver_match.url_name if request.resolver_match else None
+    page = request.resolver_match.view_name if request.resolver_match else None
     if page not in AUTOMATIC and site_time.timestamp() > session[USED_AT] + NOTED_EVERY:
         session[USED_AT] = round(site_time.timestamp())
     return user

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -70,21 +70,23 @@ JSON_FIELDS = Snapshot._fields[: Snapshot._fields.index("kept_until")]
 
 def read(entry: Entry) -> Snapshot:
     """The snapshot of a row and, while it waits, of its place in Redis."""
-    return read_all([entry])[0]
+    return of(entry, standings_of([entry]))
 
 
-def read_all(entries: Sequence[Entry]) -> list[Snapshot]:
-    """As `read`, for several entries: one round trip to Redis for each line that some of them wait in."""
+def standings_of(entries: Sequence[Entry]) -> dict[str, Standing]:
+    """The standings of those that wait, by job id: one round trip to Redis for each line, and none that is away."""
     standings: dict[str, Standing] = {}
     waiting = [entry for entry in entries if entry.status == Status.WAITING]
     for queue in {entry.queue for entry in waiting}:
         ranked = [Ranked(entry.job_id, entry.score) for entry in waiting if entry.queue == queue]
         with suppress(RedisError):
             standings |= get_line(queue).standings(ranked)
-    return [_snapshot(entry, standings.get(entry.job_id)) for entry in entries]
+    return standings
 
 
-def _snapshot(entry: Entry, standing: Standing | None) -> Snapshot:
+def of(entry: Entry, standings: Mapping[str, Standing]) -> Snapshot:
+    """As `read`, with the standings that were read before."""
+    standing = standings.get(entry.job_id)
     if entry.status != Status.WAITING:
         now = build(entry, None, Facts(), again_seconds=_again_seconds(entry))
         return now._replace(next_url=_next_url(entry))

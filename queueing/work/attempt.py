@@ -22,6 +22,7 @@ from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
 from queueing.line import presence
 from queueing.line.clients import RedisError, patient_for, told
 from queueing.models import Entry, EntryEvent, EntryFile
+from queueing.models.moves import clean
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.parcel import Handed, InputFile
 from queueing.states import Absence
@@ -58,9 +59,9 @@ class Attempt:
     files: list[EntryFile] = field(default_factory=list)
     absence: Absence | None = None  # the one that ended the attempt
     error: BaseException | None = None  # the one that ended it, if our program is to blame
-    # Transactions that were open around the task when it began: none but in tests.
     began: float = field(default_factory=time.monotonic)
     progress: tuple[float, str] = (0.0, "")  # that was reported last
+    # Transactions that were open around the task when it began: none but in tests.
     _transactions: int = field(default_factory=lambda: len(connection.atomic_blocks))
     _reported: float = 0.0
     _hinted: float = 0.0
@@ -109,7 +110,7 @@ class Attempt:
         """The timeline gets a line at 25, 50 and 75 percent, not at each report."""
         if (quarter := int(fraction * 4)) > self._quarter and quarter < 4:
             EntryEvent.objects.create(
-                entry=self.entry, kind=EntryEvent.Kind.PROGRESS, detail=f"{quarter * 25} % {message}"[:200]
+                entry=self.entry, kind=EntryEvent.Kind.PROGRESS, detail=clean(f"{quarter * 25} % {message}")[:200]
             )
         self._quarter = max(self._quarter, int(fraction * 4))
 

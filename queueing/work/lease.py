@@ -29,20 +29,20 @@ class Lease:
         self._had_ended = False  # at the last renewal
         self._ignored_since: float | None = None  # since when the task ignores an absence whose grace has passed
 
-    def renew(self) -> bool:
+    def renew(self, *, has_started: bool = True) -> bool:
         """Renew the lease. False when the horse must end: the row was taken away, or nobody waits for its result.
 
-        Raises DATABASE_ERRORS.
+        Before the start there is nothing to renew. Raises DATABASE_ERRORS.
         """
         entry = Entry.objects.of_job(self.job_id)
         if entry is None:
             self.why = "its row is deleted"
-        elif not entry.is_live:
-            # A horse that has just stored its result is still closing its books: it may live until the next renewal.
+        elif entry.status == Status.WAITING and not has_started:
+            return True
+        elif not entry.is_live or entry.status == Status.WAITING:
+            # A horse that has just stored its end is still closing its books: it may live until the next renewal.
             had_ended, self._had_ended = self._had_ended, True
             self.why = f"it is {entry.status} ({Reason(entry.reason).label}), and its task goes on" if had_ended else ""
-        elif entry.status == Status.WAITING:
-            return True  # not started yet
         elif not self._is_ours(entry):
             self.why = "another worker has it"
         elif not entry.renew_lease():

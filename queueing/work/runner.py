@@ -119,7 +119,7 @@ def _start_from_row(job_id: str, worker: str) -> Entry | None:
     entry = Entry.objects.of_job(job_id)
     if entry is None:
         return None  # deleted while it waited; the worker clears the claim
-    if entry.status == Status.WAITING and not _is_wanted(entry):
+    if entry.status == Status.WAITING and not _is_wanted(entry, starts=entry.attempt):
         ending.release(entry, worker)
         return None
     if entry.status == Status.WAITING and entry.start(worker):
@@ -149,7 +149,7 @@ def _started(attempt: int, worker: str) -> str:
 
 def _gave_back_slow_start(entry: Entry, worker: str, began: float) -> bool:
     """True if the start took so long that the visitor has left meanwhile: the start is undone."""
-    if time.monotonic() - began <= SLOW_START or _is_wanted(entry):
+    if time.monotonic() - began <= SLOW_START or _is_wanted(entry, starts=entry.attempt - 1):
         return False
     undo_start(entry)
     ending.release(entry, worker)
@@ -270,9 +270,12 @@ def _in_this_process() -> Iterator[None]:
         os._exit(0)
 
 
-def _is_wanted(entry: Entry) -> bool:
-    """The last look: True if the visitor is present. If Redis gives no answer for REDIS_PATIENCE, the task runs."""
-    if entry.needs_nobody:
+def _is_wanted(entry: Entry, *, starts: int) -> bool:
+    """The last look, before the start that follows so many: True if the visitor is present, or need not be.
+
+    If Redis gives no answer for REDIS_PATIENCE, the task runs.
+    """
+    if entry.needs_nobody_after(starts):
         return True
     give_up = time.monotonic() + conf.REDIS_PATIENCE
     while True:

@@ -221,7 +221,7 @@ class PresenceWorker(HorseWorker):
 
     def _renew(self, lease: Lease) -> None:
         try:
-            if not lease.renew():
+            if not lease.renew(has_started=self._horse is not None and self._horse.report.attempt > 0):
                 self.log.info("Worker %s: ends the horse of entry %s: %s", self.name, lease.job_id, lease.why)
                 self.kill_horse()
         except DATABASE_ERRORS:

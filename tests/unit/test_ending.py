@@ -69,6 +69,21 @@ def test_an_orphan_whose_claim_is_still_there_goes_back_once(join: Join, line: L
     assert line.ids() == [entry.job_id]
 
 
+def test_an_outage_of_redis_keeps_no_orphan_from_its_turn(join: Join, line: Line, valkey: redis.Redis) -> None:
+    """The keeper settles all of them, and goes on to its other duties; the places come back with Redis."""
+    orphans = [join("a"), join("b")]
+    for entry in orphans:
+        line.claim("w1")
+        entry.start("w1")
+    Entry.objects.update(lease_until=Now() - timedelta(seconds=1))
+    valkey.config_set("maxmemory", 1)
+    try:
+        assert ending.settle_orphans() == 2
+    finally:
+        valkey.config_set("maxmemory", 0)
+    assert {entry.status for entry in Entry.objects.all()} == {Status.WAITING}
+
+
 def test_a_lease_renewed_in_the_last_moment_is_not_taken(join: Join) -> None:
     entry = join()
     entry.start("worker")

@@ -227,6 +227,7 @@ FORGOTTEN = {
     "a number": (SET, '"REDIS_URL":', '"REDIS_TIMEOUT": "soon", "REDIS_URL":', "must be of type float"),
     "the app": (SET, '    "queueing",\n', "", '[*INSTALLED_APPS, "queueing"]'),
     "another database": (SET, "backends.sqlite3", "backends.dummy", "PostgreSQL or SQLite"),
+    "several transactions": (SET, '"NAME": BASE_DIR', '"ATOMIC_REQUESTS": True, "NAME": BASE_DIR', "ATOMIC_REQUESTS"),
     "WAL": (SET, "journal_mode=WAL", "journal_mode=DELETE", "PRAGMA journal_mode=WAL"),
     "the wait": (SET, '"timeout": 20,', "", '"timeout": 20'),
     "IMMEDIATE": (SET, '"transaction_mode": "IMMEDIATE",', "", '"transaction_mode": "IMMEDIATE"'),

@@ -93,9 +93,14 @@ def test_put_first_goes_before_another_priority_and_keeps_a_held_place_held(join
     presence.close("probe", second.job_id, Absence.LOST)
     assert do("put_first", second, anna) == ""
     assert line.held_ids() == [second.job_id]
-    assert Entry.objects.waiting().in_order()[0].score > second.score
+    assert list(Entry.objects.waiting().in_order()) == [second, first]
     presence.beat("probe", [second.job_id], 10)
     assert line.ids() == [second.job_id, first.job_id]
+    third = join("c")
+    first.refresh_from_db()
+    assert do("put_first", first, anna) == do("put_first", third, anna) == ""
+    assert [entry.job_id for entry in Entry.objects.waiting().in_order()] == line.ids()
+    assert line.ids() == [third.job_id, first.job_id, second.job_id]
 
 
 def test_a_place_that_is_lost_with_redis_comes_back_as_staff_put_it(join: Join, line: Line, anna: User) -> None:

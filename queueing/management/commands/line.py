@@ -94,7 +94,8 @@ def _words(name: str, sentence: str | None) -> str:
 
 def _staff(name: str) -> Any:
     """The member of staff of that name, who may change lines."""
-    user = get_user_model().objects.filter(username=name, is_active=True, is_staff=True).first()
+    model = get_user_model()
+    user = model.objects.filter(**{model.USERNAME_FIELD: name}, is_active=True, is_staff=True).first()
     if user is None or not user.has_perm("queueing.change_line"):
         raise CommandError(f"{name!r} is no member of staff with the permission to change lines.")
     return user

@@ -3,7 +3,7 @@
 import csv
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -53,6 +53,20 @@ def test_the_spans_of_a_period_add_up_to_what_happened(db: None, period: str) ->
     starts = [datetime.fromisoformat(row["from"]) for row in rows]
     assert {after - before for before, after in pairwise(starts)} == {length}
     assert starts[-1] <= this_minute() <= starts[-1] + length  # the minute may have turned meanwhile
+
+
+@pytest.mark.parametrize("period", ["day", "month"])
+@pytest.mark.parametrize("now", [datetime(2026, 10, 25, 12, 7, tzinfo=UTC), datetime(2026, 3, 29, 12, 7, tzinfo=UTC)])
+def test_a_day_on_which_the_clocks_change_is_drawn_whole(db: None, period: str, now: datetime) -> None:
+    past.fill("probe", now.replace(minute=0), 5)
+    with timezone.override("Europe/Berlin"):
+        found = read("probe", PERIODS[period], now)
+        drawn = [charts.draw(plan, found) for plan in charts.PLANS]
+    assert drawn
+    lengths = {after.at - before.at for before, after in pairwise(found.spans)}
+    assert lengths == {PERIODS[period].length}
+    assert found.spans[-1].at <= now < found.spans[-1].at + PERIODS[period].length
+    assert sum(span.tally.joined for span in found.spans) > 0
 
 
 def test_unknown_numbers_are_empty_and_not_zero(db: None) -> None:

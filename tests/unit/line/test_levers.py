@@ -91,6 +91,14 @@ def test_the_end_of_a_pause_wakes_a_worker_that_waits(join: Join, queue: LineQue
 # The copy
 
 
+@pytest.mark.parametrize(
+    "field", ['"max_per_visitor": "x"', '"max_line": 1.5', '"opens_at": 1e999', '"sentence": 1', '"max_line": -1']
+)
+def test_a_copy_with_a_value_that_nobody_has_written_is_none(join: Join, line: Line, field: str) -> None:
+    line.client.set(line.keys.levers, '{"state": "open", ' + field + "}")
+    assert levers.read(line.client, "probe") == Levers()
+
+
 @pytest.mark.parametrize("copy", [None, b"", b"rubbish", b"[]", b'{"paused": false}', b'{"state": 1}'])
 def test_without_a_copy_the_row_is_read_before_anything_is_claimed(join: Join, line: Line, copy: bytes | None) -> None:
     join()

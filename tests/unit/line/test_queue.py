@@ -14,7 +14,8 @@ from queueing.line.jobs import RUNNER
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue, get_queue
 from queueing.models import Entry
-from queueing.states import Absence
+from queueing.states import Absence, Status
+from tests.support.entries import status_of
 
 pytestmark = pytest.mark.postgres
 
@@ -133,3 +134,12 @@ def test_jobs_are_json_whatever_the_caller_asks_for(queue: LineQueue) -> None:
 
 def test_a_process_has_one_queue_object_for_each_line(queue: LineQueue) -> None:
     assert get_queue("probe") is queue
+
+
+def test_emptying_a_queue_ends_unseen_entries_too(queue: LineQueue, join: Join, line: Line) -> None:
+    """A place that the row still asks for would be given back by the keeper."""
+    seen, unseen = join(), join(looked=False)
+    assert line.unseen_ids() == [unseen.job_id]
+    assert queue.empty() == 2
+    assert {status_of(seen), status_of(unseen)} == {Status.CANCELLED}
+    assert line.all_ids() == set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from queueing.models import Entry
-from queueing.web import reception
+from queueing.web import reception, snapshot
 from queueing.web.reception import Arrival, Found, Reception, find_all
 from queueing.web.sessions import read_sessions
 from tests.support.visitors import Visitor, staff
@@ -81,17 +82,20 @@ def test_a_cookie_that_no_database_takes_harms_nobody_else() -> None:
     assert isinstance(found, Found)
 
 
-def test_an_error_of_one_is_no_error_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "name"), [(reception, "frame_of"), (snapshot, "of")])
+def test_an_error_of_one_is_no_error_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
     pages = joined(2)
     arrivals = [arrival(visitor, entry.code) for visitor, entry in pages]
-    usual = reception.frame_of
+    usual = getattr(module, name)
 
-    def broken(entry: Entry, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def broken(entry: Entry, *args: Any, **kwargs: Any) -> Any:
         if entry.code == arrivals[0].code:
             raise LookupError("a template that is broken")
         return usual(entry, *args, **kwargs)
 
-    monkeypatch.setattr(reception, "frame_of", broken)
+    monkeypatch.setattr(module, name, broken)
     bad, good = find_all(arrivals)
     assert isinstance(bad, LookupError)
     assert isinstance(good, Found)

@@ -42,6 +42,19 @@ def test_a_worker_neither_renews_nor_settles_the_attempt_of_another(join: Join, 
     assert Entry.objects.values().get() == before
 
 
+def test_a_horse_whose_row_was_given_back_goes_on_for_nobody(join: Join) -> None:
+    """The keeper took the lease for over, while this worker could not reach the database."""
+    entry = join()
+    lease = Lease("w1", entry.job_id)
+    assert lease.renew(has_started=False)
+    entry.start("w1")
+    assert lease.renew()
+    entry.requeue_orphan()
+    assert lease.renew()  # it may be the horse's own doing, which has its books to close
+    assert not lease.renew()
+    assert "waiting" in lease.why
+
+
 @pytest.mark.parametrize("end", ["death", "crash", "stopped", "result"])
 def test_only_a_result_keeps_the_files_of_an_attempt(join: Join, line: Line, end: str) -> None:
     """A horse that was killed could not take its files back."""

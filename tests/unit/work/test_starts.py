@@ -23,9 +23,11 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RQ_WORKER_ID", "w1")
 
 
+@pytest.mark.parametrize("on_leave", ["stop", "finish"])
 def test_a_visitor_who_leaves_during_a_slow_start_gets_no_work(
-    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch
+    join: Join, line: Line, monkeypatch: pytest.MonkeyPatch, on_leave: str
 ) -> None:
+    monkeypatch.setattr(Entry, "stops_on_leave", on_leave == "stop")
     entry = join()
     line.claim("w1")
     start = runner._start_in_one_query
