@@ -46,12 +46,13 @@ def reserve(queue: str, job_id: str, address: str, max_line: int | None = None) 
 
 
 def find_rank(entry: Entry, reservation: Reservation, max_line: int | None = None) -> None:
-    """Put a new entry behind the others if its address has many places in a crowded line.
+    """Put a new entry behind the others if its address has many places in a crowded line, and nowhere else.
 
     A place that was taken over from another entry stays what it is. Raises TooManyFromNetwork.
     """
-    if entry.place is None and is_behind(entry.queue, entry.address, reservation, max_line):
-        entry.behind, entry.priority = True, LAST
+    if entry.place is None:
+        entry.behind = is_behind(entry.queue, entry.address, reservation, max_line)
+        entry.priority = LAST if entry.behind else entry.heavy_task.task.priority
 
 
 def is_behind(queue: str, address: str, reservation: Reservation, max_line: int | None = None) -> bool:

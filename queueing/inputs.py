@@ -237,7 +237,7 @@ def delete_folder(code: uuid.UUID) -> None:
 
 
 def delete_folders(codes: Iterable[uuid.UUID]) -> None:
-    """The same for several entries, whose files are deleted together. Raises OSError."""
+    """As `delete_folder`, for several entries, whose files are deleted together. Raises OSError."""
     folders.give_rows_back()
     found = {folder: folders.below(folder) for folder in (f"{FOLDER}/{code}" for code in codes)}
     paths = {path for files in found.values() for path in files}

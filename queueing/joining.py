@@ -55,7 +55,7 @@ from queueing.values import Encoder, by_name, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
-# The refusals of `budget.check`.
+# Refusals of `budget.check`: a form that was sent before has its room already.
 SPENT = (StoresTooMuch, LineStoresTooMuch, SiteStoresTooMuch, LowOnDisk)
 # The refusals that do not hold for a form which was sent before and has its entry.
 TWIN_FIRST = (FormUsed, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, TooManyWaiting, *SPENT)
@@ -241,13 +241,12 @@ def place_from_row(entry: Entry) -> None:
 
 
 def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
-    """Raises StorageFull, StorageAway, StoresTooMuch or RedisAway if this owner may not store so many bytes more."""
+    """Raises StorageFull, StorageAway, RedisAway, or as `budget.check`, if this owner may not store so much more."""
     _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
 
 
 def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
-    rank = entry.behind, entry.priority
     try:
         _store_in_reserved_place(entry, content, look)
     except (CodeTaken, *TWIN_FIRST) as refusal:
@@ -259,7 +258,7 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
         if is_once:
             raise FormUsed from None
         # The form was used before for another file, or its entry has ended: this is a wish of its own.
-        entry.code, entry.behind, entry.priority = uuid.uuid4(), *rank
+        entry.code = uuid.uuid4()
         _store_in_reserved_place(entry, content, look)
     return entry
 
@@ -309,7 +308,10 @@ def _levers_of_open(queue: str) -> Levers:
 
 
 def _look_around(entry: Entry) -> tuple[Levers, budget.Use]:
-    """The same, and the use of what is stored: one round trip, and one query. Raises LineClosed or RedisAway."""
+    """The levers of the open line, and the use of what is stored: one round trip, and one query.
+
+    Raises LineClosed or RedisAway.
+    """
     try:
         found, sums = levers.read_with(connection(), entry.queue, STORED)
         limits = _if_open(found)

@@ -119,7 +119,7 @@ def all_tasks() -> dict[str, HeavyTask]:
 
 
 def sound_tasks() -> dict[str, HeavyTask]:
-    """The same; none of them if one cannot be used. For the start of a process, whose checks say why."""
+    """All tasks, or none of them if one cannot be used. For the start of a process, whose checks say why."""
     return {} if broken_tasks() else all_tasks()
 
 

@@ -17,6 +17,7 @@ logger = logging.getLogger("queueing")
 
 ASKED_EVERY = 600.0  # seconds
 FIRST_TRIED_AGAIN, TRIED_AGAIN = 1.0, 5.0  # seconds after a question without an answer: until there was one, and later
+QUESTIONS, QUICK = 3, 0.002  # so many at a time, until one has its answer within so many seconds
 TOO_LATE = 1.0  # seconds of an answer's delay after which the next question comes soon
 WORTH_TELLING = 5.0  # seconds between the two clocks
 
@@ -75,19 +76,28 @@ def _drift() -> float:
 
 
 def _ask(ask: Callable[[], float]) -> None:
-    """Without an answer the process counts on from the last one. A late one is as good as half of its delay."""
-    _known.drift, began = _drift(), time.monotonic()
-    _known.next_question = began + (TRIED_AGAIN if _known.answer else FIRST_TRIED_AGAIN)
-    try:
-        at = ask()
-    except Exception:  # of a database or a Redis that is away
-        logger.debug("The shared clock gave no answer", exc_info=True)
-        return
-    delay = time.monotonic() - began
-    _known.answer = Answer(at, began + delay / 2)
-    if delay < TOO_LATE:
-        _known.next_question = began + ASKED_EVERY
-    _tell(time.time() - timestamp())
+    """Take the quickest of a few answers, as NTP does: each is as good as half of its delay.
+
+    The first one waits for a new connection. Without an answer the process counts on from the last one.
+    """
+    _known.drift, shortest = _drift(), float("inf")
+    _known.next_question = time.monotonic() + (TRIED_AGAIN if _known.answer else FIRST_TRIED_AGAIN)
+    for _ in range(QUESTIONS):
+        began = time.monotonic()
+        try:
+            at = ask()
+        except Exception:  # of a database or a Redis that is away
+            logger.debug("The shared clock gave no answer", exc_info=True)
+            break
+        delay = time.monotonic() - began
+        if delay < shortest:
+            shortest, _known.answer = delay, Answer(at, began + delay / 2)
+        if delay < QUICK or delay >= TOO_LATE:
+            break
+    if shortest < TOO_LATE:
+        _known.next_question = time.monotonic() + ASKED_EVERY
+    if shortest < float("inf"):
+        _tell(time.time() - timestamp())
 
 
 def _tell(ahead: float) -> None:

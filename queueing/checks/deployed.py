@@ -175,7 +175,7 @@ def _missing_workers() -> list[CheckMessage]:
 
 
 def _missing_keeper() -> list[CheckMessage]:
-    """The same for the keeper: without one, an entry whose worker died is never recovered."""
+    """Tell that no keeper runs: without one, an entry whose worker died is never recovered."""
     if signs.is_keeper_alive():
         return []
     return [Info("No keeper makes its rounds now.", hint="Start: python manage.py keeper", id="queueing.I106")]

@@ -40,9 +40,9 @@ def end_if_it_does_not_fit(*, is_web: bool = False) -> None:
 
 
 def end_a_server_that_does_not_fit() -> bool:
-    """The same for a server that imports the application, such as uvicorn. For `queueing/asgi.py`, at its end.
+    """End a server that imports the application, such as uvicorn, with a sentence if a check of web processes fails.
 
-    True if this process is such a server, and goes on.
+    `queueing/asgi.py` calls it at its end. True if this process is such a server, and goes on.
     `runserver` imports it in another thread, which cannot end the process. It makes Django's checks by itself.
     Tests and other commands serve nobody: their database may be closed to them, or that of the site.
     """

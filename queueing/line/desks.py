@@ -63,7 +63,7 @@ class Next(NamedTuple):
 
 
 def next_of(queues: set[str]) -> dict[str, Next]:
-    """The next entry of each of these lines, as the claim script would find it. Raises RedisError."""
+    """The next entry of each of these lines, nearly as the claim script would find it. Raises RedisError."""
     client, names = connection(), sorted(queues)
     with client.pipeline(transaction=False) as pipe:
         pipe.time()

@@ -104,7 +104,7 @@ def read(client: redis.Redis, queue: str) -> Levers:
 
 
 def read_with(client: redis.Redis, queue: str, key: str) -> tuple[Levers, bytes | None]:
-    """The same, and the string of another key; one round trip."""
+    """The levers, as `read` has them, and the string of another key; one round trip."""
     copy, other = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
     return parse(copy) or publish(client, queue), other
 

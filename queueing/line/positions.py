@@ -19,7 +19,7 @@ WINDOW = 1000  # ids that one call of the script reads; with as many held it blo
 
 
 class News(NamedTuple):
-    """The news of a line. While they are the same, so are the numbers of all its pages."""
+    """The news of a line. While the news do not change, the numbers of all pages of the line do not, either."""
 
     version: bytes | None
     epoch: bytes | None  # None: places are on their way back, and none is known

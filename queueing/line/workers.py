@@ -29,7 +29,7 @@ def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
 
 
 def note_end(names: Sequence[str], status: str) -> None:
-    """A run of this worker, or of none, has ended. A count that is lost with Redis is no harm."""
+    """Count the end of a run for its worker, if one is named. A count that is lost with Redis is no harm."""
     if not names:
         return
     key = RUNS.format(name=names[0])

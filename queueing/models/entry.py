@@ -278,7 +278,7 @@ class Entry(models.Model):
         return self._move(Status.WAITING, not_before=time_in(seconds), lost_time=lost_time(self), **values)
 
     def undo_start(self) -> bool:
-        """running -> waiting as if never started: the visitor left while the start was under way."""
+        """running -> waiting, with one start less: the visitor left while the start was under way."""
         return self._move(
             Status.WAITING,
             attempt=self.attempt - 1,

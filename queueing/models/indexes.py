@@ -26,7 +26,7 @@ INDEXES = [
     models.Index(fields=["-id"], condition=models.Q(attempt__gt=1), name="entry_retried"),
     # The runs of each line: the keeper's survey (`running_rows`), each 2 s.
     models.Index(fields=["queue"], condition=models.Q(status=Status.RUNNING), name="entry_running_queue"),
-    # The latest ends (`latest_ends` of the survey), and sums over the last hour (`line_stats`).
+    # The latest ends (`latest_ends` of the survey), and the sums of `queue_stats`.
     models.Index(fields=["queue", "finished_at"], name="entry_finished"),
     # The latest runs of a line in which most entries end otherwise (`latest_runs` of the survey).
     models.Index(fields=["queue", "finished_at"], condition=models.Q(status=Status.SUCCEEDED), name="entry_succeeded"),

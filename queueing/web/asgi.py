@@ -5,17 +5,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter
 from channels.sessions import CookieMiddleware
 
 from queueing import serving
 from queueing.conf import site
-from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web import shared_clock
 from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
-from queueing.web.consumers import TRY_AGAIN_LATER
 from queueing.web.content_type import FormsOnly
 from queueing.web.database import use_pool
 from queueing.web.lobby import get_lobby
@@ -42,7 +39,7 @@ def with_queue(http: App, sockets: App | None = None) -> App:
     guard_wires()
     if not serving.is_application_looked_at():
         shared_clock.follow()
-    ours: App = GuardedWire(SameOrigin(SendAway(CookieMiddleware(Turnstile(SocketsInTurn(websockets))))))
+    ours: App = GuardedWire(SameOrigin(CookieMiddleware(Turnstile(SocketsInTurn(websockets)))))
     application = LobbyStarter(
         ProtocolTypeRouter(
             {
@@ -82,40 +79,6 @@ class LobbyStarter:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         get_lobby()
         await self.app(scope, receive, send)
-
-
-class GoElsewhere(AsyncWebsocketConsumer):
-    """Sends a page away, to come again later."""
-
-    async def connect(self) -> None:
-        await self.accept()  # without it the browser would get a 500
-        await self.close(TRY_AGAIN_LATER)
-
-
-class SendAway:
-    """ASGI middleware for sockets: a page whose session cannot be read is sent away.
-
-    The consumer does the same when it cannot read the entry. But the session and its user come first.
-    """
-
-    def __init__(self, app: App) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        has_answer = False
-
-        async def noted(message: Any) -> None:
-            nonlocal has_answer
-            has_answer = True
-            await send(message)
-
-        try:
-            await self.app(scope, receive, noted)
-        except DATABASE_ERRORS as error:
-            if has_answer:
-                raise
-            logger.warning("The page of a socket is sent away: %s", error)
-            await GoElsewhere()(scope, receive, send)
 
 
 def collect_less() -> None:

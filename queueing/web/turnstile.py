@@ -4,7 +4,6 @@ A socket counts from its handshake until it is closed, so a flood of handshakes 
 page that is refused polls instead, and tries again with growing pauses.
 """
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -14,12 +13,12 @@ from queueing.conf import conf
 from queueing.web import audit
 from queueing.web.address import address_of_scope, network_key
 from queueing.web.consumers import Refuse
+from queueing.web.meter import Meter
 from queueing.web.origin import App
 
 # An address may make as many handshakes as it may have sockets in this time, in seconds: a school whose pages come back
 # together after a restart is let in, and a flood is not.
 PERIOD = 10.0
-MOST_ADDRESSES = 10_000  # remembered; the one that was silent for longest is forgotten first
 
 
 class Turnstile:
@@ -31,8 +30,7 @@ class Turnstile:
     def __init__(self, app: App) -> None:
         self.app = app
         self._inside: Counter[str] = Counter()  # sockets by address and by visitor
-        # By address, the time at which its handshakes so far are paid off (GCRA, the leaky bucket as a meter).
-        self._paid_at: dict[str, float] = {}
+        self._handshakes = Meter()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         address = address_of_scope(scope)
@@ -53,18 +51,10 @@ class Turnstile:
 
     def _admits(self, limits: dict[str, int], address: str) -> bool:
         has_room = all(self._inside[key] < limit for key, limit in limits.items())
-        return has_room and (not address or self._pays(address))
-
-    def _pays(self, address: str) -> bool:
-        now = time.monotonic()
-        paid_at = max(now, self._paid_at.get(address, 0.0))
-        if paid_at - now > PERIOD:
-            return False
-        self._paid_at.pop(address, None)  # a dict keeps the order of its keys: this one goes to the end
-        while len(self._paid_at) >= MOST_ADDRESSES:
-            del self._paid_at[next(iter(self._paid_at))]
-        self._paid_at[address] = paid_at + PERIOD / conf.MAX_PAGES_PER_ADDRESS
-        return True
+        at_once = conf.MAX_PAGES_PER_ADDRESS
+        return has_room and (
+            not address or not self._handshakes.wait_of(address, interval=PERIOD / at_once, at_once=at_once)
+        )
 
 
 def _limits(network: str, session: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The birth of a horse: what it shares with its worker, and what it has from it. Made before the fork."""
+"""The birth of a horse, noted before its fork: the memory that it shares with its worker, and what it inherits."""
 
 import os
 from dataclasses import dataclass

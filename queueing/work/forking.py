@@ -18,7 +18,6 @@ from queueing.line import clients
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.work import confinement, horse, runner, scratch
 from queueing.work.guard import Guard
-from queueing.work.horse import NoHorse
 from queueing.work.parting import Parted
 from queueing.work.ready import ReadyWorker
 from queueing.work.report import Stage
@@ -74,10 +73,7 @@ class HorseWorker(ReadyWorker):
             connections.close_all()  # never open across a fork
             super().fork_work_horse(job, queue)
             return
-        try:
-            self._horse = self._hand_over(Order(job.id, queue.name, str(self._terms.folder)))
-        except OSError as error:
-            raise NoHorse(str(error)) from error
+        self._horse = self._hand_over(Order(job.id, queue.name, str(self._terms.folder)))
         if self._parted is not None:  # a full line: the next job comes soon
             self._keep_standby()
         self.write_start(job)
@@ -122,8 +118,8 @@ class HorseWorker(ReadyWorker):
     def wait_for_horse(self) -> tuple[Any, Any, Any]:
         """RQ's own wait, under the guard. Keeps the exit status, and the pid, which RQ then sets to 0.
 
-        A horse that starts late breaks it off, as RQ's alarm does: its start is told where no alarm rings. One whose
-        entry is settled need not have ended.
+        1. A late start raises what RQ's alarm raises, so that `maintain_heartbeats` tells of it.
+        2. A horse whose entry is settled need not have ended.
         """
         if self._guard is not None:
             with horse.sign_of(self.horse_pid, self._horse) as has_come:

@@ -16,7 +16,7 @@ from queueing.line import clients
 from queueing.line.jobs import entry_job
 from queueing.line.queue import LineQueue
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.work import confinement, horse, lines, report, runner, standby, warming
+from queueing.work import confinement, horse, lines, rehearsal, report, standby, warming
 from queueing.work.birth import Birth, Terms
 from queueing.work.books import BookkeepingWorker
 from queueing.work.lease import timeout_of
@@ -46,7 +46,7 @@ class ReadyWorker(BookkeepingWorker):
         logs.act_as("worker")
         warming.warm_up(self.queue_names())
         try:
-            runner.warm_up()
+            rehearsal.warm_up()
         except (*DATABASE_ERRORS, redis.RedisError):
             self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
         finally:
@@ -58,18 +58,21 @@ class ReadyWorker(BookkeepingWorker):
         super().bootstrap(*args, **kwargs)
 
     def _hand_over(self, order: Order) -> Listener:
-        """The horse of this job. Raises OSError: the machine has no room for one."""
+        """The horse of this job. Raises NoHorse."""
         assert self._terms is not None
         assert self._children_before is not None
         standby, self._standby = self._standby, None
         while True:
             if standby is None:
-                standby = self._fork_standby(self._terms.birth)
+                try:
+                    standby = self._fork_standby(self._terms.birth)
+                except OSError as error:
+                    raise horse.NoHorse(str(error)) from error
             self._children_before.discard(standby.pid)
             self._horse_pid = standby.pid  # a stop command finds it from now on
-            horse = standby.hand_over(order)
-            if horse.is_open or self._stopped_job_id == order.job_id:
-                return horse
+            listener = standby.hand_over(order)
+            if listener.is_open or self._stopped_job_id == order.job_id:
+                return listener
             self._horse_pid, standby = 0, None
 
     def _keep_standby(self) -> None:
@@ -94,7 +97,7 @@ class ReadyWorker(BookkeepingWorker):
         if self._horse is not None:
             self._horse.channel.close()
         clients.share_connection(self.connection)
-        order = standby.await_order(channel, runner.rehearsal())
+        order = standby.await_order(channel, rehearsal.steps())
         os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
         queue = next(queue for queue in self.line_queues if queue.name == order.line)
         job = entry_job(queue.name, self.connection, order.job_id)

@@ -6,11 +6,10 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.tasks.signals import task_started
 
 from queueing import ending, events, signals
@@ -23,10 +22,8 @@ from queueing.line.jobs import current_job_id
 from queueing.line.places import get_line
 from queueing.logs import about
 from queueing.models import Entry
-from queueing.registry import all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
-from queueing.storage import folders
 from queueing.values import returned
 from queueing.work import blame, confinement, isolation, report, retrying
 from queueing.work.attempt import Attempt, EntryContext, Running
@@ -37,57 +34,6 @@ logger = logging.getLogger("queueing")
 
 # A start that took longer than this many seconds is worth another look at presence.
 SLOW_START = 1.0
-
-
-def warm_up() -> None:
-    """Before the first fork, run the start path once with a made-up entry.
-
-    Every horse inherits the imported modules, compiled queries and caches. Without the warm-up, each horse would spend
-    a third of the time from the claim to the first line of the task on them.
-    """
-    folders.warm_up()
-    for heavy_task in all_tasks().values():
-        made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
-        presence.is_present(made_up.job_id)
-        Entry.objects.start_first_attempt(made_up.job_id, "")
-        Entry.objects.of_job(made_up.job_id)
-        result_of(made_up)
-        made_up.succeed({})
-        events.publish(made_up.code)
-
-
-def rehearsal() -> Iterator[Callable[[], object]]:
-    """For a standby: the steps of a horse before and after its task, for an entry that is none.
-
-    They open connections. And a fork shares its memory with its worker until it writes to it; a start writes to some
-    thousand pages. So the copies are made here, before anybody waits for them. A step may raise DATABASE_ERRORS or
-    RedisError.
-    """
-    heavy_task = next(iter(all_tasks().values()))
-    made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
-    made_up.worker_ids, made_up.attempt = [""], 1
-    yield partial(presence.is_present, made_up.job_id)
-    yield connection.ensure_connection
-    yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
-    yield partial(result_of, made_up)
-    yield partial(confinement.rehearse, made_up)
-    yield partial(_plan, partial(made_up.succeed, {}))
-
-
-def _plan(move: Callable[[], object]) -> None:
-    """Let the database plan the statement of a move."""
-    with connection.execute_wrapper(_explain), suppress(Explained):
-        move()
-
-
-class Explained(Exception):
-    """The database has planned a statement, which is not to run."""
-
-
-def _explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> None:
-    """Plan a statement. To run an UPDATE, also of no row, would make the horse that works wait on SQLite."""
-    execute(f"EXPLAIN {sql}", params, many, context)
-    raise Explained
 
 
 def run() -> None:

@@ -63,7 +63,7 @@ class Standby:
 
         No connection to a database may be open.
         """
-        code, worker = age_of_code(lines), os.getpid()
+        code, worker = code_changed_at(lines), os.getpid()
         ours, its = socket.socketpair()
         try:
             pid = os.fork()
@@ -80,7 +80,7 @@ class Standby:
     def is_fit(self, lines: Iterable[str]) -> bool:
         """False if it has died, is old, or its tasks' files have changed since its fork."""
         is_young = time.monotonic() - self._began < LIFE
-        return is_young and not self._has_ended() and self._code == age_of_code(lines)
+        return is_young and not self._has_ended() and self._code == code_changed_at(lines)
 
     def hand_over(self, order: Order) -> Listener:
         """Make it the horse of this job. The listener is closed if it has died, or hangs, and is ended."""
@@ -149,7 +149,7 @@ def _has_died(connection: BaseDatabaseWrapper) -> bool:
     return bool(poll.poll(0))  # a server says nothing else to a connection that asks for nothing
 
 
-def age_of_code(lines: Iterable[str]) -> float:
+def code_changed_at(lines: Iterable[str]) -> float:
     """The time at which a file of the lines' tasks was changed last, in seconds since 1970."""
     times = [0.0]
     tasks = all_tasks()

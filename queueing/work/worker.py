@@ -125,7 +125,6 @@ class PresenceWorker(HorseWorker):
         self._children_before = horse.children()
         self._keeps_books = job.func_name == RUNNER
         if self._keeps_books:
-            job.timeout = timeout_of(queue.name)
             self._lease = Lease(self.name, job.id)
             self._execute_guarded(job, queue)
         else:
@@ -138,8 +137,9 @@ class PresenceWorker(HorseWorker):
         assert self._children_before is not None
         limits, before = limits_of(queue.name), self._children_before
         birth = self._standby.birth if self._standby else Birth.now()
+        job.timeout = timeout_of(queue.name)
         try:
-            self._guard = Guard(limits, birth, timeout=timeout_of(queue.name), children_before=before)
+            self._guard = Guard(limits, birth, timeout=job.timeout, children_before=before)
         except OSError as error:
             self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
             self._give_back(queue)

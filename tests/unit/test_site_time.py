@@ -61,3 +61,18 @@ def test_without_an_answer_it_goes_on_from_the_last_one(clock: Clock, monkeypatc
     assert site_time._known.next_question >= now + TRIED_AGAIN
     ahead()
     assert clock.asked == 2
+
+
+def test_of_several_answers_the_quickest_counts() -> None:
+    """The first one waits for a new connection, and only then for the time."""
+    pauses = [0.3]
+
+    def ask() -> float:
+        time.sleep(pauses.pop() if pauses else 0)
+        return time.time()
+
+    site_time.follow(ask)
+    try:
+        assert abs(ahead()) < 0.1
+    finally:
+        site_time.follow(None)

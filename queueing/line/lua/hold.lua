@@ -12,7 +12,8 @@ local present, absent = redis.call('MGET', unpack(presence_names(ids))), {}
 local longest = tonumber(ARGV[4])
 for i, id in ipairs(ids) do
   if present[i] and longest > 0 and redis.call('PTTL', PRESENCE .. id) > longest then
-    present[i] = redis.call('DEL', PRESENCE .. id) == 0
+    redis.call('DEL', PRESENCE .. id)
+    present[i] = false
   end
   if not present[i] then
     absent[#absent + 1] = id

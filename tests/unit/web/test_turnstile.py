@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from queueing.web import turnstile
+from queueing.web import meter
 from queueing.web.address import network_key
 from queueing.web.turnstile import Turnstile
 
@@ -92,7 +92,7 @@ async def test_handshakes_that_end_at_once_are_bounded_too() -> None:
         answers.append(await sockets.open(f"{number:032}"))
         await sockets.close_all()
     assert 5 <= sum(answers) <= 7  # as many as sockets, and what half a second pays off
-    sockets.turnstile._paid_at.clear()  # as time does
+    sockets.turnstile._handshakes.paid_at.clear()  # as time does
     assert await sockets.open("d" * 32)
     await sockets.close_all()
 
@@ -112,13 +112,13 @@ async def test_a_school_behind_one_address_is_let_in(settings: Any) -> None:
 
 
 async def test_the_addresses_that_are_remembered_are_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turnstile, "MOST_ADDRESSES", 3)
+    monkeypatch.setattr(meter, "MOST_ADDRESSES", 3)
     sockets = Sockets()
     for number in range(6):
         assert await sockets.open(f"{number:032}", f"192.0.2.{number}")
-    assert len(sockets.turnstile._paid_at) == 3
+    assert len(sockets.turnstile._handshakes.paid_at) == 3
     assert await sockets.open("d" * 32, "192.0.2.3")  # the one that was silent for longest, until now
     assert await sockets.open("e" * 32, "192.0.2.9")
-    assert network_key("192.0.2.3") in sockets.turnstile._paid_at
-    assert network_key("192.0.2.4") not in sockets.turnstile._paid_at
+    assert network_key("192.0.2.3") in sockets.turnstile._handshakes.paid_at
+    assert network_key("192.0.2.4") not in sockets.turnstile._handshakes.paid_at
     await sockets.close_all()
