@@ -2,7 +2,7 @@
 
 The way of one entry, module by module; docs/architecture.md draws it:
 
-    web/views.join -> joining.join         the files, the row (models.Entry), and after the commit its place in the line
+    web/joining_views -> joining.join      the files, the row (models.Entry), and after the commit its place in the line
     web/consumers -> web/lobby             an open page; the web process beats for all of its pages together
     web/lobby -> web/announcer             the line moved: pages whose numbers changed are told the new ones
     line/presence, line/lua/               who is there: beat, close, inspect

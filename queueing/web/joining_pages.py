@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.datastructures import MultiValueDict
 
 from queueing import budget, eta, facts, joining
@@ -217,3 +217,10 @@ def _refusal_context(visitor: Visitor, refusal: JoinRefused | None) -> dict[str,
     mine = visitor.places() if isinstance(refusal, TooManyWaiting) else []
     stored = visitor.stored() if isinstance(refusal, StoresTooMuch) else []
     return {"refusal": refusal, "mine": mine, "stored": stored}
+
+
+def see_other(entry: Entry) -> HttpResponse:
+    """The answer to a form that was taken: 303 to the entry's page."""
+    response = redirect("queueing:entry", code=entry.code)
+    response.status_code = 303
+    return response

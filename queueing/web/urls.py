@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from queueing.web import health, previews, views
+from queueing.web import health, joining_views, previews, views
 
 app_name = "queueing"
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("join/<slug:name>/", views.join, name="join"),
+    path("", joining_views.home, name="home"),
+    path("join/<slug:name>/", joining_views.join, name="join"),
     path("join/<slug:name>/preview/", previews.preview, name="preview"),
     path("entry/<uuid:code>/", views.entry_page, name="entry"),
     path("entry/<uuid:code>/card/", views.card, name="card"),

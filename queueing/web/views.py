@@ -1,4 +1,4 @@
-"""The pages. Every change is a POST; `Visitor` decides who may see an entry."""
+"""The pages of an entry. Every change is a POST; `Visitor` decides who may see an entry."""
 
 import contextlib
 import uuid
@@ -6,97 +6,32 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csp import csp_override
-from django.views.decorators.csrf import csrf_exempt, csrf_protect, requires_csrf_token
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.csrf import requires_csrf_token
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from queueing import ending, events, joining, logs, parcel
-from queueing.conf import conf
 from queueing.connections import give_connection_back
-from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnknownTask, UnusableInput
+from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnusableInput
 from queueing.line import presence
 from queueing.line.clients import RedisError
 from queueing.models import Entry
-from queueing.registry import HeavyTask, all_tasks, get_task
 from queueing.roles import CHANGE, CONTENT, LOOK
 from queueing.states import Absence, Reason, Status
-from queueing.web import sentences, snapshot
-from queueing.web.bodies import takes_file
+from queueing.web import snapshot
 from queueing.web.download import attachment
 from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import (
-    LookIntoForm,
     changed_options,
-    content_of,
-    form_page,
-    limit_of_form,
-    line_context,
-    refusal_of_body,
     refused,
-    submitted,
+    see_other,
 )
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import Visitor
-
-# Joining
-
-
-@require_safe
-@never_cache
-def home(request: HttpRequest) -> HttpResponse:
-    """The tasks with their living lines, and the visitor's own places and results."""
-    visitor = Visitor.of_request(request)
-    lines = [line_context(task) for task in all_tasks().values()]
-    mine = {"mine": visitor.places(), "results": visitor.results()}
-    return render(
-        request, "queueing/home.html", {"lines": lines, "close_grace": sentences.how_long(conf.CLOSE_GRACE)} | mine
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@takes_file(limit_of_form)
-@csrf_exempt  # `_join` asks for the token, behind a look at the length: Django looks for it by parsing the whole form
-def join(request: HttpRequest, name: str) -> HttpResponse:
-    """A task's form; a valid one leads to the entry."""
-    try:
-        heavy_task = get_task(name)
-    except UnknownTask:
-        raise Http404 from None
-    if refusal := refusal_of_body(request, heavy_task):
-        return refused(request, heavy_task, refusal)
-    give_connection_back()  # a large form is parsed for long
-    return _join(request, heavy_task)
-
-
-@csrf_protect
-def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
-    form = submitted(request, heavy_task)
-    if form.problem or form.lacks_file():
-        return form_page(request, heavy_task, form)
-    visitor = Visitor.of_request(request)
-    owner = visitor.as_owner()
-    try:
-        with logs.acting(logs.VISITOR):
-            entry = joining.join(
-                heavy_task,
-                code=form.asked_code(),
-                owner=owner,
-                upload=content_of(form),
-                options=LookIntoForm(form),
-                is_once=form.once is not None,
-            )
-    except FormInvalid:
-        return form_page(request, heavy_task, form)
-    except JoinRefused as refusal:
-        return refused(request, heavy_task, refusal)
-    visitor.remember(owner)
-    return _see_other(entry)
-
 
 # The entry
 
@@ -155,7 +90,7 @@ def leave(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         has_ended = ending.leave(entry, Reason.LEFT if visitor.owns(entry) else Reason.ENDED)
     if has_ended:
         visitor.note_move(entry, "Ended")
-    return _see_other(entry)
+    return see_other(entry)
 
 
 @require_POST
@@ -170,7 +105,7 @@ def keep(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         return _page(request, entry, refusal)
     if ending.keep(entry):
         visitor.note_move(entry, "Place kept")
-    return _see_other(entry)
+    return see_other(entry)
 
 
 @require_POST
@@ -183,7 +118,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     if not visitor.owns(entry):
         raise Http404  # a new place would be the staff member's, with the visitor's input
     if entry.is_live:
-        return _see_other(entry)
+        return see_other(entry)
     owner = visitor.as_owner()
     try:
         with logs.acting(logs.VISITOR):
@@ -196,7 +131,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         context = {"task": entry.heavy_task, "refusal": error}
         return render(request, "queueing/refused.html", context, status=410)
     visitor.remember(owner)
-    return _see_other(successor)
+    return see_other(successor)
 
 
 @require_POST
@@ -207,7 +142,7 @@ def delete(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         has_erased = ending.erase(entry)
     if has_erased:
         visitor.note_move(entry, "Deleted")
-    return _see_other(entry)
+    return see_other(entry)
 
 
 @require_GET
@@ -297,9 +232,3 @@ def _see_end(request: HttpRequest, visitor: Visitor, entry: Entry) -> None:
 def _shows_page(request: HttpRequest) -> bool:
     """False for HEAD: its answer is empty, so it is no look."""
     return request.method != "HEAD"
-
-
-def _see_other(entry: Entry) -> HttpResponse:
-    response = redirect("queueing:entry", code=entry.code)
-    response.status_code = 303
-    return response
