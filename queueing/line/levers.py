@@ -94,10 +94,12 @@ def read(client: redis.Redis, queue: str) -> Levers:
     return parse(cast("bytes | None", client.get(line_keys(queue).levers))) or publish(client, queue)
 
 
-def read_with(client: redis.Redis, queue: str, key: str) -> tuple[Levers, bytes | None]:
-    """The same, and the string of another key; one round trip."""
-    copy, other = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
-    return parse(copy) or publish(client, queue), other
+def read_with(client: redis.Redis, queue: str, other: redis.Redis, key: str) -> tuple[Levers, bytes | None]:
+    """The same, and the string of a key on the other server; one round trip if the line is there, too."""
+    if client is not other:
+        return read(client, queue), cast("list[bytes | None]", other.mget(key))[0]
+    copy, text = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
+    return parse(copy) or publish(client, queue), text
 
 
 def parse(written: bytes | None) -> Levers | None:

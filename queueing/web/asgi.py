@@ -12,13 +12,12 @@ from channels.sessions import CookieMiddleware
 from queueing import serving
 from queueing.conf import site
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.web import shared_clock
+from queueing.web import lobby, shared_clock
 from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
 from queueing.web.consumers import TRY_AGAIN_LATER
 from queueing.web.content_type import FormsOnly
 from queueing.web.database import use_pool
-from queueing.web.lobby import get_lobby
 from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
 from queueing.web.overload import RequestsInTurn, SocketsInTurn
 from queueing.web.routing import websockets
@@ -71,7 +70,7 @@ def _sockets() -> str:
 
 
 class LobbyStarter:
-    """ASGI middleware that makes the Lobby of this event loop at the first call of any kind; daphne has no lifespan.
+    """ASGI middleware that makes the Lobbies of this event loop at the first call of any kind; daphne has no lifespan.
 
     So a web process keeps `presence:watch` alive even before its first visitor.
     """
@@ -80,7 +79,7 @@ class LobbyStarter:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        get_lobby()
+        lobby.start()
         await self.app(scope, receive, send)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,11 +19,11 @@ from queueing.exceptions import StorageError, VisitorLeft
 from queueing.history.counting import undo_start
 from queueing.line import clients, presence
 from queueing.line.clients import RedisError
-from queueing.line.jobs import current_job_id
+from queueing.line.jobs import current_job
 from queueing.line.places import get_line
 from queueing.logs import about
 from queueing.models import Entry
-from queueing.registry import all_tasks
+from queueing.registry import HeavyTask, all_tasks
 from queueing.results import result_of, task_of
 from queueing.states import FAILED_BY_US, Reason, Status
 from queueing.storage import folders
@@ -39,16 +39,16 @@ logger = logging.getLogger("queueing")
 SLOW_START = 1.0
 
 
-def warm_up() -> None:
-    """Before the first fork, run the start path once with a made-up entry.
+def warm_up(queues: Collection[str] | None = None) -> None:
+    """Before the first fork, run the start path of these lines, or of all, once with a made-up entry.
 
     Every horse inherits the imported modules, compiled queries and caches. Without the warm-up, each horse would spend
     a third of the time from the claim to the first line of the task on them.
     """
     folders.warm_up()
-    for heavy_task in all_tasks().values():
+    for heavy_task in _tasks_of(queues):
         made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
-        presence.is_present(made_up.job_id)
+        presence.is_present(made_up.queue, made_up.job_id)
         Entry.objects.start_first_attempt(made_up.job_id, "")
         Entry.objects.of_job(made_up.job_id)
         result_of(made_up)
@@ -56,17 +56,21 @@ def warm_up() -> None:
         events.publish(made_up.code)
 
 
-def rehearsal() -> Iterator[Callable[[], object]]:
-    """For a standby: the steps of a horse before and after its task, for an entry that is none.
+def _tasks_of(queues: Collection[str] | None) -> list[HeavyTask]:
+    return [task for name, task in all_tasks().items() if queues is None or name in queues]
+
+
+def rehearsal(queues: Collection[str] | None = None) -> Iterator[Callable[[], object]]:
+    """For a standby of these lines: the steps of a horse before and after its task, for an entry that is none.
 
     They open connections. And a fork shares its memory with its worker until it writes to it; a start writes to some
     thousand pages. So the copies are made here, before anybody waits for them. A step may raise DATABASE_ERRORS or
     RedisError.
     """
-    heavy_task = next(iter(all_tasks().values()))
+    heavy_task = (_tasks_of(queues) or _tasks_of(None))[0]
     made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
     made_up.worker_ids, made_up.attempt = [""], 1
-    yield partial(presence.is_present, made_up.job_id)
+    yield partial(presence.is_present, made_up.queue, made_up.job_id)
     yield connection.ensure_connection
     yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
     yield partial(result_of, made_up)
@@ -92,23 +96,24 @@ def _explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, con
 
 def run() -> None:
     """The job of every entry. RQ hands over the job's id only; everything else is read from the row."""
-    run_entry(current_job_id())
+    job = current_job()
+    run_entry(job.id, job.origin)
 
 
-def run_entry(job_id: str) -> None:
-    """Start the entry if its visitor is there, and run its task."""
+def run_entry(job_id: str, queue: str = "") -> None:
+    """Start the entry of this line if its visitor is there, and run its task."""
     worker, began = os.environ.get("RQ_WORKER_ID", ""), time.monotonic()
-    entry = _start_in_one_query(job_id, worker) or _start_from_row(job_id, worker)
+    entry = _start_in_one_query(queue, job_id, worker) or _start_from_row(job_id, worker)
     if entry is None or _gave_back_slow_start(entry, worker, began):
         return
     _tell_start(entry, worker)
     execute(entry)
 
 
-def _start_in_one_query(job_id: str, worker: str) -> Entry | None:
+def _start_in_one_query(queue: str, job_id: str, worker: str) -> Entry | None:
     """The usual case in one query: a first attempt for a visitor who is there. None: read the row."""
     try:
-        is_there = presence.is_present(job_id)
+        is_there = presence.is_present(queue, job_id)
     except RedisError:
         return None
     return Entry.objects.start_first_attempt(job_id, worker) if is_there else None
@@ -277,7 +282,7 @@ def _is_wanted(entry: Entry) -> bool:
     give_up = time.monotonic() + conf.REDIS_PATIENCE
     while True:
         try:
-            return presence.is_present(entry.job_id)
+            return presence.is_present(entry.queue, entry.job_id)
         except RedisError:
             if time.monotonic() >= give_up:
                 logger.warning("entry %s runs without a last look: Redis gave no answer", entry.code)
