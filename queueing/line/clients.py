@@ -86,7 +86,7 @@ def connection_to(own: str) -> redis.Redis:
     """The client of an own address: short timeouts, one retry; in a web request, the allowance of that request."""
     client = _client(own, _timeouts() | _one_retry() | _short_greeting())
     kind = limited(client.connection_pool.connection_class, circuit_of(own))
-    client.connection_pool.connection_class = following(kind)
+    client.connection_pool.connection_class = following(kind, own)
     return client
 
 
@@ -129,7 +129,7 @@ def async_connection(own: str = "") -> AsyncRedis:
     again = redis.asyncio.retry.Retry(NoBackoff(), retries=1, supported_errors=(redis.ConnectionError,))
     options = _timeouts() | {"retry": again} | address.async_options(own or site.REDIS_URL)
     pool = redis.asyncio.BlockingConnectionPool(max_connections=20, timeout=site.REDIS_TIMEOUT, **options)
-    pool.connection_class = async_following(pool.connection_class)
+    pool.connection_class = async_following(pool.connection_class, own)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool
 
 

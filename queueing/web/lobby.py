@@ -20,6 +20,7 @@ from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import presence
 from queueing.line.clients import AsyncRedis, RedisError, async_connection, own_address
+from queueing.line.servers import are_several
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Absence
@@ -42,6 +43,7 @@ class Lobby:
 
     def __init__(self, own: str = "") -> None:
         self.client: AsyncRedis = async_connection(own)
+        self._own = own
         self.announcer = Announcer(self.client)
         self.seats: dict[str, dict[str, list[Seat]]] = {}  # by queue and job id
         # By queue: the job ids that share the next beat, and that beat.
@@ -192,11 +194,19 @@ class Lobby:
 
     async def _send_away(self) -> None:
         """Close all pages, so that they go to a process that can beat: this one could not for a whole PRESENCE_TTL."""
-        sentence = "No beat for %s s: closing %d pages of %s"
-        lines = ", ".join(queue for queue, pages in self.seats.items() if pages) or "no line"
-        logger.warning(sentence, conf.PRESENCE_TTL, len(self.announcer.seats), lines)
+        logger.warning(
+            "%sNo beat for %s s: closing %d pages", self._lines, conf.PRESENCE_TTL, len(self.announcer.seats)
+        )
         await self.announcer.send_away()
         self._beaten_at = time.monotonic()
+
+    @property
+    def _lines(self) -> str:
+        """The beginning of a sentence in the log: the lines, where others are on another Redis."""
+        if not are_several():
+            return ""
+        lines = [queue for queue in settings.QUEUEING_TASKS if own_address(queue) == self._own]
+        return f"{', '.join(lines) or 'REDIS_URL'}: "
 
     async def _forever(self, step: Callable[[], Awaitable[None]], interval: Callable[[], float]) -> None:
         while True:
@@ -204,7 +214,7 @@ class Lobby:
             try:
                 await step()
             except RedisError as error:
-                logger.warning("Lobby: Redis is away (%s)", error)
+                logger.warning("Lobby: %sRedis is away (%s)", self._lines, error)
             except Exception:
                 logger.exception("Lobby: a step failed")
             # From beginning to beginning. A step that took longer is followed by one on what is true by then.
