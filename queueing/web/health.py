@@ -64,7 +64,7 @@ def _has_token(request: HttpRequest) -> bool:
 def _states() -> dict[str, str]:
     """The state of each line, by its row. A line that staff have closed or paused is no fault of the site.
 
-    "away": its own Redis is away, and the other lines go on.
+    "away": its own Redis is away or comes back, and the other lines go on.
     """
     try:
         suspended = suspensions()

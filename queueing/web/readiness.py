@@ -1,7 +1,7 @@
 """The parts without which the site does not work: /readyz and /metrics tell whether each of them is there.
 
-Where lines have a Redis of their own, one of these that is away is no part of the site: the other lines go on, so a
-proxy must not take the web processes away. It is told for each of its lines instead (`away`).
+Where lines have a Redis of their own, one of these that is away, or comes back, is no part of the site: the other lines
+go on, so nobody must take the web processes away. It is told for each of its lines instead (`away`).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
 from queueing.line.servers import Server, are_several, ask_each
 from queueing.line.signs import is_keeper_alive, takes_writes
-from queueing.line.workers import are_suspended, is_served
+from queueing.line.workers import are_suspended, is_counting, is_served
 from queueing.models.trouble import DATABASE_ERRORS
 
 _is_migrated = False
@@ -68,27 +68,36 @@ def _storage() -> bool:
 
 
 def away() -> list[str]:
-    """The lines whose Redis is away, or takes no writes."""
+    """The lines whose Redis is away or takes no writes, or whose places are on their way back to it."""
     try:
-        known = chain.from_iterable(ask_each(_lines_if_writable))
+        known = chain.from_iterable(ask_each(_lines_there))
     except RedisError:
         return list(settings.QUEUEING_TASKS)
     return sorted(set(settings.QUEUEING_TASKS).difference(known))
 
 
-def _lines_if_writable(server: Server) -> tuple[str, ...]:
+def _lines_there(server: Server) -> tuple[str, ...]:
     takes_writes(server.client)
-    return server.lines
+    return server.lines if _is_whole(server) else ()
+
+
+def _is_whole(server: Server) -> bool:
+    """False between a flush and the moment at which the keeper has given all rows their places back."""
+    return all(read_epoch(server.client, queue) for queue in server.lines)
 
 
 def _redis() -> bool:
-    """REDIS_URL, and that of at least one line."""
-    return takes_writes(connection()) and (not are_several() or len(away()) < len(settings.QUEUEING_TASKS))
+    """REDIS_URL, and the Redis of at least one line."""
+    return takes_writes(connection()) and (not are_several() or any(ask_each(_takes_writes)))
+
+
+def _takes_writes(server: Server) -> bool:
+    return takes_writes(server.client)
 
 
 def _places() -> bool:
-    """False between a flush and the moment at which the keeper has given all rows their places back."""
-    return all(ask_each(lambda server: all(read_epoch(server.client, queue) for queue in server.lines)))
+    whole = ask_each(_is_whole)
+    return any(whole) if are_several() else all(whole)
 
 
 def _workers() -> bool:
@@ -97,6 +106,8 @@ def _workers() -> bool:
 
 
 def _has_workers(server: Server) -> bool:
+    if are_several() and (is_counting(server.lines[0]) or not _is_whole(server)):
+        return True  # it comes back: its workers have not given a heartbeat yet
     if are_suspended(server.lines[0]):
         return False
     return all(is_served(queue) or levers.read(server.client, queue).is_paused for queue in server.lines)

@@ -33,7 +33,7 @@ from tests.support.connections import forget_connections
 from tests.support.entries import status_of
 from tests.support.lobby import Page
 from tests.support.metrics import parse, scrape
-from tests.support.own_line import on_own_valkey, url_of
+from tests.support.own_line import on_own_valkey, open_line, url_of
 from tests.support.own_valkey import OwnValkey
 from tests.support.visitors import FORM, Visitor, staff
 
@@ -359,3 +359,18 @@ def test_checks_name_the_lines(own: OwnValkey, settings: Any, caplog: pytest.Log
     settings.RQ_QUEUES = settings.RQ_QUEUES | {"probe": {"HOST": "localhost", "PORT": 6379, "DB": 0}}
     messages = {message.id: message.msg for message in run_checks()}
     assert messages["queueing.E111"].startswith("RQ_QUEUES['probe'] has no URL")
+
+
+def test_a_site_stays_ready_while_a_line_comes_back(own: OwnValkey) -> None:
+    """Its places are on their way, and its workers have not given a heartbeat yet."""
+    Keeper(spares_leases=False).round()
+    worker_of("probe", "documents")
+    own.client.flushall()
+    answer = Visitor().client.get("/readyz")
+    assert (answer.status_code, answer.json()["lines"]["tables"]) == (200, "away")
+    open_line(own, "tables")
+    own.begin_epochs()
+    assert Visitor().client.get("/readyz").json()["workers"] is False  # there is none
+    own.client.set(keys.COUNTING, 1)
+    answer = Visitor().client.get("/readyz")
+    assert (answer.status_code, answer.json()["lines"]["tables"]) == (200, "open")
