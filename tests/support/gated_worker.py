@@ -20,7 +20,7 @@ def pass_gate(name: str) -> None:
 
 
 def _fail(job_id: str, queue: str = "") -> None:
-    raise RuntimeError(f"the runner of {job_id} in {queue} fails")
+    raise RuntimeError(f"the runner of {job_id} fails in {queue}")
 
 
 class GatedWorker(PresenceWorker):

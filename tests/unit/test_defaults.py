@@ -68,7 +68,8 @@ def test_what_a_site_names_itself_stays_as_it_is() -> None:
         "REDIS_URL": "redis://cache.example/9",
     }
     found = loaded(QUEUEING=LINES, **own)
-    assert found["queues"] == own["RQ_QUEUES"]
+    own_url = {"OWN_URL": "redis://own.example"}  # by which the lines are found there
+    assert found["queues"] == {name: queue | own_url for name, queue in own["RQ_QUEUES"].items()}
     assert found["layer"] == "InMemoryChannelLayer"
     assert found["redis"] == ["queue.example", 3]
 
