@@ -80,7 +80,14 @@ RQ: dict[str, Any] = {
     "WORKER_CLASS": "queueing.work.worker.PresenceWorker",
     "COMMIT_MODE": "on_db_commit",
 }
-RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in QUEUEING_TASKS}
+# A line may have a Redis of its own: REDIS_URL_TABLES, for example. All that is of no line is at REDIS_URL.
+RQ_QUEUES = {
+    name: {
+        "URL": text(f"REDIS_URL_{name.upper().replace('-', '_')}", default=REDIS_URL),
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    }
+    for name in QUEUEING_TASKS
+}
 # django-rq's pages show arguments and let any staff member empty a queue. Our own admin pages do neither.
 RQ_SHOW_ADMIN_LINK = False
 

@@ -6,7 +6,7 @@ The row moves first, then Redis is told, then the pages. Redis may be away after
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from itertools import batched
 
@@ -68,7 +68,7 @@ def finish(entry: Entry) -> None:
     """A started entry has reached a final status: clear Redis, tell the pages and the listeners of django.tasks."""
     _clear_line(entry)
     events.publish(entry.code)
-    workers.note_end(entry.worker_ids[-1:], entry.status)
+    workers.note_end(entry.queue, entry.worker_ids[-1:], entry.status)
     entry_finished.send_robust(entry.queue, entry=entry)
     try:
         task_finished.send_robust(type(task_of(entry).get_backend()), task_result=result_of(entry))
@@ -128,7 +128,7 @@ def check_keep(entry: Entry) -> None:
     if not conf.MIN_PRESENCE or not entry.is_live:
         return
     with suppress(RedisError):  # nobody is dropped meanwhile, so the wish does no harm
-        if presence.present_for(entry.job_id) < conf.MIN_PRESENCE:
+        if presence.present_for(entry.queue, entry.job_id) < conf.MIN_PRESENCE:
             seconds = round(conf.MIN_PRESENCE)
             raise KeepRefused(f"Your place can be kept once this page has been open for {seconds} seconds.")
 
@@ -192,13 +192,15 @@ def settle_orphan(entry: Entry, detail: str, *, overdue: bool = False) -> bool:
     return moved
 
 
-def settle_orphans(*, until: float = math.inf) -> int:
+def settle_orphans(*, until: float = math.inf, without: Collection[str] = ()) -> int:
     """The running entries whose worker gave no sign of life, longest ago first; returns the number that moved.
 
-    Stops after the entry in which the monotonic clock reaches `until`.
+    Stops after the entry in which the monotonic clock reaches `until`. Entries of the lines in `without` wait: their
+    Redis is away, and the others need not wait for that.
     """
     moved = 0
-    for entry in Entry.objects.lease_over().order_by("lease_until"):
+    over = Entry.objects.lease_over().exclude(queue__in=without) if without else Entry.objects.lease_over()
+    for entry in over.order_by("lease_until"):
         moved += settle_orphan(entry, "The lease ran out.", overdue=True)
         if time.monotonic() >= until:
             break

@@ -297,7 +297,7 @@ def _check_budgets(entry: Entry, size: int, use: budget.Use | None = None) -> No
 def _levers(queue: str) -> Levers:
     """Raises RedisAway."""
     try:
-        return levers.read(connection(), queue)
+        return levers.read(connection(queue), queue)
     except RedisError as error:
         raise RedisAway from error
 
@@ -308,12 +308,12 @@ def _levers_of_open(queue: str) -> Levers:
 
 
 def _look_around(entry: Entry) -> tuple[Levers, budget.Use]:
-    """The levers of the open line, and the use of what is stored: one round trip, and one query.
+    """The levers of the open line, and the use of what is stored: one query, and one round trip at one Redis.
 
     Raises LineClosed or RedisAway.
     """
     try:
-        found, sums = levers.read_with(connection(), entry.queue, STORED)
+        found, sums = levers.read_with(connection(entry.queue), entry.queue, connection(), STORED)
         limits = _if_open(found)
         return limits, budget.used(entry, budget.parse_totals(sums), slots.number(limits.max_per_visitor))
     except RedisError as error:

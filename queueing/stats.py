@@ -1,13 +1,14 @@
 """The numbers of the lines for staff: the board, the page of the lines, /metrics and `queue_stats` take them from here.
 
 All lines together take as many queries as one line, and one round trip to Redis for each line beside one for the
-workers.
+workers. A line whose own Redis is away is left out; if that of all lines is away, each function raises RedisError.
 """
 
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from queueing import eta, goodput, site_time
 from queueing.facts import LineNow, line_now
 from queueing.goodput import Waste
 from queueing.history import reading
+from queueing.line.servers import Server, ask_each
 from queueing.line.workers import all_workers
 from queueing.models import Entry
 from queueing.states import Reason
@@ -63,20 +65,22 @@ class LineStats(LineLive):
 
 
 def all_lines() -> list[LineStats]:
-    """The numbers of every line, in the order of the settings. Raises RedisError."""
+    """The numbers of every line that can be reached, in the order of the settings."""
     return _with_sums(live_lines())
 
 
 def line_stats(queue: str) -> LineStats:
-    """The numbers of one line. Raises RedisError."""
+    """The numbers of one line."""
     return _with_sums(live_lines([queue]))[0]
 
 
 def live_lines(queues: Collection[str] | None = None) -> list[LineLive]:
-    """The lines at this moment; all of them, in the order of the settings, if none are named. Raises RedisError."""
-    names = list(settings.QUEUEING_TASKS if queues is None else queues)
-    lines = [line_now(name) for name in names]
-    running, oldest, (busy, idle, quiet) = _running(names), _oldest(names), _workers()
+    """The lines at this moment that can be reached, of these, or of all in the order of the settings."""
+    lines = list(chain.from_iterable(ask_each(_lines_of, settings.QUEUEING_TASKS if queues is None else queues)))
+    if queues is None:
+        lines.sort(key=lambda line: list(settings.QUEUEING_TASKS).index(line.queue))
+    names = [line.queue for line in lines]
+    running, oldest, (busy, idle, quiet) = _running(names), _oldest(names), _workers(names)
     now = site_time.now()
     return [
         LineLive(
@@ -88,6 +92,10 @@ def live_lines(queues: Collection[str] | None = None) -> list[LineLive]:
         )
         for line in lines
     ]
+
+
+def _lines_of(server: Server) -> list[LineNow]:
+    return [line_now(queue) for queue in server.lines]
 
 
 def totals() -> dict[str, Tally]:
@@ -115,10 +123,10 @@ def _oldest(queues: Collection[str]) -> dict[str, datetime]:
     return dict(seen.order_by().values_list("queue").annotate(Min("joined_at")))
 
 
-def _workers() -> tuple[Counter[str], Counter[str], Counter[str]]:
+def _workers(queues: Collection[str]) -> tuple[Counter[str], Counter[str], Counter[str]]:
     """The live workers of each line: those that are busy, idle, and quiet."""
     busy, idle, quiet = Counter[str](), Counter[str](), Counter[str]()
-    for worker in all_workers():
+    for worker in all_workers(queues):
         (quiet if not worker.takes_work else busy if worker.is_busy else idle).update(worker.lines)
     return busy, idle, quiet
 

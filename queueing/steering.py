@@ -114,7 +114,7 @@ def steer(queue: str, verb: Verb, words: str, user: Any = None) -> Line:
     Raises UnknownLine, LeverRefused, RedisError (then nothing is changed), or an error of the database.
     """
     check_name(queue)
-    takes_writes(connection())
+    takes_writes(connection(queue))
     with transaction.atomic():
         line, user = lock(queue), user or stand_in(COMMAND_LINE)
         changes = verb(line)
@@ -157,7 +157,7 @@ def mark(line: Line, changes: Changes, user: Any) -> None:
 def publish(queue: str) -> None:
     """The copy for scripts and pages. Raises LeverRefused if Redis went away since the row was changed."""
     try:
-        levers.publish(connection(), queue)
+        levers.publish(connection(queue), queue)
     except RedisError as error:
         raise LeverRefused(NOT_YET) from error
 

@@ -19,8 +19,9 @@ from queueing import stats
 from queueing.admin import trends
 from queueing.admin.base import Cell, Row, clock, duration, two_lines
 from queueing.line.clients import RedisError
+from queueing.line.servers import are_several
 from queueing.line.signs import is_keeper_alive
-from queueing.line.workers import are_suspended
+from queueing.line.workers import suspensions
 from queueing.models import Line
 from queueing.roles import LOOK
 from queueing.states import LineState
@@ -46,6 +47,7 @@ STATES = {
     LineState.STOPPED: "Stopped",
 }
 UNKNOWN, NO_NUMBER = "unknown", "?"  # while Redis is away
+NOTHING_KNOWN = dict.fromkeys(NOW, NO_NUMBER) | {"state": UNKNOWN}
 SILENT_KEEPER = (
     "The keeper gives no sign of life. Nobody is dropped, no entry comes back from a dead worker, expected waits "
     "become unknown, and the numbers of the last hour stand still."
@@ -54,13 +56,27 @@ SUSPENDED = (
     "All workers are told to take nothing, by rqsuspend: every line is paused, whatever its levers say. "
     "“manage.py rqresume” ends that."
 )
+SUSPENDED_SOME = (
+    "All workers of {lines} are told to take nothing, by RQ: these lines are paused, whatever their levers say. "
+    "“manage.py rqresume” ends that."
+)
+# Where lines have a Redis of their own.
+LINES_AWAY = (
+    "The Redis of {lines} does not answer: nobody joins there, and nothing is started. No place is lost, and the other "
+    "lines go on."
+)
+SHARED_AWAY = "The Redis of REDIS_URL does not answer: nobody joins any line, and pages ask by polls."
 NOTICES = "site:notices"  # the name of their part, which is empty as long as all is as usual
 
 
 def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The texts of these lines as they are now, and of their sum if there are several. Raises RedisError."""
-    lines = stats.live_lines(list(queues))
-    found = {
+    """The texts of these lines as they are now, and of their sum if there are several.
+
+    Nothing is known of a line whose own Redis is away. Raises RedisError if that of all is.
+    """
+    queues = list(queues)
+    lines = stats.live_lines(queues)
+    known = {
         line.queue: {
             "state": _state(line),
             "present": str(line.present),
@@ -72,13 +88,34 @@ def now_of(queues: Iterable[str]) -> dict[str, dict[str, str]]:
         }
         for line in lines
     }
-    return found | ({trends.ALL: _sum(lines)} if len(lines) > 1 and trends.ALL not in found else {})
+    found = {queue: known.get(queue, NOTHING_KNOWN) for queue in queues}
+    is_sum_known = len(known) == len(queues)
+    return found | ({trends.ALL: _sum(lines, is_sum_known)} if len(queues) > 1 and trends.ALL not in found else {})
 
 
 def notices() -> str:
-    """The sentences about the site that no number shows. Raises RedisError."""
-    silent = "" if is_keeper_alive() else SILENT_KEEPER
-    return " ".join(filter(None, (silent, SUSPENDED if are_suspended() else "")))
+    """The sentences about the site that no number shows. Raises RedisError if that of no line answers."""
+    told = suspensions()
+    away = [queue for queue in settings.QUEUEING_TASKS if queue not in told]
+    lost = LINES_AWAY.format(lines=", ".join(away)) if away else ""
+    return " ".join(filter(None, (_of_keeper(), lost, suspended(told))))
+
+
+def suspended(told: dict[str, bool]) -> str:
+    """The sentence about RQ's word to all workers, by line; empty if there is none."""
+    lines = [queue for queue, is_told in told.items() if is_told]
+    if not lines or len(lines) == len(settings.QUEUEING_TASKS):
+        return SUSPENDED if lines else ""
+    return SUSPENDED_SOME.format(lines=", ".join(lines))
+
+
+def _of_keeper() -> str:
+    try:
+        return "" if is_keeper_alive() else SILENT_KEEPER
+    except RedisError:
+        if not are_several():
+            raise
+        return SHARED_AWAY
 
 
 def parts(found: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -95,7 +132,7 @@ def context(user: Any, *, is_full: bool = False) -> dict[str, Any]:
     try:
         found, said, away = now_of(settings.QUEUEING_TASKS), notices(), False
     except RedisError:
-        found = {queue: dict.fromkeys(NOW, NO_NUMBER) | {"state": UNKNOWN} for queue in settings.QUEUEING_TASKS}
+        found = dict.fromkeys(settings.QUEUEING_TASKS, NOTHING_KNOWN)
         said, away = "", True
     hour, may_look = trends.latest(), may(user, LOOK)
     groups = GROUPS if is_full else SHORT_GROUPS
@@ -192,10 +229,11 @@ def _desks(line: LineLive) -> str:
     return two_lines(f"{line.busy} busy", f"{line.idle} idle" + (f", {line.quiet} quiet" if line.quiet else ""))
 
 
-def _sum(lines: list[LineLive]) -> dict[str, str]:
+def _sum(lines: list[LineLive], is_known: bool) -> dict[str, str]:
+    """The sum of all lines; not known if one of them is not."""
     sums = {
         "present": sum(line.present for line in lines),
         "held": sum(line.held for line in lines),
         "running": sum(line.running for line in lines),
     }
-    return {name: str(sums.get(name, "")) for name in NOW}
+    return {name: str(sums.get(name, "")) if is_known else NO_NUMBER for name in NOW}

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from queueing import site_time
 from queueing.admin.base import NOTHING, duration, two_lines
 from queueing.line.clients import RedisError
+from queueing.line.servers import are_several
 from queueing.line.standings import Listed, Stand, Where, stands
 from queueing.models import Entry
 from queueing.states import Reason, Status
@@ -22,18 +23,23 @@ WORDS = {
 }
 
 
-def add_stands(entries: Sequence[Entry]) -> bool:
-    """Give each live entry its `stand`, for the columns. False: the lines cannot be reached."""
+def add_stands(entries: Sequence[Entry]) -> list[str]:
+    """Give each live entry its `stand`, for the columns. Returns the lines that cannot be reached."""
     live = [entry for entry in entries if entry.is_live]
     if not live:
-        return True
+        return []
     try:
         found = stands([Listed(entry.queue, entry.job_id, entry.score) for entry in live])
     except RedisError:
-        return False
+        found = [None] * len(live)
     for entry, stand in zip(live, found, strict=True):
         entry.stand = stand  # type: ignore[attr-defined]
-    return True
+    return sorted({entry.queue for entry, stand in zip(live, found, strict=True) if stand is None})
+
+
+def unreached(lines: Sequence[str]) -> str:
+    """The subject of a sentence about lines that cannot be reached."""
+    return f"The Redis of {', '.join(lines)}" if are_several() else "The lines"
 
 
 def stand_of(entry: Entry) -> Stand | None:

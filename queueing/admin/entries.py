@@ -57,8 +57,9 @@ class Newest(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """One page of rows. Nothing is counted."""
         self.found = newest(self.queryset, limit=self.list_per_page, below=self.below)
-        if not add_stands(self.found.rows):
-            messages.warning(request, "The lines cannot be reached: presence and places are left out.")
+        if away := add_stands(self.found.rows):
+            sentence = f"{columns.unreached(away)} cannot be reached: presence and places are left out."
+            messages.warning(request, sentence)
         self.result_list = self.found.rows
         self.result_count = len(self.found.rows)
         self.full_result_count = None
@@ -222,7 +223,7 @@ def _without_contents(options: Any) -> list[str]:
 
 def _now(entry: Entry) -> dict[str, Any]:
     """The first part of an entry's page."""
-    is_known = add_stands([entry])
+    is_known = not add_stands([entry])
     return {
         "entry": entry,
         "is_known": is_known,

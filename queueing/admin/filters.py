@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from queueing import site_time
+from queueing.admin.columns import unreached
 from queueing.line.clients import RedisError
 from queueing.line.standings import Where, ids_in
 from queueing.models import Entry, EntryQuerySet
@@ -21,6 +22,8 @@ TOO_MANY = (
     "There are {total:,} such places, and only {most:,} of them are looked at: the list and its actions leave out the "
     "others. Choose a line, or act on these first."
 )
+
+UNKNOWN = "{lines} cannot be reached, so the list leaves out who is there."
 
 
 class LineFilter(admin.SimpleListFilter):
@@ -56,6 +59,8 @@ class PresenceFilter(admin.SimpleListFilter):
         except RedisError:
             messages.warning(request, "The lines cannot be reached, so nobody can tell who is present.")
             return queryset.none()
+        if found.away:
+            messages.warning(request, UNKNOWN.format(lines=unreached(found.away)))
         if found.total > len(found.ids):  # also after each step of an act, and after its end
             messages.warning(request, TOO_MANY.format(total=found.total, most=len(found.ids)))
         rows: EntryQuerySet = queryset.waiting()  # type: ignore[attr-defined]

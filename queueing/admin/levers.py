@@ -16,7 +16,7 @@ from queueing.admin.base import Look
 from queueing.exceptions import LeverRefused
 from queueing.line.clients import RedisError, connection
 from queueing.line.signs import takes_writes
-from queueing.line.workers import are_suspended
+from queueing.line.workers import suspensions
 from queueing.models import Line
 from queueing.models.line import LIMITS
 from queueing.web import audit
@@ -53,7 +53,7 @@ class LineForm(Form):
         values = super().clean() or {}
         changes = {name: values[name] for name in self.changed_data if name in values}
         try:
-            takes_writes(connection())
+            takes_writes(connection(self.instance.queue))
             steering.check(self.initial["state"], changes)
         except RedisError:
             self.add_error(None, REDIS_AWAY)
@@ -94,8 +94,8 @@ class LineAdmin(Look, Model):
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         """The levers. A word to all workers is none of them, and stronger."""
         with suppress(RedisError):
-            if request.method == "GET" and are_suspended():
-                messages.warning(request, board.SUSPENDED)
+            if request.method == "GET" and (said := board.suspended(suspensions())):
+                messages.warning(request, said)
         return super().changeform_view(request, *args, **options)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

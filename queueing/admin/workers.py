@@ -17,7 +17,7 @@ from queueing.admin.base import NOTHING, Cell, Row, clock, duration, live_rows, 
 from queueing.line import commands
 from queueing.line.clients import RedisError
 from queueing.line.desks import Desk, Next, desks, next_of
-from queueing.line.workers import are_suspended
+from queueing.line.workers import suspensions
 from queueing.models import Entry
 from queueing.roles import LOOK
 from queueing.states import Status
@@ -54,20 +54,20 @@ class At(NamedTuple):
     running: dict[str, Entry]  # by worker
     next: dict[str, Next]  # by line
     names: dict[str, str]  # of the files of these entries, by job id
-    suspended: bool
+    suspended: set[str]  # the lines whose workers are told to take nothing
     may_look: bool  # at entries: the names of their files are shown
 
 
 def rows(queue: str = "", columns: dict[str, str] = COLUMNS, *, may_look: bool) -> list[Row]:
     """The live workers; with a queue, those that serve it. Raises RedisError."""
-    found = [desk for desk in desks() if not queue or queue in desk.lines]
+    found = [desk for desk in desks([queue] if queue else None) if not queue or queue in desk.lines]
     following = next_of({name for desk in found for name in desk.lines if name})
     codes = Entry.objects.of_jobs(one.job_id for one in following.values())
     at = At(
         running={entry.worker_ids[-1]: entry for entry in _running() if entry.worker_ids},
         next=following,
         names={code.hex: (may_look and name) or code.hex[:8] for code, name in codes.values_list("code", "input_name")},
-        suspended=are_suspended(),
+        suspended={line for line, told in suspensions([queue] if queue else None).items() if told},
         may_look=may_look,
     )
     return [_row(desk, at, columns) for desk in found]
@@ -80,7 +80,7 @@ def _row(desk: Desk, at: At, columns: dict[str, str]) -> Row:
     texts = {
         "worker": two_lines(desk.name[:14], f"{desk.host} {desk.pid}"),
         "lines": ", ".join(desk.lines),
-        "state": _state(desk, suspended=at.suspended, is_busy=entry is not None),
+        "state": _state(desk, suspended=desk.home in at.suspended, is_busy=entry is not None),
         "entry": _work(entry, may_look=at.may_look),
         "runs": two_lines(f"{started} started", f"{done} done, {failed} failed"),
         "life": f"{desk.seconds:.0f} s ago",
@@ -119,7 +119,7 @@ def _next(desk: Desk, at: At) -> str:
         return "Nothing: it ends"
     if desk.is_quiet:
         return "Nothing: it is quiet"
-    if at.suspended:
+    if desk.home in at.suspended:
         return "Nothing: all workers are paused"
     lines = {queue: at.next[queue] for queue in desk.lines if queue in at.next}
     for queue, following in lines.items():
@@ -192,7 +192,7 @@ def _command(request: HttpRequest, site: Any) -> HttpResponse:
             context = site.each_context(request) | {"title": "Stop this worker?", "desk": desk, "opts": Entry._meta}
             return TemplateResponse(request, "admin/queueing/stop_worker.html", context)
         command, past = COMMANDS[verb]
-        commands.send(name, command)
+        commands.send(name, command, desk.home)
     except RedisError:
         messages.error(request, "Redis does not answer, so the worker could not be told.")
         return HttpResponseRedirect(address)

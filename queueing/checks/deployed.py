@@ -1,7 +1,7 @@
 """Checks of a deployed site beside its settings: for `check --deploy`, and at the start of each process."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +22,8 @@ from queueing.deployment import (
 from queueing.exceptions import StorageError, StorageRefused
 from queueing.line import signs, workers
 from queueing.line.address import BadAddress
-from queueing.line.clients import RedisError, connection
+from queueing.line.clients import RedisError, SyncRedis, connection
+from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS
 
 
@@ -113,20 +114,31 @@ def check_tables(**_: Any) -> list[CheckMessage]:
 
 @register("queueing", deploy=True)
 def check_redis(**_: Any) -> list[CheckMessage]:
-    """Redis takes writes, evicts nothing, and has workers and a keeper."""
+    """Redis takes writes, evicts nothing, and has workers and a keeper; that of each line, too, if it has one."""
+    lines = [queue for server in servers() if server.client is connection() for queue in server.lines]
+    found = _of_server("Redis", "REDIS_URL", connection(), lines)
+    for server in servers():
+        if server.client is not connection():
+            found += _of_server(f"The Redis of {', '.join(server.lines)}", "its address in RQ_QUEUES", *server)
+    return found
+
+
+def _of_server(name: str, setting: str, client: SyncRedis, queues: Collection[str]) -> list[CheckMessage]:
+    """One server, with its lines."""
     try:
-        signs.takes_writes(connection())
-        return [*_eviction(), *_missing_workers(), *_missing_keeper()]
+        signs.takes_writes(client)
+        keeper = _missing_keeper() if client is connection() else []
+        return [*_eviction(name, client), *_missing_workers(queues), *keeper]
     except BadAddress:
         return []  # `check_addresses` says so
     except RedisError as error:
-        if not signs.answers(connection()):
-            sentence = f"Redis does not answer from here, so nothing is known of it ({str(error).rstrip('.')})."
-            return [Info(sentence, hint="Start it, or correct REDIS_URL.", id="queueing.I103")]
+        if not signs.answers(client):
+            sentence = f"{name} does not answer from here, so nothing is known of it ({str(error).rstrip('.')})."
+            return [Info(sentence, hint=f"Start it, or correct {setting}.", id="queueing.I103")]
         return [
             Error(
-                f"Redis takes no writes: {error}.",
-                hint="Point REDIS_URL at the primary, or give it memory: redis-cli CONFIG SET maxmemory 1gb",
+                f"{name} takes no writes: {error}.",
+                hint=f"Point {setting} at the primary, or give it memory: redis-cli CONFIG SET maxmemory 1gb",
                 id="queueing.E103",
             )
         ]
@@ -148,26 +160,26 @@ def check_asgi(**_: Any) -> list[CheckMessage]:
 # Details
 
 
-def _eviction() -> list[CheckMessage]:
+def _eviction(name: str, client: SyncRedis) -> list[CheckMessage]:
     """Every other policy deletes presence keys and jobs first when memory runs short."""
     try:
-        policy = connection().config_get("maxmemory-policy").get("maxmemory-policy")
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
     except RedisError:
         return []  # CONFIG is not allowed
     if policy in (None, "noeviction", b"noeviction"):
         return []
     return [
         Warning(
-            f"Redis evicts keys ({policy}) when its memory is full.",
+            f"{name} evicts keys ({policy}) when its memory is full.",
             hint="Set maxmemory-policy noeviction: an evicted presence key looks like a visitor who left.",
             id="queueing.W001",
         )
     ]
 
 
-def _missing_workers() -> list[CheckMessage]:
+def _missing_workers(queues: Collection[str]) -> list[CheckMessage]:
     """No fault before the processes are started; `/readyz` fails without workers."""
-    without = [name for name in settings.QUEUEING_TASKS if not workers.is_served(name)]
+    without = [name for name in queues if not workers.is_served(name)]
     if not without:
         return []
     hint = "Start: python manage.py rqworker-pool --num-workers 2 (or let a quiet worker go on, in the admin)"

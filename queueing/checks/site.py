@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from queueing.backend import PresenceBackend
 from queueing.conf import site
-from queueing.line import address
+from queueing.line import address, clients
 from queueing.line.hints import HintLayer
 from queueing.line.queue import LineQueue
 
@@ -79,6 +79,23 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
             hint = 'docs/operations.md, "Redis", shows each kind of address.'
             found.append(Error(f"{name} is no address of Redis. {error}", hint=hint, id="queueing.E097"))
     return found
+
+
+@register("queueing")
+def check_own_addresses(**_: Any) -> list[CheckMessage]:
+    """Where a line has a Redis of its own, each line says where it is, as its worker and its pages have to agree."""
+    queues = getattr(settings, "RQ_QUEUES", {})
+    if not any(clients.OWN in queues.get(name, {}) for name in settings.QUEUEING_TASKS):
+        return []
+    return [
+        Error(
+            f"RQ_QUEUES[{name!r}] has no URL, and other lines have a Redis of their own.",
+            hint=f'Paste into it: "URL": REDIS_URL, or the address of the Redis of {name}.',
+            id="queueing.E113",
+        )
+        for name in settings.QUEUEING_TASKS
+        if name in queues and not {"URL", "SENTINELS"} & queues[name].keys()
+    ]
 
 
 @register("queueing")

@@ -1,6 +1,6 @@
 """Samples the lines at the end of a minute: how many are present, held and running, and the workers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -13,13 +13,14 @@ from queueing.models import Entry, LineMemory
 from queueing.tally import Tally
 
 
-def sample(minute: datetime) -> int:
-    """Note the present numbers of each line as those of the end of this minute; returns the number of lines.
+def sample(minute: datetime, queues: Collection[str] | None = None) -> int:
+    """Note the present numbers of these lines, or of all, as those of the end of this minute; returns how many lines.
 
     A line whose numbers are not known after a flush is left out, and so is one that another keeper has sampled. Raises
     RedisError.
     """
-    tallies = {queue: tally for queue in settings.QUEUEING_TASKS if (tally := _look(queue))}
+    names = [queue for queue in settings.QUEUEING_TASKS if queues is None or queue in queues]
+    tallies = {queue: tally for queue in names if (tally := _look(queue))}
     _add_rows_and_workers(tallies)
     with locked(tallies) as books:
         due = [memory for memory in books.memories.values() if memory.sampled is None or memory.sampled < minute]
@@ -40,7 +41,7 @@ def _add_rows_and_workers(tallies: dict[str, Tally]) -> None:
     running = Entry.objects.running().filter(queue__in=tallies).order_by()
     for queue, count in running.values_list("queue").annotate(Count("id")):
         tallies[queue].running = count
-    workers = [line for worker in all_workers() if worker.takes_work for line in worker.lines]
+    workers = [line for worker in all_workers(tallies) if worker.takes_work for line in worker.lines]
     for queue in _uncertain(tallies, workers):
         del tallies[queue]
     for queue, tally in tallies.items():
@@ -49,4 +50,4 @@ def _add_rows_and_workers(tallies: dict[str, Tally]) -> None:
 
 def _uncertain(queues: Iterable[str], served: list[str]) -> list[str]:
     """Lines whose workers may not have come back yet after a flush."""
-    return [queue for queue in queues if queue not in served] if is_counting() else []
+    return [queue for queue in queues if queue not in served and is_counting(queue)]

@@ -1,6 +1,7 @@
 """The keeper process: once a second, everything that nobody else does.
 
 round.py      the round: hold, drop, recover, and the steps below
+reachable.py  the servers of the lines, of which some may be away
 holding.py    the way through a line to those whose presence ran out
 reconcile.py  rows against places: after a flush, or when one was lost
 later.py      entries that are put off: their places, when the time has come

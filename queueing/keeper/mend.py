@@ -4,7 +4,7 @@ They come from another program or a person. Each is deleted, and made again by t
 presence and workers by their next beat.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import redis
@@ -76,11 +76,12 @@ WORKER = "rq:worker:"
 NO_END = -1  # PTTL's answer
 
 
-def mend(client: redis.Redis) -> int:
-    """Delete the keys that nobody here has written so; returns how many."""
+def mend(client: redis.Redis, queues: Sequence[str] | None = None) -> int:
+    """Delete the keys that nobody here has written so, at the server of these lines, or of all; returns how many."""
+    queues = list(settings.QUEUEING_TASKS) if queues is None else queues
     mended = len(_delete_others(client, SHARED_TYPES))
-    mended += sum(_mend_line(client, queue) for queue in settings.QUEUEING_TASKS)
-    return mended + _mend_workers(client) + _mend_numbers(client) + _end_endless(client)
+    mended += sum(_mend_line(client, queue) for queue in queues)
+    return mended + _mend_workers(client, queues) + _mend_numbers(client, queues) + _end_endless(client, queues)
 
 
 def _mend_line(client: redis.Redis, queue: str) -> int:
@@ -113,22 +114,22 @@ def _delete_others(client: redis.Redis, types: Mapping[str, str]) -> list[str]:
     return others
 
 
-def _mend_workers(client: redis.Redis) -> int:
+def _mend_workers(client: redis.Redis, queues: Sequence[str]) -> int:
     """RQ's list of workers names hashes. What cannot be one is taken from the list; a living worker comes back."""
     members = cast("set[bytes]", client.smembers("rq:workers"))
     names = {member: member.decode(errors="replace") for member in members}
     strange = [member for member, name in names.items() if not name.startswith(WORKER) or "\ufffd" in name]
     if strange:
-        for key in ("rq:workers", *(f"rq:workers:{queue}" for queue in settings.QUEUEING_TASKS)):
+        for key in ("rq:workers", *(f"rq:workers:{queue}" for queue in queues)):
             client.srem(key, *strange)
         reports.add("the worker %s is none", shorten(strange[0]))
     types = {name: "hash" for member, name in names.items() if member not in strange}
     return len(strange) + len(_delete_others(client, types))
 
 
-def _mend_numbers(client: redis.Redis) -> int:
+def _mend_numbers(client: redis.Redis, queues: Sequence[str]) -> int:
     """Counters and clocks must be numbers, and a watch must not begin later than now."""
-    numbers = [key for queue in settings.QUEUEING_TASKS for key in (line_keys(queue).version, joins_key(queue))]
+    numbers = [key for queue in queues for key in (line_keys(queue).version, joins_key(queue))]
     seconds, _ = client.time()
     values = dict(zip([*numbers, WATCH], cast("list[bytes | None]", client.mget(*numbers, WATCH)), strict=True))
     strange = [key for key, value in values.items() if value is not None and not _is_number(value)]
@@ -139,9 +140,9 @@ def _mend_numbers(client: redis.Redis) -> int:
     return len(strange)
 
 
-def _end_endless(client: redis.Redis) -> int:
+def _end_endless(client: redis.Redis, queues: Sequence[str]) -> int:
     """These keys have an end. Without one, a line would ask for a check for ever, or keep old sums."""
-    keys = [STORED, SUMMING, *(key(queue) for queue in settings.QUEUEING_TASKS for key in (joins_key, brake_key))]
+    keys = [STORED, SUMMING, *(key(queue) for queue in queues for key in (joins_key, brake_key))]
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
             pipe.pttl(key)

@@ -17,9 +17,10 @@ from queueing.deployment import TRIALS
 from queueing.exceptions import StorageError
 from queueing.history import counting
 from queueing.inputs import FOLDER
-from queueing.line.clients import connection
+from queueing.line.clients import SyncRedis
 from queueing.line.jobs import is_entry_job, job_key
 from queueing.line.keys import gone_key, presence_key
+from queueing.line.servers import ask_each
 from queueing.models import Entry, code_of
 from queueing.states import LIVE
 from queueing.storage import folders
@@ -119,14 +120,18 @@ def purge_sessions(until: float = math.inf) -> int:
 
 
 def purge_keys(*, dry_run: bool = False) -> int:
-    """Jobs, presence and goodbyes whose entry has ended or is gone. Foreign jobs stay."""
+    """Jobs, presence and goodbyes whose entry has ended or is gone, on the servers that answer. Foreign jobs stay."""
+    return sum(ask_each(lambda server: _purge_keys_at(server.client, dry_run=dry_run)))
+
+
+def _purge_keys_at(client: SyncRedis, *, dry_run: bool) -> int:
     removed = 0
     for key_of in (presence_key, gone_key, job_key):
-        for job_ids in _job_ids(prefix=key_of("")):
-            stale = _without_live_row(job_ids)
+        for job_ids in _job_ids(client, prefix=key_of("")):
+            stale = _without_live_row(client, job_ids)
             removed += len(stale)
             if stale and not dry_run:
-                connection().delete(*map(key_of, stale))
+                client.delete(*map(key_of, stale))
     return removed
 
 
@@ -151,18 +156,18 @@ def purge_trials(*, dry_run: bool = False) -> int:
     return len(old)
 
 
-def _job_ids(*, prefix: str) -> Iterator[tuple[str, ...]]:
+def _job_ids(client: SyncRedis, *, prefix: str) -> Iterator[tuple[str, ...]]:
     """The ids of all keys with this prefix that look like an entry's, in batches."""
-    keys = connection().scan_iter(match=f"{prefix}*", count=1000)
+    keys = client.scan_iter(match=f"{prefix}*", count=1000)
     names = (key.decode(errors="replace").removeprefix(prefix) for key in keys)
     return batched([name for name in names if code_of(name) and len(name) == 32], BATCH)
 
 
-def _without_live_row(job_ids: Sequence[str]) -> list[str]:
+def _without_live_row(client: SyncRedis, job_ids: Sequence[str]) -> list[str]:
     live = {code.hex for code in Entry.objects.of_jobs(job_ids).filter(status__in=LIVE).values_list("code", flat=True)}
     dead = [job_id for job_id in job_ids if job_id not in live]
     # The id of a foreign job may be a UUID too; its hash names another function.
-    return [job_id for job_id in dead if is_entry_job(job_id)]
+    return [job_id for job_id in dead if is_entry_job(client, job_id)]
 
 
 def _is_lost(folder: str) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from itertools import batched
 from typing import cast
 
-import redis
 from django.db.models import BigIntegerField, Max
 from django.db.models.functions import Coalesce
 
@@ -17,6 +16,7 @@ from queueing.line import epoch
 from queueing.line.jobs import is_entry_job
 from queueing.line.places import Line
 from queueing.line.scripts import Ranked
+from queueing.line.servers import Server
 from queueing.logs import about_line
 from queueing.models import Entry, EntryEvent, EntryQuerySet, code_of
 from queueing.states import Status
@@ -41,17 +41,16 @@ PLACE = Coalesce("place", "id", output_field=BigIntegerField())  # as in `Entry.
 class Reconciler:
     """Compares rows with places from time to time, and after a flush."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self.client = client
-        self._server = ""
+    def __init__(self) -> None:
+        self._runs: dict[str, str] = {}  # by line: the identity of its server
         self._restoring_since: dict[str, float] = {}  # by line, while it has no epoch
         self._new: set[str] = set()  # of these, the lines that have never had an entry
         self._compared_at: dict[str, float] = {}
         self._missing: dict[str, frozenset[str]] = {}  # by line: the ids without a place at the last comparison
 
-    def look_at_server(self) -> None:
-        """Once a round: the identity of the server, for `reconcile`."""
-        self._server = epoch.run_id(self.client)
+    def look_at_server(self, server: Server) -> None:
+        """Once a round: the identity of a server, for `reconcile` of its lines."""
+        self._runs |= dict.fromkeys(server.lines, epoch.run_id(server.client))
 
     def reconcile(self, line: Line) -> int:
         """Restore after a flush, else compare if it is time to; returns how many places were restored."""
@@ -66,7 +65,7 @@ class Reconciler:
 
     def is_restoring(self, line: Line) -> bool:
         """True from a flush or failover until every waiting row has a place on this server."""
-        return epoch.read_epoch(self.client, line.name) != self._server
+        return epoch.read_epoch(line.client, line.name) != self._runs[line.name]
 
     def _restore_all(self, line: Line) -> int:
         """After a flush, or on another server, which may hold an old copy: every row gets its place, then the epoch.
@@ -74,21 +73,21 @@ class Reconciler:
         Workers claim again from then on. Pages beat first, so that the entries that come back are present.
         """
         now = time.monotonic()
-        if line.name not in self._restoring_since or not epoch.is_being_restored(self.client, line.name):
-            has_copy = bool(epoch.read_epoch(self.client, line.name))
-            epoch.begin_restoring(self.client, line.name, is_other_server=has_copy)
+        if line.name not in self._restoring_since or not epoch.is_being_restored(line.client, line.name):
+            has_copy = bool(epoch.read_epoch(line.client, line.name))
+            epoch.begin_restoring(line.client, line.name, is_other_server=has_copy)
             missing = _without_place(line)
             # In a copy all may have their places, and be away: nobody could beat while there was no primary.
             behind = _waiting_ids(line) if has_copy else missing
             if behind:
-                epoch.keep_newcomers_back(self.client, line.name, _last_place(line, behind))
+                epoch.keep_newcomers_back(line.client, line.name, _last_place(line, behind))
             self._note_beginning(line, len(missing), has_copy=has_copy)
             self._restoring_since[line.name] = now if behind else 0.0
         if now - self._restoring_since[line.name] < FLUSH_PAUSE:
             return 0
         self._missing[line.name] = frozenset(_without_place(line))  # whatever is missing now comes back
         restored = self._compare(line)
-        if epoch.begin_epoch(self.client, line.name, self._server):
+        if epoch.begin_epoch(line.client, line.name, self._runs[line.name]):
             del self._restoring_since[line.name]
             if line.name not in self._new:
                 marks.note_flush(line.name, restored)
@@ -146,7 +145,7 @@ def remove_ghosts(line: Line, job_ids: Collection[str]) -> int:
         rows = dict(Entry.objects.of_jobs(batch).values_list("code", "status"))
         for job_id in batch:
             status = rows.get(cast("uuid.UUID", code_of(job_id)))
-            if status == Status.WAITING or (status is None and not is_entry_job(job_id)):
+            if status == Status.WAITING or (status is None and not is_entry_job(line.client, job_id)):
                 continue  # it has joined since the ids were read, or is a foreign job
             if status == Status.RUNNING:
                 line.remove_place(job_id)

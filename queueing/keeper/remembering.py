@@ -2,9 +2,9 @@
 
 import math
 import time
+from collections.abc import Collection
 from datetime import datetime
 
-from django.conf import settings
 from django.utils import timezone
 
 from queueing.history import marks
@@ -12,7 +12,7 @@ from queueing.history.books import minute_of
 from queueing.history.counting import count
 from queueing.history.rolling import roll_up
 from queueing.history.sampling import sample
-from queueing.line.workers import are_suspended
+from queueing.line.workers import suspensions
 from queueing.models.memory import MINUTE
 
 # Rounds from one look for something to count to the next. A look that finds something costs a few milliseconds, however
@@ -46,21 +46,22 @@ class Rememberer:
             self._rounds = -1  # goes on in the next round
         return counted
 
-    def sample(self) -> int:
-        """Sample the lines, once a minute; returns how many lines. Raises RedisError."""
+    def sample(self, queues: Collection[str] | None = None) -> int:
+        """Sample these lines, or all, once a minute; returns how many lines. Raises RedisError."""
         now = timezone.now()
         ended = minute_of(now) - MINUTE
         if self._sampled == ended:
             return 0
-        sampled = sample(ended) if (now - minute_of(now)).total_seconds() <= LATEST_SAMPLE else 0
+        sampled = sample(ended, queues) if (now - minute_of(now)).total_seconds() <= LATEST_SAMPLE else 0
         self._sampled = ended
         return sampled
 
-    def mark(self) -> int:
-        """Note a new version of the site, and each change of RQ's word to all workers. Raises RedisError."""
-        suspended = are_suspended()
-        noted = [queue for queue in settings.QUEUEING_TASKS if self._mark(queue, suspended=suspended)]
-        return len(noted)
+    def mark(self, queues: Collection[str] | None = None) -> int:
+        """Note a new version of the site in these lines, or in all, and each change of RQ's word to all workers.
+
+        Raises RedisError.
+        """
+        return len([queue for queue, told in suspensions(queues).items() if self._mark(queue, suspended=told)])
 
     def _mark(self, queue: str, *, suspended: bool) -> bool:
         if self._marked.get(queue) == suspended:

@@ -8,8 +8,9 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from functools import partial
 from itertools import batched
 from typing import Any
 
@@ -20,12 +21,14 @@ from queueing.conf import conf
 from queueing.keeper import later, purge, steering, timeline
 from queueing.keeper.holding import WINDOW, Holder
 from queueing.keeper.mend import mend
+from queueing.keeper.reachable import Reachable
 from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.remembering import Rememberer
 from queueing.keeper.survey import Surveyor
 from queueing.line import presence, scripts, signs
 from queueing.line.clients import RedisError, connection
 from queueing.line.places import Line, get_line
+from queueing.line.servers import Server
 from queueing.logs import about_line
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
@@ -50,8 +53,9 @@ class Keeper:
     """Makes the rounds. What they remember of each other may be forgotten at any time."""
 
     def __init__(self, *, spares_leases: bool = True) -> None:
-        self.client = connection()
-        self.reconciler = Reconciler(self.client)
+        self.client = connection()  # of all that is of no line
+        self.servers = Reachable()
+        self.reconciler = Reconciler()
         self.surveyor = Surveyor()
         self.rememberer = Rememberer()
         # The lease of a healthy worker may have run out while the database was away: it gets one renewal's time.
@@ -75,33 +79,42 @@ class Keeper:
             counts["purged"] += _guarded(self._purge)
             counts["inputs deleted"] += _guarded(self._expire_inputs)
             counts["sessions deleted"] += _guarded(self._purge_sessions)
-        self._publish_facts()
-        _guarded(self._publish_totals)
-        _guarded(self.rememberer.sample)
-        _guarded(self.rememberer.mark)
+        lines = self.servers.lines(settings.QUEUEING_TASKS)
+        self._publish_facts(lines)
+        _guarded(self.rememberer.sample, lines)
+        _guarded(self.rememberer.mark, lines)
         _guarded(self.rememberer.roll_up)
+        self.servers.check_shared()
+        _guarded(self._publish_totals)
         signs.note_round(self.client)
         return counts
 
     def _go_through_lines(self, counts: Counter[str]) -> None:
-        self.reconciler.look_at_server()
-        _guarded(mend, self.client)
-        failed: Exception | None = None
+        failed: list[Exception] = []
+        self.servers.go_through(partial(self._go_through_server, counts, failed))
+        if failed:
+            raise failed[-1]
+
+    def _go_through_server(self, counts: Counter[str], failed: list[Exception], server: Server) -> None:
+        """The lines of one server. Collects errors of the database: a lock in one line keeps no other one waiting."""
+        self.reconciler.look_at_server(server)
+        _guarded(mend, *server)
+        if not server.lines:
+            return
         try:
-            _guarded(self._look_after_levers)
+            _guarded(self._look_after_levers, server)
         except DATABASE_ERRORS as error:
-            failed = error
-        for name in settings.QUEUEING_TASKS:
+            failed.append(error)
+        for name in server.lines:
             try:
                 self._go_through(get_line(name), counts)
-            except DATABASE_ERRORS as error:  # a lock in one line does not keep the others waiting
-                failed = error
-        if failed is not None:
-            raise failed
+            except DATABASE_ERRORS as error:
+                failed.append(error)
 
-    def _look_after_levers(self) -> int:
-        self._limited = steering.look_after(self.client)
-        return len(self._limited)
+    def _look_after_levers(self, server: Server) -> int:
+        limited = steering.look_after(*server)
+        self._limited = self._limited.difference(server.lines) | limited
+        return len(limited)
 
     def _go_through(self, line: Line, counts: Counter[str]) -> None:
         if line.name in self._limited:  # before claims go back: those whose entries run are counted by then
@@ -140,10 +153,10 @@ class Keeper:
 
         Not while the pages of a web process that was killed come back: it was our fault that they did not beat.
         """
-        if presence.are_returning(self.client):
+        if presence.are_returning(line.client):
             return 0
         holder = self._holders.setdefault(line.name, Holder(line.keys))
-        return holder.go_on(self.client, until=time.monotonic() + HOLD_BUDGET)
+        return holder.go_on(line.client, until=time.monotonic() + HOLD_BUDGET)
 
     def drop(self, line: Line) -> int:
         """Held and unseen entries whose deadline has passed leave for good; very many of them in several rounds."""
@@ -178,7 +191,9 @@ class Keeper:
         self._watch_for_sleep()  # again: a step of this very round may have hung
         if time.monotonic() < self._no_leases_before:
             return 0
-        return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET)
+        lines = self.servers.lines(settings.QUEUEING_TASKS) or list(settings.QUEUEING_TASKS)
+        away = [queue for queue in settings.QUEUEING_TASKS if queue not in lines]
+        return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET, without=away)
 
     def _watch_for_sleep(self) -> None:
         """The machine was suspended, or a step hung for long: the workers' renewals may be as late as this round."""
@@ -192,7 +207,7 @@ class Keeper:
         taken: dict[Absence, list[str]] = {}
         for _ in range(BATCH // WINDOW):
             dropped = scripts.drop(
-                self.client,
+                line.client,
                 line.keys,
                 least_watch=conf.LOST_GRACE,
                 window=WINDOW,
@@ -204,12 +219,12 @@ class Keeper:
                 taken.setdefault(absence, []).append(job_id)
         return taken
 
-    def _publish_facts(self) -> None:
+    def _publish_facts(self, lines: Collection[str]) -> None:
         now = time.monotonic()
         if now - self._facts_at < FACTS_INTERVAL:
             return
         self._facts_at = now
-        _guarded(self.surveyor.publish)
+        _guarded(self.surveyor.publish, lines)
 
     def _publish_totals(self) -> int:
         now = time.monotonic()

@@ -1,6 +1,6 @@
 """The keeper's part in the levers: opens lines in time, reports drained ones, mends copies, counts what runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import batched
 from typing import cast
 
@@ -17,20 +17,20 @@ from queueing.models.line import initial_state
 BATCH = 1000  # ids in one call of the script
 
 
-def look_after(client: redis.Redis) -> set[str]:
-    """Make the copies what the rows say, and do what staff asked for by a time.
+def look_after(client: redis.Redis, queues: Sequence[str] | None = None) -> set[str]:
+    """Make the copies of these lines what their rows say, and do what staff asked for by a time.
 
-    Returns the names of the lines that have a limit of running entries. Copies are read before the rows: see
-    `levers.publish`.
+    Without names, of all lines. Returns the names of those that have a limit of running entries. Copies are read before
+    the rows: see `levers.publish`.
     """
-    queues = list(settings.QUEUEING_TASKS)
-    copies = cast("list[bytes | None]", client.mget([line_keys(queue).levers for queue in queues]))
+    queues = list(settings.QUEUEING_TASKS) if queues is None else queues
+    copies = cast("list[bytes | None]", client.mget([line_keys(queue).levers for queue in queues]) if queues else [])
     rows = {line.queue: line for line in Line.objects.with_due()}
     for queue, copy in zip(queues, copies, strict=True):
         line = rows.get(queue) or Line(queue=queue, state=initial_state(queue))
         if _do_by_time(line) or copy != line.levers.as_text():
             levers.publish(client, queue)
-    return {queue for queue, line in rows.items() if line.max_running is not None}
+    return {queue for queue in queues if queue in rows and rows[queue].max_running is not None}
 
 
 def _do_by_time(line: Line) -> bool:

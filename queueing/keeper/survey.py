@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +16,7 @@ from queueing.facts import BY_KEEPER, FACTS_TTL, Facts
 from queueing.history.reading import Habits
 from queueing.keeper import recent
 from queueing.line import levers
-from queueing.line.clients import connection
+from queueing.line.clients import connection, own_address
 from queueing.line.keys import facts_key
 from queueing.line.places import get_line
 from queueing.line.workers import LiveWorker, all_workers, is_counting
@@ -44,17 +45,18 @@ class Surveyor:
     """Publishes facts, and remembers what they were made of. The memory may be forgotten at any time."""
 
     def __init__(self, budget: float = BUDGET) -> None:
-        self.client, self.budget, self.habits = connection(), budget, Habits()
+        self.budget, self.habits = budget, Habits()
         self._made: dict[str, tuple[Any, float]] = {}  # by line: the circumstances and the moment of its last facts
 
-    def publish(self) -> int:
-        """Write the facts of each line, if they may have changed; returns the number of lines with new facts.
+    def publish(self, queues: Collection[str] | None = None) -> int:
+        """Write the facts of these lines, or of all, if they may have changed; returns how many have new ones.
 
         When the budget is used up, the other lines keep their facts until the next survey, which begins with them.
         """
-        end, written, survey = time.monotonic() + self.budget, 0, Survey(habits=self.habits)
-        for queue in sorted(settings.QUEUEING_TASKS, key=self._made_at):
-            is_lost = not self.client.expire(facts_key(queue), FACTS_TTL)
+        end, written = time.monotonic() + self.budget, 0
+        survey = Survey(workers=all_workers(queues), habits=self.habits)
+        for queue in sorted(settings.QUEUEING_TASKS if queues is None else queues, key=self._made_at):
+            is_lost = not connection(queue).expire(facts_key(queue), FACTS_TTL)
             if written and time.monotonic() >= end:
                 continue
             circumstances, now = survey.circumstances(queue), time.monotonic()
@@ -77,7 +79,7 @@ def refresh_after(waiting: int) -> float:
 def write(queue: str, facts: Facts) -> None:
     """Write the facts of a line for its pages."""
     values = {name: getattr(facts, name) for name in BY_KEEPER}
-    connection().set(facts_key(queue), json.dumps(values, separators=(",", ":")), ex=FACTS_TTL)
+    connection(queue).set(facts_key(queue), json.dumps(values, separators=(",", ":")), ex=FACTS_TTL)
 
 
 @dataclass
@@ -86,8 +88,8 @@ class Survey:
 
     at: datetime = field(default_factory=timezone.now)
     workers: list[LiveWorker] = field(default_factory=all_workers)
-    is_counting: bool = field(default_factory=is_counting)  # after a flush: not all workers have come back yet
     habits: Habits = field(default_factory=Habits)
+    _counting: dict[str, bool] = field(default_factory=dict)  # by own address of a server
     _waiting: dict[str, int] = field(default_factory=dict)
     _limits: dict[str, int | None] = field(default_factory=dict)
     _ends: dict[str, list[recent.End]] = field(default_factory=dict)
@@ -110,6 +112,13 @@ class Survey:
         by_worker = {row.workers[-1]: row for row in self.running if row.workers}
         return [self._member(worker, by_worker.get(worker.name)) for worker in self.takers]
 
+    def is_counting(self, queue: str) -> bool:
+        """True after a flush of the line's server: not all workers have come back yet."""
+        own = own_address(queue)
+        if own not in self._counting:
+            self._counting[own] = is_counting(queue)
+        return self._counting[own]
+
     def waiting(self, queue: str) -> int:
         """The present entries in the line."""
         if queue not in self._waiting:
@@ -123,7 +132,7 @@ class Survey:
         workers = [worker for worker in self.workers if related.intersection(worker.lines)]
         rows = [(row.pk, row.workers) for row in self.running if row.queue in related]
         # Sorted, because PostgreSQL returns a renewed row elsewhere in the order.
-        return self.is_counting, self._most(queue), workers, sorted(rows)
+        return self.is_counting(queue), self._most(queue), workers, sorted(rows)
 
     def facts(self, queue: str) -> Facts:
         """The facts of the line."""
@@ -132,7 +141,7 @@ class Survey:
         elsewhere = {row.workers[-1] for row in self.running if row.queue != queue and row.workers}
         states = {name: self._state(name) for name in self._related(queue)}
         return Facts(
-            workers=len(serving) or (None if self.is_counting else 0),
+            workers=len(serving) or (None if self.is_counting(queue) else 0),
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
             busy_elsewhere=sum(worker.name in elsewhere for worker in self.takers if queue in worker.lines),

@@ -3,6 +3,7 @@
 keys.py       the names of the keys, with type and life
 address.py    the address of Redis, and what clients are made of by it
 clients.py    connections
+servers.py    the servers of the lines, of which some may be away
 allowance.py  the seconds that a web request may wait for Redis, and the circuit that spares the next requests
 failover.py   connections that leave a server which has become a replica
 sentinels.py  connections to the primary that sentinels name

@@ -3,6 +3,8 @@
 A Redis that does not answer within a request's allowance is left alone for PAUSE by all requests of the process, so
 that the next requests do not wait for it, too. Workers, the keeper and commands have no allowance: for them nothing
 changes.
+
+Each Redis has a circuit of its own. One that does not answer leaves the others of the same request some time.
 """
 
 import logging
@@ -22,6 +24,8 @@ logger = logging.getLogger("queueing")
 
 # Seconds for which requests leave a Redis alone that did not answer in time. Then one of them asks.
 PAUSE = 2.0
+# Seconds that each Redis gets of a request, although another one has used up the allowance.
+LEAST = 0.25
 
 
 class LeftAlone(redis.RedisError):
@@ -63,7 +67,13 @@ class Circuit:
             logger.warning("Redis answers again")
 
 
-circuit = Circuit()
+circuit = Circuit()  # of REDIS_URL
+
+
+@cache
+def circuit_of(own: str) -> Circuit:
+    """The circuit of an own address, as `clients.own_address` has it."""
+    return Circuit() if own else circuit
 
 
 class Allowance:
@@ -71,30 +81,48 @@ class Allowance:
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds
-        self._is_admitted = False
+        self._least = min(LEAST, seconds)
+        self._spent: dict[Circuit, float] = {}  # seconds, by the Redis that this request may ask
+        self._asked = circuit  # the one that was asked last
 
-    def check(self) -> None:
-        """Raises LeftAlone if this request may not wait for Redis, or not any longer."""
-        self._is_admitted = self._is_admitted or circuit.admits()
-        if not self._is_admitted or self.left <= 0:
+    def left_for(self, asked: Circuit) -> float:
+        """The seconds that this request may still wait for that Redis."""
+        least = self._least - self._spent[asked] if len(self._spent) > 1 else 0.0
+        return max(self.left, least)
+
+    @property
+    def left_now(self) -> float:
+        """The same, for the Redis that is asked now."""
+        return max(self.left_for(self._asked) if self._spent else self.left, 0.0)
+
+    def check(self, asked: Circuit) -> None:
+        """Raises LeftAlone if this request may not wait for that Redis, or not any longer."""
+        if asked not in self._spent:
+            if not asked.admits():
+                raise LeftAlone
+            self._spent[asked] = 0.0
+        self._asked = asked
+        if self.left_for(asked) <= 0:
             raise LeftAlone
 
     @contextmanager
-    def waiting(self) -> Iterator[float]:
-        """Around each wait for Redis; gives the seconds that it may take. Raises LeftAlone."""
-        self.check()
+    def waiting(self, asked: Circuit) -> Iterator[float]:
+        """Around each wait for a Redis; gives the seconds that it may take. Raises LeftAlone."""
+        self.check(asked)
         began, answered = time.monotonic(), False
         try:
-            yield self.left
+            yield self.left_for(asked)
             answered = True
         except redis.ResponseError:
             answered = True  # a refusal is an answer
             raise
         finally:
-            self.left -= time.monotonic() - began
+            seconds = time.monotonic() - began
+            self.left -= seconds
+            self._spent[asked] += seconds
             # A Redis that answers slowly is this request's loss alone.
-            if self.left <= 0 and not answered:
-                circuit.open()
+            if self.left_for(asked) <= 0 and not answered:
+                asked.open()
 
 
 _current: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
@@ -114,7 +142,7 @@ def allow_waiting(seconds: float) -> Iterator[Allowance]:
 def seconds_left() -> float | None:
     """The seconds that the running request may still wait for Redis; None outside of requests."""
     allowance = _current.get()
-    return None if allowance is None else max(allowance.left, 0.0)
+    return None if allowance is None else allowance.left_now
 
 
 class LimitedWaits(AbstractConnection):
@@ -123,12 +151,14 @@ class LimitedWaits(AbstractConnection):
     Sending needs no limit: a request's commands fit into the buffers of a connection.
     """
 
+    circuit = circuit
+
     def _connect(self) -> socket.socket:
         allowance = _current.get()
         if allowance is None:
             return super()._connect()  # type: ignore[safe-super,no-any-return]  # the other base has it
         usual = self.socket_timeout, self.socket_connect_timeout
-        with allowance.waiting() as seconds:
+        with allowance.waiting(self.circuit) as seconds:
             self.socket_timeout = self.socket_connect_timeout = seconds  # the first one is for TLS
             try:
                 connected: socket.socket = super()._connect()  # type: ignore[safe-super]
@@ -141,7 +171,7 @@ class LimitedWaits(AbstractConnection):
         """Send a command, unless nobody would await its answer."""
         allowance = _current.get()
         if allowance is not None:
-            allowance.check()
+            allowance.check(self.circuit)
         super().send_packed_command(*args, **options)
 
     def read_response(self, *args: Any, **options: Any) -> Any:
@@ -156,17 +186,17 @@ class LimitedWaits(AbstractConnection):
             raise
 
     def _read_within(self, allowance: Allowance, *args: Any, **options: Any) -> Any:
-        with allowance.waiting() as seconds:
+        with allowance.waiting(self.circuit) as seconds:
             try:
                 response = super().read_response(*args, **options | {"timeout": seconds})
             except redis.ResponseError:
-                circuit.close()  # a refusal is an answer
+                self.circuit.close()  # a refusal is an answer
                 raise
-            circuit.close()
+            self.circuit.close()
             return response
 
 
 @cache
-def limited(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The class of connection (TCP, TLS or Unix socket) with limited waits."""
-    return type(f"Limited{kind.__name__}", (LimitedWaits, kind), {})
+def limited(kind: type[AbstractConnection], asked: Circuit = circuit) -> type[AbstractConnection]:
+    """The class of connection (TCP, TLS or Unix socket) with limited waits, for the Redis of this circuit."""
+    return type(f"Limited{kind.__name__}", (LimitedWaits, kind), {"circuit": asked})

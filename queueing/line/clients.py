@@ -2,6 +2,9 @@
 
 redis-py retries 0 or 10 times, and waits for an answer for ever or 5 s, depending on how a client is made. Here both
 are given explicitly, the same for all clients. Where Redis is, `address.py` makes out of REDIS_URL.
+
+A line may have a Redis of its own: RQ_QUEUES names its address. Lines on one address share a client, and all that is
+of no line is at REDIS_URL.
 """
 
 from collections.abc import Iterable
@@ -13,12 +16,13 @@ from weakref import WeakSet
 import redis
 import redis.asyncio
 import redis.asyncio.retry
+from django.conf import settings
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from queueing.conf import site
 from queueing.line import address
-from queueing.line.allowance import limited
+from queueing.line.allowance import circuit_of, limited
 from queueing.line.failover import async_following, following
 
 # The base of all errors that a caller of Redis may have to catch.
@@ -26,6 +30,9 @@ RedisError = redis.RedisError
 # The clients of a thread and of an event loop.
 SyncRedis = redis.Redis
 AsyncRedis = redis.asyncio.Redis
+# In RQ_QUEUES, the address of a line that is not at REDIS_URL. `spell_out` writes it: django-rq needs some addresses in
+# parts.
+OWN = "OWN_URL"
 
 
 def told(error: redis.RedisError) -> str:
@@ -64,48 +71,65 @@ def _short_greeting() -> dict[str, Any]:
     return {"driver_info": None}
 
 
+def own_address(queue: str) -> str:
+    """The address of this line's Redis; "" for a line at REDIS_URL, and for what is of no line."""
+    return str(settings.RQ_QUEUES.get(queue, {}).get(OWN, "")) if queue else ""
+
+
+def connection(queue: str = "") -> redis.Redis:
+    """This process's client of a line's Redis; without a line, of that of REDIS_URL."""
+    return connection_to(own_address(queue))
+
+
 @cache
-def connection() -> redis.Redis:
-    """This process's client: short timeouts, one retry; in a web request, the allowance of that request."""
-    client = _client(_timeouts() | _one_retry() | _short_greeting())
-    client.connection_pool.connection_class = following(limited(client.connection_pool.connection_class))
+def connection_to(own: str) -> redis.Redis:
+    """The client of an own address: short timeouts, one retry; in a web request, the allowance of that request."""
+    client = _client(own, _timeouts() | _one_retry() | _short_greeting())
+    kind = limited(client.connection_pool.connection_class, circuit_of(own))
+    client.connection_pool.connection_class = following(kind, own)
     return client
 
 
-@cache
-def patient_for(seconds: float) -> redis.Redis:
+def patient_for(seconds: float, queue: str = "") -> redis.Redis:
     """A client of this process that waits no longer than this for an answer, and does not ask twice."""
-    return _client(_timeouts() | {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)})
+    return _patient_client(seconds, own_address(queue))
+
+
+@cache
+def _patient_client(seconds: float, own: str) -> redis.Redis:
+    return _client(own, _timeouts() | {"socket_timeout": seconds, "retry": Retry(NoBackoff(), retries=0)})
 
 
 _pools: WeakSet[redis.ConnectionPool] = WeakSet()  # of all clients of this process, also of those that were replaced
 
 
-def _client(options: dict[str, Any]) -> redis.Redis:
-    pool = redis.ConnectionPool(**options | address.options(site.REDIS_URL))
+def _client(own: str, options: dict[str, Any]) -> redis.Redis:
+    pool = redis.ConnectionPool(**options | address.options(own or site.REDIS_URL))
     _pools.add(pool)
     return redis.Redis.from_pool(pool)
 
 
-def share_connection(client: redis.Redis) -> None:
-    """In a new horse: make its worker's client the only one, with the options of `connection`.
+def share_connection(client: redis.Redis, queue: str = "") -> None:
+    """In a new horse: make its worker's client that of its line, with the options of `connection`.
 
     Each further connection would cost a start more than a millisecond.
     """
     client.connection_pool.connection_kwargs.update(_timeouts() | _one_retry() | _short_greeting())
     _pools.add(client.connection_pool)
-    connection().connection_pool = client.connection_pool
+    connection(queue).connection_pool = client.connection_pool
 
 
-def async_connection() -> AsyncRedis:
-    """A new client for the running event loop. It waits for a free connection instead of failing at the 101st.
+def async_connection(own: str = "") -> AsyncRedis:
+    """A new client for the running event loop, of an own address.
+
+    It waits for a free connection instead of failing at the 101st.
 
     A command is sent again on a dead connection, as after a restart of Redis. A Redis that hangs is not asked again.
     """
     again = redis.asyncio.retry.Retry(NoBackoff(), retries=1, supported_errors=(redis.ConnectionError,))
-    options = _timeouts() | {"retry": again} | address.async_options(site.REDIS_URL)
+    options = _timeouts() | {"retry": again} | address.async_options(own or site.REDIS_URL)
     pool = redis.asyncio.BlockingConnectionPool(max_connections=20, timeout=site.REDIS_TIMEOUT, **options)
-    pool.connection_class = async_following(pool.connection_class)
+    pool.connection_class = async_following(pool.connection_class, own)
     return AsyncRedis.from_pool(pool)  # so that closing the client closes the pool
 
 
@@ -118,14 +142,17 @@ def host_of_layer(host: dict[str, Any]) -> dict[str, Any]:
 
 
 def spell_out(queues: dict[str, dict[str, Any]]) -> None:
-    """In RQ_QUEUES: say addresses of sentinels as django-rq understands them. A wrong one is left to the checks."""
+    """In RQ_QUEUES: mark the lines with an own Redis, and say addresses of sentinels as django-rq understands them.
+
+    A wrong address is left to the checks.
+    """
     for name, queue in queues.items():
+        url = str(queue.get("URL", ""))
         with suppress(address.BadAddress):
-            queues[name] = _spelt_out(queue)
+            queues[name] = _spelt_out(queue, url) | ({OWN: url} if url not in {"", site.REDIS_URL} else {})
 
 
-def _spelt_out(queue: dict[str, Any]) -> dict[str, Any]:
-    url = str(queue.get("URL", ""))
+def _spelt_out(queue: dict[str, Any], url: str) -> dict[str, Any]:
     if not address.is_led(url):
         return queue
     sentinels, service, database = address.sentinels_of(url)
@@ -156,6 +183,11 @@ def forget() -> None:
         pool.reset()
         pool.connection_kwargs.clear()
     _pools.clear()
-    connection.cache_clear()
-    patient_for.cache_clear()
+    forget_clients()
     address.forget()
+
+
+def forget_clients() -> None:
+    """Make all clients anew, at the addresses of the settings. Whoever has one keeps it."""
+    connection_to.cache_clear()
+    _patient_client.cache_clear()

@@ -11,9 +11,12 @@ STOP = "shutdown"  # RQ's own: finish the task, then end
 QUIET, RESUME = "quiet", "resume"  # finish the task, and take no more; go on
 
 
-def send(worker: str, command: str) -> None:
-    """Tell a worker. It is not told twice: whether it has heard is in what it tells about itself. Raises RedisError."""
-    send_command(connection(), worker, command)
+def send(worker: str, command: str, queue: str = "") -> None:
+    """Tell a worker, at the server of this line. Raises RedisError.
+
+    It is not told twice: whether it has heard is in what it tells about itself.
+    """
+    send_command(connection(queue), worker, command)
 
 
 def asks_for_quiet(message: Any) -> bool | None:

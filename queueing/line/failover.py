@@ -8,6 +8,7 @@ new one leads to the server that has the address now. What sentinels say counts 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import redis
@@ -32,7 +33,7 @@ def may_be_held_back(seconds: float) -> Iterator[None]:
 
 
 class Refusals:
-    """The refusals that this process has heard. A connection of an earlier number is made anew."""
+    """The refusals that this process has heard at one address. A connection of an earlier number is made anew."""
 
     number = 0
 
@@ -40,19 +41,26 @@ class Refusals:
         self.number += 1
 
 
-refusals = Refusals()
+refusals = Refusals()  # at REDIS_URL, and of RQ's own connections
+
+
+@cache
+def refusals_of(own: str) -> Refusals:
+    """The refusals at an own address, as `clients.own_address` has it."""
+    return Refusals() if own else refusals
 
 
 class Following(AbstractConnection):
     """A connection that follows."""
 
+    refusals = refusals
     _made_after = 0  # refusals
 
     def look_for_a_move(self) -> None:
         """Before a command: ask where the primary is, if there is somebody to ask."""
 
     def _connect(self) -> Any:
-        self._made_after = refusals.number  # first, because what follows may send commands
+        self._made_after = self.refusals.number  # first, because what follows may send commands
         return super()._connect()  # type: ignore[safe-super]  # the other base has it
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
@@ -71,7 +79,7 @@ class Following(AbstractConnection):
         """
         self.look_for_a_move()
         if self._is_left_behind and not self._connect_callbacks:
-            self._made_after = refusals.number  # first, because connecting sends commands, too
+            self._made_after = self.refusals.number  # first, because connecting sends commands, too
             self.disconnect()
         super().send_packed_command(*args, **options)
 
@@ -92,31 +100,32 @@ class Following(AbstractConnection):
         try:
             return super().read_response(*args, **options)
         except redis.exceptions.ReadOnlyError:
-            refusals.note()
+            self.refusals.note()
             raise
 
     @property
     def _is_left_behind(self) -> bool:
-        return self._made_after != refusals.number
+        return self._made_after != self.refusals.number
 
 
 class AsyncFollowing(redis.asyncio.connection.AbstractConnection):
     """As `Following`, for an event loop."""
 
+    refusals = refusals
     _made_after = 0
 
     def look_for_a_move(self) -> None:
         """As `Following.look_for_a_move`."""
 
     async def _connect(self) -> None:
-        self._made_after = refusals.number
+        self._made_after = self.refusals.number
         await super()._connect()  # type: ignore[safe-super]
 
     async def send_packed_command(self, *args: Any, **options: Any) -> None:
         """As `Following.send_packed_command`."""
         self.look_for_a_move()
         if self._is_left_behind and not self._connect_callbacks:
-            self._made_after = refusals.number
+            self._made_after = self.refusals.number
             await self.disconnect(nowait=True)
         await super().send_packed_command(*args, **options)
 
@@ -129,22 +138,24 @@ class AsyncFollowing(redis.asyncio.connection.AbstractConnection):
         try:
             return await super().read_response(*args, **options)
         except redis.exceptions.ReadOnlyError:
-            refusals.note()
+            self.refusals.note()
             raise
 
     @property
     def _is_left_behind(self) -> bool:
-        return self._made_after != refusals.number
+        return self._made_after != self.refusals.number
 
 
-def following(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The class of connection (TCP, TLS or Unix socket) that follows."""
-    return kind if issubclass(kind, Following) else type(f"Following{kind.__name__}", (Following, kind), {})
+def following(kind: type[AbstractConnection], own: str = "") -> type[AbstractConnection]:
+    """The class of connection (TCP, TLS or Unix socket) that follows, at an own address."""
+    bases = (kind,) if issubclass(kind, Following) else (Following, kind)
+    return type(f"Following{kind.__name__}", bases, {"refusals": refusals_of(own)})
 
 
-def async_following(kind: type[AsyncConnection]) -> type[AsyncConnection]:
+def async_following(kind: type[AsyncConnection], own: str = "") -> type[AsyncConnection]:
     """As `following`, for an event loop."""
-    return kind if issubclass(kind, AsyncFollowing) else type(f"Following{kind.__name__}", (AsyncFollowing, kind), {})
+    bases = (kind,) if issubclass(kind, AsyncFollowing) else (AsyncFollowing, kind)
+    return type(f"Following{kind.__name__}", bases, {"refusals": refusals_of(own)})
 
 
 def follow(client: redis.Redis, *, timeout: float) -> None:

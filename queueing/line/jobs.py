@@ -115,9 +115,9 @@ def is_job_id(job_id: str) -> bool:
     return len(job_id) <= LONGEST_ID and JOB_ID_PATTERN.fullmatch(job_id) is not None
 
 
-def is_entry_job(job_id: str) -> bool:
+def is_entry_job(client: redis.Redis, job_id: str) -> bool:
     """True if the job is an entry's, and not foreign. A job without a readable hash can only be an entry's."""
-    job = read_job(connection(), job_id)
+    job = read_job(client, job_id)
     return job is None or job.func_name == RUNNER
 
 
@@ -177,11 +177,11 @@ def refused_job(job: Job, queue: str) -> LineJob:
     return bare
 
 
-def current_job_id() -> str:
-    """The id of the job that this process, a horse, is running."""
+def current_job() -> Job:
+    """The job that this process, a horse, is running."""
     job = get_current_job()
     assert job is not None
-    return job.id
+    return job
 
 
 @cache
@@ -190,7 +190,7 @@ def _common_fields(queue: str) -> dict[str, Any]:
 
     Cached, because making a job with RQ takes as long as all other steps of a place.
     """
-    return _stored(_new_job(queue, connection()))
+    return _stored(_new_job(queue, connection(queue)))
 
 
 def _new_job(queue: str, client: redis.Redis, **options: Any) -> LineJob:

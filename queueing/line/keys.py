@@ -45,7 +45,8 @@ FACTS = "rq:line:{queue}:facts"
 # zset id -> ms: joins of one address that are being stored, and places whose page was not looked at; with the moment
 # when they are over. Those that were looked at are taken out at the address's next join. Lives FROM_TTL, or longer.
 FROM = "rq:line:{queue}:from:{address}"
-# string "<ms>": when the next join of an address would be on time; it may be early by a burst. Lives until then.
+# string "<ms>": when the next join of an address would be on time; it may be early by a burst. Over all lines of this
+# Redis. Lives until then.
 ON_TIME = "queueing:joins:{address}"
 # counter: joins of a line in a minute that began with the first of them. Lives a minute.
 JOINS = "rq:line:{queue}:joins"
@@ -107,7 +108,7 @@ def from_key(queue: str, address: str) -> str:
 
 
 def on_time_key(address: str) -> str:
-    """The key that limits the joins of an address, over all lines."""
+    """The key that limits the joins of an address, over all lines of one Redis."""
     return ON_TIME.format(address=address)
 
 

@@ -103,10 +103,12 @@ def read(client: redis.Redis, queue: str) -> Levers:
     return parse(cast("bytes | None", client.get(line_keys(queue).levers))) or publish(client, queue)
 
 
-def read_with(client: redis.Redis, queue: str, key: str) -> tuple[Levers, bytes | None]:
-    """The levers, as `read` has them, and the string of another key; one round trip."""
-    copy, other = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
-    return parse(copy) or publish(client, queue), other
+def read_with(client: redis.Redis, queue: str, other: redis.Redis, key: str) -> tuple[Levers, bytes | None]:
+    """The levers, as `read` has them, and the string of a key on another server; one round trip if it is the same."""
+    if client is not other:
+        return read(client, queue), cast("list[bytes | None]", other.mget(key))[0]
+    copy, text = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
+    return parse(copy) or publish(client, queue), text
 
 
 def parse(written: bytes | None) -> Levers | None:

@@ -364,5 +364,5 @@ class Line:
 
 @cache
 def get_line(name: str) -> Line:
-    """The line of that name, on this process's connection."""
-    return Line(name, connection())
+    """The line of that name, on this process's connection to its Redis."""
+    return Line(name, connection(name))

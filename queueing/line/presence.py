@@ -51,7 +51,7 @@ class Inspection:
 
 def beat(queue: str, job_ids: Iterable[str], ttl: float) -> list[str]:
     """Renew the presence of these entries for `ttl` seconds; returns the ids that were held and are back."""
-    return scripts.beat(connection(), line_keys(queue), job_ids, ttl)
+    return scripts.beat(connection(queue), line_keys(queue), job_ids, ttl)
 
 
 async def beat_async(client: AsyncRedis, queue: str, job_ids: Iterable[str]) -> None:
@@ -61,7 +61,7 @@ async def beat_async(client: AsyncRedis, queue: str, job_ids: Iterable[str]) -> 
 
 def close(queue: str, job_id: str, absence: Absence) -> None:
     """End the presence of an entry whose last page has gone: hold a waiting one; note the moment for a running one."""
-    scripts.close(connection(), line_keys(queue), job_id, absence, grace=grace_of(absence), gone_ttl=GONE_TTL)
+    scripts.close(connection(queue), line_keys(queue), job_id, absence, grace=grace_of(absence), gone_ttl=GONE_TTL)
 
 
 async def close_async(client: AsyncRedis, queue: str, job_id: str, absence: Absence) -> None:
@@ -80,15 +80,15 @@ def absence_of(close_code: int) -> Absence:
     return Absence.CLOSED if close_code == GOODBYE else Absence.LOST
 
 
-def is_present(job_id: str) -> bool:
+def is_present(queue: str, job_id: str) -> bool:
     """True if a page is open now. Raises RedisError when Redis does not answer."""
-    client = connection()
+    client = connection(queue)
     return _is_open(client, job_id, client.pttl(presence_key(job_id)))
 
 
-def present_for(job_id: str) -> float:
+def present_for(queue: str, job_id: str) -> float:
     """Seconds that a page has been open without a gap; 0 for an absent visitor. Raises RedisError."""
-    with connection().pipeline(transaction=False) as pipe:
+    with connection(queue).pipeline(transaction=False) as pipe:
         pipe.get(presence_key(job_id))
         pipe.time()
         since, (seconds, micros) = pipe.execute()
@@ -100,13 +100,13 @@ def seconds_since(since: bytes | None, now: float) -> float:
     return max(0.0, now - int(since) / 1000) if since and SINCE.fullmatch(since) else 0.0
 
 
-def inspect(job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
+def inspect(queue: str, job_id: str, keep_seconds: float | None, client: redis.Redis | None = None) -> Inspection:
     """The inspection of a running entry's visitor.
 
     If the presence key ran out without a goodbye, the absence begins now: this call notes the moment, and the place is
     kept for LOST_GRACE, or for `keep_seconds` if the visitor asked for more. Raises RedisError.
     """
-    client = client or connection()
+    client = client or connection(queue)
     with client.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.pttl(presence_key(job_id))

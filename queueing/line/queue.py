@@ -157,8 +157,8 @@ class LineQueue(DjangoRQ):
 
 @cache
 def get_queue(name: str) -> LineQueue:
-    """The RQ queue of that line, on this process's connection. Cached, because each new queue costs a connection."""
-    return LineQueue(name, connection=connection(), commit_mode="auto")
+    """The RQ queue of that line, on the connection of `get_line`. Cached, because each new queue costs a connection."""
+    return LineQueue(name, connection=connection(name), commit_mode="auto")
 
 
 def _await_call(queues: list[LineQueue], connection: redis.Redis, seconds: float) -> None:

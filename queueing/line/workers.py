@@ -6,6 +6,8 @@ a key in Redis with a short life, and counts while this key lives.
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import redis
@@ -16,6 +18,7 @@ from queueing.line.clients import connection, raise_all_but_wrong_types
 from queueing.line.keys import COUNTING, RUNS, WORKER
 from queueing.line.queue import get_queue
 from queueing.line.scripts import as_text
+from queueing.line.servers import Server, ask_each
 
 WORKER_HEARTBEAT_INTERVAL = 5  # seconds between two heartbeats of a worker, idle or busy
 # Seconds after the last heartbeat. A hang of Redis shorter than this does not make workers look missing.
@@ -28,20 +31,20 @@ def note_heartbeat(pipe: redis.client.Pipeline, name: str) -> None:
     pipe.set(WORKER.format(name=name), 1, ex=WORKER_TTL)
 
 
-def note_end(names: Sequence[str], status: str) -> None:
-    """Count the end of a run for its worker, if one is named. A count that is lost with Redis is no harm."""
+def note_end(queue: str, names: Sequence[str], status: str) -> None:
+    """Count the end of a run of this line for its worker, if it has one. A count lost with Redis is no harm."""
     if not names:
         return
     key = RUNS.format(name=names[0])
-    with suppress(redis.RedisError), connection().pipeline(transaction=False) as pipe:
+    with suppress(redis.RedisError), connection(queue).pipeline(transaction=False) as pipe:
         pipe.hincrby(key, status, 1)
         pipe.expire(key, RUNS_TTL)
         pipe.execute()
 
 
-def is_counting() -> bool:
+def is_counting(queue: str) -> bool:
     """True for a while after a flush: living workers give their next heartbeat, and are not missing."""
-    return bool(connection().exists(COUNTING))
+    return bool(connection(queue).exists(COUNTING))
 
 
 class LiveWorker(NamedTuple):
@@ -59,8 +62,8 @@ class LiveWorker(NamedTuple):
 
 def live_workers(queue: str) -> list[LiveWorker]:
     """The live workers of this queue."""
-    keys = worker_registration.get_keys(queue=get_queue(queue), connection=connection())
-    return _alive(keys)
+    client = connection(queue)
+    return _alive(client, worker_registration.get_keys(queue=get_queue(queue), connection=client))
 
 
 def is_served(queue: str) -> bool:
@@ -68,34 +71,72 @@ def is_served(queue: str) -> bool:
     return any(worker.takes_work for worker in live_workers(queue))
 
 
-def all_workers() -> list[LiveWorker]:
-    """The live workers of all queues."""
-    return _alive(worker_registration.get_keys(connection=connection()))
+def all_workers(queues: Iterable[str] | None = None) -> list[LiveWorker]:
+    """The live workers on the servers of these lines, or of all, by name. A server that is away has none here.
+
+    Raises RedisError if none answers.
+    """
+    return sorted(chain.from_iterable(ask_each(_workers_at, queues)))
 
 
-def are_suspended() -> bool:
-    """True if the workers are told to take nothing: by `rq suspend`, or by code."""
-    return bool(suspension.is_suspended(connection()))
+def _workers_at(server: Server) -> list[LiveWorker]:
+    return _alive(server.client, worker_registration.get_keys(connection=server.client))
 
 
-def suspend(seconds: int | None = None) -> None:
-    """Tell all workers to take nothing, for so long."""
-    suspension.suspend(connection(), seconds)
+def are_suspended(queue: str) -> bool:
+    """True if the workers of this line's server are told to take nothing: by `rq suspend`, or by code."""
+    return bool(suspension.is_suspended(connection(queue)))
 
 
-def resume() -> None:
-    """The workers take work again. Idle ones are called, because they may wait for longer."""
-    suspension.resume(connection())
-    with connection().pipeline(transaction=False) as pipe:
-        for queue in settings.QUEUEING_TASKS:
+def suspensions(queues: Iterable[str] | None = None) -> dict[str, bool]:
+    """By line, of these or of all: True if its workers are told to take nothing. One whose server is away is left out.
+
+    Raises RedisError if no server answers.
+    """
+    return {queue: told for server in ask_each(_suspensions_at, queues) for queue, told in server.items()}
+
+
+def _suspensions_at(server: Server) -> dict[str, bool]:
+    return dict.fromkeys(server.lines, bool(suspension.is_suspended(server.client)))
+
+
+def suspend(seconds: int | None = None) -> list[str]:
+    """Tell all workers to take nothing, for so long. Returns the lines whose server is away: their workers go on.
+
+    Raises RedisError if none answers.
+    """
+    return _without(ask_each(partial(_suspend, seconds=seconds)))
+
+
+def resume() -> list[str]:
+    """The workers take work again. Idle ones are called, because they may wait for longer. Returns as `suspend`."""
+    return _without(ask_each(_resume))
+
+
+def _suspend(server: Server, *, seconds: int | None) -> tuple[str, ...]:
+    suspension.suspend(server.client, seconds)
+    return server.lines
+
+
+def _resume(server: Server) -> tuple[str, ...]:
+    suspension.resume(server.client)
+    with server.client.pipeline(transaction=False) as pipe:
+        for queue in server.lines:
             for _ in live_workers(queue):
                 get_queue(queue).line.wake_worker(pipe, "")
         pipe.execute()
+    return server.lines
 
 
-def _alive(keys: Iterable[str]) -> list[LiveWorker]:
+def _without(told: Iterable[Iterable[str]]) -> list[str]:
+    """The lines that are not among these."""
+    known = set(chain.from_iterable(told))
+    return [queue for queue in settings.QUEUEING_TASKS if queue not in known]
+
+
+def _alive(client: redis.Redis, keys: Iterable[str]) -> list[LiveWorker]:
     names = sorted(key.removeprefix("rq:worker:") for key in keys)
-    with connection().pipeline(transaction=False) as pipe:
+    with client.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.exists(WORKER.format(name=name))
             pipe.hmget(f"rq:worker:{name}", "death", "state", "queues", "quiet", "shutdown_requested_date")

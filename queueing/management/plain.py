@@ -1,6 +1,6 @@
 """Commands that end with one sentence and exit code 1, where Django would print a traceback."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from queueing import logs, steering
 from queueing.checks.start import troubles
 from queueing.exceptions import QueueingError
 from queueing.line.clients import RedisError, connection
+from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS
 
 
@@ -36,13 +37,26 @@ class ProcessCommand(PlainCommand):
 
 
 class LinesCommand(PlainCommand):
-    """A command of django-rq that takes names of lines; without any it is about all of them, in their order."""
+    """A command of django-rq that takes names of lines; without any it is about all of them, in their order.
+
+    Its worker has one connection, so these lines must be on one Redis.
+    """
 
     def handle(self, *args: str, **options: Any) -> None:
-        for name in args:
-            steering.check_name(name)
-        connection().ping()  # RQ's pool would start workers that end, again and again
-        super().handle(*(args or settings.QUEUEING_TASKS), **options)
+        names = lines_of_one_redis(args)
+        connection(names[0]).ping()  # RQ's pool would start workers that end, again and again
+        super().handle(*names, **options)
+
+
+def lines_of_one_redis(names: Sequence[str]) -> Sequence[str]:
+    """These lines, or all. Raises UnknownLine; CommandError if they are on several servers."""
+    for name in names:
+        steering.check_name(name)
+    names = names or list(settings.QUEUEING_TASKS)
+    if len(found := servers(names)) > 1:
+        groups = "; ".join(", ".join(server.lines) for server in found)
+        raise CommandError(f"One process serves lines of one Redis. Start one for each of these groups: {groups}.")
+    return names
 
 
 @contextmanager

@@ -6,7 +6,9 @@ mark in it says so to later tests, and to a run after one that was killed. It is
 
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -15,10 +17,11 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage, defaul
 from queueing.conf import conf, site
 from queueing.exceptions import UnfitForTests
 from queueing.line import address, epoch
-from queueing.line.clients import RedisError, SyncRedis, connection
+from queueing.line.clients import RedisError, SyncRedis, own_address
 from queueing.line.epoch import EpochWait
 from queueing.line.keys import line_keys
 from queueing.line.places import get_line
+from queueing.line.servers import Server, every_server
 from queueing.testing.presence import watch_since
 
 MARK = "queueing:testing"  # string "<host>:<pid>": tests of that process may empty this Redis. Lives MARK_TTL
@@ -37,48 +40,58 @@ def begin() -> None:
             "The files of tests would go to the storage of the site. Name a folder in their settings, MEDIA_ROOT, and "
             'STORAGES = STORAGES | {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}.'
         )
-    client = connection()
-    try:
-        client.transaction(_take, MARK)
-    except RedisError as error:
-        raise UnfitForTests(
-            f"No Redis answers at {_address(client)} ({error}). Start one (`valkey-server`), or name another one in "
-            f"the settings of the tests: {_line(15)}"
-        ) from None
-    _taken.add(site.REDIS_URL)
-    begin_epochs(client)
+    for server in every_server():
+        _take_server(server)
     watch_since(conf.LOST_GRACE + 1, life=MARK_TTL)
 
 
 def end() -> None:
     """Leave nothing in the Redis of the tests, unless other tests have taken it."""
-    if site.REDIS_URL in _taken:
-        _taken.remove(site.REDIS_URL)
-        with suppress(RedisError):
-            connection().transaction(_give_back, MARK)
+    for server in every_server():
+        if (url := _url(server)) in _taken:
+            _taken.remove(url)
+            with suppress(RedisError):
+                server.client.transaction(_give_back, MARK)
 
 
-def begin_epochs(client: SyncRedis) -> None:
-    """As if a keeper had just given all rows of each line their places: claims wait for nothing."""
-    server, queues = epoch.run_id(client), list(settings.QUEUEING_TASKS)
+def _take_server(server: Server) -> None:
+    client, url = server.client, _url(server)
+    try:
+        client.transaction(partial(_take, url=url), MARK)
+    except RedisError as error:
+        raise UnfitForTests(
+            f"No Redis answers at {_address(client, url)} ({error}). Start one (`valkey-server`), or name another one "
+            f"in the settings of the tests: {_line(15)}"
+        ) from None
+    _taken.add(url)
+    begin_epochs(*server)
+
+
+def _url(server: Server) -> str:
+    return (own_address(server.lines[0]) if server.lines else "") or site.REDIS_URL
+
+
+def begin_epochs(client: SyncRedis, names: Sequence[str] | None = None) -> None:
+    """As if a keeper had just given all rows of these lines, or of all, their places: claims wait for nothing."""
+    server, queues = epoch.run_id(client), list(settings.QUEUEING_TASKS if names is None else names)
     if queues:  # a site that has none yet; `require_line` says so
         client.mset({line_keys(queue).epoch: server for queue in queues})
     for queue in queues:
         get_line(queue).epoch_wait = EpochWait(queue)
 
 
-def _take(pipe: Any) -> None:
+def _take(pipe: Any, *, url: str) -> None:
     """Empty it and mark it in one step, unless it is somebody else's. The step fails if the mark changes meanwhile."""
     mark, size = _mark(pipe), pipe.dbsize()
     if mark and _is_of_another_run(mark):
         raise UnfitForTests(
-            f"Other tests ({mark}) use the Redis at {_address(pipe)}. Give each process one of its own, with "
+            f"Other tests ({mark}) use the Redis at {_address(pipe, url)}. Give each process one of its own, with "
             f"pytest-xdist by the number in PYTEST_XDIST_WORKER: {_line(14)}"
         )
-    if not mark and size and site.REDIS_URL not in _taken:  # a test of this process may flush the mark
+    if not mark and size and url not in _taken:  # a test of this process may flush the mark
         raise UnfitForTests(
-            f"The Redis at {_address(pipe)} has {size} keys, and a test empties it. Name a database for tests alone in "
-            f"their settings: {_line(15)}"
+            f"The Redis at {_address(pipe, url)} has {size} keys, and a test empties it. Name a database for tests "
+            f"alone in their settings: {_line(15)}"
         )
     pipe.multi()
     pipe.flushdb()
@@ -115,10 +128,10 @@ def _is_of_another_run(mark: str) -> bool:
     return True
 
 
-def _address(client: SyncRedis) -> str:
+def _address(client: SyncRedis, url: str) -> str:
     """The server and its database. The address in the settings may have passwords in each of its parts."""
-    if address.is_led(site.REDIS_URL):
-        _, service, database = address.sentinels_of(site.REDIS_URL)
+    if address.is_led(url):
+        _, service, database = address.sentinels_of(url)
         return f"{service} of the sentinels, database {database}"
     told = client.connection_pool.connection_kwargs
     where = told.get("path") or f"{told.get('host', 'localhost')}:{told.get('port', 6379)}"

@@ -7,11 +7,11 @@ what would have run out is gone. The memory of a line's minutes (the charts of s
 from datetime import timedelta
 from typing import Any, cast
 
-from django.conf import settings
 from django.db.models import DateTimeField, F
 
-from queueing.line.clients import SyncRedis, connection
+from queueing.line.clients import SyncRedis
 from queueing.line.keys import KEEPER, WATCH, gone_key, line_keys, presence_key
+from queueing.line.servers import Server, every_server
 from queueing.models import Entry, EntryEvent, Line
 from queueing.testing.beginning import MARK
 
@@ -32,7 +32,8 @@ class Clock:
             raise ValueError(f"Time does not go back: {seconds} s")
         for model in (Entry, EntryEvent, Line):
             _move_rows(model, timedelta(seconds=seconds))
-        _move_redis(connection(), round(seconds * 1000))
+        for server in every_server():
+            _move_redis(server, round(seconds * 1000))
 
 
 def _move_rows(model: Any, time: timedelta) -> None:
@@ -40,8 +41,9 @@ def _move_rows(model: Any, time: timedelta) -> None:
     model.objects.update(**{name: F(name) - time for name in names})
 
 
-def _move_redis(client: SyncRedis, milliseconds: int) -> None:
-    for queue in settings.QUEUEING_TASKS:
+def _move_redis(server: Server, milliseconds: int) -> None:
+    client = server.client
+    for queue in server.lines:
         _move_line(client, queue, milliseconds)
     _move_texts(client, milliseconds)
     for key in cast("list[bytes]", client.keys("*")):

@@ -47,7 +47,7 @@ class InProcessLine:
         if job_id is None:
             return None
         with as_worker(), TestCase.captureOnCommitCallbacks(execute=True):
-            runner.run_entry(job_id)
+            runner.run_entry(job_id, self.name)
         return Entry.objects.of_job(job_id)
 
     def waiting(self) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from queueing.conf import conf
 from queueing.line import clients, keys, presence
+from queueing.line.servers import servers
 from queueing.models import Entry
 from queueing.states import Absence
 
@@ -10,7 +11,7 @@ def stay(*entries: Entry) -> None:
     """Keep the visitors of these entries present without end, in tests of something else than presence."""
     for entry in entries:
         presence.beat(entry.queue, [entry.job_id], conf.POLL_TTL)
-        clients.connection().persist(keys.presence_key(entry.job_id))
+        clients.connection(entry.queue).persist(keys.presence_key(entry.job_id))
 
 
 def go(entry: Entry, absence: Absence = Absence.LOST) -> None:
@@ -18,10 +19,11 @@ def go(entry: Entry, absence: Absence = Absence.LOST) -> None:
     if absence == Absence.CLOSED:
         presence.close(entry.queue, entry.job_id, absence)
     else:
-        clients.connection().delete(keys.presence_key(entry.job_id))
+        clients.connection(entry.queue).delete(keys.presence_key(entry.job_id))
 
 
 def watch_since(seconds: float, *, life: float = 60) -> None:
     """Let web processes have been beating for that long. Without a watch nobody is dropped."""
-    now, _ = clients.connection().time()
-    clients.connection().set(keys.WATCH, round((now - seconds) * 1000), px=round(life * 1000))
+    for server in servers():
+        now, _ = server.client.time()
+        server.client.set(keys.WATCH, round((now - seconds) * 1000), px=round(life * 1000))

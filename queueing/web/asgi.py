@@ -10,12 +10,11 @@ from channels.sessions import CookieMiddleware
 
 from queueing import serving
 from queueing.conf import site
-from queueing.web import shared_clock
+from queueing.web import lobby, shared_clock
 from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
 from queueing.web.content_type import FormsOnly
 from queueing.web.database import use_pool
-from queueing.web.lobby import get_lobby
 from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
 from queueing.web.overload import RequestsInTurn, SocketsInTurn
 from queueing.web.paths import path_of
@@ -68,7 +67,7 @@ def _sockets() -> str:
 
 
 class LobbyStarter:
-    """ASGI middleware that makes the Lobby of this event loop at the first call of any kind; daphne has no lifespan.
+    """ASGI middleware that makes the Lobbies of this event loop at the first call of any kind; daphne has no lifespan.
 
     So a web process keeps `presence:watch` alive even before its first visitor.
     """
@@ -77,7 +76,7 @@ class LobbyStarter:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        get_lobby()
+        lobby.start()
         await self.app(scope, receive, send)
 
 

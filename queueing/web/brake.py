@@ -84,7 +84,7 @@ def is_on(queue: str) -> bool:
     if conf.BRAKE != "auto":
         return conf.BRAKE == "on"
     try:
-        return reserving.is_brake_on(connection(), queue)
+        return reserving.is_brake_on(connection(queue), queue)
     except RedisError:
         return False  # nobody can join
 

@@ -144,7 +144,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
         The Lobby speaks at its next tick, so the first frame is the whole state. An entry that is over needs no seat.
         """
         if found.entry.is_live and not self.is_closing:
-            self.seat = await get_lobby().page_opened(self, is_owner=found.is_owner)
+            self.seat = await get_lobby(found.entry.queue).page_opened(self, is_owner=found.is_owner)
 
     async def disconnect(self, code: int) -> None:
         self.close_code = code
@@ -170,11 +170,11 @@ class EntryConsumer(AsyncWebsocketConsumer):
             # Keep the socket, because it is the visitor's presence. A tick or a silence reads the row again.
             logger.warning("The row of entry %s could not be read", self.entry.code, exc_info=True)
             if self.seat:
-                get_lobby().announcer.tell_again(self.seat, missed=True)
+                get_lobby(self.entry.queue).announcer.tell_again(self.seat, missed=True)
 
     async def entry_closed(self, _event: dict[str, Any]) -> None:
         """Another page of this entry was closed: beat again if its owner has a page here."""
-        await get_lobby().page_closed_elsewhere(self.entry)
+        await get_lobby(self.entry.queue).page_closed_elsewhere(self.entry)
 
     async def rights_changed(self, event: dict[str, Any]) -> None:
         """The rights of a user, or of all, may have changed. If the database is away, the Lobby asks again."""
@@ -194,7 +194,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
             found = await in_thread(self._read)()
             await (self._say_state(*found) if found else self.lose_right())
         if self.seat:
-            get_lobby().announcer.tell_again(self.seat)
+            get_lobby(self.entry.queue).announcer.tell_again(self.seat)
 
     async def send_numbers(self, numbers: dict[str, Any]) -> None:
         """Send the fields of a snapshot."""
@@ -252,7 +252,7 @@ class EntryConsumer(AsyncWebsocketConsumer):
     async def _leave_lobby(self, seat: Seat) -> bool:
         """True if an absence begins. The end of the server is none: soon the page is at another one."""
         absence = None if self.close_code == SERVER_ENDS else absence_of(self.close_code)
-        return await get_lobby().page_closed(seat, absence)
+        return await get_lobby(seat.socket.entry.queue).page_closed(seat, absence)
 
     async def _give_up_seat(self) -> None:
         seat, self.seat = self.seat, None

@@ -12,12 +12,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from queueing import serving
 from queueing.conf import site
 from queueing.facts import Facts
-from queueing.line.workers import are_suspended
+from queueing.line.clients import RedisError
+from queueing.line.servers import are_several
+from queueing.line.workers import suspensions
 from queueing.models import Line
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web import readiness
 from queueing.web.metrics import SiteCollector
 from queueing.web.visitor import may_see_lines
+
+AWAY = "away"
 
 
 @require_safe
@@ -58,10 +62,18 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _states() -> dict[str, str]:
-    """The state of each line, by its row. A line that staff have closed or paused is no fault of the site."""
-    suspended = readiness.holds(are_suspended)
+    """The state of each line, by its row. A line that staff have closed or paused is no fault of the site.
+
+    "away": its own Redis is away or comes back, and the other lines go on.
+    """
+    try:
+        suspended = suspensions()
+    except RedisError:
+        suspended = {}
+    away = readiness.away() if are_several() else []
     try:
         lines = {queue: Line.of(queue).levers for queue in settings.QUEUEING_TASKS}
     except DATABASE_ERRORS:
-        return {}
-    return {queue: str(Facts(levers=said, suspended=suspended).state) for queue, said in lines.items()}
+        return dict.fromkeys(away, AWAY)
+    states = {queue: Facts(levers=said, suspended=suspended.get(queue, False)).state for queue, said in lines.items()}
+    return {queue: AWAY if queue in away else str(state) for queue, state in states.items()}

@@ -1,6 +1,7 @@
 """The Lobby: the open pages of one web process. It beats for all of them together, and has them told their numbers.
 
-There is one Lobby for each running event loop. The pulse renews presence every HEARTBEAT_INTERVAL; the tick, each
+There is one Lobby for each running event loop and each Redis that has lines: where one Redis is away, the pages of its
+lines are sent away, and no others. The pulse renews presence every HEARTBEAT_INTERVAL; the tick, each
 second, looks whether a line moved. Every RIGHTS_INTERVAL it asks whether the visitors may still see their entries.
 """
 
@@ -12,11 +13,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import batched
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
+
 from queueing import serving
 from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import presence
-from queueing.line.clients import AsyncRedis, RedisError, async_connection
+from queueing.line.clients import AsyncRedis, RedisError, async_connection, own_address
+from queueing.line.servers import are_several
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.states import Absence
@@ -32,10 +36,14 @@ CLOSES = 5  # closes that are under way at the same time
 
 
 class Lobby:
-    """The open pages of this process. `pulse()` and `tick()` are one step each, so that tests can call them."""
+    """The open pages of this process, of the lines on one Redis, by its own address (`clients.own_address`).
 
-    def __init__(self) -> None:
-        self.client: AsyncRedis = async_connection()
+    `pulse()` and `tick()` are one step each, so that tests can call them.
+    """
+
+    def __init__(self, own: str = "") -> None:
+        self.client: AsyncRedis = async_connection(own)
+        self._own = own
         self.announcer = Announcer(self.client)
         self.seats: dict[str, dict[str, list[Seat]]] = {}  # by queue and job id
         # By queue: the job ids that share the next beat, and that beat.
@@ -186,9 +194,19 @@ class Lobby:
 
     async def _send_away(self) -> None:
         """Close all pages, so that they go to a process that can beat: this one could not for a whole PRESENCE_TTL."""
-        logger.warning("No beat for %s s: closing %d pages", conf.PRESENCE_TTL, len(self.announcer.seats))
+        logger.warning(
+            "%sNo beat for %s s: closing %d pages", self._lines, conf.PRESENCE_TTL, len(self.announcer.seats)
+        )
         await self.announcer.send_away()
         self._beaten_at = time.monotonic()
+
+    @property
+    def _lines(self) -> str:
+        """The beginning of a sentence in the log: the lines, where others are on another Redis."""
+        if not are_several():
+            return ""
+        lines = [queue for queue in settings.QUEUEING_TASKS if own_address(queue) == self._own]
+        return f"{', '.join(lines) or 'REDIS_URL'}: "
 
     async def _forever(self, step: Callable[[], Awaitable[None]], interval: Callable[[], float]) -> None:
         while True:
@@ -196,7 +214,7 @@ class Lobby:
             try:
                 await step()
             except RedisError as error:
-                logger.warning("Lobby: Redis is away (%s)", error)
+                logger.warning("Lobby: %sRedis is away (%s)", self._lines, error)
             except Exception:
                 logger.exception("Lobby: a step failed")
             # From beginning to beginning. A step that took longer is followed by one on what is true by then.
@@ -229,20 +247,30 @@ class Lobby:
                     await presence.beat_async(self.client, queue, present)
 
 
-_lobbies: "WeakKeyDictionary[asyncio.AbstractEventLoop, Lobby]" = WeakKeyDictionary()
+# By own address.
+_lobbies: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Lobby]]" = WeakKeyDictionary()
 
 
-def get_lobby() -> Lobby:
-    """The Lobby of the running event loop."""
+def get_lobby(queue: str) -> Lobby:
+    """The Lobby of this line in the running event loop."""
+    return start()[own_address(queue)]
+
+
+def start() -> dict[str, Lobby]:
+    """The Lobbies of the running event loop. All begin together: a Redis without pages has to be watched, too."""
     loop = asyncio.get_running_loop()
-    lobby = _lobbies.get(loop)
-    if lobby is None:
-        lobby = _lobbies[loop] = Lobby()
-        lobby.start()
-    return lobby
+    lobbies = _lobbies.get(loop)
+    if lobbies is None:
+        lobbies = _lobbies[loop] = {own: Lobby(own) for own in {"", *map(own_address, settings.QUEUEING_TASKS)}}
+        for lobby in lobbies.values():
+            lobby.start()
+    return lobbies
 
 
 async def hand_over() -> None:
-    """As `Lobby.hand_over`, for the running event loop. The process ends."""
-    if lobby := _lobbies.get(asyncio.get_running_loop()):
-        await lobby.hand_over()
+    """As `Lobby.hand_over`, for all Lobbies of the running event loop. The process ends."""
+    lobbies = _lobbies.get(asyncio.get_running_loop(), {})
+    ends = await asyncio.gather(*(lobby.hand_over() for lobby in lobbies.values()), return_exceptions=True)
+    for end in ends:
+        if end is not None:
+            raise end

@@ -98,6 +98,11 @@ def _now() -> Iterator[Metric]:
         lines, stored = stats.all_lines(), budget.read_totals() or budget.Totals()
     except (RedisError, *DATABASE_ERRORS):
         return
+    known = {line.queue for line in lines}
+    reached = GaugeMetricFamily("queueing_line_reached", "1 if the line's Redis answers, else 0", labels=["line"])
+    for queue in settings.QUEUEING_TASKS:
+        reached.add_metric([queue], queue in known)
+    yield reached
     for name, (attribute, text) in GAUGES.items():
         gauge = GaugeMetricFamily(f"queueing_{name}", text, labels=["line"])
         for line in lines:

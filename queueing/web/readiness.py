@@ -1,6 +1,11 @@
-"""The parts without which the site does not work: /readyz and /metrics tell whether each of them is there."""
+"""The parts without which the site does not work: /readyz and /metrics tell whether each of them is there.
+
+Where lines have a Redis of their own, one of these that is away, or comes back, is no part of the site: the other lines
+go on, so nobody must take the web processes away. It is told for each of its lines instead (`away`).
+"""
 
 from collections.abc import Callable
+from itertools import chain
 
 from django.conf import settings
 from django.db import connection as database
@@ -9,8 +14,9 @@ from queueing import budget, deployment
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
+from queueing.line.servers import Server, are_several, ask_each
 from queueing.line.signs import is_keeper_alive, takes_writes
-from queueing.line.workers import are_suspended, is_served
+from queueing.line.workers import are_suspended, is_counting, is_served
 from queueing.models.trouble import DATABASE_ERRORS
 
 _is_migrated = False
@@ -61,17 +67,47 @@ def _storage() -> bool:
     return budget.has_room() and all(deployment.is_writable(folder) for _, folder in deployment.folders())
 
 
+def away() -> list[str]:
+    """The lines whose Redis is away or takes no writes, or whose places are on their way back to it."""
+    try:
+        known = chain.from_iterable(ask_each(_lines_there))
+    except RedisError:
+        return list(settings.QUEUEING_TASKS)
+    return sorted(set(settings.QUEUEING_TASKS).difference(known))
+
+
+def _lines_there(server: Server) -> tuple[str, ...]:
+    takes_writes(server.client)
+    return server.lines if _is_whole(server) else ()
+
+
+def _is_whole(server: Server) -> bool:
+    """False between a flush and the moment at which the keeper has given all rows their places back."""
+    return all(read_epoch(server.client, queue) for queue in server.lines)
+
+
 def _redis() -> bool:
-    return takes_writes(connection())
+    """REDIS_URL, and the Redis of at least one line."""
+    return takes_writes(connection()) and (not are_several() or any(ask_each(_takes_writes)))
+
+
+def _takes_writes(server: Server) -> bool:
+    return takes_writes(server.client)
 
 
 def _places() -> bool:
-    """False between a flush and the moment at which the keeper has given all rows their places back."""
-    return all(read_epoch(connection(), queue) for queue in settings.QUEUEING_TASKS)
+    whole = ask_each(_is_whole)
+    return any(whole) if are_several() else all(whole)
 
 
 def _workers() -> bool:
     """Each line has a worker that takes its entries. A line that staff have paused needs none."""
-    if are_suspended():
+    return all(ask_each(_has_workers))
+
+
+def _has_workers(server: Server) -> bool:
+    if are_several() and (is_counting(server.lines[0]) or not _is_whole(server)):
+        return True  # it comes back: its workers have not given a heartbeat yet
+    if are_suspended(server.lines[0]):
         return False
-    return all(is_served(queue) or levers.read(connection(), queue).is_paused for queue in settings.QUEUEING_TASKS)
+    return all(is_served(queue) or levers.read(server.client, queue).is_paused for queue in server.lines)

@@ -20,7 +20,7 @@ from django.tasks import TaskContext
 from queueing import events
 from queueing.exceptions import FilesTooLarge, InsideTransaction, VisitorLeft
 from queueing.line import presence
-from queueing.line.clients import RedisError, patient_for, told
+from queueing.line.clients import RedisError, own_address, patient_for, told
 from queueing.models import Entry, EntryEvent, EntryFile
 from queueing.models.moves import clean
 from queueing.models.trouble import DATABASE_ERRORS
@@ -66,7 +66,7 @@ class Attempt:
     _reported: float = 0.0
     _hinted: float = 0.0
     _looked: float = 0.0
-    _redis_after: float = 0.0  # a Redis that did not answer is left alone until then
+    _alone_until: dict[str, float] = field(default_factory=dict)  # by own address: a Redis that did not answer
     _quarter: int = 0
 
     def report(self, fraction: float, message: str) -> None:
@@ -80,16 +80,21 @@ class Attempt:
         if now - self._reported >= REPORT_INTERVAL or fraction >= 1:
             self._reported = now
             self._write(fraction, message)
-        if now < self._redis_after:
-            return
-        if now - self._hinted >= HINT_INTERVAL:
+        if now - self._hinted >= HINT_INTERVAL and self._may_ask(""):
             self._hinted = now
             if not events.publish(self.entry.code, client=patient_for(TASK_REDIS_TIMEOUT)):
-                self._redis_after = time.monotonic() + REDIS_PAUSE
-                return
-        if self.entry.stops_on_leave and now - self._looked >= LOOK_INTERVAL:
+                self._leave_alone("")
+        own = own_address(self.entry.queue)
+        if self.entry.stops_on_leave and now - self._looked >= LOOK_INTERVAL and self._may_ask(own):
             self._looked = now
-            self._check_visitor()
+            self._check_visitor(own)
+
+    def _may_ask(self, own: str) -> bool:
+        return time.monotonic() >= self._alone_until.get(own, 0.0)
+
+    def _leave_alone(self, own: str) -> None:
+        """A Redis that did not answer, by its own address, keeps the task waiting once in REDIS_PAUSE."""
+        self._alone_until[own] = time.monotonic() + REDIS_PAUSE
 
     def report_now(self, fraction: float, message: str) -> None:
         """As `report`, whenever the last one was: the row and the pages show an older message otherwise."""
@@ -114,14 +119,13 @@ class Attempt:
             )
         self._quarter = max(self._quarter, int(fraction * 4))
 
-    def _check_visitor(self) -> None:
+    def _check_visitor(self, own: str) -> None:
+        queue, client = self.entry.queue, patient_for(TASK_REDIS_TIMEOUT, self.entry.queue)
         try:
-            visitor = presence.inspect(
-                self.entry.job_id, self.entry.keep_seconds, client=patient_for(TASK_REDIS_TIMEOUT)
-            )
+            visitor = presence.inspect(queue, self.entry.job_id, self.entry.keep_seconds, client=client)
         except RedisError as error:
             logger.warning("entry %s: no look at presence, the task goes on: %s", self.entry.code, told(error))
-            self._redis_after = time.monotonic() + REDIS_PAUSE
+            self._leave_alone(own)
             return
         if visitor.is_over:
             self.absence = visitor.absence

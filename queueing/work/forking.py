@@ -102,7 +102,7 @@ class HorseWorker(ReadyWorker):
             sandbox.name_process(horse.NAME)
             if self._standby is not None:
                 self._standby.forget()
-            clients.share_connection(self.connection)
+            clients.share_connection(self.connection, queue.name)
             if self._terms is not None:
                 confinement.begin(self._terms)
             super().main_work_horse(job, queue)

@@ -94,7 +94,7 @@ class Lease:
         if not entry.stops_on_leave:
             return None
         try:
-            visitor = presence.inspect(entry.job_id, entry.keep_seconds)
+            visitor = presence.inspect(entry.queue, entry.job_id, entry.keep_seconds)
         except RedisError:
             return None
         if not visitor.is_over:

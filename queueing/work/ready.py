@@ -46,7 +46,7 @@ class ReadyWorker(BookkeepingWorker):
         logs.act_as("worker")
         warming.warm_up(self.queue_names())
         try:
-            rehearsal.warm_up()
+            rehearsal.warm_up(self.queue_names())
         except (*DATABASE_ERRORS, redis.RedisError):
             self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
         finally:
@@ -96,8 +96,8 @@ class ReadyWorker(BookkeepingWorker):
         """The life of a standby, in its own process."""
         if self._horse is not None:
             self._horse.channel.close()
-        clients.share_connection(self.connection)
-        order = standby.await_order(channel, rehearsal.steps())
+        clients.share_connection(self.connection, self.queue_names()[0])  # all of them are on it
+        order = standby.await_order(channel, rehearsal.steps(self.queue_names()))
         os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
         queue = next(queue for queue in self.line_queues if queue.name == order.line)
         job = entry_job(queue.name, self.connection, order.job_id)

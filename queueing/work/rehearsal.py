@@ -1,6 +1,6 @@
 """The way of a horse, gone before anybody waits: in the worker before its first fork, and in each standby."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -10,23 +10,23 @@ from django.db import connection
 from queueing import events
 from queueing.line import presence
 from queueing.models import Entry
-from queueing.registry import all_tasks
+from queueing.registry import HeavyTask, all_tasks
 from queueing.results import result_of
 from queueing.states import Status
 from queueing.storage import folders
 from queueing.work import confinement
 
 
-def warm_up() -> None:
-    """Before the first fork, run the start path once with a made-up entry.
+def warm_up(queues: Collection[str] | None = None) -> None:
+    """Before the first fork, run the start path of these lines, or of all, once with a made-up entry.
 
     Every horse inherits the imported modules, compiled queries and caches. Without the warm-up, each horse would spend
     a third of the time from the claim to the first line of the task on them.
     """
     folders.warm_up()
-    for heavy_task in all_tasks().values():
+    for heavy_task in _tasks_of(queues):
         made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
-        presence.is_present(made_up.job_id)
+        presence.is_present(made_up.queue, made_up.job_id)
         Entry.objects.start_first_attempt(made_up.job_id, "")
         Entry.objects.of_job(made_up.job_id)
         result_of(made_up)
@@ -34,17 +34,21 @@ def warm_up() -> None:
         events.publish(made_up.code)
 
 
-def steps() -> Iterator[Callable[[], object]]:
-    """For a standby: the steps of a horse before and after its task, for an entry that is none.
+def _tasks_of(queues: Collection[str] | None) -> list[HeavyTask]:
+    return [task for name, task in all_tasks().items() if queues is None or name in queues]
+
+
+def steps(queues: Collection[str] | None = None) -> Iterator[Callable[[], object]]:
+    """For a standby of these lines: the steps of a horse before and after its task, for an entry that is none.
 
     They open connections. And a fork shares its memory with its worker until it writes to it; a start writes to some
     thousand pages. So the copies are made here, before anybody waits for them. A step may raise DATABASE_ERRORS or
     RedisError.
     """
-    heavy_task = next(iter(all_tasks().values()))
+    heavy_task = (_tasks_of(queues) or _tasks_of(None))[0]
     made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
     made_up.worker_ids, made_up.attempt = [""], 1
-    yield partial(presence.is_present, made_up.job_id)
+    yield partial(presence.is_present, made_up.queue, made_up.job_id)
     yield connection.ensure_connection
     yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
     yield partial(result_of, made_up)

@@ -18,7 +18,7 @@ from queueing.exceptions import StorageError, VisitorLeft
 from queueing.history.counting import undo_start
 from queueing.line import clients, presence
 from queueing.line.clients import RedisError
-from queueing.line.jobs import current_job_id
+from queueing.line.jobs import current_job
 from queueing.line.places import get_line
 from queueing.logs import about
 from queueing.models import Entry
@@ -38,23 +38,24 @@ SLOW_START = 1.0
 
 def run() -> None:
     """The job of every entry. RQ hands over the job's id only; everything else is read from the row."""
-    run_entry(current_job_id())
+    job = current_job()
+    run_entry(job.id, job.origin)
 
 
-def run_entry(job_id: str) -> None:
-    """Start the entry if its visitor is there, and run its task."""
+def run_entry(job_id: str, queue: str = "") -> None:
+    """Start the entry of this line if its visitor is there, and run its task."""
     worker, began = os.environ.get("RQ_WORKER_ID", ""), time.monotonic()
-    entry = _start_in_one_query(job_id, worker) or _start_from_row(job_id, worker)
+    entry = _start_in_one_query(queue, job_id, worker) or _start_from_row(job_id, worker)
     if entry is None or _gave_back_slow_start(entry, worker, began):
         return
     _tell_start(entry, worker)
     execute(entry)
 
 
-def _start_in_one_query(job_id: str, worker: str) -> Entry | None:
+def _start_in_one_query(queue: str, job_id: str, worker: str) -> Entry | None:
     """The usual case in one query: a first attempt for a visitor who is there. None: read the row."""
     try:
-        is_there = presence.is_present(job_id)
+        is_there = presence.is_present(queue, job_id)
     except RedisError:
         return None
     return Entry.objects.start_first_attempt(job_id, worker) if is_there else None
@@ -226,7 +227,7 @@ def _is_wanted(entry: Entry, *, starts: int) -> bool:
     give_up = time.monotonic() + conf.REDIS_PATIENCE
     while True:
         try:
-            return presence.is_present(entry.job_id)
+            return presence.is_present(entry.queue, entry.job_id)
         except RedisError:
             if time.monotonic() >= give_up:
                 logger.warning("entry %s runs without a last look: Redis gave no answer", entry.code)

@@ -142,7 +142,7 @@ MUTANTS = [
     Mutant(
         "an entry whose worker died comes back",
         "queueing/keeper/round.py",
-        "return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET)",
+        "return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET, without=away)",
         "return 0",
         f"{ROUND}::test_a_lease_that_ran_out_brings_the_entry_back_once_and_then_fails_it",
         "kill a worker",
@@ -193,7 +193,7 @@ MUTANTS = [
     Mutant(
         "purge: a key without a row goes",
         "queueing/keeper/purge.py",
-        "stale = _without_live_row(job_ids)",
+        "stale = _without_live_row(client, job_ids)",
         "stale: list[str] = []",
         "unit/commands/test_purge_stale.py::test_stale_entries_keys_and_folders_go_and_nothing_else",
         "Valkey is back as it was before",

@@ -282,7 +282,10 @@ def test_a_runner_that_fails_is_in_rqs_registry_of_failures(
     wait_for(lambda: valkey.zscore("rq:failed:probe", entry.job_id))
     job = Job(entry.job_id, connection=valkey)
     wait_for(
-        lambda: (found := job.latest_result()) and f"the runner of {entry.job_id} fails" in (found.exc_string or "")
+        lambda: (
+            (found := job.latest_result())
+            and f"the runner of {entry.job_id} fails in probe" in (found.exc_string or "")
+        )
     )
     (gates / "fails").unlink()
     stay(entry)

@@ -8,13 +8,14 @@ from queueing.line.queue import get_queue
 
 
 def forget_connections() -> None:
-    """Close the connection; the next one goes where the settings say."""
-    clients.connection().close()
-    clients.connection.cache_clear()
-    clients.patient_for.cache_clear()
+    """Close all connections; the next ones go where the settings say."""
+    for pool in list(clients._pools):
+        pool.disconnect()
+    clients.forget_clients()
     get_line.cache_clear()
     get_queue.cache_clear()
     allowance.circuit.close()
+    allowance.circuit_of.cache_clear()
 
 
 def leave_unread(client: redis.Redis) -> None:

@@ -19,8 +19,8 @@ def pass_gate(name: str) -> None:
         time.sleep(0.02)
 
 
-def _fail(job_id: str) -> None:
-    raise RuntimeError(f"the runner of {job_id} fails")
+def _fail(job_id: str, queue: str = "") -> None:
+    raise RuntimeError(f"the runner of {job_id} fails in {queue}")
 
 
 class GatedWorker(PresenceWorker):

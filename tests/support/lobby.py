@@ -57,7 +57,7 @@ def waiting(line: Line, number: int = 1, *, present: bool = True) -> Entry:
 
 
 def is_present(entry: Entry) -> bool:
-    return presence.is_present(entry.job_id)
+    return presence.is_present(entry.queue, entry.job_id)
 
 
 async def sit(lobby: Lobby, page: Page, *, is_owner: bool = True) -> Seat:

@@ -41,8 +41,9 @@ class Processes:
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         variables = self.environment | environment
-        if acl.IS_ON and variables["REDIS_URL"].startswith("redis://127.0.0.1:"):
-            variables["REDIS_URL"] = acl.signed_in(variables["REDIS_URL"], acl.user_of(command))
+        for name, url in variables.items() if acl.IS_ON else ():
+            if name.startswith("REDIS_URL") and url.startswith("redis://127.0.0.1:"):
+                variables[name] = acl.signed_in(url, acl.user_of(command))
         with (self.folder / f"{len(self.running)}.log").open("wb") as log:
             process = self._started(command, variables, log)
         self.running.append(process)

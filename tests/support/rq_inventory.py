@@ -471,7 +471,7 @@ RELIED_UPON = [
     Reliance("rq.job.Job.perform", "it runs the job's function", "test_the_function_of_a_job_can_ask_for_its_job"),
     Reliance(
         "rq.job.get_current_job",
-        "jobs.current_job_id: the runner has no argument and asks for its job",
+        "jobs.current_job: the runner has no argument and asks for its job",
         "test_the_function_of_a_job_can_ask_for_its_job",
     ),
     Reliance(

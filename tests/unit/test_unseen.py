@@ -108,7 +108,7 @@ def test_a_flush_does_not_put_the_unseen_into_the_line(
 
 def test_a_look_while_redis_is_away_is_in_the_row(join: Join, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = join(looked=False)
-    monkeypatch.setattr("queueing.line.presence.connection", lambda: redis.Redis(port=1))
+    monkeypatch.setattr("queueing.line.presence.connection", lambda _queue: redis.Redis(port=1))
     with pytest.raises(redis.ConnectionError):
         joining.look(entry, 60)
     assert Entry.objects.get().seen_at is not None

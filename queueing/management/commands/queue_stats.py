@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
@@ -19,6 +20,7 @@ from queueing.stats import LineStats
 
 WATCH_INTERVAL = 2.0  # seconds
 KEEPER_IS_SILENT = "The keeper gives no sign of life: expected waits become unknown, and nobody is dropped."
+AWAY = "{line}: its Redis does not answer, so nothing is known; no place is lost."
 CLEAR = "\x1b[2J\x1b[H"  # of a terminal
 
 
@@ -66,10 +68,12 @@ class Command(PlainCommand):
 
 
 def _text(*, as_json: bool, indent: int | None) -> str:
-    lines = stats.all_lines()
+    lines = {line.queue: line for line in stats.all_lines()}
+    found = [(queue, lines.get(queue)) for queue in settings.QUEUEING_TASKS]
     if as_json:
-        return json.dumps([line.as_json() for line in lines], indent=indent)
-    return "\n".join(map(_sentence, lines))
+        told = [line.as_json() if line else {"queue": name, "away": True} for name, line in found]
+        return json.dumps(told, indent=indent)
+    return "\n".join(_sentence(line) if line else AWAY.format(line=name) for name, line in found)
 
 
 def _sentence(line: LineStats) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from queueing.line import workers
 from queueing.management.plain import PlainCommand
 
@@ -10,5 +12,6 @@ class Command(PlainCommand):
     help = "Ends rqsuspend. Lines that staff have paused one by one stay paused."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        workers.resume()
+        if away := workers.resume():
+            raise CommandError(f"The Redis of {', '.join(away)} does not answer; the workers of all other lines go on.")
         self.stdout.write("The workers go on.")

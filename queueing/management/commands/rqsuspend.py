@@ -18,6 +18,8 @@ class Command(PlainCommand):
         seconds: int | None = options["duration"]
         if seconds is not None and seconds < 1:
             raise CommandError("--duration is at least 1 second.")
-        workers.suspend(seconds)
+        away = workers.suspend(seconds)
+        if away:
+            raise CommandError(f"The Redis of {', '.join(away)} does not answer; all other lines are paused.")
         until = f"for {seconds} s" if seconds else "until manage.py rqresume"
         self.stdout.write(f"All lines are paused {until}; work in hand is finished.")

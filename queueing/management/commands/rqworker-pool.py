@@ -7,11 +7,10 @@ up before the workers are forked, so that all of them share the memory.
 from importlib import import_module
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import connections
 
-from queueing.management.plain import LinesCommand, ProcessCommand
+from queueing.management.plain import LinesCommand, ProcessCommand, lines_of_one_redis
 from queueing.work import warming
 
 stock = import_module("django_rq.management.commands.rqworker-pool")
@@ -23,6 +22,7 @@ class Command(ProcessCommand, LinesCommand, stock.Command):  # type: ignore[name
         parser.set_defaults(serializer="rq.serializers.JSONSerializer")
 
     def handle(self, *queues: str, **options: Any) -> None:
+        queues = tuple(lines_of_one_redis(queues))  # before the tasks are warmed up, which takes long
         connections.close_all()  # the checks at the start have asked the database: never open across a fork
-        warming.warm_up(queues or settings.QUEUEING_TASKS)
+        warming.warm_up(queues)
         super().handle(*queues, **options)

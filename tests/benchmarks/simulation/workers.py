@@ -7,7 +7,7 @@ from queueing.line import presence, scripts
 from queueing.line.epoch import PATIENCE
 from queueing.line.places import FIRST_WINDOW, LARGEST_WINDOW, WINDOW_GROWTH
 from tests.benchmarks.simulation.scenario import RUNNING, SERVED, WAITING
-from tests.benchmarks.simulation.world import World, job_id, number_of
+from tests.benchmarks.simulation.world import QUEUE, World, job_id, number_of
 
 SHARE_LOST = 0.1  # of the workers
 LOST_AT_CLAIM = 5  # workers that die between claim and start
@@ -38,7 +38,7 @@ class Workers:
             world.referee.judge_claim(number)
             if self._dying:
                 self._die_after_claim(worker, number)
-            elif presence.is_present(job_id(number)):
+            elif presence.is_present(QUEUE, job_id(number)):
                 self._start(worker, number)
             else:
                 scripts.release(world.client, world.keys, worker, job_id(number), number, conf.LOST_GRACE)

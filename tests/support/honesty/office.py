@@ -47,7 +47,7 @@ class Office(Stage):
         return True
 
     def unsuspend(self) -> bool:
-        if not workers.are_suspended():
+        if not workers.are_suspended("probe"):
             return False
         workers.resume()
         return True

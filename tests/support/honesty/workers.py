@@ -61,7 +61,7 @@ class Workers(Stage):
         if desk is None:
             return False
         name = desk.worker.name
-        entry = runner._start_in_one_query(desk.job_id, name) or runner._start_from_row(desk.job_id, name)
+        entry = runner._start_in_one_query("", desk.job_id, name) or runner._start_from_row(desk.job_id, name)
         if entry is None:
             self._rest(desk)
             return True

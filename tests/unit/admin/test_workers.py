@@ -44,7 +44,7 @@ def tell(visitor: Visitor, command: str, worker: str = "desk-1", **more: str) ->
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
-    monkeypatch.setattr(commands, "send", lambda worker, command: told.append((worker, command)))
+    monkeypatch.setattr(commands, "send", lambda worker, command, _queue: told.append((worker, command)))
     return told
 
 
@@ -59,8 +59,8 @@ def test_the_page_says_what_each_worker_does_and_would_take_next(join: Join, lin
     busy.start("desk-1")
     line.remove_place(busy.job_id)
     busy.report(0.5, "Half")
-    workers.note_end(["desk-1"], "succeeded")
-    workers.note_end(["desk-1"], "failed")
+    workers.note_end("probe", ["desk-1"], "succeeded")
+    workers.note_end("probe", ["desk-1"], "failed")
     now = rows(looker)
     assert f'/admin/queueing/entry/{busy.pk}/change/">busy.csv</a>' in now
     assert "50%" in now

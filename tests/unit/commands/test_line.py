@@ -109,9 +109,9 @@ def test_a_member_of_staff_needs_the_permission_and_stands_in_the_log() -> None:
 
 def test_all_workers_are_paused_and_go_on(valkey: redis.Redis) -> None:
     assert run_command("rqsuspend").startswith("All lines are paused until manage.py rqresume")
-    assert workers.are_suspended()
+    assert workers.are_suspended("probe")
     assert run_command("queue_stats").splitlines()[0].startswith("documents (paused): 0 present")
     assert run_command("rqresume") == "The workers go on."
-    assert not workers.are_suspended()
+    assert not workers.are_suspended("probe")
     assert run_command("rqsuspend", "--duration", "60").startswith("All lines are paused for 60 s")
     assert 0 < valkey.ttl("rq:suspended") <= 60

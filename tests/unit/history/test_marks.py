@@ -18,6 +18,7 @@ from queueing.keeper.reconcile import Reconciler
 from queueing.keeper.remembering import Rememberer
 from queueing.line import clients, workers
 from queueing.line.places import Line as Places
+from queueing.line.servers import servers
 from queueing.models import Line, LineEvent
 from tests.support import past
 from tests.support.visitors import staff
@@ -148,8 +149,8 @@ def test_a_line_that_another_keeper_has_locked_is_noted_later(settings: Any) -> 
 def test_a_flush_is_noted_once_with_the_places_that_came_back(join: Any, line: Places, monkeypatch: Any) -> None:
     monkeypatch.setattr("queueing.keeper.reconcile.FLUSH_PAUSE", 0)
     join(), join()
-    reconciler = Reconciler(line.client)
-    reconciler.look_at_server()
+    reconciler = Reconciler()
+    reconciler.look_at_server(servers()[0])
     reconciler.reconcile(line)
     assert noted() == []
     line.client.flushall()

@@ -409,7 +409,7 @@ def test_a_requeue_gives_an_entry_neither_presence_nor_another_place(keeper: Kee
     line.client.zrem(line.keys.line, entry.job_id)
     line.client.rpush("rq:queue:probe", entry.job_id)
     assert line.claim("w1") == (None, 1)  # at the end of the line it would have been passed, too
-    assert not presence.is_present(entry.job_id)
+    assert not presence.is_present(entry.queue, entry.job_id)
     assert line.held_ids() == [last.job_id]
     for _ in range(2):
         keeper.reconciler.compare(line)

@@ -32,7 +32,7 @@ def test_a_running_entry_loses_a_left_over_place_and_keeps_its_visitor(keeper: K
     entry.start("w1")
     keeper.reconciler.compare(line)
     assert line.ids() == []
-    assert presence.is_present(entry.job_id)
+    assert presence.is_present(entry.queue, entry.job_id)
 
 
 def test_a_row_that_has_ended_meanwhile_gets_no_place_back(join: Join, line: Line) -> None:

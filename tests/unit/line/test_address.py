@@ -110,7 +110,7 @@ def test_queues_of_rq_are_spelt_out() -> None:
     spelt = queues["a"]
     assert (spelt["MASTER_NAME"], spelt["DB"], spelt["SERIALIZER"]) == ("site-1", 3, "x")
     assert "URL" not in spelt
-    assert (queues["b"], queues["c"]) == (plain, wrong)
+    assert (queues["b"], queues["c"]) == (plain | {clients.OWN: plain["URL"]}, wrong)
 
 
 def test_what_is_forgotten_is_not_in_what_clients_share() -> None:

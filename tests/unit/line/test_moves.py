@@ -158,9 +158,9 @@ def test_a_visitor_who_came_back_starts_the_next_absence_anew(join: Join, line: 
     presence.close("probe", entry.job_id, Absence.CLOSED)
     presence.beat("probe", [entry.job_id], 10)
     go(entry)
-    look = presence.inspect(entry.job_id, None)
+    look = presence.inspect(entry.queue, entry.job_id, None)
     assert (look.present, look.gone_for, look.is_over) == (False, None, False)
-    again = presence.inspect(entry.job_id, None)
+    again = presence.inspect(entry.queue, entry.job_id, None)
     assert (again.absence, again.grace) == (Absence.LOST, conf.LOST_GRACE)
 
 
@@ -169,9 +169,9 @@ def test_looks_at_an_absence_do_not_prolong_it(join: Join, line: Line) -> None:
     line.claim("w1")
     go(entry)
     watch_since(1000)
-    presence.inspect(entry.job_id, None)
+    presence.inspect(entry.queue, entry.job_id, None)
     began = line.client.get(keys.gone_key(entry.job_id))
-    presence.inspect(entry.job_id, None)
+    presence.inspect(entry.queue, entry.job_id, None)
     assert line.client.get(keys.gone_key(entry.job_id)) == began
 
 
@@ -181,7 +181,7 @@ def test_a_longer_hold_counts_for_a_goodbye_while_the_task_runs(join: Join, line
     line.claim("w1")
     line.end_claim("w1", entry.job_id)
     presence.close("probe", entry.job_id, Absence.CLOSED)
-    assert presence.inspect(entry.job_id, None).grace == conf.KEEP_GRACE
+    assert presence.inspect(entry.queue, entry.job_id, None).grace == conf.KEEP_GRACE
 
 
 @pytest.mark.parametrize(("absence", "grace"), [(Absence.CLOSED, conf.CLOSE_GRACE), (Absence.LOST, conf.LOST_GRACE)])
@@ -196,7 +196,7 @@ def test_a_place_is_kept_for_as_long_as_the_cause_of_the_absence_says(
     assert abs(due / 1000 - seconds - grace) < 5
     line.claim("w1")
     presence.close("probe", running.job_id, absence)
-    look = presence.inspect(running.job_id, None)
+    look = presence.inspect(running.queue, running.job_id, None)
     assert (look.absence, look.grace) == (absence, grace)
 
 
@@ -228,11 +228,11 @@ def test_no_absence_is_over_while_nobody_watches(join: Join, line: Line) -> None
     line.claim("w1")
     presence.close("probe", entry.job_id, Absence.CLOSED)
     line.client.set(keys.gone_key(entry.job_id), "1:1:closed")
-    assert not presence.inspect(entry.job_id, None).is_over
+    assert not presence.inspect(entry.queue, entry.job_id, None).is_over
     watch_since(1)
-    assert not presence.inspect(entry.job_id, None).is_over
+    assert not presence.inspect(entry.queue, entry.job_id, None).is_over
     watch_since(1000)
-    assert presence.inspect(entry.job_id, None).is_over
+    assert presence.inspect(entry.queue, entry.job_id, None).is_over
 
 
 @pytest.mark.parametrize("end", ["drop", "leave", "ghost"])

@@ -76,12 +76,12 @@ def test_a_goodbye_while_claimed_or_running_leaves_a_note(line: Line, join: Join
     entry = join()
     line.claim("w1")
     presence.close("probe", entry.job_id, Absence.CLOSED)
-    look = presence.inspect(entry.job_id, None)
+    look = presence.inspect(entry.queue, entry.job_id, None)
     assert not look.present
     assert look.gone_for is not None
     assert look.absence == Absence.CLOSED
     presence.beat("probe", [entry.job_id], 10)
-    assert presence.inspect(entry.job_id, None).gone_for is None
+    assert presence.inspect(entry.queue, entry.job_id, None).gone_for is None
 
 
 def test_an_absence_without_a_goodbye_begins_at_the_first_look_while_web_processes_watch(
@@ -90,11 +90,11 @@ def test_an_absence_without_a_goodbye_begins_at_the_first_look_while_web_process
     entry = join()
     line.claim("w1")
     go(entry)
-    assert presence.inspect(entry.job_id, None).blind  # no web process beats, so nobody can know
-    assert presence.inspect(entry.job_id, None).gone_for is None
+    assert presence.inspect(entry.queue, entry.job_id, None).blind  # no web process beats, so nobody can know
+    assert presence.inspect(entry.queue, entry.job_id, None).gone_for is None
     watch_since(1000)
-    assert presence.inspect(entry.job_id, keep_seconds=7200).gone_for is None
-    second = presence.inspect(entry.job_id, keep_seconds=None)
+    assert presence.inspect(entry.queue, entry.job_id, keep_seconds=7200).gone_for is None
+    second = presence.inspect(entry.queue, entry.job_id, keep_seconds=None)
     assert second.gone_for is not None
     assert (second.absence, second.grace, second.is_over) == (Absence.LOST, 7200, False)
 

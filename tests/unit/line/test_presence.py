@@ -32,20 +32,20 @@ def test_nothing_starts_for_a_key_that_lives_too_long(relic: Entry, line: Line) 
     runner.run_entry(relic.job_id)
     relic.refresh_from_db()
     assert (relic.status, relic.attempt) == ("waiting", 0)
-    assert not presence.is_present(relic.job_id)
+    assert not presence.is_present(relic.queue, relic.job_id)
 
 
 def test_a_task_does_not_go_on_for_a_key_that_lives_too_long(relic: Entry) -> None:
     watch_since(3600)
-    assert not presence.inspect(relic.job_id, None).present
-    assert presence.inspect(relic.job_id, None).gone_for is not None
+    assert not presence.inspect(relic.queue, relic.job_id, None).present
+    assert presence.inspect(relic.queue, relic.job_id, None).gone_for is not None
 
 
 def test_the_keeper_notices_a_key_that_lives_too_long(relic: Entry, line: Line) -> None:
     """Without it, everybody behind would count one ahead until a worker has come that far."""
     assert Keeper().hold(line) == 1
     assert (line.ids(), line.held_ids()) == ([], [relic.job_id])
-    assert not presence.is_present(relic.job_id)
+    assert not presence.is_present(relic.queue, relic.job_id)
 
 
 def test_the_keeper_looks_at_one_window_of_keys_a_round_and_at_each_in_turn(
@@ -63,9 +63,9 @@ def test_the_keeper_looks_at_one_window_of_keys_a_round_and_at_each_in_turn(
 
 
 def test_a_page_that_is_open_is_present_again_with_its_next_beat(relic: Entry) -> None:
-    assert not presence.is_present(relic.job_id)
+    assert not presence.is_present(relic.queue, relic.job_id)
     presence.beat("probe", [relic.job_id], conf.PRESENCE_TTL)
-    assert presence.is_present(relic.job_id)
+    assert presence.is_present(relic.queue, relic.job_id)
 
 
 def test_a_long_look_by_code_is_believed(join: Join, line: Line) -> None:
@@ -73,8 +73,8 @@ def test_a_long_look_by_code_is_believed(join: Join, line: Line) -> None:
     entry = join(looked=False)
     joining.look(entry, 60)
     assert Keeper().hold(line) == 0
-    assert presence.is_present(entry.job_id)
-    assert presence.inspect(entry.job_id, None).present
+    assert presence.is_present(entry.queue, entry.job_id)
+    assert presence.inspect(entry.queue, entry.job_id, None).present
     with pytest.raises(ValueError, match="at most 120 s"):
         joining.look(entry, 3600)
 
@@ -82,5 +82,5 @@ def test_a_long_look_by_code_is_believed(join: Join, line: Line) -> None:
 def test_a_presence_without_end_is_believed(join: Join, valkey: redis.Redis) -> None:
     entry = join()
     valkey.persist(presence_key(entry.job_id))
-    assert presence.is_present(entry.job_id)
-    assert presence.inspect(entry.job_id, None).present
+    assert presence.is_present(entry.queue, entry.job_id)
+    assert presence.inspect(entry.queue, entry.job_id, None).present

@@ -60,7 +60,7 @@ def test_an_id_that_is_held_or_claimed_is_not_placed_twice(line: Line, join: Joi
     line.client.rpush("rq:queue:probe", claimed.job_id, held.job_id)
     assert line.claim("w2") == (None, 0)
     assert line.held_ids() == [held.job_id]
-    assert not presence.is_present(held.job_id)
+    assert not presence.is_present(held.queue, held.job_id)
 
 
 # The methods that RQ calls on a queue

@@ -165,7 +165,7 @@ def test_a_note_about_a_gone_page_that_is_none_counts_as_no_note(note: bytes, jo
     entry = join()
     valkey.delete(presence_key(entry.job_id))
     valkey.set(gone_key(entry.job_id), note)
-    found = presence.inspect(entry.job_id, None)
+    found = presence.inspect(entry.queue, entry.job_id, None)
     assert not found.present
     assert found.blind
 
@@ -250,7 +250,7 @@ def test_a_presence_of_no_sense_began_at_no_time(since: bytes, join: Join, line:
     entry = join()
     valkey.set(presence_key(entry.job_id), since)
     assert line.standing(entry.job_id, entry.score).present_for == 0
-    assert presence.present_for(entry.job_id) == 0
+    assert presence.present_for(entry.queue, entry.job_id) == 0
     assert snapshot.read(entry).as_json()["status"] == "waiting"
 
 

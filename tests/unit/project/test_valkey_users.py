@@ -176,7 +176,7 @@ def test_every_process_may_run_all_scripts_of_the_line(user: str, port: int, set
     line.restore([Ranked(jobs[1], 2)])
     epoch.begin_restoring(signed_in, "probe")
     assert epoch.begin_epoch(signed_in, "probe", "here")
-    presence.inspect(jobs[1], None, signed_in)
+    presence.inspect("probe", jobs[1], None, signed_in)
     line.standing(jobs[1], 2)
     line.counts(0)
     for job_id in line.all_ids():

@@ -88,7 +88,7 @@ def test_a_job_that_cannot_be_fetched_says_so(client: redis.Redis) -> None:
     assert raised_by(lambda: job.func_name) is DeserializationError, sentence % "unreadable"
     for job_id in ("missing", "no-data", "rubbish"):
         assert read_job(client, job_id) is None
-        assert is_entry_job(job_id)
+        assert is_entry_job(client, job_id)
 
 
 def test_a_timeout_is_an_exception_like_others() -> None:

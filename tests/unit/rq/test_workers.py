@@ -245,11 +245,13 @@ def test_a_worker_without_a_database_pauses_before_the_next_claim(worker: Presen
 
 
 def test_suspended_workers_are_known(client: redis.Redis) -> None:
-    assert not workers.are_suspended()
+    assert not workers.are_suspended("probe")
     suspension.suspend(client)
-    assert workers.are_suspended(), "rq.suspension.is_suspended reads another key than suspend: pages promise seconds."
+    assert workers.are_suspended("probe"), (
+        "rq.suspension.is_suspended reads another key than suspend: pages promise seconds."
+    )
     suspension.resume(client)
-    assert not workers.are_suspended()
+    assert not workers.are_suspended("probe")
 
 
 def test_a_worker_is_counted_from_its_birth_to_its_death(client: redis.Redis) -> None:

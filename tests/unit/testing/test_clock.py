@@ -23,26 +23,26 @@ Join = Callable[..., Entry]
 def test_presence_runs_out_and_goes_on_with_a_beat(empty_queue: None, join: Join, queue_clock: Clock) -> None:
     entry = join()
     queue_clock.advance(conf.PRESENCE_TTL - 5)
-    assert presence.is_present(entry.job_id)
-    assert presence.present_for(entry.job_id) == pytest.approx(conf.PRESENCE_TTL - 5, abs=3)
+    assert presence.is_present(entry.queue, entry.job_id)
+    assert presence.present_for(entry.queue, entry.job_id) == pytest.approx(conf.PRESENCE_TTL - 5, abs=3)
     queue_clock.advance(6)
-    assert not presence.is_present(entry.job_id)
+    assert not presence.is_present(entry.queue, entry.job_id)
 
 
 def test_a_presence_without_end_has_none(empty_queue: None, join: Join, queue_clock: Clock) -> None:
     entry = join()
     stay(entry)
     queue_clock.advance(24 * 3600)
-    assert presence.is_present(entry.job_id)
+    assert presence.is_present(entry.queue, entry.job_id)
 
 
 def test_a_task_that_nobody_waits_for_any_more_is_over(empty_queue: None, join: Join, queue_clock: Clock) -> None:
     entry = join()
-    assert presence.inspect(entry.job_id, None).present
+    assert presence.inspect(entry.queue, entry.job_id, None).present
     queue_clock.advance(conf.POLL_TTL)
-    assert not presence.inspect(entry.job_id, None).is_over  # this look notes the moment
+    assert not presence.inspect(entry.queue, entry.job_id, None).is_over  # this look notes the moment
     queue_clock.advance(conf.LOST_GRACE + 1)
-    assert presence.inspect(entry.job_id, None).is_over
+    assert presence.inspect(entry.queue, entry.job_id, None).is_over
 
 
 def test_moments_of_rows_are_as_long_ago(empty_queue: None, join: Join, queue_clock: Clock) -> None:

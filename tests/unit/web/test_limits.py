@@ -149,7 +149,7 @@ def test_a_gap_begins_the_presence_anew(valkey: redis.Redis) -> None:
     valkey.delete(keys.presence_key(entry.job_id))
     assert visitor.client.post(url(entry, "keep/")).status_code == 409
     visitor.client.get(url(entry))
-    assert presence.present_for(entry.job_id) < 30
+    assert presence.present_for(entry.queue, entry.job_id) < 30
     assert visitor.client.post(url(entry, "keep/")).status_code == 409
 
 

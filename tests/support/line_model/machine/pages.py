@@ -146,7 +146,7 @@ class Pages(Stage):
 
     def look_at(self, member: Member) -> None:
         is_present, is_blind, begun = member.is_present, self.model.watch != "old", self.model.look(member)
-        look = presence.inspect(member.id, rows_of(member).get().keep_seconds)
+        look = presence.inspect("probe", member.id, rows_of(member).get().keep_seconds)
         assert (look.present, look.blind, look.is_over) == (is_present, is_blind, False)
         assert (look.gone_for is None) == (begun is None)
         if begun:

@@ -37,7 +37,7 @@ class Workers(Pages, Rounds):
         self.line.epoch_wait = EpochWait("probe")  # its patience is not over, however slow the machine is
         job_id, really_passed = self.line.claim(worker.name)
         if job_id and not has_claim:
-            assert presence.is_present(job_id), "somebody absent was claimed"
+            assert presence.is_present("probe", job_id), "somebody absent was claimed"
         assert (job_id, really_passed) == (expected.id if expected else None, passed)
         if then != "did not hear":
             worker.hand = expected
