@@ -62,7 +62,7 @@ def test_all_follows_from_the_lines_and_the_redis() -> None:
 
 def test_what_a_site_names_itself_stays_as_it_is() -> None:
     """Its own REDIS_URL is another one than the queue's; its own layer and queues are for the checks to judge."""
-    own = {
+    own: dict[str, Any] = {
         "RQ_QUEUES": {"tables": {"URL": "redis://own.example"}, "mail": {"URL": "redis://own.example"}},
         "CHANNEL_LAYERS": {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
         "REDIS_URL": "redis://cache.example/9",
