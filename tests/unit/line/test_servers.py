@@ -184,7 +184,7 @@ def test_nobody_is_dropped_when_it_comes_back_empty(own: OwnValkey, monkeypatch:
     assert entry.reason == Reason.LOST
 
 
-def test_lines_go_on_while_the_redis_of_redis_url_is_away(shared: OwnValkey, caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_go_on_while_the_redis_of_redis_url_is_away(shared: OwnValkey, settings: Any) -> None:
     """The round ends with the error, since its sign cannot be left."""
     entry, keeper = entry_in("tables"), Keeper(spares_leases=False)
     go(entry)
@@ -196,6 +196,11 @@ def test_lines_go_on_while_the_redis_of_redis_url_is_away(shared: OwnValkey, cap
     assert status_of(entry) == Status.ABANDONED
     assert board.now_of(["tables", "probe"])["tables"]["present"] == "0"
     assert board.SHARED_AWAY in board.notices()
+    found = parse(scrape(settings))
+    assert found.of("queueing_ready", part="redis") == 0
+    assert found.all_of("queueing_line_reached") == {"documents": 0, "tables": 1, "probe": 0}
+    assert found.of("queueing_held_entries", line="tables") == 0
+    assert "queueing_stored_bytes" not in found.names
 
 
 # Web processes
