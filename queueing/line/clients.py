@@ -23,7 +23,7 @@ from redis.retry import Retry
 from queueing.conf import site
 from queueing.line import address
 from queueing.line.allowance import circuit_of, limited
-from queueing.line.failover import async_following, following
+from queueing.line.failover import async_following, following, refusals_of
 
 # The base of all errors that a caller of Redis may have to catch.
 RedisError = redis.RedisError
@@ -189,5 +189,5 @@ def forget() -> None:
 
 def forget_clients() -> None:
     """Make all clients anew, at the addresses of the settings. Whoever has one keeps it."""
-    connection_to.cache_clear()
-    _patient_client.cache_clear()
+    for made in (connection_to, _patient_client, circuit_of, refusals_of):
+        made.cache_clear()

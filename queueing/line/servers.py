@@ -36,8 +36,8 @@ def every_server() -> list[Server]:
 
 
 def are_several() -> bool:
-    """True if the lines have more than one server, so that some of them may be away alone."""
-    return len(servers()) > 1
+    """True if there is more than one server, so that one of them may be away alone."""
+    return len(every_server()) > 1
 
 
 def ask_each[T](ask: Callable[[Server], T], queues: Iterable[str] | None = None) -> list[T]:

@@ -261,7 +261,9 @@ def start() -> dict[str, Lobby]:
     loop = asyncio.get_running_loop()
     lobbies = _lobbies.get(loop)
     if lobbies is None:
-        lobbies = _lobbies[loop] = {own: Lobby(own) for own in {"", *map(own_address, settings.QUEUEING_TASKS)}}
+        lobbies = _lobbies[loop] = {
+            own: Lobby(own) for own in {own_address(name) for name in settings.QUEUEING_TASKS} or {""}
+        }
         for lobby in lobbies.values():
             lobby.start()
     return lobbies

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from queueing import budget, stats
 from queueing.goodput import Waste
 from queueing.line.clients import RedisError
+from queueing.line.servers import are_several
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.sketch import LAST, SHORTEST, STEPS, Sketch, start_of
 from queueing.states import LineState, Reason
@@ -67,7 +68,7 @@ class SiteCollector(Collector):
         yield parts
         if ready["database"]:
             yield from _counted()
-        if ready["database"] and ready["redis"]:
+        if ready["database"] and (ready["redis"] or are_several()):
             yield from _now()
         if room := budget.free_room():
             text = "Bytes free on the disk of inputs and results; nobody joins below MIN_FREE_DISK"
@@ -95,7 +96,7 @@ def _counted() -> Iterator[Metric]:
 def _now() -> Iterator[Metric]:
     """The gauges of the lines."""
     try:
-        lines, stored = stats.all_lines(), budget.read_totals() or budget.Totals()
+        lines = stats.all_lines()
     except (RedisError, *DATABASE_ERRORS):
         return
     known = {line.queue for line in lines}
@@ -112,6 +113,10 @@ def _now() -> Iterator[Metric]:
     yield _workers(lines)
     yield _states(lines)
     yield _waits(lines)
+    try:
+        stored = budget.read_totals() or budget.Totals()
+    except RedisError:
+        return
     used = GaugeMetricFamily("queueing_stored_bytes", "Bytes of inputs and results' files", labels=["line"])
     kept = GaugeMetricFamily("queueing_stored_entries", "Rows that are not deleted yet", labels=["line"])
     for queue in settings.QUEUEING_TASKS:

@@ -66,7 +66,8 @@ class Attempt:
     _reported: float = 0.0
     _hinted: float = 0.0
     _looked: float = 0.0
-    _alone_until: dict[str, float] = field(default_factory=dict)  # by own address: a Redis that did not answer
+    # Until when a Redis that did not answer is left alone; True: that of the line, if it has one of its own.
+    _alone_until: dict[bool, float] = field(default_factory=dict)
     _quarter: int = 0
 
     def report(self, fraction: float, message: str) -> None:
@@ -80,20 +81,20 @@ class Attempt:
         if now - self._reported >= REPORT_INTERVAL or fraction >= 1:
             self._reported = now
             self._write(fraction, message)
-        if now - self._hinted >= HINT_INTERVAL and self._may_ask(""):
+        if now - self._hinted >= HINT_INTERVAL and self._may_ask(own=False):
             self._hinted = now
             if not events.publish(self.entry.code, client=patient_for(TASK_REDIS_TIMEOUT)):
-                self._leave_alone("")
-        own = own_address(self.entry.queue)
-        if self.entry.stops_on_leave and now - self._looked >= LOOK_INTERVAL and self._may_ask(own):
+                self._leave_alone(own=False)
+        own = bool(own_address(self.entry.queue))
+        if self.entry.stops_on_leave and now - self._looked >= LOOK_INTERVAL and self._may_ask(own=own):
             self._looked = now
-            self._check_visitor(own)
+            self._check_visitor(own=own)
 
-    def _may_ask(self, own: str) -> bool:
+    def _may_ask(self, *, own: bool) -> bool:
         return time.monotonic() >= self._alone_until.get(own, 0.0)
 
-    def _leave_alone(self, own: str) -> None:
-        """A Redis that did not answer, by its own address, keeps the task waiting once in REDIS_PAUSE."""
+    def _leave_alone(self, *, own: bool) -> None:
+        """A Redis that did not answer keeps the task waiting once in REDIS_PAUSE."""
         self._alone_until[own] = time.monotonic() + REDIS_PAUSE
 
     def report_now(self, fraction: float, message: str) -> None:
@@ -119,13 +120,13 @@ class Attempt:
             )
         self._quarter = max(self._quarter, int(fraction * 4))
 
-    def _check_visitor(self, own: str) -> None:
+    def _check_visitor(self, *, own: bool) -> None:
         queue, client = self.entry.queue, patient_for(TASK_REDIS_TIMEOUT, self.entry.queue)
         try:
             visitor = presence.inspect(queue, self.entry.job_id, self.entry.keep_seconds, client=client)
         except RedisError as error:
             logger.warning("entry %s: no look at presence, the task goes on: %s", self.entry.code, told(error))
-            self._leave_alone(own)
+            self._leave_alone(own=own)
             return
         if visitor.is_over:
             self.absence = visitor.absence

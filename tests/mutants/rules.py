@@ -140,6 +140,13 @@ MUTANTS = [
         "kill a worker",
     ),
     Mutant(
+        "a Redis that is away keeps the lines of another one from nothing",
+        "queueing/keeper/reachable.py",
+        "        except RedisError as error:",
+        "        except ZeroDivisionError as error:",
+        "unit/line/test_servers.py::test_the_keeper_goes_on_with_the_lines_of_another_redis",
+    ),
+    Mutant(
         "an entry whose worker died comes back",
         "queueing/keeper/round.py",
         "return ending.settle_orphans(until=time.monotonic() + SETTLE_BUDGET, without=away)",

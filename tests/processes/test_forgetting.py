@@ -19,6 +19,7 @@ def test_no_object_of_an_isolated_task_holds_a_key(s3: ObjectStore, own_valkey: 
     words = [word[::-1] for word in (PASSWORD, secret, quote(secret, safe=""))]
     environment = os.environ | {
         "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:{own_valkey.port}/0",
+        "REDIS_URL_TABLES": f"redis://:{PASSWORD}@127.0.0.1:{own_valkey.port}/1",
         "STORAGE_URL": s3.url(),
     }
 

@@ -21,6 +21,7 @@ from queueing.models import Entry
 from queueing.states import Status
 from queueing.testing.presence import go
 from tests.support.clocks import QUICK
+from tests.support.connections import forget_connections
 from tests.support.entries import status_of
 from tests.support.own_line import on_own_valkey, url_of
 from tests.support.own_valkey import OwnValkey
@@ -191,3 +192,43 @@ def test_a_worker_that_is_asked_for_lines_of_both_ends_with_one_sentence(own: Ow
     assert len(told) == 2
     assert told[0].endswith("Start one for each of these groups: tables; probe.")
     assert "Traceback" not in processes.logs()
+
+
+@pytest.fixture
+def shared(processes: Processes, settings: Any) -> Iterator[OwnValkey]:
+    """The Valkey of REDIS_URL, here and in all processes. The line "tables" is on that of the test run."""
+    made, there = OwnValkey(), settings.REDIS_URL
+    processes.environment |= {"REDIS_URL": url_of(made), "REDIS_URL_TABLES": there}
+    forget_connections()
+    own = settings.RQ_QUEUES["tables"] | {"URL": there, clients.OWN: there}
+    settings.RQ_QUEUES, settings.REDIS_URL = settings.RQ_QUEUES | {"tables": own}, url_of(made)
+    yield made
+    forget_connections()
+    made.client.close()
+    if made.process.poll() is None:
+        made.go_on()
+        made.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["killed", "hanging"])
+def test_a_line_is_served_while_the_redis_of_redis_url_is_away(
+    shared: OwnValkey, processes: Processes, fault: str
+) -> None:
+    """Its visitor has no socket then, and stays present by polls. Nobody joins, because nobody knows the budgets."""
+    Web(processes).wait()
+    processes.keeper()
+    processes.manage("rqworker", "tables")
+    there = clients.connection("tables")
+    wait_for(lambda: there.smembers("rq:workers"))
+    steering.steer("tables", steering.pause, "paused in a test")
+    visitor = Visitor()
+    entry = visitor.join_with_sample("tables")
+    (shared.kill if fault == "killed" else shared.hang)()
+    wait_for(lambda: visitor.client.get(url(entry, "status.json")).json()["position"] == 1)
+    assert Visitor().client.post("/join/tables/", {"sample": "yes"}).status_code == 503
+    assert Visitor().client.get("/readyz").json()["redis"] is False
+    steering.steer("tables", steering.resume, "resumed in a test")
+    wait_for(lambda: visitor.client.get(url(entry, "status.json")).json()["status"] == "succeeded")
+    (shared.start if fault == "killed" else shared.go_on)()
+    wait_for(lambda: Visitor().client.post("/join/tables/", {"sample": "yes"}).status_code == 303)

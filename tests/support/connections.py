@@ -15,7 +15,6 @@ def forget_connections() -> None:
     get_line.cache_clear()
     get_queue.cache_clear()
     allowance.circuit.close()
-    allowance.circuit_of.cache_clear()
 
 
 def leave_unread(client: redis.Redis) -> None:

@@ -27,6 +27,8 @@ def reach_everything() -> None:
     clients.share_connection(get_connection(next(iter(settings.RQ_QUEUES))))
     clients.connection().ping()
     clients.patient_for(0.2).ping()
+    clients.connection("tables").ping()
+    clients.patient_for(0.2, "tables").ping()
 
 
 def texts() -> Iterator[tuple[str, object]]:

@@ -19,12 +19,14 @@ def on_own_valkey(settings: Any, queue: str) -> Iterator[OwnValkey]:
     forget_connections()
     settings.RQ_QUEUES = settings.RQ_QUEUES | {queue: settings.RQ_QUEUES[queue] | {"URL": url, clients.OWN: url}}
     open_line(made, queue)
-    yield made
-    forget_connections()
-    made.client.close()
-    if made.process.poll() is None:
-        made.go_on()
-        made.kill()
+    try:
+        yield made
+    finally:
+        forget_connections()
+        made.client.close()
+        if made.process.poll() is None:
+            made.go_on()
+            made.kill()
 
 
 def open_line(own: OwnValkey, queue: str) -> None:

@@ -62,15 +62,14 @@ def test_all_follows_from_the_lines_and_the_redis() -> None:
 
 def test_what_a_site_names_itself_stays_as_it_is() -> None:
     """Its own REDIS_URL is another one than the queue's; its own layer and queues are for the checks to judge."""
-    queues = {"tables": {"URL": "redis://own.example"}, "mail": {"URL": "redis://own.example"}}
-    own = {
-        "RQ_QUEUES": queues,
+    own: dict[str, Any] = {
+        "RQ_QUEUES": {"tables": {"URL": "redis://own.example"}, "mail": {"URL": "redis://own.example"}},
         "CHANNEL_LAYERS": {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
         "REDIS_URL": "redis://cache.example/9",
     }
     found = loaded(QUEUEING=LINES, **own)
     own_url = {"OWN_URL": "redis://own.example"}  # by which the lines are found there
-    assert found["queues"] == {name: queue | own_url for name, queue in queues.items()}
+    assert found["queues"] == {name: queue | own_url for name, queue in own["RQ_QUEUES"].items()}
     assert found["layer"] == "InMemoryChannelLayer"
     assert found["redis"] == ["queue.example", 3]
 

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 
 from queueing.admin import board, trends
 from queueing.conf import conf
+from queueing.exceptions import VisitorLeft
 from queueing.keeper.round import Keeper
 from queueing.line import allowance, clients, keys, levers, presence, workers
 from queueing.line.allowance import LEAST, LeftAlone, allow_waiting
@@ -27,6 +28,7 @@ from queueing.states import Absence, Reason, Status
 from queueing.testing.presence import go, watch_since
 from queueing.web import lobby as lobbies
 from queueing.web.lobby import Lobby
+from queueing.work.attempt import Attempt
 from queueing.work.worker import PresenceWorker
 from tests.support.commands import run_command
 from tests.support.connections import forget_connections
@@ -182,7 +184,7 @@ def test_nobody_is_dropped_when_it_comes_back_empty(own: OwnValkey, monkeypatch:
     assert entry.reason == Reason.LOST
 
 
-def test_lines_go_on_while_the_redis_of_redis_url_is_away(shared: OwnValkey, caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_go_on_while_the_redis_of_redis_url_is_away(shared: OwnValkey, settings: Any) -> None:
     """The round ends with the error, since its sign cannot be left."""
     entry, keeper = entry_in("tables"), Keeper(spares_leases=False)
     go(entry)
@@ -194,6 +196,11 @@ def test_lines_go_on_while_the_redis_of_redis_url_is_away(shared: OwnValkey, cap
     assert status_of(entry) == Status.ABANDONED
     assert board.now_of(["tables", "probe"])["tables"]["present"] == "0"
     assert board.SHARED_AWAY in board.notices()
+    found = parse(scrape(settings))
+    assert found.of("queueing_ready", part="redis") == 0
+    assert found.all_of("queueing_line_reached") == {"documents": 0, "tables": 1, "probe": 0}
+    assert found.of("queueing_held_entries", line="tables") == 0
+    assert "queueing_stored_bytes" not in found.names
 
 
 # Web processes
@@ -374,3 +381,15 @@ def test_a_site_stays_ready_while_a_line_comes_back(own: OwnValkey) -> None:
     own.client.set(keys.COUNTING, 1)
     answer = Visitor().client.get("/readyz")
     assert (answer.status_code, answer.json()["lines"]["tables"]) == (200, "open")
+
+
+def test_a_task_looks_for_its_visitor_although_no_hint_can_be_sent(shared: OwnValkey) -> None:
+    entry = entry_in("tables")
+    assert entry.start("w")
+    go(entry)
+    connection("tables").set(keys.gone_key(entry.job_id), "1:1:closed")
+    shared.kill()
+    attempt = Attempt(entry)
+    with pytest.raises(VisitorLeft):
+        attempt.report(0.5, "half")
+    assert attempt.absence == Absence.CLOSED

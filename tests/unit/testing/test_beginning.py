@@ -13,9 +13,11 @@ import redis
 from django.core.files.storage import Storage
 
 from queueing.exceptions import UnfitForTests
-from queueing.line import clients
+from queueing.line import clients, keys
 from queueing.testing import beginning
+from queueing.testing.clock import Clock
 from tests.support.connections import forget_connections
+from tests.support.own_line import on_own_valkey
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
 from tests.support.visitors import upload
@@ -50,6 +52,22 @@ def test_an_empty_database_is_taken_and_given_back(other: redis.Redis) -> None:
     assert not other.exists("left")
     beginning.end()
     assert other.dbsize() == 0
+
+
+@pytest.mark.django_db
+def test_the_redis_of_a_line_is_looked_at_and_emptied_too(settings: Any, valkey: redis.Redis) -> None:
+    with on_own_valkey(settings, "tables") as own:
+        with pytest.raises(UnfitForTests, match=rf":{own.port}, database 0 has \d+ keys, and a test empties it"):
+            beginning.begin()
+        own.client.flushall()
+        beginning.begin()
+        kept = {b"rq:line:tables:epoch", keys.WATCH.encode(), beginning.MARK.encode()}
+        assert set(own.client.keys("*")) == kept
+        own.client.zadd(keys.line_keys("tables").due, {"x": 100_000})
+        Clock().advance(60)
+        assert own.client.zscore(keys.line_keys("tables").due, "x") == 40_000
+        beginning.end()
+        assert own.client.dbsize() == 0
 
 
 def test_what_a_killed_run_has_left_is_emptied(other: redis.Redis) -> None:
