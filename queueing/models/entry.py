@@ -234,7 +234,9 @@ class Entry(models.Model):
                 if moved and files:
                     EntryFile.objects.bulk_create(files)
         except BaseException:
-            self.__dict__ = before  # the move was rolled back
+            self.__dict__ = before  # the move was rolled back, and so were the rows of the files
+            for file in files:  # whose ids another entry may have by the next try
+                file.pk = None
             raise
         return moved
 
