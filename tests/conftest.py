@@ -31,6 +31,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
 BROWSER, PROCESSES = ROOT / "tests" / "browser", ROOT / "tests" / "processes"
+LONGEST = PROCESSES / "test_short_soak.py"  # it waits most of its time, so it should not be what is left at the end
 
 # To look further than the suite does, by hand; see tests/unit/line/test_line_model.py.
 hypothesis_settings.register_profile(
@@ -44,7 +45,7 @@ hypothesis_settings.register_profile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what a faster run leaves out, and put the browser tests last.
+    """Mark what a faster run leaves out, and put the longest test first and the browser tests last.
 
     Playwright keeps an event loop running, beside which no asyncio test can start.
     """
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if item.path.is_relative_to(PROCESSES) or "processes" in getattr(item, "fixturenames", ()):
             item.add_marker("processes")
-    items.sort(key=lambda item: item.path.is_relative_to(BROWSER))
+    items.sort(key=lambda item: (item.path.is_relative_to(BROWSER), item.path != LONGEST))
 
 
 @pytest.fixture(scope="session")
