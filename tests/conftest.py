@@ -16,7 +16,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
-from queueing import joining, registry
+from queueing import joining, registry, site_time
 from queueing.conf import conf
 from queueing.line import clients, keys
 from queueing.line.places import Line, get_line
@@ -76,6 +76,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture(autouse=True)
 def valkey() -> redis.Redis:
     """The real Valkey of this test run, empty. Nobody watches, as no web process is there."""
+    site_time.follow(None)  # a worker or a keeper was in this process
     client = clients.connection()
     client.flushall()  # a site of the whole module was there first
     beginning.begin()

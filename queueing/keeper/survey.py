@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from django.conf import settings
-from django.utils import timezone
 
-from queueing import eta, forecast, run_times
+from queueing import eta, forecast, run_times, site_time
 from queueing.facts import BY_KEEPER, FACTS_TTL, Facts
 from queueing.history.reading import Habits
 from queueing.keeper import recent
@@ -84,7 +83,7 @@ def write(queue: str, facts: Facts) -> None:
 class Survey:
     """All lines and workers at this moment. What is asked twice is read once."""
 
-    at: datetime = field(default_factory=timezone.now)
+    at: datetime = field(default_factory=site_time.now)
     workers: list[LiveWorker] = field(default_factory=all_workers)
     is_counting: bool = field(default_factory=is_counting)  # after a flush: not all workers have come back yet
     habits: Habits = field(default_factory=Habits)

@@ -9,10 +9,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter
 from channels.sessions import CookieMiddleware
 
-from queueing import serving
+from queueing import serving, shared_clock
 from queueing.conf import site
 from queueing.models.trouble import DATABASE_ERRORS
-from queueing.web import shared_clock
 from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
 from queueing.web.consumers import TRY_AGAIN_LATER

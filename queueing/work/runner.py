@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.tasks.signals import task_started
 
-from queueing import ending, events, signals
+from queueing import ending, events, signals, site_time
 from queueing.conf import conf
 from queueing.exceptions import StorageError, VisitorLeft
 from queueing.history.counting import undo_start
@@ -68,6 +68,7 @@ def rehearsal() -> Iterator[Callable[[], object]]:
     made_up.worker_ids, made_up.attempt = [""], 1
     yield partial(presence.is_present, made_up.job_id)
     yield connection.ensure_connection
+    yield site_time.timestamp  # asks, if it is time to
     yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
     yield partial(result_of, made_up)
     yield partial(confinement.rehearse, made_up)

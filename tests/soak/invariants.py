@@ -16,7 +16,7 @@ from queueing.line.keys import RETURNED, RETURNING, WATCH
 from queueing.line.queue import get_queue
 from queueing.models import Entry
 from queueing.states import FINAL, Reason, Status
-from tests.soak.deeds import STEP
+from tests.soak.deeds import ASIDE
 from tests.soak.ledger import Ledger, Stay
 from tests.soak.site import LATE, SETTINGS
 from tests.support import probe
@@ -27,7 +27,6 @@ DAY = 86_400
 EVERYTHING = {"worker", "web", "redis", "database", "link", "disk"}
 # What a task fails with when a disk is full: of Linux, of SQLite, and of PostgreSQL.
 NO_ROOM = ("No space left on device", "database or disk is full", "disk I/O error")
-SKEWED = STEP + 10  # seconds around a moment in which a wrong clock may have noted it
 
 
 class Violation(NamedTuple):
@@ -37,7 +36,7 @@ class Violation(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The task was entered, at this true time: a worker's clock may be wrong."""
+    """The task was entered, at this true time, which the probe writes down."""
 
     label: str
     attempt: int
@@ -78,6 +77,7 @@ def violations(evidence: Evidence) -> Iterator[Violation]:
     yield from _acknowledged(evidence)
     yield from _results(evidence)
     yield from _starts(evidence)
+    yield from _times(evidence)
     yield from _absent(evidence)
     yield from _dropped(evidence)
     for earlier, later, at in inverted(evidence):
@@ -101,23 +101,16 @@ def _acknowledged(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("final", f"{stay.label} is {row.status} after the quiet time", stay.joined_at)
         elif stay.end and stay.end != row.status:
             yield Violation("final", f"{stay.label} was told {stay.end}, and is {row.status}", stay.gone_at)
-        elif stay.way == "leaves" and stay.gone_at and _ended_after(evidence, row, stay.gone_at):
+        elif stay.way == "leaves" and stay.gone_at and _ended_after(row, stay.gone_at):
             yield Violation("acknowledged", f"{stay.label} ended after its leave was answered", stay.gone_at)
         elif row.status == Status.FAILED and row.reason != Reason.ORPHANED and not _had_no_room(evidence, row):
             text = f"{stay.label} failed: {row.reason} {row.error_class}\n{row.traceback}"
             yield Violation("acknowledged", text, entered.get(stay.label, stay.joined_at))
 
 
-def _ended_after(evidence: Evidence, row: Entry, moment: float) -> bool:
-    """True if the entry ended after this moment.
-
-    A web process knows the time by an answer of the database, which may have been late. A worker whose clock was wrong
-    is no witness.
-    """
-    if row.finished_at is None or row.finished_at.timestamp() <= moment + LATE:
-        return False
-    is_noted_by_worker = row.status in {Status.SUCCEEDED, Status.FAILED}
-    return not (is_noted_by_worker and evidence.ledger.is_touched({"clock"}, moment - SKEWED, moment + SKEWED))
+def _ended_after(row: Entry, moment: float) -> bool:
+    """True if the entry ended after this moment. A process knows the time by an answer, which may have been late."""
+    return row.finished_at is not None and row.finished_at.timestamp() > moment + LATE
 
 
 def _had_no_room(evidence: Evidence, row: Entry) -> bool:
@@ -161,12 +154,19 @@ def _starts(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _had_ended(evidence: Evidence, row: Entry, moment: float) -> bool:
-    """True if the entry had ended by then: its visitor was told so, or it was ended by a host with the true time."""
+    """True if the entry had ended by then: the row says so, or its visitor was told."""
     told = [stay.told_at for stay in evidence.stays if stay.code == str(row.code) and stay.told_at]
-    if told and told[0] < moment:
-        return True
-    is_true = row.status in {Status.CANCELLED, Status.ABANDONED}
-    return is_true and row.finished_at is not None and row.finished_at.timestamp() < moment
+    noted = row.finished_at is not None and row.finished_at.timestamp() < moment
+    return noted or bool(told and told[0] < moment)
+
+
+def _times(evidence: Evidence) -> Iterator[Violation]:
+    """The row notes the true time of a start, whatever the clock of the worker's host says."""
+    started = {(run.label, run.attempt): run.at for run in evidence.runs}
+    for stay, row in evidence.pairs():
+        at = started.get((stay.label, row.attempt))
+        if at and row.last_attempted_at and abs(row.last_attempted_at.timestamp() - at) > ASIDE:
+            yield Violation("time", f"{stay.label} was entered at {at}, and noted {row.last_attempted_at}", at)
 
 
 def _absent(evidence: Evidence) -> Iterator[Violation]:
@@ -249,10 +249,7 @@ def inverted(evidence: Evidence) -> Iterator[tuple[str, str, float]]:
 
 
 def comparable(evidence: Evidence) -> Iterator[tuple[str, str, float, bool]]:
-    """Pairs that were in the line together, by the place; True: started in the other order.
-
-    The task notes the true time of its start; the rows have the time of the worker's clock.
-    """
+    """Pairs that were in the line together, by the place; True: started in the other order."""
     started = evidence.first_runs()
     there = [(stay, row) for stay, row in evidence.pairs() if stay.way == "stays" and stay.looked_at]
     there = [(stay, row) for stay, row in there if stay.label in started]

@@ -125,7 +125,5 @@ class Site:
 
     def stop(self) -> None:
         self.processes.stop()
-        if self.processes.server is not None:
-            self.processes.server.end()
         for link in (*self.visitors, *self.valkey.links.values()):
             link.stop()

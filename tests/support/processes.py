@@ -92,6 +92,8 @@ class Processes:
             process.wait(10)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # the workers of a pool
+        if self.server is not None:
+            self.server.end()
 
 
 def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:

@@ -23,7 +23,7 @@ class Machine:
 
     def fault(self, **changes: Any) -> Fault:
         usual = {"begin": lambda: setattr(self, "is_broken", True), "end": lambda: setattr(self, "is_broken", False)}
-        deed = Deed(**usual | {"is_seen": lambda: self.is_broken} | changes)  # type: ignore[arg-type]
+        deed = Deed(**usual | {"is_seen": lambda: self.is_broken} | changes)
         return Fault("worker", 1, 0, 0, 0, lambda _, __: deed)
 
 

@@ -12,12 +12,14 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
+from queueing.line.places import Line
 from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
 from tests.soak import invariants
 from tests.soak.invariants import Evidence, Run
 from tests.soak.ledger import Ledger, Stay, Window
 from tests.soak.site import LATE, SETTINGS
+from tests.support.visitors import Visitor, finished
 
 pytestmark = pytest.mark.django_db
 AGO = 100.0  # seconds since the join of all entries
@@ -37,7 +39,10 @@ class Books:
         file = EntryFile(entry=entry, attempt=1, name="answer.txt", content_type="text/plain", size=2)
         file.file.save("answer.txt", ContentFile(b"x\n"), save=False)
         entry.succeed({"label": label, "attempt": 1}, [file])
-        times = {name: datetime.fromtimestamp(self.began + at, UTC) for name in ("started_at", "finished_at")}
+        times = {
+            name: datetime.fromtimestamp(self.began + at, UTC)
+            for name in ("started_at", "last_attempted_at", "finished_at")
+        }
         Entry.objects.filter(pk=entry.pk).update(**times)
         self.runs.append(Run(label, 1, self.began + at))
         return stay
@@ -81,8 +86,11 @@ def test_an_acknowledged_entry_without_a_row(books: Books) -> None:
     assert "acknowledged" in books.rules()
 
 
-def test_an_acknowledged_entry_that_is_not_final(books: Books) -> None:
-    books.joined("a")
+@pytest.mark.parametrize("is_running", [False, True])
+def test_an_acknowledged_entry_that_is_not_final(books: Books, *, is_running: bool) -> None:
+    _, entry = books.joined("a")
+    if is_running:
+        entry.start("w1")
     assert books.rules() == ["final"]
 
 
@@ -190,6 +198,11 @@ def test_a_start_before_somebody_who_was_ahead_and_there(books: Books, part: str
     assert books.rules() == ["order"] * (part != "worker")  # a wrong clock is no excuse
 
 
+def test_a_start_that_was_noted_with_a_wrong_time(books: Books) -> None:
+    books.change(books.succeeded("a"), last_attempted_at=timezone.now() + timedelta(seconds=60))
+    assert books.rules() == ["time"]
+
+
 def test_a_fault_that_did_nothing(books: Books) -> None:
     books.ledger.broken_faults.append((time.time(), "'kill a worker' did nothing"))
     assert books.rules() == ["fault"]
@@ -204,6 +217,14 @@ def test_what_is_left_after_a_purge(books: Books, valkey: redis.Redis) -> None:
     assert any(text.startswith("the key ") and entry.job_id in text for text in found)
     assert any(str(settings.MEDIA_ROOT) in text for text in found)
     assert not any("soak" in text for text in found)
+
+
+def test_a_key_that_has_no_row_after_a_purge(line: Line, valkey: redis.Redis) -> None:
+    entry = finished(Visitor())
+    line.remove(entry.job_id)
+    valkey.zadd("rq:line:probe:held", {entry.job_id: 1})
+    assert {found.text for found in invariants.left_behind(valkey)} == {"the key rq:line:probe:held is left"}
+    assert not Entry.objects.exists()
 
 
 def test_nothing_is_left_of_what_has_ended(books: Books, valkey: redis.Redis) -> None:
