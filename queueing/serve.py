@@ -27,8 +27,8 @@ def main() -> None:
         installed.require()
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    from queueing import shared_clock
     from queueing.checks.start import end_if_it_does_not_fit
-    from queueing.web import shared_clock
     from queueing.web.command_line import CommandLine
     from queueing.web.server import guard_handshakes
 

@@ -1,8 +1,9 @@
 """The time that all hosts share, as this process knows it.
 
-A web process follows a clock that is the same for all of them (`web/shared_clock.py`), since its own may be wrong by
-minutes. It asks that clock now and then, and counts on with its monotonic clock. That one stands still while a machine
-sleeps, so it asks again when the two clocks of this host have drifted apart. Other processes have their own clock.
+Web processes, workers and the keeper follow a clock that is the same for all of them (`shared_clock.py`), since their
+own may be wrong by minutes. A process asks that clock now and then, and counts on with its monotonic clock. That one
+stands still while a machine sleeps, so it asks again when the two clocks of this host have drifted apart. Commands have
+their own clock.
 """
 
 import asyncio

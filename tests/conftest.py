@@ -16,7 +16,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
-from queueing import joining, registry
+from queueing import joining, registry, site_time
 from queueing.conf import conf
 from queueing.line import clients, keys
 from queueing.line.places import Line, get_line
@@ -31,6 +31,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
 BROWSER, PROCESSES = ROOT / "tests" / "browser", ROOT / "tests" / "processes"
+LONGEST = PROCESSES / "test_short_soak.py"  # it waits most of its time, so it should not be what is left at the end
 
 # To look further than the suite does, by hand; see tests/unit/line/test_line_model.py.
 hypothesis_settings.register_profile(
@@ -44,7 +45,7 @@ hypothesis_settings.register_profile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what a faster run leaves out, and put the browser tests last.
+    """Mark what a faster run leaves out, and put the longest test first and the browser tests last.
 
     Playwright keeps an event loop running, beside which no asyncio test can start.
     """
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if item.path.is_relative_to(PROCESSES) or "processes" in getattr(item, "fixturenames", ()):
             item.add_marker("processes")
-    items.sort(key=lambda item: item.path.is_relative_to(BROWSER))
+    items.sort(key=lambda item: (item.path.is_relative_to(BROWSER), item.path != LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture(autouse=True)
 def valkey() -> redis.Redis:
     """The real Valkey of this test run, empty. Nobody watches, as no web process is there."""
+    site_time.follow(None)  # a worker or a keeper was in this process
     client = clients.connection()
     client.flushall()  # a site of the whole module was there first
     beginning.begin()

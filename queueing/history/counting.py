@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from queueing import goodput
+from queueing import goodput, site_time
 from queueing.goodput import GOODPUT, NOT_SEEN_YET, Waste
 from queueing.history.books import Books, locked
 from queueing.models import Counted, Entry
@@ -72,7 +71,7 @@ def delete(pks: Collection[int], *, wait: bool = False) -> set[int]:
     with locked(queues, wait=wait) as books:
         # Locked before it is read: an owner who looks at the result now is either noted, or too late.
         ours = entries.filter(queue__in=books.memories)
-        rows, now = _read(ours.select_for_update(of=("self",))), timezone.now()
+        rows, now = _read(ours.select_for_update(of=("self",))), site_time.now()
         for row in rows:
             _count_row(books, row, deleted_at=now)
         deleted = {row.pk for row in rows}

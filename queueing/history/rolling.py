@@ -4,8 +4,7 @@ import time
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from queueing import site_time
 from queueing.conf import conf
 from queueing.history import marks
 from queueing.history.books import Books, hour_of, locked, write_rows
@@ -21,7 +20,7 @@ def roll_up(until: float) -> bool:
 
     False: the time was used up, by the monotonic clock.
     """
-    now = timezone.now()
+    now = site_time.now()
     to, oldest = hour_of(now - MINUTES_KEPT), now - timedelta(seconds=conf.HISTORY_TTL)
     due = LineMemory.objects.exclude(rolled_up_to__gte=to).order_by("queue")
     for queue in due.values_list("queue", flat=True):

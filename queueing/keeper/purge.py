@@ -12,7 +12,7 @@ from django.contrib.sessions.models import Session
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from queueing import ending, inputs
+from queueing import ending, inputs, site_time
 from queueing.deployment import TRIALS
 from queueing.exceptions import StorageError
 from queueing.history import counting
@@ -113,9 +113,9 @@ def expire_inputs(until: float = math.inf) -> int:
 
 def purge_sessions(until: float = math.inf) -> int:
     """Delete the sessions that have expired; returns their number. `until` as in purge_entries."""
-    total, expired = 0, Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
+    total, expired = 0, Session.objects.filter(expire_date__lt=site_time.now()).order_by("expire_date")
     while time.monotonic() < until and (batch := list(expired.values_list("pk", flat=True)[:BATCH])):
-        total += Session.objects.filter(pk__in=batch, expire_date__lt=timezone.now()).delete()[0]
+        total += Session.objects.filter(pk__in=batch, expire_date__lt=site_time.now()).delete()[0]
     return total
 
 

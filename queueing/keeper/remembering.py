@@ -5,8 +5,7 @@ import time
 from collections.abc import Collection
 from datetime import datetime
 
-from django.utils import timezone
-
+from queueing import site_time
 from queueing.history import marks
 from queueing.history.books import minute_of
 from queueing.history.counting import count
@@ -48,7 +47,7 @@ class Rememberer:
 
     def sample(self, queues: Collection[str] | None = None) -> int:
         """Sample these lines, or all, once a minute; returns how many lines. Raises RedisError."""
-        now = timezone.now()
+        now = site_time.now()
         ended = minute_of(now) - MINUTE
         if self._sampled == ended:
             return 0

@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from django.conf import settings
-from django.utils import timezone
 
-from queueing import eta, forecast, run_times
+from queueing import eta, forecast, run_times, site_time
 from queueing.facts import BY_KEEPER, FACTS_TTL, Facts
 from queueing.history.reading import Habits
 from queueing.keeper import recent
@@ -86,7 +85,7 @@ def write(queue: str, facts: Facts) -> None:
 class Survey:
     """All lines and workers at this moment. What is asked twice is read once."""
 
-    at: datetime = field(default_factory=timezone.now)
+    at: datetime = field(default_factory=site_time.now)
     workers: list[LiveWorker] = field(default_factory=all_workers)
     habits: Habits = field(default_factory=Habits)
     _counting: dict[str, bool] = field(default_factory=dict)  # by own address of a server

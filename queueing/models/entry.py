@@ -7,6 +7,7 @@ and the caller stops. `attempt` is the fencing token: a worker that lost its ent
 import uuid
 from collections.abc import Sequence
 from contextlib import nullcontext
+from copy import copy
 from typing import Any
 
 from django.conf import settings
@@ -236,7 +237,8 @@ class Entry(models.Model):
                 values = {"result": result, "files_size": size, "progress": 1.0, "message": ""}
                 moved = self._finish(Status.SUCCEEDED, Reason.NONE, **values)
                 if moved and files:
-                    EntryFile.objects.bulk_create(files)
+                    # Copies: after a rollback another entry may take the ids that these get.
+                    EntryFile.objects.bulk_create(map(copy, files))
         except BaseException:
             self.__dict__ = before  # the move was rolled back
             raise

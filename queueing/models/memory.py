@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from queueing import site_time
 from queueing.tally import COLUMNS, Tally, unpacked
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -72,7 +72,7 @@ class LineMemory(models.Model):
 
         That is this one, if it is over, and else the one that was open until now.
         """
-        if (self.open_at and at < self.open_at) or at > timezone.now():  # late, or of a clock that is ahead
+        if (self.open_at and at < self.open_at) or at > site_time.now():  # late, or of a clock that is ahead
             return at, tally
         opened, closed = self.open_tally(), None
         if at != self.open_at:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from queueing import site_time
 from queueing.conf import conf
@@ -54,7 +53,7 @@ def clean(text: str) -> str:
 
 def start_values(worker: str) -> dict[str, Any]:
     """The values that the start of a first attempt writes."""
-    now = timezone.now()
+    now = site_time.now()
     return {
         "status": Status.RUNNING,
         "attempt": 1,
@@ -76,7 +75,7 @@ def run_time(entry: "Entry", until: datetime) -> timedelta:
 
 def lost_time(entry: "Entry") -> timedelta:
     """The time of all attempts whose workers died, with the running one, whose worker has just been found dead."""
-    return (entry.lost_time or timedelta()) + run_time(entry, timezone.now())
+    return (entry.lost_time or timedelta()) + run_time(entry, site_time.now())
 
 
 def note_once(entry: "Entry", column: str) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter
 from channels.sessions import CookieMiddleware
 
-from queueing import serving
+from queueing import serving, shared_clock
 from queueing.conf import site
-from queueing.web import lobby, shared_clock
+from queueing.web import lobby
 from queueing.web.bodies import pages
 from queueing.web.body_limits import BodyLimits
 from queueing.web.content_type import FormsOnly

@@ -11,7 +11,7 @@ import redis
 from django.db import connections
 from rq.executions import Execution
 
-from queueing import logs
+from queueing import logs, shared_clock
 from queueing.line import clients
 from queueing.line.jobs import entry_job
 from queueing.line.queue import LineQueue
@@ -45,6 +45,7 @@ class ReadyWorker(BookkeepingWorker):
         """Warm up before the first fork, so that horses inherit modules, models, queries and caches."""
         logs.act_as("worker")
         warming.warm_up(self.queue_names())
+        shared_clock.follow()  # horses inherit what is known of it
         try:
             rehearsal.warm_up(self.queue_names())
         except (*DATABASE_ERRORS, redis.RedisError):

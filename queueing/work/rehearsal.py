@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from queueing import events
+from queueing import events, site_time
 from queueing.line import presence
 from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks
@@ -50,6 +50,7 @@ def steps(queues: Collection[str] | None = None) -> Iterator[Callable[[], object
     made_up.worker_ids, made_up.attempt = [""], 1
     yield partial(presence.is_present, made_up.queue, made_up.job_id)
     yield connection.ensure_connection
+    yield site_time.timestamp  # asks, if it is time to
     yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
     yield partial(result_of, made_up)
     yield partial(confinement.rehearse, made_up)

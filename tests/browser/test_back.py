@@ -56,7 +56,7 @@ def page(cache: str, visitors: Visitors, request: pytest.FixtureRequest) -> Page
         options["launched"] = request.getfixturevalue("without_cache")
     if cache != "on":
         proxy = request.getfixturevalue("proxy")
-        proxy.left_out = b", no-store"
+        proxy.said_instead = {b", no-store": b""}
         options["url"] = proxy.url
     made = visitors(**options)
     made.add_init_script(NOTE_HOW)

@@ -1,8 +1,9 @@
-"""Web hosts whose clocks are two minutes apart: what visitors and staff are told and allowed depends on neither."""
+"""Hosts whose clocks are wrong by a minute: what is noted, told and allowed depends on none of them."""
 
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from django.utils import timezone
 from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Status
+from queueing.testing.presence import stay
 from tests.support.brake import solve
-from tests.support.clocks import QUICK, clock_of_host
+from tests.support.clocks import QUICK, HostClock, can_set_clocks, clock_of_host, preloaded
 from tests.support.entries import status_of
+from tests.support.fork_server import ForkServer
 from tests.support.posting import Poster
+from tests.support.probe import entered, hold
 from tests.support.processes import Processes
 from tests.support.slow import slow
 from tests.support.visitors import Visitor, presence_of
@@ -113,3 +117,27 @@ def test_staff_who_sign_in_at_one_host_are_signed_in_at_the_other(web: Web, othe
         request = urllib.request.Request(f"http://127.0.0.1:{host.port}/admin/", headers={"Cookie": answer.cookie})
         with urllib.request.urlopen(request, timeout=20) as page:  # noqa: S310  # our own site
             assert "boss" in page.read().decode()
+
+
+@pytest.mark.parametrize("seconds", [-APART, *slow(APART)])
+def test_a_worker_notes_the_shared_time_also_when_its_clock_is_set_while_a_task_runs(
+    processes: Processes, join: Callable[..., Entry], tmp_path: Path, seconds: int
+) -> None:
+    """A result is kept for some time after its end, so an end that is noted too early takes it too early."""
+    if not can_set_clocks():
+        pytest.skip("libfaketime is missing; on Debian: apt-get install faketime")
+    clock, processes.server = HostClock(tmp_path / "clock"), ForkServer(preloaded())
+    gate = hold("first")
+    entries = [join(label) for label in ("first", "second")]
+    for entry in entries:
+        stay(entry)
+    processes.manage("rqworker", "probe", **clock.variables)
+    wait_for(lambda: entered("first"))
+    clock.set(seconds)
+    gate.unlink()
+    wait_for(lambda: all(status_of(entry) == Status.SUCCEEDED for entry in entries))
+    for entry in entries:
+        assert entry.run_time is not None
+        assert timedelta() < entry.run_time < SECONDS
+        assert is_about_now(entry.started_at)
+        assert is_about_now(entry.finished_at)

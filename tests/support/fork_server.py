@@ -18,6 +18,7 @@ from functools import cache
 from importlib import import_module
 from typing import IO
 
+from tests.support import sleeping
 from tests.support.paths import ROOT
 
 # Libraries that read no settings when they are imported, start no thread, and open nothing that a fork must not share.
@@ -71,16 +72,16 @@ class Forked(subprocess.Popen[bytes]):
 
 
 class ForkServer:
-    """The server of this process of pytest."""
+    """A server of this process of pytest. `variables` are those that a library of C reads when it is loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: dict[str, str] | None = None) -> None:
         self.control, its_end = socket.socketpair(type=socket.SOCK_SEQPACKET)
         with its_end:
             environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.fork_server", str(its_end.fileno())],
                 cwd=ROOT,
-                env=environment | {"PYTHONUNBUFFERED": "1"},
+                env=environment | {"PYTHONUNBUFFERED": "1"} | (variables or {}),
                 pass_fds=[its_end.fileno()],
                 start_new_session=True,
             )
@@ -176,6 +177,7 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
 
 
 def main() -> None:
+    sleeping.mend()  # before anybody takes `sleep` out of its module
     for library in LIBRARIES:
         import_module(library)
     gc.collect()

@@ -14,7 +14,7 @@ from django.db import connection
 from queueing.line import clients, keys
 from queueing.work import horse, standby
 from tests.support import acl
-from tests.support.fork_server import can_fork, fork_server
+from tests.support.fork_server import ForkServer, can_fork, fork_server
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
 
@@ -29,6 +29,7 @@ class Processes:
         self.folder = folder
         self.running: list[subprocess.Popen[bytes]] = []
         self.prefix: list[str] = []  # a command before each command, as setpriv
+        self.server: ForkServer | None = None  # one that forks all commands, in place of the usual one
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": _current_database_url(),
@@ -52,6 +53,8 @@ class Processes:
     def _started(
         self, command: tuple[str, ...], variables: dict[str, str], log: IO[bytes]
     ) -> "subprocess.Popen[bytes]":
+        if self.server is not None:
+            return self.server.fork(command, variables, log)
         if self.is_forked and not self.prefix and can_fork(variables):
             return fork_server().fork(command, variables, log)
         return subprocess.Popen(
@@ -90,6 +93,8 @@ class Processes:
             process.wait(10)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # the workers of a pool
+        if self.server is not None:
+            self.server.end()
 
 
 def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:

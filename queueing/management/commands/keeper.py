@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import close_old_connections, connection
 
-from queueing import logs
+from queueing import logs, shared_clock
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
@@ -25,6 +25,7 @@ class Command(ProcessCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         logs.act_as("keeper")
+        shared_clock.follow()
         keeper = Keeper()
         if options["once"]:
             counts = keeper.round()

@@ -19,7 +19,7 @@ class Proxy:
     def __init__(self, target: int, websockets: Literal["passed", "refused", "ignored"] = "passed") -> None:
         self.target = target
         self.websockets = websockets
-        self.left_out = b""  # of what the server says
+        self.said_instead: dict[bytes, bytes] = {}  # words of the server, and those that arrive in their place
         self.delay = 0.0  # seconds that each answer of the server is late
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -49,6 +49,10 @@ class Proxy:
         self.refuses = False
         self._close_all()
         self.is_cut.clear()
+
+    @property
+    def port(self) -> int:
+        return int(self.listener.getsockname()[1])
 
     def stop(self) -> None:
         self.stopped.set()
@@ -103,8 +107,8 @@ class Proxy:
                     if not data:
                         other[end].shutdown(socket.SHUT_WR)
                         return
-                    if end is not client and self.left_out:
-                        data = data.replace(self.left_out, b"")
+                    for words in self.said_instead if end is not client else ():
+                        data = data.replace(words, self.said_instead[words])
                     if end is client and self.websockets != "passed" and UPGRADE in data.lower():
                         if self.websockets == "ignored":
                             continue

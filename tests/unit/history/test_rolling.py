@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from queueing import site_time
 from queueing.history import rolling
 from queueing.history.books import hour_of, locked
 from queueing.models import LineMemory, LineMinute
@@ -21,7 +22,7 @@ WEEK_AGO = NOW - timedelta(days=7)
 @pytest.fixture(autouse=True)
 def _half_past(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hour does not turn meanwhile, and the minute that is open is a later one than those of the tests."""
-    monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(minutes=30))
+    monkeypatch.setattr(site_time, "now", lambda: NOW + timedelta(minutes=30))
     note(NOW)
 
 

@@ -75,4 +75,4 @@ def test_a_keeper_that_comes_late_invents_no_sample(
 @pytest.fixture
 def freeze(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Set the clock of the keeper's process."""
-    return lambda moment: monkeypatch.setattr("queueing.keeper.remembering.timezone.now", lambda: moment)
+    return lambda moment: monkeypatch.setattr("queueing.site_time.now", lambda: moment)

@@ -1,4 +1,4 @@
-"""The clock that all web processes share: that of the database, or of Redis beside SQLite, which has no server."""
+"""The clock that all processes share: that of the database, or of Redis beside SQLite, which has no server."""
 
 from django.db import connection as database
 
