@@ -20,7 +20,7 @@ from tests.mutants.rules import MUTANTS, Mutant
 from tests.support.paths import ROOT
 
 WITH_SOAK = bool(os.environ.get("SOAK"))
-SOAK = {"SECONDS": "50", "SEED": "7"}
+SOAK = {"SECONDS": "50", "SEED": "7", "VALKEY": "one"}
 LONGEST = 400  # seconds of one test or soak
 
 

@@ -16,7 +16,7 @@ FAULTS = [
     "a worker host's clock is set back",
 ]  # fmt: skip
 # 0 seconds: each of them once, however slow the machine is. LATE: it runs other tests, too.
-SHORT = {"SECONDS": "0", "SEED": "4", "VISITORS": "5", "LATE": "4", "VALKEY": "one", "TEST_DATABASE": "postgres"}
+SHORT = {"SECONDS": "0", "SEED": "4", "VISITORS": "12", "LATE": "3", "VALKEY": "one", "TEST_DATABASE": "postgres"}
 
 
 def test_a_short_soak_breaks_no_promise() -> None:

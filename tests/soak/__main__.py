@@ -9,6 +9,7 @@ if something did not hold, and prints the seed and the events around it.
 """
 
 import os
+import signal
 import sys
 
 from tests.soak.disk import enter_own_mounts
@@ -23,6 +24,7 @@ from tests.support import servers  # noqa: E402
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing of the site is left
     from tests.soak.machines import started
 
     try:

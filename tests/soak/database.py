@@ -112,6 +112,19 @@ class Postgres:
                     return lambda: not process.is_running()
         return lambda: False
 
+    def hang(self) -> End:
+        """Stop all of its processes where they are; returns the end of that."""
+        server = psutil.Process(self._server.get_pid())
+        processes = [server, *server.children()]  # the server first: it would replace what is missing
+        for process in processes:
+            process.suspend()
+
+        def end() -> None:
+            for process in processes:
+                process.resume()
+
+        return end
+
     def recover(self) -> None:
         """Start it if it does not run."""
         self._server.ensure_postgres_running()

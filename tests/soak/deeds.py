@@ -195,6 +195,11 @@ def lose_database(site: Site) -> Deed:
     return Deed(*_ends(site.database.go_away), site.database.is_away)
 
 
+def hang_database(site: Site) -> Deed:
+    assert isinstance(site.database, Postgres)
+    return Deed(*_ends(site.database.hang), site.database.is_away)
+
+
 def crash_database(site: Site) -> Deed:
     database, is_gone = site.database, list[Check]()
     assert isinstance(database, Postgres)

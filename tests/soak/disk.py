@@ -16,7 +16,7 @@ def enter_own_mounts() -> bool:
 
     Only the thread that calls it moves, so no other one may run yet. False: this user may not, or the system does not.
     """
-    with suppress(OSError, subprocess.CalledProcessError):
+    with suppress(AttributeError, OSError, subprocess.CalledProcessError):
         os.unshare(os.CLONE_NEWNS)
         subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
         return True

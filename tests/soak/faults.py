@@ -20,7 +20,7 @@ from tests.support.clocks import can_set_clocks
 LEASE = SETTINGS["LEASE"]
 PAST_LEASE = LEASE + 2.0
 LONGEST = 60.0  # seconds until a fault must be seen, and until what it leaves must be there
-CALM = 6.0  # seconds
+CALM = 8.0  # seconds
 BESIDE = 0.25  # of the faults have another one beside them
 
 Do = Callable[[Site, float], Deed]  # the number from 0 to 1 says which of several processes
@@ -97,13 +97,13 @@ FAULTS = {
     ),
     "kill a horse": Fault("worker", 3, 0, 0, AGAIN, _horse(SIGKILL)),
     "end a horse": Fault("worker", 1, 0, 0, AGAIN, _horse(SIGTERM)),
-    "stop a horse": Fault("worker", 2, 2, PAST_LEASE, AGAIN, _horse(SIGSTOP)),
+    "stop a horse": Fault("worker", 2, PAST_LEASE, PAST_LEASE + 1, AGAIN, _horse(SIGSTOP)),
     "kill the keeper": Fault("keeper", 2, 0, 2, 0, _dies("keeper", SIGKILL)),
     "end the keeper": Fault("keeper", 1, 0, 2, 0, _dies("keeper", SIGTERM)),
     "stop the keeper": Fault("keeper", 1, PAST_LEASE, PAST_LEASE + 1, 0, _stops("keeper")),
     "kill a web process": Fault("web", 3, 0, 2, 5, _dies("web", SIGKILL)),
     "end a web process": Fault("web", 2, 0, 2, 5, _dies("web", SIGTERM)),
-    "stop a web process": Fault("web", 3, 2, PAST_LEASE + 1, 5, _stops("web")),
+    "stop a web process": Fault("web", 3, PAST_LEASE, PAST_LEASE + 1, 5, _stops("web")),
     "Valkey is back empty": Fault("redis", 3, 0, 2, 15, _valkey(empty=True)),
     "Valkey is back as it was": Fault("redis", 2, 0, 2, 10, _valkey(empty=False)),
     "Valkey is back as it was before": Fault("redis", 2, 1, 3, 15, _valkey(empty=False, copied=True)),
@@ -117,6 +117,9 @@ FAULTS = {
     "the database is away": Fault("database", 3, 1, 5, AGAIN, lambda site, _: deeds.lose_database(site)),
     "the database is away for 20 s": Fault("database", 1, 20, 20, 35, lambda site, _: deeds.lose_database(site)),
     "the database crashes": Fault("database", 2, 0, 2, AGAIN, lambda site, _: deeds.crash_database(site), "PostgreSQL"),
+    "the database hangs": Fault(
+        "database", 2, 1, PAST_LEASE + 1, AGAIN, lambda site, _: deeds.hang_database(site), "PostgreSQL"
+    ),
     "the disk of the database is full": Fault("database", 2, 1, 5, AGAIN, _fill_database, "disks"),
     "the disk of files is full": Fault(
         "disk", 3, 1, 5, AGAIN, lambda site, _: deeds.fill(site.machines.files), "disks"

@@ -86,12 +86,16 @@ class Proxy:
                 continue
             self.sockets += [client, server]
             thread = threading.Thread(target=self._forward, args=(client, server), daemon=True)
-            self.threads.append(thread)
+            self.threads = [*(each for each in self.threads if each.is_alive()), thread]
             thread.start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):  # closed meanwhile; a closed socket has no descriptor to watch
             self._pump(client, {client: server, server: client})
+        for each in (client, server):
+            each.close()
+            with contextlib.suppress(ValueError):  # `_close_all` was first
+                self.sockets.remove(each)
 
     def _pump(self, client: socket.socket, other: dict[socket.socket, socket.socket]) -> None:
         with selectors.DefaultSelector() as selector:
@@ -103,6 +107,7 @@ class Proxy:
                     end = key.fileobj
                     data = end.recv(65536)
                     if self.is_cut.is_set():
+                        _swallow(data, selector, end)
                         continue
                     if not data:
                         other[end].shutdown(socket.SHUT_WR)
@@ -118,3 +123,9 @@ class Proxy:
                     if end is not client:
                         time.sleep(self.delay)
                     other[end].sendall(data)
+
+
+def _swallow(data: bytes, selector: selectors.BaseSelector, end: socket.socket) -> None:
+    """The data does not arrive; nor does the end, which would be read again and again."""
+    if not data:
+        selector.unregister(end)
