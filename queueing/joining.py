@@ -19,20 +19,13 @@ from django.tasks import Task
 from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
 
-from queueing import budget, crowding, site_time, slots
+from queueing import admission, crowding, site_time, slots
 from queueing.conf import conf
 from queueing.exceptions import (
     CodeTaken,
     FormUsed,
     JoinRefused,
-    LineClosed,
     LineFull,
-    LineStoresTooMuch,
-    LowOnDisk,
-    RedisAway,
-    SiteStoresTooMuch,
-    StorageAway,
-    StoresTooMuch,
     TooManyFromNetwork,
     TooManyJoins,
     TooManyUnseen,
@@ -40,25 +33,20 @@ from queueing.exceptions import (
     UnusableInput,
 )
 from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_left
-from queueing.line import levers, presence
-from queueing.line.clients import RedisError, connection, told
-from queueing.line.keys import STORED
-from queueing.line.levers import Levers
+from queueing.line import presence
+from queueing.line.clients import RedisError, told
 from queueing.line.places import get_line
 from queueing.logs import about
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
-from queueing.storage import folders
 from queueing.values import Encoder, by_name, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
-# Refusals of `budget.check`: a form that was sent before has its room already.
-SPENT = (StoresTooMuch, LineStoresTooMuch, SiteStoresTooMuch, LowOnDisk)
 # The refusals that do not hold for a form which was sent before and has its entry.
-TWIN_FIRST = (FormUsed, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, TooManyWaiting, *SPENT)
+TWIN_FIRST = (FormUsed, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, TooManyWaiting, *admission.SPENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,21 +177,6 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
     return entry
 
 
-def check_line(queue: str, address: str = "") -> bool:
-    """Raises LineClosed, LineFull, RedisAway, or a refusal of this address, when a join would be refused now.
-
-    True if a new place of this address would be behind those of the others.
-    """
-    limits = _levers_of_open(queue)
-    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address, limits.max_line), limits.max_line)
-
-
-def check_visitor(visitor: uuid.UUID | None, queue: str) -> None:
-    """Raises TooManyWaiting when the visitor holds as many places as this line allows, or RedisAway."""
-    if visitor is not None:
-        slots.check(visitor, queue, _levers(queue).max_per_visitor)
-
-
 def look(entry: Entry, seconds: float) -> None:
     """The owner looks at a live entry, which is present for so many seconds. The first look puts it into the line.
 
@@ -240,11 +213,6 @@ def place_from_row(entry: Entry) -> None:
     line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
 
 
-def check_storage(heavy_task: HeavyTask, owner: Owner, size: int) -> None:
-    """Raises StorageFull, StorageAway, RedisAway, or as `budget.check`, if this owner may not store so much more."""
-    _check_budgets(Entry(queue=heavy_task.name, visitor=owner.visitor, address=owner.address), size)
-
-
 def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
@@ -265,9 +233,9 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
-    limits, use = _look_around(entry)
+    limits, use = admission.look_around(entry)
     slots.check(entry.visitor, entry.queue, limits.max_per_visitor, use.slots)
-    _check_budgets(entry, content.size, use)
+    admission.check_budgets(entry, content.size, use)
     reservation = crowding.reserve(entry.queue, entry.job_id, entry.address, limits.max_line)
     try:
         crowding.find_rank(entry, reservation, limits.max_line)
@@ -283,47 +251,6 @@ def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) 
 def _cancel(entry: Entry, *, is_charged: bool) -> None:
     with suppress(RedisError):
         get_line(entry.queue).cancel_reservation(entry.job_id, entry.address, is_charged=is_charged)
-
-
-def _check_budgets(entry: Entry, size: int, use: budget.Use | None = None) -> None:
-    if size and folders.is_away():
-        raise StorageAway
-    try:
-        budget.check(entry, size, use)
-    except RedisError as error:
-        raise RedisAway from error
-
-
-def _levers(queue: str) -> Levers:
-    """Raises RedisAway."""
-    try:
-        return levers.read(connection(queue), queue)
-    except RedisError as error:
-        raise RedisAway from error
-
-
-def _levers_of_open(queue: str) -> Levers:
-    """The levers of a line that takes visitors in. Raises LineClosed or RedisAway."""
-    return _if_open(_levers(queue))
-
-
-def _look_around(entry: Entry) -> tuple[Levers, budget.Use]:
-    """The levers of the open line, and the use of what is stored: one query, and one round trip at one Redis.
-
-    Raises LineClosed or RedisAway.
-    """
-    try:
-        found, sums = levers.read_with(connection(entry.queue), entry.queue, connection(), STORED)
-        limits = _if_open(found)
-        return limits, budget.used(entry, budget.parse_totals(sums), slots.number(limits.max_per_visitor))
-    except RedisError as error:
-        raise RedisAway from error
-
-
-def _if_open(found: Levers) -> Levers:
-    if found.is_closed:
-        raise LineClosed(found.sentence, opens_at=found.opens_at)
-    return found
 
 
 def _insert(entry: Entry, most: int | None = None) -> None:

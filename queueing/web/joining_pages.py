@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.datastructures import MultiValueDict
 
-from queueing import budget, eta, facts, joining
+from queueing import admission, budget, eta, facts
 from queueing.connections import give_connection_back
 from queueing.exceptions import (
     CheckFailed,
@@ -170,9 +170,9 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
     heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
     visitor, refusal, behind = Visitor.of_request(request), None, False
     try:  # shown before a file has travelled
-        behind = joining.check_line(heavy_task.name, visitor.address)
-        joining.check_visitor(visitor.name, heavy_task.name)
-        joining.check_storage(heavy_task, visitor.as_guest(), int(bool(form.file_fields())))
+        behind = admission.check_line(heavy_task.name, visitor.address)
+        admission.check_visitor(visitor.name, heavy_task.name)
+        admission.check_storage(heavy_task.name, visitor.name, visitor.address, int(bool(form.file_fields())))
     except JoinRefused as error:
         refusal = error
     check = brake.markup(request, heavy_task.name)
@@ -205,8 +205,9 @@ def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused 
     length = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
     if request.method != "POST" or length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
         return None
+    visitor = Visitor.of_request(request)
     try:
-        joining.check_storage(heavy_task, Visitor.of_request(request).as_guest(), length - AROUND_FILE)
+        admission.check_storage(heavy_task.name, visitor.name, visitor.address, length - AROUND_FILE)
     except JoinRefused as refusal:
         return refusal
     return None

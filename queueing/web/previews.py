@@ -19,7 +19,7 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
-from queueing import joining
+from queueing import admission
 from queueing.checking.pool import checkers
 from queueing.conf import conf
 from queueing.connections import give_connection_back
@@ -63,7 +63,7 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 
 def _check_limits(heavy_task: HeavyTask, address: str) -> None:
     """Raises JoinRefused."""
-    joining.check_line(heavy_task.name, address)
+    admission.check_line(heavy_task.name, address)
     if brake.is_on(heavy_task.name):
         raise NoPreview
     wait = meter.wait_of(address, interval=MINUTE / conf.ADDRESS_RATE, at_once=conf.ADDRESS_BURST) if address else 0

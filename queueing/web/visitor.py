@@ -102,10 +102,6 @@ class Visitor:
             self.session[RENEWED_KEY] = hour  # a change, so the session is written with a new end
             self.session[SESSION_KEY] = str(owner.visitor)
 
-    def as_guest(self) -> Owner:
-        """The owner as `as_owner`, for a question: a browser without a name gets none."""
-        return Owner(self.name, self.user, self.address)
-
     def owns(self, entry: Entry) -> bool:
         """True if this browser or user made the entry. Only an owner's page counts as presence."""
         if self.owns_by_name(entry):

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from queueing import budget, facts, joining, registry
+from queueing import admission, budget, facts, joining, registry
 from queueing.eta import Wait
 from queueing.exceptions import TooManyFromNetwork
 from queueing.facts import Facts
@@ -119,7 +119,7 @@ def test_one_address_never_has_more_than_its_share_of_the_line(line: Line, setti
     while sum(taken) < 10:
         taken.append(send_in_thread(FLOOD))
     with pytest.raises(TooManyFromNetwork):
-        joining.check_line("probe", FLOOD)
+        admission.check_line("probe", FLOOD)
     with pytest.raises(TooManyFromNetwork):
         send(FLOOD)
     assert (Entry.objects.filter(address=FLOOD).count(), line.client.zcard(line.keys.reserved)) == (10, 0)

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from queueing import ending, joining, slots, steering
+from queueing import admission, ending, slots, steering
 from queueing.exceptions import LeverRefused, LineClosed, TooManyWaiting, UnknownLine
 from queueing.keeper import steering as keeper_steering
 from queueing.line import levers
@@ -150,15 +150,15 @@ def test_a_line_has_its_own_number_of_places_for_a_visitor(join: Join, settings:
     with pytest.raises(TooManyWaiting):
         join(visitor=visitor)
     with pytest.raises(TooManyWaiting):
-        joining.check_visitor(visitor, "probe")
-    joining.check_visitor(visitor, "tables")
+        admission.check_visitor(visitor, "probe")
+    admission.check_visitor(visitor, "tables")
     Entry.objects.filter(pk=first.pk).update(queue="tables")
     join(visitor=visitor)
     set_levers(max_per_visitor=4)
     for _ in range(2):
         join(visitor=visitor)
     with pytest.raises(TooManyWaiting):
-        joining.check_visitor(visitor, "tables")
+        admission.check_visitor(visitor, "tables")
 
 
 def test_two_joins_at_the_same_moment_do_not_both_take_the_last_place(
@@ -233,7 +233,7 @@ def test_a_line_without_a_row_is_as_the_settings_say(settings: Any, valkey: redi
     settings.QUEUEING = {"CLOSED_LINES": "probe"}
     valkey.flushall()
     with pytest.raises(LineClosed):
-        joining.check_line("probe")
+        admission.check_line("probe")
     assert not Line.objects.exists()
 
 

@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from queueing import ending, joining, registry
+from queueing import admission, ending, joining, registry
 from queueing.exceptions import RedisAway, StorageFull
 from queueing.keeper import purge
 from queueing.keeper.round import Keeper
@@ -49,7 +49,7 @@ def test_a_redis_that_takes_no_writes_takes_nobody_in(full: None) -> None:
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
     assert not Entry.objects.exists()
     with pytest.raises(RedisAway):
-        joining.check_line("probe")
+        admission.check_line("probe")
     ready = visitor.client.get("/readyz")
     assert (ready.status_code, ready.json()["redis"]) == (503, False)
 
