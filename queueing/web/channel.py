@@ -13,11 +13,13 @@ from enum import Enum
 from typing import Any
 from urllib.parse import unquote
 
+from daphne.utils import INVALID_HEADER_VALUE_BYTES
 from twisted.internet.protocol import connectionDone
 from twisted.web.http import HTTPChannel
 
 from queueing.conf import conf
 from queueing.web import bodies, overload, refusals
+from queueing.web.address import address_of_scope, network_key
 from queueing.web.bodies import Permit
 from queueing.web.pace import Pace
 from queueing.web.paths import ROOT_HEADER, path_of
@@ -29,8 +31,15 @@ MAX_HEADER_LINES = 500
 # A body may come in so many pieces of any size, and in one more for each so many bytes. A piece costs the process as
 # much as 10 KB of a long one: chunks of one byte would keep it busy.
 FREE_PIECES, BYTES_PER_PIECE = 1000, 256
+FIRST_PIECE = 10.0  # seconds in which a body has to begin: it has its room from the headers on
 LINGER = 2.0  # seconds that a refused client has to read its answer
 DISCARD = 256 * 1024  # bytes that are still read from it meanwhile
+
+
+# Headers that nothing here needs. By the first a client would say where the site is, by the second how frames are
+# packed; daphne packs none.
+IGNORED = frozenset({ROOT_HEADER, b"sec-websocket-extensions"})
+INVALID = frozenset(INVALID_HEADER_VALUE_BYTES)  # for daphne; the value of a header alone can have them
 
 
 class Phase(Enum):
@@ -95,8 +104,14 @@ class Channel(HTTPChannel):
             self._dataBuffer = [b"".join(self._dataBuffer)]
 
     def headerReceived(self, line: bytes) -> bool:
-        if line.partition(b":")[0].lower() == ROOT_HEADER:
-            return True  # as if it had not come
+        name = line.partition(b":")[0].lower()
+        if name in IGNORED:
+            return True
+        if not INVALID.isdisjoint(line):
+            if name != b"cookie":
+                self.refuse(refusals.BAD_REQUEST)
+                return False
+            line = without_invalid_cookies(line)
         try:
             return bool(super().headerReceived(line))
         except ValueError:  # a Content-Length of thousands of digits
@@ -107,6 +122,12 @@ class Channel(HTTPChannel):
         if self.phase is Phase.CLOSING:
             return
         self.header_lines = 0
+        if not _is_plain(getattr(self, "_command", b""), getattr(self, "_path", b"")):
+            self.refuse(refusals.BAD_REQUEST)
+            return
+        if self._is_too_much():
+            self.refuse(refusals.OVERLOADED)
+            return
         if self._transferDecoder is not None and self.length != 0:
             verdict = self._judged()
             if isinstance(verdict, Refusal):
@@ -114,9 +135,6 @@ class Channel(HTTPChannel):
                 return
             self._begin(Phase.BODY)
             self.permit, self.pace, self.taken, self.pieces = verdict, Pace(self.since, verdict.size), 0, 0
-        elif self._is_too_much():
-            self.refuse(refusals.OVERLOADED)
-            return
         self._or_no_room(super().allHeadersReceived)
 
     def _is_too_much(self) -> bool:
@@ -124,7 +142,7 @@ class Channel(HTTPChannel):
         upgrade = self.requests[-1].requestHeaders.getRawHeaders(b"Upgrade", [b""])[0]
         asked = self._scope()
         turns = overload.turns_of(asked["method"], path_of(asked), is_socket=upgrade.lower() == b"websocket")
-        return turns is not None and turns.room.is_full
+        return turns is not None and turns.room.is_full(network_key(address_of_scope(asked)))
 
     def body_received(self, size: int, write: Callable[[], None]) -> None:
         """A piece of the body has come: keep it, or refuse the request."""
@@ -196,7 +214,7 @@ class Channel(HTTPChannel):
                 self.loseConnection()
             case Phase.HEADERS if age > conf.HEADER_SECONDS:
                 self._end_half_open()
-            case Phase.BODY if self.pace.is_too_slow(now):
+            case Phase.BODY if self.pace.is_too_slow(now) or (not self.taken and age > FIRST_PIECE):
                 self.refuse(refusals.TOO_SLOW)
             case Phase.ANSWER if self._is_stalled(now):
                 self.abort()
@@ -296,3 +314,18 @@ class Channel(HTTPChannel):
             "root_path": self.factory.server.root_path,
             "client": [peer.host, peer.port] if hasattr(peer, "host") else None,
         }
+
+
+def without_invalid_cookies(line: bytes) -> bytes:
+    """The header without the cookies that daphne refuses: another site of the same domain may have set them."""
+    name, _, value = line.partition(b":")
+    return name + b":" + b";".join(cookie for cookie in value.split(b";") if INVALID.isdisjoint(cookie))
+
+
+def _is_plain(method: bytes, target: bytes) -> bool:
+    """True for a request as browsers send it: a method in capitals, and a path.
+
+    The other forms of a target (RFC 9112, 3.2) are for proxies. Django would take a method in small letters for the
+    other one, and a path of a host for none of ours, so the rules for methods and paths would not hold.
+    """
+    return method.isalpha() and method.isupper() and target.startswith(b"/") and target.isascii()

@@ -1,27 +1,43 @@
 """A file as an answer: read as it travels, or, from a storage of objects, by a redirect to a signed address."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db.models.fields.files import FieldFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.utils.http import content_disposition_header
 
 from queueing.storage import folders
 
 BLOCK = 256 * 1024  # bytes
 
 
-class Download(FileResponse):
-    """Django's own FileResponse is read as a whole before its first byte is sent, when the server speaks ASGI."""
+class Download(StreamingHttpResponse):
+    """A file that is opened when its first byte is asked for: a client that has gone by then leaves none open.
 
-    def __init__(self, content: Any, **options: Any) -> None:
-        super().__init__(content, **options)
-        self.content_file = content
+    Django's FileResponse opens it in the view, and is read as a whole before its first byte is sent, when the server
+    speaks ASGI.
+    """
+
+    def __init__(self, stored: FieldFile, *, filename: str, content_type: str) -> None:
+        """Raises FileNotFoundError."""
+        size = stored.size
+        self._blocks = _blocks(stored)
+        super().__init__(self._blocks, content_type=content_type)
+        self["Content-Length"] = size
+        self["Content-Disposition"] = content_disposition_header(True, filename)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = sync_to_async(self.content_file.read, thread_sensitive=False)
-        while block := await read(BLOCK):
+        following = sync_to_async(partial(next, self._blocks, b""), thread_sensitive=False)
+        while block := await following():
+            yield block
+
+
+def _blocks(stored: FieldFile) -> Iterator[bytes]:
+    with stored.storage.open(str(stored.name)) as content:
+        while block := content.read(BLOCK):
             yield block
 
 
@@ -34,10 +50,9 @@ def attachment(request: HttpRequest, stored: FieldFile, *, filename: str, conten
     storage: Any = stored.storage
     if not hasattr(storage, "signed_url"):
         try:
-            content = stored.open("rb")
+            return Download(stored, filename=filename, content_type=content_type)
         except FileNotFoundError:
             raise Http404 from None
-        return Download(content, as_attachment=True, filename=filename, content_type=content_type)
     folders.give_rows_back()
     if not storage.exists(str(stored.name)):
         raise Http404

@@ -9,6 +9,7 @@ a handshake; under other servers in the ASGI middleware here.
 """
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,13 +20,13 @@ from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from queueing.conf import site
+from queueing.web import bodies
+from queueing.web.address import address_of_scope, network_key
 from queueing.web.bodies import pages
+from queueing.web.body_limits import TAKEN
 from queueing.web.origin import App
 from queueing.web.paths import below_root, path_of
 from queueing.web.refusals import OVERLOADED, scribe
-
-# Addresses that tell of the state of this process, so they have to be answered whatever it is.
-ALWAYS = frozenset({"healthz", "readyz", "metrics"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +40,85 @@ class Bounds:
 
 
 class Room:
-    """The places for one kind of work in one event loop."""
+    """The places for one kind of work in one event loop, shared fairly by the addresses that ask for them.
+
+    The next free place is for the address with the fewest of them. When too many wait, the address with the most
+    waiting loses its oldest one. So a crowd from one address costs itself.
+    """
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self._taken = 0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._taken: Counter[str] = Counter()  # places, by address
+        # By address, in the order of their latest coming. A dict keeps the order of its keys.
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self.waiting = 0  # all of them
 
-    @property
-    def is_full(self) -> bool:
-        """True if so many wait that one more would wait too long."""
-        return len(self._waiting) >= self.bounds.longest_queue
+    def is_full(self, address: str) -> bool:
+        """True if so many wait that one more of this address would be the one to lose."""
+        if self.waiting < self.bounds.longest_queue:
+            return False
+        return len(self._waiting.get(address, ())) >= max(map(len, self._waiting.values()))
 
-    async def enter(self) -> None:
-        """Wait for a place. The latest comes first: one that has waited for longer is likelier to have given up.
+    async def enter(self, address: str) -> None:
+        """Wait for a place. Of an address the latest comes first: the others are likelier to have given up.
 
-        Raises TimeoutError when the client will soon have given up.
+        Raises TimeoutError when the client will soon have given up, or when this one was the one to lose.
         """
-        if self._taken < self.bounds.at_once:
-            self._taken += 1
+        if self._taken.total() < self.bounds.at_once:
+            self._taken[address] += 1
             return
+        self._make_room()
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting[address] = [*self._waiting.pop(address, ()), turn]
+        self.waiting += 1
         try:
             async with asyncio.timeout(self.bounds.patience):
                 await turn
         except BaseException:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-            elif not turn.cancelled():  # the turn had come at the same moment
-                self.leave()
+            if not self._forget(address, turn) and not turn.cancelled() and turn.exception() is None:
+                self.leave(address)  # the turn had come at the same moment
             raise
 
-    def leave(self) -> None:
-        """Give the place to the next one."""
+    def leave(self, address: str) -> None:
+        """Give a place of this address to the next one."""
+        self._taken[address] -= 1
+        if not self._taken[address]:
+            del self._taken[address]
         while self._waiting:
-            if not (turn := self._waiting.pop()).done():  # a task that was cancelled has not run since
+            following = self._next_address()
+            turn = self._waiting[following][-1]
+            self._forget(following, turn)
+            if not turn.done():  # a task that was cancelled has not run since
+                self._taken[following] += 1
                 turn.set_result(None)
                 return
-        self._taken -= 1
+
+    def _next_address(self) -> str:
+        """The one with the fewest places; of several, the one that came last. Few addresses have a place at all."""
+        for address in reversed(self._waiting):
+            if address not in self._taken:
+                return address
+        return min(reversed(self._waiting), key=self._taken.__getitem__)
+
+    def _make_room(self) -> None:
+        if self.waiting < self.bounds.longest_queue:
+            return
+        address = max(self._waiting, key=lambda one: len(self._waiting[one]))
+        turn = self._waiting[address][0]
+        self._forget(address, turn)
+        if not turn.done():
+            turn.set_exception(TimeoutError())
+
+    def _forget(self, address: str, turn: "asyncio.Future[None]") -> bool:
+        """Take it from those that wait; True if it was among them."""
+        turns = self._waiting.get(address, [])
+        if turn not in turns:
+            return False
+        turns.remove(turn)
+        self.waiting -= 1
+        if not turns:
+            del self._waiting[address]
+        return True
 
 
 class Turns:
@@ -97,11 +138,11 @@ class Turns:
 
         False, without a call, if the queue is too long or the wait was.
         """
-        room = self.room
-        if room.is_full:
+        room, address = self.room, network_key(address_of_scope(scope))
+        if room.is_full(address):
             return False
         try:
-            await room.enter()
+            await room.enter(address)
         except TimeoutError:
             return False
         has_place = True
@@ -110,7 +151,7 @@ class Turns:
             nonlocal has_place
             if has_place:
                 has_place = False
-                room.leave()
+                room.leave(address)
 
         async def noted(message: Any) -> None:
             if message["type"] in self.bounds.answers:
@@ -125,27 +166,30 @@ class Turns:
 
 
 HTTP, SOCKET = frozenset({"http.response.start"}), frozenset({"websocket.send", "websocket.close"})
-REQUESTS = Turns(Bounds(at_once=16, longest_queue=100, patience=8, answers=HTTP))
+PAGES = Turns(Bounds(at_once=16, longest_queue=100, patience=8, answers=HTTP))
 # A page polls while it waits for its socket, so polls must leave the core to the sockets.
 POLLS = Turns(Bounds(at_once=2, longest_queue=100, patience=4, answers=HTTP))
+# Changes, and all else. A join may wait for a checker, so these have more places.
+OTHERS = Turns(Bounds(at_once=32, longest_queue=200, patience=8, answers=HTTP))
+# It tells of the state of this process, so it has to be answered whatever that is.
+HEALTH = Turns(Bounds(at_once=4, longest_queue=100, patience=8, answers=HTTP))
 # A page waits 10 s for its socket. One whose page has given up would be present for a moment, and then held.
 SOCKETS = Turns(Bounds(at_once=100, longest_queue=3_000, patience=5, answers=SOCKET))
 
 
 def turns_of(method: str, path: str, *, is_socket: bool) -> Turns | None:
-    """The turns that a request waits for; None for one that need not wait.
-
-    Requests with a body have limits of their own (`bodies.py`), and the end of a visit must not be refused. Staff have
-    to steer the lines of a site that has too much to do.
-    """
+    """The turns that a request waits for; None for one of the site around the queue."""
     if is_socket:
         return SOCKETS if path.startswith(f"/{site.SOCKET_PREFIX}entry/") else None
     prefix = pages()
-    if method not in {"GET", "HEAD"} or not path.startswith(prefix) or path.removeprefix(prefix) in ALWAYS:
+    if not path.startswith(prefix):
         return None
-    if path.startswith(_others()):
-        return None
-    return POLLS if path.endswith("/status.json") else REQUESTS
+    name = path.removeprefix(prefix)
+    if name == "healthz":
+        return HEALTH
+    if method not in {"GET", "HEAD"} or name in {"readyz", "metrics"} or path.startswith(_others()):
+        return OTHERS
+    return POLLS if path.endswith("/status.json") else PAGES
 
 
 @cache
@@ -165,7 +209,8 @@ class RequestsInTurn:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         turns = turns_of(scope["method"], path_of(scope), is_socket=False)
-        if turns is None:
+        is_on_its_way = bodies.has_body(scope) and TAKEN not in scope.get("extensions", {})
+        if turns is None or is_on_its_way:  # a slow body would keep its place for long; its room is bounded
             await self.app(scope, receive, send)
         elif not await turns.take(self.app, scope, receive, send):
             scribe.note(OVERLOADED, scope, 0)

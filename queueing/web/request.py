@@ -40,6 +40,9 @@ class Request(WebRequest):
     def basic_error(self, status: int, _status_text: bytes, _body: Any) -> None:
         """daphne's own answer to a request that the application does not see, or has failed to answer."""
         headers, content = PAGES.get(status, Refusal(status)).answer()
+        if self.channel is not None:
+            self.channel.end_with_answer()  # what was sent behind it would be answered without a pause
+        headers = [pair for pair in headers if pair[0] != b"Connection"]
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": content})
 

@@ -41,6 +41,7 @@ class Factory(HTTPFactory):
         self.by_address: Counter[str] = Counter()  # connections that are no proxy's
         self.is_shutting_down = False  # the process ends: each answer closes its connection
         self._clock: Any = self.reactor
+        self._checked_at = time.monotonic()
         self._clock.callLater(CHECK, self.check)
 
     def buildProtocol(self, addr: Any) -> Channel | None:
@@ -71,8 +72,11 @@ class Factory(HTTPFactory):
         """End every connection that has waited too long. An error with one of them must not end the looking."""
         self._clock.callLater(CHECK, self.check)
         now = time.monotonic()
+        late, self._checked_at = now - self._checked_at - CHECK, now
         for channel in list(self.channels):
             try:
+                if late > CHECK:  # this process stood still: what clients have sent meanwhile is not read yet
+                    channel.since = min(now, channel.since + late)
                 channel.check(now)
             except Exception:
                 logger.exception("A connection could not be looked at")

@@ -137,6 +137,56 @@ def test_what_daphne_does_not_take_is_answered(raw: Callable[[], Raw], line: str
     assert {page.template.partition("/")[0] for page in PAGES.values()} == {"queueing"}
 
 
+PLAIN_400 = [
+    b"get / HTTP/1.1",
+    b"POST http://x/ HTTP/1.1\r\nContent-Length: 2147483648",
+    b"GET http://x/ HTTP/1.1",
+    b"OPTIONS * HTTP/1.1",
+    b"CONNECT a:1 HTTP/1.1",
+    b"GET join/tables/ HTTP/1.1",
+    b"GET /\x85 HTTP/1.1",
+    b"GET / HTTP/1.1\r\nX-Odd: \x85",
+]
+
+
+@pytest.mark.parametrize("request_line", PLAIN_400)
+def test_many_requests_that_no_browser_sends_get_one_answer(
+    web: Web, raw: Callable[[], Raw], request_line: bytes
+) -> None:
+    """Sent behind each other, thousands of them would be answered in one turn of the event loop."""
+    if web.server != "daphne":
+        pytest.skip("other servers have rules of their own")
+    client = raw()
+    one = request_line + f"\r\nHost: 127.0.0.1:{client.port}\r\n\r\n".encode()
+    with contextlib.suppress(ConnectionError):
+        client.send(one * (60_000 // len(one)))
+    answers = client.read(10)
+    assert answers.startswith(b"HTTP/1.1 400")
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_cookie_that_another_site_of_the_domain_has_set_locks_nobody_out(web: Web, raw: Callable[[], Raw]) -> None:
+    if web.server != "daphne":
+        pytest.skip("other servers have rules of their own")
+    client = raw()
+    client.send(
+        f"GET {FORM} HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\nCookie: csrftoken={'b' * 32}; name=".encode()
+        + "х".encode()  # noqa: RUF001  # Cyrillic: its second byte is none that daphne takes
+        + b"; other=1\r\nConnection: close\r\n\r\n"
+    )
+    assert client.answer(5).status == 200
+
+
+@pytest.mark.slow
+def test_a_body_that_does_not_begin_gives_its_room_back(processes: Processes) -> None:
+    """Long before a body that stands still: it has its room from the headers on."""
+    processes.use({"STALL_SECONDS": 300})
+    web = Web(processes).wait()
+    with Raw(web.port) as client:
+        client.ask("POST", FORM, Cookie=CSRF, Content_Length=str(10 * MB))
+        assert client.answer(60).status == 408
+
+
 def test_an_answer_to_head_has_no_body(raw: Callable[[], Raw]) -> None:
     assert raw().ask("HEAD", "/healthz", Content_Length=HUGE).answer(5).body == b""
 

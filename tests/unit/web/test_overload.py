@@ -16,18 +16,19 @@ NARROW = Bounds(at_once=2, longest_queue=3, patience=60, answers=overload.HTTP)
 @pytest.mark.parametrize(
     ("method", "path", "is_socket", "expected"),
     [
-        ("GET", "/", False, overload.REQUESTS),
-        ("HEAD", ENTRY, False, overload.REQUESTS),
+        ("GET", "/", False, overload.PAGES),
+        ("HEAD", ENTRY, False, overload.PAGES),
         ("GET", f"{ENTRY}status.json", False, overload.POLLS),
-        ("POST", f"{ENTRY}goodbye/", False, None),
-        ("POST", "/join/tables/", False, None),
-        ("GET", "/healthz", False, None),
-        ("GET", "/readyz", False, None),
-        ("GET", "/metrics", False, None),
+        ("POST", f"{ENTRY}goodbye/", False, overload.OTHERS),
+        ("POST", "/join/tables/", False, overload.OTHERS),
+        ("OPTIONS", "/", False, overload.OTHERS),
+        ("GET", "/healthz", False, overload.HEALTH),
+        ("GET", "/readyz", False, overload.OTHERS),
+        ("GET", "/metrics", False, overload.OTHERS),
         ("GET", f"/ws{ENTRY}", True, overload.SOCKETS),
         ("GET", "/chat/", True, None),
-        ("GET", "/static/queueing/style.css", False, None),
-        ("GET", "/admin/queueing/line/", False, None),
+        ("GET", "/static/queueing/style.css", False, overload.OTHERS),
+        ("GET", "/admin/queueing/line/", False, overload.OTHERS),
     ],
 )
 def test_what_waits_for_which_turn(method: str, path: str, is_socket: bool, expected: Turns | None) -> None:
@@ -38,67 +39,95 @@ async def test_the_latest_is_the_first_and_a_place_is_given_on() -> None:
     room, order = Room(NARROW), list[int]()
 
     async def visit(number: int) -> None:
-        await room.enter()
+        await room.enter("a")
         order.append(number)
 
     waiting = [asyncio.create_task(visit(number)) for number in range(5)]
     await asyncio.sleep(0)
     assert order == [0, 1]
-    assert room.is_full
+    assert room.is_full("a")
     for _ in range(3):
-        room.leave()
+        room.leave("a")
         await asyncio.sleep(0)
     assert order == [0, 1, 4, 3, 2]
-    assert not room.is_full
+    assert not room.is_full("a")
     await asyncio.gather(*waiting)
 
 
 async def test_who_gives_up_waiting_takes_no_place() -> None:
     room = Room(NARROW)
-    await room.enter()
-    await room.enter()
-    given_up, called = (asyncio.create_task(room.enter()) for _ in range(2))
+    await room.enter("a")
+    await room.enter("a")
+    given_up, called = (asyncio.create_task(room.enter("a")) for _ in range(2))
     await asyncio.sleep(0)
     given_up.cancel()
     await asyncio.gather(given_up, return_exceptions=True)
-    room.leave()
+    room.leave("a")
     called.cancel()  # at the moment of its turn
     await asyncio.gather(called, return_exceptions=True)
-    room.leave()
+    room.leave("a")
     await both_places(room)
 
 
 async def test_who_is_cancelled_at_the_moment_of_a_turn_takes_no_place() -> None:
     """daphne cancels many at a time, while others end."""
     room = Room(NARROW)
-    await room.enter()
-    await room.enter()
-    waiting = [asyncio.create_task(room.enter()) for _ in range(2)]
+    await room.enter("a")
+    await room.enter("a")
+    waiting = [asyncio.create_task(room.enter("a")) for _ in range(2)]
     await asyncio.sleep(0)
     for each in waiting:
         each.cancel()
-    room.leave()
-    room.leave()
+    room.leave("a")
+    room.leave("a")
     await asyncio.gather(*waiting, return_exceptions=True)
     await both_places(room)
 
 
 async def test_who_has_waited_for_long_is_refused_though_no_place_comes() -> None:
     room = Room(replace(NARROW, patience=0.01))
-    await room.enter()
-    await room.enter()
+    await room.enter("a")
+    await room.enter("a")
     with pytest.raises(TimeoutError):
-        await room.enter()
-    room.leave()
-    room.leave()
+        await room.enter("a")
+    room.leave("a")
+    room.leave("a")
+    await both_places(room)
+
+
+async def test_a_crowd_of_one_address_costs_itself() -> None:
+    """It has both places and the whole queue. Another one takes the place of its oldest, and the next free place."""
+    room, order = Room(NARROW), list[str]()
+
+    async def visit(address: str, name: str) -> None:
+        await room.enter(address)
+        order.append(name)
+
+    crowd = [asyncio.create_task(visit("crowd", f"crowd {number}")) for number in range(5)]
+    await asyncio.sleep(0)
+    assert room.is_full("crowd")
+    assert not room.is_full("other")
+    other = asyncio.create_task(visit("other", "other"))
+    await asyncio.sleep(0)
+    assert room.waiting == NARROW.longest_queue
+    for _ in range(3):
+        room.leave("crowd")
+        await asyncio.sleep(0)
+    assert order == ["crowd 0", "crowd 1", "other", "crowd 4", "crowd 3"]
+    with pytest.raises(TimeoutError):
+        await crowd[2]
+    await other
+    room.leave("other")
+    for address in ("crowd", "crowd"):
+        room.leave(address)
     await both_places(room)
 
 
 async def both_places(room: Room) -> None:
     """Take all places that there are."""
     for _ in range(NARROW.at_once):
-        await asyncio.wait_for(room.enter(), 1)
-    assert not room.is_full
+        await asyncio.wait_for(room.enter("a"), 1)
+    assert not room.is_full("a")
 
 
 class Site:
@@ -133,12 +162,13 @@ class Client:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at once, and three that wait."""
-    for name in ("REQUESTS", "SOCKETS"):
+    for name in ("PAGES", "SOCKETS"):
         monkeypatch.setattr(overload, name, Turns(replace(NARROW, answers=getattr(overload, name).bounds.answers)))
 
 
-PAGE = {"type": "http", "method": "GET", "path": "/", "headers": []}
-SOCKET = {"type": "websocket", "path": f"/ws{ENTRY}", "headers": []}
+CLIENT = {"headers": [], "client": ["192.0.2.1", 1]}
+PAGE = {"type": "http", "method": "GET", "path": "/"} | CLIENT
+SOCKET = {"type": "websocket", "path": f"/ws{ENTRY}"} | CLIENT
 
 
 @pytest.mark.usefixtures("narrow")
@@ -182,7 +212,7 @@ async def test_a_socket_whose_page_must_have_given_up_is_not_begun(monkeypatch: 
     monkeypatch.setattr(overload, "SOCKETS", Turns(bounds))
     site = Site("websocket.send")
     for _ in range(bounds.at_once):
-        await overload.SOCKETS.room.enter()
+        await overload.SOCKETS.room.enter("a")
     late = Client(SocketsInTurn(site), SOCKET)
     await late.task
     assert (late.messages, site.begun) == ([{"type": "websocket.close"}], 0)
