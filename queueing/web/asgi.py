@@ -67,9 +67,10 @@ def _sockets() -> str:
 
 
 class LobbyStarter:
-    """ASGI middleware that makes the Lobbies of this event loop at the first call of any kind; daphne has no lifespan.
+    """ASGI middleware that makes the Lobbies of this event loop at the first call of any kind.
 
-    So a web process keeps `presence:watch` alive even before its first visitor.
+    That is the lifespan, where the server has one: presence is watched before the first visitor comes. For daphne,
+    which has none, `web/server.py` makes them.
     """
 
     def __init__(self, app: App) -> None:

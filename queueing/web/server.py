@@ -14,6 +14,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
 from queueing.conf import conf
+from queueing.web import lobby
 from queueing.web.address import is_proxy, network_key
 from queueing.web.body_limits import TAKEN
 from queueing.web.channel import Channel
@@ -116,6 +117,7 @@ class Server(daphne.server.Server):
         """The socket is open. Until this line of the log, a browser is refused."""
         super().listen_success(port)
         self.ports.append(port)
+        self.http_factory.reactor.callLater(0, lobby.start)  # when the event loop runs: presence is watched from now on
         logger.info("web: listens on %s", _address(port.getHost()))
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
