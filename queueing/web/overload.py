@@ -49,8 +49,8 @@ class Room:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._taken: Counter[str] = Counter()  # places, by address
-        # By address, in the order of their latest coming. A dict keeps the order of its keys.
-        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        # By address, both in the order of their coming, the latest at the end. A dict keeps the order of its keys.
+        self._waiting: dict[str, dict[asyncio.Future[None], None]] = {}
         self.waiting = 0  # all of them
 
     def is_full(self, address: str) -> bool:
@@ -69,7 +69,8 @@ class Room:
             return
         self._make_room()
         turn = asyncio.get_running_loop().create_future()
-        self._waiting[address] = [*self._waiting.pop(address, ()), turn]
+        turns = self._waiting[address] = self._waiting.pop(address, {})
+        turns[turn] = None
         self.waiting += 1
         try:
             async with asyncio.timeout(self.bounds.patience):
@@ -86,7 +87,7 @@ class Room:
             del self._taken[address]
         while self._waiting:
             following = self._next_address()
-            turn = self._waiting[following][-1]
+            turn = next(reversed(self._waiting[following]))
             self._forget(following, turn)
             if not turn.done():  # a task that was cancelled has not run since
                 self._taken[following] += 1
@@ -104,17 +105,17 @@ class Room:
         if self.waiting < self.bounds.longest_queue:
             return
         address = max(self._waiting, key=lambda one: len(self._waiting[one]))
-        turn = self._waiting[address][0]
+        turn = next(iter(self._waiting[address]))
         self._forget(address, turn)
         if not turn.done():
             turn.set_exception(TimeoutError())
 
     def _forget(self, address: str, turn: "asyncio.Future[None]") -> bool:
         """Take it from those that wait; True if it was among them."""
-        turns = self._waiting.get(address, [])
+        turns = self._waiting.get(address, {})
         if turn not in turns:
             return False
-        turns.remove(turn)
+        del turns[turn]
         self.waiting -= 1
         if not turns:
             del self._waiting[address]
