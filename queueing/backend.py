@@ -5,10 +5,12 @@ possibly before Django has loaded the models.
 """
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.tasks import Task, TaskResult
 from django.tasks.backends.base import BaseTaskBackend
@@ -41,6 +43,11 @@ class PresenceBackend(BaseTaskBackend):
         if self.queues and task.queue_name not in self.queues:
             from queueing.registry import setting_of_lines
 
+            if task.queue_name in settings.QUEUEING_TASKS:
+                raise InvalidTask(
+                    f"{_path(task)} names the queue {task.queue_name!r}, which TASKS[{self.alias!r}] lacks. Paste: "
+                    f'TASKS["{self.alias}"]["QUEUES"] = {sorted({*self.queues, task.queue_name})}'
+                )
             known = ", ".join(map(repr, sorted(self.queues)))
             raise InvalidTask(
                 f"{_path(task)} names the queue {task.queue_name!r}, and there is no such line. The lines of "
@@ -58,6 +65,7 @@ class PresenceBackend(BaseTaskBackend):
         from queueing import joining, results
 
         self.validate_task(task)
+        _check_module(task)
         _check_name(task)
         _check_arguments(task, args, kwargs)
         needs_presence = bool(self.options.get("needs_presence", False))
@@ -85,6 +93,20 @@ def _check_arguments(task: "Task[..., Any]", args: Sequence[Any], kwargs: Mappin
 
 def _path(task: "Task[..., Any]") -> str:
     return f"{task.func.__module__}.{task.func.__qualname__}"
+
+
+def _check_module(task: "Task[..., Any]") -> None:
+    """Raises InvalidTask while the module of the task is being imported.
+
+    A call of `enqueue` at the top of that module would be repeated by each worker that imports it to run the entry:
+    each entry would make a further one, without end.
+    """
+    spec = getattr(sys.modules.get(task.func.__module__), "__spec__", None)
+    if getattr(spec, "_initializing", False):
+        raise InvalidTask(
+            f"{_path(task)} is enqueued while its own module is being imported: each worker that imports the module "
+            "would enqueue one more. Call enqueue in a function, or in another module."
+        )
 
 
 def _check_name(task: "Task[..., Any]") -> None:

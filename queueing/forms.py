@@ -60,7 +60,7 @@ class EntryForm(forms.Form):
     """The files of a task, as a rule one, and one further field for each option.
 
     `file = None` in a subclass takes the file away. The options reach the task as keyword arguments. Their values are
-    JSON, dates, times, decimals or UUIDs.
+    JSON, dates, times, durations, decimals or UUIDs.
     """
 
     # Idempotency key: generated when the form is rendered, so sending the form twice yields one entry.

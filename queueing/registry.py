@@ -5,6 +5,8 @@ is the variable `heavy_task` of a module that `settings.QUEUEING_TASKS` names. T
 the task's part of the URL.
 """
 
+import re
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -24,10 +26,23 @@ from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
 from queueing.parcel import InputFile
 
-# The types of values that are easily mistaken, and an example of each.
+# The types of values that are easily mistaken, and an example of each field or type.
 KINDS: dict[str, Any] = dict.fromkeys(("title", "summary", "verb", "result_template"), str)
-KINDS |= {"timeout": int | float, "attempts": int, "retry_after": int | float}
-EXAMPLES: dict[Any, str] = {str: '"…"', int: "3", int | float: "600"}
+KINDS |= {"timeout": int | float, "attempts": int, "retry_after": int | float, "sample": Path | None}
+KINDS |= dict.fromkeys(("memory_bytes", "cpu_seconds", "disk_bytes", "processes"), int | None)
+EXAMPLES: dict[Any, str] = {
+    str: '"…"',
+    int: "3",
+    int | float: "600",
+    "sample": 'Path(__file__).parent / "sample.csv"',
+    "memory_bytes": "512 * 1024**2",
+    "cpu_seconds": "600",
+    "disk_bytes": "512 * 1024**2",
+    "processes": "0",
+}
+# The lines that come with the package, each with an extra of the same name, and the packages that it loads late.
+SHIPPED = {"documents": ("numpy", "openvino", "rapidocr"), "tables": ("chardet", "duckdb")}
+NAMED_QUEUE = re.compile(r"[Qq]ueue '(.*?)'")
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
 
@@ -138,7 +153,8 @@ def _load(name: str, module: str) -> HeavyTask:
     try:
         found = import_string(f"{module}.heavy_task")
     except InvalidTask as error:
-        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {error} {_repair(name, error)}') from error
+        sentence = f"{error} {_repair(name, error)}".rstrip()
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {sentence}') from error
     except TypeError as error:
         if "HeavyTask.__init__()" not in str(error):  # else of the site's own code
             raise
@@ -147,10 +163,10 @@ def _load(name: str, module: str) -> HeavyTask:
         if _is_of_another(error, module):
             raise ImproperlyConfigured(
                 f'{setting_of_lines()}["{name}"]: {module} cannot be imported: {error} ({_place(error)}).'
+                f" {extra(module)}".rstrip()
             ) from error
         raise ImproperlyConfigured(
-            f'{setting_of_lines()}["{name}"]: {error}. Name a module that has a `heavy_task`, as in '
-            f'"{name}": "{_meant_module(name, module)}",'
+            f'{setting_of_lines()}["{name}"]: {error}. {_repair_of_module(name, module)}'
         ) from error
     if not isinstance(found, HeavyTask):
         raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}.heavy_task is not a HeavyTask.')
@@ -174,17 +190,25 @@ def _misfit(found: HeavyTask, name: str) -> str:
         )
     for field, kind in KINDS.items():
         if not isinstance(value := getattr(found, field), kind):
-            return f"{field}={value!r} is of type {type(value).__name__}. Write {field}={EXAMPLES[kind]}."
+            example = EXAMPLES.get(field) or EXAMPLES[kind]
+            return f"{field}={value!r} is of type {type(value).__name__}. Write {field}={example}."
     return ""
 
 
 def _repair(name: str, error: InvalidTask) -> str:
-    """The line for a function that Django's @task has refused."""
+    """The line for a function that Django's @task has refused; empty: the error says it, and @task names the line."""
     if "first argument of 'context'" in str(error):
         return "Write `context` as the first argument of the function, or leave takes_context=True out."
+    queue = NAMED_QUEUE.search(str(error))
+    if queue is None:
+        return ""
+    if queue[1] in SHIPPED and queue[1] != name:
+        return f"Call the line {queue[1]!r}."
     line = f"Write {_decorator(name)} above the function"
     if "is not valid for backend" not in str(error):  # else of another backend than ours
-        return f"{line}."
+        return "" if queue[1] == name else f"{line}."
+    if queue[1] == name:
+        return f'Write "QUEUES": {list(settings.QUEUEING_TASKS)} into TASKS["default"].'
     return f'{line}, and "QUEUES": {list(settings.QUEUEING_TASKS)} into TASKS["default"], if you have it.'
 
 
@@ -198,13 +222,28 @@ def setting_of_lines() -> str:
 
 
 def _usual_module(name: str) -> str:
-    """As the documents name it: in a site that took the queue in, and in a copy of this repository."""
+    """As the documents name it: a shipped one, in a site that took the queue in, and in a copy of this repository."""
+    if name in SHIPPED:
+        return f"queueing.tasks.{name}.task"
     return f"{name}.heavy" if "LINES" in settings.QUEUEING else f"queueing.tasks.{name}"
+
+
+def _repair_of_module(name: str, module: str) -> str:
+    """The line to write where no `heavy_task` was found."""
+    meant, found = _meant_module(name, module), sys.modules.get(module)
+    for variable, value in vars(found).items() if found else ():
+        if isinstance(value, HeavyTask):
+            return f"Call its variable {variable} heavy_task."
+    if found and meant == module:
+        return "Write heavy_task = HeavyTask(…) at its end."
+    return f'Name a module that has a `heavy_task`, as in "{name}": "{meant}",'
 
 
 def _meant_module(name: str, module: str) -> str:
     """The module itself, if the settings name the variable in it; else as the documents name one."""
     inner = module.removesuffix(".heavy_task")
+    if known := shipped(inner):
+        return f"queueing.tasks.{known}.task"
     return inner if inner != module else _usual_module(name)
 
 
@@ -212,6 +251,17 @@ def _is_of_another(error: ImportError, module: str) -> bool:
     """True if the module is there, and something that it imports is not."""
     wanted = error.name or ""
     return not f"{module}.heavy_task".startswith(wanted) and not str(error).startswith(f'Module "{module}"')
+
+
+def extra(module: str) -> str:
+    """The way to the packages of a shipped task, as in docs/adopting.md; empty for a task of the site."""
+    name = shipped(module)
+    return f'Install its packages: python -m pip install "client_queue-….whl[{name}]"' if name else ""
+
+
+def shipped(module: str) -> str:
+    """The name of the shipped task that the module belongs to; empty for a module of the site."""
+    return next((name for name in SHIPPED if f"{module}.".startswith(f"queueing.tasks.{name}.")), "")
 
 
 def _place(error: ImportError) -> str:

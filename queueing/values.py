@@ -1,4 +1,6 @@
-"""The values that travel to a task: JSON, and dates, times, decimals and UUIDs, which come back as what they were.
+"""The values that travel to a task: JSON, and dates, times, durations, decimals and UUIDs.
+
+They come back as what they were.
 
 And those that come back from it, `returned`: JSON alone.
 
@@ -83,7 +85,7 @@ def normalized_arguments(values: Mapping[str, Any], what: str) -> dict[str, Any]
             where = f"{path}: " if path else ""
             raise TypeError(
                 f"The {what.format(name)} is refused: {where}{why}. "
-                "JSON can, and so can dates, times, decimals and UUIDs."
+                "JSON can, and so can dates, times, durations, decimals and UUIDs."
             ) from error
     return arguments
 

@@ -59,6 +59,7 @@ class Walk:
         database = postgres(folder / "pg")
         stack.callback(database.cleanup)
         self.psql = database.psql
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.replaced = {
             "/opt/queue": str(self.code),
             "/etc/": f"{folder}/etc/",
@@ -158,15 +159,15 @@ class Walk:
     @contextmanager
     def running(self) -> Iterator[None]:
         """The three services; at the end each ends by itself at SIGTERM."""
-        processes = [self.start(name) for name in SERVICES]
+        self.processes = processes = {name: self.start(name) for name in SERVICES}
         try:
             yield
-            for process in processes:
+            for process in processes.values():
                 process.send_signal(signal.SIGTERM)
-            for process in processes:
+            for process in processes.values():
                 process.wait(30)
         finally:
-            for process in processes:
+            for process in processes.values():
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait(10)
@@ -179,6 +180,8 @@ class Walk:
             answer = self.run(command, check=False).stdout
             if answer and "false" not in answer:
                 return answer
+            for name in [name for name, process in self.processes.items() if process.poll() is not None]:
+                raise WalkFailed(f"{name} has ended:\n{self.logs()}")
             time.sleep(0.5)
         raise WalkFailed(f"not ready: {answer}\n{self.logs()}")
 
@@ -248,10 +251,16 @@ def postgres(folder: Path) -> Any:
 
 @contextmanager
 def valkey(port: int, folder: Path) -> Iterator[None]:
-    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    """A Valkey on this port. Raises WalkFailed if another program took the port meanwhile."""
+    log = folder / "valkey.log"
+    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", str(log)]
     follow = partial(end_with_parent, os.getpid())  # also a walk that is killed leaves none
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, preexec_fn=follow)  # noqa: PLW1509
     try:
+        while not (log.exists() and "Ready to accept connections" in log.read_text()):
+            if process.poll() is not None:
+                raise WalkFailed(f"Valkey could not take port {port}, which was free before. Start again.")
+            time.sleep(0.02)
         yield
     finally:
         process.terminate()
@@ -282,10 +291,14 @@ def verified(walk: Walk) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--install", action="store_true", help="install the packages from PyPI into a new venv")
-    with walked(install=parser.parse_args().install) as walk:
-        print(verified(walk) or "The units are as systemd wants them.")
-        with walk.running():
-            print(walk.wait_until_ready(blocks()[-1]))
+    try:
+        with walked(install=parser.parse_args().install) as walk:
+            print(verified(walk) or "The units are as systemd wants them.")
+            with walk.running():
+                print(walk.wait_until_ready(blocks()[-1]))
+    except WalkFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -44,11 +44,12 @@ def check_static_files(**_: Any) -> list[CheckMessage]:
 def _plain_files() -> list[CheckMessage]:
     if not lacks_plain_files():
         return []
+    hint = "Run: python manage.py collectstatic --noinput"
     return [
         Warning(
-            f"The static files of the queue are not in STATIC_ROOT ({settings.STATIC_ROOT}), so a server on this host "
-            "could not send them: pages would have no style, and would not move.",
-            hint="Run: python manage.py collectstatic --noinput",
+            f"The static files of the queue are not in STATIC_ROOT ({settings.STATIC_ROOT or 'not set'}), so a server "
+            "on this host could not send them: pages would have no style, and would not move.",
+            hint=hint if settings.STATIC_ROOT else f'Paste: STATIC_ROOT = BASE_DIR.parent / "static". {hint}',
             id="queueing.W100",
         )
     ]

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import CheckMessage, Error, register
-from django.core.exceptions import SuspiciousFileOperation
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 
 from queueing.conf import site
 from queueing.web.address import network
@@ -101,5 +101,5 @@ def _is_network(name: str) -> bool:
 def _is_static_file(name: str) -> bool:
     try:
         return bool(finders.find(name)) or staticfiles_storage.exists(name)
-    except SuspiciousFileOperation:
+    except (SuspiciousFileOperation, ImproperlyConfigured):  # the second one: STATIC_ROOT is not set
         return False

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from django import forms
@@ -12,7 +13,9 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from queueing.checking.pool import name_of
 from queueing.checks import templates
 from queueing.forms import EntryForm
-from queueing.registry import HeavyTask, sound_tasks
+from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, extra, shipped, sound_tasks
+
+LEAST = {"memory_bytes": 64 * 1024**2, "cpu_seconds": 1, "disk_bytes": 1, "processes": 0}  # limits of one run
 
 
 @register("queueing")
@@ -74,6 +77,34 @@ def check_tries(**_: Any) -> list[CheckMessage]:
         for task in sound_tasks().values()
         if task.timeout < 1 or task.attempts < 1 or task.retry_after <= 0
     ]
+
+
+@register("queueing")
+def check_limits(**_: Any) -> list[CheckMessage]:
+    """A limit that is too small ends each run; the system would refuse one below zero. As E030 for the settings."""
+    return [
+        Error(
+            f"{field}={value} of {task.name!r} is too small: the least is {least}.",
+            hint=f"Write {field}={EXAMPLES[field]}, or leave it out: then TASK_{field.upper()} holds.",
+            id="queueing.E114",
+        )
+        for task in sound_tasks().values()
+        for field, least in LEAST.items()
+        if (value := getattr(task, field)) is not None and value < least
+    ]
+
+
+@register("queueing")
+def check_packages(**_: Any) -> list[CheckMessage]:
+    """A shipped task loads its large packages in the worker, so each entry would fail there."""
+    found: list[CheckMessage] = []
+    for task in sound_tasks().values():
+        module = task.task.func.__module__
+        lacking = [package for package in SHIPPED.get(shipped(module), ()) if find_spec(package) is None]
+        if lacking:
+            sentence = f"The task {task.name!r} needs packages that are not installed: {', '.join(lacking)}."
+            found.append(Warning(sentence, hint=extra(module), id="queueing.W115"))
+    return found
 
 
 @register("queueing")

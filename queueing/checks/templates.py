@@ -48,7 +48,8 @@ def repair_of_missing(name: str, line: str, module: str) -> str:
     """The way out for a template that is missing; the module is that of the task, the line is for a new template."""
     package = module.rpartition(".")[0]
     app = apps.get_containing_app_config(module)
-    if app is None and any((folder / "templates" / name).is_file() for folder in _folders_of_package(package)):
+    is_no_app = app is None or app.name != package
+    if is_no_app and any((folder / "templates" / name).is_file() for folder in _folders_of_package(package)):
         return f'Paste: INSTALLED_APPS = [*INSTALLED_APPS, "{package}"]'
     places = [Path(place) for engine in engines.all() for place in engine.template_dirs]
     folder = name.rpartition("/")[0]

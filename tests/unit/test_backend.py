@@ -1,5 +1,6 @@
 """The queue as a backend of django.tasks."""
 
+import importlib
 import re
 import threading
 import uuid
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,6 +236,44 @@ def test_a_function_that_a_worker_could_not_import_is_refused_before_anything_is
     with pytest.raises(InvalidTask, match=rf"cannot import this task as {module}\.add\. Put the function"):
         typed_into_a_shell.enqueue(1, 2)
     assert not Entry.objects.exists()
+
+
+ENDLESS = """
+from django.tasks import task
+
+@task(queue_name="probe")
+def add(a, b):
+    return a + b
+
+result = add.enqueue(2, 3)
+"""
+
+
+def test_a_module_that_enqueues_its_own_task_is_refused_while_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each worker that imports it would enqueue one more, without end."""
+    (tmp_path / "endless_sums.py").write_text(ENDLESS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidTask, match=r"endless_sums\.add is enqueued while its own module is being imported: "):
+        importlib.import_module("endless_sums")
+    assert not Entry.objects.exists()
+
+
+def test_another_module_may_enqueue_while_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sums.py").write_text(ENDLESS.partition("result")[0])
+    (tmp_path / "caller_of_sums.py").write_text("import sums\nresult = sums.add.enqueue(2, 3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = importlib.import_module("caller_of_sums").result
+    runner.run_entry(job_id(result))
+    result.refresh()
+    assert result.return_value == 5
+
+
+def test_a_line_that_the_backend_lacks_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_backends["default"], "queues", {"tables"})
+    with pytest.raises(InvalidTask, match=re.escape("""TASKS["default"]["QUEUES"] = ['probe', 'tables']""")):
+        probe.enqueue()
 
 
 def test_a_function_whose_name_another_one_has_is_refused() -> None:

@@ -83,6 +83,11 @@ class PreviewForm(NoFileForm):
         ({"attempts": 0}, "queueing.E085", "attempts=3"),
         ({"timeout": 0}, "queueing.E085", "timeout=600"),
         ({"retry_after": 0}, "queueing.E085", "retry_after=10"),
+        ({"memory_bytes": -1}, "queueing.E114", "memory_bytes=512 * 1024**2"),
+        ({"memory_bytes": 0}, "queueing.E114", "memory_bytes=0 of 'probe' is too small: the least is 67108864."),
+        ({"cpu_seconds": -5}, "queueing.E114", "cpu_seconds=-5 of 'probe'"),
+        ({"disk_bytes": -5}, "queueing.E114", "then TASK_DISK_BYTES holds"),
+        ({"processes": -1}, "queueing.E114", "processes=-1 of 'probe' is too small: the least is 0."),
     ],
 )
 def test_what_is_wrong_with_a_heavy_task_is_found(
@@ -91,6 +96,12 @@ def test_what_is_wrong_with_a_heavy_task_is_found(
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
     assert line in found()[id_]
     assert "probe" in found()[id_] or "RowForm" in found()[id_]
+
+
+def test_limits_that_fit_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    least: dict[str, Any] = {"memory_bytes": 64 * 1024**2, "cpu_seconds": 1, "disk_bytes": 1, "processes": 0}
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **least))
+    assert "queueing.E114" not in found()
 
 
 @pytest.mark.parametrize("values", [{"form": UntilForm, "task": forgetful}, {"form": DerivingForm}])

@@ -214,6 +214,12 @@ def test_a_site_that_has_forgotten_nothing_has_no_issues(site: Site) -> None:
 
 LINES = 'QUEUEING = {"LINES": {"words": "words.heavy"}'
 SET, TASK = "site_settings.py", "heavy.py"
+OTHER_QUEUES = 'TASKS = {"default": {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": ["a"]}}'
+SHIPPED_LINE = ('"LINES": {"words": "heavy"}', '"LINES": {"tables": "queueing.tasks.tables"}')
+SHIPPED_APP = '"LINES": {"tables": "queueing.tasks.tables.task"}'
+LACKING = "import sys\nsys.modules[{!r}] = None\nQUEUEING = {{"
+WITHOUT_PIL = LACKING.format("PIL") + '"LINES": {"documents": "queueing.tasks.documents.task"}'
+WITHOUT_DUCKDB = LACKING.format("duckdb") + SHIPPED_APP
 FORGOTTEN = {
     "settings": (SET, "QUEUEING = {", "SHOP = {", LINES),
     "misspelt": (SET, "QUEUEING = {", "QUEUING = {", "there is no setting QUEUEING, but one named QUEUING"),
@@ -250,6 +256,16 @@ FORGOTTEN = {
         '"django_server.application"',
         "ASGI_APPLICATION has no sockets",
     ),
+    "a sample": (TASK, 'verb="c"', 'verb="c", sample="/no.pdf"', "sample='/no.pdf' is of type str. Write sample=Path("),
+    "a limit": (TASK, 'verb="c"', 'verb="c", memory_bytes="1G"', "of type str. Write memory_bytes=512 * 1024**2."),
+    "a small limit": (TASK, 'verb="c"', 'verb="c", memory_bytes=-1', "memory_bytes=-1 of 'words' is too small"),
+    "a style sheet": (SET, '"REDIS_URL":', '"STYLESHEET": "no.css", "REDIS_URL":', "STYLESHEET is 'no.css', and"),
+    "the variable": (TASK, "heavy_task = ", "words_task = ", "Call its variable words_task heavy_task."),
+    "QUEUES": (SET, "QUEUEING =", f"{OTHER_QUEUES}\nQUEUEING =", """["default"]["QUEUES"] = ['a', 'words']"""),
+    "a shipped line": (SET, *SHIPPED_LINE, 'as in "tables": "queueing.tasks.tables.task",'),
+    "its app": (SET, SHIPPED_LINE[0], SHIPPED_APP, '[*INSTALLED_APPS, "queueing.tasks.tables"]'),
+    "its packages": (SET, "QUEUEING = {" + SHIPPED_LINE[0], WITHOUT_PIL, 'pip install "client_queue-….whl[documents]"'),
+    "a late package": (SET, "QUEUEING = {" + SHIPPED_LINE[0], WITHOUT_DUCKDB, "not installed: duckdb."),
     "a module": (SET, '{"words": "heavy"}', '{"words": "havy"}', 'a `heavy_task`, as in "words": "words.heavy",'),
 }
 
@@ -262,6 +278,25 @@ def test_what_is_forgotten_is_one_sentence_with_the_line_to_paste(name: str, sit
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr
     assert done.status == (0 if name in {"daphne", "the application", "sockets"} else 1)
+
+
+@pytest.mark.parametrize("name", ["async", "QUEUES"])
+def test_a_decorator_that_is_there_is_not_advised(name: str, site: Site) -> None:
+    file, old, new, sentence = FORGOTTEN[name]
+    site.replace(file, old, new)
+    said = site.run("manage.py check").stderr
+    assert sentence in said
+    assert "above the function" not in said
+
+
+def test_a_line_that_is_named_is_not_advised(site: Site) -> None:
+    site.replace("heavy.py", "heavy_task = ", "words_task = ")
+    assert "Name a module" not in site.run("manage.py check").stderr
+
+
+def test_static_files_without_a_folder_are_told_its_setting(site: Site) -> None:
+    site.replace("site_settings.py", "DEBUG = True", 'DEBUG = False\nALLOWED_HOSTS = ["queue.example"]')
+    assert 'Paste: STATIC_ROOT = BASE_DIR.parent / "static". Run:' in site.run("manage.py check --deploy").stderr
 
 
 def test_a_server_without_the_app_ends_with_the_sentence(site: Site) -> None:

@@ -53,7 +53,7 @@ def test_sequences_lazy_texts_and_bytes_become_what_json_has() -> None:
     ids=repr,
 )
 def test_a_value_that_cannot_travel_is_refused_with_the_name_of_its_argument(value: Any) -> None:
-    with pytest.raises(TypeError, match="The value of the field 'when' is refused"):
+    with pytest.raises(TypeError, match=r"The value of the field 'when' is refused: .* times, durations, decimals"):
         normalized_arguments({"fine": 1, "when": value}, "value of the field {!r}")
 
 

@@ -34,7 +34,7 @@ from tests.support.paths import ROOT
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
 TASKS, TESTING, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/testing.md"], TEXTS["docs/reference.md"]
-MODULE, _, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
+MODULE, _, SUMS, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 # The tests in docs/testing.md, and the other blocks there that run in this site.
 _, EXAMPLE, _, _, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
@@ -109,6 +109,10 @@ def test_a_documented_task_runs_without_an_entry(words: None, settings: Any) -> 
 
 
 def test_the_documents_enqueue_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
+    """A module with the task, and another one with the call."""
+    assert SUMS.startswith("# shop/sums.py\n")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "sums.py").write_text(SUMS)
     (tmp_path / "enqueue_of_the_documents.py").write_text(ENQUEUE)
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module("enqueue_of_the_documents")
