@@ -65,7 +65,7 @@ class EntryForm(forms.Form):
 
     # Idempotency key: generated when the form is rendered, so sending the form twice yields one entry.
     code = CodeField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
-    file = forms.FileField()
+    file: forms.FileField | None = forms.FileField()  # None is for subclasses
 
     # Patterns for the beginning of a file that is refused, each with the sentence for the visitor. The browser matches
     # the same patterns before it sends the file, so they must mean the same in Python and in JavaScript. Both match

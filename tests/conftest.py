@@ -30,7 +30,8 @@ from tests.support.flushing import FirstRows
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
 
-BROWSER, PROCESSES = ROOT / "tests" / "browser", ROOT / "tests" / "processes"
+TESTS = ROOT / "tests"
+BROWSER, PROCESSES = TESTS / "browser", TESTS / "processes"
 LONGEST = PROCESSES / "test_short_soak.py"  # it waits most of its time, so it should not be what is left at the end
 
 # To look further than the suite does, by hand; see tests/unit/line/test_line_model.py.
@@ -74,7 +75,21 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def valkey() -> redis.Redis:
+def further_lines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test beside this file is one of a developer's own (docs/testing.md): it has all lines of config/settings.py."""
+    if request.path.parent != TESTS:
+        yield
+        return
+    settings = request.getfixturevalue("settings")
+    settings.QUEUEING_TASKS = settings.QUEUEING_TASKS | settings.FURTHER_TASKS
+    settings.RQ_QUEUES = dict.fromkeys(settings.FURTHER_TASKS, settings.RQ_QUEUES["documents"]) | settings.RQ_QUEUES
+    registry.all_tasks.cache_clear()
+    yield
+    registry.all_tasks.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def valkey(further_lines: None) -> redis.Redis:
     """The real Valkey of this test run, empty. Nobody watches, as no web process is there."""
     site_time.follow(None)  # a worker or a keeper was in this process
     client = clients.connection()

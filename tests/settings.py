@@ -1,4 +1,9 @@
-"""The project's settings, with one more line for the tests: "probe", whose task does what a test tells it."""
+"""The project's settings, with the lines that its own tests know: the two shipped ones, and "probe".
+
+The task of "probe" does what a test tells it. Whatever config/settings.py has beside the two is a line for the tests of
+its developer alone: see `further_lines` in tests/conftest.py. Its name is in TASKS, as `@task` asks for it when the
+module is imported.
+"""
 
 from pathlib import Path
 
@@ -8,8 +13,10 @@ from tests.support import sleeping
 
 sleeping.mend()
 
-QUEUEING_TASKS["probe"] = "tests.support.probe"
-RQ_QUEUES["probe"] = RQ_QUEUES["documents"]
+SHIPPED = ("documents", "tables")
+FURTHER_TASKS = {name: module for name, module in QUEUEING_TASKS.items() if name not in SHIPPED}
+QUEUEING_TASKS = {name: QUEUEING_TASKS[name] for name in SHIPPED} | {"probe": "tests.support.probe"}
+RQ_QUEUES = {name: RQ_QUEUES[name] for name in SHIPPED} | {"probe": RQ_QUEUES["documents"]}
 TASKS["default"]["QUEUES"].append("probe")
 TASKS["unattended"] = TASKS["default"] | {"OPTIONS": {"needs_presence": False}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

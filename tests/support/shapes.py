@@ -12,7 +12,7 @@ from queueing.registry import Context
 
 
 class PromptForm(EntryForm):
-    file = None  # type: ignore[assignment]  # Django's way to take an inherited field away
+    file = None  # Django's way to take an inherited field away
     prompt = forms.CharField(widget=forms.Textarea)
     day = forms.DateField(required=False)
     at = forms.TimeField(required=False)
@@ -31,7 +31,7 @@ def prompted(**values: Any) -> dict[str, str]:
 
 
 class FilesForm(EntryForm):
-    file = None  # type: ignore[assignment]  # as above
+    file = None
     front = forms.FileField()
     back = forms.FileField(required=False)
     pages = SeveralFilesField(required=False, most=3)

@@ -39,7 +39,7 @@ class RowForm(EntryForm):
 
 
 class NoFileForm(EntryForm):
-    file = None  # type: ignore[assignment]
+    file = None
 
 
 class UntilForm(EntryForm):
@@ -122,7 +122,7 @@ def test_a_preview_template_that_is_missing_is_found(monkeypatch: pytest.MonkeyP
     [
         ("nowhere", r'QUEUEING_TASKS\["x"\]: No module named .nowhere.*"x": "queueing.tasks.x",'),
         ("queueing.conf", r'does not define a "heavy_task".*"x": "queueing.tasks.x",'),
-        ("queueing.tasks.words.heavy_task", r'"x": "queueing.tasks.words",'),
+        ("queueing.tasks.tables.task.heavy_task", r'"x": "queueing.tasks.tables.task",'),
         ("tests.unit.test_checks", r"heavy_task is not a HeavyTask"),
     ],
 )

@@ -21,6 +21,7 @@ from django.tasks import task_backends
 from django.test import Client
 
 from queueing import registry
+from queueing.checking.pool import checkers
 from queueing.conf import DECLARED, Conf, Site
 from queueing.exceptions import VisitorLeft
 from queueing.models import Entry
@@ -55,6 +56,7 @@ def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(task_backends["default"], "queues", set(settings.QUEUEING_TASKS))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "words_of_the_documents", raising=False)
+    checkers.end()  # one of an earlier test may have found no such module
     registry.all_tasks.cache_clear()
     yield
     registry.all_tasks.cache_clear()
@@ -96,6 +98,14 @@ def test_the_tests_in_the_documents_pass(
     exec(EXAMPLE.replace("queueing.tasks.words", "words_of_the_documents"), found)
     fixtures = inspect.signature(found[name]).parameters
     found[name](**{fixture: request.getfixturevalue(fixture) for fixture in fixtures})
+
+
+@pytest.mark.parametrize("source", [MODULE, EXAMPLE], ids=["task", "tests"])
+def test_documented_code_has_the_types_that_make_check_asks_for(source: str) -> None:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.returns, node.name
+            assert [arg.arg for arg in node.args.args if not arg.annotation and arg.arg != "self"] == [], node.name
 
 
 def test_a_documented_task_runs_without_an_entry(words: None, settings: Any) -> None:
