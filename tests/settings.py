@@ -4,9 +4,6 @@ from pathlib import Path
 
 from config.settings import *  # noqa: F403
 from config.settings import MEDIA_ROOT, QUEUEING_TASKS, RQ_QUEUES, SILENCED_SYSTEM_CHECKS, TASKS
-from tests.support import sleeping
-
-sleeping.mend()
 
 QUEUEING_TASKS["probe"] = "tests.support.probe"
 RQ_QUEUES["probe"] = RQ_QUEUES["documents"]
