@@ -9,9 +9,6 @@ from pathlib import Path
 
 from config.settings import *  # noqa: F403
 from config.settings import MEDIA_ROOT, QUEUEING_TASKS, RQ_QUEUES, SILENCED_SYSTEM_CHECKS, TASKS
-from tests.support import sleeping
-
-sleeping.mend()
 
 SHIPPED = ("documents", "tables")
 FURTHER_TASKS = {name: module for name, module in QUEUEING_TASKS.items() if name not in SHIPPED}

@@ -125,7 +125,7 @@ def test_a_worker_notes_the_shared_time_also_when_its_clock_is_set_while_a_task_
 ) -> None:
     """A result is kept for some time after its end, so an end that is noted too early takes it too early."""
     if not can_set_clocks():
-        pytest.skip("libfaketime is missing; on Debian: apt-get install faketime")
+        pytest.skip("there is no C compiler; on Debian: apt-get install gcc libc6-dev")
     clock, processes.server = HostClock(tmp_path / "clock"), ForkServer(preloaded())
     gate = hold("first")
     entries = [join(label) for label in ("first", "second")]

@@ -82,13 +82,18 @@ def stop(site: Site, name: str, *, with_horse: bool = False) -> Deed:
 
 def signal_horse(site: Site, name: str, number: signal.Signals) -> Deed:
     """The process of a running task is killed, told to end, or stands still."""
-    horse = _horses(site, name)[0]
-    is_seen = _stands_still if number == signal.SIGSTOP else _is_dead
+    found = list[psutil.Process]()  # the task that runs as the fault begins; another one may end before that
+    is_hit = _stands_still if number == signal.SIGSTOP else _is_dead
+
+    def begin() -> None:
+        found.append(_horses(site, name)[0])
+        _send(found[0], number)
+
     return Deed(
-        begin=lambda: _send(horse, number),
-        end=lambda: _send(horse, signal.SIGCONT),
-        is_seen=lambda: is_seen(horse),
-        about=f"{horse.pid} of {name}",
+        begin=begin,
+        end=lambda: _send(found[0], signal.SIGCONT),
+        is_seen=lambda: bool(found) and is_hit(found[0]),
+        about=f"the horse of {name}",
     )
 
 

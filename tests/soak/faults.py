@@ -215,7 +215,11 @@ class Faults:
         self.ledger.note(f"  {deed.about}".rstrip())
         if is_alone and not _comes(lambda: not deed.is_seen()):
             self._blame(step.name, "was seen before it began")
-        deed.begin()
+        try:
+            deed.begin()
+        except NothingThere as nothing:
+            self.ledger.note(f"  left out: {nothing}")
+            return
         if not _comes(deed.is_seen):
             self._blame(step.name, "did nothing")
         if step.beside is not None and not ended.wait(step.beside.pause):

@@ -28,7 +28,7 @@ QUIET = 120.0  # seconds after which all must be final; on a busy machine, too
 SHOWN = 6.0  # seconds of the event log around a violation
 MISSING = {
     "disks": "only root may mount a small disk",
-    "clocks": "libfaketime is missing (on Debian: apt-get install faketime)",
+    "clocks": "there is no C compiler (on Debian: apt-get install gcc libc6-dev)",
     "PostgreSQL": "SQLite is on one host, and has its clock (TEST_DATABASE=postgres)",
     "failover": "one Valkey has nobody to fail over to (VALKEY=one)",
 }

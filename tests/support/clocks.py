@@ -1,6 +1,9 @@
 """Settings with short durations, and hosts whose clock is wrong, or is set while they run."""
 
-import os
+import shutil
+import struct
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -38,32 +41,31 @@ class HostClock:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.set(0)
+        self._file.write_bytes(struct.pack("i", 0))
 
     def set(self, seconds: int) -> None:
         """Set the clock to so many seconds from the true time."""
-        written = self._file.with_suffix(".new")
-        written.write_text(f"{seconds:+}s\n")
-        os.replace(written, self._file)  # noqa: PTH105  # no process reads a half of it
+        with self._file.open("r+b") as file:  # in its place: processes have it in their memory
+            file.write(struct.pack("i", seconds))
 
     @property
     def variables(self) -> dict[str, str]:
-        return preloaded() | {"FAKETIME_TIMESTAMP_FILE": str(self._file)}
+        return preloaded() | {"HOST_CLOCK": str(self._file)}
 
 
 def can_set_clocks() -> bool:
-    """True if libfaketime is here."""
-    return _library() is not None
+    """True if there is a compiler for `host_clock.c`, on Linux."""
+    return sys.platform == "linux" and shutil.which("cc") is not None
 
 
+@cache
 def preloaded() -> dict[str, str]:
-    """The variables that libfaketime reads when a process loads it. It reads the file at each look at the clock.
+    """The variable by which a process loads `host_clock.c`, which is compiled first."""
+    from tests.support.servers import FOLDER  # it starts servers
 
-    The times of files are true: what hosts share is on a disk with a clock of its own.
-    """
-    library = _library()
-    assert library, "libfaketime is missing"
-    return OF_DURATIONS | {"LD_PRELOAD": library, "FAKETIME_NO_CACHE": "1", "NO_FAKE_STAT": "1"}
+    library, source = FOLDER / "host_clock.so", Path(__file__).with_name("host_clock.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source)], check=True)
+    return {"LD_PRELOAD": str(library)}
 
 
 @cache

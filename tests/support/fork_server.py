@@ -18,7 +18,6 @@ from functools import cache
 from importlib import import_module
 from typing import IO
 
-from tests.support import sleeping
 from tests.support.paths import ROOT
 
 # Libraries that read no settings when they are imported, start no thread, and open nothing that a fork must not share.
@@ -177,7 +176,6 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
 
 
 def main() -> None:
-    sleeping.mend()  # before anybody takes `sleep` out of its module
     for library in LIBRARIES:
         import_module(library)
     gc.collect()
