@@ -167,11 +167,12 @@ class Turns:
 
 
 HTTP, SOCKET = frozenset({"http.response.start"}), frozenset({"websocket.send", "websocket.close"})
-PAGES = Turns(Bounds(at_once=16, longest_queue=100, patience=8, answers=HTTP))
+PAGES = Turns(Bounds(at_once=16, longest_queue=500, patience=8, answers=HTTP))
 # A page polls while it waits for its socket, so polls must leave the core to the sockets.
 POLLS = Turns(Bounds(at_once=2, longest_queue=100, patience=4, answers=HTTP))
-# Changes, and all else. A join may wait for a checker, so these have more places.
-OTHERS = Turns(Bounds(at_once=32, longest_queue=200, patience=8, answers=HTTP))
+# Changes, and all else. A join may wait for a checker, so these have more places; and each page asks for several static
+# files, without which it does not work.
+OTHERS = Turns(Bounds(at_once=32, longest_queue=2_000, patience=8, answers=HTTP))
 # It tells of the state of this process, so it has to be answered whatever that is.
 HEALTH = Turns(Bounds(at_once=4, longest_queue=100, patience=8, answers=HTTP))
 # A page waits 10 s for its socket. One whose page has given up would be present for a moment, and then held.
