@@ -53,8 +53,10 @@ def timestamp() -> float:
     """The time, in seconds since 1970."""
     if _known.ask is not None and _is_due() and not _is_in_event_loop():
         _ask(_known.ask)
-    if (answer := _known.answer) is None:
-        return time.time()
+    return time.time() if _known.answer is None else _by(_known.answer)
+
+
+def _by(answer: Answer) -> float:
     return answer.at + time.monotonic() - answer.when
 
 
@@ -97,8 +99,8 @@ def _ask(ask: Callable[[], float]) -> None:
             break
     if shortest < TOO_LATE:
         _known.next_question = time.monotonic() + ASKED_EVERY
-    if shortest < float("inf"):
-        _tell(time.time() - timestamp())
+    if shortest < float("inf") and _known.answer is not None:
+        _tell(time.time() - _by(_known.answer))
 
 
 def _tell(ahead: float) -> None:

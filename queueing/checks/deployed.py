@@ -116,10 +116,14 @@ def check_tables(**_: Any) -> list[CheckMessage]:
 @register("queueing", deploy=True)
 def check_redis(**_: Any) -> list[CheckMessage]:
     """Redis takes writes, evicts nothing, and has workers and a keeper; that of each line, too, if it has one."""
-    lines = [queue for server in servers() if server.client is connection() for queue in server.lines]
-    found = _of_server("Redis", "REDIS_URL", connection(), lines)
-    for server in servers():
-        if server.client is not connection():
+    try:
+        shared, all_servers = connection(), servers()
+    except BadAddress:
+        return []  # `check_addresses` says so
+    lines = [queue for server in all_servers if server.client is shared for queue in server.lines]
+    found = _of_server("Redis", "REDIS_URL", shared, lines)
+    for server in all_servers:
+        if server.client is not shared:
             found += _of_server(f"The Redis of {', '.join(server.lines)}", "its address in RQ_QUEUES", *server)
     return found
 

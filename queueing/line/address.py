@@ -94,6 +94,11 @@ def sentinels_of(url: str) -> tuple[list[tuple[str, int]], str, int]:
     return list(parsed.sentinels), parsed.service, parsed.database
 
 
+def are_same(one: str, other: str) -> bool:
+    """True if both lead to the same database of the same Redis, as the same user. Raises BadAddress."""
+    return one == other or _place_of(one) == _place_of(other)
+
+
 def forget() -> None:
     """Forget the addresses, with their passwords. For a process that has no business with Redis."""
     for parsed in _known:
@@ -149,6 +154,15 @@ def _parse(url: str) -> Sentinels:
 def _led_options(url: str) -> dict[str, Any]:
     parsed = _parse(url)
     return parsed.options | {"primary": parsed.primary}
+
+
+def _place_of(url: str) -> tuple[Any, ...]:
+    if is_led(url):
+        sentinels, service, database = sentinels_of(url)
+        return sorted(sentinels), service, database, _is_tls(url)
+    found = options(url)
+    defaults = {"host": "localhost", "port": 6379, "path": "", "db": 0, "username": None, "password": None}
+    return tuple(found.get(name, default) for name, default in defaults.items())
 
 
 def _is_tls(url: str) -> bool:

@@ -149,7 +149,8 @@ def spell_out(queues: dict[str, dict[str, Any]]) -> None:
     for name, queue in queues.items():
         url = str(queue.get("URL", ""))
         with suppress(address.BadAddress):
-            queues[name] = _spelt_out(queue, url) | ({OWN: url} if url not in {"", site.REDIS_URL} else {})
+            is_own = bool(url) and not address.are_same(url, site.REDIS_URL)
+            queues[name] = _spelt_out(queue, url) | ({OWN: url} if is_own else {})
 
 
 def _spelt_out(queue: dict[str, Any], url: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from queueing.web.refusals import (
     method_not_allowed,
     too_large,
 )
-from queueing.web.uploads import COPIES, SHARE, SLACK
+from queueing.web.uploads import COPIES, SLACK
 
 SMALL = 64 * 1024  # bytes of a body, unless the view says otherwise
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # methods without a body
@@ -108,11 +108,13 @@ def judge(scope: Any) -> Permit | Refusal:
 
 def _of_the_site(scope: Any, size: int | None) -> Permit | Refusal:
     """A body for a page of the site around the queue: its own rules hold. Here it only needs room, and has to move."""
-    limit = conf.MAX_UPLOAD_BYTES if size is None else size
-    if limit > (most := conf.UPLOADS_BYTES // (SHARE * COPIES)):
-        return too_large(_sentence(most))
+    most = conf.UPLOADS_BYTES // COPIES  # which a single body may have
+    limit = min(conf.MAX_UPLOAD_BYTES, most) if size is None else size
+    refusal = too_large("This is too long.")
+    if limit > most:
+        return refusal
     ticket = _reserve(network_key(address_of_scope(scope)), limit, limit)
-    return NO_ROOM if ticket is None else Permit(limit, limit, ticket, too_large("This is too long."))
+    return NO_ROOM if ticket is None else Permit(limit, limit, ticket, refusal)
 
 
 def _reserve(address: str, size: int, limit: int) -> uploads.Ticket | None:

@@ -38,7 +38,14 @@ class Request(WebRequest):
         return done
 
     def basic_error(self, status: int, _status_text: bytes, _body: Any) -> None:
-        """daphne's own answer to a request that the application does not see, or has failed to answer."""
+        """daphne's own answer to a request that the application does not see, or has failed to answer.
+
+        An answer that has begun cannot be another one: the connection ends, so that its client knows.
+        """
+        if self._response_started:
+            if self.channel is not None:
+                self.channel.abort()
+            return
         headers, content = PAGES.get(status, Refusal(status)).answer()
         if self.channel is not None:
             self.channel.end_with_answer()  # what was sent behind it would be answered without a pause

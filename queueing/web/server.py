@@ -10,6 +10,7 @@ from typing import Any
 import daphne.server  # must come before anything else of Twisted: it chooses the reactor
 from daphne.http_protocol import HTTPFactory
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import reactor as _reactor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
@@ -25,6 +26,7 @@ from queueing.web.request import Request
 from queueing.web.shutdown import Shutdown
 
 logger = logging.getLogger("queueing")
+reactor: Any = _reactor  # a module, for the type checker
 
 CHECK = 1.0  # seconds between two looks at the deadlines of all connections
 PIECE = 256 * 1024  # bytes of a body that are read at a time
@@ -117,7 +119,7 @@ class Server(daphne.server.Server):
         """The socket is open. Until this line of the log, a browser is refused."""
         super().listen_success(port)
         self.ports.append(port)
-        self.http_factory.reactor.callLater(0, lobby.start)  # when the event loop runs: presence is watched from now on
+        reactor.callLater(0, lobby.start)  # when the event loop runs: presence is watched from now on
         logger.info("web: listens on %s", _address(port.getHost()))
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
@@ -127,6 +129,14 @@ class Server(daphne.server.Server):
         elif isinstance(protocol, WebSocketProtocol):
             scope["extensions"] = {WRITER: writer_of(protocol)}
         return super().create_application(protocol, scope)
+
+    def application_checker(self) -> None:
+        """daphne's own. An error with one connection must not end the looking at all others."""
+        try:
+            super().application_checker()
+        except Exception:
+            logger.exception("An application could not be looked after")
+            reactor.callLater(CHECK, self.application_checker)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Send a message in pieces, each when the client has taken the one before."""

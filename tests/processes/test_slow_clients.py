@@ -62,6 +62,20 @@ def ended_after(client: Raw, seconds: float = 15) -> float:
 # Requests
 
 
+def test_an_answer_that_breaks_off_ends_its_connection_and_no_other(raw: Callable[..., Raw]) -> None:
+    """A file that is gone, or cannot be read, when its headers are sent. daphne looks after each in turn."""
+    visitor = Visitor()
+    entry = visitor.join()
+    path = Path(entry.input.path)
+    path.unlink()
+    path.mkdir()  # it has a size, and cannot be read
+    for _ in range(2):
+        client = raw().ask("GET", url(entry, "input/"), Cookie=visitor.cookie)
+        answer = client.read(10)  # until the server ends it
+        assert not answer.partition(b"\r\n\r\n")[2]
+    path.rmdir()
+
+
 def test_headers_that_drip_are_ended(raw: Callable[..., Raw]) -> None:
     client = raw()
     client.send(b"GET / HTTP/1.1\r\nX-Slow: ")

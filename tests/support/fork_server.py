@@ -154,7 +154,6 @@ def _leave(log: int, *inherited: socket.socket) -> None:
     """In the child: have nothing of the server any more, but a session and a log of one's own."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts with "&"
     for one in inherited:
         one.close()
     os.setsid()

@@ -141,3 +141,19 @@ def test_what_three_sentinels_say(answers: list[str], before: str | None, found:
         return int(text[0]), (text[1], 6379)
 
     assert _decide([answer(text) for text in answers], 3, answer(before) if before else None) == answer(found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("redis://localhost:6379", "redis://localhost:6379/0", True),
+        ("redis://localhost", "redis://localhost:6379/0", True),
+        ("redis://localhost/1", "redis://localhost/2", False),
+        ("redis://a", "redis://b", False),
+        ("redis://web:x@a", "redis://worker:x@a", False),
+        ("sentinel://one,two/main/0", "sentinel://two:26379,one:26379/main/0", True),
+        ("sentinel://one/main/0", "sentinel://one/other/0", False),
+    ],
+)
+def test_two_spellings_of_one_address_are_the_same(one: str, other: str, same: bool) -> None:
+    assert address.are_same(one, other) is same

@@ -38,7 +38,10 @@ OVERRIDES: dict[type, set[str]] = {
     },
     Request: {"__init__", "handleContentChunk", "process", "basic_error", "finish", "connectionLost"},
     Factory: {"__init__", "protocol", "buildProtocol"},
-    Server: {"__init__", "create_application", "handle_reply", "listen_success", "kill_all_applications"},
+    Server: {
+        "__init__", "create_application", "handle_reply", "listen_success", "kill_all_applications",
+        "application_checker",
+    },
     CommandLine: {"__init__", "run", "server_class"},
 }  # fmt: skip
 
