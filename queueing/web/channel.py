@@ -107,7 +107,7 @@ class Channel(HTTPChannel):
         name = line.partition(b":")[0].lower()
         if name in IGNORED:
             return True
-        if not INVALID.isdisjoint(line):
+        if not INVALID.isdisjoint(line) or (name == b"sec-websocket-protocol" and not line.isascii()):
             if name != b"cookie":
                 self.refuse(refusals.BAD_REQUEST)
                 return False

@@ -146,6 +146,7 @@ PLAIN_400 = [
     b"GET join/tables/ HTTP/1.1",
     b"GET /\x85 HTTP/1.1",
     b"GET / HTTP/1.1\r\nX-Odd: \x85",
+    b"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: \xff",  # daphne would log a traceback
 ]
 
 
