@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 from django.db import connection
@@ -304,18 +303,16 @@ def rows_of(statement: str) -> list[Any]:
 def test_a_worker_without_room_for_a_process_waits_and_leaves_nothing_behind(
     processes: Processes, join: Join, tmp_path: Path
 ) -> None:
-    """It has one descriptor, for the temporary folder; a standby needs two."""
-    worker = processes.worker(TMPDIR=str(tmp_path))
-    full = psutil.Process(worker.pid)
-    standby_of(worker)
-    wait_for(lambda: is_at_rest(worker))
-    usual, used = full.rlimit(psutil.RLIMIT_NOFILE), {int(path.name) for path in Path(f"/proc/{full.pid}/fd").iterdir()}
-    full.rlimit(psutil.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used) + 1, usual[1]))
-    standby_of(worker).kill()
+    crowd, scratches = tmp_path / "crowd", tmp_path / "scratches"
+    crowd.touch()
+    scratches.mkdir()
+    crowded = "tests.support.crowded_worker.CrowdedWorker"
+    processes.worker("probe", "--worker-class", crowded, CROWD=str(crowd), TMPDIR=str(scratches))
     entry = join("later")
     stay(entry)
     wait_for(lambda: "no process for a task" in processes.logs())
-    full.rlimit(psutil.RLIMIT_NOFILE, usual)
+    assert (status_of(entry), probe.calls()) == (Status.WAITING, [])
+    crowd.unlink()
     wait_for(lambda: succeeded(entry))
     assert processes.logs().count("no process for a task") < 3
-    wait_for(lambda: not list(tmp_path.glob("queueing-horse-*")))
+    wait_for(lambda: not list(scratches.iterdir()))
