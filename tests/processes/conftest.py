@@ -18,10 +18,7 @@ def own_valkey(settings: Any, transactional_db: None) -> Iterator[OwnValkey]:
     settings.REDIS_TIMEOUT = 0.3
     yield made
     forget_connections()
-    made.client.close()
-    if made.process.poll() is None:
-        made.go_on()
-        made.kill()
+    made.close()
 
 
 @pytest.fixture

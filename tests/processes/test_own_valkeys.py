@@ -204,10 +204,7 @@ def shared(processes: Processes, settings: Any) -> Iterator[OwnValkey]:
     settings.RQ_QUEUES, settings.REDIS_URL = settings.RQ_QUEUES | {"tables": own}, url_of(made)
     yield made
     forget_connections()
-    made.client.close()
-    if made.process.poll() is None:
-        made.go_on()
-        made.kill()
+    made.close()
 
 
 @pytest.mark.slow

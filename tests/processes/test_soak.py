@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # a soak that goes w
 
 
 def soak(**variables: str) -> str:
-    """What a soak with these variables says."""
+    """The output of a soak with these variables."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak"],
         cwd=ROOT,

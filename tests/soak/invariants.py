@@ -25,7 +25,7 @@ SETS = {b"zset", b"hash", b"set"}  # the types of the keys that have entries as 
 DAY = 86_400
 # The parts whose faults may change the order of starts. A wrong clock may not.
 EVERYTHING = {"worker", "web", "redis", "database", "link", "disk"}
-# What a task fails with when a disk is full: of Linux, of SQLite, and of PostgreSQL.
+# Errors of a task when a disk is full: of Linux, of SQLite, and of PostgreSQL.
 NO_ROOM = ("No space left on device", "database or disk is full", "disk I/O error")
 
 

@@ -36,6 +36,13 @@ class OwnValkey:
         self.process.kill()
         self.process.wait(10)
 
+    def close(self) -> None:
+        """End it, whatever its state is."""
+        self.client.close()
+        if self.process.poll() is None:
+            self.go_on()
+            self.kill()
+
     def start(self) -> None:
         self.process: subprocess.Popen[bytes] = start_valkey(
             self.port, "--dir", self.folder, "--unixsocket", self.socket

@@ -18,7 +18,7 @@ LINES = {
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What tests/settings.py makes of a site with a line more."""
+    """The lines in tests/settings.py, on a site with a line more."""
     backend = copy.deepcopy(of_the_site.TASKS["default"]) | {"QUEUES": list(LINES)}
     monkeypatch.setattr(of_the_site, "QUEUEING_TASKS", dict(LINES))
     monkeypatch.setattr(of_the_site, "RQ_QUEUES", {name: {"URL": name} for name in LINES})

@@ -16,7 +16,7 @@ SITE: Any = None  # none of these faults looks at it
 
 
 class Machine:
-    """What a fault is done to."""
+    """The machine that a fault breaks."""
 
     def __init__(self) -> None:
         self.is_broken = False
