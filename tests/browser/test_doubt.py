@@ -115,27 +115,31 @@ def test_an_old_answer_does_not_pass_for_a_new_one_and_a_long_one_may_take_its_t
 ) -> None:
     page = visitors()
     held: list[Route] = []
-    through: list[WebSocketRoute] = []
+    frames: list[str] = []
 
     def refuse_until_it_polls(socket: WebSocketRoute) -> None:
+        def pass_on(frame: str | bytes) -> None:
+            socket.send(frame)
+            frames.append(as_text(frame))
+
         if held:
-            through.append(socket.connect_to_server())
+            socket.connect_to_server().on_message(pass_on)
         else:
             socket.close(code=4013)
 
     page.route_web_socket("**/ws/**", refuse_until_it_polls)
     page.route("**/status.json*", lambda route: held.append(route))  # noqa: PLW0108
+    page.add_init_script("Math.random = () => 0")  # the next socket comes long before the poll is given up
     page.clock.install()
     entry = Stage(page.context, site.url).running("documents")
     page.goto(f"/entry/{entry.code}/")
-    for seen in (held, through):  # a poll is under way when the socket comes through
+    for seen in (held, frames):  # a poll is under way when the socket delivers
         until(page, partial(after, page, 300, partial(len, seen)))
     early, old = held[0], held[0].fetch()
-    page.wait_for_timeout(500)
     files = {"text_file": "text.txt", "pdf_file": "searchable.pdf", "confidence": 0.9}
     assert entry.succeed(LONG_RESULT | files)
     events.publish(entry.code)
-    page.wait_for_timeout(500)  # the frame of the end comes, and its part does not
+    until(page, lambda: any('"succeeded"' in frame for frame in frames))  # the end, without the page's new part
     early.fulfill(response=old)
     until(page, partial(after, page, 100, lambda: len(held) > 1))
     page.clock.run_for(20_000)
