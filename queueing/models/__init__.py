@@ -7,6 +7,7 @@ timeline.py  EntryEvent
 line.py      Line: what staff say about a line
 memory.py    LineMinute, what happened in a line in a minute; LineEvent, what explains it
 indexes.py   indexes and constraints of Entry
+compiled.py  statements that are compiled once
 moves.py     parts that the verbs share
 trouble.py   the errors of the database
 """

@@ -24,6 +24,7 @@ from queueing.models.moves import (
     PRIORITY_STEP,
     clean,
     input_end,
+    lease,
     lease_end,
     log_move,
     lost_time,
@@ -214,7 +215,7 @@ class Entry(models.Model):
 
     def start(self, worker: str) -> bool:
         """waiting -> running: a worker takes the lease for a new attempt."""
-        values = start_values(worker) | {"attempt": self.attempt + 1, "worker_ids": [*self.worker_ids, worker]}
+        values = start_values([*self.worker_ids, worker], site_time.now(), lease()) | {"attempt": self.attempt + 1}
         if self.started_at:
             del values["started_at"]
         return self._move(values.pop("status"), **values)

@@ -51,16 +51,15 @@ def clean(text: str) -> str:
     return text.replace("\0", "")
 
 
-def start_values(worker: str) -> dict[str, Any]:
-    """The values that the start of a first attempt writes."""
-    now = site_time.now()
+def start_values(worker_ids: Any, now: Any, lease: Any) -> dict[str, Any]:
+    """The values that the start of a first attempt writes; the lease is a time span."""
     return {
         "status": Status.RUNNING,
         "attempt": 1,
-        "worker_ids": [worker],
+        "worker_ids": worker_ids,
         "started_at": now,
         "last_attempted_at": now,
-        "lease_until": lease_end(),
+        "lease_until": Now() + lease,
         "progress": None,
         "message": "",
         "reason": Reason.NONE,
@@ -92,8 +91,12 @@ def time_in(seconds: float) -> Any:
     return Now() + timedelta(seconds=seconds)
 
 
+def lease() -> timedelta:
+    return timedelta(seconds=conf.LEASE)
+
+
 def lease_end() -> Any:
-    return time_in(conf.LEASE)
+    return Now() + lease()
 
 
 def input_end() -> Any:

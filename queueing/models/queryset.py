@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.models.functions import Coalesce, Now
 
-from queueing import logs, signals
+from queueing import logs, signals, site_time
+from queueing.models.compiled import Given, UpdateReturning
 from queueing.models.memory import NOT_COUNTED
-from queueing.models.moves import BARE, PRIORITY_STEP, input_end, log_move, start_values
+from queueing.models.moves import BARE, PRIORITY_STEP, input_end, lease, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """
         if (code := code_of(job_id)) is None:
             return None
-        names = {field.name for field in self.model._meta.concrete_fields}
-        first = self.waiting().due().filter(code=code, attempt=0).update_returning(start_values(worker), names)
+        entries = self.model.objects.using(self.db)
+        first = FIRST_START.execute(entries, code=code, worker_ids=[worker], now=site_time.now(), lease=lease())
         if not first:
             return None
         log_move(first[0], Status.WAITING)
@@ -121,3 +122,14 @@ class EntryQuerySet(models.QuerySet["Entry"]):
             codes = [entry.code for entry in moved if entry.queue == queue]
             signals.entry_dropped.send_robust(queue, codes=codes, reason=reason)
         return len(moved)
+
+
+# `start_first_attempt`. The page of the visitor who is next waits for it.
+FIRST_START: "UpdateReturning[Entry]" = UpdateReturning(
+    lambda entries: entries.waiting().due().filter(code=Given("code", models.UUIDField()), attempt=0),
+    lambda: start_values(
+        worker_ids=Given("worker_ids", models.JSONField()),
+        now=Given("now", models.DateTimeField()),
+        lease=Given("lease", models.DurationField()),
+    ),
+)

@@ -1,4 +1,4 @@
-"""The birth of a horse, noted before its fork: the memory that it shares with its worker, and what it inherits."""
+"""The birth of a horse: what its worker makes before the fork, and the memory that the horse inherits."""
 
 import os
 from dataclasses import dataclass
@@ -7,21 +7,23 @@ from typing import Self
 
 from queueing.work.limits import Limits
 from queueing.work.report import Report
+from queueing.work.scratch import Scratch
 
 KILOBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """The report, and the memory that the horse has from its worker, in bytes by the kernel's names."""
+    """The report, the temporary folder, and the memory from the worker, in bytes by the kernel's names."""
 
     report: Report
+    scratch: Scratch
     inherited: dict[str, int]
 
     @classmethod
     def now(cls) -> Self:
-        """For a fork that follows."""
-        return cls(Report(), memory_of("self"))
+        """For a fork that follows. Raises OSError: the machine has no room for a folder."""
+        return cls(Report(), Scratch(), memory_of("self"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,12 @@ class Terms:
     """The terms of one horse, as it has to know them itself."""
 
     limits: Limits
-    folder: Path  # for temporary files
     birth: Birth
+
+    @property
+    def folder(self) -> Path:
+        """The folder for temporary files."""
+        return self.birth.scratch.path
 
     @property
     def inherited_data(self) -> int:

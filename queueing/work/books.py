@@ -1,6 +1,6 @@
 """RQ's books of an entry's job: kept by the worker, beside the horse, so that neither start nor end waits for them.
 
-    hand-over  the horse has the job; the worker writes that it is started
+    hand-over  the horse has the job; meanwhile the worker writes that it is started
     over       the row is settled; the worker writes that the job is done, with the next one's start if there is one
 
 A horse of a foreign job keeps its own books, as in RQ. RQ watches a job that ends for new dependents; no job waits for
@@ -31,20 +31,23 @@ class BookkeepingWorker(PatientWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._keeps_books = False  # of the job at hand: it is an entry's
         self._unwritten: Pipeline | None = None  # books of jobs that are done
-        self._opening: Pipeline | None = None  # books of a job that is about to be handed over
+        self._opening: Pipeline | None = None  # the first books of the job at hand, if it is an entry's
 
     # In the worker
 
+    def open_books(self) -> None:
+        """The job of an entry begins: from here on SIGTERM waits for its end."""
+        self._opening = self.connection.pipeline()
+        self.set_state(WorkerStatus.BUSY, pipeline=self._opening)
+
     def prepare_execution(self, job: Job) -> Execution:
         """RQ's own. For an entry's job nothing is written yet: the horse does not wait for it."""
-        if not self._keeps_books:
+        if self._opening is None:
             return super().prepare_execution(job)
-        self._opening = pipe = self.connection.pipeline()
-        execution = Execution.create(job, self.get_heartbeat_ttl(job), pipeline=pipe, worker_name=self.name)
+        heartbeat_ttl = self.get_heartbeat_ttl(job)
+        execution = Execution.create(job, heartbeat_ttl, pipeline=self._opening, worker_name=self.name)
         self.executions[execution.id] = execution
-        self.set_state(WorkerStatus.BUSY, pipeline=pipe)  # from here on SIGTERM waits for the end of the job
         return execution
 
     def write_start(self, job: Job) -> None:

@@ -21,7 +21,6 @@ from queueing.work.guard import Guard
 from queueing.work.parting import Parted
 from queueing.work.ready import ReadyWorker
 from queueing.work.report import Stage
-from queueing.work.standby import Order
 
 START_WAIT = 0.5  # seconds in which a start is told without delay; one that takes longer is told a moment later
 
@@ -65,15 +64,14 @@ class HorseWorker(ReadyWorker):
     # The life of a horse
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Hand the job of an entry over to the standby; fork for a foreign job, as RQ does.
+        """Fork for a foreign job, as RQ does. Raises OSError.
 
-        RQ's books are written while the horse starts. Raises NoHorse; for a foreign job OSError.
+        The job of an entry has its horse already: RQ's books are written while it starts.
         """
-        if self._terms is None:
+        if self._horse is None:
             connections.close_all()  # never open across a fork
             super().fork_work_horse(job, queue)
             return
-        self._horse = self._hand_over(Order(job.id, queue.name, str(self._terms.folder)))
         if self._parted is not None:  # a full line: the next job comes soon
             self._keep_standby()
         self.write_start(job)
@@ -178,8 +176,7 @@ class HorseWorker(ReadyWorker):
         """RQ's own; the standby ends, too."""
         if not self.is_horse:
             self._bury()
-            if self._standby is not None:
-                self._standby.end()
+            self._end_standby()
         super().teardown()
 
     def _end_left_behind(self) -> None:

@@ -7,13 +7,13 @@ knows from the horse's peak that memory was the cause of its death.
 import time
 from collections.abc import Callable, Collection
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from queueing.work import horse
 from queueing.work.birth import KILOBYTE, Birth, Terms, bytes_by_name, memory_of
 from queueing.work.limits import Limits
 from queueing.work.report import Stage
-from queueing.work.scratch import Scratch, size_of_unnamed
+from queueing.work.scratch import size_of_unnamed
 
 INTERVAL = 0.5  # seconds between two looks
 LARGEST_SHARE = 0.1  # of the worker's time, that looks may take
@@ -32,12 +32,12 @@ class Limit(StrEnum):
 
 
 class Guard:
-    """The limits of one horse, the largest figures seen, and its temporary folder. Made before its start."""
+    """The limits of one horse, and the largest figures seen. Made before its start."""
 
     def __init__(self, limits: Limits, birth: Birth, *, timeout: float, children_before: Collection[int]) -> None:
         self.limits = limits
-        self.scratch = Scratch()
-        self.terms = Terms(limits, self.scratch.path, birth)
+        self.scratch = birth.scratch
+        self.terms = Terms(limits, birth)
         self.broken: Limit | None = None
         self.is_late = False
         self.pause = INTERVAL  # seconds until the next look
@@ -47,12 +47,6 @@ class Guard:
         self._report = birth.report
         self._inherited = birth.inherited
         self._peak = 0  # bytes of one process
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.scratch.delete()
 
     def until(self, has_come: Callable[[float], bool], *, kill: Callable[[], object]) -> None:
         """Kill the horse when it is over a limit. RQ's alarm breaks this off from time to time, for the lease."""

@@ -4,12 +4,15 @@ import gc
 import logging
 import os
 import socket
-from pathlib import Path
+import uuid
+from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 import redis
 from django.db import connections
 from rq.executions import Execution
+from rq.job import Job
 
 from queueing import logs, shared_clock
 from queueing.line import clients
@@ -59,7 +62,7 @@ class ReadyWorker(BookkeepingWorker):
         super().bootstrap(*args, **kwargs)
 
     def _hand_over(self, order: Order) -> Listener:
-        """The horse of this job. Raises NoHorse."""
+        """The horse of this job: the standby, or a new child. Raises NoHorse."""
         assert self._terms is not None
         assert self._children_before is not None
         standby, self._standby = self._standby, None
@@ -79,8 +82,7 @@ class ReadyWorker(BookkeepingWorker):
     def _keep_standby(self) -> None:
         """See that there is a standby for the next job, and that it is fit."""
         if self._standby is not None and not self._standby.is_fit(self.queue_names()):
-            self._standby.end()
-            self._standby = None
+            self._end_standby()
         if self._standby is None and self._is_warm:
             try:
                 self._standby = self._fork_standby()
@@ -89,22 +91,40 @@ class ReadyWorker(BookkeepingWorker):
         if self._standby is not None and self._children_before is not None:
             self._children_before.add(self._standby.pid)
 
+    def _end_standby(self) -> None:
+        if self._standby is not None:
+            self._standby.end()
+            self._standby.birth.scratch.delete()
+            self._standby = None
+
     def _fork_standby(self, birth: Birth | None = None) -> Standby:
         connections.close_all()  # never open across a fork
-        return Standby.fork(self.queue_names(), self._stand_by, birth or Birth.now())
+        made = birth or Birth.now()
+        try:
+            return Standby.fork(self.queue_names(), self._stand_by, made)
+        except OSError:
+            if birth is None:
+                made.scratch.delete()
+            raise
 
     def _stand_by(self, channel: socket.socket, birth: Birth) -> None:
         """The life of a standby, in its own process."""
         if self._horse is not None:
             self._horse.channel.close()
         clients.share_connection(self.connection, self.queue_names()[0])  # all of them are on it
-        order = standby.await_order(channel, rehearsal.steps(self.queue_names()))
+        made_up = partial(self._prepare, Order(uuid.UUID(int=0).hex, self.queue_names()[0]))
+        order = standby.await_order(channel, chain(rehearsal.steps(self.queue_names()), [made_up]))
+        job, queue = self._prepare(order)
+        self._terms, self._standby = Terms(limits_of(queue.name), birth), None
+        report.begin(birth.report, channel)
+        with lines.for_debugging(logging.getLogger("rq.worker")):
+            self.main_work_horse(job, queue)
+
+    def _prepare(self, order: Order) -> tuple[Job, LineQueue]:
+        """In a standby: what RQ's horse needs to have of its job."""
         os.environ |= {"RQ_WORKER_ID": self.name, "RQ_JOB_ID": order.job_id}
         queue = next(queue for queue in self.line_queues if queue.name == order.line)
         job = entry_job(queue.name, self.connection, order.job_id)
         job.timeout = timeout_of(queue.name)
         self.execution = Execution("", job.id, self.connection, self.name)  # its worker has the true one
-        self._terms, self._standby = Terms(limits_of(queue.name), Path(order.folder), birth), None
-        report.begin(birth.report, channel)
-        with lines.for_debugging(logging.getLogger("rq.worker")):
-            self.main_work_horse(job, queue)
+        return job, queue

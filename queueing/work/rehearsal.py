@@ -51,6 +51,7 @@ def steps(queues: Collection[str] | None = None) -> Iterator[Callable[[], object
     yield partial(presence.is_present, made_up.queue, made_up.job_id)
     yield connection.ensure_connection
     yield site_time.timestamp  # asks, if it is time to
+    yield partial(Entry.objects.of_job, made_up.job_id)
     yield partial(_plan, partial(Entry.objects.start_first_attempt, made_up.job_id, ""))
     yield partial(result_of, made_up)
     yield partial(confinement.rehearse, made_up)

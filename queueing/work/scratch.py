@@ -30,6 +30,11 @@ class Scratch:
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
+    @property
+    def is_there(self) -> bool:
+        """False if somebody has cleaned up: a folder that stands by for long looks forgotten."""
+        return self.path.is_dir()
+
     def delete(self) -> None:
         """Delete the folder, whatever the task has done to it."""
         _delete(self.path)

@@ -47,7 +47,6 @@ class Order:
 
     job_id: str
     line: str
-    folder: str  # the temporary folder, see `scratch.py`
 
 
 class Standby:

@@ -36,6 +36,7 @@ from queueing.work.horse import NoHorse
 from queueing.work.lease import Lease, timeout_of
 from queueing.work.limits import limits_of
 from queueing.work.report import Stage
+from queueing.work.standby import Order
 
 LONGEST_PAUSE = 30.0  # seconds between two claims while the database is away
 PAUSE_WITHOUT_ROOM = 5.0  # seconds between two claims while the machine has no disk or no process for a task
@@ -121,10 +122,9 @@ class PresenceWorker(HorseWorker):
             with self.outage.survived():  # else the claim stays, and is refused later
                 self._refuse(job, queue)
             return
-        self._lease = self._guard = self._terms = self._horse = self._foreign_from = None
+        self._lease = self._guard = self._terms = self._horse = self._opening = self._foreign_from = None
         self._children_before = horse.children()
-        self._keeps_books = job.func_name == RUNNER
-        if self._keeps_books:
+        if job.func_name == RUNNER:
             self._lease = Lease(self.name, job.id)
             self._execute_guarded(job, queue)
         else:
@@ -136,16 +136,20 @@ class PresenceWorker(HorseWorker):
         assert self._lease is not None
         assert self._children_before is not None
         limits, before = limits_of(queue.name), self._children_before
-        birth = self._standby.birth if self._standby else Birth.now()
         job.timeout = timeout_of(queue.name)
         try:
-            self._guard = Guard(limits, birth, timeout=job.timeout, children_before=before)
+            if self._standby is not None and not self._standby.birth.scratch.is_there:
+                self._end_standby()
+            birth = self._standby.birth if self._standby else Birth.now()
         except OSError as error:
             self.log.warning("Worker %s: no temporary folder for a task: %s", self.name, error)
             self._give_back(queue)
             return
+        self._guard = Guard(limits, birth, timeout=job.timeout, children_before=before)
         self._terms = self._guard.terms
+        self.open_books()
         try:
+            self._horse = self._hand_over(Order(job.id, queue.name))
             with lines.for_debugging(self.log):
                 super().execute_job(job, queue)
         except NoHorse as error:

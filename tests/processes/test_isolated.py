@@ -19,7 +19,7 @@ from tests.support.connections import forget_connections
 from tests.support.own_valkey import OwnValkey
 from tests.support.paths import ROOT
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horses_of, is_at_rest, is_dead
+from tests.support.processes import Processes, horses_of, is_at_rest, is_dead, is_tidy
 from tests.support.slow import slow
 from tests.support.waiting import wait_for
 
@@ -194,7 +194,7 @@ def test_a_failure_has_the_same_blame_as_that_of_a_plain_task(
     if reason == Reason.ERROR and end != "nan":
         assert "probe.py" in failed.traceback
     wait_for(lambda: is_at_rest(worker))
-    wait_for(lambda: not any((tmp_path / "tmp").iterdir()))
+    wait_for(lambda: is_tidy(tmp_path / "tmp"))
     assert not any((Path(django_settings.MEDIA_ROOT) / "entries" / str(entry.code) / "1").glob("*"))
 
 

@@ -16,7 +16,7 @@ from queueing.testing.presence import stay
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horse_of, is_at_rest, is_dead
+from tests.support.processes import Processes, horse_of, is_at_rest, is_dead, is_tidy
 from tests.support.servers import FOLDER
 from tests.support.slow import slow
 from tests.support.waiting import wait_for
@@ -38,6 +38,11 @@ def scratches(processes: Processes, tmp_path: Path) -> Path:
     processes.environment["TMPDIR"] = str(folder)
     processes.use({"TASK_MEMORY_BYTES": 128 * MEGABYTE, "TASK_DISK_BYTES": 32 * MEGABYTE, "TASK_CPU_SECONDS": 30})
     return folder
+
+
+def folder_of_first(scratches: Path) -> Path:
+    """The folder of the horse that was forked first."""
+    return min(scratches.iterdir(), key=lambda folder: folder.stat().st_ctime_ns)
 
 
 def ended(entry: Entry) -> Entry | None:
@@ -73,7 +78,7 @@ def test_a_task_over_a_limit_has_failed_by_its_input_and_is_not_run_again(
     assert wait_for(lambda: ended(following)).status == Status.SUCCEEDED
     assert probe.calls() == ["first", "second"]
     wait_for(lambda: is_at_rest(worker))
-    wait_for(lambda: not any(scratches.iterdir()))
+    wait_for(lambda: is_tidy(scratches))
 
 
 def test_a_task_that_computes_for_too_long_is_ended_by_the_kernel(
@@ -114,7 +119,7 @@ def test_a_horse_that_the_system_killed_with_little_memory_is_run_again(
     wait_for(lambda: entered("victim", 2))
     gate.unlink()
     assert wait_for(lambda: ended(entry)).status == Status.SUCCEEDED
-    wait_for(lambda: not any(scratches.iterdir()))
+    wait_for(lambda: is_tidy(scratches))
 
 
 def test_the_folder_of_a_killed_worker_is_deleted_by_another_one(
@@ -126,7 +131,7 @@ def test_the_folder_of_a_killed_worker_is_deleted_by_another_one(
     worker = processes.worker()
     wait_for(lambda: entered("victim"))
     horse = horse_of(worker)
-    [left] = scratches.iterdir()
+    left = folder_of_first(scratches)
     foreign = scratches / "of somebody else"
     foreign.mkdir()
     worker.kill()
@@ -144,7 +149,7 @@ def test_a_worker_leaves_the_folders_of_the_others_alone(processes: Processes, j
     gate = hold("busy")
     processes.worker()
     wait_for(lambda: entered("busy"))
-    [folder] = scratches.iterdir()
+    folder = folder_of_first(scratches)
     processes.worker()
     assert folder.exists()
     gate.unlink()
@@ -197,7 +202,7 @@ def test_a_task_has_its_own_folder_no_keys_and_few_rights(
     stay(entry)
     found = wait_for(lambda: ended(entry)).result
     assert Path(found["folder"]).parent == scratches
-    wait_for(lambda: not any(scratches.iterdir()))  # whatever rights the task has left on it
+    wait_for(lambda: is_tidy(scratches))  # whatever rights the task has left on it
     assert (found["secret"], found["environ"], found["core"] <= 1, found["oom"]) == (False, False, True, 500)
     assert not found["privileges"]
     if _landlock():
@@ -227,14 +232,15 @@ def test_an_ordinary_user_keeps_the_limits_too(processes: Processes, join: Join,
     stay(entry)
     failed = wait_for(lambda: ended(entry))
     assert LIMITS[end] in failed.message
-    wait_for(lambda: not any(scratches.iterdir()))
+    wait_for(lambda: is_tidy(scratches))
 
 
 def test_a_worker_without_room_for_a_folder_gives_the_entry_back(
     processes: Processes, join: Join, scratches: Path
 ) -> None:
     processes.worker()
-    scratches.rmdir()
+    wait_for(lambda: any(scratches.iterdir()))  # of the standby
+    shutil.rmtree(scratches)
     scratches.touch()  # no folder can be made in it
     entry = join("later")
     stay(entry)

@@ -24,7 +24,7 @@ from queueing.work import forking
 from tests.support import probe
 from tests.support.entries import status_of
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horse_of, is_at_rest, is_dead, standby_of
+from tests.support.processes import Processes, horse_of, is_at_rest, is_dead, is_tidy, standby_of
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
@@ -315,4 +315,4 @@ def test_a_worker_without_room_for_a_process_waits_and_leaves_nothing_behind(
     crowd.unlink()
     wait_for(lambda: succeeded(entry))
     assert processes.logs().count("no process for a task") < 3
-    wait_for(lambda: not list(scratches.iterdir()))
+    wait_for(lambda: is_tidy(scratches))

@@ -119,6 +119,12 @@ def is_at_rest(worker: subprocess.Popen[bytes]) -> bool:
     return len(_family(worker)) == len(_family(worker, standby.NAME))
 
 
+def is_tidy(folder: Path) -> bool:
+    """True if a worker's tasks have left nothing in this folder for temporary files: that of its standby is empty."""
+    found = list(folder.iterdir())
+    return len(found) <= 1 and not any(any(scratch.iterdir()) for scratch in found)
+
+
 def _family(worker: subprocess.Popen[bytes], name: str | None = None) -> list[psutil.Process]:
     found = []
     for process in psutil.Process(worker.pid).children(recursive=True):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from queueing import site_time
 from queueing.exceptions import IllegalMove, TooManyWaiting
 from queueing.models import Entry, EntryFile
 from queueing.states import FINAL, LIVE, MOVES, Reason, Status
@@ -49,6 +50,20 @@ def test_a_first_attempt_starts_in_one_query_and_knows_its_row(join: Join) -> No
     assert {name: getattr(started, name) for name in stored} == stored
     assert started.succeed({"x": 1})
     assert Entry.objects.get().result == {"x": 1}
+
+
+def test_each_first_start_has_its_own_values(join: Join, settings: Any) -> None:
+    """Its SQL is compiled once."""
+    for number, lease in enumerate((60, 600), start=1):
+        settings.QUEUEING = settings.QUEUEING | {"LEASE": lease}
+        entry = join()
+        started = Entry.objects.start_first_attempt(entry.job_id, f"w{number}")
+        assert started is not None
+        assert started.lease_until is not None
+        assert (started.pk, started.worker_ids) == (entry.pk, [f"w{number}"])
+        assert started.last_attempted_at == started.started_at
+        left = started.lease_until - site_time.now()
+        assert lease - 10 < left.total_seconds() < lease + 10
 
 
 def test_only_a_waiting_first_attempt_starts_in_one_query(join: Join) -> None:

@@ -130,9 +130,9 @@ def test_a_connection_that_was_closed_underneath_ends_no_worker(
 def guard(*, timeout: float) -> Guard:
     """A guard that has had its look at the horse."""
     made = Guard(limits_of("probe"), Birth.now(), timeout=timeout, children_before=horse.children())
-    with made:
-        made.terms.birth.report.note(Stage.STORING)
-        made.look()
+    made.terms.birth.report.note(Stage.STORING)
+    made.look()
+    made.scratch.delete()
     return made
 
 

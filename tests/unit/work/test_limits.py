@@ -47,13 +47,13 @@ def test_no_program_for_dumps_gets_the_memory_of_a_worker() -> None:
 
 
 INHERITED = """
-from queueing.work.birth import Birth
-from queueing.work.guard import Guard
+from queueing.work.birth import Birth, Terms
 from queueing.work.limits import Limits, set_limits
 held = b"x" * 300_000_000  # as a warm worker has
 limits = Limits(memory=200_000_000, cpu=60, disk=1, processes=0)
-with Guard(limits, Birth.now(), timeout=60, children_before=()) as guard:
-    set_limits(guard.limits, inherited=guard.terms.inherited_data)
+birth = Birth.now()
+set_limits(limits, inherited=Terms(limits, birth).inherited_data)
+birth.scratch.delete()
 more = b"x" * 150_000_000
 try:
     b"x" * 150_000_000
