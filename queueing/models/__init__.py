@@ -17,7 +17,7 @@ from queueing import installed
 installed.require()  # first: below, Django would raise an error about a class
 
 from queueing.models.entry import Entry
-from queueing.models.files import EntryFile, file_path, input_path
+from queueing.models.files import EntryFile, file_path, input_path, results_folder
 from queueing.models.line import Line
 from queueing.models.memory import Counted, LineEvent, LineMemory, LineMinute
 from queueing.models.queryset import EntryQuerySet, code_of
@@ -36,4 +36,5 @@ __all__ = [
     "code_of",
     "file_path",
     "input_path",
+    "results_folder",
 ]

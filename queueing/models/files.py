@@ -15,7 +15,12 @@ def input_path(entry: "Entry", name: str) -> str:
 
 def file_path(file: "EntryFile", name: str) -> str:
     """The path of a result file: by attempt, so that a late attempt cannot overwrite files that were kept."""
-    return f"entries/{file.entry.code}/{file.attempt}/{name}"
+    return f"{results_folder(file.entry, file.attempt)}/{name}"
+
+
+def results_folder(entry: "Entry", attempt: int) -> str:
+    """The folder of an attempt's files, in the storage."""
+    return f"entries/{entry.code}/{attempt}"
 
 
 class EntryFile(models.Model):

@@ -1,15 +1,13 @@
 """The birth of a horse: what its worker makes before the fork, and the memory that the horse inherits."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from queueing.work.limits import Limits
+from queueing.work.proc import memory_of
 from queueing.work.report import Report
 from queueing.work.scratch import Scratch
-
-KILOBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +40,3 @@ class Terms:
     def inherited_data(self) -> int:
         """Bytes of private memory that the horse has from its worker."""
         return self.birth.inherited.get("VmData", 0)
-
-
-def memory_of(pid: int | str) -> dict[str, int]:
-    """Bytes by name (VmData, VmRSS, RssAnon, RssShmem) as in proc_pid_status(5); empty for a process that has ended."""
-    return bytes_by_name(f"/proc/{pid}/status", ("VmData:", "VmRSS:", "RssAnon:", "RssShmem:"))
-
-
-def bytes_by_name(path: str, names: tuple[str, ...]) -> dict[str, int]:
-    """The sizes of these names in a file of /proc; empty if it cannot be read."""
-    try:
-        text = _read(path)
-    except OSError:
-        return {}
-    lines = (line.split() for line in text.splitlines() if line.startswith(names))
-    return {name.removesuffix(":"): int(number) * KILOBYTE for name, number, *_ in lines}
-
-
-def _read(path: str) -> str:
-    """A small file of /proc. `Path.read_text` takes several times as long, before each fork."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(descriptor, 2**16).decode()
-    finally:
-        os.close(descriptor)

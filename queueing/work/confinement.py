@@ -14,12 +14,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from queueing import sandbox
 from queueing.deployment import sqlite_file
-from queueing.models import Entry, EntryFile, file_path
+from queueing.models import Entry, EntryFile, results_folder
 from queueing.registry import all_tasks
 from queueing.work import forgetting, horse, inside
 from queueing.work.birth import Terms
@@ -68,7 +69,7 @@ def enter(entry: Entry) -> Room | None:
 def rehearse(entry: Entry) -> None:
     """In a standby: what `enter` does, but for what it makes and takes away."""
     _results_folder(entry)
-    list(_files_of_sqlite())
+    list(_folders_of_sqlite())
 
 
 def _room(entry: Entry, terms: Terms) -> Room:
@@ -116,12 +117,12 @@ def _writable(entry: Entry, scratch: Path) -> Iterator[Path]:
     if results := _results_folder(entry):
         results.mkdir(parents=True, exist_ok=True)
         yield results
-    yield from _files_of_sqlite()
+    yield from _folders_of_sqlite()
     if (heavy_task := all_tasks().get(entry.queue)) is not None:
         yield from heavy_task.writable
 
 
-def _files_of_sqlite() -> Iterator[Path]:
+def _folders_of_sqlite() -> Iterator[Path]:
     """The folders of SQLite's files, for their journals, too."""
     for database in settings.DATABASES.values():
         if database["ENGINE"] == "django.db.backends.sqlite3" and (file := sqlite_file(str(database["NAME"]))):
@@ -130,8 +131,8 @@ def _files_of_sqlite() -> Iterator[Path]:
 
 def _results_folder(entry: Entry) -> Path | None:
     """The folder of this attempt's files; None in a storage without paths."""
-    file = EntryFile(entry=entry, attempt=entry.attempt)
+    storage: Any = EntryFile._meta.get_field("file").storage
     try:
-        return Path(file.file.storage.path(file_path(file, "x"))).parent
+        return Path(storage.path(results_folder(entry, entry.attempt)))
     except NotImplementedError:
         return None

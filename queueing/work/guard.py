@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from queueing.work import horse
-from queueing.work.birth import KILOBYTE, Birth, Terms, bytes_by_name, memory_of
+from queueing.work.birth import Birth, Terms
 from queueing.work.limits import Limits
+from queueing.work.proc import KILOBYTE, bytes_by_name, memory_of
 from queueing.work.report import Stage
 from queueing.work.scratch import size_of_unnamed
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from queueing.sandbox import LIBC
+from queueing.work import proc
 from queueing.work.report import Listener
 
 NAME = "rq:horse"  # of the process
@@ -132,7 +133,7 @@ def children(pid: int | None = None) -> set[int]:
         return set()
     found: set[int] = set()
     with suppress(OSError):
-        for task in Path(f"/proc/{pid or 'self'}/task").iterdir():
+        for thread in os.listdir(threads := f"/proc/{pid or 'self'}/task"):  # noqa: PTH208  # strings are enough
             with suppress(OSError):
-                found.update(map(int, (task / "children").read_text().split()))
+                found.update(map(int, proc.read(f"{threads}/{thread}/children").split()))
     return found
