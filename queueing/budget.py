@@ -22,6 +22,7 @@ from django.core.files.storage import default_storage
 from django.db import connection as database
 from django.db.models import Count, F, Max, Q, Sum
 
+from queueing import policy
 from queueing.conf import conf
 from queueing.exceptions import (
     JoinRefused,
@@ -108,8 +109,9 @@ def check(entry: Entry, size: int, use: Use | None = None) -> None:
     if not has_room(size):
         raise LowOnDisk
     visitor, network, line, site, _ = used(entry) if use is None else use
+    quota = policy.current().quota(entry.user)
     for what, most_bytes, most_entries, refusal in (
-        (visitor, conf.MAX_BYTES_PER_VISITOR, conf.MAX_ENTRIES_PER_VISITOR, StoresTooMuch),
+        (visitor, quota.bytes, quota.entries, StoresTooMuch),
         (network, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_ENTRIES_PER_ADDRESS, NetworkStoresTooMuch),
         (line, conf.MAX_BYTES_PER_LINE, conf.MAX_ENTRIES_PER_LINE, LineStoresTooMuch),
         (site, conf.MAX_BYTES, conf.MAX_ENTRIES, SiteStoresTooMuch),
@@ -120,9 +122,9 @@ def check(entry: Entry, size: int, use: Use | None = None) -> None:
             raise refusal(refusal.entries_sentence)
 
 
-def largest_file() -> int:
-    """Bytes of the largest file for which an empty store has room; 0: of any size."""
-    budgets = (conf.MAX_BYTES_PER_VISITOR, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_BYTES_PER_LINE, conf.MAX_BYTES)
+def largest_file(user: Any) -> int:
+    """Bytes of the largest file of this user for which an empty store has room; 0: of any size."""
+    budgets = (policy.current().quota(user).bytes, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_BYTES_PER_LINE, conf.MAX_BYTES)
     return min((most for most in budgets if most), default=0)
 
 

@@ -48,6 +48,7 @@ class Conf:
     BRAKE_JOINS: int = 120  # joins of one line in a minute that put it on
     BRAKE_BITS: int = 20  # zero bits of a proof of work; each more doubles the work
     BRAKE_CHECK: str = "queueing.web.brake.ProofOfWork"  # the class of the check; another one may ask a captcha
+    POLICY: str = "queueing.policy.Policy"  # the class that says who owns, who may join, who goes first, and how much
 
     # Running
     LEASE: float = 30  # seconds without a sign of life after which a running entry counts as orphaned

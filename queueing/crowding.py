@@ -14,6 +14,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 
+from queueing import policy
 from queueing.conf import conf
 from queueing.exceptions import JoinRefused, LineFull, RedisAway, TooManyFromNetwork, TooManyJoins, TooManyUnseen
 from queueing.line.clients import RedisError
@@ -52,7 +53,7 @@ def find_rank(entry: Entry, reservation: Reservation, max_line: int | None = Non
     """
     if entry.place is None:
         entry.behind = is_behind(entry.queue, entry.address, reservation, max_line)
-        entry.priority = LAST if entry.behind else entry.heavy_task.task.priority
+        entry.priority = LAST if entry.behind else policy.priority_of(entry.user, entry.heavy_task)
 
 
 def is_behind(queue: str, address: str, reservation: Reservation, max_line: int | None = None) -> bool:

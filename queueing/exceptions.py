@@ -50,6 +50,13 @@ class LineClosed(JoinRefused):
         self.opens_at = None if until is None else datetime.fromtimestamp(until, UTC)
 
 
+class NotOpen(JoinRefused):
+    """This line is not open to you."""
+
+    retry_after = 0
+    status = 403
+
+
 class RedisAway(JoinRefused):
     """The queue cannot be reached right now, so it takes nobody in."""
 

@@ -19,7 +19,7 @@ from django.tasks import Task
 from django.tasks.signals import task_enqueued
 from django.utils.crypto import salted_hmac
 
-from queueing import admission, crowding, site_time, slots
+from queueing import admission, crowding, policy, site_time, slots
 from queueing.conf import conf
 from queueing.exceptions import (
     CodeTaken,
@@ -151,7 +151,7 @@ def retry(entry: Entry) -> Entry:
         raise UnusableInput(GONE)
     has_files = entry.input_name or entry.input
     with Kept(entry).given_to(new) if has_files else nullcontext():
-        _insert(new)
+        _insert(new, slots.number(new.user, None))
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
     return new
 
@@ -173,7 +173,7 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
         not_before=task.run_after if is_later else None,
         needs_presence=needs_presence,
     )
-    _insert(entry)
+    _insert(entry, 0)
     return entry
 
 
@@ -233,16 +233,14 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
-    limits, use = admission.look_around(entry)
-    slots.check(entry.visitor, entry.queue, limits.max_per_visitor, use.slots)
-    admission.check_budgets(entry, content.size, use)
+    limits, number = admission.admit(entry, content.size)
     reservation = crowding.reserve(entry.queue, entry.job_id, entry.address, limits.max_line)
     try:
         crowding.find_rank(entry, reservation, limits.max_line)
         if look is not None:
             entry.kwargs = _kwargs(entry.heavy_task, look.options())
         with content.given_to(entry), slots.within(entry, limits.max_per_visitor):
-            _insert(entry, limits.max_per_visitor)
+            _insert(entry, number)
     except BaseException:
         _cancel(entry, is_charged=look is not None and look.was_checked)
         raise
@@ -253,12 +251,12 @@ def _cancel(entry: Entry, *, is_charged: bool) -> None:
         get_line(entry.queue).cancel_reservation(entry.job_id, entry.address, is_charged=is_charged)
 
 
-def _insert(entry: Entry, most: int | None = None) -> None:
-    """The row; the place follows the commit. Raises CodeTaken or TooManyWaiting.
+def _insert(entry: Entry, number: int) -> None:
+    """The row; the place follows the commit. Raises CodeTaken or TooManyWaiting if all slots of that number are taken.
 
     Insert first and check only on conflict: conflicts are rare, and each check costs as much as the insert.
     """
-    for slot in slots.to_try(entry.visitor, most):
+    for slot in slots.to_try(entry.visitor, number):
         entry.slot, entry.joined_at = slot, site_time.now()
         try:
             with _savepoint():
@@ -296,7 +294,7 @@ def _old_rank(entry: Entry) -> dict[str, Any]:
     """The columns that give a successor the old place, if our machines lost the entry; else those of a new place."""
     if entry.keeps_place_for_successor:
         return {"place": entry.place or entry.id, "priority": entry.priority, "behind": entry.behind}
-    return {"priority": entry.heavy_task.task.priority}
+    return {"priority": policy.priority_of(entry.user, entry.heavy_task)}
 
 
 def _next_code(entry: Entry, kwargs: dict[str, Any]) -> uuid.UUID:

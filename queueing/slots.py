@@ -8,29 +8,34 @@ joins of such a line are stored one after the other.
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 
-from queueing.conf import conf
+from queueing import policy
 from queueing.exceptions import TooManyWaiting
 from queueing.models import Entry, Line
 
 
-def check(visitor: uuid.UUID | None, queue: str, most: int | None, taken: int | None = None) -> None:
-    """Raises TooManyWaiting when the visitor holds as many places as allowed; `most` is the line's own limit.
+def check(visitor: uuid.UUID | None, queue: str, most: int | None, number: int, taken: int | None = None) -> None:
+    """Raises TooManyWaiting when the visitor holds as many places as allowed.
 
-    `taken` is the number of slots that the visitor has taken, if it is known.
+    `most` is the line's own limit, `number` that of the visitor's slots, and `taken` the number of those that are
+    taken, if it is known.
     """
     if visitor is None:
         return
-    has_free = next(_free(visitor, most), None) is not None if taken is None else taken < number(most)
+    has_free = next(_free(visitor, number), None) is not None if taken is None else taken < number
     if not has_free or _is_full(visitor, queue, most):
         raise TooManyWaiting
 
 
-def number(most: int | None) -> int:
-    """The number of slots: MAX_WAITING_PER_VISITOR, or more where the line allows more."""
-    return max(conf.MAX_WAITING_PER_VISITOR, most or 0)
+def number(user: Any, most: int | None) -> int:
+    """The number of a visitor's slots: the places that the policy gives this user, or more where the line allows more.
+
+    Without a policy of the site that is MAX_WAITING_PER_VISITOR.
+    """
+    return max(policy.current().quota(user).places, most or 0)
 
 
 @contextmanager
@@ -46,19 +51,19 @@ def within(entry: Entry, most: int | None) -> Iterator[None]:
         yield
 
 
-def to_try(visitor: uuid.UUID | None, most: int | None) -> Iterator[int | None]:
+def to_try(visitor: uuid.UUID | None, number: int) -> Iterator[int | None]:
     """The slots that a new entry may try, each once. The first one is free for nearly everybody, so nothing is read."""
     if visitor is None:
         yield None
         return
     yield 0
-    yield from _free(visitor, most)
+    yield from _free(visitor, number)
 
 
-def _free(visitor: uuid.UUID, most: int | None) -> Iterator[int]:
+def _free(visitor: uuid.UUID, number: int) -> Iterator[int]:
     """The free slots of this visitor."""
     taken = set(Entry.objects.live().filter(visitor=visitor).values_list("slot", flat=True))
-    return (slot for slot in range(number(most)) if slot not in taken)
+    return (slot for slot in range(number) if slot not in taken)
 
 
 def _is_full(visitor: uuid.UUID, queue: str, most: int | None) -> bool:

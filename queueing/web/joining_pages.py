@@ -169,14 +169,16 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
     """The page of a form: its line, its limits, and what stands in the way of a join."""
     heads = [(pattern.decode("latin-1"), sentence) for pattern, sentence in form.refused_heads]
     visitor, refusal, behind = Visitor.of_request(request), None, False
+    newcomer = visitor.newcomer(heavy_task.name)
     try:  # shown before a file has travelled
+        admission.check_policy(newcomer.user, heavy_task)
         behind = admission.check_line(heavy_task.name, visitor.address)
-        admission.check_visitor(visitor.name, heavy_task.name)
-        admission.check_storage(heavy_task.name, visitor.name, visitor.address, int(bool(form.file_fields())))
+        admission.check_visitor(newcomer)
+        admission.check_budgets(newcomer, int(bool(form.file_fields())))
     except JoinRefused as error:
         refusal = error
     check = brake.markup(request, heavy_task.name)
-    max_bytes = min(form.max_bytes(), budget.largest_file() or form.max_bytes())
+    max_bytes = min(form.max_bytes(), budget.largest_file(newcomer.user) or form.max_bytes())
     return {
         "task": heavy_task,
         "form": form,
@@ -205,9 +207,10 @@ def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused 
     length = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
     if request.method != "POST" or length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
         return None
-    visitor = Visitor.of_request(request)
+    newcomer = Visitor.of_request(request).newcomer(heavy_task.name)
     try:
-        admission.check_storage(heavy_task.name, visitor.name, visitor.address, length - AROUND_FILE)
+        admission.check_policy(newcomer.user, heavy_task)
+        admission.check_budgets(newcomer, length - AROUND_FILE)
     except JoinRefused as refusal:
         return refusal
     return None

@@ -31,6 +31,7 @@ from queueing.web.bodies import takes_file
 from queueing.web.guards import in_our_frame
 from queueing.web.joining_pages import limit_of_form
 from queueing.web.meter import Meter
+from queueing.web.visitor import Visitor
 
 MINUTE = 60.0
 meter = Meter()
@@ -52,12 +53,14 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     address = network_key(address_of_request(request))
     try:
+        admission.check_policy(Visitor.of_request(request).member, heavy_task)
         _check_limits(heavy_task, address)
         give_connection_back()
         return _preview(request, heavy_task, address)
     except JoinRefused as refusal:
         answer = _page(request, heavy_task, refusal.status, sentences=[str(refusal)])
-        answer["Retry-After"] = str(refusal.retry_after)
+        if refusal.retry_after:
+            answer["Retry-After"] = str(refusal.retry_after)
         return answer
 
 

@@ -1,6 +1,7 @@
 """The visitor of a request or a socket, and the entries that this visitor owns.
 
-This module alone decides who may see an entry: the browser session or user that made it, and staff with the permission.
+This module alone decides who may see an entry: the browser session or user that made it, the account that the site's
+policy gives to users (`policy.py`), and staff with the permission.
 A permission counts for active staff only, and those to change and to see contents only together with the one to look.
 """
 
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 
-from queueing import logs, staff, traces
+from queueing import logs, policy, staff, traces
 from queueing.joining import Owner
 from queueing.models import Entry, EntryQuerySet
 from queueing.models.trouble import DATABASE_ERRORS
@@ -84,9 +85,23 @@ class Visitor:
         name = self.session.get(SESSION_KEY)
         return uuid.UUID(name) if name else None
 
+    @property
+    def member(self) -> Any:
+        """The user who is signed in, or None."""
+        return self.user if self.user.is_authenticated else None
+
+    @property
+    def account(self) -> uuid.UUID | None:
+        """The name that the site's policy gives to the entries of the user who is signed in."""
+        return policy.current().owner(self.member) if self.member else None
+
+    def newcomer(self, queue: str) -> Entry:
+        """An entry as this visitor would make it, to ask what stands in the way. It is not stored."""
+        return Entry(queue=queue, visitor=self.account or self.name, user=self.member, address=self.address)
+
     def as_owner(self) -> Owner:
         """The owner of an entry that this visitor is about to make. A new browser's name is kept by `remember`."""
-        return Owner(self.name or uuid.uuid4(), self.user, self.address, self.traceparent)
+        return Owner(self.account or self.name or uuid.uuid4(), self.user, self.address, self.traceparent)
 
     def remember(self, owner: Owner) -> None:
         """The join succeeded: keep the name in the session, which lives for SESSION_COOKIE_AGE after the last join.
@@ -95,6 +110,8 @@ class Visitor:
         had no name gets a new key with it: its cookie may have been planted by another site of this domain, whose owner
         would then see the visitor's entries.
         """
+        if owner.visitor == self.account:
+            return  # it is the user's, whatever the browser
         if self.name is None and self.session.session_key is not None:
             self.session.cycle_key()
         hour = int(time.time() // 3600)
@@ -103,10 +120,12 @@ class Visitor:
             self.session[SESSION_KEY] = str(owner.visitor)
 
     def owns(self, entry: Entry) -> bool:
-        """True if this browser or user made the entry. Only an owner's page counts as presence."""
+        """True if this browser or user made the entry, or its account. Only an owner's page counts as presence."""
         if self.owns_by_name(entry):
             return True
-        return bool(self.user.is_authenticated and entry.user_id == self.user.pk)
+        if self.member is None:
+            return False
+        return bool(entry.user_id == self.member.pk or (entry.visitor is not None and entry.visitor == self.account))
 
     def owns_by_name(self, entry: Entry) -> bool:
         """True if this browser made the entry, whoever is signed in to it now."""
@@ -180,7 +199,7 @@ class Visitor:
         return list(self._own().final().filter(erased_at=None).order_by("-finished_at")[:SHOWN_RESULTS])
 
     def _own(self) -> EntryQuerySet:
-        own = Q(visitor=name) if (name := self.name) else Q(pk=None)
-        if self.user.is_authenticated:
-            own |= Q(user=self.user)
+        own = Q(visitor__in=[name for name in (self.name, self.account) if name is not None])
+        if self.member is not None:
+            own |= Q(user=self.member)
         return Entry.objects.without_large_columns().filter(own, queue__in=all_tasks())

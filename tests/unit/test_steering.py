@@ -150,15 +150,15 @@ def test_a_line_has_its_own_number_of_places_for_a_visitor(join: Join, settings:
     with pytest.raises(TooManyWaiting):
         join(visitor=visitor)
     with pytest.raises(TooManyWaiting):
-        admission.check_visitor(visitor, "probe")
-    admission.check_visitor(visitor, "tables")
+        admission.check_visitor(Entry(visitor=visitor, queue="probe"))
+    admission.check_visitor(Entry(visitor=visitor, queue="tables"))
     Entry.objects.filter(pk=first.pk).update(queue="tables")
     join(visitor=visitor)
     set_levers(max_per_visitor=4)
     for _ in range(2):
         join(visitor=visitor)
     with pytest.raises(TooManyWaiting):
-        admission.check_visitor(visitor, "tables")
+        admission.check_visitor(Entry(visitor=visitor, queue="tables"))
 
 
 def test_two_joins_at_the_same_moment_do_not_both_take_the_last_place(

@@ -1,0 +1,68 @@
+"""The policy of a site: who owns an entry, who may join a line, who goes first, and how much one owner may have.
+
+POLICY names a class. This one is the default: each browser owns what it has joined, everybody may join, and all are
+equal. A site's own class overrides what differs; docs/adopting.md has an example. `user` is the user who is signed in,
+or None. The methods are asked several times for a page, so what they read should be cached.
+"""
+
+import uuid
+from functools import cache
+from typing import Any, NamedTuple
+
+from django.utils.module_loading import import_string
+
+from queueing.conf import conf
+from queueing.registry import HeavyTask
+
+FIRST, LAST = 100, -100  # the priorities of django.tasks
+
+
+class Quota(NamedTuple):
+    """How much one owner may have, over all lines. 0 of bytes or entries: without a limit."""
+
+    places: int  # waiting or running
+    bytes: int  # of inputs and results that are stored
+    entries: int  # from the join until RESULT_TTL after the end
+
+
+class Policy:
+    """The policy where the site has none of its own."""
+
+    def owner(self, user: Any) -> uuid.UUID | None:
+        """The name under which this user's entries are kept and counted, in every browser; None: the browser's own.
+
+        Users with the same name own each other's entries, as those of one account may wish. An entry that the browser
+        joined before the user signed in stays the browser's.
+        """
+        return None
+
+    def refusal(self, user: Any, heavy_task: HeavyTask) -> str:
+        """The sentence for somebody who may not join this line; empty: may join."""
+        return ""
+
+    def priority(self, user: Any, heavy_task: HeavyTask) -> int:
+        """The priority of a new entry, -100 to 100; higher goes first. The place in it is in the order of joining."""
+        return heavy_task.task.priority
+
+    def quota(self, user: Any) -> Quota:
+        """How much this owner may have."""
+        return Quota(conf.MAX_WAITING_PER_VISITOR, conf.MAX_BYTES_PER_VISITOR, conf.MAX_ENTRIES_PER_VISITOR)
+
+
+def priority_of(user: Any, heavy_task: HeavyTask) -> int:
+    """The priority of this user's new entry. Raises ValueError for one that no entry can have."""
+    priority = current().priority(user, heavy_task)
+    if not FIRST >= priority >= LAST:
+        raise ValueError(f"{conf.POLICY}.priority: {priority!r} is not from {LAST} to {FIRST}")
+    return priority
+
+
+def current() -> Policy:
+    """The policy that the settings name. Raises ImportError."""
+    return _made(conf.POLICY)
+
+
+@cache
+def _made(path: str) -> Policy:
+    made: Policy = import_string(path)()
+    return made

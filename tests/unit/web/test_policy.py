@@ -1,0 +1,135 @@
+"""A site's own policy: who owns an entry, who may join, who goes first, and how much one owner may have."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from queueing.checks import relations as checks
+from queueing.models import Entry
+from queueing.web import rights
+from queueing.web.rights import Right
+from queueing.web.visitor import Visitor as OfRequest
+from tests.support.visitors import Visitor, upload, url
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+SHOP = {"POLICY": "tests.support.policies.ShopPolicy"}
+
+
+@pytest.fixture(autouse=True)
+def shop(settings: Any) -> None:
+    settings.QUEUEING = SHOP
+
+
+def customer(address: str) -> Visitor:
+    """A browser in which somebody of a company is signed in."""
+    visitor = Visitor()
+    visitor.client.force_login(User.objects.create_user(address, email=address))
+    return visitor
+
+
+def right_of(visitor: Visitor, entry: Entry) -> Right:
+    session = visitor.client.session
+    return Right.of(OfRequest(session, User.objects.get(pk=session["_auth_user_id"])), entry)
+
+
+def test_an_entry_belongs_to_the_account_in_every_browser_and_to_no_other() -> None:
+    anna, bert, other = customer("anna@small.example"), customer("bert@small.example"), customer("eve@other.example")
+    entry = anna.join()
+    assert bert.client.get(url(entry)).status_code == 200
+    assert str(entry.code) in bert.client.get("/").content.decode()
+    assert other.client.get(url(entry)).status_code == 404
+    assert Visitor().client.get(url(entry)).status_code == 404
+    bert.client.post(url(entry, "leave/"))
+    entry.refresh_from_db()
+    assert not entry.is_live
+
+
+def test_the_right_of_an_account_ends_with_the_sign_in() -> None:
+    anna, bert = customer("anna@small.example"), customer("bert@small.example")
+    entry = anna.join()
+    right = right_of(bert, entry)
+    assert not right.is_of_browser
+    assert not rights.is_over(right, entry)
+    bert.client.logout()
+    assert rights.is_over(right, entry)
+    assert bert.client.get(url(entry)).status_code == 404
+
+
+def test_what_the_browser_joined_before_the_sign_in_stays_its_own(settings: Any) -> None:
+    settings.QUEUEING = {}
+    visitor = Visitor()
+    entry = visitor.join()
+    settings.QUEUEING = SHOP
+    visitor.client.force_login(User.objects.create_user("anna", email="anna@small.example"))
+    assert visitor.client.get(url(entry)).status_code == 200
+
+
+def test_places_are_counted_for_the_account() -> None:
+    anna, bert = customer("anna@small.example"), customer("bert@small.example")
+    anna.join()
+    bert.join()
+    answer = anna.send()
+    assert (answer.status_code, Entry.objects.count()) == (429, 2)
+    assert "disabled" in bert.client.get("/join/probe/").content.decode()
+
+
+def test_a_paying_account_may_have_more_and_goes_first(settings: Any) -> None:
+    settings.QUEUEING = SHOP | {"MAX_BYTES_PER_VISITOR": 5}
+    small, paying = customer("anna@small.example"), customer("bill@paying.example")
+    assert small.send(file=upload(b"too,much\n")).status_code == 413
+    usual = small.join(file=upload(b"1\n2\n"))
+    first = [paying.join(file=upload(b"too,much\n")) for _ in range(4)]
+    assert paying.send(file=upload(b"too,much\n")).status_code == 429
+    assert list(Entry.objects.in_order()) == [*first, usual]
+
+
+def test_who_may_not_join_reads_why_and_stores_nothing() -> None:
+    stranger = Visitor()
+    form = stranger.client.get("/join/probe/").content.decode()
+    assert "is for customers. Please sign in." in form
+    assert "disabled" in form
+    assert "Look again" not in form
+    answer = stranger.send()
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (403, None)
+    assert "Not open to you" in answer.content.decode()
+    assert "is for customers. Please sign in." in answer.content.decode()
+    assert not Entry.objects.exists()
+
+
+def test_who_may_not_join_gets_no_preview() -> None:
+    answer = Visitor().client.post("/join/tables/preview/", {"file": upload()})
+    assert answer.status_code == 403
+
+
+def test_nobody_joins_again_who_may_not_join(settings: Any) -> None:
+    settings.QUEUEING = {}
+    visitor = Visitor()
+    entry = visitor.join()
+    visitor.client.post(url(entry, "leave/"))
+    settings.QUEUEING = SHOP
+    assert visitor.client.post(url(entry, "again/")).status_code == 403
+
+
+def test_a_priority_that_no_entry_can_have_is_an_error_of_ours(settings: Any) -> None:
+    settings.QUEUEING = {"POLICY": "tests.support.policies.Boundless"}
+    with pytest.raises(ValueError, match=r"Boundless\.priority: 1000 is not from -100 to 100"):
+        Visitor().send()
+    assert not Entry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nowhere.Policy", "No module named 'nowhere'"),
+        ("tests.support.policies.Missing", "does not define"),
+        ("tests.support.policies.Unmade", "missing 1 required positional argument"),
+        ("tests.support.captcha.Captcha", "is no queueing.policy.Policy"),
+    ],
+)
+def test_a_policy_that_is_none_is_found_at_the_start(settings: Any, path: str, said: str) -> None:
+    settings.QUEUEING = {"POLICY": path}
+    [error] = checks.check_policy()
+    assert error.id == "queueing.E117"
+    assert said in error.msg
