@@ -54,7 +54,7 @@ test-pythons: .venv/installed-dev  ## the fast tests on every other promised Pyt
 		if ! tools/find-python $$version >/dev/null; then echo "Python $$version is not here: left out."; continue; fi; \
 		echo "On Python $$version:"; $(MAKE) --no-print-directory test-fast PYTHON=$$version || exit; done
 
-bench: $(VENV)/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS="joining" chooses)
+bench: $(VENV)/installed-dev  ## measure it all beside stock RQ, and write docs/benchmarks.md (ARGS=machines: several hosts; ARGS="joining" chooses)
 	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)
 
 corpus: $(VENV)/installed-dev  ## both tasks on real files out of packages, and docs/accuracy.md (ARGS=documents: one part)

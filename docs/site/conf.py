@@ -33,6 +33,7 @@ PAGES = {
         "docs/lifecycle",
         "docs/glossary",
         "docs/benchmarks",
+        "docs/benchmarks-machines",
         "docs/scale",
         "docs/accuracy",
     ],

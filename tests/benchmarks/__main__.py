@@ -1,4 +1,7 @@
-"""All measurements, one after another: `make bench`. Prints one table and writes docs/benchmarks.md.
+"""All measurements of one machine, one after another: `make bench`. Prints one table and writes docs/benchmarks.md.
+
+`make bench ARGS=machines` measures several web hosts, failovers and another server instead, and writes
+docs/benchmarks-machines.md. Other names of modules measure these, and write nothing.
 
 Each module is measured by a process of its own, on a Valkey and a database of its own; what speaks to the database
 is measured on SQLite and on PostgreSQL.
@@ -31,18 +34,19 @@ PLAN = [
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),
-    ("servers", ["sqlite"]),
     ("storm", ["sqlite", "postgres"]),
     ("crowd", ["sqlite"]),
     ("recovering", ["sqlite"]),
     ("machines", ["postgres"]),
+    ("hosts", ["postgres"]),
+    ("servers", ["sqlite"]),
     ("costs", ["postgres"]),
     ("million", ["sqlite"]),
-    ("hosts", ["postgres"]),
     ("gradio", ["sqlite"]),
 ]
-# "gradio" installs packages of its own; the other two belong to docs/scale.md.
-WHEN_ASKED = {"gradio", "costs", "million"}
+MACHINES = {"machines", "hosts", "servers"}
+# "gradio" installs packages of its own; "costs" and "million" belong to docs/scale.md.
+WHEN_ASKED = {"gradio", "costs", "million"} | MACHINES
 
 
 def main(wanted: list[str]) -> int:
@@ -59,13 +63,18 @@ def main(wanted: list[str]) -> int:
     seconds = time.monotonic() - began
     sys.stdout.write(f"\n{report.plain(rows)}\n\n{report.explained(rows)}\n\n{seconds / 60:.1f} minutes\n")
     if not wanted:
-        (ROOT / "docs" / "benchmarks.md").write_text(report.markdown(rows, seconds))
+        (ROOT / "docs" / "benchmarks.md").write_text(report.markdown("Benchmarks", "make bench", rows, seconds))
+    elif wanted == ["machines"]:
+        page = report.markdown("Benchmarks of several machines", "make bench ARGS=machines", rows, seconds)
+        (ROOT / "docs" / "benchmarks-machines.md").write_text(page)
     return 0
 
 
 def chosen(wanted: list[str]) -> list[tuple[str, list[str]]]:
     """The named modules; without a name all but those that are measured only when asked for."""
-    names = wanted or {module for module, _ in PLAN} - WHEN_ASKED
+    names = set(wanted) or {module for module, _ in PLAN} - WHEN_ASKED
+    if "machines" in names:
+        names |= MACHINES
     return [(module, databases) for module, databases in PLAN if module in names]
 
 

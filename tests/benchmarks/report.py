@@ -73,13 +73,13 @@ def plain(rows: Sequence[Row]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table)
 
 
-def markdown(rows: Sequence[Row], seconds: float) -> str:
-    """The page docs/benchmarks.md."""
+def markdown(title: str, command: str, rows: Sequence[Row], seconds: float) -> str:
+    """The page of a whole run."""
     table = "\n".join("| " + " | ".join(line) + " |" for line in [TITLES, ["---"] * 6, *(row.cells() for row in rows)])
     return f"""\
-# Benchmarks
+# {title}
 
-Written by `make bench`, which also repeats it: {seconds / 60:.0f} minutes on {_machine()}. {_versions()}
+Written by `{command}`, which also repeats it: {seconds / 60:.0f} minutes on {_machine()}. {_versions()}
 
 Each cell is the median of the runs, with the smallest and the largest in brackets. A ratio is ours to the rival's, both
 measured in the same run on the same machine: the absolute numbers are this machine's, the ratios carry over. Runs are

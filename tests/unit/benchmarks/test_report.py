@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.benchmarks.__main__ import PLAN, WHEN_ASKED, chosen
+from tests.benchmarks.__main__ import MACHINES, PLAN, WHEN_ASKED, chosen
 from tests.benchmarks.report import Row, explained, plain
 
 KEPT = Row("places kept", "", [100.0], rival=[0.0], meaning="Pages that are loaded again.")
@@ -13,6 +13,7 @@ def test_a_plain_bench_leaves_out_what_installs_packages_of_its_own() -> None:
     assert "gradio" not in modules
     assert {*modules} | WHEN_ASKED == {module for module, _ in PLAN}
     assert [module for module, _ in chosen(["gradio", "joining"])] == ["joining", "gradio"]
+    assert {module for module, _ in chosen(["machines"])} == MACHINES
 
 
 def test_a_row_beside_a_rival_of_zero_has_no_ratio() -> None:
