@@ -106,6 +106,7 @@ class BookkeepingWorker(PatientWorker):
             super().handle_job_success(job, queue, started_job_registry, execution)
         else:
             speaker.over()
+            speaker.await_release()
 
     def handle_job_failure(
         self,

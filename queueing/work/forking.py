@@ -7,11 +7,13 @@ from typing import Any
 
 import redis
 from django.db import connections
+from redis.client import Pipeline
 from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.timeouts import HorseMonitorTimeoutException
+from rq.worker.base import WorkerStatus
 
 from queueing import sandbox
 from queueing.line import clients
@@ -47,6 +49,13 @@ class HorseWorker(ReadyWorker):
         """Left out right after a task: either the books of the next one have it, or the wait for one."""
         if not self._goes_straight_on:
             super().write_heartbeat(timeout)
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """RQ's own. That the worker is idle is not written right after a task, as in `write_heartbeat`."""
+        if pipeline is None and state == WorkerStatus.IDLE and self._goes_straight_on:
+            self._state = state
+        else:
+            super().set_state(state, pipeline)
 
     @property
     def _goes_straight_on(self) -> bool:
@@ -139,6 +148,7 @@ class HorseWorker(ReadyWorker):
         if self._horse is None or self._guard is None or self._horse.report.stage < Stage.OVER:
             return False
         if self._children_before is None or not horse.is_alone(pid, self._children_before):
+            self._horse.release()
             return False
         self._parted, self._horse_status = Parted(self._horse, self._guard.scratch), os.EX_OK
         return True

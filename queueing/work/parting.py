@@ -19,6 +19,7 @@ class Parted(NamedTuple):
     def end(self) -> None:
         """Wait for its end, and delete its folder."""
         pid = self.listener.pid
+        self.listener.release()
         with horse.sign_of(pid) as has_ended:
             if not has_ended(horse.KILL_PATIENCE):
                 os.kill(pid, signal.SIGKILL)

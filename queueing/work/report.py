@@ -3,7 +3,7 @@
     NOTHING   the horse takes its last look
     STARTED   the row runs; the worker ends the claim and tells the pages, while the task begins
     STORING   the task is over, and the horse stores its end
-    OVER      the row is settled; the worker keeps RQ's books
+    OVER      the row is settled; the worker keeps RQ's books, and lets the horse end when the next one has started
 
 The stage is in memory that both share, so it outlives the horse. A word in the channel only wakes the worker.
 """
@@ -16,6 +16,7 @@ from contextlib import suppress
 from enum import IntEnum
 
 LONGEST_WORDS = 4000  # characters of the traceback of a runner that failed
+RELEASE_WAIT = 1.0  # seconds, at most, between the word that all is over and the end of the process
 
 
 class Stage(IntEnum):
@@ -89,6 +90,12 @@ class Speaker:
         self._report.note(Stage.OVER)
         self._say(b"over\n")
 
+    def await_release(self) -> None:
+        """Wait until the worker has started the next task: the end of a process takes milliseconds of a core."""
+        with suppress(OSError):
+            self._channel.settimeout(RELEASE_WAIT)
+            self._channel.recv(1)
+
     def failed(self, traceback: str) -> None:
         """The runner itself has failed, in words for RQ's registry."""
         self._say(traceback[-LONGEST_WORDS:].encode())
@@ -126,6 +133,11 @@ class Listener:
         self._heard += words
         self.is_open = bool(words)
         return self.is_open
+
+    def release(self) -> None:
+        """The horse may end now."""
+        with suppress(OSError):
+            self.channel.shutdown(socket.SHUT_WR)
 
     def last_words(self) -> str:
         """The traceback of a runner that failed."""

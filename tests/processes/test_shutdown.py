@@ -32,7 +32,14 @@ def quick(settings: Any) -> dict[str, float]:
 
 @pytest.fixture
 def web(processes: Processes) -> Web:
-    return Web(processes).wait()
+    return started(processes)
+
+
+def started(processes: Processes) -> Web:
+    """A web process that hears signals: it takes connections a moment before."""
+    web = Web(processes).wait()
+    assert ask(web, "/healthz") == 200
+    return web
 
 
 def ask(web: Web, path: str) -> int:
@@ -68,7 +75,7 @@ def test_a_request_under_way_gets_its_answer(web: Web, number: signal.Signals) -
 
 def test_a_request_that_does_not_end_is_cut_off(processes: Processes) -> None:
     processes.use({"SHUTDOWN_SECONDS": 1})
-    web = Web(processes).wait()
+    web = started(processes)
     with Raw(web.port) as upload:
         upload.ask("POST", FORM, Cookie=CSRF, Content_Length="1000").send(bytes(500))
         web.process.terminate()
@@ -78,7 +85,7 @@ def test_a_request_that_does_not_end_is_cut_off(processes: Processes) -> None:
 def test_its_end_is_announced(processes: Processes) -> None:
     """To a proxy that asks /healthz, while everything else is answered."""
     processes.use({"SHUTDOWN_NOTICE": 3600})  # the fixture ends the process
-    web = Web(processes).wait()
+    web = started(processes)
     web.process.terminate()
     wait_for(lambda: ask(web, "/healthz") == 503)
     assert ask(web, FORM) == 200
