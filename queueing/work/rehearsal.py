@@ -7,6 +7,7 @@ from django.db import connection
 
 from queueing import events, site_time
 from queueing.line import presence
+from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks
 from queueing.results import result_of
@@ -54,3 +55,5 @@ def steps(queues: Collection[str] | None = None) -> Iterator[Callable[[], object
     yield partial(result_of, made_up)
     yield partial(confinement.rehearse, made_up)
     yield partial(made_up.succeed, {})
+    yield partial(get_line(made_up.queue).remove_but_job, made_up.job_id)
+    yield partial(events.publish, made_up.code)
