@@ -1,11 +1,13 @@
 """Joining again with the same input and other options: "Change" on the page of a result."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from queueing import inputs
+from queueing import inputs, registry
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.web import snapshot
@@ -124,3 +126,18 @@ def test_a_task_without_options_has_nothing_to_change(visitor: Visitor) -> None:
     made.start("w")
     made.succeed({})
     assert "change" not in snapshot.page_context(made, is_owner=True, may_open=True)
+
+
+def test_a_template_that_includes_it_needs_no_word_more(
+    visitor: Visitor, entry: Entry, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.html").write_text('<p>Mine.</p>{% include "queueing/change.html" %}')
+    (first, *others) = settings.TEMPLATES
+    settings.TEMPLATES = [first | {"DIRS": [tmp_path, *first["DIRS"]]}, *others]
+    task = replace(registry.all_tasks()["tables"], result_template="mine.html")
+    monkeypatch.setitem(registry.all_tasks(), "tables", task)
+    assert "<summary>Change and join again</summary>" in page_of(visitor, entry)
+    inputs.release([entry.pk])
+    page = page_of(visitor, entry)
+    assert "<p>Mine.</p>" in page
+    assert '<details class="change">' not in page
