@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from queueing import logs
 from queueing.conf import Site, site
 
 SERIALIZER = "rq.serializers.JSONSerializer"
@@ -34,6 +35,8 @@ def fill_in() -> None:
     _default("TASKS", {"default": {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": names}})
     hosts = [{"address": site.REDIS_URL, "socket_timeout": _timeout()}]
     _default("CHANNEL_LAYERS", {"default": {"BACKEND": "queueing.line.hints.HintLayer", "CONFIG": {"hosts": hosts}}})
+    loggers: Any = settings.LOGGING.get("loggers", {})
+    logs.show(named=loggers)  # Django has applied LOGGING before it loads apps
 
 
 def _timeout() -> float:

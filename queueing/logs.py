@@ -5,7 +5,8 @@ code of the site.
 """
 
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -67,12 +68,51 @@ def is_shown(logger: logging.Logger, level: int) -> bool:
     if not logger.isEnabledFor(level):
         return False
     line = logger.makeRecord(logger.name, level, __file__, 0, "", (), None)
+    return any(_takes(handler, line) for handler in _handlers(logger))
+
+
+def show(named: Collection[str]) -> None:
+    """Shows the log at INFO. What the site's LOGGING has `named`, or set up in another way, stays as it is.
+
+    Django's own LOGGING has no handler for it and drops INFO. Called after LOGGING was applied.
+    """
+    queue = logging.getLogger("queueing")
+    if not _is_set_up(queue, named):
+        queue.setLevel(logging.INFO)
+        queue.disabled = False  # by a LOGGING without `disable_existing_loggers`, if the settings import the queue
+        queue.addHandler(Terminal())
+    if not _is_set_up(each, named):
+        each.setLevel(logging.WARNING)
+
+
+class Terminal(logging.StreamHandler[Any]):
+    """Standard error, for lines that no other handler writes to a stream: a root handler, or daphne's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+
+    def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        """False for a line that is written already."""
+        others = (handler for handler in _handlers(logging.getLogger(record.name)) if handler is not self)
+        return not any(_takes(handler, record) for handler in others) and super().filter(record)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line to standard error as it is now: a runner of tests puts others there, and closes them."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def _is_set_up(logger: logging.Logger, named: Collection[str]) -> bool:
+    return logger.name in named or bool(logger.level or logger.handlers) or not logger.propagate
+
+
+def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """The handlers that get a line of this logger: its own, and those above."""
     here: logging.Logger | None = logger
     while here is not None:
-        if any(_takes(handler, line) for handler in here.handlers):
-            return True
+        yield from here.handlers
         here = here.parent if here.propagate else None
-    return False
 
 
 def _takes(handler: logging.Handler, line: logging.LogRecord) -> bool:

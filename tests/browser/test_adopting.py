@@ -95,6 +95,29 @@ def test_a_page_has_its_socket_scripts_and_styles(site: Site, client: Client) ->
         assert json.loads(socket.recv(10))["type"] == "status"
 
 
+def test_the_log_has_each_move_and_each_deed_once(site: Site, client: Client) -> None:
+    """By the app itself, and by the LOGGING that the document calls worth adding."""
+    make_anna(site)
+    assert sign_in(client, "wrong").status == 200
+    assert sign_in(client, "plover-61").status == 302
+    page = join(client)
+    code = page.split("/")[-2]
+    assert client.ask("GET", page).status == 200
+    told = (
+        f"entry {code} joined words",
+        f"entry {code} attempt 1: waiting -> running",
+        "'anna' signs in from 127.0.0.1",
+        "A sign-in failed: name='anna' from 127.0.0.1",
+    )
+    deadline = time.monotonic() + 60
+    while any(text not in site.logs() for text in told):
+        assert time.monotonic() < deadline, site.logs()
+        time.sleep(0.2)
+    log = site.logs()
+    assert [log.count(text) for text in told[:2]] == [1, 1]
+    assert "keeper: holds, drops and recovers the entries of words" in log
+
+
 def test_the_rest_of_the_site_is_its_own(site: Site, client: Client) -> None:
     assert "The site's own base" in client.ask("GET", "/").body
     assert "Content-Security-Policy" not in client.ask("GET", "/").headers
@@ -122,15 +145,24 @@ def test_the_kit_tests_the_task_beside_the_running_site(site: Site, client: Clie
     assert extra.count("new_visitor --") == 1
 
 
-def test_staff_see_the_lines(site: Site, client: Client) -> None:
+def make_anna(site: Site) -> None:
+    """A member of staff who may do everything."""
     shell = "from django.contrib.auth.models import User; User.objects.filter(username='anna').exists() or "
     site.run(
         f"""python manage.py shell -v 0 -c "{shell}User.objects.create_superuser('anna', password='plover-61')" """
     )
+
+
+def sign_in(client: Client, password: str) -> Answer:
     client.ask("GET", "/admin/login/")
     token = client.cookies["csrftoken"]
-    form = f"csrfmiddlewaretoken={token}&username=anna&password=plover-61&next=/admin/"
-    assert client.ask("POST", "/admin/login/", form).status == 302
+    form = f"csrfmiddlewaretoken={token}&username=anna&password={password}&next=/admin/"
+    return client.ask("POST", "/admin/login/", form)
+
+
+def test_staff_see_the_lines(site: Site, client: Client) -> None:
+    make_anna(site)
+    assert sign_in(client, "plover-61").status == 302
     for path in ("/admin/queueing/line/", "/admin/queueing/line/page/words/", "/admin/queueing/entry/"):
         answer = client.ask("GET", path)
         assert answer.status == 200, path

@@ -1,6 +1,7 @@
 """The settings of a site that names `QUEUEING` alone."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -38,6 +39,22 @@ print(json.dumps({{
 }}))
 """
 LINES = {"LINES": {"tables": "queueing.tasks.tables.task"}, "REDIS_URL": "redis://queue.example/3"}
+
+
+TALK = """
+import logging
+
+for name in ("queueing", "queueing.audit", "queueing.each"):
+    logging.getLogger(name).info("info of %s", name)
+    logging.getLogger(name).warning("warning of %s", name)
+"""
+ALL = ["info of queueing", "warning of queueing", "info of queueing.audit", "warning of queueing.audit"]
+STREAM = {"class": "logging.StreamHandler"}
+
+
+def of_root(**handler: str) -> dict[str, Any]:
+    """LOGGING with a handler of the root, which stays at WARNING, and no word about the queue."""
+    return {"version": 1, "handlers": {"console": STREAM | handler}, "root": {"handlers": ["console"]}}
 
 
 def loaded(**values: Any) -> dict[str, Any]:
@@ -107,3 +124,30 @@ def test_a_worker_forgets_the_keys_of_the_web_in_this_dict_too() -> None:
         "assert site.METRICS_TOKEN == '', settings.QUEUEING\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("site_logging", "shown"),
+    [
+        ({}, ALL),
+        (of_root(), ALL),
+        (of_root(level="WARNING"), ALL),
+        ({"version": 1, "loggers": {"queueing": {"level": "WARNING", "handlers": []}}}, [ALL[1], ALL[3]]),
+        ({"version": 1, "loggers": {"queueing": {}}}, [ALL[1], ALL[3]]),
+        ({"version": 1, "loggers": {"queueing.audit": {"level": "ERROR"}}}, ALL[:2]),
+    ],
+    ids=["Django's own", "a root handler", "one for warnings alone", "the site's level", "named", "without deeds"],
+)
+def test_the_log_is_shown_once_unless_the_site_names_it(site_logging: dict[str, Any], shown: list[str]) -> None:
+    code = START.format(values=json.dumps({"QUEUEING": LINES, "LOGGING": site_logging})) + TALK
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.findall(r"(?:info|warning) of (?!queueing\.each)\S+", done.stderr) == shown
+    assert "info of queueing.each" not in done.stderr or "queueing" in site_logging.get("loggers", {})
+
+
+def test_the_log_is_shown_where_the_settings_import_the_queue_before_django_applies_logging() -> None:
+    """A LOGGING without `disable_existing_loggers` disables what is there by then."""
+    early = "import logging\nlogging.getLogger('queueing')\n"
+    code = early + START.format(values=json.dumps({"QUEUEING": LINES, "LOGGING": {"version": 1}})) + TALK
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.search(r"^[\d-]+ [\d:,]+ INFO queueing info of queueing$", done.stderr, re.MULTILINE)
