@@ -13,7 +13,7 @@ from websockets.typing import Origin
 
 from tests.support.clocks import QUICK
 from tests.support.processes import Processes
-from tests.support.proxies import PROXIES, Proxy, caddyfile, program
+from tests.support.proxies import PROXIES, Proxy, caddyfile, example, program
 from tests.support.raw import CSRF, Raw
 from tests.support.slow import slow
 from tests.support.visitors import Visitor
@@ -124,11 +124,12 @@ def test_an_address_has_so_many_connections(proxy: Proxy, raw: Callable[..., Raw
     assert raw("127.0.0.8").ask("GET", "/healthz", Connection="close").status() == 200
 
 
-def test_the_caddyfile_is_valid_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [caddyfile(), example("caddy")], ids=["compose", "document"])
+def test_a_caddyfile_is_valid_as_it_is(text: str, tmp_path: Path) -> None:
     if program("caddy") is None:
         pytest.skip("caddy is not installed")
     path = tmp_path / "Caddyfile"
-    path.write_text(caddyfile())
+    path.write_text(text)
     environment = os.environ | {"SITE": "localhost", "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     command = [str(program("caddy")), "validate", "--adapter", "caddyfile", "--config", str(path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

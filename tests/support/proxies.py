@@ -84,8 +84,9 @@ class Proxy(Door):
             text, count = re.subn(r"dynamic a web 8000 \{.*?\}", f"to {webs[0]}", caddyfile(), flags=re.DOTALL)
         else:
             several, found = re.subn(r"\bto .*", f"to {' '.join(webs)}", example("caddy"))
-            assert found == 1
-            text, count = re.subn(r"reverse_proxy \{.*\}\n\}", f"{several}}}", caddyfile(), flags=re.DOTALL)
+            inside = several.removeprefix("queue.example {\n")
+            assert (found, inside == several) == (1, False)
+            text, count = re.subn(r"reverse_proxy \{.*\}\n\}", inside, caddyfile(), flags=re.DOTALL)
         assert count == 1
         return text.replace("{", "{\n    admin off", 1)
 
