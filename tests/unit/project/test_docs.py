@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from tests.support.paths import ROOT
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
 TASKS, TESTING, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/testing.md"], TEXTS["docs/reference.md"]
-MODULE, _, SUMS, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
+MODULE, _, FORM, SUMS, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 # The tests in docs/testing.md, and the other blocks there that run in this site.
 _, EXAMPLE, _, _, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
@@ -47,10 +47,11 @@ PACKAGES = {"web": ["web", "checking"], "worker": ["work"], "keeper": ["keeper"]
 @pytest.fixture
 def words(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The heavy task of docs/tasks.md, added to this site in the three steps there."""
-    (tmp_path / "words_of_the_documents.py").write_text(MODULE)
+    (tmp_path / "words_of_the_documents.py").write_text(f"{MODULE}\n\n{FORM}")
     template = tmp_path / "queueing" / "results" / "words.html"
     template.parent.mkdir(parents=True)
     template.write_text(TEMPLATE)
+    template.with_name("letters_preview.html").write_text("It begins: {{ preview.begins }}")
     settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [*settings.TEMPLATES[0]["DIRS"], tmp_path]}]
     settings.QUEUEING_TASKS = settings.QUEUEING_TASKS | {"words": "words_of_the_documents"}
     monkeypatch.setattr(task_backends["default"], "queues", set(settings.QUEUEING_TASKS))
@@ -90,6 +91,22 @@ def test_the_documented_task_refuses_what_is_no_text(words: None, client: Client
     assert "This is not a text file." in answer.content.decode()
 
 
+def test_the_form_with_all_that_a_form_can_say_is_one(
+    words: None, client: Client, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = importlib.import_module("words_of_the_documents").LettersForm
+    monkeypatch.setitem(registry.all_tasks(), "words", replace(registry.all_tasks()["words"], form=form))
+    page = client.get("/join/words/").content.decode()
+    assert "<summary>How it is written</summary>" in page
+    assert 'data-max-bytes="10000000"' in page
+    letter = {"file": SimpleUploadedFile("x.txt", "Grüße".encode("cp1252")), "encoding": "cp1252"}
+    assert "It begins: Grüße" in client.post("/join/words/preview/", letter).content.decode()
+    letter["file"] = SimpleUploadedFile("x.txt", b"%PDF-1.7")
+    assert "This is a PDF, not a text." in client.post("/join/words/", letter).content.decode()
+    assert form.ending_of(SimpleUploadedFile("x", b"text")) == ".txt"
+    assert form.as_found({"encoding": "cp1252"}) == {"encoding": "cp1252"}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_tests_in_the_documents_pass(
     name: str, words: None, transactional_db: None, request: pytest.FixtureRequest
@@ -100,12 +117,14 @@ def test_the_tests_in_the_documents_pass(
     found[name](**{fixture: request.getfixturevalue(fixture) for fixture in fixtures})
 
 
-@pytest.mark.parametrize("source", [MODULE, EXAMPLE], ids=["task", "tests"])
+@pytest.mark.parametrize("source", [MODULE, FORM, EXAMPLE], ids=["task", "form", "tests"])
 def test_documented_code_has_the_types_that_make_check_asks_for(source: str) -> None:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
             assert node.returns, node.name
-            assert [arg.arg for arg in node.args.args if not arg.annotation and arg.arg != "self"] == [], node.name
+            assert [arg.arg for arg in node.args.args if not arg.annotation and arg.arg not in {"self", "cls"}] == [], (
+                node.name
+            )
 
 
 def test_a_documented_task_runs_without_an_entry(words: None, settings: Any) -> None:
