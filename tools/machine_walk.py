@@ -19,11 +19,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.containers import AUTHORITIES, LIMITS, PODMAN, SHARED, make_debian
-from tools.walk import FIRST_USER, WalkFailed, blocks, code_of_tree, nginx_of_document, proxy_blocks
+from tools.walk import (
+    FIRST_USER,
+    WalkFailed,
+    backup_blocks,
+    blocks,
+    code_of_tree,
+    new_version,
+    nginx_of_document,
+    proxy_blocks,
+)
 
 IMAGE = "client-queue-walk"
 PORTS = (80, 443, 5432, 6379, 8000)
 FAILED = "systemctl list-units --failed --no-legend"
+PROCESSES = "systemctl show --property=MainPID --value queue-web queue-worker queue-keeper"
 
 
 def missing() -> str:
@@ -58,8 +68,16 @@ class Machine:
 
     def take(self, source: Path) -> None:
         """Step 2: the code, as a copy that belongs to root."""
-        archive = subprocess.Popen(["tar", "-C", source, "-c", "--owner=0", "--group=0", "."], stdout=subprocess.PIPE)
-        unpack = ["exec", "-i", self.name, "tar", "-C", "/opt/queue", "-x"]
+        self._send(source, "tar -C /opt -x")
+
+    def take_archive(self, source: Path) -> None:
+        """The code as `git archive` packs it."""
+        self._send(source, "cat > /tmp/queue.tar")
+
+    def _send(self, source: Path, receive: str) -> None:
+        pack = ["tar", "-C", str(source), "-c", "--owner=0", "--group=0", r"--transform=s,^\.,queue,", "."]
+        archive = subprocess.Popen(pack, stdout=subprocess.PIPE)
+        unpack = ["exec", "-i", self.name, "/bin/sh", "-euc", receive]
         subprocess.run([*PODMAN, *unpack], stdin=archive.stdout, check=True)
         assert archive.wait() == 0
 
@@ -71,7 +89,8 @@ class Machine:
     def wait_for(self, commands: str, *, seconds: float = 120) -> str:
         """Repeat a question until every part of the answer is true."""
         deadline = time.monotonic() + seconds
-        while not (answer := self.run(commands, check=False)) or "false" in answer:
+        # Until the site is there, the answer is empty, or a page of nginx.
+        while "true" not in (answer := self.run(commands, check=False)) or "false" in answer:
             if time.monotonic() > deadline:
                 raise WalkFailed(f"not ready: {answer}\n{self.journal()}")
             time.sleep(1)
@@ -111,6 +130,8 @@ def walk(machine: Machine) -> str:
     page = machine.run(f"{question.strip().removesuffix('readyz')} --header 'X-Forwarded-Proto: https'")
     assert "Read a scan" in page, page
     _walk_proxy(machine)
+    _walk_new_version(machine)
+    _walk_backup(machine)
     return answer
 
 
@@ -125,6 +146,40 @@ def _walk_proxy(machine: Machine) -> None:
     assert "Read a scan" in page, page
     plain = machine.run("curl --silent --head --resolve queue.example:80:127.0.0.1 http://queue.example/")
     assert "https://queue.example/" in plain, plain
+
+
+def _walk_new_version(machine: Machine) -> None:
+    """It has taken the place of the old one when a file that it lacks is gone, and each process is a new one."""
+    print("step 9", flush=True)
+    *_, question = proxy_blocks()
+    machine.run("touch /opt/queue/templates/of_the_old_version.html")
+    before = machine.run(PROCESSES)
+    with code_of_tree() as tree:
+        machine.take_archive(tree)
+    machine.run(new_version())
+    machine.wait_for(question)
+    assert not set(before.split()) & set(machine.run(PROCESSES).split()), before
+    machine.run("! ls /opt/queue/templates/of_the_old_version.html")
+    page = machine.run(question.strip().removesuffix("readyz"))
+    assert "Read a scan" in page, page
+
+
+def _walk_backup(machine: Machine) -> None:
+    """After the restore, a row and a file of the backup are back, and those that came later are gone."""
+    print("step 10", flush=True)
+    *_, question = proxy_blocks()
+    backup, restore = backup_blocks()
+    users = "runuser -u postgres -- psql --no-align --tuples-only --command 'SELECT username FROM auth_user' queue"
+    file = "/var/lib/queue/media/a-file"
+    machine.run(f"runuser -u queue -- touch {file}")
+    machine.run(backup)
+    machine.run(f"rm {file}")
+    machine.run("runuser -u postgres -- psql --command \"UPDATE auth_user SET username = 'eve'\" queue")
+    machine.run(restore)
+    machine.wait_for(question)
+    assert machine.run(users).split() == ["anna"], machine.run(users)
+    machine.run(f"runuser -u queue -- test -O {file}")
+    assert not machine.run(FAILED), machine.run(FAILED)
 
 
 def _is_free(port: int) -> bool:

@@ -193,7 +193,17 @@ def blocks() -> list[str]:
 
 def proxy_blocks() -> list[str]:
     """The commands of the step after that, the proxy; the last one asks the site through it."""
-    return _all_blocks()[_question() + 1 :]
+    return _later()[:2]
+
+
+def new_version() -> str:
+    """The commands by which a new version takes the place of the running one."""
+    return _later()[2]
+
+
+def backup_blocks() -> list[str]:
+    """The commands of a backup, and those of a restore."""
+    return _later()[3:]
 
 
 def nginx_of_document() -> str:
@@ -207,6 +217,10 @@ def _all_blocks() -> list[str]:
     match = SECTION.search((ROOT / "docs/operations.md").read_text())
     assert match
     return BLOCK.findall(match[1])
+
+
+def _later() -> list[str]:
+    return _all_blocks()[_question() + 1 :]
 
 
 def _question() -> int:
