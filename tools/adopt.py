@@ -53,6 +53,14 @@ def place(request: HttpRequest, code: str) -> HttpResponse:
 def api(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"type": request.content_type, "size": len(json.loads(request.body)["text"])})
 """,
+    "blog/sockets.py": """
+from channels.generic.websocket import WebsocketConsumer
+
+
+class Echo(WebsocketConsumer):
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        self.send(text_data)
+""",
     "shop/urls.py": """
 from django.contrib import admin
 from django.urls import path

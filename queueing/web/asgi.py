@@ -32,7 +32,11 @@ def with_queue(http: App, sockets: App | None = None) -> App:
 
     The limits of bodies hold for the pages below the queue's URLs. Without `sockets`, the site's own application for
     WebSockets, all others are refused.
+
+    Raises TypeError for a list of routes, which would fail at the first socket of the site.
     """
+    if sockets is not None and not callable(sockets):
+        raise TypeError("The sockets of the site are no ASGI application. Wrap the routes: URLRouter([...])")
     use_pool()
     refuse_malformed_origins()
     guard_wires()

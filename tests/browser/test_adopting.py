@@ -95,6 +95,15 @@ def test_a_page_has_its_socket_scripts_and_styles(site: Site, client: Client) ->
         assert json.loads(socket.recv(10))["type"] == "status"
 
 
+def test_a_socket_of_the_site_is_beside_those_of_the_queue(site: Site, client: Client) -> None:
+    if site.serves_static_files:
+        pytest.skip("The site of the steps has no sockets of its own.")
+    address, origin = f"ws://127.0.0.1:{site.port}/ws/echo/", Origin(site.url)
+    with connect(address, origin=origin, proxy=None) as socket:
+        socket.send("rose")
+        assert socket.recv(10) == "rose"
+
+
 def test_the_log_has_each_move_and_each_deed_once(site: Site, client: Client) -> None:
     """By the app itself, and by the LOGGING that the document calls worth adding."""
     make_anna(site)

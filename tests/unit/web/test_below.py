@@ -1,10 +1,10 @@
-"""The limits of bodies hold for the pages of the queue, wherever a site includes them, and for no others."""
+"""The queue and the site around it have their own paths each, and the limits of bodies hold for ours alone."""
 
 from typing import Any
 
 import pytest
 
-from queueing.web.asgi import Below
+from queueing.web.asgi import Below, with_queue
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,9 @@ async def test_a_path_below_the_prefix_is_ours(path: str, root: str, app: str) -
     below = Below(lambda: "/queue/", named("ours"), others=named("others"))
     await below({"type": "http", "path": path, "root_path": root}, None, None)
     assert called == [app]
+
+
+def test_routes_in_the_place_of_an_application_are_told_at_the_start() -> None:
+    routes: Any = []
+    with pytest.raises(TypeError, match="Wrap the routes"):
+        with_queue(None, routes)  # type: ignore[arg-type]
