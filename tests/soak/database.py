@@ -76,7 +76,17 @@ class Postgres:
         self._server: Any = servers.start_postgres(folder)
         settings = "".join(f"ALTER SYSTEM SET {name} = '{value}';" for name, value in ALTERED.items())
         self._server.psql(f"{settings}SELECT pg_reload_conf();")
+        self._move_log()
         self.url = str(self._server.get_uri())
+
+    def _move_log(self) -> None:
+        """Away from the small disk, which is for what the server itself writes."""
+        log = servers.FOLDER / "postgres.log"
+        log.touch()
+        log.chmod(0o666)  # the server has a user of its own
+        self._server.stop()
+        self._server.log = log
+        self.recover()
 
     def go_away(self) -> End:
         """Stop it; returns the end of that."""

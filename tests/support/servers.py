@@ -39,27 +39,42 @@ def free_port() -> int:
 
 
 def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:
-    """A Valkey that answers on this port."""
-    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile", "valkey.log"]
-    # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
-    process = subprocess.Popen(
-        [*command, *acl.options(FOLDER), *options],
-        cwd=FOLDER,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=leftovers.with_parent(),  # noqa: PLW1509  # it calls the kernel alone
-    )
+    """A Valkey that answers on this port. Its log is in FOLDER, whatever its `--dir`."""
+    log = FOLDER / f"valkey-{port}.log"
+    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    process = spawn_valkey([*command, *acl.options(FOLDER), *options], FOLDER, log)
     client = redis.Redis(port=port)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
             client.ping()
         except redis.ConnectionError:
+            if process.poll() is not None:
+                break
             time.sleep(0.05)
         else:
             client.close()
             return process
-    raise RuntimeError("Valkey does not answer")
+    raise RuntimeError(f"Valkey does not answer:\n{tail(log)}")
+
+
+def spawn_valkey(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """A Valkey in this folder, with all that it says in this log."""
+    # Nothing of ours: a Valkey that outlives a killed test run must not keep its terminal waiting.
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*command, "--logfile", str(log)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=leftovers.with_parent(),  # noqa: PLW1509  # it calls the kernel alone
+        )
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """The end of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _start() -> None:
