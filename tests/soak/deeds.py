@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.soak.site import Site
 
 STEP = 60  # seconds that a clock is set by
 ASIDE = STEP / 2  # seconds; a line of a log is read sooner after it is written
+LONGEST = 60.0  # seconds of waiting for what a fault is about, and for what shows it
 MARK = "soak:mark:{}"  # a key that is there or not after Valkey is back
 Check = Callable[[], bool]
 
@@ -46,24 +48,29 @@ class NothingThere(Exception):
 
 def die(site: Site, name: str, number: signal.Signals) -> Deed:
     """The process is killed, or asked to end; the next one of that name comes when it has ended."""
-    process = site.running[name]
+    taken = list[subprocess.Popen[bytes]]()
+
+    def begin() -> None:
+        taken.append(site.supervisor.take(name))
+        taken[0].send_signal(number)
 
     def end() -> None:
-        process.wait(60)
+        taken[0].wait(60)
         site.start(name)
+        site.supervisor.give_back(name)
 
     return Deed(
-        begin=lambda: process.send_signal(number),
+        begin=begin,
         end=end,
         is_seen=lambda: site.running[name].poll() is not None,
-        is_left=lambda: site.running[name] is not process and site.running[name].poll() is None,
+        is_left=lambda: site.running[name] is not taken[0] and site.running[name].poll() is None,
         about=name,
     )
 
 
 def stop(site: Site, name: str, *, with_horse: bool = False) -> Deed:
     """The process stands still, and goes on."""
-    process = psutil.Process(site.running[name].pid)
+    process = _running(site, name)
     horses = _horses(site, name) if with_horse else []
 
     def begin() -> None:
@@ -97,9 +104,20 @@ def signal_horse(site: Site, name: str, number: signal.Signals) -> Deed:
     )
 
 
+def _running(site: Site, name: str) -> psutil.Process:
+    """The process of this name. If it has ended on its own, the next one is waited for. Raises NothingThere."""
+    deadline = time.monotonic() + LONGEST
+    while time.monotonic() < deadline:
+        if site.running[name].poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended just now
+                return psutil.Process(site.running[name].pid)
+        time.sleep(0.05)
+    raise NothingThere(f"{name} does not run")
+
+
 def _horses(site: Site, name: str) -> list[psutil.Process]:
     """The horse of this worker; waits for one. Raises NothingThere."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONGEST
     while not (found := site.horses(name)):
         if time.monotonic() > deadline:
             raise NothingThere(f"{name} runs no task")
@@ -243,11 +261,12 @@ def _ends(deed: Callable[[], Callable[[], None]]) -> tuple[Callable[[], Any], Ca
 def skew(site: Site, name: str, seconds: int) -> Deed:
     """The clock of a host is set, and set right again. Its process dates the lines of its log."""
     clock, log = site.clocks[name], site.logs[name]
-    read = log.stat().st_size
+    read = {log: log.stat().st_size}
 
     def is_seen() -> bool:
+        log = site.logs[name]  # another one, if the process has ended on its own
         with log.open() as file:
-            file.seek(read)
+            file.seek(read.get(log, 0))
             return any(abs(at - time.time()) > ASIDE for at in map(_date, file) if at is not None)
 
     return Deed(lambda: clock.set(seconds), lambda: clock.set(0), is_seen, about=f"{name} by {seconds} s")

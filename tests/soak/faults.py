@@ -10,7 +10,7 @@ from signal import SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Any
 
 from tests.soak import deeds
-from tests.soak.deeds import STEP, Deed, NothingThere
+from tests.soak.deeds import LONGEST, STEP, Deed, NothingThere
 from tests.soak.ledger import Ledger, Window
 from tests.soak.machines import Machines
 from tests.soak.site import SETTINGS, Site
@@ -19,7 +19,6 @@ from tests.support.clocks import can_set_clocks
 
 LEASE = SETTINGS["LEASE"]
 PAST_LEASE = LEASE + 2.0
-LONGEST = 60.0  # seconds until a fault must be seen, and until what it leaves must be there
 CALM = 8.0  # seconds
 BESIDE = 0.25  # of the faults have another one beside them
 
@@ -209,18 +208,16 @@ class Faults:
         self.ledger.note(f"FAULT: {step.name}, {step.seconds:.1f} s")
         try:
             deed = fault.do(self.site, step.target)
-        except NothingThere as nothing:
-            self.ledger.note(f"  left out: {nothing}")
-            return
-        self.ledger.note(f"  {deed.about}".rstrip())
-        if is_alone and not _comes(lambda: not deed.is_seen()):
-            self._blame(step.name, "was seen before it began")
-        try:
+            self.ledger.note(f"  {deed.about}".rstrip())
+            if is_alone and not _comes(lambda: not deed.is_seen()):
+                self._blame(step.name, "was seen before it began")
             deed.begin()
         except NothingThere as nothing:
             self.ledger.note(f"  left out: {nothing}")
+            self.ledger.left_out[step.name] += 1
             return
-        if not _comes(deed.is_seen):
+        is_done = _comes(deed.is_seen)
+        if not is_done:
             self._blame(step.name, "did nothing")
         if step.beside is not None and not ended.wait(step.beside.pause):
             self._carry_out(step.beside, ended, is_alone=False)
@@ -229,7 +226,8 @@ class Faults:
         if not _comes(deed.is_left):
             self._blame(step.name, "has not left what it should")
         self.ledger.note(f"FAULT over: {step.name}")
-        self.ledger.faults[step.name] += 1
+        if is_done:
+            self.ledger.faults[step.name] += 1
         over = time.time()
         self.ledger.windows.append(Window(fault.part, began, over, over + fault.aftermath))
 

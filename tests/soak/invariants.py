@@ -19,12 +19,16 @@ from queueing.states import FINAL, Reason, Status
 from tests.soak.deeds import ASIDE
 from tests.soak.ledger import Ledger, Stay
 from tests.soak.site import LATE, SETTINGS
+from tests.soak.supervisor import YOUNG
 from tests.support import probe
 
 SETS = {b"zset", b"hash", b"set"}  # the types of the keys that have entries as members
 DAY = 86_400
 # The parts whose faults may change the order of starts. A wrong clock may not.
 EVERYTHING = {"worker", "web", "redis", "database", "link", "disk"}
+PARTS = EVERYTHING | {"keeper", "clock"}
+LONG_GONE = 30.0  # seconds after a fault and its aftermath; no process ends because of it any more
+LOOP = 3  # ends in succession
 # Errors of a task when a disk is full: of Linux, of SQLite, and of PostgreSQL.
 NO_ROOM = ("No space left on device", "database or disk is full", "disk I/O error")
 
@@ -74,6 +78,7 @@ def gather(ledger: Ledger) -> Evidence:
 def violations(evidence: Evidence) -> Iterator[Violation]:
     """All that does not hold, as far as rows and logs tell."""
     yield from _faults(evidence)
+    yield from _ends(evidence)
     yield from _acknowledged(evidence)
     yield from _results(evidence)
     yield from _starts(evidence)
@@ -86,8 +91,25 @@ def violations(evidence: Evidence) -> Iterator[Violation]:
 
 def _faults(evidence: Evidence) -> Iterator[Violation]:
     """Every fault has happened, and was seen to: a rule that holds without a fault shows nothing."""
-    for at, text in evidence.ledger.broken_faults:
+    ledger = evidence.ledger
+    for at, text in ledger.broken_faults:
         yield Violation("fault", text, at)
+    for name in ledger.promised:
+        if not ledger.faults[name]:
+            yield Violation("fault", f"{name!r} has not happened", ledger.began)
+
+
+def _ends(evidence: Evidence) -> Iterator[Violation]:
+    """A process ends on its own because of a fault alone, and not again and again."""
+    ledger, early = evidence.ledger, Counter[str]()
+    for end in ledger.ends:
+        if not ledger.is_touched(PARTS, end.ended - LONG_GONE, end.ended):
+            yield Violation("processes", f"{end}; no fault was there", end.ended)
+        is_early = end.ended - end.started < YOUNG
+        is_alone = not ledger.is_touched(PARTS, end.started, end.ended, until_well=False)
+        early[end.name] = early[end.name] + 1 if is_early and is_alone else 0
+        if early[end.name] == LOOP:
+            yield Violation("processes", f"{end}; it ends again and again", end.ended)
 
 
 def _acknowledged(evidence: Evidence) -> Iterator[Violation]:

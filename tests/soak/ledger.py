@@ -54,6 +54,20 @@ class Window:
     well: float  # the moment from which nothing of it is left: places and presences are back
 
 
+@dataclass(frozen=True)
+class End:
+    """A process of the site has ended on its own: no fault was to end it."""
+
+    name: str
+    started: float
+    ended: float
+    code: int
+    words: str  # the last line of its log
+
+    def __str__(self) -> str:
+        return f"{self.name} ended with {self.code} after {self.ended - self.started:.0f} s: {self.words!r}"
+
+
 class Ledger:
     """The acknowledged-log, and the event log."""
 
@@ -63,6 +77,9 @@ class Ledger:
         self.windows: list[Window] = []
         self.faults: Counter[str] = Counter()  # those that happened
         self.broken_faults: list[tuple[float, str]] = []  # those that did nothing
+        self.left_out: Counter[str] = Counter()  # those for which there was nothing at their time
+        self.promised: list[str] = []  # those that have to happen
+        self.ends: list[End] = []
         self.events: list[tuple[float, str]] = []
         self._lock = threading.Lock()
 
@@ -75,6 +92,10 @@ class Ledger:
         with self._lock:
             self.stays.append(stay)
         self.note(f"{stay.label} joined as {stay.code}, and {stay.way}")
+
+    def ended(self, end: End) -> None:
+        self.ends.append(end)
+        self.note(f"END: {end}")
 
     def around(self, moment: float, seconds: float) -> list[str]:
         """The lines of the event log around a moment."""

@@ -40,11 +40,13 @@ def run(machines: Machines) -> int:
     wanted = [part for part in os.environ.get("FAULTS", "").split(",") if part] or [""]
     names, left_out = faults.possible(wanted, machines)
     ledger = Ledger()
+    ledger.promised = [] if SECONDS else names
     length = f"{SECONDS:g} s" if SECONDS else "each fault once"
     servers = f"{machines.database.kind}, {machines.valkey.kind}"
     say(f"soak: seed {SEED}, {length}, {VISITORS} visitors, {len(names)} kinds of faults, {servers}")
     for missing, those in left_out.items():
-        say(f"left out, because {MISSING.get(missing, MISSING['failover'])}: {'; '.join(those)}")
+        for name in those:
+            say(f"left out: {name}, because {MISSING.get(missing, MISSING['failover'])}")
     site = Site(ledger, machines)
     try:
         _live(site, ledger, faults.plan(SEED, SECONDS, names))
@@ -75,6 +77,7 @@ def _live(site: Site, ledger: Ledger, steps: Iterator[faults.Step]) -> None:
     deadline = time.monotonic() + QUIET / 2  # for those that nobody waits for
     while time.monotonic() < deadline and Entry.objects.live().exists():
         time.sleep(0.5)
+    site.supervisor.settle(QUIET / 2)
 
 
 def _left(site: Site, late: list[str]) -> list[Violation]:
@@ -96,7 +99,12 @@ def _report(evidence: Evidence) -> None:
     gaps = [f"{min(stay.first_gap, 99):.0f}/{stay.longest_gap:.0f}" for stay in lost]
     say(f"visitors that stayed: {len(stayed)}; dropped after a gap (first/longest, s): {' '.join(gaps) or 'nobody'}")
     say(f"pairs whose order counts: {sum(1 for _ in invariants.comparable(evidence))}")
-    say(f"faults: {evidence.ledger.faults.total()}: {dict(evidence.ledger.faults)}")
+    ledger = evidence.ledger
+    say(f"restarts: {len(ledger.ends)}")
+    for end in ledger.ends:
+        say(f"  {ledger.line(end.ended, str(end))}")
+    say(f"nothing was there for: {dict(ledger.left_out) or 'no fault'}")
+    say(f"faults: {ledger.faults.total()}: {dict(ledger.faults)}")
 
 
 def _show(found: list[Violation], site: Site, ledger: Ledger) -> None:

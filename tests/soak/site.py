@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from queueing.work import horse
 from tests.soak.ledger import Ledger
 from tests.soak.links import TO_WEB, Link
 from tests.soak.machines import Machines
+from tests.soak.supervisor import Supervisor
 from tests.support import servers
 from tests.support.browser.proxy import Proxy
 from tests.support.clocks import QUICK, HostClock, can_set_clocks, preloaded
@@ -58,6 +60,8 @@ class Site:
         self.visitors = [Link([Proxy(port)], TO_WEB) for port in self.web_ports]  # the links to the web processes
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.logs: dict[str, Path] = {}  # of the running processes
+        self.started: dict[str, float] = {}  # the times of their starts
+        self._starting = threading.Lock()  # a fault and the supervisor may start processes
         names = [*(f"web {n}" for n in range(webs)), "keeper", *(f"worker {n}" for n in range(workers))]
         self.clocks: dict[str, HostClock] = {}
         if can_set_clocks():
@@ -67,6 +71,7 @@ class Site:
             self.start(name)
         for port in self.web_ports:
             wait_for(partial(is_listening, port), 60)
+        self.supervisor = Supervisor(self)
 
     @property
     def ports(self) -> list[int]:
@@ -81,10 +86,17 @@ class Site:
             "worker": ("manage.py", "rqworker", "probe"),
         }
         clock = self.clocks[name].variables if name in self.clocks else {}
-        process = self.processes.start(*commands[role], REDIS_URL=self.valkey.url_for(role), **clock)
-        self.running[name] = process
-        self.logs[name] = self.processes.folder / f"{len(self.processes.running) - 1}.log"
+        with self._starting:
+            self.started[name] = time.time()
+            process = self.processes.start(*commands[role], REDIS_URL=self.valkey.url_for(role), **clock)
+            self.logs[name] = self.processes.folder / f"{len(self.processes.running) - 1}.log"
+            self.running[name] = process
         self.ledger.note(f"{name} is started: pid {process.pid}, {self.logs[name].name}")
+
+    def last_words(self, name: str) -> str:
+        """The last line of the log of this process."""
+        lines = self.logs[name].read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")
 
     def names(self, role: str) -> list[str]:
         return [name for name in self.running if name.startswith(role)]
@@ -101,6 +113,7 @@ class Site:
 
     def end_processes(self) -> list[str]:
         """Ask all processes to end; returns the names of those that did not, and were killed."""
+        self.supervisor.stop()
         for name in ("worker", "keeper", "web"):
             for each in self.names(name):
                 self.running[each].send_signal(signal.SIGTERM)
@@ -126,6 +139,7 @@ class Site:
         return found
 
     def stop(self) -> None:
+        self.supervisor.stop()
         self.processes.stop()
         for link in (*self.visitors, *self.valkey.links.values()):
             link.stop()

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from functools import cache
 from importlib import import_module
 from typing import IO
@@ -42,6 +43,7 @@ class Forked(subprocess.Popen[bytes]):
 
     def __init__(self, command: tuple[str, ...], line: socket.socket) -> None:
         self.args, self.returncode, self._line = command, None, line
+        self._ending = threading.Lock()  # the end arrives once, and several threads may ask for it
         self.stdin = self.stdout = self.stderr = None
         self._child_created = False  # no child of this process
         self.pid = int(line.recv(100) or 0)
@@ -58,16 +60,17 @@ class Forked(subprocess.Popen[bytes]):
         return code
 
     def _end(self, timeout: float | None) -> int | None:
-        if self.returncode is None:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._line, selectors.EVENT_READ)
-                if selector.select(timeout):
-                    code = self._line.recv(100)
-                    self._line.close()
-                    if not code:
-                        raise RuntimeError("The fork server has ended")
-                    self.returncode = int(code)
-        return self.returncode
+        with self._ending:
+            if self.returncode is None:
+                with selectors.DefaultSelector() as selector:
+                    selector.register(self._line, selectors.EVENT_READ)
+                    if selector.select(timeout):
+                        code = self._line.recv(100)
+                        self._line.close()
+                        if not code:
+                            raise RuntimeError("The fork server has ended")
+                        self.returncode = int(code)
+            return self.returncode
 
 
 class ForkServer:

@@ -2,6 +2,7 @@
 
 import threading
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.soak import faults
 from tests.soak.deeds import Deed, NothingThere
 from tests.soak.faults import FAULTS, Fault, Faults, Step, plan
 from tests.soak.ledger import Ledger
+from tests.soak.run import MISSING
+from tests.soak.valkey import Sentinels
 
 NAMES = list(FAULTS)
 SITE: Any = None  # none of these faults looks at it
@@ -57,6 +60,23 @@ def test_a_soak_of_no_length_has_each_fault_once_and_alone() -> None:
     assert not any(step.beside for step in steps)
 
 
+@pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
+@pytest.mark.parametrize("failovers", [(), Sentinels.failovers])
+@pytest.mark.parametrize("has_disks", [True, False])
+def test_a_fault_that_cannot_happen_is_named_with_the_reason(
+    database: str, failovers: tuple[str, ...], has_disks: bool
+) -> None:
+    machines: Any = SimpleNamespace(
+        database=SimpleNamespace(kind=database), valkey=SimpleNamespace(failovers=failovers), has_disks=has_disks
+    )
+    names, left_out = faults.possible([""], machines)
+    missing = [name for those in left_out.values() for name in those]
+    assert sorted([*names, *missing]) == sorted(FAULTS)
+    assert ("the disk of files is full" in names) == has_disks
+    assert ("the database crashes" in names) == (database == "PostgreSQL")
+    assert left_out.keys() <= {*MISSING, *Sentinels.failovers}
+
+
 def test_faults_that_are_seen_are_counted_and_two_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = run(monkeypatch, inner=Machine().fault(), outer=Machine().fault())
     assert ledger.broken_faults == []
@@ -75,6 +95,7 @@ def test_faults_that_are_seen_are_counted_and_two_overlap(monkeypatch: pytest.Mo
 )
 def test_a_fault_that_does_nothing_is_told(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str) -> None:
     ledger = run(monkeypatch, one=Machine().fault(**changes))
+    assert ledger.faults["one"] == (told != "did nothing")
     assert [text for _, text in ledger.broken_faults] == [f"'one' {told}"]
 
 
@@ -84,4 +105,5 @@ def test_a_fault_of_what_is_not_there_is_left_out(monkeypatch: pytest.MonkeyPatc
 
     ledger = run(monkeypatch, one=Fault("worker", 1, 0, 0, 0, nothing))
     assert not ledger.faults
+    assert ledger.left_out == {"one": 1}
     assert any("no task runs" in text for _, text in ledger.events)

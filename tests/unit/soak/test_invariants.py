@@ -17,7 +17,7 @@ from queueing.models import Entry, EntryFile
 from queueing.states import Reason, Status
 from tests.soak import invariants
 from tests.soak.invariants import Evidence, Run
-from tests.soak.ledger import Ledger, Stay, Window
+from tests.soak.ledger import End, Ledger, Stay, Window
 from tests.soak.site import LATE, SETTINGS
 from tests.support.visitors import Visitor, finished
 
@@ -206,6 +206,42 @@ def test_a_start_that_was_noted_with_a_wrong_time(books: Books) -> None:
 def test_a_fault_that_did_nothing(books: Books) -> None:
     books.ledger.broken_faults.append((time.time(), "'kill a worker' did nothing"))
     assert books.rules() == ["fault"]
+
+
+def test_a_fault_that_has_to_happen_and_has_not(books: Books) -> None:
+    books.ledger.promised = ["kill a worker", "kill a horse"]
+    books.ledger.faults["kill a worker"] += 1
+    books.ledger.left_out["kill a horse"] += 1
+    assert books.rules() == ["fault"]
+
+
+def ended(ledger: Ledger, *lives: float) -> None:
+    """A worker has ended on its own, after each of these seconds; the next one began 2 s later."""
+    at = time.time() - sum(lives) - 2 * len(lives)
+    for seconds in lives:
+        ledger.ends.append(End("worker 0", at, at + seconds, 1, "Redis does not answer."))
+        at += seconds + 2
+
+
+def test_a_process_that_ends_without_a_fault(books: Books) -> None:
+    ended(books.ledger, 60)
+    assert books.rules() == ["processes"]
+    books.ledger.windows.append(Window("redis", time.time() - 50, time.time() - 40, time.time() - 30))
+    assert books.rules() == []
+
+
+@pytest.mark.parametrize("lives", [(1, 1, 1), (60, 1, 1, 1), (1, 1, 60, 1)])
+def test_a_process_that_ends_again_and_again_after_a_fault(books: Books, lives: tuple[float, ...]) -> None:
+    ended(books.ledger, *lives)
+    first = books.ledger.ends[0].started
+    books.ledger.windows.append(Window("redis", first - 9, first - 4, time.time()))  # its traces are there all the time
+    assert books.rules() == (["processes"] if lives[-3:] == (1, 1, 1) else [])
+
+
+def test_a_process_that_ends_again_and_again_while_a_fault_lasts(books: Books) -> None:
+    ended(books.ledger, 1, 1, 1)
+    books.ledger.windows.append(Window("redis", time.time() - 20, time.time(), time.time()))
+    assert books.rules() == []
 
 
 def test_what_is_left_after_a_purge(books: Books, valkey: redis.Redis) -> None:
