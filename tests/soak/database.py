@@ -127,11 +127,13 @@ class Postgres:
         server = psutil.Process(self._server.get_pid())
         processes = [server, *server.children()]  # the server first: it would replace what is missing
         for process in processes:
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):  # a backend that was about to end
+                process.suspend()
 
         def end() -> None:
             for process in processes:
-                process.resume()
+                with suppress(psutil.NoSuchProcess):  # it had ended, and now the server knows
+                    process.resume()
 
         return end
 
