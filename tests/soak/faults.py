@@ -14,7 +14,7 @@ from tests.soak.deeds import LONGEST, STEP, Deed, NothingThere
 from tests.soak.ledger import Ledger, Window
 from tests.soak.machines import Machines
 from tests.soak.site import SETTINGS, Site
-from tests.soak.valkey import takes_writes
+from tests.soak.valkey import rewrite_books, takes_writes
 from tests.support.clocks import can_set_clocks
 
 LEASE = SETTINGS["LEASE"]
@@ -77,7 +77,9 @@ def _redis(deed: Callable[..., Deed], role: str) -> Do:
 
 def _fill_valkey(site: Site, _: float) -> Deed:
     client = site.valkey.client()
-    return deeds.fill(site.valkey.disk, is_felt=lambda: not takes_writes(client))
+    return deeds.fill(
+        site.valkey.disk, afterwards=lambda: rewrite_books(client), is_felt=lambda: not takes_writes(client)
+    )
 
 
 def _fill_database(site: Site, _: float) -> Deed:

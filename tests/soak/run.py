@@ -26,6 +26,7 @@ SEED = int(os.environ.get("SEED") or secrets.randbelow(10**6))
 VISITORS = int(os.environ.get("VISITORS") or 16)
 QUIET = 120.0  # seconds after which all must be final; on a busy machine, too
 SHOWN = 6.0  # seconds of the event log around a violation
+LAST = 30.0  # seconds of the event log before an error of the soak itself
 MISSING = {
     "disks": "only root may mount a small disk",
     "clocks": "there is no C compiler (on Debian: apt-get install gcc libc6-dev)",
@@ -57,6 +58,11 @@ def run(machines: Machines) -> int:
             found += invariants.left_behind(client)
         _report(evidence)
         _show(found, site, ledger)
+    except Exception:
+        say(f"\nThe soak itself has failed, seed {SEED}. Before that:")
+        for line in ledger.around(time.time(), LAST):
+            say(f"  {line}")
+        raise
     finally:
         site.stop()
     return 1 if found else 0

@@ -199,6 +199,27 @@ def takes_writes(client: redis.Redis) -> bool:
     return False
 
 
+def rewrite_books(client: redis.Redis) -> None:
+    """Have the books of this server written anew, as docs/operations.md says after a full disk.
+
+    A server that has rewritten its books since its start goes on in a new file. If the disk has room for a part of a
+    write to that file, Valkey 9.1 takes the part back and writes on behind it. It does not start with such a gap.
+    """
+    wait_for(lambda: client.info("persistence")["aof_last_write_status"] == "ok", 60)
+    wait_for(lambda: _begins_rewriting(client), 60)
+    wait_for(lambda: not _rewrites(client), 60)
+
+
+def _begins_rewriting(client: redis.Redis) -> bool:
+    """False while an earlier rewriting goes on."""
+    return not _rewrites(client) and bool(client.bgrewriteaof())
+
+
+def _rewrites(client: redis.Redis) -> bool:
+    state = client.info("persistence")
+    return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
+
+
 def _copied(folder: Path) -> Path:
     """A copy of the books; they may be written anew meanwhile, so it counts if their list has stayed the same."""
     while True:
