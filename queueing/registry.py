@@ -10,10 +10,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args, get_origin
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -24,21 +24,27 @@ from django.utils.module_loading import import_string
 
 from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
+from queueing.kinds import fits, kind_of
 from queueing.parcel import InputFile
 
-# The types of values that are easily mistaken, and an example of each field or type.
-KINDS: dict[str, Any] = dict.fromkeys(("title", "summary", "verb", "result_template"), str)
-KINDS |= {"timeout": int | float, "attempts": int, "retry_after": int | float, "sample": Path | None}
-KINDS |= dict.fromkeys(("memory_bytes", "cpu_seconds", "disk_bytes", "processes"), int | None)
-EXAMPLES: dict[Any, str] = {
-    str: '"…"',
-    int: "3",
-    int | float: "600",
+# An example of each field of a heavy task, for a sentence about a value that is none. Of the other fields: a text.
+EXAMPLES = {
+    "timeout": "600",
     "sample": 'Path(__file__).parent / "sample.csv"',
+    "on_leave": '"finish"',
+    "typical_seconds": "30",
+    "may_keep": "True",
+    "attempts": "3",
+    "retry_on": "(ConnectionError,)",
+    "retry_after": "10",
+    "warm_up": "load_models, without ()",
     "memory_bytes": "512 * 1024**2",
     "cpu_seconds": "600",
     "disk_bytes": "512 * 1024**2",
     "processes": "0",
+    "writable": '(Path("/dev/shm"),)',
+    "isolated": "True",
+    "readable": '(Path("/opt/models"),)',
 }
 # The lines that come with the package, each with an extra of the same name, and the packages that it loads late.
 SHIPPED = {"documents": ("numpy", "openvino", "rapidocr"), "tables": ("chardet", "duckdb")}
@@ -188,10 +194,11 @@ def _misfit(found: HeavyTask, name: str) -> str:
             f"form={getattr(form, '__qualname__', repr(form))} is no class of entry forms. Write "
             f"`from queueing.forms import EntryForm`, and: class {getattr(form, '__name__', 'WordsForm')}(EntryForm):"
         )
-    for field, kind in KINDS.items():
-        if not isinstance(value := getattr(found, field), kind):
-            example = EXAMPLES.get(field) or EXAMPLES[kind]
-            return f"{field}={value!r} is of type {type(value).__name__}. Write {field}={example}."
+    for field in fields(HeavyTask):
+        if field.name not in {"task", "form"} and not fits(value := getattr(found, field.name), field.type):
+            choices = get_args(field.type) if get_origin(field.type) is Literal else ()
+            why = f"neither {' nor '.join(map(repr, choices))}" if choices else f"of type {kind_of(value)}"
+            return f"{field.name}={value!r} is {why}. Write {field.name}={EXAMPLES.get(field.name, '"…"')}."
     return ""
 
 

@@ -1,8 +1,10 @@
 """Checks of the heavy tasks."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from importlib.util import find_spec
+from math import inf
 from typing import Any
 
 from django import forms
@@ -75,7 +77,27 @@ def check_tries(**_: Any) -> list[CheckMessage]:
             id="queueing.E085",
         )
         for task in sound_tasks().values()
-        if task.timeout < 1 or task.attempts < 1 or task.retry_after <= 0
+        if task.timeout < 1 or task.attempts < 1 or not 0 < task.retry_after < inf
+    ]
+
+
+@register("queueing")
+def check_meaning(**_: Any) -> list[CheckMessage]:
+    """A value of the right type that no task can use."""
+    return [
+        Error(f"{sentence}.", hint=hint, id="queueing.E116")
+        for task in sound_tasks().values()
+        for sentence, hint in _misuses(task)
+    ]
+
+
+@register("queueing")
+def check_effects(**_: Any) -> list[CheckMessage]:
+    """An argument that does nothing without another one."""
+    return [
+        Warning(f"In the task {task.name!r}, {sentence} changes nothing.", hint=hint, id="queueing.W116")
+        for task in sound_tasks().values()
+        for sentence, hint in _idle(task)
     ]
 
 
@@ -149,6 +171,50 @@ def _template_errors(task: HeavyTask) -> Iterator[CheckMessage]:
                 else templates.repair_of_missing(name, line, task.task.func.__module__),
                 id="queueing.E080",
             )
+
+
+def _misuses(task: HeavyTask) -> Iterator[tuple[str, str]]:
+    for field in ("title", "summary", "verb"):
+        if not getattr(task, field).strip():
+            yield f"The {field} of {task.name!r} is empty", f'Write {field}="…": visitors read it.'
+    if task.typical_seconds is not None and not 0 < task.typical_seconds < inf:
+        yield (
+            f"typical_seconds={task.typical_seconds} of {task.name!r} is no time of a run",
+            "Write typical_seconds=30, or leave it out.",
+        )
+    for field in ("writable", "readable"):
+        for path in getattr(task, field):
+            if not path.is_absolute():
+                yield (
+                    f"{field} of {task.name!r} has the path {str(path)!r}, which depends on where a worker is started",
+                    f'Write Path(__file__).parent / "{path}", for example.',
+                )
+    if task.warm_up is not None and (why := _not_callable_as_it_is(task.warm_up)):
+        yield f"A worker cannot call warm_up of {task.name!r}: {why}", "Name a function without arguments."
+
+
+def _not_callable_as_it_is(function: Callable[[], object]) -> str:
+    """The reason why a call without arguments would fail; empty: none is known."""
+    if inspect.iscoroutinefunction(function):
+        return "it is an `async def`"
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        return str(error)
+    except ValueError:  # of a function in C
+        return ""
+    return ""
+
+
+def _idle(task: HeavyTask) -> Iterator[tuple[str, str]]:
+    usual = {field.name: field.default for field in fields(HeavyTask)}
+    for field in ("retry_on", "retry_after"):
+        if task.attempts == 1 and getattr(task, field) != usual[field]:
+            yield f"{field} without attempts", "Write attempts=3, or another number."
+    if task.attempts > 1 and not task.retry_on:
+        yield f"attempts={task.attempts} with retry_on=()", "Write retry_on=(ConnectionError,), or leave it out: any."
+    if task.readable and not task.isolated:
+        yield "readable without isolated", "Write isolated=True, or leave it out: the task reads all that its user may."
 
 
 def _argument_errors(task: HeavyTask) -> Iterator[CheckMessage]:

@@ -1,6 +1,7 @@
 """System checks: what is missing or wrong is found at start, with the line to paste."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def eager(context: object, until: str, colour: str) -> str:
     return until + colour
 
 
+def check_numbers(numbers: list[int]) -> None:
+    """A function that a worker could not call by itself."""
+
+
+async def plain(*_: object) -> None:
+    """An application that knows no sockets, and no function that a worker could call."""
+
+
 class PreviewForm(NoFileForm):
     preview_template = "tables/preview.html"
 
@@ -88,6 +97,23 @@ class PreviewForm(NoFileForm):
         ({"cpu_seconds": -5}, "queueing.E114", "cpu_seconds=-5 of 'probe'"),
         ({"disk_bytes": -5}, "queueing.E114", "then TASK_DISK_BYTES holds"),
         ({"processes": -1}, "queueing.E114", "processes=-1 of 'probe' is too small: the least is 0."),
+        ({"retry_after": nan}, "queueing.E085", "retry_after=10"),
+        ({"title": " "}, "queueing.E116", "The title of 'probe' is empty."),
+        ({"verb": ""}, "queueing.E116", 'Write verb="…"'),
+        ({"typical_seconds": 0}, "queueing.E116", "typical_seconds=0 of 'probe' is no time of a run."),
+        ({"typical_seconds": nan}, "queueing.E116", "Write typical_seconds=30"),
+        ({"writable": (Path("cache"),)}, "queueing.E116", "has the path 'cache'"),
+        ({"readable": (Path("models"),)}, "queueing.E116", 'Path(__file__).parent / "models"'),
+        ({"warm_up": check_numbers}, "queueing.E116", "missing a required argument: 'numbers'"),
+        ({"warm_up": plain}, "queueing.E116", "it is an `async def`. Name a function without arguments."),
+        (
+            {"retry_on": (OSError,), "attempts": 1},
+            "queueing.W116",
+            "In the task 'probe', retry_on without attempts changes",
+        ),
+        ({"retry_after": 5, "attempts": 1}, "queueing.W116", "retry_after without attempts changes nothing."),
+        ({"retry_on": (), "attempts": 3}, "queueing.W116", "attempts=3 with retry_on=() changes"),
+        ({"readable": (Path("/opt"),), "isolated": False}, "queueing.W116", "Write isolated=True"),
     ],
 )
 def test_what_is_wrong_with_a_heavy_task_is_found(
@@ -102,6 +128,53 @@ def test_limits_that_fit_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     least: dict[str, Any] = {"memory_bytes": 64 * 1024**2, "cpu_seconds": 1, "disk_bytes": 1, "processes": 0}
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **least))
     assert "queueing.E114" not in found()
+
+
+def test_arguments_that_have_a_meaning_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    retried: dict[str, Any] = {"retry_on": (OSError,), "attempts": 2, "retry_after": 0.5}
+    isolated: dict[str, Any] = {"isolated": True, "readable": (Path("/opt"),), "writable": (Path("/opt/cache"),)}
+    meant = retried | isolated | {"typical_seconds": 0.1, "warm_up": dict}
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **meant))
+    assert not {"queueing.E116", "queueing.W116", "queueing.E089"} & found().keys()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("on_leave", "finnish", "on_leave='finnish' is neither 'stop' nor 'finish'. Write on_leave=\"finish\"."),
+        ("on_leave", True, "on_leave=True is neither 'stop' nor 'finish'."),
+        ("retry_on", ("ConnectionError",), "is of type tuple of str. Write retry_on=(ConnectionError,)."),
+        ("retry_on", ConnectionError, "is of type type. Write retry_on=(ConnectionError,)."),
+        ("retry_on", (int,), "is of type tuple of type."),
+        ("isolated", "yes", "isolated='yes' is of type str. Write isolated=True."),
+        ("may_keep", 1, "may_keep=1 is of type int. Write may_keep=True."),
+        ("writable", "/cache", 'is of type str. Write writable=(Path("/dev/shm"),).'),
+        ("writable", ("/cache", Path("/x")), "is of type tuple of str and PosixPath."),
+        ("readable", [Path("/opt")], 'is of type list. Write readable=(Path("/opt/models"),).'),
+        ("warm_up", "load", "warm_up='load' is of type str. Write warm_up=load_models, without ()."),
+        ("typical_seconds", "30", "typical_seconds='30' is of type str."),
+        ("timeout", 1.5, "timeout=1.5 is of type float. Write timeout=600."),
+        ("attempts", True, "attempts=True is of type bool. Write attempts=3."),
+        ("cpu_seconds", 1.5, "cpu_seconds=1.5 is of type float."),
+        ("summary", None, 'summary=None is of type NoneType. Write summary="…".'),
+    ],
+)
+def test_a_value_of_another_type_is_one_sentence(
+    field: str, value: Any, why: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "heavy_task", replace(probe.heavy_task, **{field: value}))
+    settings.QUEUEING_TASKS = {"probe": "tests.support.probe"}
+    registry.all_tasks.cache_clear()
+    try:
+        assert why in found()["queueing.E089"]
+    finally:
+        registry.all_tasks.cache_clear()
+
+
+def test_each_field_of_a_heavy_task_has_an_example() -> None:
+    texts = {field.name for field in fields(registry.HeavyTask) if field.type is str}
+    rest = {field.name for field in fields(registry.HeavyTask)} - texts - {"task", "form"}
+    assert registry.EXAMPLES.keys() == rest
 
 
 @pytest.mark.parametrize("values", [{"form": UntilForm, "task": forgetful}, {"form": DerivingForm}])
@@ -277,7 +350,3 @@ def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it
 def test_an_asgi_application_without_sockets_is_found(path: str | None, settings: Any) -> None:
     settings.ASGI_APPLICATION = path
     assert 'ASGI_APPLICATION = "queueing.asgi.application"' in found(deploy=True)["queueing.E104"]
-
-
-async def plain(*_: object) -> None:
-    """An application that knows no sockets."""
