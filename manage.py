@@ -9,6 +9,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     try:
         execute_from_command_line(sys.argv)
@@ -16,6 +17,13 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         sys.exit(str(error))
+    except OperationalError as error:  # before any check of ours: Django's own ask SQLite for JSON
+        if "--traceback" in sys.argv:
+            raise
+        from queueing.checks.start import troubles
+
+        said = str(error).strip().replace("\n", " ")
+        sys.exit("\n".join(troubles()) or f"The database does not answer, or refuses this ({said}).")
 
 
 if __name__ == "__main__":

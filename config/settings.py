@@ -1,5 +1,6 @@
 """Django settings. This is the only module that reads the environment."""
 
+import os
 import secrets
 import sys
 import warnings
@@ -171,6 +172,8 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
     DATABASES["default"]["OPTIONS"].setdefault("options", "-c lock_timeout=10000")
+if not DEBUG and not text("DATABASE_URL") and not os.access(VAR_DIR, os.W_OK | os.X_OK):
+    sys.stderr.write(f"DATABASE_URL is not set, and {VAR_DIR}, where SQLite's file would be, takes no file.\n")
 # Connections to PostgreSQL that one web process has at most; each request that is under way needs one.
 DATABASE_POOL = 10
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

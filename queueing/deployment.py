@@ -3,6 +3,7 @@
 The system checks and `/readyz` ask the same questions.
 """
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from queueing.exceptions import StorageError
 
 FAVICON = "queueing/favicon.svg"  # every page has it
 TRIALS = "checks"  # the folder of the objects by which a storage is tried
+# The contents of folders, in words; and the variables by which Python finds the folder of temporary files, in order.
+SQLITE_FILES, TEMPORARY_FILES = "SQLite's file and its log", "large uploads and the files of tasks"
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
 def has_static_files() -> bool:
@@ -41,7 +45,7 @@ def lacks_plain_files() -> bool:
     storage = _real(staticfiles_storage)
     if settings.DEBUG or isinstance(storage, ManifestFilesMixin) or not isinstance(storage, StaticFilesStorage):
         return False
-    return not settings.STATIC_ROOT or not Path(settings.STATIC_ROOT, FAVICON).is_file()
+    return not settings.STATIC_ROOT or not is_file(Path(settings.STATIC_ROOT, FAVICON))
 
 
 def folders() -> Iterator[tuple[str, Path]]:
@@ -49,8 +53,8 @@ def folders() -> Iterator[tuple[str, Path]]:
     with suppress(NotImplementedError):  # a storage without paths
         yield "inputs and results", Path(default_storage.path(""))
     if connection.vendor == "sqlite" and (file := sqlite_file(str(connection.settings_dict["NAME"]))):
-        yield "SQLite's file and its log", file.parent
-    yield "large uploads and the files of tasks", Path(tempfile.gettempdir())
+        yield SQLITE_FILES, file.parent
+    yield TEMPORARY_FILES, Path(tempfile.gettempdir())
 
 
 def sqlite_file(name: str) -> Path | None:
@@ -62,18 +66,42 @@ def sqlite_file(name: str) -> Path | None:
     return Path(name).absolute() if name else None
 
 
-def is_writable(folder: Path) -> bool:
-    """True if this process can write into the folder, or into the one in which it would be made.
+def unwritable_folders() -> Iterator[tuple[str, Path]]:
+    """Those of the folders that take no file.
 
-    It writes a file without a name: rights, read-only file systems and capabilities have many rules.
+    Also the one that the environment names for temporary files: Python takes another one, and says nothing.
     """
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    yield from ((what, folder) for what, folder in folders() if not is_writable(folder))
+    wanted = next(filter(None, map(os.environ.get, TEMPORARY)), "")
+    if wanted and not _takes_file(Path(wanted)) and Path(wanted) != Path(tempfile.gettempdir()):
+        yield TEMPORARY_FILES, Path(wanted)
+
+
+def is_writable(folder: Path) -> bool:
+    """True if this process can write into the folder, or into the one in which it would be made."""
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+    except OSError:  # no right to look into a folder on the way there
+        return False
+    return _takes_file(folder)
+
+
+def _takes_file(folder: Path) -> bool:
+    """True if a file without a name can be written: rights, read-only systems and capabilities have many rules."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return False
     return True
+
+
+def is_file(path: Path) -> bool:
+    """True if the file is there. False also without the right to look, for which `Path.is_file` raises an error."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def look_at_objects() -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,20 +12,20 @@ from django.utils.module_loading import import_string
 
 from queueing import serving
 from queueing.deployment import (
-    folders,
+    SQLITE_FILES,
     has_static_files,
-    is_writable,
     keeps_versions,
     lacks_plain_files,
     missing_migrations,
     try_objects,
+    unwritable_folders,
 )
 from queueing.exceptions import StorageError, StorageRefused
 from queueing.line import signs, workers
 from queueing.line.address import BadAddress
 from queueing.line.clients import RedisError, SyncRedis, connection
 from queueing.line.servers import servers
-from queueing.models.trouble import DATABASE_ERRORS
+from queueing.models.trouble import DATABASE_ERRORS, is_refused
 
 
 @register("queueing", deploy=True)
@@ -61,11 +62,10 @@ def check_folders(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"{folder} cannot be written to, and {what} lie there.",
-            hint=f"Run, as root: install -d -o {_user()} -m 700 {folder}",
+            hint=_cure(what, folder),
             id="queueing.E101",
         )
-        for what, folder in folders()
-        if not is_writable(folder)
+        for what, folder in unwritable_folders()
     ]
 
 
@@ -101,7 +101,13 @@ def check_tables(**_: Any) -> list[CheckMessage]:
     try:
         missing = missing_migrations()
     except DATABASE_ERRORS as error:
-        return [Info(f"The database does not answer, so its tables are not known ({error}).", id="queueing.I102")]
+        said = " ".join(str(error).split())
+        if any(what == SQLITE_FILES for what, _ in unwritable_folders()):
+            return []  # `check_folders` says so
+        if is_refused(error):
+            hint = "Correct its name, user or password, here in DATABASE_URL, or what the server lets this user do."
+            return [Error(f"The database refuses this site ({said}).", hint=hint, id="queueing.E119")]
+        return [Info(f"The database does not answer, so its tables are not known ({said}).", id="queueing.I102")]
     if not missing:
         return []
     return [
@@ -163,6 +169,14 @@ def check_asgi(**_: Any) -> list[CheckMessage]:
 
 
 # Details
+
+
+def _cure(what: str, folder: Path) -> str:
+    """The command that makes the folder. The address of the database is forgotten more often than SQLite's folder."""
+    command = f"as root: install -d -o {_user()} -m 700 {folder}"
+    if what == SQLITE_FILES:
+        return f"Name the database of the site, here in DATABASE_URL. If it is SQLite, run, {command}"
+    return f"Run, {command}"
 
 
 def _eviction(name: str, client: SyncRedis) -> list[CheckMessage]:

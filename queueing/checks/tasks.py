@@ -14,6 +14,7 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
 from queueing.checking.pool import name_of
 from queueing.checks import templates
+from queueing.deployment import is_file
 from queueing.forms import EntryForm
 from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, extra, shipped, sound_tasks
 
@@ -57,7 +58,7 @@ def check_samples(**_: Any) -> list[CheckMessage]:
             id="queueing.E084",
         )
         for task in sound_tasks().values()
-        if task.sample and not (task.sample.is_file() and task.form.file_fields())
+        if task.sample and not (is_file(task.sample) and task.form.file_fields())
     ]
 
 

@@ -1,11 +1,20 @@
 """The errors of the database, and what a repetition does to them. Web and work both read these tables."""
 
+import re
 from enum import Enum, auto
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 # All errors of the database: Django's InterfaceError is no DatabaseError.
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
+
+
+# What PostgreSQL says to a client that it does not let in, and what waiting does not heal. Without a connection
+# psycopg has no SQLSTATE, so there are the words alone. A server with other words than English counts as away.
+REFUSED = re.compile(
+    r"FATAL: .*(does not exist|authentication failed|no pg_hba\.conf entry|permission denied|not permitted to log in)"
+    r"|no password supplied"
+)
 
 
 class Trouble(Enum):
@@ -40,12 +49,13 @@ BY_SQLSTATE = {
 }
 
 # By primary result code: https://www.sqlite.org/rescode.html
+CANNOT_OPEN = 14
 BY_SQLITE_CODE = {
     1: Trouble.LASTING,  # SQLITE_ERROR: no such table or column
     5: Trouble.AWAY,  # SQLITE_BUSY
     6: Trouble.AWAY,  # SQLITE_LOCKED
     11: Trouble.LASTING,  # SQLITE_CORRUPT
-    14: Trouble.AWAY,  # SQLITE_CANTOPEN
+    CANNOT_OPEN: Trouble.AWAY,  # SQLITE_CANTOPEN
     15: Trouble.AWAY,  # SQLITE_PROTOCOL: locking
     18: Trouble.LASTING,  # SQLITE_TOOBIG
     19: Trouble.LASTING,  # SQLITE_CONSTRAINT
@@ -65,3 +75,12 @@ def trouble_of(error: Exception) -> Trouble:
         return BY_SQLITE_CODE.get(code & 0xFF, Trouble.STUCK)
     # Without a connection psycopg has no SQLSTATE. Other errors without a code are Django's own, about the query.
     return Trouble.AWAY if isinstance(error, (OperationalError, InterfaceError)) else Trouble.LASTING
+
+
+def is_refused(error: Exception) -> bool:
+    """True if the database is there, and refuses this site: no such database or role, a wrong password, no right.
+
+    Also for a file that SQLite cannot open.
+    """
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return trouble_of(error) is Trouble.LASTING or code == CANNOT_OPEN or REFUSED.search(str(error)) is not None

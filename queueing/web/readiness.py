@@ -64,7 +64,7 @@ def _migrations() -> bool:
 
 def _storage() -> bool:
     deployment.look_at_objects()
-    return budget.has_room() and all(deployment.is_writable(folder) for _, folder in deployment.folders())
+    return budget.has_room() and not any(deployment.unwritable_folders())
 
 
 def away() -> list[str]:

@@ -1,11 +1,13 @@
 """Processes that could not do their work: each ends at its start, with one sentence and exit status 1."""
 
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.support.paths import ROOT
 from tests.support.processes import Processes
@@ -94,6 +96,52 @@ def test_a_folder_without_the_right_to_write_ends_each_process(ended: Ended, com
     said = ended(command, MEDIA_ROOT="/dev/null/media")
     assert "/dev/null/media cannot be written to, and inputs and results lie there." in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [WEB, KEEPER, ("manage.py", "check", "--deploy"), ("manage.py", "migrate")])
+def test_a_folder_in_which_sqlite_has_no_place_ends_each_process(ended: Ended, command: tuple[str, ...]) -> None:
+    said = ended(command, DATABASE_URL="sqlite:////dev/null/var/db.sqlite3")
+    assert "/dev/null/var cannot be written to, and SQLite's file and its log lie there." in said
+    assert "Name the database of the site, here in DATABASE_URL." in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("//[^:@/]+", "//nobody", 'role "nobody" does not exist'),
+        ("/[^/?]+([?]|$)", r"/nope\1", '"nope" does not exist'),
+    ],
+)
+@pytest.mark.parametrize("command", [KEEPER, ("manage.py", "check", "--deploy")])
+def test_a_database_that_refuses_the_site_is_an_error(
+    ended: Ended, command: tuple[str, ...], old: str, new: str, why: str
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite refuses nobody")
+    said = ended(command, DATABASE_URL=re.sub(old, new, ended.environment["DATABASE_URL"], count=1))
+    assert why in said
+    assert "(queueing.E119)" in said
+
+
+def test_a_forgotten_address_of_the_database_is_told(processes: Processes, tmp_path: Path) -> None:
+    """In a copy of the code that belongs to somebody else."""
+    code = tmp_path / "code"
+    (code / "config").mkdir(parents=True)
+    for file in ROOT.glob("config/*.py"):
+        (code / "config" / file.name).write_bytes(file.read_bytes())
+    (code / "var").write_text("no folder")
+    environment = processes.environment | {"DEBUG": "0", "DATABASE_URL": "", "PYTHONPATH": f"{code}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", "import config.settings"],
+        cwd=code,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"DATABASE_URL is not set, and {code}/var, where SQLite's file would be, takes no file." in done.stderr
 
 
 def test_static_files_that_are_not_collected_end_the_web_process(ended: Ended, tmp_path: Path) -> None:

@@ -321,6 +321,21 @@ def test_a_folder_that_cannot_be_written_to_is_found(settings: Any) -> None:
     assert "install -d -o" in found(deploy=True)["queueing.E101"]
 
 
+def test_a_folder_at_which_nobody_may_look_is_found(settings: Any, tmp_path: Path) -> None:
+    """As one below a folder of root's: `Path.exists` raises an error."""
+    settings.MEDIA_ROOT = str(tmp_path / ("long" * 100) / "media")
+    assert "/media cannot be written to" in found(deploy=True)["queueing.E101"]
+
+
+def test_a_folder_for_temporary_files_that_python_passes_over_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/dev/null/tmp")
+    assert "/dev/null/tmp cannot be written to, and large uploads" in found(deploy=True)["queueing.E101"]
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert "queueing.E101" not in found(deploy=True)
+
+
 def test_redis_without_writes_or_workers_is_found(valkey: redis.Redis) -> None:
     assert "rqworker-pool" in found(deploy=True)["queueing.I104"]
     assert "manage.py keeper" in found(deploy=True)["queueing.I106"]
