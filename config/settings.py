@@ -23,11 +23,12 @@ with suppress(OSError):  # of another user: the checks at the start say which fo
 sys.modules[VAR_DIR.name] = None  # type: ignore[assignment]  # Python's own way to say so
 
 DEBUG = boolean("DEBUG", default=False)
+WITHOUT_SECRET_KEY = boolean("WITHOUT_SECRET_KEY", default=False)  # workers and the keeper sign nothing
 
 
 def _secret_key() -> str:
     """The key from the environment. For development: a random one, kept in var/ from the first start on."""
-    if boolean("WITHOUT_SECRET_KEY", default=False):  # workers and the keeper sign nothing: a key of this process
+    if WITHOUT_SECRET_KEY:  # a key of this process; a web process is refused by `check_key`
         return secrets.token_urlsafe(50)
     if key := text("SECRET_KEY"):
         if not DEBUG and (weakness := weakness_of_key(key)):
@@ -271,7 +272,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["requests"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "queueing": {"level": text("LOG_LEVEL", default="INFO")},
+        "queueing": {"level": one_of("LOG_LEVEL", "info", "debug", "warning", "error", "critical").upper()},
         # In JSON, a line for each entry that the keeper drops, beside the one for all of them.
         "queueing.each": {} if LOG_FORMAT == "json" else {"level": "WARNING"},
         # Django's own handler would print each line a second time with DEBUG=1.

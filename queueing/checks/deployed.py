@@ -23,9 +23,19 @@ from queueing.deployment import (
 from queueing.exceptions import StorageError, StorageRefused
 from queueing.line import signs, workers
 from queueing.line.address import BadAddress
-from queueing.line.clients import RedisError, SyncRedis, connection
+from queueing.line.clients import AuthenticationError, RedisError, SyncRedis, connection
 from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS, is_refused
+
+# What Redis says to a write that it does not take, and the way out.
+CURES = (
+    ("DB index is out of range", "Write a smaller number at the end of {setting}, as /0, or raise its `databases`."),
+    ("no permissions", 'Give the user of {setting} the rights of docs/operations.md, "The users of Valkey".'),
+    ("NOREPLICAS", "Start its replicas, or let it write without them: redis-cli CONFIG SET min-replicas-to-write 0"),
+    ("MISCONF", "Give its disk room: it cannot save, and so it refuses writes."),
+    ("maxmemory", "Give it memory: redis-cli CONFIG SET maxmemory 1gb"),
+    ("", "Point {setting} at the primary."),
+)
 
 
 @register("queueing", deploy=True)
@@ -52,6 +62,35 @@ def _plain_files() -> list[CheckMessage]:
             "on this host could not send them: pages would have no style, and would not move.",
             hint=hint if settings.STATIC_ROOT else f'Paste: STATIC_ROOT = BASE_DIR.parent / "static". {hint}',
             id="queueing.W100",
+        )
+    ]
+
+
+@register("queueing", deploy=True)
+def check_key(**_: Any) -> list[CheckMessage]:
+    """Each web process with a random key of its own would take the visitors of all others for strangers."""
+    if not getattr(settings, "WITHOUT_SECRET_KEY", False):
+        return []
+    return [
+        Error(
+            "WITHOUT_SECRET_KEY is set, and web needs SECRET_KEY: with a random key of its own, it knows none of its "
+            "visitors after a restart, and none of other web processes.",
+            hint="Set SECRET_KEY for web, and WITHOUT_SECRET_KEY=1 for workers and the keeper alone.",
+            id="queueing.E117",
+        )
+    ]
+
+
+@register("queueing", deploy=True)
+def check_any_host(**_: Any) -> list[CheckMessage]:
+    """Without a name of the site, Django answers each request with 400."""
+    if settings.DEBUG or settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "ALLOWED_HOSTS is empty, so each page is a 400.",
+            hint="Name the hosts of the site: ALLOWED_HOSTS = ['queue.example'], or queue.example in the environment.",
+            id="queueing.E118",
         )
     ]
 
@@ -142,14 +181,17 @@ def _of_server(name: str, setting: str, client: SyncRedis, queues: Collection[st
         return [*_eviction(name, client), *_missing_workers(queues), *keeper]
     except BadAddress:
         return []  # `check_addresses` says so
+    except AuthenticationError as error:
+        sentence = f"{name} refuses this site ({str(error).rstrip('.')})."
+        return [Error(sentence, hint=f"Correct the user and the password in {setting}.", id="queueing.E120")]
     except RedisError as error:
         if not signs.answers(client):
             sentence = f"{name} does not answer from here, so nothing is known of it ({str(error).rstrip('.')})."
             return [Info(sentence, hint=f"Start it, or correct {setting}.", id="queueing.I103")]
         return [
             Error(
-                f"{name} takes no writes: {error}.",
-                hint=f"Point {setting} at the primary, or give it memory: redis-cli CONFIG SET maxmemory 1gb",
+                f"{name} takes no writes: {str(error).rstrip('.')}.",
+                hint=next(hint for words, hint in CURES if words in str(error)).format(setting=setting),
                 id="queueing.E103",
             )
         ]

@@ -20,7 +20,7 @@ logger = logging.getLogger("queueing")
 
 # Requirements of every process beside its settings. Redis is not among them: web and keeper wait for it.
 AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
-OF_SERVER = (*AT_START, deployed.check_static_files)
+OF_SERVER = (*AT_START, deployed.check_key, deployed.check_any_host, deployed.check_static_files)
 OF_WEB = (*OF_SERVER, deployed.check_asgi)
 COMMANDS = "django.core.management"  # the module that runs them
 

@@ -27,6 +27,7 @@ from queueing.line.failover import async_following, following, refusals_of
 
 # The base of all errors that a caller of Redis may have to catch.
 RedisError = redis.RedisError
+AuthenticationError = redis.AuthenticationError  # a wrong user or password; for redis-py one of the connection
 # The clients of a thread and of an event loop.
 SyncRedis = redis.Redis
 AsyncRedis = redis.asyncio.Redis

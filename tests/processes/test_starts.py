@@ -153,6 +153,14 @@ def test_static_files_that_are_not_collected_end_the_web_process(ended: Ended, t
     assert said == f"The static files are not collected in {folder}. {cure}"
 
 
+@pytest.mark.parametrize("command", [WEB, UVICORN])
+def test_a_web_process_needs_a_key_and_a_host(ended: Ended, command: tuple[str, ...], tmp_path: Path) -> None:
+    """Both may be wrong in the one file of variables that all processes share."""
+    own = {"DEBUG": "0", "WITHOUT_SECRET_KEY": "1", "ALLOWED_HOSTS": "", "STATIC_ROOT": str(tmp_path)}
+    said = ended(command, **own, DJANGO_SETTINGS_MODULE="config.settings", QUEUEING_MIN_PRESENCE="30").splitlines()
+    assert [line[-15:] for line in said] == ["(queueing.E117)", "(queueing.E118)", "(queueing.E100)"]
+
+
 @pytest.mark.slow
 def test_a_port_that_is_taken_ends_the_web_process(ended: Ended) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:

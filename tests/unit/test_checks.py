@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from math import nan
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -343,10 +344,45 @@ def test_redis_without_writes_or_workers_is_found(valkey: redis.Redis) -> None:
     assert "queueing.I106" not in found(deploy=True)
     valkey.config_set("min-replicas-to-write", 1)
     try:
-        assert "Point REDIS_URL at the primary" in found(deploy=True)["queueing.E103"]
+        assert "Start its replicas" in found(deploy=True)["queueing.E103"]
     finally:
         valkey.config_set("min-replicas-to-write", 0)
     assert connection().get(keys.WRITABLE)
+
+
+@pytest.mark.parametrize(
+    ("user", "number", "id_", "line"),
+    [
+        ("", "99", "queueing.E103", "Write a smaller number at the end of REDIS_URL"),
+        ("nobody:wrong@", "0", "queueing.E120", "Correct the user and the password in REDIS_URL"),
+    ],
+)
+def test_an_address_that_redis_refuses_is_an_error(user: str, number: str, id_: str, line: str, settings: Any) -> None:
+    where = urlsplit(settings.REDIS_URL)
+    settings.REDIS_URL = f"redis://{user}{where.hostname}:{where.port}/{number}"
+    forget_connections()
+    try:
+        messages = found(deploy=True)
+    finally:
+        forget_connections()
+    assert line in messages[id_]
+    assert "queueing.I103" not in messages
+
+
+def test_a_redis_that_is_full_is_told_the_command(valkey: redis.Redis) -> None:
+    valkey.config_set("maxmemory", 1)
+    try:
+        assert "CONFIG SET maxmemory 1gb" in found(deploy=True)["queueing.E103"]
+    finally:
+        valkey.config_set("maxmemory", 0)
+
+
+def test_a_site_without_hosts_or_a_key_of_its_own_is_found(settings: Any) -> None:
+    assert not {"queueing.E117", "queueing.E118"} & found(deploy=True).keys()
+    settings.DEBUG, settings.ALLOWED_HOSTS, settings.WITHOUT_SECRET_KEY = False, [], True
+    assert "Set SECRET_KEY for web" in found(deploy=True)["queueing.E117"]
+    assert "ALLOWED_HOSTS = ['queue.example']" in found(deploy=True)["queueing.E118"]
+    assert not {"queueing.E117", "queueing.E118"} & found().keys()  # of workers, too
 
 
 def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it(settings: Any) -> None:

@@ -54,6 +54,15 @@ def test_a_key_is_weak_in_production_only() -> None:
     assert start("-c", code, SECRET_KEY=STRONG, ALLOWED_HOSTS="queue.example .queue.example").returncode == 0
 
 
+@pytest.mark.parametrize("process", ["web", "keeper"])
+def test_an_unknown_level_of_the_log_is_one_sentence(process: str) -> None:
+    ran = start(*PROCESSES[process], SECRET_KEY=STRONG, LOG_LEVEL="verbose")
+    assert ran.returncode == 1
+    wanted = "info or debug or warning or error or critical"
+    assert ran.stderr == f"LOG_LEVEL must be {wanted}, not 'verbose'.\n"
+    assert start("-c", "import config.settings", SECRET_KEY=STRONG, LOG_LEVEL="WARNING").returncode == 0
+
+
 @pytest.mark.parametrize(
     "url", ["mysql://site:secret@db/name", "db.example:5432", "postgres://site:secret@db:abc/name"]
 )
