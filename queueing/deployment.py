@@ -6,14 +6,17 @@ The system checks and `/readyz` ask the same questions.
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
+from django.contrib.staticfiles.apps import StaticFilesConfig
+from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage, staticfiles_storage
+from django.contrib.staticfiles.utils import get_files
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
@@ -23,6 +26,7 @@ from django.utils.functional import empty
 from queueing.exceptions import StorageError
 
 FAVICON = "queueing/favicon.svg"  # every page has it
+LACKS_PLAIN, UNCOLLECTED = "queueing.W100", "queueing.E121"  # the checks of what is not collected
 TRIALS = "checks"  # the folder of the objects by which a storage is tried
 # The contents of folders, in words; and the variables by which Python finds the folder of temporary files, in order.
 SQLITE_FILES, TEMPORARY_FILES = "SQLite's file and its log", "large uploads and the files of tasks"
@@ -45,7 +49,42 @@ def lacks_plain_files() -> bool:
     storage = _real(staticfiles_storage)
     if settings.DEBUG or isinstance(storage, ManifestFilesMixin) or not isinstance(storage, StaticFilesStorage):
         return False
+    if urlsplit(settings.STATIC_URL or "").netloc:  # of another host
+        return False
     return not settings.STATIC_ROOT or not is_file(Path(settings.STATIC_ROOT, FAVICON))
+
+
+def uncollected() -> list[str]:
+    """The apps, and folders of STATICFILES_DIRS, with static files of which a manifest has none."""
+    storage = _real(staticfiles_storage)
+    if settings.DEBUG or not isinstance(storage, ManifestFilesMixin):
+        return []
+    places = [place for finder in get_finders() for place in getattr(finder, "storages", {}).items()]
+    return [str(owner) for owner, files in places if _lacks_all(files, storage.hashed_files)]
+
+
+def shows_static_files() -> bool:
+    """True if pages have their style and scripts, as far as this host knows.
+
+    A site that silences a check says that another host has these files, or that it needs none of that app.
+    """
+    silenced = settings.SILENCED_SYSTEM_CHECKS
+    return (
+        has_static_files()
+        and (LACKS_PLAIN in silenced or not lacks_plain_files())
+        and (UNCOLLECTED in silenced or not uncollected())
+    )
+
+
+def _lacks_all(files: Any, collected: Collection[str]) -> bool:
+    """True if there are files, and none of them is collected. The first one answers, as a rule."""
+    prefix, is_lacking = getattr(files, "prefix", ""), False  # Django sets one where a folder has it, in the settings
+    with suppress(OSError):  # a folder that is not there
+        for name in get_files(files, StaticFilesConfig.ignore_patterns):
+            if f"{prefix or ''}/{name}".lstrip("/") in collected:
+                return False
+            is_lacking = True
+    return is_lacking
 
 
 def folders() -> Iterator[tuple[str, Path]]:

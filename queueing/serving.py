@@ -1,4 +1,4 @@
-"""Marks of this process: that it only looks at the ASGI application, as tests, commands and checks do, or that it ends.
+"""Marks of this process: it only looks at the ASGI application, as tests and commands do; it has sockets; it ends.
 
 Nothing of Django is imported here: pytest loads this in every project of an environment.
 """
@@ -15,6 +15,20 @@ def application_is_looked_at() -> None:
 
 def is_application_looked_at() -> bool:
     return _is_looked_at
+
+
+# True once the queue's own application has answered anything in this process.
+_has_sockets = False
+
+
+def sockets_are_served() -> None:
+    """From now on, /readyz says that the pages of this process have sockets."""
+    global _has_sockets  # noqa: PLW0603  # of the process
+    _has_sockets = True
+
+
+def has_sockets() -> bool:
+    return _has_sockets
 
 
 # True once this process was told to end.

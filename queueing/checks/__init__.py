@@ -7,7 +7,7 @@ site.py       the other settings of Django, Channels and RQ
 front.py      hosts, proxies, the prefix of the sockets, the style sheet
 around.py     what a site around the queue may forget: lines, an ASGI `runserver`, options of SQLite
 deployed.py   what a deployed site needs beside its settings: static files, folders, tables, Redis, workers
-uvicorn.py    the arguments of uvicorn, if it serves the site
+servers.py    the arguments of uvicorn or daphne, if one of them serves the site
 start.py      all of these at the start of a process, as sentences
 """
 

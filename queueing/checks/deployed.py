@@ -12,12 +12,15 @@ from django.utils.module_loading import import_string
 
 from queueing import serving
 from queueing.deployment import (
+    LACKS_PLAIN,
     SQLITE_FILES,
+    UNCOLLECTED,
     has_static_files,
     keeps_versions,
     lacks_plain_files,
     missing_migrations,
     try_objects,
+    uncollected,
     unwritable_folders,
 )
 from queueing.exceptions import StorageError, StorageRefused
@@ -42,7 +45,7 @@ CURES = (
 def check_static_files(**_: Any) -> list[CheckMessage]:
     """Without its manifest, every page is a 500. Where there is none, another host may have the files."""
     if has_static_files():
-        return _plain_files()
+        return [*_plain_files(), *_uncollected()]
     return [
         Error(
             f"The static files are not collected in {settings.STATIC_ROOT}.",
@@ -61,7 +64,20 @@ def _plain_files() -> list[CheckMessage]:
             f"The static files of the queue are not in STATIC_ROOT ({settings.STATIC_ROOT or 'not set'}), so a server "
             "on this host could not send them: pages would have no style, and would not move.",
             hint=hint if settings.STATIC_ROOT else f'Paste: STATIC_ROOT = BASE_DIR.parent / "static". {hint}',
-            id="queueing.W100",
+            id=LACKS_PLAIN,
+        )
+    ]
+
+
+def _uncollected() -> list[CheckMessage]:
+    """An app that came after the files were collected: each page of it is a 500."""
+    if not (lacking := uncollected()):
+        return []
+    return [
+        Error(
+            f"The static files of {', '.join(lacking)} are not collected in {settings.STATIC_ROOT}.",
+            hint="Run: python manage.py collectstatic --noinput",
+            id=UNCOLLECTED,
         )
     ]
 
@@ -257,7 +273,8 @@ def _missing_keeper() -> list[CheckMessage]:
 def _wrong_asgi(why: str) -> CheckMessage:
     return Error(
         f"ASGI_APPLICATION {why}.",
-        hint='Paste: ASGI_APPLICATION = "queueing.asgi.application"',
+        hint='Paste: ASGI_APPLICATION = "queueing.asgi.application". Start another server than ours with it, too: '
+        "daphne queueing.asgi:application",
         id="queueing.E104",
     )
 

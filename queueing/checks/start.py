@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from django.core.checks import ERROR, CheckMessage, run_checks
+from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.db import connections
 
 from queueing import serving
-from queueing.checks import deployed, uvicorn
+from queueing.checks import deployed, servers
 from queueing.models.trouble import DATABASE_ERRORS
 
 logger = logging.getLogger("queueing")
@@ -41,6 +41,8 @@ def end_if_it_does_not_fit(*, is_web: bool = False) -> None:
     serving.application_is_looked_at()  # what imports it later need not ask again
     if found := troubles(OF_WEB if is_web else AT_START):
         sys.exit("\n".join(found))
+    if is_web:
+        _warn_of_static_files()
 
 
 def end_a_server_that_does_not_fit() -> bool:
@@ -55,9 +57,16 @@ def end_a_server_that_does_not_fit() -> bool:
         return False
     if found := _apart(lambda: troubles(OF_SERVER)):
         sys.exit("\n".join(found))
-    for sentence in uvicorn.sentences():
+    for sentence in servers.sentences():
         logger.warning(sentence)
+    _warn_of_static_files()
     return True
+
+
+def _warn_of_static_files() -> None:
+    """Another host may have them, so this is no reason to end."""
+    for sentence in _sentences(deployed.check_static_files(), WARNING):
+        logger.warning(sentence)
 
 
 def _is_within_command() -> bool:
@@ -75,7 +84,7 @@ def _apart(ask: Callable[[], list[str]]) -> list[str]:
         return pool.submit(ask).result()
 
 
-def _sentences(messages: Iterable[CheckMessage]) -> Iterable[str]:
+def _sentences(messages: Iterable[CheckMessage], level: int = ERROR) -> Iterable[str]:
     for message in messages:
-        if message.is_serious(ERROR) and not message.is_silenced():
+        if message.is_serious(level) and not message.is_silenced():
             yield f"{message.msg} {message.hint or ''} ({message.id})".replace("  ", " ")

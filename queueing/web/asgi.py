@@ -82,6 +82,7 @@ class LobbyStarter:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         lobby.start()
+        serving.sockets_are_served()
         await self.app(scope, receive, send)
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from django.conf import settings
 from django.db import connection as database
 
-from queueing import budget, deployment
+from queueing import budget, deployment, serving
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
 from queueing.line.epoch import read_epoch
@@ -26,7 +26,7 @@ def look() -> dict[str, bool]:
     """Whether each part is there.
 
     The database and its tables, Redis, the keeper, the places after a flush, a worker for each line, room on the disk
-    and the right to write there, and the static files.
+    and the right to write there, the static files, and sockets for the pages of this process.
     """
     checks = {
         "database": _database,
@@ -36,7 +36,8 @@ def look() -> dict[str, bool]:
         "places": _places,
         "workers": _workers,
         "storage": _storage,
-        "static": deployment.has_static_files,
+        "static": deployment.shows_static_files,
+        "sockets": serving.has_sockets,
     }
     return {name: holds(check) for name, check in checks.items()}
 

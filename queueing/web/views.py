@@ -1,7 +1,9 @@
 """The pages of an entry. Every change is a POST; `Visitor` decides who may see an entry."""
 
 import contextlib
+import logging
 import uuid
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import BadRequest
@@ -14,7 +16,7 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from queueing import ending, events, joining, logs, parcel
+from queueing import ending, events, joining, logs, parcel, serving
 from queueing.connections import give_connection_back
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnusableInput
 from queueing.line import presence
@@ -32,6 +34,8 @@ from queueing.web.joining_pages import (
 )
 from queueing.web.snapshot import Snapshot
 from queueing.web.visitor import Visitor
+
+logger = logging.getLogger("queueing")
 
 # The entry
 
@@ -204,6 +208,7 @@ def _page(
     request: HttpRequest, entry: Entry, refusal: KeepRefused | None = None, base: str = "queueing/base.html"
 ) -> HttpResponse:
     """The page of an entry; with the sentence of a refusal above it, it is the answer to a POST, and no look."""
+    _tell_of_missing_sockets()
     visitor = Visitor.of_request(request)
     now = None if refusal else _look(request, visitor, entry)
     context = _context(visitor, entry, now)
@@ -211,6 +216,16 @@ def _page(
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     _see_end(request, visitor, entry)
     return response
+
+
+@cache
+def _tell_of_missing_sockets() -> None:
+    """One line in the life of a process that another application serves: Django's own, or one of WSGI."""
+    if not serving.has_sockets() and not serving.is_application_looked_at():
+        logger.warning(
+            "Pages of the queue are served without sockets, so each of them asks again and again. Start the server "
+            "with the application that has them: queueing.asgi:application"
+        )
 
 
 def _context(visitor: Visitor, entry: Entry, now: Snapshot | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import Processes
 from tests.support.servers import free_port
 from tests.support.waiting import wait_for
-from tests.support.web import Web
+from tests.support.web import Web, is_listening
 
 WEB = ("-m", "config.serve")
 UVICORN, DAPHNE = (
@@ -180,6 +180,19 @@ def test_a_uvicorn_whose_arguments_do_not_fit_says_so(processes: Processes) -> N
     processes.start(*UVICORN, "--log-level", "warning")
     wait_for(lambda: "--no-proxy-headers" in processes.logs())
     assert "--ws-ping-interval 10" in processes.logs()
+
+
+def test_a_daphne_whose_arguments_do_not_fit_says_so(processes: Processes) -> None:
+    processes.start(*DAPHNE)
+    wait_for(lambda: "daphne takes over 25 s to notice a dead connection" in processes.logs())
+    assert "Start it with --ping-interval 10 --ping-timeout 8." in processes.logs()
+
+
+def test_a_daphne_whose_arguments_fit_says_nothing(processes: Processes) -> None:
+    port = free_port()
+    processes.start(*DAPHNE, "-p", str(port), "--ping-interval", "10", "--ping-timeout", "8")
+    wait_for(lambda: is_listening(port))
+    assert "Start it with" not in processes.logs()
 
 
 def test_a_uvicorn_whose_arguments_fit_says_nothing(processes: Processes) -> None:

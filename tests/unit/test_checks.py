@@ -11,6 +11,7 @@ import redis
 from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.finders import get_finder
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -18,7 +19,8 @@ from django.tasks import task, task_backends
 from django.urls import clear_url_caches
 from django.urls.resolvers import get_resolver
 
-from queueing import registry
+from queueing import deployment, registry
+from queueing.checks import start
 from queueing.forms import EntryForm
 from queueing.line import keys, signs
 from queueing.line.clients import connection
@@ -309,6 +311,36 @@ def test_plain_static_files_that_are_not_collected_are_told(deployed: None, sett
     assert "python manage.py collectstatic --noinput" in found(deploy=True)["queueing.W100"]
     call_command("collectstatic", "--noinput", verbosity=0)
     assert "queueing.W100" not in found(deploy=True)
+
+
+def test_a_server_says_that_plain_static_files_are_nowhere(
+    deployed: None, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    settings.SILENCED_SYSTEM_CHECKS = []
+    start._warn_of_static_files()
+    assert "pages would have no style, and would not move. Run: python manage.py collectstatic" in caplog.text
+
+
+def test_an_app_that_came_after_the_files_were_collected_is_found(
+    deployed: None, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "new" / "login").mkdir(parents=True)
+    (tmp_path / "new" / "login" / "login.css").touch()
+    call_command("collectstatic", "--noinput", verbosity=0)
+    settings.STORAGES = {**settings.STORAGES}
+    assert "queueing.E121" not in found(deploy=True)
+    settings.STATICFILES_DIRS = [tmp_path / "new"]
+    finder: Any = get_finder  # a function with a cache, which the stubs do not know
+    finder.cache_clear()
+    try:
+        assert f"The static files of {tmp_path / 'new'} are not collected in" in found(deploy=True)["queueing.E121"]
+        assert not deployment.shows_static_files()
+        settings.SILENCED_SYSTEM_CHECKS = ["queueing.E121"]
+        assert deployment.shows_static_files()
+    finally:
+        finder.cache_clear()
 
 
 def test_a_manifest_of_nothing_is_found(deployed: None, tmp_path: Path) -> None:

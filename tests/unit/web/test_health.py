@@ -1,5 +1,6 @@
 """Alive and ready."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,26 @@ from django.core.management import call_command
 from django.db import InterfaceError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from queueing import serving
 from queueing.line import keys
-from queueing.web import readiness
+from queueing.web import readiness, views
+from queueing.web.asgi import LobbyStarter
 from tests.support.connections import forget_connections
 from tests.support.levers import set_levers
 from tests.support.servers import free_port
-from tests.support.visitors import Visitor
+from tests.support.visitors import Visitor, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-DEPLOYED = {"migrations": True, "static": True}
+DEPLOYED = {"migrations": True, "static": True, "sockets": False}  # Django's client calls no ASGI application
 OPEN = {"lines": {"documents": "open", "tables": "open", "probe": "open"}}
+
+
+@pytest.fixture(autouse=True)
+def without_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process, whatever was served before in this one."""
+    monkeypatch.setattr(serving, "_has_sockets", False)
 
 
 def ready() -> tuple[int, dict[str, Any]]:
@@ -52,6 +61,7 @@ def test_the_state_of_a_line_is_told_and_is_no_fault_of_the_site(valkey: redis.R
     for queue in django_settings.QUEUEING_TASKS:
         set_levers(queue, state="paused")
     set_levers("probe", state="stopped")
+    serving.sockets_are_served()
     status, parts = ready()
     assert (status, parts["workers"]) == (200, True)
     assert parts["lines"] == {"documents": "paused", "tables": "paused", "probe": "stopped"}
@@ -101,6 +111,50 @@ def test_a_site_whose_static_files_are_not_collected_is_not_ready(settings: Any,
     call_command("collectstatic", "--noinput", verbosity=0)
     settings.STORAGES = {**settings.STORAGES}  # a process that is started then
     assert ready()[1]["static"] is True
+
+
+@pytest.mark.parametrize(
+    ("values", "is_fine"),
+    [
+        ({}, False),
+        ({"STATIC_URL": "https://files.example/"}, True),
+        ({"SILENCED_SYSTEM_CHECKS": ["queueing.W100"]}, True),
+    ],
+)
+def test_plain_static_files_that_nobody_has_are_told(
+    values: dict[str, Any],
+    is_fine: bool,
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    settings.DEBUG, settings.STATIC_ROOT, settings.SILENCED_SYSTEM_CHECKS = False, tmp_path, []
+    for name, value in values.items():
+        setattr(settings, name, value)
+    assert ready()[1]["static"] is is_fine
+
+
+def test_an_application_with_sockets_says_so() -> None:
+    async def answer(*_: object) -> None:
+        pass
+
+    assert ready()[1]["sockets"] is False
+    asyncio.run(LobbyStarter(answer)({"type": "http"}, None, None))
+    assert ready()[1]["sockets"] is True
+
+
+def test_pages_without_sockets_are_one_line_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a process of Django's own application, which is no test's."""
+    monkeypatch.setattr(serving, "_is_looked_at", False)
+    views._tell_of_missing_sockets.cache_clear()
+    anna = Visitor()
+    entry = anna.join()
+    for _ in range(2):
+        assert anna.client.get(url(entry)).status_code == 200
+    told = [line for line in caplog.messages if "without sockets" in line]
+    assert len(told) == 1
+    assert told[0].endswith("Start the server with the application that has them: queueing.asgi:application")
 
 
 def test_a_site_whose_tables_are_missing_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
