@@ -112,10 +112,18 @@ class EntryForm(forms.Form):
             try:
                 checkers.check(type(self), upload, self.address, self.options(), field)
             except ValidationError as error:
-                self.add_error(field, error)
+                self.add_error(field, self._named(error, field, upload))
             upload.seek(0)
             if self._errors:
                 return
+
+    def _named(self, error: ValidationError, field: str, upload: "UploadedFile[Any]") -> ValidationError:
+        """The error, with the name of the file in front of each sentence where the field has several files."""
+        if not isinstance(self.cleaned_data.get(field), list) or len(self.cleaned_data[field]) < 2:
+            return error
+        return ValidationError(
+            [ValidationError(f"{upload.name}: {one.messages[0]}", code=one.code) for one in error.error_list]
+        )
 
     def clean_code(self) -> uuid.UUID:
         return self.once or self.cleaned_data.get("code") or uuid.uuid4()
@@ -137,7 +145,7 @@ class EntryForm(forms.Form):
             try:
                 self.check_head(upload)
             except ValidationError as error:
-                self.add_error(field, error)
+                self.add_error(field, self._named(error, field, upload))
 
     # The files
 

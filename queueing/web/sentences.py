@@ -96,14 +96,21 @@ def advice(entry: Entry, again_seconds: float | None) -> str:
     match entry.status:
         case Status.FAILED:
             if entry.reason in (Reason.UNUSABLE, Reason.CRASHED):
-                return f"The same {what} would end the same way; another one may work."
+                return _other_input(entry, what)
             if entry.keeps_place_for_successor:
                 return f"{again}, and are back in your place."
-            return f"{again}, or start with another one."
+            return f"{again}, or start with {'others' if what == 'files' else 'another one'}."
         case Status.CANCELLED | Status.ABANDONED:
             return f"{again}; your new place is at the end of the line."
         case _:
             return ""
+
+
+def _other_input(entry: Entry, what: str) -> str:
+    """What may be refused is the file, or one of the fields beside it: nobody can say which of them."""
+    if what == "input" or entry.heavy_task.form.has_options():
+        return "The same input would end the same way. Change it, and start again."
+    return f"The same {what} would end the same way; {'others' if what == 'files' else 'another one'} may work."
 
 
 def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) -> str:

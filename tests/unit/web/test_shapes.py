@@ -19,7 +19,7 @@ from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
 from queueing.keeper import purge
 from queueing.models import Entry
-from queueing.states import Status
+from queueing.states import Reason, Status
 from queueing.work import runner
 from tests.support import probe
 from tests.support.pathless import PathlessStorage
@@ -242,6 +242,41 @@ def test_each_file_is_looked_into_and_the_sentence_is_at_its_field(shape: Shape,
     assert answer.status_code == 422
     assert f"This {field} is bad, for 5.00." in answer.content.decode()
     assert not Entry.objects.exists()
+
+
+def test_of_several_files_in_a_field_the_sentence_has_the_name(shape: Shape, settings: Any) -> None:
+    settings.QUEUEING = {"MAX_UPLOAD_BYTES": 100}
+    shape("files")
+    two = [file("good", "one.txt"), file("bad", "two.txt")]
+    said = Visitor().client.post(FORM, sent() | {"pages": two}).content.decode()
+    assert "two.txt: This pages is bad" in said
+    large = [file("good", "one.txt"), file("x" * 101, "<large>.txt")]
+    said = Visitor().client.post(FORM, sent() | {"pages": large}).content.decode()
+    assert "&lt;large&gt;.txt: This file is too large" in said
+
+
+@pytest.mark.parametrize("kind", ["prompt", "files"])
+def test_the_input_is_to_be_changed_where_a_form_has_more_than_a_file(kind: str, shape: Shape) -> None:
+    shape(kind)
+    visitor = Visitor()
+    entry = joined(visitor, **(VALUES if kind == "prompt" else sent()))
+    assert entry.start("w")
+    assert entry.fail(Reason.UNUSABLE, "No.")
+    page = visitor.client.get(url(entry)).content.decode()
+    assert "The same input would end the same way. Change it, and start again." in page
+
+
+def test_another_file_is_advised_where_a_form_has_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FileForm(EntryForm):
+        pass
+
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, form=FileForm))
+    visitor = Visitor()
+    entry = joined(visitor, file=file("good", "one.txt"))
+    assert entry.start("w")
+    assert entry.fail(Reason.UNUSABLE, "No.")
+    page = visitor.client.get(url(entry)).content.decode()
+    assert "The same file would end the same way; another one may work." in page
 
 
 def test_each_file_has_the_limit_and_so_has_their_number(shape: Shape, settings: Any) -> None:
