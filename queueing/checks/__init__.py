@@ -2,6 +2,7 @@
 
 relations.py  the settings of QUEUEING, and between them
 tasks.py      the heavy tasks: forms, templates, queues
+forms.py      what the forms of the tasks declare beside their fields
 templates.py  what only the rendering of a template would show
 site.py       the other settings of Django, Channels and RQ
 front.py      hosts, proxies, the prefix of the sockets, the style sheet
@@ -11,7 +12,7 @@ servers.py    the arguments of uvicorn or daphne, if one of them serves the site
 start.py      all of these at the start of a process, as sentences
 """
 
-from queueing.checks import around, deployed, front, site, tasks
+from queueing.checks import around, deployed, forms, front, site, tasks
 from queueing.checks.relations import RELATIONS, check_media_root, check_prefix
 
-__all__ = ["RELATIONS", "around", "check_media_root", "check_prefix", "deployed", "front", "site", "tasks"]
+__all__ = ["RELATIONS", "around", "check_media_root", "check_prefix", "deployed", "forms", "front", "site", "tasks"]

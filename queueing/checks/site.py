@@ -56,8 +56,7 @@ def check_rq(**_: Any) -> list[CheckMessage]:
         found.append(
             Error(
                 f"RQ_QUEUES has no {', '.join(map(repr, missing))}.",
-                hint='Paste: RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} '
-                "for name in QUEUEING_TASKS}",
+                hint=f"Paste: RQ_QUEUES |= {{name: {_queue_of_redis()} for name in {missing}}}",
                 id="queueing.E092",
             )
         )
@@ -90,7 +89,7 @@ def check_own_addresses(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"RQ_QUEUES[{name!r}] has no URL, and other lines have a Redis of their own.",
-            hint=f'Paste into it: "URL": REDIS_URL, or the address of the Redis of {name}.',
+            hint=f'Paste into it: "URL": {redis_url()}, or the address of the Redis of {name}.',
             id="queueing.E113",
         )
         for name in settings.QUEUEING_TASKS
@@ -113,7 +112,7 @@ def check_channel_layer(**_: Any) -> list[CheckMessage]:
         Error(
             f"The channel layer is {type(layer).__name__}, and pages need queueing.line.hints.HintLayer{why}.",
             hint='Paste: CHANNEL_LAYERS = {"default": {"BACKEND": "queueing.line.hints.HintLayer", '
-            '"CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 2.0}]}}}',
+            f'"CONFIG": {{"hosts": [{{"address": {redis_url()}, "socket_timeout": 2.0}}]}}}}}}',
             id="queueing.E093",
         )
     ]
@@ -155,6 +154,31 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
             id="queueing.E095",
         )
     ]
+
+
+@register("queueing")
+def check_time_zones(**_: Any) -> list[CheckMessage]:
+    """The rows have moments with their zone, by the database's clock."""
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is False, and the queue keeps its moments with their time zone: nobody could join.",
+            hint='Paste: USE_TZ = True. See "Migration guide" in Django\'s documentation of time zones.',
+            id="queueing.E122",
+        )
+    ]
+
+
+def redis_url() -> str:
+    """The address of Redis, as the site's settings can write it. The address itself may have a password."""
+    if "REDIS_URL" in settings.QUEUEING:
+        return 'QUEUEING["REDIS_URL"]'
+    return "REDIS_URL" if hasattr(settings, "REDIS_URL") else repr(site.REDIS_URL)
+
+
+def _queue_of_redis() -> str:
+    return f'{{"URL": {redis_url()}, "SERIALIZER": "rq.serializers.JSONSerializer"}}'
 
 
 def _is_a(path: Any, needed: str) -> bool:

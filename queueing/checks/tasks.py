@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib.util import find_spec
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ from queueing.checks import templates
 from queueing.deployment import is_file
 from queueing.forms import EntryForm
 from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, extra, shipped, sound_tasks
+from queueing.sizes import readable_size
 
 LEAST = {"memory_bytes": 64 * 1024**2, "cpu_seconds": 1, "disk_bytes": 1, "processes": 0}  # limits of one run
 
@@ -53,13 +55,22 @@ def check_samples(**_: Any) -> list[CheckMessage]:
     """A sample is handed in as the file of the form."""
     return [
         Error(
-            f"The sample of {task.name!r} cannot be handed in: {task.sample} is no file, or the form takes none.",
+            f"The sample of {task.name!r} cannot be handed in: {why}.",
             hint="Write sample=Path(__file__).parent / 'sample.csv', or leave it out.",
             id="queueing.E084",
         )
         for task in sound_tasks().values()
-        if task.sample and not (is_file(task.sample) and task.form.file_fields())
+        if task.sample and (why := _fault_of_sample(task.sample, task.form))
     ]
+
+
+def _fault_of_sample(sample: Path, form: type[EntryForm]) -> str:
+    if not is_file(sample):
+        return f"{sample} is no file"
+    if not form.file_fields():
+        return "the form takes none"
+    most = form().max_bytes()
+    return f"it is larger than the {readable_size(most)} of the form" if sample.stat().st_size > most else ""
 
 
 @register("queueing")

@@ -18,6 +18,8 @@ from django.template.loader import get_template
 from django.template.loader_tags import ExtendsNode, IncludeNode
 from django.urls import get_resolver
 
+from queueing.deployment import is_file
+
 DEEPEST = 5  # templates within each other
 
 
@@ -52,6 +54,9 @@ def repair_of_missing(name: str, line: str, module: str) -> str:
     if is_no_app and any((folder / "templates" / name).is_file() for folder in _folders_of_package(package)):
         return f'Paste: INSTALLED_APPS = [*INSTALLED_APPS, "{package}"]'
     places = [Path(place) for engine in engines.all() for place in engine.template_dirs]
+    inside = Path(app.path if app else ".") / "templates" / name
+    if app is not None and is_file(inside) and not any(inside.is_relative_to(place) for place in places):
+        return f'{inside} is there, and no engine of TEMPLATES looks into apps. Paste: TEMPLATES[0]["APP_DIRS"] = True'
     folder = name.rpartition("/")[0]
     known = {file.name for place in places for file in (place / folder).glob("*") if file.is_file()}
     alike = get_close_matches(name.rpartition("/")[2], sorted(known), 1)

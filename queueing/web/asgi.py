@@ -7,6 +7,7 @@ from typing import Any
 
 from channels.routing import ProtocolTypeRouter
 from channels.sessions import CookieMiddleware
+from django.core.exceptions import ImproperlyConfigured
 
 from queueing import serving, shared_clock
 from queueing.conf import site
@@ -31,12 +32,13 @@ def with_queue(http: App, sockets: App | None = None) -> App:
     """An ASGI application: Django for HTTP, the queue's consumer for its sockets. Call once in a process.
 
     The limits of bodies hold for the pages below the queue's URLs. Without `sockets`, the site's own application for
-    WebSockets, all others are refused.
-
-    Raises TypeError for a list of routes, which would fail at the first socket of the site.
+    WebSockets, all others are refused. Raises ImproperlyConfigured for routes that are no application yet.
     """
     if sockets is not None and not callable(sockets):
-        raise TypeError("The sockets of the site are no ASGI application. Wrap the routes: URLRouter([...])")
+        raise ImproperlyConfigured(
+            f"with_queue takes an ASGI application for your sockets, not a {type(sockets).__name__}. "
+            "Write URLRouter(routes) of channels.routing, within what guards them: AuthMiddlewareStack, for example."
+        )
     use_pool()
     refuse_malformed_origins()
     guard_wires()

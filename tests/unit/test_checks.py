@@ -65,6 +65,11 @@ def eager(context: object, until: str, colour: str) -> str:
     return until + colour
 
 
+def form_with(**own: Any) -> type[EntryForm]:
+    """A form of the probe that declares this."""
+    return type("DeclaringForm", (probe.ProbeForm,), own)
+
+
 def check_numbers(numbers: list[int]) -> None:
     """A function that a worker could not call by itself."""
 
@@ -125,6 +130,33 @@ def test_what_is_wrong_with_a_heavy_task_is_found(
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
     assert line in found()[id_]
     assert "probe" in found()[id_] or "RowForm" in found()[id_]
+
+
+@pytest.mark.parametrize(
+    ("own", "line"),
+    [
+        ({"refused_heads": {b"%PDF": "a PDF"}}, "refused_heads is of type dict, not a tuple of pairs."),
+        ({"refused_heads": (b"%PDF", "a PDF")}, "has b'%PDF', which is no pair of a pattern (bytes) and a text."),
+        ({"stored_endings": [("%PDF", ".pdf")]}, 'Write stored_endings = ((rb"%PDF", ".pdf"),)'),
+        ({"refused_heads": [(b"(", "a bracket")]}, "has b'(', which is no pattern: "),
+        ({"folded": "label"}, 'Write folded = ("label",)'),
+        ({"folded": ("label", "colour")}, "folded names 'colour', and there is no such field."),
+        ({"as_found": lambda self, result: {}}, "Write @classmethod above def as_found(cls, …)."),
+        ({"preview_bytes": lambda self: 10}, "preview_bytes is called on the class."),
+    ],
+)
+def test_what_a_form_declares_has_its_shape(own: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fine = {"refused_heads": [(b"%PDF", "a PDF")], "folded": ["label"], "as_found": classmethod(lambda cls, result: {})}
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, form=form_with(**fine)))
+    assert "queueing.E123" not in found()
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, form=form_with(**own)))
+    assert line in found()["queueing.E123"]
+
+
+def test_a_sample_that_is_larger_than_the_form_takes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = form_with(max_bytes=lambda self: 10)
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, form=small, sample=Path(__file__)))
+    assert "larger than the 10\xa0bytes of the form" in found()["queueing.E084"]
 
 
 def test_limits_that_fit_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +268,8 @@ def test_a_bare_task_is_one_sentence_with_the_line_to_paste(
         ({"RQ": {}}, "queueing.E091", '"WORKER_CLASS": "queueing.work.worker.PresenceWorker",'),
         ({"RQ": {"QUEUE_CLASS": "rq.Queue"}}, "queueing.E091", "PresenceWorker"),
         ({"RQ": {"QUEUE_CLASS": "no.where", "WORKER_CLASS": "rq.Worker"}}, "queueing.E091", "PresenceWorker"),
-        ({"RQ_QUEUES": {"default": {}}}, "queueing.E092", "RQ_QUEUES = {name:"),
+        ({"RQ_QUEUES": {"default": {}}}, "queueing.E092", "RQ_QUEUES |= {name:"),
+        ({"USE_TZ": False}, "queueing.E122", "USE_TZ = True"),
         ({"CHANNEL_LAYERS": {}}, "queueing.E093", '"BACKEND": "queueing.line.hints.HintLayer"'),
         (
             {"CHANNEL_LAYERS": {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}},

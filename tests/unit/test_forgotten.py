@@ -280,6 +280,24 @@ def test_what_is_forgotten_is_one_sentence_with_the_line_to_paste(name: str, sit
     assert done.status == (0 if name in {"daphne", "the application", "sockets"} else 1)
 
 
+@pytest.mark.parametrize(
+    ("own", "id_"),
+    [
+        ('RQ_QUEUES = {"mails": {"URL": "redis://127.0.0.1:1/3"}}', "queueing.E092"),
+        ('CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}', "queueing.E093"),
+        ('TASKS = {"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}}', "queueing.E095"),
+    ],
+)
+def test_the_line_to_paste_does_what_it_says(own: str, id_: str, site: Site) -> None:
+    """In a site that has a setting of its own, where the names of this repository's settings are unknown."""
+    site.files["site_settings.py"] += f"\n{own}\n"
+    said = site.run("manage.py check").stderr
+    assert id_ in said
+    line = said.split(id_)[1].split("Paste: ")[1].splitlines()[0]
+    site.files["site_settings.py"] += f"\n{line}\n"
+    assert id_ not in site.run("manage.py check").stderr
+
+
 @pytest.mark.parametrize("name", ["async", "QUEUES"])
 def test_a_decorator_that_is_there_is_not_advised(name: str, site: Site) -> None:
     file, old, new, sentence = FORGOTTEN[name]
@@ -292,6 +310,17 @@ def test_a_decorator_that_is_there_is_not_advised(name: str, site: Site) -> None
 def test_a_line_that_is_named_is_not_advised(site: Site) -> None:
     site.replace("heavy.py", "heavy_task = ", "words_task = ")
     assert "Name a module" not in site.run("manage.py check").stderr
+
+
+def test_a_template_that_no_engine_looks_for_is_told_the_setting(site: Site) -> None:
+    site.replace("site_settings.py", '"APP_DIRS": True', '"APP_DIRS": False')
+    site.replace("site_settings.py", '"queueing",', '"queueing",\n    "words",')
+    site.replace("site_settings.py", '{"words": "heavy"}', '{"words": "words.heavy"}')
+    site.files["words/__init__.py"] = ""
+    site.files["words/heavy.py"] = site.files.pop("heavy.py")
+    site.files["words/templates/words/result.html"] = site.files.pop("templates/words/result.html")
+    said = site.run("manage.py check").stderr
+    assert 'words/result.html is there, and no engine of TEMPLATES looks into apps. Paste: TEMPLATES[0]["APP' in said
 
 
 def test_static_files_without_a_folder_are_told_its_setting(site: Site) -> None:

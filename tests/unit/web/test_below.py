@@ -1,8 +1,9 @@
-"""The queue and the site around it have their own paths each, and the limits of bodies hold for ours alone."""
+"""The limits of bodies hold for the pages of the queue, wherever a site includes them, and for no others."""
 
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from queueing.web.asgi import Below, with_queue
 
@@ -34,7 +35,12 @@ async def test_a_path_below_the_prefix_is_ours(path: str, root: str, app: str) -
     assert called == [app]
 
 
-def test_routes_in_the_place_of_an_application_are_told_at_the_start() -> None:
-    routes: Any = []
-    with pytest.raises(TypeError, match="Wrap the routes"):
-        with_queue(None, routes)  # type: ignore[arg-type]
+def test_routes_that_are_no_application_are_refused() -> None:
+    """At the start: at the first socket it would be an error that names neither."""
+    routes: Any = ["ws/echo/"]
+    with pytest.raises(ImproperlyConfigured, match=r"not a list. Write URLRouter\(routes\)"):
+        with_queue(named_nowhere, routes)
+
+
+async def named_nowhere(*_: object) -> None:
+    """An application."""
