@@ -11,6 +11,7 @@
 PYTHONS = 3.13 3.12 3.14
 PYTHON =
 OLDEST = $(firstword $(sort $(PYTHONS)))
+$(if $(filter-out $(PYTHONS),$(PYTHON)),$(error PYTHON is one of $(PYTHONS), not $(PYTHON)))
 VENV = .venv$(PYTHON:%=/%)
 VENVS = .venv $(PYTHONS:%=.venv/%)
 
@@ -132,8 +133,8 @@ $(VENVS:%=%/installed-dev): %/installed-dev: requirements-dev.txt | %/made
 	@touch $@
 
 $(VENVS:%=%/made): %/made:
-	@python=$$(tools/find-python $(or $(filter $(PYTHONS),$(notdir $*)),$(PYTHONS))) || { \
-		echo "No Python of $(PYTHONS) was found with its venv module; install one (on Debian: python3 and" \
-			"python3-venv)." >&2; exit 1; }; \
+	@wanted="$(or $(filter $(PYTHONS),$(notdir $*)),$(PYTHONS))"; python=$$(tools/find-python $$wanted) || { \
+		echo "No Python of $$wanted was found with its venv module; install one (on Debian 13: python3 and" \
+			"python3-venv; elsewhere pyenv has each version)." >&2; exit 1; }; \
 	echo "Making $* with $$("$$python" --version)."; \
 	"$$python" -m venv --clear $* && touch $@

@@ -15,7 +15,7 @@ try:
     # Must come first: it sets up Django, and the imports below need that.
     django_application = get_asgi_application()
     installed.require()
-except ImproperlyConfigured as error:
+except (ImproperlyConfigured, OSError) as error:  # the second one: files that this user may not read
     sys.exit(str(error))
 
 from queueing.checks.start import end_a_server_that_does_not_fit

@@ -124,10 +124,11 @@ class Site:
     BRAND: str = "Client queue"  # the name in the header and in titles
     FOOTER: str = "Your place is yours while your page is open. Nobody waits behind somebody who left."
     STYLESHEET: str = ""  # a static file with colours of the site, after the queue's own
+    MANAGE: str = "python manage.py"  # how an operator calls a command: hints name it
 
 
 # Names that a site may well use for things of its own: only the dict QUEUEING sets these.
-ONLY_OURS = {"SOCKET_PREFIX", "BRAND", "FOOTER", "STYLESHEET"}
+ONLY_OURS = {"SOCKET_PREFIX", "BRAND", "FOOTER", "STYLESHEET", "MANAGE"}
 # Keys of QUEUEING that are read as a site is loaded, by `defaults.py`.
 AT_LOADING = {"LINES"}
 

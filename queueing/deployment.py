@@ -54,6 +54,23 @@ def lacks_plain_files() -> bool:
     return not settings.STATIC_ROOT or not is_file(Path(settings.STATIC_ROOT, FAVICON))
 
 
+def unreadable(folder: str | Path | None) -> Path | None:
+    """The first file or folder below this one that this process may not read; None: it may read all that is there.
+
+    As after a command that somebody ran as root.
+    """
+    if not folder or not os.path.lexists(folder):
+        return None
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Path(folder)
+    for place, folders, files in os.walk(folder):
+        for names, rights in ((folders, os.R_OK | os.X_OK), (files, os.R_OK)):
+            for name in names:
+                if not os.access(path := Path(place, name), rights):
+                    return path
+    return None
+
+
 def uncollected() -> list[str]:
     """The apps, and folders of STATICFILES_DIRS, with static files of which a manifest has none."""
     storage = _real(staticfiles_storage)

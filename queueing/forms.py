@@ -81,6 +81,7 @@ class EntryForm(forms.Form):
 
     # The template that shows what `preview` returns, as `preview`. Empty: the form has no preview.
     preview_template: ClassVar[str] = ""
+    preview_label: ClassVar[str] = "Show a preview"  # on the button for it, where there is no JavaScript
 
     # Set by the brake: the sentence of a check that was not passed; or the code that a passed check is good for, once.
     problem: str = ""

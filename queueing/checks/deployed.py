@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from queueing import serving
+from queueing.conf import site
 from queueing.deployment import (
     LACKS_PLAIN,
     SQLITE_FILES,
@@ -21,6 +22,7 @@ from queueing.deployment import (
     missing_migrations,
     try_objects,
     uncollected,
+    unreadable,
     unwritable_folders,
 )
 from queueing.exceptions import StorageError, StorageRefused
@@ -44,12 +46,20 @@ CURES = (
 @register("queueing", deploy=True)
 def check_static_files(**_: Any) -> list[CheckMessage]:
     """Without its manifest, every page is a 500. Where there is none, another host may have the files."""
+    if not settings.DEBUG and (path := unreadable(settings.STATIC_ROOT)):
+        return [
+            Error(
+                f"{path} cannot be read, and the static files lie there.",
+                hint=f"Run, as root: chown --recursive {_user()} {settings.STATIC_ROOT}",
+                id="queueing.E100",
+            )
+        ]
     if has_static_files():
         return [*_plain_files(), *_uncollected()]
     return [
         Error(
             f"The static files are not collected in {settings.STATIC_ROOT}.",
-            hint="Run: python manage.py collectstatic --noinput",
+            hint=_collect(),
             id="queueing.E100",
         )
     ]
@@ -58,7 +68,7 @@ def check_static_files(**_: Any) -> list[CheckMessage]:
 def _plain_files() -> list[CheckMessage]:
     if not lacks_plain_files():
         return []
-    hint = "Run: python manage.py collectstatic --noinput"
+    hint = _collect()
     return [
         Warning(
             f"The static files of the queue are not in STATIC_ROOT ({settings.STATIC_ROOT or 'not set'}), so a server "
@@ -76,7 +86,7 @@ def _uncollected() -> list[CheckMessage]:
     return [
         Error(
             f"The static files of {', '.join(lacking)} are not collected in {settings.STATIC_ROOT}.",
-            hint="Run: python manage.py collectstatic --noinput",
+            hint=_collect(),
             id=UNCOLLECTED,
         )
     ]
@@ -168,7 +178,7 @@ def check_tables(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The database lacks {len(missing)} migrations: {', '.join(missing[:3])} …",
-            hint="Run: python manage.py migrate",
+            hint=f"Run: {site.MANAGE} migrate",
             id="queueing.E102",
         )
     ]
@@ -221,12 +231,19 @@ def check_asgi(**_: Any) -> list[CheckMessage]:
         return [_wrong_asgi("is not set")]
     try:
         application = import_string(settings.ASGI_APPLICATION)
+    except OSError as error:  # of a middleware that reads files
+        hint = "Let the user of the processes read it."
+        return [Error(f"ASGI_APPLICATION cannot be loaded: {error}.", hint=hint, id="queueing.E104")]
     except (AttributeError, TypeError, ImportError, ImproperlyConfigured) as error:
         return [_wrong_asgi(f"cannot be imported ({error})")]
     return [] if any("websocket" in mapping for mapping in _routes(application)) else [_wrong_asgi("has no sockets")]
 
 
 # Details
+
+
+def _collect() -> str:
+    return f"Run: {site.MANAGE} collectstatic --noinput"
 
 
 def _cure(what: str, folder: Path) -> str:
@@ -259,7 +276,7 @@ def _missing_workers(queues: Collection[str]) -> list[CheckMessage]:
     without = [name for name in queues if not workers.is_served(name)]
     if not without:
         return []
-    hint = "Start: python manage.py rqworker-pool --num-workers 2 (or let a quiet worker go on, in the admin)"
+    hint = f"Start: {site.MANAGE} rqworker-pool --num-workers 2 (or let a quiet worker go on, in the admin)"
     return [Info(f"No worker takes the entries of {', '.join(map(repr, without))} now.", hint=hint, id="queueing.I104")]
 
 
@@ -267,7 +284,7 @@ def _missing_keeper() -> list[CheckMessage]:
     """Tell that no keeper runs: without one, an entry whose worker died is never recovered."""
     if signs.is_keeper_alive():
         return []
-    return [Info("No keeper makes its rounds now.", hint="Start: python manage.py keeper", id="queueing.I106")]
+    return [Info("No keeper makes its rounds now.", hint=f"Start: {site.MANAGE} keeper", id="queueing.I106")]
 
 
 def _wrong_asgi(why: str) -> CheckMessage:

@@ -50,6 +50,15 @@ def fail(name: str, *arguments: str, **environment: str) -> str:
     return done.stderr.strip()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_whose_name_is_taken_ends_with_one_sentence(processes: Processes) -> None:
+    processes.worker("--name", "twin", "probe")
+    words = fail("rqworker", "--name", "twin", DATABASE_URL=processes.environment["DATABASE_URL"])
+    assert words == (
+        "CommandError: There exists an active worker named 'twin' already. Leave --name out, or choose another one."
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", COMMANDS)

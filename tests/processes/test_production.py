@@ -85,8 +85,8 @@ def test_the_steps_of_the_document_make_a_site_that_works(walk: Walk) -> None:
         walk.step(commands)
     # Each thing that is missing is said by the check, and by each process at its start.
     said = walk.run("queue-manage check --deploy", check=False).stderr
-    assert "Run: python manage.py migrate" in said
-    assert "Run: python manage.py collectstatic --noinput" in said
+    assert "Run: queue-manage migrate" in said
+    assert "Run: queue-manage collectstatic --noinput" in said
     for commands in steps[TABLES_AND_FILES:]:
         walk.step(commands)
     assert verified(walk) == "" or shutil.which("systemd-analyze") is None
@@ -129,5 +129,5 @@ def test_a_process_of_a_site_that_is_not_ready_ends_with_a_sentence_for_the_jour
     process = walk.start(name)
     assert process.wait(60) == 1
     log = (walk.folder / f"{name}.log").read_text()
-    assert "Run: python manage.py migrate (queueing.E102)" in log
+    assert "Run: queue-manage migrate (queueing.E102)" in log
     assert "Traceback" not in log

@@ -1,8 +1,12 @@
 """System checks: what is missing or wrong is found at start, with the line to paste."""
 
+import os
+import subprocess
+import sys
 from dataclasses import fields, replace
 from math import nan
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +30,7 @@ from queueing.line import keys, signs
 from queueing.line.clients import connection
 from tests.support import probe
 from tests.support.connections import forget_connections
+from tests.support.paths import ROOT
 from tests.support.servers import free_port
 
 CLASSIC = {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend", "QUEUES": []}
@@ -374,6 +379,39 @@ def test_an_app_that_came_after_the_files_were_collected_is_found(
         assert deployment.shows_static_files()
     finally:
         finder.cache_clear()
+
+
+AS_ANOTHER_USER = """
+import os, sys, django
+django.setup()
+from queueing.checks import deployed
+if not os.geteuid():
+    os.setuid(65534)
+print([message.msg for message in deployed.check_static_files()])
+"""
+
+
+@pytest.mark.parametrize("closed", ["static/admin", "static/admin/base.css"])
+def test_static_files_that_the_user_may_not_read_are_found(closed: str) -> None:
+    """As after a `collectstatic` of root's, whose files are for root alone."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "static" / "admin").mkdir(parents=True)
+        (folder / "static" / "admin" / "base.css").touch()
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        (folder / closed).chmod(0)
+        variables = {"DEBUG": "0", "ALLOWED_HOSTS": "x", "STATIC_ROOT": f"{folder}/static"}
+        done = subprocess.run(
+            [sys.executable, "-c", AS_ANOTHER_USER],
+            cwd=ROOT,
+            env=os.environ | variables | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (folder / closed).chmod(0o755)
+    assert f"{folder / closed} cannot be read, and the static files lie there." in done.stdout
 
 
 def test_a_manifest_of_nothing_is_found(deployed: None, tmp_path: Path) -> None:

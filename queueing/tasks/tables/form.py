@@ -63,6 +63,7 @@ class TableForm(EntryForm):
     folded = ("header", "encoding", "delimiter", "quote", "decimal", "dates")
     fold_summary = "How it is written: found out from the file; change it here"
     preview_template = "tables/preview.html"
+    preview_label = "Show the first rows"
 
     def max_bytes(self) -> int:
         return conf.MAX_UPLOAD_BYTES

@@ -1,6 +1,7 @@
 """The Python versions that the project promises: whatever names them names the same ones."""
 
 import re
+import subprocess
 import tomllib
 
 from packaging.specifiers import SpecifierSet
@@ -17,6 +18,14 @@ OLDEST = IN_ORDER[0]
 def test_the_project_takes_these_and_no_others() -> None:
     required = SpecifierSet(PROJECT["project"]["requires-python"])
     assert [f"3.{minor}" for minor in range(50) if f"3.{minor}" in required] == IN_ORDER
+
+
+def test_another_one_is_refused_with_the_names_of_these() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "run", "PYTHON=3.11"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert f"PYTHON is one of {' '.join(PYTHONS)}, not 3.11" in done.stderr
 
 
 def test_lint_types_and_lock_are_made_for_the_oldest() -> None:

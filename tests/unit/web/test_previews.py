@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from queueing.checking.pool import Checkers
 from queueing.models import Entry
+from queueing.tasks.tables.form import TableForm
 from queueing.web import previews
 from queueing.web.bodies import Permit, judge
 from queueing.web.guards import guards
@@ -172,6 +173,13 @@ def test_a_form_without_a_preview_has_none() -> None:
         assert Visitor().client.post(f"/join/{name}/preview/").status_code == 404
         assert "data-preview" not in Visitor().client.get(f"/join/{name}/").content.decode()
     assert Visitor().client.post("/join/nothing/preview/").status_code == 404
+
+
+def test_a_form_names_its_preview_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TableForm, "preview_label", "Show the colours")
+    page = Visitor().client.get(FORM).content.decode()
+    assert ">Show the colours</button>" in page
+    assert "rows" not in page.partition("“Show the colours” sends")[2].partition("</noscript>")[0]
 
 
 def test_the_form_says_how_much_of_a_file_its_script_sends() -> None:
