@@ -19,6 +19,6 @@ def bytes_by_name(path: str, names: tuple[str, ...]) -> dict[str, int]:
 
 
 def read(path: str) -> str:
-    """The whole file. Raises OSError."""
+    """The whole file. Raises OSError. The name of a process, which is in some, may be any bytes."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # without a Path
-        return file.readall().decode()
+        return file.readall().decode(errors="replace")
