@@ -76,6 +76,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """
         if (code := code_of(job_id)) is None:
             return None
+        self._for_write = True  # a router may send reads to another database
         entries = self.model.objects.using(self.db)
         first = FIRST_START.execute(entries, code=code, worker_ids=[worker], now=site_time.now(), lease=lease())
         if not first:
@@ -92,6 +93,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         meta = self.model._meta
         changes = [(meta.get_field(name), None, value) for name, value in values.items()]
         fields: Any = [field for field in meta.concrete_fields if field.name in names]  # in the order of `from_db`
+        self._for_write = True  # as `update` does
         unsliced: Any = self
         rows = unsliced._update(changes, fields)  # noqa: SLF001  # UPDATE ... RETURNING has no public name
         return [self.model.from_db(self.db, [field.attname for field in fields], row) for row in rows]

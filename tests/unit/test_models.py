@@ -66,6 +66,22 @@ def test_each_first_start_has_its_own_values(join: Join, settings: Any) -> None:
         assert lease - 10 < left.total_seconds() < lease + 10
 
 
+class ReadsElsewhere:
+    """A router that sends reads to a database that is not there."""
+
+    def db_for_read(self, *_: Any, **__: Any) -> str:
+        return "replica"
+
+
+def test_a_move_that_returns_its_rows_is_written_where_rows_are_written(join: Join, settings: Any) -> None:
+    entry = join()
+    settings.DATABASE_ROUTERS = ["tests.unit.test_models.ReadsElsewhere"]
+    started = Entry.objects.start_first_attempt(entry.job_id, "w1")
+    assert started is not None
+    [changed] = Entry.objects.all().update_returning({"message": "moved"}, ["id", "message"])
+    assert (changed.pk, changed._state.db) == (started.pk, "default")
+
+
 def test_only_a_waiting_first_attempt_starts_in_one_query(join: Join) -> None:
     retried, running, gone = join(), join(), join()
     assert retried.start("w1")
