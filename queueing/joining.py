@@ -26,6 +26,7 @@ from queueing.exceptions import (
     FormUsed,
     JoinRefused,
     LineFull,
+    NotOpen,
     TooManyFromNetwork,
     TooManyJoins,
     TooManyUnseen,
@@ -46,7 +47,16 @@ from queueing.values import Encoder, by_name, normalized_arguments
 logger = logging.getLogger("queueing")
 
 # The refusals that do not hold for a form which was sent before and has its entry.
-TWIN_FIRST = (FormUsed, LineFull, TooManyJoins, TooManyUnseen, TooManyFromNetwork, TooManyWaiting, *admission.SPENT)
+TWIN_FIRST = (
+    FormUsed,
+    LineFull,
+    NotOpen,
+    TooManyJoins,
+    TooManyUnseen,
+    TooManyFromNetwork,
+    TooManyWaiting,
+    *admission.SPENT,
+)
 
 
 @dataclass(frozen=True, slots=True)

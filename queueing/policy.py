@@ -49,11 +49,19 @@ class Policy:
         return Quota(conf.MAX_WAITING_PER_VISITOR, conf.MAX_BYTES_PER_VISITOR, conf.MAX_ENTRIES_PER_VISITOR)
 
 
+def account_of(user: Any) -> uuid.UUID | None:
+    """The name of this user's account, if there is one. Raises ValueError for a value that would equal no row's."""
+    account: Any = current().owner(user)
+    if account is not None and not isinstance(account, uuid.UUID):
+        raise ValueError(f"{conf.POLICY}.owner: {account!r} is neither a uuid.UUID nor None")
+    return account
+
+
 def priority_of(user: Any, heavy_task: HeavyTask) -> int:
     """The priority of this user's new entry. Raises ValueError for one that no entry can have."""
-    priority = current().priority(user, heavy_task)
-    if not FIRST >= priority >= LAST:
-        raise ValueError(f"{conf.POLICY}.priority: {priority!r} is not from {LAST} to {FIRST}")
+    priority: Any = current().priority(user, heavy_task)
+    if not isinstance(priority, int) or not FIRST >= priority >= LAST:
+        raise ValueError(f"{conf.POLICY}.priority: {priority!r} is no whole number from {LAST} to {FIRST}")
     return priority
 
 

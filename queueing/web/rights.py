@@ -5,6 +5,7 @@ such ends reach the pages of all processes as a hint; what no signal tells (an a
 Lobby, which asks for all of its pages every RIGHTS_INTERVAL.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import batched
@@ -22,9 +23,12 @@ from django.dispatch import receiver
 from queueing import site_time
 from queueing.events import publish_rights
 from queueing.models import Entry
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.web.sessions import SessionStore
 from queueing.web.sign_in import user_of
 from queueing.web.visitor import Visitor
+
+logger = logging.getLogger("queueing")
 
 BATCH = 500  # sessions in one query
 
@@ -52,8 +56,8 @@ def is_over(right: Right, entry: Entry) -> bool:
 def find_over(pages: Iterable[tuple[Right, Entry]]) -> list[int]:
     """The indexes of the pages whose visitors may not see their entries any more.
 
-    Pages of browsers cost one query for BATCH sessions, since thousands of them are open. Those of users cost some
-    queries for each session: there are few.
+    Pages of browsers cost one query for BATCH sessions, since thousands of them are open. Those of staff, of a user in
+    another browser, and of an account cost some queries for each session, and what the site's policy asks.
     """
     numbered = list(enumerate(pages))
     of_browsers = [(index, right) for index, (right, _) in numbered if right.is_of_browser]
@@ -63,9 +67,20 @@ def find_over(pages: Iterable[tuple[Right, Entry]]) -> list[int]:
     visitors: dict[str, Visitor] = {}
     for index, right, entry in of_users:
         visitor = visitors.get(right.session_key) or visitors.setdefault(right.session_key, _visitor(right))
-        if not visitor.may_look(entry):
+        if not _may_look(visitor, entry):
             over.append(index)
     return over
+
+
+def _may_look(visitor: Visitor, entry: Entry) -> bool:
+    """False, too, if the site's policy raises an error: it must not keep the other pages from losing their rights."""
+    try:
+        return visitor.may_look(entry)
+    except DATABASE_ERRORS:
+        raise
+    except Exception:
+        logger.exception("The right to see entry %s could not be asked", entry.code)
+        return False
 
 
 def _living(session_keys: set[str]) -> Iterator[str]:

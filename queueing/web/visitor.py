@@ -93,7 +93,7 @@ class Visitor:
     @property
     def account(self) -> uuid.UUID | None:
         """The name that the site's policy gives to the entries of the user who is signed in."""
-        return policy.current().owner(self.member) if self.member else None
+        return policy.account_of(self.member) if self.member else None
 
     def newcomer(self, queue: str) -> Entry:
         """An entry as this visitor would make it, to ask what stands in the way. It is not stored."""

@@ -1,7 +1,6 @@
 """The policy of a shop: companies, of which some pay."""
 
 import uuid
-from typing import Any
 
 from django.contrib.auth.models import User
 
@@ -27,13 +26,6 @@ class ShopPolicy(Policy):
     def quota(self, user: User | None) -> Quota:
         usual = super().quota(user)
         return usual._replace(places=4, bytes=0) if company_of(user) == "paying.example" else usual
-
-
-class Boundless(Policy):
-    """Its priorities are none."""
-
-    def priority(self, user: Any, heavy_task: HeavyTask) -> int:
-        return 1_000
 
 
 class Unmade(Policy):

@@ -1,5 +1,6 @@
 """A site's own policy: who owns an entry, who may join, who goes first, and how much one owner may have."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from queueing.models import Entry
 from queueing.web import rights
 from queueing.web.rights import Right
 from queueing.web.visitor import Visitor as OfRequest
+from tests.support.policies import ShopPolicy
 from tests.support.visitors import Visitor, upload, url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -112,11 +114,52 @@ def test_nobody_joins_again_who_may_not_join(settings: Any) -> None:
     assert visitor.client.post(url(entry, "again/")).status_code == 403
 
 
-def test_a_priority_that_no_entry_can_have_is_an_error_of_ours(settings: Any) -> None:
-    settings.QUEUEING = {"POLICY": "tests.support.policies.Boundless"}
-    with pytest.raises(ValueError, match=r"Boundless\.priority: 1000 is not from -100 to 100"):
-        Visitor().send()
+def test_a_form_that_is_sent_twice_has_its_entry_though_the_policy_takes_one_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of a visitor who may join once a day."""
+    anna, code = customer("anna@small.example"), uuid.uuid4()
+    monkeypatch.setattr(ShopPolicy, "refusal", lambda *_: "You had yours." if Entry.objects.exists() else "")
+    first, second = anna.send(code=code), anna.send(code=code)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert first["Location"] == second["Location"]
+    assert anna.send(code=uuid.uuid4()).status_code == 403
+
+
+@pytest.mark.parametrize("priority", [1_000, -101, 1.5, None])
+def test_a_priority_that_no_entry_can_have_is_an_error_of_the_policy(
+    priority: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = customer("anna@small.example")
+    monkeypatch.setattr(ShopPolicy, "priority", lambda *_: priority)
+    with pytest.raises(ValueError, match=rf"ShopPolicy\.priority: {priority} is no whole number from -100 to 100"):
+        anna.send()
     assert not Entry.objects.exists()
+
+
+@pytest.mark.parametrize("account", ["b9c8a1a4-2f7d-4a53-9c55-6f1f9a0d3e21", 5, ""])
+def test_an_account_that_is_no_uuid_is_an_error_of_the_policy(account: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database would take some of them, and no row would equal it."""
+    anna = customer("anna@small.example")
+    monkeypatch.setattr(ShopPolicy, "owner", lambda *_: account)
+    with pytest.raises(ValueError, match=r"ShopPolicy\.owner: .* is neither a uuid\.UUID nor None"):
+        anna.send()
+    assert not Entry.objects.exists()
+
+
+def test_a_policy_that_raises_ends_the_right_to_one_page_and_keeps_that_of_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    anna, bert, other = customer("anna@small.example"), customer("bert@small.example"), customer("eve@other.example")
+    entry, foreign = anna.join(), other.join()
+    pages = [(right_of(bert, entry), entry), (right_of(other, foreign), foreign), (right_of(anna, entry), entry)]
+    other.client.logout()
+
+    def fails(_: ShopPolicy, user: User) -> None:
+        raise LookupError(f"{user} has no company")
+
+    monkeypatch.setattr(ShopPolicy, "owner", fails)
+    assert rights.find_over(pages) == [0, 1]
 
 
 @pytest.mark.parametrize(
