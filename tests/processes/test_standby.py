@@ -4,9 +4,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 from django.db import connection
@@ -66,6 +68,39 @@ def test_a_standby_that_ends_costs_nothing(processes: Processes, join: Join, sig
     entry.refresh_from_db()
     assert entry.attempt == 1
     assert probe.calls() == ["one"]
+
+
+def test_a_standby_whose_folder_somebody_has_cleaned_up_is_replaced_and_costs_no_task(
+    processes: Processes, join: Join, tmp_path: Path
+) -> None:
+    scratches = tmp_path / "scratches"
+    scratches.mkdir()
+    worker = processes.worker(TMPDIR=str(scratches))
+    first = standby_of(worker)
+    [folder] = scratches.iterdir()
+    folder.rmdir()
+    gate, entry = hold("one"), join("one")
+    stay(entry)
+    wait_for(lambda: entered("one"))
+    assert is_dead(first)
+    gate.unlink()
+    wait_for(lambda: succeeded(entry))
+    wait_for(lambda: is_at_rest(worker) and is_tidy(scratches))
+    assert (probe.calls(), folder.exists()) == (["one"], False)
+
+
+def test_a_worker_holds_no_more_descriptors_after_many_tasks(processes: Processes, join: Join) -> None:
+    """Of each: the channel, the lock on the folder, the sign of the end."""
+    worker = processes.worker()
+    counts = []
+    for number in range(4):
+        entries = [join(f"{number}-{more}") for more in range(3)]
+        stay(*entries)
+        wait_for(partial(succeeded, *entries))
+        wait_for(lambda: is_at_rest(worker))
+        standby_of(worker)
+        counts.append(psutil.Process(worker.pid).num_fds())
+    assert counts[1:] == [counts[1]] * 3
 
 
 def test_connections_that_died_while_it_stood_by_are_opened_again(

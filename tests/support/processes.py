@@ -122,7 +122,10 @@ def is_at_rest(worker: subprocess.Popen[bytes]) -> bool:
 def is_tidy(folder: Path) -> bool:
     """True if a worker's tasks have left nothing in this folder for temporary files: that of its standby is empty."""
     found = list(folder.iterdir())
-    return len(found) <= 1 and not any(any(scratch.iterdir()) for scratch in found)
+    try:
+        return len(found) <= 1 and not any(any(scratch.iterdir()) for scratch in found)
+    except FileNotFoundError:  # the worker has deleted it meanwhile
+        return False
 
 
 def _family(worker: subprocess.Popen[bytes], name: str | None = None) -> list[psutil.Process]:

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from queueing.work import horse, standby
+from queueing.work import standby
 from queueing.work.birth import Birth
-from queueing.work.guard import Guard
-from queueing.work.limits import limits_of
 from queueing.work.standby import READY, Order, Standby
 from tests.support import probe
 from tests.support.waiting import wait_for
@@ -86,11 +84,3 @@ def test_one_of_older_code_is_not_fit() -> None:
         finally:
             os.utime(probe.__file__, ns=(changed.st_atime_ns, changed.st_mtime_ns))
         assert made.is_fit(["probe"])
-
-
-def test_a_standby_outlives_a_guard_whose_job_was_not_started() -> None:
-    """Redis was away between the guard and the start: the next job has the same standby, and the same flag."""
-    with forked(hangs) as made:
-        for _ in range(2):
-            guard = Guard(limits_of("probe"), made.birth, timeout=60, children_before=horse.children())
-            assert not guard.look()
