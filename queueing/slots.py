@@ -1,8 +1,8 @@
 """The places that one visitor may hold.
 
-MAX_WAITING_PER_VISITOR limits those in all lines. Each has a number, its *slot*, and the database takes no slot twice:
-so two joins at the same moment cannot both take the last place. A line's own limit counts the places in that line, and
-joins of such a line are stored one after the other.
+The quota of the site's policy limits those in all lines; as shipped that is MAX_WAITING_PER_VISITOR. Each has a number,
+its *slot*, and the database takes no slot twice: so two joins at the same moment cannot both take the last place. A
+line's own limit counts the places in that line, and joins of such a line are stored one after the other.
 """
 
 import uuid
