@@ -155,13 +155,13 @@ def retry(entry: Entry) -> Entry:
         visitor=entry.visitor,
         user_id=entry.user_id,
         address=entry.address,
-        **_old_rank(entry),
+        **({"priority": _priority_of_retry(entry)} | _old_rank(entry)),
     )
     if entry.erased_at:
         raise UnusableInput(GONE)
     has_files = entry.input_name or entry.input
     with Kept(entry).given_to(new) if has_files else nullcontext():
-        _insert(new, slots.number(new.user, None))
+        _insert(new, slots.number(new.user, None) if new.visitor else 0)
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
     return new
 
@@ -301,10 +301,17 @@ def _after_commit(entry: Entry) -> None:
 
 
 def _old_rank(entry: Entry) -> dict[str, Any]:
-    """The columns that give a successor the old place, if our machines lost the entry; else those of a new place."""
+    """The columns that give a successor the old place, if our machines lost the entry; else none."""
     if entry.keeps_place_for_successor:
         return {"place": entry.place or entry.id, "priority": entry.priority, "behind": entry.behind}
-    return {"priority": policy.priority_of(entry.user, entry.heavy_task)}
+    return {}
+
+
+def _priority_of_retry(entry: Entry) -> int:
+    """As at a join of the same owner. Entries from code have none, and ask no policy."""
+    if entry.visitor is None:
+        return entry.heavy_task.task.priority
+    return policy.priority_of(entry.user, entry.heavy_task)
 
 
 def _next_code(entry: Entry, kwargs: dict[str, Any]) -> uuid.UUID:

@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from queueing import joining
 from queueing.checks import relations as checks
 from queueing.models import Entry
+from queueing.policy import Quota
+from queueing.registry import HeavyTask
 from queueing.web import rights
 from queueing.web.rights import Right
 from queueing.web.visitor import Visitor as OfRequest
 from tests.support.policies import ShopPolicy
+from tests.support.probe import probe
 from tests.support.visitors import Visitor, upload, url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -124,6 +128,36 @@ def test_a_form_that_is_sent_twice_has_its_entry_though_the_policy_takes_one_onl
     assert (first.status_code, second.status_code) == (303, 303)
     assert first["Location"] == second["Location"]
     assert anna.send(code=uuid.uuid4()).status_code == 403
+
+
+class NeedsUser(ShopPolicy):
+    """Strangers may not join, so nothing else is known of them."""
+
+    def priority(self, user: User | None, heavy_task: HeavyTask) -> int:
+        assert user is not None
+        return 10
+
+    def quota(self, user: User | None) -> Quota:
+        assert user is not None
+        return super().quota(user)
+
+
+def test_an_entry_of_a_user_who_is_gone_is_joined_again_by_another_of_the_account(settings: Any) -> None:
+    anna, bert = customer("anna@small.example"), customer("bert@small.example")
+    entry = anna.join()
+    anna.leave(entry)
+    User.objects.get(username="anna@small.example").delete()
+    settings.QUEUEING = {"POLICY": "tests.unit.web.test_policy.NeedsUser"}
+    assert bert.again(entry).priority == 10
+
+
+def test_a_retry_by_staff_has_the_priority_of_its_owner_and_that_of_code_the_tasks(settings: Any) -> None:
+    entry, of_code = customer("bill@paying.example").join(), Entry.objects.get(code=probe.enqueue().id)
+    for ended in (entry, of_code):
+        ended.cancel()
+    settings.QUEUEING = {"POLICY": "tests.unit.web.test_policy.NeedsUser"}
+    assert joining.retry(entry).priority == 10
+    assert joining.retry(of_code).priority == probe.priority
 
 
 @pytest.mark.parametrize("priority", [1_000, -101, 1.5, None])
