@@ -102,7 +102,7 @@ class ReadyWorker(BookkeepingWorker):
         made = birth or Birth.now()
         try:
             return Standby.fork(self.queue_names(), self._stand_by, made)
-        except OSError:
+        except BaseException:  # also a stop, while the worker waits for work
             if birth is None:
                 made.scratch.delete()
             raise

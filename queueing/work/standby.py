@@ -66,7 +66,7 @@ class Standby:
         ours, its = socket.socketpair()
         try:
             pid = os.fork()
-        except OSError:
+        except BaseException:
             ours.close()
             its.close()
             raise

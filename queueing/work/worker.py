@@ -137,6 +137,7 @@ class PresenceWorker(HorseWorker):
         assert self._children_before is not None
         limits, before = limits_of(queue.name), self._children_before
         job.timeout = timeout_of(queue.name)
+        self.open_books()  # first: a stop between the folder and its guard would leave the folder behind
         try:
             if self._standby is not None and not self._standby.birth.scratch.is_there:
                 self._end_standby()
@@ -147,7 +148,6 @@ class PresenceWorker(HorseWorker):
             return
         self._guard = Guard(limits, birth, timeout=job.timeout, children_before=before)
         self._terms = self._guard.terms
-        self.open_books()
         try:
             self._horse = self._hand_over(Order(job.id, queue.name))
             with lines.for_debugging(self.log):
@@ -156,7 +156,6 @@ class PresenceWorker(HorseWorker):
             self.log.warning("Worker %s: no process for a task: %s", self.name, error)
             self.executions.clear()
             self._give_back(queue)
-            self.set_state(WorkerStatus.IDLE)
         finally:
             if self._parted is None or self._parted.scratch is not self._guard.scratch:
                 self._guard.scratch.delete()
@@ -169,6 +168,7 @@ class PresenceWorker(HorseWorker):
         self._bury()  # the horse before may have what is missing
         self._settle(self._lease, cast("LineQueue", queue))
         time.sleep(PAUSE_WITHOUT_ROOM)
+        self.set_state(WorkerStatus.IDLE)
 
     def prepare_execution(self, job: Job) -> Execution:
         """RQ's own. A foreign job has no row: from here on RQ's registries look after it, and its claim ends."""

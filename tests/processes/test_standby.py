@@ -141,11 +141,31 @@ def gates(tmp_path: Path) -> Path:
     return folder
 
 
-def gated(processes: Processes, gates: Path, *closed: str) -> "subprocess.Popen[bytes]":
+def gated(processes: Processes, gates: Path, *closed: str, **environment: str) -> "subprocess.Popen[bytes]":
     """A worker with these gates closed."""
     for name in closed:
         (gates / name).touch()
-    return processes.worker("probe", "--worker-class", "tests.support.gated_worker.GatedWorker", GATES=str(gates))
+    environment["GATES"] = str(gates)
+    return processes.worker("probe", "--worker-class", "tests.support.gated_worker.GatedWorker", **environment)
+
+
+def test_a_worker_that_is_stopped_before_the_hand_over_leaves_no_folder(
+    processes: Processes, join: Join, gates: Path, tmp_path: Path
+) -> None:
+    """It makes one for the job, since somebody has deleted that of the standby."""
+    scratches = tmp_path / "scratches"
+    scratches.mkdir()
+    worker = gated(processes, gates, "opened", TMPDIR=str(scratches))
+    standby_of(worker)
+    [folder] = scratches.iterdir()
+    folder.rmdir()
+    entry = join("one")
+    stay(entry)
+    wait_for((gates / "opened.reached").exists)
+    worker.terminate()
+    assert worker.wait(30) == 0
+    assert status_of(entry) == Status.WAITING
+    assert not list(scratches.iterdir())
 
 
 def worker_key(valkey: redis.Redis) -> str:

@@ -1,4 +1,4 @@
-"""A worker that waits at gates on the way of a job: at the hand-over, the start, RQ's books, and the end."""
+"""A worker that waits at gates on the way of a job: before the hand-over, at the start, RQ's books, and the end."""
 
 import os
 import time
@@ -27,6 +27,11 @@ class GatedWorker(PresenceWorker):
     def execute_job(self, *args: Any) -> None:
         pass_gate("claimed")
         super().execute_job(*args)
+
+    def open_books(self) -> None:
+        """In the worker, while it counts as idle for the last time."""
+        pass_gate("opened")
+        super().open_books()
 
     def perform_job(self, *args: Any) -> bool:
         """In the horse, before its last look."""

@@ -2,16 +2,20 @@
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rq.exceptions import StopRequested
 
+from queueing.line import clients
 from queueing.work import standby
 from queueing.work.birth import Birth
 from queueing.work.standby import READY, Order, Standby
+from queueing.work.worker import PresenceWorker
 from tests.support import probe
 from tests.support.waiting import wait_for
 
@@ -84,3 +88,20 @@ def test_one_of_older_code_is_not_fit() -> None:
         finally:
             os.utime(probe.__file__, ns=(changed.st_atime_ns, changed.st_mtime_ns))
         assert made.is_fit(["probe"])
+
+
+@pytest.mark.parametrize("error", [StopRequested, BlockingIOError])
+def test_a_fork_that_fails_or_is_stopped_leaves_no_folder(
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = PresenceWorker(["probe"], connection=clients.connection())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def fails() -> None:
+        assert list(tmp_path.iterdir())
+        raise error
+
+    monkeypatch.setattr(os, "fork", fails)
+    with pytest.raises(error):
+        worker._fork_standby()
+    assert not list(tmp_path.iterdir())
