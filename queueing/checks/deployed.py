@@ -102,7 +102,7 @@ def check_key(**_: Any) -> list[CheckMessage]:
             "WITHOUT_SECRET_KEY is set, and web needs SECRET_KEY: with a random key of its own, it knows none of its "
             "visitors after a restart, and none of other web processes.",
             hint="Set SECRET_KEY for web, and WITHOUT_SECRET_KEY=1 for workers and the keeper alone.",
-            id="queueing.E117",
+            id="queueing.E124",
         )
     ]
 

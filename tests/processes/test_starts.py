@@ -158,7 +158,7 @@ def test_a_web_process_needs_a_key_and_a_host(ended: Ended, command: tuple[str, 
     """Both may be wrong in the one file of variables that all processes share."""
     own = {"DEBUG": "0", "WITHOUT_SECRET_KEY": "1", "ALLOWED_HOSTS": "", "STATIC_ROOT": str(tmp_path)}
     said = ended(command, **own, DJANGO_SETTINGS_MODULE="config.settings", QUEUEING_MIN_PRESENCE="30").splitlines()
-    assert [line[-15:] for line in said] == ["(queueing.E117)", "(queueing.E118)", "(queueing.E100)"]
+    assert [line[-15:] for line in said] == ["(queueing.E124)", "(queueing.E118)", "(queueing.E100)"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """System checks: what is missing or wrong is found at start, with the line to paste."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -481,11 +482,11 @@ def test_a_redis_that_is_full_is_told_the_command(valkey: redis.Redis) -> None:
 
 
 def test_a_site_without_hosts_or_a_key_of_its_own_is_found(settings: Any) -> None:
-    assert not {"queueing.E117", "queueing.E118"} & found(deploy=True).keys()
+    assert not {"queueing.E124", "queueing.E118"} & found(deploy=True).keys()
     settings.DEBUG, settings.ALLOWED_HOSTS, settings.WITHOUT_SECRET_KEY = False, [], True
-    assert "Set SECRET_KEY for web" in found(deploy=True)["queueing.E117"]
+    assert "Set SECRET_KEY for web" in found(deploy=True)["queueing.E124"]
     assert "ALLOWED_HOSTS = ['queue.example']" in found(deploy=True)["queueing.E118"]
-    assert not {"queueing.E117", "queueing.E118"} & found().keys()  # of workers, too
+    assert not {"queueing.E124", "queueing.E118"} & found().keys()  # of workers, too
 
 
 def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it(settings: Any) -> None:
@@ -504,3 +505,12 @@ def test_a_redis_that_is_not_there_is_no_error_because_each_process_waits_for_it
 def test_an_asgi_application_without_sockets_is_found(path: str | None, settings: Any) -> None:
     settings.ASGI_APPLICATION = path
     assert 'ASGI_APPLICATION = "queueing.asgi.application"' in found(deploy=True)["queueing.E104"]
+
+
+def test_each_id_is_that_of_one_module() -> None:
+    """Two checks that were written at the same time may have taken the same number."""
+    where: dict[str, set[str]] = {}
+    for module in (ROOT / "queueing" / "checks").glob("*.py"):
+        for id_ in re.findall(r"queueing\.[EWI]\d{3}", module.read_text()):
+            where.setdefault(id_, set()).add(module.name)
+    assert {id_: modules for id_, modules in where.items() if len(modules) > 1} == {}
