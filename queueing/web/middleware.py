@@ -7,10 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.csp import CSP
 from django.views import defaults
 
 from queueing.conf import site
@@ -26,6 +28,7 @@ logger = logging.getLogger("queueing")
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER = 5  # seconds
+EXPLAINED = (404, 500)  # in development, Django's pages about these have their style and script within themselves
 REFERENCE = "X-Reference"  # header of an answer with a fault; the page's script shows it
 
 
@@ -39,6 +42,8 @@ def guard(view: View) -> View:
         response = view(request)
         for name, value in guards().items():
             response.headers.setdefault(name, value)
+        if settings.DEBUG and response.status_code in EXPLAINED:
+            del response.headers[str(CSP.HEADER_ENFORCE)]
         return response
 
     return guarded

@@ -95,6 +95,15 @@ def test_answers_of_django_itself_are_guarded(settings: Any) -> None:
         assert_private(answer)
 
 
+def test_the_pages_that_explain_an_error_to_a_developer_have_their_style(settings: Any) -> None:
+    """They are Django's, with style and script within themselves."""
+    for path, is_free in (("/nowhere/", True), ("/", False)):
+        settings.DEBUG = True
+        assert ("Content-Security-Policy" not in Visitor().client.get(path).headers) is is_free
+        settings.DEBUG = False
+        assert "Content-Security-Policy" in Visitor().client.get(path).headers
+
+
 def test_an_error_of_the_first_middleware_is_guarded(settings: Any) -> None:
     settings.MIDDLEWARE = [*django_settings.MIDDLEWARE[:1], "tests.unit.web.test_guards.break_down"]
     answer = Visitor(raise_request_exception=False).client.get("/healthz")
