@@ -108,16 +108,16 @@ class Visitor:
 
         A join that is refused makes no session, because a visitor could have any number of them refused. A session that
         had no name gets a new key with it: its cookie may have been planted by another site of this domain, whose owner
-        would then see the visitor's entries.
+        would then see the visitor's entries. The name of an account is not kept: it counts while the user is signed in.
         """
-        if owner.visitor == self.account:
-            return  # it is the user's, whatever the browser
-        if self.name is None and self.session.session_key is not None:
+        name = self.name if owner.visitor == self.account else owner.visitor
+        if name != self.name and self.name is None and self.session.session_key is not None:
             self.session.cycle_key()
         hour = int(time.time() // 3600)
-        if (self.name, self.session.get(RENEWED_KEY)) != (owner.visitor, hour):
+        if (self.name, self.session.get(RENEWED_KEY)) != (name, hour):
             self.session[RENEWED_KEY] = hour  # a change, so the session is written with a new end
-            self.session[SESSION_KEY] = str(owner.visitor)
+            if name is not None:
+                self.session[SESSION_KEY] = str(name)
 
     def owns(self, entry: Entry) -> bool:
         """True if this browser or user made the entry, or its account. Only an owner's page counts as presence."""

@@ -1,18 +1,23 @@
 """A site's own policy: who owns an entry, who may join, who goes first, and how much one owner may have."""
 
+import threading
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import connection
 
-from queueing import joining
+from queueing import joining, site_time
 from queueing.checks import relations as checks
 from queueing.models import Entry
 from queueing.policy import Quota
 from queueing.registry import HeavyTask
 from queueing.web import rights
 from queueing.web.rights import Right
+from queueing.web.visitor import SESSION_KEY
 from queueing.web.visitor import Visitor as OfRequest
 from tests.support.policies import ShopPolicy
 from tests.support.probe import probe
@@ -63,6 +68,15 @@ def test_the_right_of_an_account_ends_with_the_sign_in() -> None:
     assert bert.client.get(url(entry)).status_code == 404
 
 
+def test_a_join_of_an_account_renews_the_session_and_leaves_no_name_in_it() -> None:
+    anna = customer("anna@small.example")
+    soon = site_time.now() + timedelta(minutes=5)
+    Session.objects.update(expire_date=soon)
+    anna.join()
+    assert Session.objects.get().expire_date > soon + timedelta(days=1)
+    assert SESSION_KEY not in anna.client.session
+
+
 def test_what_the_browser_joined_before_the_sign_in_stays_its_own(settings: Any) -> None:
     settings.QUEUEING = {}
     visitor = Visitor()
@@ -79,6 +93,24 @@ def test_places_are_counted_for_the_account() -> None:
     answer = anna.send()
     assert (answer.status_code, Entry.objects.count()) == (429, 2)
     assert "disabled" in bert.client.get("/join/probe/").content.decode()
+
+
+def test_users_of_an_account_who_join_at_the_same_moment_share_its_places() -> None:
+    colleagues = [customer(f"user-{number}@small.example") for number in range(5)]
+    statuses = []
+
+    def join(visitor: Visitor) -> None:
+        try:
+            statuses.append(visitor.send().status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=join, args=(visitor,)) for visitor in colleagues]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sorted(statuses), Entry.objects.count()) == ([303, 303, 429, 429, 429], 2)
 
 
 def test_a_paying_account_may_have_more_and_goes_first(settings: Any) -> None:
@@ -102,6 +134,14 @@ def test_who_may_not_join_reads_why_and_stores_nothing() -> None:
     assert "Not open to you" in answer.content.decode()
     assert "is for customers. Please sign in." in answer.content.decode()
     assert not Entry.objects.exists()
+
+
+def test_who_may_not_join_is_told_before_a_large_form_is_parsed(settings: Any) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
+    visitor = Visitor(enforce_csrf_checks=True)  # the token is in the form, so without a parse nobody misses it
+    answer = visitor.send(file=upload(b"1,2\n" * 100))
+    assert answer.status_code == 403
+    assert "is for customers. Please sign in." in answer.content.decode()
 
 
 def test_who_may_not_join_gets_no_preview() -> None:
