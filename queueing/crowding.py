@@ -21,7 +21,7 @@ from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.reserving import Reservation
 from queueing.models import Entry, EntryQuerySet
-from queueing.models.moves import LAST
+from queueing.policy import LAST
 
 logger = logging.getLogger("queueing")
 

@@ -24,8 +24,8 @@ from queueing.models.moves import (
     PRIORITY_STEP,
     clean,
     input_end,
-    lease,
     lease_end,
+    lease_time,
     log_move,
     lost_time,
     note_once,
@@ -215,7 +215,7 @@ class Entry(models.Model):
 
     def start(self, worker: str) -> bool:
         """waiting -> running: a worker takes the lease for a new attempt."""
-        values = start_values([*self.worker_ids, worker], site_time.now(), lease()) | {"attempt": self.attempt + 1}
+        values = start_values([*self.worker_ids, worker], site_time.now(), lease_time()) | {"attempt": self.attempt + 1}
         if self.started_at:
             del values["started_at"]
         return self._move(values.pop("status"), **values)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("queueing")
 
-# The distance between the scores of two priorities, far above any id; and the lowest priority of django.tasks.
-PRIORITY_STEP, LAST = 2**40, -100
+# The distance between the scores of two priorities, far above any id.
+PRIORITY_STEP = 2**40
 
 
 def end_of_priority(priority: int) -> int:
@@ -91,12 +91,13 @@ def time_in(seconds: float) -> Any:
     return Now() + timedelta(seconds=seconds)
 
 
-def lease() -> timedelta:
+def lease_time() -> timedelta:
+    """The time that a lease lasts."""
     return timedelta(seconds=conf.LEASE)
 
 
 def lease_end() -> Any:
-    return Now() + lease()
+    return Now() + lease_time()
 
 
 def input_end() -> Any:

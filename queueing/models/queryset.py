@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from queueing import logs, signals, site_time
 from queueing.models.compiled import Given, UpdateReturning
 from queueing.models.memory import NOT_COUNTED
-from queueing.models.moves import BARE, PRIORITY_STEP, input_end, lease, log_move, start_values
+from queueing.models.moves import BARE, PRIORITY_STEP, input_end, lease_time, log_move, start_values
 from queueing.states import FINAL, LIVE, Reason, Status
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
             return None
         self._for_write = True  # a router may send reads to another database
         entries = self.model.objects.using(self.db)
-        first = FIRST_START.execute(entries, code=code, worker_ids=[worker], now=site_time.now(), lease=lease())
+        first = FIRST_START.execute(entries, code=code, worker_ids=[worker], now=site_time.now(), lease=lease_time())
         if not first:
             return None
         log_move(first[0], Status.WAITING)

@@ -7,13 +7,11 @@ from typing import Any
 
 import redis
 from django.db import connections
-from redis.client import Pipeline
 from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.timeouts import HorseMonitorTimeoutException
-from rq.worker.base import WorkerStatus
 
 from queueing import sandbox
 from queueing.line import clients
@@ -49,13 +47,6 @@ class HorseWorker(ReadyWorker):
         """Left out right after a task: either the books of the next one have it, or the wait for one."""
         if not self._goes_straight_on:
             super().write_heartbeat(timeout)
-
-    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        """RQ's own. That the worker is idle is not written right after a task, as in `write_heartbeat`."""
-        if pipeline is None and state == WorkerStatus.IDLE and self._goes_straight_on:
-            self._state = state
-        else:
-            super().set_state(state, pipeline)
 
     @property
     def _goes_straight_on(self) -> bool:

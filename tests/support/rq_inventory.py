@@ -254,12 +254,6 @@ OVERRIDES: dict[type, list[Override]] = {
             where="worker",
         ),
         Override(
-            "set_state",
-            "a task that has just ended is followed by the next without a word to Redis that nobody reads",
-            "test_rq_calls_it processes.test_standby.test_the_next_task_begins_while_the_horse_before_it_ends",
-            where="worker",
-        ),
-        Override(
             "setup_work_horse_signals",
             "a horse ends with its parent",
             "test_rq_calls_it test_a_horse_is_set_up_before_its_job_starts "

@@ -16,7 +16,7 @@ from queueing.line import epoch, keys, presence
 from queueing.line.places import Line
 from queueing.line.queue import LineQueue
 from queueing.models import Entry, EntryEvent, LineEvent
-from queueing.models.moves import LAST
+from queueing.policy import LAST
 from queueing.states import Status
 from queueing.testing.presence import go, watch_since
 from tests.support.epochs import end_pause, set_epoch
