@@ -1,12 +1,13 @@
 """A site's own policy: who owns an entry, who may join, who goes first, and how much one owner may have."""
 
+import re
 import threading
 import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import connection
 
@@ -14,11 +15,12 @@ from queueing import joining, site_time
 from queueing.checks import relations as checks
 from queueing.models import Entry
 from queueing.policy import Quota
-from queueing.registry import HeavyTask
+from queueing.registry import HeavyTask, get_task
 from queueing.web import rights
 from queueing.web.rights import Right
 from queueing.web.visitor import SESSION_KEY
 from queueing.web.visitor import Visitor as OfRequest
+from tests.support.paths import ROOT
 from tests.support.policies import ShopPolicy
 from tests.support.probe import probe
 from tests.support.visitors import Visitor, upload, url
@@ -250,3 +252,19 @@ def test_a_policy_that_is_none_is_found_at_the_start(settings: Any, path: str, s
     [error] = checks.check_policy()
     assert error.id == "queueing.E117"
     assert said in error.msg
+
+
+def test_the_documented_policy_does_what_its_words_say() -> None:
+    text = (ROOT / "docs" / "adopting.md").read_text()
+    [block] = re.findall(r"^```\w+\n(# shop/queue\.py\n.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102  # our own document
+    policy, task = names["ShopPolicy"](), get_task("probe")
+    anna, bert, other = (User.objects.create_user(name) for name in ("anna", "bert", "other"))
+    for user in (anna, bert):
+        user.groups.add(Group.objects.get_or_create(name="company 7")[0])
+    bert.groups.add(Group.objects.create(name="paying"))
+    assert policy.owner(anna) == policy.owner(bert) != policy.owner(other) is None
+    assert (policy.refusal(anna, task), "Please sign in." in policy.refusal(None, task)) == ("", True)
+    assert [policy.priority(user, task) for user in (None, anna, bert)] == [task.task.priority] * 2 + [10]
+    assert [policy.quota(user).places for user in (None, anna)] == [1, 5]
