@@ -11,6 +11,7 @@ import pytest
 import redis
 from django.core.management.base import CommandError
 
+from queueing import serving
 from queueing.admin import board, trends
 from queueing.conf import conf
 from queueing.exceptions import VisitorLeft
@@ -42,6 +43,12 @@ from tests.support.visitors import FORM, Visitor, staff
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Join = Callable[..., Entry]
+
+
+@pytest.fixture(autouse=True)
+def with_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a web process. Django's client calls no ASGI application."""
+    monkeypatch.setattr(serving, "_has_sockets", True)
 
 
 @pytest.fixture
