@@ -147,9 +147,10 @@ export class Visit {
 
   // --- Details
 
-  // Polling comes first, because some browsers refuse sockets by an exception.
+  // Polling comes first, because some browsers refuse sockets by an exception. It takes over within 5 s, also in a busy
+  // browser.
   #connect() {
-    this.polling.soon(5_000);
+    this.polling.soon(4_500);
     this.connection.open();
   }
 
