@@ -32,7 +32,7 @@ from queueing.line.clients import AuthenticationError, RedisError, SyncRedis, co
 from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS, is_refused
 
-# What Redis says to a write that it does not take, and the way out.
+# The words with which Redis refuses a write, and the way out.
 CURES = (
     ("DB index is out of range", "Write a smaller number at the end of {setting}, as /0, or raise its `databases`."),
     ("no permissions", 'Give the user of {setting} the rights of docs/operations.md, "The users of Valkey".'),

@@ -9,8 +9,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 
 
-# What PostgreSQL says to a client that it does not let in, and what waiting does not heal. Without a connection
-# psycopg has no SQLSTATE, so there are the words alone. A server with other words than English counts as away.
+# The words of PostgreSQL to a client that it does not let in, however long that waits. Without a connection psycopg has
+# no SQLSTATE, so there are the words alone. A server with other words than English counts as away.
 REFUSED = re.compile(
     r"FATAL: .*(does not exist|authentication failed|no pg_hba\.conf entry|permission denied|not permitted to log in)"
     r"|no password supplied"

@@ -107,7 +107,7 @@ def advice(entry: Entry, again_seconds: float | None) -> str:
 
 
 def _other_input(entry: Entry, what: str) -> str:
-    """What may be refused is the file, or one of the fields beside it: nobody can say which of them."""
+    """The advice after a refused input: the file, or a field beside it, and nobody can say which of them."""
     if what == "input" or entry.heavy_task.form.has_options():
         return "The same input would end the same way. Change it, and start again."
     return f"The same {what} would end the same way; {'others' if what == 'files' else 'another one'} may work."

@@ -133,7 +133,7 @@ def children(pid: int | None = None) -> set[int]:
         return set()
     found: set[int] = set()
     with suppress(OSError):
-        for thread in os.listdir(threads := f"/proc/{pid or 'self'}/task"):  # noqa: PTH208  # strings are enough
+        for thread in os.listdir(threads := f"/proc/{pid or 'self'}/task"):  # noqa: PTH208  # Path is slow here
             with suppress(OSError):
                 found.update(map(int, proc.read(f"{threads}/{thread}/children").split()))
     return found

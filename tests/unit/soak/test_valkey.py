@@ -1,4 +1,4 @@
-"""What a soak does to the books of its Valkey."""
+"""The append-only file of a soak's Valkey, which is rewritten after a full disk."""
 
 from pathlib import Path
 
