@@ -30,11 +30,13 @@ def main() -> None:
     from queueing import shared_clock
     from queueing.checks.start import end_if_it_does_not_fit
     from queueing.web.command_line import CommandLine
+    from queueing.web.database import use_pool
     from queueing.web.server import guard_handshakes
 
     command_line = CommandLine()
     arguments = command_line.checked(sys.argv[1:])
     end_if_it_does_not_fit(is_web=True)
+    use_pool()
     shared_clock.follow()
     allow_many_files()
     guard_handshakes()

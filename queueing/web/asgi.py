@@ -39,10 +39,10 @@ def with_queue(http: App, sockets: App | None = None) -> App:
             f"with_queue takes an ASGI application for your sockets, not a {type(sockets).__name__}. "
             "Write URLRouter(routes) of channels.routing, within what guards them: AuthMiddlewareStack, for example."
         )
-    use_pool()
     refuse_malformed_origins()
     guard_wires()
     if not serving.is_application_looked_at():
+        use_pool()
         shared_clock.follow()
     ours: App = GuardedWire(SameOrigin(CookieMiddleware(Turnstile(SocketsInTurn(websockets)))))
     application = LobbyStarter(

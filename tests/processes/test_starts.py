@@ -22,6 +22,14 @@ UVICORN, DAPHNE = (
 WORKER, POOL, KEEPER = (
     ("manage.py", *words) for words in (("rqworker",), ("rqworker-pool", "--num-workers", "1"), ("keeper",))
 )
+# Django keeps its checks in a set, so any of them may come first: here the one that imports the ASGI application.
+APPLICATION_FIRST = """
+import django
+django.setup()
+from queueing.checks.deployed import check_asgi, check_tables
+check_asgi()
+raise SystemExit("\\n".join(map(str, check_tables())))
+"""
 EACH = pytest.mark.parametrize(
     "command",
     [
@@ -114,7 +122,7 @@ def test_a_folder_in_which_sqlite_has_no_place_ends_each_process(ended: Ended, c
         ("/[^/?]+([?]|$)", r"/nope\1", '"nope" does not exist'),
     ],
 )
-@pytest.mark.parametrize("command", [KEEPER, ("manage.py", "check", "--deploy")])
+@pytest.mark.parametrize("command", [KEEPER, ("manage.py", "check", "--deploy"), ("-c", APPLICATION_FIRST)])
 def test_a_database_that_refuses_the_site_is_an_error(
     ended: Ended, command: tuple[str, ...], old: str, new: str, why: str
 ) -> None:
