@@ -1,14 +1,13 @@
 """Admission: whether a visitor may join a line now, and store so much.
 
-The form asks before it is sent (`check_policy`, `check_line`, `check_visitor`, `check_budgets`), and a join when it is
-(`admit`).
+The form asks before it is sent: `check_policy`, `check_line`, `check_visitor`, `check_budgets`. A join asks the policy,
+reserves its place (`crowding.reserve`), and asks the rest with what it was told there (`admit`).
 """
 
 from typing import Any
 
 from queueing import budget, crowding, policy, slots
 from queueing.exceptions import (
-    LineClosed,
     LineStoresTooMuch,
     LowOnDisk,
     NotOpen,
@@ -19,8 +18,8 @@ from queueing.exceptions import (
 )
 from queueing.line import levers
 from queueing.line.clients import RedisError, connection
-from queueing.line.keys import STORED
 from queueing.line.levers import Levers
+from queueing.line.reserving import Reservation
 from queueing.models import Entry
 from queueing.registry import HeavyTask
 from queueing.storage import folders
@@ -34,8 +33,7 @@ def check_line(queue: str, address: str = "") -> bool:
 
     True if a new place of this address would be behind those of the others.
     """
-    limits = _levers_of_open(queue)
-    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address, limits.max_line), limits.max_line)
+    return crowding.is_behind(queue, address, crowding.reserve(queue, "", address))
 
 
 def check_policy(user: Any, heavy_task: HeavyTask) -> None:
@@ -64,30 +62,21 @@ def check_budgets(entry: Entry, size: int, use: budget.Use | None = None) -> Non
         raise RedisAway from error
 
 
-def admit(entry: Entry, size: int) -> tuple[Levers, int]:
-    """The levers of the line that a new entry may join with so many bytes, and the number of its visitor's slots.
+def admit(entry: Entry, size: int, reservation: Reservation) -> int:
+    """The number of slots of a visitor whose new entry, with a place reserved, may store so many bytes. One query.
 
-    Raises NotOpen, LineClosed, TooManyWaiting, RedisAway, or as `check_budgets`.
+    Raises TooManyWaiting, RedisAway, or as `check_budgets`.
     """
-    check_policy(entry.user, entry.heavy_task)
-    limits, use = _look_around(entry)
-    number = slots.number(entry.user, limits.max_per_visitor)
-    slots.check(entry.visitor, entry.queue, limits.max_per_visitor, number, use.slots)
-    check_budgets(entry, size, use)
-    return limits, number
-
-
-def _look_around(entry: Entry) -> tuple[Levers, budget.Use]:
-    """The levers of the open line, and the use of what is stored: one query, and one round trip at one Redis.
-
-    Raises LineClosed or RedisAway.
-    """
+    most = reservation.levers.max_per_visitor
+    number = slots.number(entry.user, most)
+    is_shared = connection(entry.queue) is connection()  # else the sums are on another Redis
     try:
-        found, sums = levers.read_with(connection(entry.queue), entry.queue, connection(), STORED)
-        limits = _if_open(found)
-        return limits, budget.used(entry, budget.parse_totals(sums), slots.number(entry.user, limits.max_per_visitor))
+        use = budget.used(entry, budget.parse_totals(reservation.sums) if is_shared else None, number)
     except RedisError as error:
         raise RedisAway from error
+    slots.check(entry.visitor, entry.queue, most, number, use.slots)
+    check_budgets(entry, size, use)
+    return number
 
 
 def _levers(queue: str) -> Levers:
@@ -96,14 +85,3 @@ def _levers(queue: str) -> Levers:
         return levers.read(connection(queue), queue)
     except RedisError as error:
         raise RedisAway from error
-
-
-def _levers_of_open(queue: str) -> Levers:
-    """The levers of a line that takes visitors in. Raises LineClosed or RedisAway."""
-    return _if_open(_levers(queue))
-
-
-def _if_open(found: Levers) -> Levers:
-    if found.is_closed:
-        raise LineClosed(found.sentence, opens_at=found.opens_at)
-    return found

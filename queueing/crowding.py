@@ -16,7 +16,15 @@ from collections.abc import Sequence
 
 from queueing import policy
 from queueing.conf import conf
-from queueing.exceptions import JoinRefused, LineFull, RedisAway, TooManyFromNetwork, TooManyJoins, TooManyUnseen
+from queueing.exceptions import (
+    JoinRefused,
+    LineClosed,
+    LineFull,
+    RedisAway,
+    TooManyFromNetwork,
+    TooManyJoins,
+    TooManyUnseen,
+)
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
 from queueing.line.reserving import Reservation
@@ -28,15 +36,17 @@ logger = logging.getLogger("queueing")
 REFUSALS: dict[str, type[JoinRefused]] = {"full": LineFull, "joins": TooManyJoins, "unseen": TooManyUnseen}
 
 
-def reserve(queue: str, job_id: str, address: str, max_line: int | None = None) -> Reservation:
-    """Set a place aside; with job id "" only look. Raises LineFull, RedisAway, TooManyJoins or TooManyUnseen.
+def reserve(queue: str, job_id: str, address: str) -> Reservation:
+    """Set a place aside; with job id "" only look.
 
-    `max_line` is the line's own limit; None: MAX_LINE.
+    Raises LineClosed, LineFull, RedisAway, TooManyJoins or TooManyUnseen; then nothing is reserved.
     """
     try:
-        reservation = get_line(queue).reserve(job_id, address, max_line)
+        reservation = get_line(queue).reserve(job_id, address)
     except RedisError as error:
         raise RedisAway from error
+    if reservation.refusal == "closed":
+        raise LineClosed(reservation.levers.sentence, opens_at=reservation.levers.opens_at)
     if reservation.refusal:
         # An unseen place is over at its deadline, and gone with the keeper's next round.
         seconds = reservation.seconds + conf.KEEPER_INTERVAL if reservation.refusal == "unseen" else reservation.seconds
@@ -46,23 +56,24 @@ def reserve(queue: str, job_id: str, address: str, max_line: int | None = None) 
     return reservation
 
 
-def find_rank(entry: Entry, reservation: Reservation, max_line: int | None = None) -> None:
+def find_rank(entry: Entry, reservation: Reservation) -> None:
     """Put a new entry behind the others if its address has many places in a crowded line, and nowhere else.
 
     A place that was taken over from another entry stays what it is. Raises TooManyFromNetwork.
     """
     if entry.place is None:
-        entry.behind = is_behind(entry.queue, entry.address, reservation, max_line)
+        entry.behind = is_behind(entry.queue, entry.address, reservation)
         entry.priority = LAST if entry.behind else policy.priority_of(entry.user, entry.heavy_task)
 
 
-def is_behind(queue: str, address: str, reservation: Reservation, max_line: int | None = None) -> bool:
+def is_behind(queue: str, address: str, reservation: Reservation) -> bool:
     """True if a new place of this address is behind those of the others. Raises TooManyFromNetwork.
 
     Each join counts those of its address that were reserved before it: the rows, and the joins that are being stored.
     So of joins at the same moment no more than ADDRESS_IN_ORDER are in order.
     """
-    most = max(1, round((conf.MAX_LINE if max_line is None else max_line) * conf.ADDRESS_SHARE))
+    max_line = conf.MAX_LINE if reservation.levers.max_line is None else reservation.levers.max_line
+    most = max(1, round(max_line * conf.ADDRESS_SHARE))
     if not address or reservation.entries <= min(conf.ADDRESS_IN_ORDER, most):
         return False
     limit = most if reservation.entries > most else conf.ADDRESS_IN_ORDER

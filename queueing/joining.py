@@ -243,13 +243,14 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
     """Raises as `join`, or CodeTaken; then nothing is stored. The look comes late: a refused join costs no checker."""
-    limits, number = admission.admit(entry, content.size)
-    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address, limits.max_line)
+    admission.check_policy(entry.user, entry.heavy_task)
+    reservation = crowding.reserve(entry.queue, entry.job_id, entry.address)
     try:
-        crowding.find_rank(entry, reservation, limits.max_line)
+        number = admission.admit(entry, content.size, reservation)
+        crowding.find_rank(entry, reservation)
         if look is not None:
             entry.kwargs = _kwargs(entry.heavy_task, look.options())
-        with content.given_to(entry), slots.within(entry, limits.max_per_visitor):
+        with content.given_to(entry), slots.within(entry, reservation.levers.max_per_visitor):
             _insert(entry, number)
     except BaseException:
         _cancel(entry, is_charged=look is not None and look.was_checked)

@@ -103,14 +103,6 @@ def read(client: redis.Redis, queue: str) -> Levers:
     return parse(cast("bytes | None", client.get(line_keys(queue).levers))) or publish(client, queue)
 
 
-def read_with(client: redis.Redis, queue: str, other: redis.Redis, key: str) -> tuple[Levers, bytes | None]:
-    """The levers, as `read` has them, and the string of a key on another server; one round trip if it is the same."""
-    if client is not other:
-        return read(client, queue), cast("list[bytes | None]", other.mget(key))[0]
-    copy, text = cast("list[bytes | None]", client.mget(line_keys(queue).levers, key))
-    return parse(copy) or publish(client, queue), text
-
-
 def parse(written: bytes | None) -> Levers | None:
     """The levers in a copy. None for no copy, and for one that this project never writes: the keeper mends it."""
     return _parse(written) if written and len(written) <= LONGEST_COPY else None

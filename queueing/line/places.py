@@ -110,9 +110,9 @@ class Line:
 
     # Coming
 
-    def reserve(self, job_id: str, address: str = "", most: int | None = None) -> Reservation:
+    def reserve(self, job_id: str, address: str = "") -> Reservation:
         """Set a place aside for an entry that is about to be stored; see `reserving.reserve`."""
-        return reserving.reserve(self.client, self.name, self.keys, job_id, address, most)
+        return reserving.reserve(self.client, self.name, self.keys, job_id, address)
 
     def cancel_reservation(self, job_id: str, address: str = "", *, is_charged: bool = False) -> None:
         """The entry was not stored; see `reserving.cancel`."""

@@ -1,16 +1,17 @@
-"""The limits of a join, in one round trip: the length of the line, and what one address may do.
+"""The limits of a join, in one round trip: the levers and the length of the line, and what one address may do.
 
 All of it is one script, `lua/reserve.lua`: joins at the same moment see each other.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
 from queueing.conf import conf
-from queueing.line import scripts
-from queueing.line.keys import LineKeys, brake_key, from_key, joins_key, on_time_key, proof_key
+from queueing.line import levers, scripts
+from queueing.line.keys import STORED, LineKeys, brake_key, from_key, joins_key, on_time_key, proof_key
+from queueing.line.levers import Levers
 from queueing.line.scripts import milliseconds
 
 RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
@@ -23,31 +24,42 @@ CHECKS_PER_PROOF = 2  # one, and that of the same form sent twice at the same mo
 class Reservation(NamedTuple):
     """The answer to a join."""
 
-    refusal: str  # "", or the limit that is reached: "full", "joins" or "unseen"
+    refusal: str  # "", "closed", or the limit that is reached: "full", "joins" or "unseen"
     seconds: float  # until this limit is not reached any more, as far as Redis can know
+    levers: Levers  # of the line
+    sums: bytes | None  # of what is stored, as `budget.py` has published them at the Redis of this line
     entries: int = 0  # in the line, this one and held ones too
     joins: int = 0  # of this line in this minute; 0 unless BRAKE is auto
     under_way: tuple[str, ...] = ()  # other joins of the address that are being stored
 
 
-def reserve(
-    client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str, most: int | None = None
-) -> Reservation:
+def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> Reservation:
     """Set a place aside for an entry that is about to be stored. With job id "" only look: reserve nothing.
 
-    The line may have `most` entries; None: MAX_LINE.
-
     `place` or `cancel` takes the reservation away; otherwise it ends after RESERVATION_TTL and the time of a check.
-    Raises RedisError, also when Redis takes no writes.
+    Raises RedisError, also when Redis takes no writes; after a flush also errors of the database, see `levers.py`.
     """
-    extra_keys = [joins_key(queue), brake_key(queue)]
+    while True:
+        refusal, *more = _ask(client, queue, line, job_id, address)
+        if more and (found := levers.parse(more[1])):
+            break
+        levers.publish(client, queue)
+    ms, _, sums, *counted = more
+    if refusal:
+        return Reservation(refusal.decode(), ms / 1000, found, sums)
+    entries, joins, *under_way = counted
+    return Reservation("", 0, found, sums, entries, joins, tuple(job_id.decode() for job_id in under_way))
+
+
+def _ask(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> list[Any]:
+    extra_keys = [joins_key(queue), brake_key(queue), STORED]
     if address:
         extra_keys += [from_key(queue, address), on_time_key(address)]
-    refusal, ms, *more = scripts.reserve(
+    return scripts.reserve(
         client,
         line,
         job_id,
-        conf.MAX_LINE if most is None else most,
+        conf.MAX_LINE,
         conf.HELD_WEIGHT,
         milliseconds(RESERVATION_TTL + 2 * conf.CHECK_SECONDS),
         conf.BRAKE_JOINS if conf.BRAKE == "auto" else 0,
@@ -58,10 +70,6 @@ def reserve(
         milliseconds(from_ttl()),
         extra_keys=extra_keys,
     )
-    if refusal:
-        return Reservation(refusal.decode(), ms / 1000)
-    entries, joins, *under_way = more
-    return Reservation("", 0, entries, joins, tuple(job_id.decode() for job_id in under_way))
 
 
 def from_ttl() -> float:

@@ -56,6 +56,11 @@ local function is_of_this_server(begun)
   return not id or id == begun
 end
 
+-- True if nobody may join.
+local function is_closed(levers)
+  return levers.state == 'closed' or levers.state == 'stopped'
+end
+
 -- True if nothing may be started.
 local function is_paused(levers)
   return levers.state == 'paused' or levers.state == 'stopped'

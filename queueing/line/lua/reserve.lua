@@ -1,12 +1,13 @@
--- reserve: a place is set aside for an entry that is about to be stored, unless a limit is reached. So many joins at the
--- same moment cannot all see the last place free.
+-- reserve: a place is set aside for an entry that is about to be stored, unless the line is closed or a limit is
+-- reached. So many joins at the same moment cannot all see the last place free.
 -- KEYS    after the line's keys:
 --         1 counter: joins of this line in this minute
 --         2 brake: lives while the line takes joins with a check only
---         3 zset id -> ms: places of the address whose page was not looked at, and when they are over; may be missing
---         4 string: when the address's next join would be on time; may be missing
+--         3 string: the sums of what is stored, where they are on this server
+--         4 zset id -> ms: places of the address whose page was not looked at, and when they are over; may be missing
+--         5 string: when the address's next join would be on time; may be missing
 -- ARGV    1 job id; "": only look, reserve nothing
---         2 places that the line may have
+--         2 places that the line may have, if its levers do not say it
 --         3 the weight of a held place among them
 --         4 ttl in ms of the reservation, which `place` takes away
 --         5 joins of this line in a minute that put the brake on; 0: never
@@ -15,13 +16,24 @@
 --         8 joins of the address at once
 --         9 unseen places of the address
 --        10 ttl in ms of the unseen places of the address
--- Return  {refusal, ms, entries, joins, id, id, ...}
---         refusal: "", or the limit that is reached (full | joins | unseen); ms: until it is not reached any more
+-- Return  {refusal, ms, levers, sums, entries, joins, id, id, ...}
+--         refusal: "", "closed", or the limit that is reached (full | joins | unseen); ms: until it is not any more
+--         levers, sums: their texts; false: no sums
 --         entries: in the line, held ones too; joins: of this line in this minute, if they are counted
 --         ids: other joins of the address that are being stored
-local joins_key, brake, from, on_time_key = own(1), own(2), own(3), own(4)
-local id, most, now = ARGV[1], tonumber(ARGV[2]), clock()
+--         {"unknown"}: there is no copy of the levers: write one, and call again
+local joins_key, brake, sums_key, from, on_time_key = own(1), own(2), own(3), own(4), own(5)
+local id, now = ARGV[1], clock()
 local looks = id == ''
+local told = redis.call('MGET', levers_copy, sums_key)
+local levers = parse_levers(told[1])
+if not levers then
+  return { 'unknown' }
+end
+local most = tonumber(levers.max_line) or tonumber(ARGV[2])
+if is_closed(levers) then
+  return { 'closed', 0, told[1], told[2] }
+end
 -- The first command is a write, since a Redis that is full refuses it, but not after another write of the same script.
 if looks then
   redis.call('SET', 'queueing:writable', '1', 'PX', 1000)
@@ -32,7 +44,7 @@ redis.call('ZREMRANGEBYSCORE', reserved, '-inf', now)
 
 local function refuse(why, ms)
   redis.call('ZREM', reserved, id)
-  return { why, math.ceil(ms) }
+  return { why, math.ceil(ms), told[1], told[2] }
 end
 
 -- Another program's value would lock its address out, or the line: the keeper does not know the addresses.
@@ -111,4 +123,4 @@ if not looks and tonumber(ARGV[5]) > 0 then
     redis.call('SET', brake, '1', 'PX', ARGV[6])
   end
 end
-return { '', 0, entries + absent, joins, unpack(under_way) }
+return { '', 0, told[1], told[2], entries + absent, joins, unpack(under_way) }

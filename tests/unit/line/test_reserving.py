@@ -10,7 +10,9 @@ import redis
 from queueing.line import keys, presence
 from queueing.line.places import Line, get_line
 from queueing.line.reserving import Reservation
-from queueing.states import Absence
+from queueing.states import Absence, LineState
+from tests.support.epochs import open_lines
+from tests.support.levers import set_levers
 from tests.support.standing import stand
 
 HERE, THERE = "a" * 16, "b" * 16
@@ -135,8 +137,30 @@ def test_places_that_come_back_after_a_flush_count_again(line: Line, valkey: red
     settings.QUEUEING = {"ADDRESS_UNSEEN": 1}
     ask(line)
     valkey.flushall()
+    open_lines(valkey)
     line.place("1", 1, address=HERE)  # the keeper, from the row
     assert ask(line).refusal == "unseen"
+
+
+# The levers of the line
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_line_that_is_closed_reserves_nothing_also_after_a_flush(line: Line, valkey: redis.Redis) -> None:
+    set_levers(state=LineState.CLOSED, sentence="Until Monday.")
+    for _ in range(2):
+        found = ask(line)
+        assert (found.refusal, found.levers.sentence) == ("closed", "Until Monday.")
+        assert not valkey.exists(line.keys.reserved)
+        valkey.flushall()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_limit_of_the_row_comes_before_the_setting_also_after_a_flush(line: Line, valkey: redis.Redis) -> None:
+    set_levers(max_line=2)
+    for _ in range(2):
+        assert refusals(line, HERE, 3) == ["", "", "full"]
+        valkey.flushall()
 
 
 # The length of the line
@@ -158,6 +182,7 @@ def test_a_look_says_what_a_join_would_be_told_and_changes_nothing(
 ) -> None:
     for limit in ({"MAX_LINE": 2}, {"ADDRESS_BURST": 2}, {"ADDRESS_UNSEEN": 2}):
         valkey.flushall()
+        open_lines(valkey)
         settings.QUEUEING = limit
         for expected in ("", ""):
             before = valkey.keys()

@@ -95,13 +95,6 @@ def test_lines_at_one_address_share_one_client(valkey: redis.Redis) -> None:
     assert [server.lines for server in servers()] == [("documents", "tables", "probe")]
 
 
-def test_a_join_reads_levers_and_sums_in_one_round_trip_where_there_is_one_address(valkey: redis.Redis) -> None:
-    valkey.config_resetstat()
-    levers.read_with(connection("probe"), "probe", connection(), keys.STORED)
-    calls = {name: told["calls"] for name, told in valkey.info("commandstats").items()}
-    assert {name: number for name, number in calls.items() if "get" in name} == {"cmdstat_mget": 1}
-
-
 def test_the_queues_of_rq_tell_which_lines_have_a_redis_of_their_own(settings: Any) -> None:
     queues: dict[str, dict[str, Any]] = {
         "here": {"URL": settings.REDIS_URL},
