@@ -30,7 +30,6 @@ PLAN = [
     ("rounds", ["sqlite"]),
     ("history", ["sqlite", "postgres"]),
     ("minutes", ["sqlite", "postgres"]),
-    ("desk", ["postgres"]),
     ("ranges", ["sqlite"]),
     ("lobby", ["sqlite"]),
     ("sockets", ["sqlite"]),

@@ -18,7 +18,7 @@ from tests.benchmarks.visits import Visit
 from tests.support.processes import Processes
 
 LOAD = 1.5
-SEEDS = range(1, 6)
+SEEDS = range(1, 4)
 
 
 @dataclass(frozen=True, slots=True)

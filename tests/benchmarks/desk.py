@@ -3,25 +3,19 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any
 
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.registry import all_tasks
-from queueing.states import Reason, Status
 from tests.benchmarks import waiting
-from tests.benchmarks.history import KINDS
 from tests.benchmarks.report import Row
 from tests.support.epochs import begin_epochs
 from tests.support.standing import stand
 from tests.support.visitors import Visitor, staff
 
-ENDED = 1_000_000
 LINES, WAITING = 50, 10_000
 RUNS = 5
 LIST = "/admin/queueing/entry/"
@@ -32,9 +26,8 @@ FILTERS = (
 )
 
 
-def rows() -> Iterator[Row]:
-    waiting.clear()
-    _end(ENDED)
+def lists() -> Iterator[Row]:
+    """Of entries that have ended, as `ended` makes them."""
     looker, code = _looker(), Entry.objects.order_by("pk")[0].code
     times = {query: [_milliseconds(looker, f"{LIST}{query}") for _ in range(RUNS)] for query in FILTERS}
     slowest = max(times, key=lambda query: sorted(times[query])[RUNS // 2])
@@ -52,6 +45,10 @@ def rows() -> Iterator[Row]:
         "failures by error, 100,000 of 1,000,000", "ms",
         [_milliseconds(looker, f"{LIST}failures/") for _ in range(RUNS)], "<=", 500, database="either",
     )  # fmt: skip
+
+
+def board() -> Iterator[Row]:
+    """Of lines beside such a history."""
     with _many_lines():
         yield from _board(_looker())
 
@@ -71,23 +68,6 @@ def _board(looker: Visitor) -> Iterator[Row]:
         "computing of a refresh of its board", "ms", [_computing(looker) for _ in range(RUNS)], "<=", 20,
         database="either", meaning="Of the web process alone.",
     )  # fmt: skip
-
-
-def _end(count: int) -> None:
-    """As `history`, with names of files; one has a second attempt."""
-    for number in range(count // waiting.BATCH):
-        ended = timezone.now() - timedelta(seconds=1800 * (1 - number * waiting.BATCH / count))
-        status, reason = KINDS[number % len(KINDS)]
-        failed: dict[str, Any] = {"error_class": "builtins.KeyError", "traceback": "  File x\n" * 50}
-        first = Entry.objects.create(
-            queue=waiting.QUEUE, task_path="bench", seen_at=ended, joined_at=ended, started_at=ended,
-            last_attempted_at=ended, finished_at=ended, status=status, reason=reason, attempt=2 if number == 1 else 1,
-            worker_ids=["bench"], result={}, input_name=f"Scan {number} of the archive.pdf",
-            **(failed if status == Status.FAILED and reason == Reason.ERROR else {}),
-        )  # fmt: skip
-        waiting.copy(first, waiting.BATCH)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
 
 
 @contextmanager

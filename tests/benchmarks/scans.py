@@ -21,7 +21,7 @@ from tests.benchmarks.report import Row
 from tests.support import documents
 from tests.support.paths import SCAN
 
-RUNS = 5
+RUNS, PAIRS = 3, 2  # of one page each; of one worker and two
 SCANS = 2  # of three pages, for each worker
 PATIENCE = 600  # seconds
 MB = 1000**2
@@ -105,7 +105,7 @@ def _join(content: bytes, name: str) -> Entry:
 
 
 def _costs(one: list[tuple[str, ...]], two: list[tuple[str, ...]]) -> list[float]:
-    peaks = [_peak(commands, workers) for _ in range(RUNS) for commands, workers in ((one, 1), (two, 2))]
+    peaks = [_peak(commands, workers) for _ in range(PAIRS) for commands, workers in ((one, 1), (two, 2))]
     return [more - less for less, more in list(pairwise(peaks))[::2]]
 
 

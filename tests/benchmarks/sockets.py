@@ -41,7 +41,7 @@ from tests.support.web import is_listening
 
 SOCKETS = 5_000
 STEPS = 5  # of opening them; the memory of each is a value
-WINDOWS = 5  # of either phase; each is a value
+WINDOWS = 3  # of either phase; each is a value
 REST = 10.0  # seconds of one window at rest: each page is pinged once in it, and told something once
 LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures

@@ -28,9 +28,9 @@ from tests.benchmarks.report import Row
 from tests.support.servers import free_port
 from tests.support.web import is_listening
 
-RUNS = 5
-JOINS = 100  # in each run
-IN_A_ROW = 50
+RUNS = 3
+JOINS = 60  # in each run
+IN_A_ROW = 30
 LONG_TASK, SHORT_TASK = 0.05, 0.01  # seconds
 PAUSE = 0.05  # seconds in which an idle worker comes to rest: ours forks its next horse
 MEGABYTE = 2**20
