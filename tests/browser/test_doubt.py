@@ -1,5 +1,6 @@
 """A page in doubt about its connection: sockets that are silent, late answers, servers that send it away."""
 
+import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,24 @@ Visitors = Callable[..., Page]
 
 # Words enough that the page's new part does not fit into a frame.
 LONG_RESULT = {"pages": [{"number": 1, "text": "long " * 5_000, "confidence": 0.9, "readable": True}]}
+
+
+# When the page polled, by its own clock, and how many polls are on their way. The longest of all pauses is drawn.
+NOTE_POLLS = """
+Math.random = () => 1;
+window.asked = [];
+window.pending = 0;
+const ask = window.fetch;
+window.fetch = async (...given) => {
+  asked.push(performance.now());
+  pending += 1;
+  try {
+    return await ask(...given);
+  } finally {
+    pending -= 1;
+  }
+};
+"""
 
 
 @pytest.fixture
@@ -186,6 +205,51 @@ def test_a_visitor_who_is_sent_away_each_time_comes_back_ever_later(site: Site, 
     page.goto(f"/entry/{entry.code}/")
     until(page, lambda: len(tries) >= 3)
     assert tries[2] - tries[1] > 1.8  # twice the first pause
+
+
+def test_a_page_far_behind_has_tried_before_its_absence_can_be_noticed(site: Site, visitors: Visitors) -> None:
+    """Also in a line of which the server could take only a part until then."""
+    page, sockets, tries = visitors(), list[WebSocketRoute](), list[float]()
+    page.route_web_socket("**/ws/**", lambda socket: sockets.append(socket))  # noqa: PLW0108  # it sets attributes on it
+    page.add_init_script("Math.random = () => 1")
+    entry = Stage(page.context, site.url).entry("tables")
+    open_and_stop_the_clock(page, f"/entry/{entry.code}/")
+    state = page.evaluate("JSON.parse(document.getElementById('entry').dataset.state)")
+    for _ in range(2):
+        until(page, partial(after, page, 250, lambda: sockets))
+        tries.append(page.evaluate("performance.now()"))
+        sockets[0].send(json.dumps({"type": "status", **state, "ahead": 100_000}))
+        sockets.pop().close(code=4013)
+    assert 8_000 <= tries[1] - tries[0] < 10_000
+
+
+def test_a_page_whose_polls_are_turned_away_asks_less_often(site: Site, visitors: Visitors) -> None:
+    page = visitors()
+    page.route_web_socket("**/ws/**", lambda socket: socket.close(code=4013))
+    page.route("**/status.json*", lambda route: route.fulfill(status=503))
+    page.add_init_script(NOTE_POLLS)
+    entry = Stage(page.context, site.url).entry("tables")
+    open_and_stop_the_clock(page, f"/entry/{entry.code}/")
+    assert gap_between_polls(page) >= 20_000
+    page.unroute("**/status.json*")
+    gap_between_polls(page)  # to the first that is answered
+    assert 5_000 <= gap_between_polls(page) < 10_000
+
+
+def open_and_stop_the_clock(page: Page, path: str) -> None:
+    page.clock.install()
+    page.goto(path)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 0.1)  # seconds
+
+
+def gap_between_polls(page: Page) -> float:
+    """Milliseconds to the next poll, by the page's clock, which stands while a poll is on its way."""
+    polls = max(2, page.evaluate("asked.length") + 1)
+    while page.evaluate("asked.length") < polls:
+        until(page, lambda: not page.evaluate("pending"))
+        page.clock.run_for(250)
+    *_, before, last = page.evaluate("asked")
+    return float(last - before)
 
 
 def test_a_stopped_request_does_not_leave_a_dead_button(site: Site, visitors: Visitors) -> None:

@@ -8,7 +8,6 @@ const SHORTEST_SILENCE = 1_000; // a frame that is on its way may still take so 
 const CONNECT_TIMEOUT = 10_000; // a socket may stay in the state CONNECTING for ever
 const STUCK_AFTER = 2_000; // an attempt that takes this long is given up when somebody asks for a new one
 const SHORTEST_GAP = 600; // between two attempts; the server allows one every 500 ms
-const LONGEST_GAP = 20_000;
 
 const FOUND_DEAD = 4000; // close code: the server keeps the place for LOST_GRACE
 export const NOTHING_TO_HEAR = 1000; // close code, of both sides: the entry is over
@@ -101,8 +100,9 @@ export class Connection {
     this.#setAside();
     this.#failures += 1;
     // Exponential back-off with full jitter. After a restart of the server thousands of pages come back, of which it takes
-    // one each 2 ms: who stands further behind has longer, so that the head of the line is there first.
-    const within = Math.min(LONGEST_GAP, Math.max(500 * 2 ** this.#failures, 2 * this.#visit.state.ahead));
+    // one each 2 ms: who stands further behind has longer, so that the head of the line is there first. All have tried
+    // after 8 s, because an absence is noticed 10 s after a server has died, at the earliest.
+    const within = Math.max(500 * 2 ** Math.min(5, this.#failures), Math.min(8_000, 2 * this.#visit.state.ahead));
     this.#visit.dropped({ code, delivered, within });
     this.#retry.start(Math.random() * within, () => this.open());
   }

@@ -13,6 +13,7 @@ export class Polling {
   #isAsking = false;
   #wantsPart = false; // the page's new part is needed, which no frame will bring
   #askedAt = null;
+  #gap = INTERVAL; // from one poll to the next
   #timer = new Timer();
 
   // The visit is told of each answer (answered) and of each failure (lost).
@@ -25,7 +26,7 @@ export class Polling {
     return this.#visit.isOngoing && (this.#wantsPart || !this.#visit.connection.isLive);
   }
 
-  soon(delay = Math.max(0, INTERVAL - since(this.#askedAt))) {
+  soon(delay = Math.max(0, this.#gap - since(this.#askedAt))) {
     this.#timer.start(delay, () => this.ask());
   }
 
@@ -47,11 +48,15 @@ export class Polling {
     this.#askedAt = now();
     try {
       const state = await this.#fetch(askedForPart ? LONG_TIMEOUT : TIMEOUT);
+      this.#gap = INTERVAL;
       if (this.isNeeded && this.#wantsPart === askedForPart) {
         this.#wantsPart = false;
         this.#visit.answered(state);
       }
     } catch (error) {
+      // A busy server that turns thousands of pages away would do nothing else if all of them asked again after 5 s. An
+      // answer counts as presence for 25 s.
+      this.#gap = INTERVAL * (1 + 3 * Math.random());
       if (!this.#visit.connection.isLive) this.#visit.lost(undefined, error.cause);
     }
     this.#isAsking = false;

@@ -1,9 +1,5 @@
 // The browser's tab: a visitor in another tab reads the state in its title and icon.
 
-const ACCENT = "#065";
-const WARNING = "#a50";
-const ERROR = "#a22";
-
 export class Tab {
   #icon = document.querySelector("link[rel=icon]"); // null in a frame, and where a site's own base has none
 
@@ -14,17 +10,17 @@ export class Tab {
       running: Math.round(state.progress * 100) || "…",
       succeeded: "✓",
     }[state.status];
-    this.#draw(sign ?? "×", sign ? ACCENT : ERROR);
+    this.#draw(sign ?? "×", sign ? "#065" : "#a22");
   }
 
   showLoss(state) {
     document.title = `Connection lost · ${state.title}`;
-    this.#draw("!", WARNING);
+    this.#draw("!", "#a50");
   }
 
-  #draw(text, colour) {
+  #draw(text, fill) {
     const svg =
-      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${colour}"/>` +
+      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${fill}"/>` +
       `<text x="16" y="23" text-anchor="middle" font-family="Arial" font-weight="700" font-size="20" fill="#fff">` +
       `${text}</text></svg>`;
     const href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
