@@ -139,7 +139,13 @@ class Server(daphne.server.Server):
             reactor.callLater(CHECK, self.application_checker)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
-        """Send a message in pieces, each when the client has taken the one before."""
+        """Send a message in pieces, each when the client has taken the one before.
+
+        autobahn ends a connection whose handshake takes too long, and hears of its loss a moment later. An accept in
+        between would make it forget to tell that loss: then this page would be present for ever.
+        """
+        if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_CLOSED:
+            return
         for piece in pieces(message):
             await super().handle_reply(protocol, piece)
             channel = getattr(protocol, "channel", None)
