@@ -54,9 +54,9 @@ def beat(queue: str, job_ids: Iterable[str], ttl: float) -> list[str]:
     return scripts.beat(connection(queue), line_keys(queue), job_ids, ttl)
 
 
-async def beat_async(client: AsyncRedis, queue: str, job_ids: Iterable[str]) -> None:
-    """Renew the presence of these entries, each with an open page, for PRESENCE_TTL. At most 1,000."""
-    await scripts.beat_async(client, line_keys(queue), job_ids, conf.PRESENCE_TTL)
+async def beat_async(client: AsyncRedis, queue: str, batches: Iterable[Iterable[str]]) -> None:
+    """Renew the presence of these entries, each with an open page, for PRESENCE_TTL. At most 1,000 in each batch."""
+    await scripts.beat_async(client, line_keys(queue), batches, conf.PRESENCE_TTL)
 
 
 def close(queue: str, job_id: str, absence: Absence) -> None:

@@ -57,9 +57,21 @@ def beat(client: redis.Redis, line: LineKeys, job_ids: Iterable[str], ttl: float
     return _texts(_call(client, "beat", line, milliseconds(ttl), "\n".join(job_ids)))
 
 
-async def beat_async(client: AsyncRedis, line: LineKeys, job_ids: Iterable[str], ttl: float) -> None:
-    """As `beat`."""
-    await _call_async(client, "beat", line, milliseconds(ttl), "\n".join(job_ids))
+async def beat_async(client: AsyncRedis, line: LineKeys, batches: Iterable[Iterable[str]], ttl: float) -> None:
+    """As `beat`, for any number of batches in one round trip.
+
+    A batch of its own round trip each would take a turn of the event loop each, and those are long in a crowd.
+    """
+    source, keys = _source("beat"), line.in_order()
+    texts = ["\n".join(job_ids) for job_ids in batches]
+    try:
+        async with client.pipeline(transaction=False) as pipe:
+            for text in texts:
+                pipe.evalsha(source.sha, len(keys), *keys, milliseconds(ttl), text)
+            await pipe.execute()
+    except NoScriptError:
+        for text in texts:
+            await _call_async(client, "beat", line, milliseconds(ttl), text)
 
 
 def close(client: redis.Redis, line: LineKeys, job_id: str, absence: Absence, *, grace: float, gone_ttl: float) -> None:

@@ -48,7 +48,7 @@ class Lobby:
         self.seats: dict[str, dict[str, list[Seat]]] = {}  # by queue and job id
         # By queue: the job ids that share the next beat, and that beat.
         self._arrivals: dict[str, tuple[list[str], asyncio.Task[None]]] = {}
-        # Held during each call of the beat script. A close waits for it: otherwise a beat from before the goodbye could
+        # Held during each beat. A close waits for it: otherwise a beat from before the goodbye could
         # come after it, on another connection, and bring a ghost into the line.
         self._beating = asyncio.Lock()
         # Thousands of pages close together when a proxy dies: all of them at the same time would take every Redis
@@ -239,12 +239,10 @@ class Lobby:
         await self._beat(queue, job_ids)
 
     async def _beat(self, queue: str, job_ids: Iterable[str]) -> None:
-        for batch in batched(job_ids, BATCH):
-            async with self._beating:
-                # Asked now: since the ids were collected, some pages have closed and said goodbye.
-                present = self._with_page(queue, batch)
-                if present:
-                    await presence.beat_async(self.client, queue, present)
+        async with self._beating:
+            # Asked now: since the ids were collected, some pages have closed and said goodbye.
+            if present := self._with_page(queue, job_ids):
+                await presence.beat_async(self.client, queue, batched(present, BATCH))
 
 
 # By own address.

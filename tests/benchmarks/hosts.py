@@ -1,4 +1,4 @@
-"""Two web hosts share the pages of one long line: fresh positions, a host that dies, a deploy, and throughput.
+"""Two web hosts share the pages of one long line: fresh positions, a host that dies, its return, and throughput.
 
 Pages and requests go to the two processes in turn, as a proxy would send them. BENCH_PAGES=1000 tries it small.
 """
@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,7 +36,7 @@ def rows() -> Iterator[Row]:
         f"{_generator(found.generator)}",
     )  # fmt: skip
     yield from _moves("kill -9 of one: its pages are at the other", found.killed, PAGES // 2)
-    yield from _moves("SIGTERM of the other: all pages are at the first, which is back", found.ended, PAGES)
+    yield from _moves("the first is there again, SIGTERM of the other: all pages share them", found.ended, PAGES)
     yield from hosts_throughput.rows()
 
 
@@ -83,9 +83,9 @@ async def _measure() -> Found:
         lateness, busy, generator, gone = await _depart(entries, pages, (first, second))
         left = list(enumerate(entries[gone:]))  # with their places
         storm.forget_start()
-        killed = await _leave(first, left[gone % 2 :: 2], cookie, other, is_killed=True)
+        killed = await _leave(first, left[gone % 2 :: 2], cookie, [other], is_killed=True)
         with _again(port):
-            ended = await _leave(second, left, cookie, port, is_killed=False)
+            ended = await _leave(second, left, cookie, ports, is_killed=False)
     return Found(lateness, busy, generator, killed, ended)
 
 
@@ -130,19 +130,21 @@ async def _depart(
 
 
 async def _leave(
-    web: psutil.Process, entries: Sequence[tuple[int, Entry]], cookie: str, port: int, *, is_killed: bool
+    web: psutil.Process, entries: Sequence[tuple[int, Entry]], cookie: str, ports: Sequence[int], *, is_killed: bool
 ) -> Move:
-    """This process is killed, or told to end; the pages of these entries come to the one at this port."""
+    """This process is killed, or told to end and started again; the pages of these entries come to these ports."""
     visits = [storm.Visit(str(entry.code), place, cookie) for place, entry in entries]
     held = asyncio.create_task(storm.most_held())
     began, before = time.monotonic(), psutil.Process().cpu_times()
     web.kill() if is_killed else web.terminate()
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        for visit in visits:
-            group.create_task(visit.come_back(port))
+    again = nullcontext() if is_killed else sockets.started(sockets.OURS, ports[-1])
+    with again:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            for visit in visits:
+                group.create_task(visit.come_back(*ports))
+        await asyncio.sleep(sockets.SETTLE)  # until a keeper would have noticed
     back = np.array([visit.back_at for visit in visits]) - began
     generator = sockets.share_of_core(psutil.Process(), before, float(np.max(back)))
-    await asyncio.sleep(sockets.SETTLE)  # until a keeper would have noticed
     held.cancel()
     with suppress(psutil.NoSuchProcess):
         await asyncio.to_thread(web.wait, PATIENCE)

@@ -75,15 +75,16 @@ class Visit:
         self.ahead, self.back_at, self.polls = -1, -1.0, 0
         self.turn = min(LONGEST_TURN, TURN * place)
 
-    async def come_back(self, port: int) -> None:
-        polling = asyncio.create_task(self._poll(port))
+    async def come_back(self, *ports: int) -> None:
+        """To the processes at these ports, in turn, as a proxy would send it."""
+        polling = asyncio.create_task(self._poll(ports[self.place % len(ports)]))
         failures = 0
         while self.back_at < 0:
             failures += 1
             within = max(0.5 * 2 ** min(5, failures), self.turn)
             await asyncio.sleep(random.random() * within)  # noqa: S311  # jitter, no secret
             with suppress(OSError, TimeoutError):
-                await self._connect(port)
+                await self._connect(ports[(self.place + failures) % len(ports)])
         polling.cancel()
 
     async def _connect(self, port: int) -> None:

@@ -127,19 +127,36 @@ async def test_another_process_lost_its_last_page(lobby: Lobby, line: Line) -> N
 
 
 def meanwhile[T](lobby: Lobby, verb: str, other: Callable[[], Coroutine[Any, Any, T]]) -> set[asyncio.Task[T]]:
-    """Commands on two connections can overtake each other: as the next call of that script begins, the other is begun,
-    and has all the time it wants to be first.
+    """Commands on two connections can overtake each other: as the next call of that script begins, alone or in a
+    pipeline, the other is begun, and has all the time it wants to be first.
     """
-    sha, evalsha = scripts._source(verb).sha, lobby.client.evalsha
+    sha, evalsha, pipeline = scripts._source(verb).sha, lobby.client.evalsha, lobby.client.pipeline
     begun = set[asyncio.Task[T]]()
 
-    async def slowly(script: str, *arguments: Any) -> Any:
-        if script == sha and not begun:
+    async def begin() -> None:
+        if not begun:
             begun.add(asyncio.create_task(other()))
             await asyncio.wait(begun, timeout=0.1)
+
+    async def slowly(script: str, *arguments: Any) -> Any:
+        if script == sha:
+            await begin()
         return await evalsha(script, *arguments)
 
+    def slow_pipeline(**options: Any) -> Any:
+        pipe: Any = pipeline(**options)
+        execute = pipe.execute
+
+        async def execute_slowly() -> Any:
+            if sha in str(pipe.command_stack):
+                await begin()
+            return await execute()
+
+        pipe.execute = execute_slowly
+        return pipe
+
     lobby.client.evalsha = slowly  # type: ignore[method-assign, assignment]
+    lobby.client.pipeline = slow_pipeline  # type: ignore[method-assign, assignment]
     return begun
 
 
@@ -159,7 +176,7 @@ async def test_a_beat_under_way_does_not_bring_back_who_leaves(lobby: Lobby, lin
     assert line.held_ids() == [entry.job_id]
 
 
-async def test_a_visitor_who_left_since_a_beat_began_has_no_part_in_the_rest_of_it(
+async def test_a_visitor_who_leaves_during_a_beat_of_several_batches_is_held(
     lobby: Lobby, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("queueing.web.lobby.BATCH", 1)
