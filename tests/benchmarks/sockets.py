@@ -47,7 +47,7 @@ LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures
 SETTLE = 2.0  # seconds
 # As in production, but for TLS; and all of these pages are of one visitor at one address.
-LIMITED = ("MAX_PAGES_PER_VISITOR", "MAX_PAGES_PER_ADDRESS", "MAX_CONNECTIONS_PER_ADDRESS")
+LIMITED = ("MAX_PAGES_PER_VISITOR", "MAX_PAGES_PER_ADDRESS", "MAX_CONNECTIONS_PER_ADDRESS", "MAX_LINE")
 LIMITS = {f"QUEUEING_{name}": "1000000" for name in LIMITED}
 DEPLOYED = LIMITS | {"DEBUG": "0", "SECURE_COOKIES": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
 OURS = application()
