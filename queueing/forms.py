@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from django import forms
+from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
@@ -21,15 +22,36 @@ HEAD = 16_384  # bytes at the beginning of a file that are matched against `refu
 UNKNOWN = ".bin"  # the ending of a file that no pattern recognises
 
 
+def signed_code() -> str:
+    """A new code with a signature: "<code>:<signature>".
+
+    The code becomes the address of the entry's page, which may be shown around. The signature is in the form alone.
+    """
+    return _signer().sign(str(uuid.uuid4()))
+
+
+def is_signed(code: str) -> bool:
+    """True for a code of `signed_code`."""
+    try:
+        _signer().unsign(code)
+    except signing.BadSignature:
+        return False
+    return True
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt="queueing.forms.code")
+
+
 class CodeField(forms.UUIDField):
-    """A UUID field that treats an invalid value as an empty one.
+    """A UUID field that treats an invalid value as an empty one. A signature behind the code is left out.
 
     An error message would not help: the field is hidden, so the visitor cannot correct it.
     """
 
     def to_python(self, value: Any) -> Any:
         try:
-            return super().to_python(value)
+            return super().to_python(str(value or "").partition(":")[0])
         except ValidationError:
             return None
 
@@ -64,7 +86,7 @@ class EntryForm(forms.Form):
     """
 
     # Idempotency key: generated when the form is rendered, so sending the form twice yields one entry.
-    code = CodeField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
+    code = CodeField(widget=forms.HiddenInput, required=False, initial=signed_code)
     file: forms.FileField | None = forms.FileField()  # None is for subclasses
 
     # Patterns for the beginning of a file that is refused, each with the sentence for the visitor. The browser matches
@@ -95,6 +117,13 @@ class EntryForm(forms.Form):
     def asked_code(self) -> uuid.UUID:
         """The code of the entry, before anything else of the form is looked at."""
         return self.once or self.fields["code"].clean(self.data.get("code")) or uuid.uuid4()
+
+    def was_shown(self) -> bool:
+        """True if the code comes from a form that this site has rendered: its sender was shown that very form.
+
+        A code of the brake's says nothing of that: many clients may share what one of them has computed.
+        """
+        return self.once is None and is_signed(self.data.get("code") or "")
 
     def full_clean(self) -> None:
         """Without the check of the brake, nothing that was sent is looked at. The check of the file comes last."""

@@ -9,7 +9,7 @@ import json
 import logging
 import uuid
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -63,7 +63,9 @@ TWIN_FIRST = (
 class Owner:
     """The visitor that makes an entry: the name in the browser's session, the user, the network, and the trace."""
 
-    visitor: uuid.UUID | None  # None: a browser that has never joined
+    visitor: uuid.UUID | None  # None: nobody
+    # True for a browser that has never joined, and was shown the form: the entry of the form's code is its own.
+    knows_form: bool = field(default=False, kw_only=True)
     user: Any = None  # may be an anonymous one
     address: str = ""  # a key of `web/address.py`; empty: no limits by address
     traceparent: str = ""  # the trace that the join's request is part of; see `traces.py`
@@ -86,7 +88,7 @@ def join(
 ) -> Entry:
     """A visitor takes a place: with one file of this type, with several, or with nothing but the options.
 
-    Sending the same form twice yields one entry.
+    Sending the same form twice yields one entry; its `visitor` is the name that the first request brought.
 
     With `is_once` the code is good for one entry: another file with it is refused. A Look takes long, so it is asked
     for the options when nothing else stands in the way. Raises JoinRefused, or as the Look; then nothing is stored.
@@ -105,7 +107,7 @@ def join(
     if isinstance(options, dict):
         entry.kwargs = _kwargs(heavy_task, options)
     content = Upload(upload, content_type) if isinstance(upload, File) else upload or Nothing(entry.kwargs)
-    return _take_place(entry, content, is_once=is_once, look=look)
+    return _take_place(entry, content, is_once=is_once, look=look, is_by_code=owner.knows_form)
 
 
 def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None) -> Entry:
@@ -223,12 +225,14 @@ def place_from_row(entry: Entry) -> None:
     line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
 
 
-def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None) -> Entry:
+def _take_place(
+    entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None, is_by_code: bool = False
+) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
     try:
         _store_in_reserved_place(entry, content, look)
     except (CodeTaken, *TWIN_FIRST) as refusal:
-        twin = Entry.objects.filter(code=entry.code, visitor=entry.visitor).first()
+        twin = _twin(entry, is_by_code=is_by_code)
         if twin is not None and twin.is_live and content.is_input_of(twin):
             return twin
         if isinstance(refusal, JoinRefused):
@@ -239,6 +243,19 @@ def _take_place(entry: Entry, content: Content, *, is_once: bool = False, look: 
         entry.code = uuid.uuid4()
         _store_in_reserved_place(entry, content, look)
     return entry
+
+
+def _twin(entry: Entry, *, is_by_code: bool) -> Entry | None:
+    """The entry of this code, if it is the same visitor's. A new browser may send a form twice before it has a cookie:
+
+    1. Two requests come at the same moment, and each is given a name of its own.
+    2. The first one stores the entry under its name.
+    3. The second one finds that entry by the code. Its sender was shown the form, so it is the same browser.
+
+    The user must be the same in both: for nobody signed in, an entry of nobody who was.
+    """
+    rows = Entry.objects.filter(code=entry.code)
+    return (rows.filter(user=entry.user_id) if is_by_code else rows.filter(visitor=entry.visitor)).first()
 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:

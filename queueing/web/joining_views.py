@@ -61,13 +61,12 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     if form.problem or form.lacks_file():
         return form_page(request, heavy_task, form)
     visitor = Visitor.of_request(request)
-    owner = visitor.as_owner()
     try:
         with logs.acting(logs.VISITOR):
             entry = joining.join(
                 heavy_task,
                 code=form.asked_code(),
-                owner=owner,
+                owner=visitor.as_owner(was_shown=form.was_shown()),
                 upload=content_of(form),
                 options=LookIntoForm(form),
                 is_once=form.once is not None,
@@ -76,5 +75,5 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
         return form_page(request, heavy_task, form)
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
-    visitor.remember(owner)
+    visitor.remember(entry.visitor)
     return see_other(entry)

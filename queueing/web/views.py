@@ -123,10 +123,9 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         raise Http404  # a new place would be the staff member's, with the visitor's input
     if entry.is_live:
         return see_other(entry)
-    owner = visitor.as_owner()
     try:
         with logs.acting(logs.VISITOR):
-            successor = joining.join_again(entry, owner, changed_options(request, entry))
+            successor = joining.join_again(entry, visitor.as_owner(), changed_options(request, entry))
     except FormInvalid:
         raise BadRequest from None
     except JoinRefused as refusal:
@@ -134,7 +133,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     except UnusableInput as error:
         context = {"task": entry.heavy_task, "refusal": error}
         return render(request, "queueing/refused.html", context, status=410)
-    visitor.remember(owner)
+    visitor.remember(successor.visitor)
     return see_other(successor)
 
 

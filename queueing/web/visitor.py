@@ -99,18 +99,25 @@ class Visitor:
         """An entry as this visitor would make it, to ask what stands in the way. It is not stored."""
         return Entry(queue=queue, visitor=self.account or self.name, user=self.member, address=self.address)
 
-    def as_owner(self) -> Owner:
-        """The owner of an entry that this visitor is about to make. A new browser's name is kept by `remember`."""
-        return Owner(self.account or self.name or uuid.uuid4(), self.user, self.address, self.traceparent)
+    def as_owner(self, *, was_shown: bool = False) -> Owner:
+        """The owner of an entry that this visitor is about to make. A new browser's name is kept by `remember`.
 
-    def remember(self, owner: Owner) -> None:
+        `was_shown`: the visitor was shown the very form; see `EntryForm.was_shown`.
+        """
+        name = self.account or self.name
+        knows_form = was_shown and name is None
+        return Owner(name or uuid.uuid4(), self.user, self.address, self.traceparent, knows_form=knows_form)
+
+    def remember(self, owner: uuid.UUID | None) -> None:
         """The join succeeded: keep the name in the session, which lives for SESSION_COOKIE_AGE after the last join.
+
+        `owner` is the name in the entry's row. A form that a new browser has sent twice has the first name of the two.
 
         A join that is refused makes no session, because a visitor could have any number of them refused. A session that
         had no name gets a new key with it: its cookie may have been planted by another site of this domain, whose owner
         would then see the visitor's entries. The name of an account is not kept: it counts while the user is signed in.
         """
-        name = self.name if owner.visitor == self.account else owner.visitor
+        name = self.name if owner == self.account else owner
         if name != self.name and self.name is None and self.session.session_key is not None:
             self.session.cycle_key()
         hour = int(time.time() // 3600)

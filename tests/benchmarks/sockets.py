@@ -27,7 +27,6 @@ from django.utils import timezone
 
 from queueing import ending
 from queueing.facts import Facts
-from queueing.joining import Owner
 from queueing.line import keys
 from queueing.line.places import get_line
 from queueing.models import Entry
@@ -175,7 +174,7 @@ def wait_in_line(pages: int) -> tuple[list[Entry], str]:
     """As many waiting entries, in order, of one visitor; and the cookie of that visitor's session."""
     session = Client().session
     visitor = uuid.uuid4()
-    Visitor(session, AnonymousUser()).remember(Owner(visitor))
+    Visitor(session, AnonymousUser()).remember(visitor)
     session.save()
     Entry.objects.bulk_create(
         [

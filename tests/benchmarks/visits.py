@@ -23,7 +23,6 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from queueing import joining, registry
 from queueing.conf import conf
-from queueing.joining import Owner
 from queueing.models import Entry
 from queueing.web.visitor import Visitor
 from tests.benchmarks.erlang import Person
@@ -70,7 +69,7 @@ def new_visit(number: int, person: Person, *, is_silent: bool = False) -> Visit:
     """A browser that has been here before: it has a session."""
     session = SessionStore()
     visitor = uuid.uuid4()
-    Visitor(session, AnonymousUser()).remember(Owner(visitor))
+    Visitor(session, AnonymousUser()).remember(visitor)
     session.save()
     return Visit(number, person, visitor, f"sessionid={session.session_key}", is_silent)
 

@@ -198,6 +198,13 @@ MUTANTS = [
         "security/test_access.py::test_each_client_gets_what_the_matrix_says[entry/<uuid:code>/status.json]",
     ),
     Mutant(
+        "a new browser gets the entry of a form that it was shown, and of no other",
+        "queueing/forms.py",
+        'return self.once is None and is_signed(self.data.get("code") or "")',
+        "return True",
+        "unit/web/test_views.py::test_an_entry_is_never_that_of_a_new_browser_by_less_than_its_form",
+    ),
+    Mutant(
         "purge: a key without a row goes",
         "queueing/keeper/purge.py",
         "stale = _without_live_row(client, job_ids)",

@@ -1,6 +1,7 @@
 """Pages and forms, as a browser without JavaScript meets them."""
 
 import math
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
@@ -237,6 +239,56 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
         answers = [future.result(30) for future in [pool.submit(send), pool.submit(send)]]
     assert answers == [303, 303]
     assert Entry.objects.live().count() == line.count_entries() == 1
+
+
+def form_code() -> str:
+    """The code in a form of the site."""
+    [code] = re.findall(r'name="code" value="([^"]+)"', Visitor().client.get(FORM).content.decode())
+    return str(code)
+
+
+def test_a_form_sent_twice_at_the_same_moment_by_a_new_browser_is_one_entry(line: Line) -> None:
+    """Neither request has a cookie yet. The browser keeps that of either answer."""
+    code, together = form_code(), Barrier(2)
+
+    def send(browser: Visitor) -> str:
+        try:
+            together.wait(10)
+            return browser.send(code=code)["Location"]
+        finally:
+            connection.close()
+
+    requests = [Visitor(), Visitor()]
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(send, requests, timeout=30)
+    assert first == second
+    entry = Entry.objects.get()
+    assert line.count_entries() == 1
+    for browser in requests:
+        assert browser.client.get(url(entry)).status_code == 200
+    assert requests[0].name == requests[1].name == entry.visitor
+
+
+def test_an_entry_is_never_that_of_a_new_browser_by_less_than_its_form() -> None:
+    """Neither by its address, nor by another file, nor for somebody who has joined before, nor when it is over."""
+    code, owner = form_code(), Visitor()
+    entry = owner.join(code=code)
+    known = Visitor()
+    known.join()
+    signed_in = Visitor()
+    signed_in.client.force_login(User.objects.create_user("anna"))
+    sent = [
+        Visitor().send(code=entry.code),
+        Visitor().send(code=f"{entry.code}:{'A' * 43}"),
+        Visitor().send(code=f"{uuid.uuid4()}:{code.partition(':')[2]}"),
+        Visitor().send(code=code, file=upload(b"other\n")),
+        known.send(code=code),
+        signed_in.send(code=code),
+    ]
+    entry.cancel()
+    sent.append(Visitor().send(code=code))
+    assert url(entry) not in [answer["Location"] for answer in sent]
+    assert list(Entry.objects.filter(visitor=owner.name)) == [entry]
 
 
 def test_the_first_page_says_in_words_how_far_the_visitors_entries_are(settings: Any) -> None:
