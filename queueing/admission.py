@@ -46,7 +46,7 @@ def check_visitor(entry: Entry) -> None:
     """Raises TooManyWaiting when the owner of such an entry holds as many places as allowed, or RedisAway."""
     if entry.visitor is not None:
         most = _levers(entry.queue).max_per_visitor
-        slots.check(entry.visitor, entry.queue, most, slots.number(entry.user, most))
+        slots.check(entry.visitor, entry.queue, most, slots.number_of(entry.user, most))
 
 
 def check_budgets(entry: Entry, size: int, use: budget.Use | None = None) -> None:
@@ -68,7 +68,7 @@ def admit(entry: Entry, size: int, reservation: Reservation) -> int:
     Raises TooManyWaiting, RedisAway, or as `check_budgets`.
     """
     most = reservation.levers.max_per_visitor
-    number = slots.number(entry.user, most)
+    number = slots.number_of(entry.user, most)
     is_shared = connection(entry.queue) is connection()  # else the sums are on another Redis
     try:
         use = budget.used(entry, budget.parse_totals(reservation.sums) if is_shared else None, number)

@@ -163,7 +163,7 @@ def retry(entry: Entry) -> Entry:
         raise UnusableInput(GONE)
     has_files = entry.input_name or entry.input
     with Kept(entry).given_to(new) if has_files else nullcontext():
-        _insert(new, slots.number(new.user, None) if new.visitor else 0)
+        _insert(new, slots.number_of(new.user, None) if new.visitor else slots.NONE)
     Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
     return new
 
@@ -185,7 +185,7 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
         not_before=task.run_after if is_later else None,
         needs_presence=needs_presence,
     )
-    _insert(entry, 0)
+    _insert(entry, slots.NONE)
     return entry
 
 

@@ -16,6 +16,8 @@ from queueing import policy
 from queueing.exceptions import TooManyWaiting
 from queueing.models import Entry, Line
 
+NONE = 0  # the number of slots of an entry without a visitor
+
 
 def check(visitor: uuid.UUID | None, queue: str, most: int | None, number: int, taken: int | None = None) -> None:
     """Raises TooManyWaiting when the visitor holds as many places as allowed.
@@ -30,7 +32,7 @@ def check(visitor: uuid.UUID | None, queue: str, most: int | None, number: int, 
         raise TooManyWaiting
 
 
-def number(user: Any, most: int | None) -> int:
+def number_of(user: Any, most: int | None) -> int:
     """The number of a visitor's slots: the places that the policy gives this user, or more where the line allows more.
 
     Without a policy of the site that is MAX_WAITING_PER_VISITOR.
