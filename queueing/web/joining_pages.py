@@ -18,6 +18,9 @@ from queueing.exceptions import (
     FormInvalid,
     JoinRefused,
     LineClosed,
+    LineStoresTooMuch,
+    NotOpen,
+    SiteStoresTooMuch,
     StoresTooMuch,
     TooManyWaiting,
     UnknownTask,
@@ -37,6 +40,8 @@ from queueing.web.visitor import Visitor
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
 AROUND_FILE = 10_000
+# The refusals of a large form that the visitor's own entry may have caused. A low disk takes no second copy.
+BY_OWN_ENTRY = (NotOpen, StoresTooMuch, LineStoresTooMuch, SiteStoresTooMuch)
 
 
 def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
@@ -202,23 +207,34 @@ def refused(request: HttpRequest, heavy_task: HeavyTask, refusal: JoinRefused) -
 
 
 def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused | None:
-    """The refusal of a large form by its length, before it is parsed and its file is written a second time."""
+    """The refusal of a large form by its length, before it is parsed and its file is written a second time.
+
+    The code is inside of the form. So the form of a visitor with a place in this line is parsed: it may be the one that
+    made the place, sent again. `joining.join` tells, and asks the same of any other form.
+    """
     declared = request.META.get("CONTENT_LENGTH") or ""
     length = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
     if request.method != "POST" or length <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
         return None
-    newcomer = Visitor.of_request(request).newcomer(heavy_task.name)
+    visitor = Visitor.of_request(request)
+    newcomer = visitor.newcomer(heavy_task.name)
     try:
         admission.check_policy(newcomer.user, heavy_task)
         admission.check_budgets(newcomer, length - AROUND_FILE)
     except JoinRefused as refusal:
-        return refusal
+        may_be_again = isinstance(refusal, BY_OWN_ENTRY) and any(
+            place.queue == heavy_task.name for place in visitor.places()
+        )
+        return None if may_be_again else refusal
     return None
 
 
 def _refusal_context(visitor: Visitor, refusal: JoinRefused | None) -> dict[str, Any]:
-    """The refusal, with the entries by which the visitor can make room: places to leave, or content to delete."""
-    mine = visitor.places() if isinstance(refusal, TooManyWaiting) else []
+    """The refusal, with the entries by which the visitor can make room: places to leave, or content to delete.
+
+    A policy may refuse another place to somebody who has one: the way to it is shown, too.
+    """
+    mine = visitor.places() if isinstance(refusal, (TooManyWaiting, NotOpen)) else []
     stored = visitor.stored() if isinstance(refusal, StoresTooMuch) else []
     return {"refusal": refusal, "mine": mine, "stored": stored}
 

@@ -320,8 +320,10 @@ def test_a_large_form_is_refused_before_it_is_parsed(settings: Any) -> None:
     assert strict.post(FORM, {"file": upload()}).status_code == 403  # the token is asked for all the same
 
 
-def test_the_same_form_sent_twice_is_one_entry_when_the_budget_is_used_up(settings: Any) -> None:
+@pytest.mark.parametrize("kept_in_memory", [2_621_440, 10])
+def test_the_same_form_sent_twice_is_one_entry_when_the_budget_is_used_up(kept_in_memory: int, settings: Any) -> None:
     settings.QUEUEING = {"MAX_BYTES_PER_VISITOR": SIZE}
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = kept_in_memory  # a larger form is looked at before it is parsed
     visitor, code = Visitor(), uuid.uuid4()
     places = {visitor.send(code=code, file=upload(b"x" * SIZE))["Location"] for _ in range(2)}
     assert places == {url(Entry.objects.get())}

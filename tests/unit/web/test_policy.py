@@ -160,16 +160,22 @@ def test_nobody_joins_again_who_may_not_join(settings: Any) -> None:
     assert visitor.client.post(url(entry, "again/")).status_code == 403
 
 
+@pytest.mark.parametrize("kept_in_memory", [2_621_440, 10])
 def test_a_form_that_is_sent_twice_has_its_entry_though_the_policy_takes_one_only(
-    monkeypatch: pytest.MonkeyPatch,
+    kept_in_memory: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of a visitor who may join once a day."""
+    """As of a visitor who may join once a day. A large form is looked at before it is parsed."""
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = kept_in_memory
     anna, code = customer("anna@small.example"), uuid.uuid4()
     monkeypatch.setattr(ShopPolicy, "refusal", lambda *_: "You had yours." if Entry.objects.exists() else "")
     first, second = anna.send(code=code), anna.send(code=code)
     assert (first.status_code, second.status_code) == (303, 303)
     assert first["Location"] == second["Location"]
-    assert anna.send(code=uuid.uuid4()).status_code == 403
+    refused = anna.send(code=uuid.uuid4())
+    assert refused.status_code == 403
+    assert first["Location"] in refused.content.decode()  # the way to the place that there is
+    assert "leave one of them" not in refused.content.decode()
+    assert first["Location"] in anna.client.get("/join/probe/").content.decode()
 
 
 class NeedsUser(ShopPolicy):
