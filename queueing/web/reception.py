@@ -135,10 +135,12 @@ def _found(arrival: Arrival, visitor: Visitor, entry: Entry, standings: Mapping[
 
 def frame_of(entry: Entry, now: Snapshot, visitor: Visitor, *, is_owner: bool, told_status: str) -> dict[str, Any]:
     """The whole state as a frame, with the partial of the page if that shows another status."""
+    refusal = "" if entry.is_live else visitor.refusal(entry)
+    now = snapshot.without_again(now, refusal)
     frame = {"type": "status", **now.as_json()}
     if entry.status != told_status:
         may_open = is_owner or visitor.may_open(entry)
-        context = snapshot.page_context(entry, now, is_owner=is_owner, may_open=may_open)
+        context = snapshot.page_context(entry, now, is_owner=is_owner, may_open=may_open, may_join=not refusal)
         html = render_to_string("queueing/entry.html#status", context)
         if len(json.dumps(html)) <= LONGEST_PARTIAL:
             frame["html"] = html

@@ -19,7 +19,7 @@ from queueing.line.scripts import Ranked
 from queueing.logs import about
 from queueing.models import Entry
 from queueing.registry import all_tasks
-from queueing.states import Status
+from queueing.states import FINAL, Status
 from queueing.web import sentences
 
 logger = logging.getLogger("queueing")
@@ -167,6 +167,13 @@ def build(
     )
 
 
+def without_again(now: Snapshot, refusal: str) -> Snapshot:
+    """The snapshot for a visitor whom the policy refuses a new place: its sentence is the advice after an end."""
+    if not refusal or now.status not in FINAL or now.next_url is not None:
+        return now
+    return now._replace(again_seconds=None, advice=refusal)
+
+
 def _again_seconds(entry: Entry) -> float | None:
     """The seconds for which "Join again" works, rounded; None if it does not, would not help, or was done already."""
     left = inputs.seconds_left(entry) if entry.may_join_again and entry.followed_by_id is None else None
@@ -181,16 +188,20 @@ def _next_url(entry: Entry) -> str | None:
     return reverse("queueing:entry", args=[code]) if (code := codes.first()) else None
 
 
-def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool, may_open: bool) -> dict[str, Any]:
+def page_context(
+    entry: Entry, now: Snapshot | None = None, *, is_owner: bool, may_open: bool, may_join: bool = True
+) -> dict[str, Any]:
     """The context of the entry's page, and of its partial on the socket. Staff are no owners: their page says so.
 
-    Without `may_open`, the page says that there is a result, and has nothing of it.
+    Without `may_open`, the page says that there is a result, and has nothing of it. Without `may_join`, the site's
+    policy refuses the owner a new place, so the page has no way to one.
     """
     done, now = entry.has_result and may_open, now or read(entry)
     context = {
         "entry": entry,
         "is_owner": is_owner,
         "may_open": may_open,
+        "may_join": may_join,
         "task": entry.heavy_task,
         "input": sentences.input_of(entry),
         "snapshot": now,
@@ -199,7 +210,7 @@ def page_context(entry: Entry, now: Snapshot | None = None, *, is_owner: bool, m
         "files": {file.name: file for file in entry.files.all()} if done else {},
         "keep_minutes": round(conf.KEEP_GRACE / 60),
     }
-    return context | (_change_context(entry) if done and is_owner else {})
+    return context | (_change_context(entry) if done and is_owner and may_join else {})
 
 
 def _change_context(entry: Entry) -> dict[str, Any]:

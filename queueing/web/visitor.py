@@ -108,6 +108,21 @@ class Visitor:
         knows_form = was_shown and name is None
         return Owner(name or uuid.uuid4(), self.user, self.address, self.traceparent, knows_form=knows_form)
 
+    def refusal(self, entry: Entry) -> str:
+        """The sentence of the site's policy if this visitor, the entry's owner, may not join its line again; or "".
+
+        An error of the policy is logged: it must not keep the page, and the result, from the visitor.
+        """
+        if not self.owns(entry):
+            return ""
+        try:
+            return policy.current().refusal(self.member, entry.heavy_task)
+        except DATABASE_ERRORS:
+            raise
+        except Exception:
+            logger.exception("The policy could not be asked about a place after entry %s", entry.code)
+            return ""
+
     def remember(self, owner: uuid.UUID | None) -> None:
         """The join succeeded: keep the name in the session, which lives for SESSION_COOKIE_AGE after the last join.
 

@@ -3,11 +3,12 @@
 import re
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.models import Session
 from django.db import connection
 
@@ -16,7 +17,8 @@ from queueing.checks import relations as checks
 from queueing.models import Entry
 from queueing.policy import Quota
 from queueing.registry import HeavyTask, get_task
-from queueing.web import rights
+from queueing.web import rights, snapshot
+from queueing.web.reception import frame_of
 from queueing.web.rights import Right
 from queueing.web.visitor import SESSION_KEY
 from queueing.web.visitor import Visitor as OfRequest
@@ -158,6 +160,69 @@ def test_nobody_joins_again_who_may_not_join(settings: Any) -> None:
     visitor.client.post(url(entry, "leave/"))
     settings.QUEUEING = SHOP
     assert visitor.client.post(url(entry, "again/")).status_code == 403
+
+
+SENTENCE = "is for customers. Please sign in."
+
+
+def ways_to_join(page: str) -> list[str]:
+    """The ways to a new place that this page shows."""
+    found = re.findall(r'<form id="again"[^>]*>|<a [^>]*href="/join/[^>]*>|<button[^>]* name="change"[^>]*>', page)
+    return [way for way in found if " hidden" not in way]
+
+
+def of_tables(visitor: Visitor) -> Entry:
+    entry = visitor.join_with_sample("tables")
+    entry.start("w")
+    entry.succeed({"rows": "1 row", "columns": "1 column", "read": "Read as UTF-8, comma.", "doubts": []})
+    return entry
+
+
+def left(visitor: Visitor) -> Entry:
+    entry = visitor.join()
+    visitor.leave(entry)
+    entry.refresh_from_db()
+    return entry
+
+
+@pytest.mark.parametrize("make", [of_tables, left])
+def test_the_page_of_an_end_shows_the_policys_sentence_instead_of_ways_that_lead_to_it(
+    make: Callable[[Visitor], Entry], settings: Any
+) -> None:
+    settings.QUEUEING = {}
+    visitor = Visitor()
+    entry = make(visitor)
+    before = visitor.open(entry)
+    assert (len(ways_to_join(before)), SENTENCE in before) == (2, False)
+    settings.QUEUEING = SHOP
+    page, now = visitor.open(entry), visitor.poll(entry)
+    assert (ways_to_join(page), page.count(f"{SENTENCE}</p>")) == ([], 1)
+    assert (now["again_seconds"], SENTENCE in now["advice"]) == (None, True)
+    of_request = OfRequest(visitor.client.session, AnonymousUser())
+    frame = frame_of(entry, snapshot.read(entry), of_request, is_owner=True, told_status="waiting")
+    assert (frame["again_seconds"], SENTENCE in frame["advice"], SENTENCE in frame["html"]) == (None, True, True)
+    assert ways_to_join(frame["html"]) == []
+
+
+def test_a_page_that_waits_will_show_no_way_to_a_refusal(settings: Any) -> None:
+    """Its script shows the actions of an end, which the page has from the beginning."""
+    settings.QUEUEING = {}
+    visitor = Visitor()
+    entry = visitor.join()
+    settings.QUEUEING = SHOP
+    page = visitor.open(entry)
+    assert 'href="/join/' not in page
+    assert SENTENCE not in page
+
+
+def test_a_policy_that_raises_keeps_no_page_from_its_owner(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> str:
+        raise LookupError("nobody knows")
+
+    anna = customer("anna@small.example")
+    entry = left(anna)
+    monkeypatch.setattr(ShopPolicy, "refusal", fails)
+    assert "You left the line" in anna.open(entry)
 
 
 @pytest.mark.parametrize("kept_in_memory", [2_621_440, 10])
