@@ -17,6 +17,7 @@ from queueing.line.levers import Levers
 from queueing.line.places import get_line
 from queueing.line.tampering import reports, shorten
 from queueing.models.moves import end_of_priority
+from queueing.policy import FIRST, LAST
 from queueing.registry import get_task
 from queueing.states import LineState
 
@@ -36,6 +37,7 @@ class Facts:
     busy_elsewhere: int = 0  # of these, the workers whose task is of another line
     return_share: float = 0.0  # the share of held visitors who come back
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`
+    first_priority: int | None = None  # the highest priority of those who came lately; None: not known
     # Not by the keeper, so that they change without it.
     levers: Levers = field(default_factory=Levers)
     knows_levers: bool = True  # False: Redis has lost them, and for a second nobody knows whether the line is paused
@@ -52,6 +54,10 @@ class Facts:
         if not self.is_paused:
             return self.levers.state
         return LineState.STOPPED if self.levers.is_closed else LineState.PAUSED
+
+    def is_overtaken(self, priority: int) -> bool:
+        """True if somebody who joins later may go before a place of this priority. The waits leave that out."""
+        return self.first_priority is not None and priority < self.first_priority
 
     def wait(self, ahead: int, held_ahead: int = 0) -> Wait | None:
         """The expected wait of an entry with so many entries ahead; None if unknown."""
@@ -84,6 +90,7 @@ class LineNow:
     suspended: bool  # RQ's word to all workers: take nothing; it shows as paused
     levers: Levers
     wait: Wait | None  # of a new visitor
+    is_overtaken: bool  # somebody who joins later may go before that visitor
 
     @property
     def is_paused(self) -> bool:
@@ -91,9 +98,13 @@ class LineNow:
         return self.suspended or self.levers.is_paused
 
 
-def line_now(queue: str) -> LineNow:
-    """The line at this moment; one round trip to Redis. Raises RedisError."""
-    counts = get_line(queue).counts(end_of_priority(get_task(queue).task.priority))
+def line_now(queue: str, priority: int | None = None) -> LineNow:
+    """The line at this moment; one round trip to Redis. Raises RedisError.
+
+    `priority` is that of the new visitor; None: that of the task.
+    """
+    priority = get_task(queue).task.priority if priority is None else priority
+    counts = get_line(queue).counts(end_of_priority(priority))
     facts = parse_facts(*counts.written)
     return LineNow(
         queue=queue,
@@ -106,6 +117,7 @@ def line_now(queue: str) -> LineNow:
         suspended=facts.suspended,
         levers=facts.levers,
         wait=facts.wait(*counts.ahead) if counts.has_epoch else None,
+        is_overtaken=facts.is_overtaken(priority),
     )
 
 
@@ -139,8 +151,12 @@ def _checked(name: str, value: Any) -> Any:
         if any(ahead >= following for (ahead, *_), (following, *_) in pairwise(waits)):
             raise ValueError("no forecast of a line")
         return waits
-    if name == "workers" and value is None:
+    if name in {"workers", "first_priority"} and value is None:
         return None
+    if name == "first_priority":
+        if not LAST <= value <= FIRST:
+            raise ValueError("no priority")
+        return int(value)
     number = _number(value)
     return number if name == "return_share" else int(number)
 

@@ -27,7 +27,7 @@ class Run(NamedTuple):
 
 
 RUN_COLUMNS = ("worker_ids", "joined_at", "last_attempted_at", "finished_at")
-END_COLUMNS = ("pk", "joined_at", "started_at", "finished_at", "visitor")
+END_COLUMNS = ("pk", "joined_at", "started_at", "finished_at", "visitor", "priority")
 # A visitor who left earlier says nothing about the patience of those who wait: seconds, and a share of the usual run.
 LEAST_STAY, LEAST_STAY_SHARE = 10.0, 0.5
 
@@ -40,6 +40,7 @@ class End(NamedTuple):
     started: datetime | None
     finished: datetime
     visitor: UUID | None
+    priority: int
 
 
 def runs(queue: str) -> list[Run]:

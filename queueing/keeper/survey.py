@@ -144,6 +144,7 @@ class Survey:
             running=sum(row.queue == queue for row in self.running),
             busy=sum(worker.run is not None for worker in serving),
             busy_elsewhere=sum(worker.name in elsewhere for worker in self.takers if queue in worker.lines),
+            first_priority=max((end.priority for end in self._ended(queue)), default=None),
             return_share=round(recent.return_share(self._ended(queue)), 3),
             waits=tuple(
                 (ahead, round(low, 1), round(high, 1)) for ahead, low, high in forecast.waits(queue, states, crew)

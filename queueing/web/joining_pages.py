@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.datastructures import MultiValueDict
 
-from queueing import admission, budget, eta, facts
+from queueing import admission, budget, facts, policy
 from queueing.connections import give_connection_back
 from queueing.exceptions import (
     CheckFailed,
@@ -35,7 +35,7 @@ from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
 from queueing.web import brake
 from queueing.web.guards import may_frame_ours
-from queueing.web.sentences import who_may_return
+from queueing.web.sentences import wait_in_words, who_may_return
 from queueing.web.visitor import Visitor
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
@@ -44,10 +44,10 @@ AROUND_FILE = 10_000
 BY_OWN_ENTRY = (NotOpen, StoresTooMuch, LineStoresTooMuch, SiteStoresTooMuch)
 
 
-def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
-    """The living line of a task, as the first page and the form show it."""
+def line_context(heavy_task: HeavyTask, user: Any) -> dict[str, Any]:
+    """The living line of a task, as the first page and the form show it to this user, or None."""
     try:
-        line = facts.line_now(heavy_task.name)
+        line = facts.line_now(heavy_task.name, _priority(heavy_task, user))
     except RedisError:  # the row knows what staff say
         levers = Line.of(heavy_task.name).levers
         return {"task": heavy_task, "unknown": True} | _said(levers, paused=levers.is_paused)
@@ -61,8 +61,16 @@ def line_context(heavy_task: HeavyTask) -> dict[str, Any]:
         "may_return": who_may_return(line.held),
         "running": line.running,
         "workers": line.workers,
-        "wait_text": eta.sentence(line.wait),
+        "wait_text": wait_in_words(line.wait, is_overtaken=line.is_overtaken),
+        "overtaken": line.is_overtaken,
     }
+
+
+def _priority(heavy_task: HeavyTask, user: Any) -> int:
+    """The priority of a new place of this user. Of somebody who may not join, the policy need not know one."""
+    if policy.current().refusal(user, heavy_task):
+        return heavy_task.task.priority
+    return policy.priority_of(user, heavy_task)
 
 
 def _said(levers: Levers, *, paused: bool) -> dict[str, Any]:
@@ -187,7 +195,7 @@ def form_context(request: HttpRequest, heavy_task: HeavyTask, form: EntryForm) -
     return {
         "task": heavy_task,
         "form": form,
-        "line": line_context(heavy_task) | {"behind": behind},
+        "line": line_context(heavy_task, newcomer.user) | {"behind": behind},
         "takes_files": bool(form.file_fields()),
         "max_bytes": max_bytes,
         "max_size": readable_size(max_bytes),

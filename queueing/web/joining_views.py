@@ -32,7 +32,7 @@ from queueing.web.visitor import Visitor
 def home(request: HttpRequest) -> HttpResponse:
     """The tasks with their living lines, and the visitor's own places and results."""
     visitor = Visitor.of_request(request)
-    lines = [line_context(task) for task in all_tasks().values()]
+    lines = [line_context(task, visitor.member) for task in all_tasks().values()]
     mine = {"mine": visitor.places(), "results": visitor.results()}
     return render(
         request, "queueing/home.html", {"lines": lines, "close_grace": sentences.how_long(conf.CLOSE_GRACE)} | mine

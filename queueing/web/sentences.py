@@ -25,6 +25,8 @@ PAUSED = "This line is paused at the moment. Your place is kept, and the line go
 # The priority of the place is the lowest. Whoever joins later may be served first, so a wait would be a promise.
 BEHIND = "Your network has many places in this line, so this one comes after those of other networks."
 BEHIND_WAIT = "Whoever joins from another network goes first, so the wait cannot be told."
+# Those of a higher priority go first, also when they join later. The range is made from those who are there.
+OR_LONGER = ", or longer: some who join later go first"
 # Redis was emptied, or could not be reached at the join: the keeper gives the place that the row says.
 NO_PLACE = "Your place is stored; its number will follow."
 
@@ -39,8 +41,8 @@ STARTED_LATER = "This is to be started later, and keeps its place until then."
 NO_MESSAGE = "Something went wrong on our side while working on this. It has been recorded, and we will look into it."
 
 
-def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = False) -> str:
-    """The first sentence on the entry's page."""
+def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = False, is_overtaken: bool = False) -> str:
+    """The first sentence on the entry's page. `is_overtaken`: somebody who joins later may go first."""
     match entry.status:
         case Status.WAITING:
             if entry.is_put_off and entry.retries:
@@ -49,11 +51,16 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
                 return "Your turn is coming up" if is_claimed else "Waiting"
             if place.ahead:
                 return f"{ordinal(place.ahead + 1)} in line"
-            return "Nobody is ahead of you now" if entry.behind else "You are next"
+            return "Nobody is ahead of you now" if is_overtaken else "You are next"
         case Status.RUNNING:
             return entry.message or f"{entry.heavy_task.verb}…"
         case _:
             return "Deleted" if entry.erased_at else _headline_of_end(entry)
+
+
+def is_overtaken(entry: Entry, facts: Facts) -> bool:
+    """True if somebody who joins later may go before this entry."""
+    return entry.behind or facts.is_overtaken(entry.priority)
 
 
 def _headline_of_end(entry: Entry) -> str:
@@ -123,8 +130,14 @@ def wait(entry: Entry, seconds: Wait | None, facts: Facts, *, is_claimed: bool) 
         return NO_WORKER
     if entry.behind:
         return BEHIND_WAIT
-    known = eta.sentence(seconds)
+    known = wait_in_words(seconds, is_overtaken=facts.is_overtaken(entry.priority))
     return f"Expected wait: {known}." if known else "The wait is not known yet."
+
+
+def wait_in_words(wait: Wait | None, *, is_overtaken: bool) -> str:
+    """The expected wait as part of a sentence; empty if it is unknown."""
+    known = eta.sentence(wait)
+    return f"{known}{OR_LONGER}" if known and is_overtaken else known
 
 
 def title(entry: Entry, place: Place | None) -> str:
@@ -233,7 +246,7 @@ def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
     held = f"; {who_may_return(place.held_ahead)}" if place.held_ahead else ""
     is_served = facts.workers and not facts.is_paused
-    serving = f" {_serving(facts, is_next=place.ahead == 0 and not entry.behind)}" if is_served else ""
+    serving = f" {_serving(facts, is_next=not place.ahead and not is_overtaken(entry, facts))}" if is_served else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
     behind = f" {BEHIND}" if entry.behind else ""
     return f"{ahead}{held}.{serving}{behind}{again}"

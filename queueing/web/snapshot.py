@@ -150,7 +150,9 @@ def build(
         progress=entry.progress if entry.status == Status.RUNNING else None,
         message=entry.message,
         result_url=reverse("queueing:result", args=[entry.code]) if entry.has_result else None,
-        headline=sentences.headline(entry, place, is_claimed=is_claimed),
+        headline=sentences.headline(
+            entry, place, is_claimed=is_claimed, is_overtaken=sentences.is_overtaken(entry, facts)
+        ),
         detail=sentences.detail(entry, place, facts, is_claimed=is_claimed),
         advice=sentences.advice(entry, again_seconds),
         wait=sentences.wait(entry, seconds, facts, is_claimed=is_claimed),

@@ -69,6 +69,14 @@ def test_the_wait_knows_the_age_and_the_progress_of_what_runs(join: Join) -> Non
     assert low < 300 < high
 
 
+def test_pages_are_told_the_highest_priority_of_those_who_came_lately(join: Join) -> None:
+    assert Survey().facts("probe").first_priority is None
+    ended(join, 1.0, 1.0)
+    assert Survey().facts("probe").first_priority == 0
+    Entry.objects.filter(pk=Entry.objects.earliest("pk").pk).update(priority=10)
+    assert Survey().facts("probe").first_priority == 10
+
+
 def test_the_wait_knows_the_other_line_of_a_worker(join: Join) -> None:
     born("probe", "tables").set_state(WorkerStatus.BUSY)
     ended(join, *[60.0] * 10)

@@ -211,6 +211,9 @@ def test_what_this_project_writes_is_not_mended(join: Join, valkey: redis.Redis)
         b'{"running": NaN}',
         b'{"busy": 1e400}',
         b'{"waits": 5}',
+        b'{"first_priority": -101, "workers": 1}',
+        b'{"first_priority": NaN}',
+        b'{"first_priority": "10", "workers": 1}',
         LARGE,
     ],
 )

@@ -14,6 +14,8 @@ from django.db import connection
 
 from queueing import joining, site_time
 from queueing.checks import relations as checks
+from queueing.facts import Facts
+from queueing.keeper import survey
 from queueing.models import Entry
 from queueing.policy import Quota
 from queueing.registry import HeavyTask, get_task
@@ -125,6 +127,26 @@ def test_a_paying_account_may_have_more_and_goes_first(settings: Any) -> None:
     first = [paying.join(file=upload(b"too,much\n")) for _ in range(4)]
     assert paying.send(file=upload(b"too,much\n")).status_code == 429
     assert list(Entry.objects.in_order()) == [*first, usual]
+
+
+def test_the_form_and_the_first_page_tell_the_wait_of_this_visitors_priority() -> None:
+    """The same that the entry's own page tells after the join."""
+    usual, paying = customer("anna@small.example"), customer("bill@paying.example")
+    for number in range(3):
+        customer(f"{number}@{number}.example").join()
+    survey.write("probe", Facts(workers=1, busy=1, waits=((0, 120.0, 170.0), (3, 600.0, 710.0)), first_priority=10))
+    said = {usual: "about 10 to 12 minutes, or longer: some who join later go first.", paying: "about 2 to 3 minutes."}
+    for visitor, words in said.items():
+        for page in ("/", "/join/probe/"):
+            assert f"Expected wait: {words}" in visitor.client.get(page).content.decode()
+        entry = visitor.join()
+        assert visitor.poll(entry)["wait"] == f"Expected wait: {words}"
+        visitor.leave(entry)
+
+
+def test_a_stranger_who_may_not_join_is_asked_no_priority(settings: Any) -> None:
+    settings.QUEUEING = {"POLICY": "tests.unit.web.test_policy.NeedsUser"}
+    assert Visitor().client.get("/").status_code == 200
 
 
 def test_who_may_not_join_reads_why_and_stores_nothing() -> None:

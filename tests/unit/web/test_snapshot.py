@@ -52,6 +52,18 @@ def test_a_visitor_who_is_next_is_told_so() -> None:
     assert (now.headline, now.detail) == ("You are next", "Nobody is ahead of you. 1 worker serves this line.")
 
 
+@pytest.mark.parametrize(("priority", "is_overtaken"), [(0, True), (9, True), (10, False), (20, False)])
+def test_a_place_that_later_ones_may_overtake_is_promised_neither_the_next_turn_nor_its_wait(
+    priority: int, is_overtaken: bool
+) -> None:
+    facts = replace(BUSY, first_priority=10, busy_elsewhere=2)
+    waits, leads = told(entry(priority=priority), 4, facts=facts), told(entry(priority=priority), 0, facts=facts)
+    longer = ", or longer: some who join later go first" if is_overtaken else ""
+    assert waits.wait == f"Expected wait: about 1 to 3 minutes{longer}."
+    assert leads.headline == ("Nobody is ahead of you now" if is_overtaken else "You are next")
+    assert ("You are next" in leads.detail) is not is_overtaken
+
+
 def test_a_place_behind_those_of_other_networks_is_never_next() -> None:
     now = told(entry(behind=True), 0, facts=Facts(workers=1, running=1, busy=1, busy_elsewhere=1))
     assert now.headline == "Nobody is ahead of you now"
