@@ -44,9 +44,10 @@ class PresenceBackend(BaseTaskBackend):
             from queueing.registry import setting_of_lines
 
             if task.queue_name in settings.QUEUEING_TASKS:
+                lines = sorted({*self.queues, task.queue_name, *_lines_without_backend()})
                 raise InvalidTask(
                     f"{_path(task)} names the queue {task.queue_name!r}, which TASKS[{self.alias!r}] lacks. Paste: "
-                    f'TASKS["{self.alias}"]["QUEUES"] = {sorted({*self.queues, task.queue_name})}'
+                    f'TASKS["{self.alias}"]["QUEUES"] = {lines}'
                 )
             known = ", ".join(map(repr, sorted(self.queues)))
             raise InvalidTask(
@@ -93,6 +94,12 @@ def _check_arguments(task: "Task[..., Any]", args: Sequence[Any], kwargs: Mappin
 
 def _path(task: "Task[..., Any]") -> str:
     return f"{task.func.__module__}.{task.func.__qualname__}"
+
+
+def _lines_without_backend() -> set[str]:
+    """The lines that no backend of the settings has, so that one line to paste mends the tasks of all of them."""
+    named = {name for backend in settings.TASKS.values() for name in backend.get("QUEUES", ())}
+    return set(settings.QUEUEING_TASKS) - named
 
 
 def _check_module(task: "Task[..., Any]") -> None:

@@ -28,8 +28,9 @@ def find_fault(term: str) -> str:
         return ""
     if fault is None:
         return ""
+    at = fault.at.removesuffix("+00:00")
     return (
-        f"Reference {fault.reference} is a fault of the site, on {fault.at} UTC: {fault.request}, {fault.error}. "
+        f"Reference {fault.reference} is a fault of the site, on {at} UTC: {fault.request}, {fault.error}. "
         "The traceback is in the log of the web process, above the line with this reference."
     )
 

@@ -1,7 +1,10 @@
 """Commands that end with one sentence and exit code 1, where Django would print a traceback."""
 
+import argparse
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +16,8 @@ from queueing.exceptions import QueueingError
 from queueing.line.clients import RedisError, connection
 from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class PlainCommand(BaseCommand):
@@ -57,6 +62,14 @@ def lines_of_one_redis(names: Sequence[str]) -> Sequence[str]:
         groups = "; ".join(", ".join(server.lines) for server in found)
         raise CommandError(f"One process serves lines of one Redis. Start one for each of these groups: {groups}.")
     return names
+
+
+def duration(text: str) -> timedelta:
+    """The duration of an option: "90s", "30m", "1h" or "7d". Raises ArgumentTypeError, which argparse shows."""
+    match = re.fullmatch(r"(\d{1,5})([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90s, 30m, 1h or 7d")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, default_storage
@@ -61,7 +62,7 @@ def _take_server(server: Server) -> None:
     except RedisError as error:
         raise UnfitForTests(
             f"No Redis answers at {_address(client, url)} ({error}). Start one (`valkey-server`), or name another one "
-            f"in the settings of the tests: {_line(15)}"
+            'in the settings of the tests: QUEUEING["REDIS_URL"] = "redis://127.0.0.1:6379/15"'
         ) from None
     _taken.add(url)
     begin_epochs(*server)
@@ -138,5 +139,14 @@ def _address(client: SyncRedis, url: str) -> str:
     return f"{where}, database {told.get('db') or 0}"
 
 
-def _line(number: int) -> str:
-    return f'QUEUEING["REDIS_URL"] = "redis://127.0.0.1:6379/{number}"'
+def _line(database: int) -> str:
+    """The line to paste for another database of the Redis that the settings name. A password in it is left out."""
+    parts = urlsplit(site.REDIS_URL)
+    if parts.scheme == "unix":
+        url = f"unix://{parts.path}?db={database}"
+    elif parts.scheme in {"redis", "rediss"} and parts.netloc:
+        user, at, host = parts.netloc.rpartition("@")
+        url = f"{parts.scheme}://{'…' if user else ''}{at}{host}/{database}"
+    else:  # sentinels
+        url = f"redis://127.0.0.1:6379/{database}"
+    return f'QUEUEING["REDIS_URL"] = "{url}"'

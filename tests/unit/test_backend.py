@@ -276,6 +276,13 @@ def test_a_line_that_the_backend_lacks_is_named_as_such(monkeypatch: pytest.Monk
         probe.enqueue()
 
 
+def test_one_line_to_paste_mends_all_lines_that_no_backend_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_backends["default"], "queues", {"mails"})
+    settings.TASKS = {"default": settings.TASKS["default"] | {"QUEUES": ["mails"]}}
+    with pytest.raises(InvalidTask, match=re.escape("= ['documents', 'mails', 'probe', 'tables']")):
+        probe.enqueue()
+
+
 def test_a_function_whose_name_another_one_has_is_refused() -> None:
     def probe(label: str = "") -> None:
         """Another function than the module has by this name."""

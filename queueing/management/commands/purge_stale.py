@@ -1,7 +1,5 @@
 """manage.py purge_stale: deletes old ended entries with their files, and keys and files without a row."""
 
-import argparse
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,17 +7,7 @@ from django.core.management.base import CommandParser
 
 from queueing.conf import conf
 from queueing.keeper import purge
-from queueing.management.plain import PlainCommand
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def age(text: str) -> timedelta:
-    """Parse "90s", "30m", "1h" or "7d". Raises ArgumentTypeError, which argparse shows."""
-    match = re.fullmatch(r"(\d{1,5})([smhd])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write 90s, 30m, 1h or 7d")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+from queueing.management.plain import PlainCommand, duration
 
 
 class Command(PlainCommand):
@@ -27,7 +15,7 @@ class Command(PlainCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--older-than", type=age, help="finished longer ago than this: 90s, 30m, 1h, 7d (default: RESULT_TTL)"
+            "--older-than", type=duration, help="finished longer ago than this: 90s, 30m, 1h, 7d (default: RESULT_TTL)"
         )
         parser.add_argument("--dry-run", action="store_true", help="count only")
 

@@ -9,6 +9,8 @@ from queueing.management.plain import LinesCommand, ProcessCommand
 
 
 class Command(ProcessCommand, LinesCommand, RqWorker):
+    help = "Runs one worker. It serves the lines that are named, in turn; without a name it serves all of them."
+
     def handle(self, *args: str, **options: Any) -> None:
         try:
             super().handle(*args, **options)

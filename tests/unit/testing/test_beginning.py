@@ -45,6 +45,20 @@ def test_a_database_with_keys_of_somebody_else_is_left_as_it_is(other: redis.Red
     assert other.dbsize() == 1
 
 
+@pytest.mark.parametrize(
+    ("url", "pasted"),
+    [
+        ("redis://cache.internal:6380/3", "redis://cache.internal:6380/15"),
+        ("rediss://me:geheim@cache.internal/3?ssl_ca_certs=ca.pem", "rediss://…@cache.internal/15"),
+        ("unix:///run/valkey.sock?db=3", "unix:///run/valkey.sock?db=15"),
+        ("sentinel://me:geheim@one,two/primary/3", "redis://127.0.0.1:6379/15"),
+    ],
+)
+def test_the_line_to_paste_is_about_the_redis_of_the_settings(url: str, pasted: str, settings: Any) -> None:
+    settings.REDIS_URL = url
+    assert beginning._line(15) == f'QUEUEING["REDIS_URL"] = "{pasted}"'
+
+
 def test_an_empty_database_is_taken_and_given_back(other: redis.Redis) -> None:
     beginning.begin()
     other.set("left", 1)
