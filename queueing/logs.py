@@ -6,6 +6,7 @@ code of the site.
 
 import logging
 import sys
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,8 +15,24 @@ from typing import Any
 # Each move by itself, also where the text log has one line for many. See LOGGING in config/settings.py.
 each = logging.getLogger("queueing.each")
 
+SELDOM = 10.0  # seconds between two lines of a `Seldom`
+
 VISITOR, CODE = "visitor", "code"
 _actor: ContextVar[str] = ContextVar("actor", default=CODE)
+
+
+class Seldom:
+    """A warning of a loop: logged in the first turn, and at most once in so many seconds while its cause lasts."""
+
+    def __init__(self, log: logging.Logger, seconds: float = SELDOM) -> None:
+        self._log, self._seconds = log, seconds
+        self._next_at = 0.0  # by the monotonic clock
+
+    def warning(self, sentence: str, *values: object) -> None:
+        """Log it, unless one was logged a moment ago."""
+        if (now := time.monotonic()) >= self._next_at:
+            self._next_at = now + self._seconds
+            self._log.warning(sentence, *values)
 
 
 def act_as(name: str) -> None:

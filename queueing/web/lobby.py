@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from queueing import serving
+from queueing import logs, serving
 from queueing.conf import conf
 from queueing.exceptions import TooManyPages
 from queueing.line import presence
@@ -54,6 +54,7 @@ class Lobby:
         # Thousands of pages close together when a proxy dies: all of them at the same time would take every Redis
         # connection and time out.
         self._closing = asyncio.Semaphore(CLOSES)
+        self._redis_away = logs.Seldom(logger)  # of all steps
         self._has_begun = False
         self._beaten_at = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
@@ -214,7 +215,7 @@ class Lobby:
             try:
                 await step()
             except RedisError as error:
-                logger.warning("Lobby: %sRedis is away (%s)", self._lines, error)
+                self._redis_away.warning("Lobby: %sRedis is away (%s)", self._lines, error)
             except Exception:
                 logger.exception("Lobby: a step failed")
             # From beginning to beginning. A step that took longer is followed by one on what is true by then.

@@ -27,6 +27,14 @@ FIELDS = {"entry", "line", "status", "reason", "attempt", "worker", "actor", "tr
 Join = Callable[..., Entry]
 
 
+@pytest.mark.parametrize(("seconds", "number"), [(3600, 1), (0, 3)])
+def test_a_loop_warns_once_in_a_while(seconds: float, number: int, caplog: pytest.LogCaptureFixture) -> None:
+    seldom = logs.Seldom(logging.getLogger("queueing"), seconds)
+    for turn in range(3):
+        seldom.warning("Redis is away (%s)", turn)
+    assert [record.getMessage() for record in caplog.records] == [f"Redis is away ({turn})" for turn in range(number)]
+
+
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
     """The fields of the lines of an event."""

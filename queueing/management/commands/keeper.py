@@ -20,6 +20,10 @@ from queueing.models.trouble import DATABASE_ERRORS
 class Command(ProcessCommand):
     help = "Holds, drops, recovers and reconciles entries once a second. Run one; a second one does no harm."
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._redis_away, self._database_away = logs.Seldom(logger), logs.Seldom(logger)
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="one round, and the counts of what it moved")
 
@@ -56,8 +60,8 @@ class Command(ProcessCommand):
             close_old_connections()
             keeper.round()
         except RedisError as error:
-            logger.warning("keeper: Redis is away (%s)", error)
+            self._redis_away.warning("keeper: Redis is away (%s)", error)
         except DATABASE_ERRORS as error:
-            logger.warning("keeper: the database is away (%s)", error)
+            self._database_away.warning("keeper: the database is away (%s)", error)
             connection.close()
             keeper.spare_leases()
