@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 VALKEY = VAR / "valkey"
 PATIENCE = 8.0  # seconds; a pool of idle workers needs some of them to end
+INTERRUPTED = 128 + signal.SIGINT  # honcho's code after Ctrl-C
 # Environment variable of every process started here; its value is the process's folder. It finds processes that left
 # their parent's process group (RQ's horses do), and processes that a killed run left behind.
 MARK = "RUN_IN"
@@ -58,7 +59,7 @@ def main() -> int:
                 start_valkey()
             prepare()
             return serve(port)
-        except KeyboardInterrupt:  # an end by hand: of any other code `make` says "Error", as after a failure
+        except KeyboardInterrupt:
             return 0
         finally:
             for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -149,7 +150,8 @@ def serve(port: int) -> int:
         site.add_process(name, command, env=environment(ROOT), cwd=str(ROOT))
     print(f"The site is at http://127.0.0.1:{port}/ in a moment. Ctrl-C ends it.", flush=True)
     site.loop()
-    return int(site.returncode or 0)
+    # An end by hand is no failure, and `make` says "Error" of every other code.
+    return 0 if site.returncode == INTERRUPTED else int(site.returncode or 0)
 
 
 class Site(Manager):

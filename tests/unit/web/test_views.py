@@ -247,6 +247,7 @@ def form_code() -> str:
     return str(code)
 
 
+@pytest.mark.postgres
 def test_a_form_sent_twice_at_the_same_moment_by_a_new_browser_is_one_entry(line: Line) -> None:
     """Neither request has a cookie yet. The browser keeps that of either answer."""
     code, together = form_code(), Barrier(2)
@@ -269,6 +270,7 @@ def test_a_form_sent_twice_at_the_same_moment_by_a_new_browser_is_one_entry(line
     assert requests[0].name == requests[1].name == entry.visitor
 
 
+@pytest.mark.postgres
 def test_an_entry_is_never_that_of_a_new_browser_by_less_than_its_form() -> None:
     """Neither by its address, nor by another file, nor for somebody who has joined before, nor when it is over."""
     code, owner = form_code(), Visitor()
