@@ -61,8 +61,7 @@ def card(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
 def status(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
     """The state as JSON; with ?have=<status>, the page's partial too when the status is another one."""
     entry, visitor = _entry_or_404(request, code), Visitor.of_request(request)
-    now = _look(request, visitor, entry)
-    context = _context(visitor, entry, now, "" if entry.is_live else visitor.refusal(entry))
+    context = _context(visitor, entry, _look(request, visitor, entry))
     state = context["snapshot"].as_json()
     if request.GET.get("have", entry.status) != entry.status:
         state["html"] = render_to_string("queueing/entry.html#status", context)
@@ -211,7 +210,7 @@ def _page(
     _tell_of_missing_sockets()
     visitor = Visitor.of_request(request)
     now = snapshot.read(entry) if refusal else _look(request, visitor, entry)
-    context = _context(visitor, entry, now, visitor.refusal(entry))  # for the actions that an end shows, too
+    context = _context(visitor, entry, now)
     rights = {"may_change": visitor.may_change(entry), "refusal": refusal, "base": base}
     response = render(request, "queueing/entry.html", context | rights, status=409 if refusal else 200)
     _see_end(request, visitor, entry)
@@ -228,8 +227,8 @@ def _tell_of_missing_sockets() -> None:
         )
 
 
-def _context(visitor: Visitor, entry: Entry, now: Snapshot, refusal: str) -> dict[str, Any]:
-    """`refusal` is the policy's, of a new place."""
+def _context(visitor: Visitor, entry: Entry, now: Snapshot) -> dict[str, Any]:
+    refusal = "" if entry.is_live else visitor.refusal(entry)
     rights = {"is_owner": visitor.owns(entry), "may_open": visitor.may_open(entry), "may_join": not refusal}
     return snapshot.page_context(entry, snapshot.without_again(now, refusal), **rights)
 

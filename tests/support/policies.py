@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.auth.models import User
 
+from queueing.models import Entry
 from queueing.policy import Policy, Quota
 from queueing.registry import HeavyTask
 
@@ -26,6 +27,13 @@ class ShopPolicy(Policy):
     def quota(self, user: User | None) -> Quota:
         usual = super().quota(user)
         return usual._replace(places=4, bytes=0) if company_of(user) == "paying.example" else usual
+
+
+class OneResult(Policy):
+    """Who has a result gets no other one."""
+
+    def refusal(self, user: User | None, heavy_task: HeavyTask) -> str:
+        return "You have had your result." if Entry.objects.filter(queue=heavy_task.name, status="succeeded") else ""
 
 
 class Unmade(Policy):

@@ -226,17 +226,6 @@ def test_the_page_of_an_end_shows_the_policys_sentence_instead_of_ways_that_lead
     assert ways_to_join(frame["html"]) == []
 
 
-def test_a_page_that_waits_will_show_no_way_to_a_refusal(settings: Any) -> None:
-    """Its script shows the actions of an end, which the page has from the beginning."""
-    settings.QUEUEING = {}
-    visitor = Visitor()
-    entry = visitor.join()
-    settings.QUEUEING = SHOP
-    page = visitor.open(entry)
-    assert 'href="/join/' not in page
-    assert SENTENCE not in page
-
-
 def test_a_policy_that_raises_keeps_no_page_from_its_owner(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> str:
         raise LookupError("nobody knows")
