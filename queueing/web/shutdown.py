@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.protocol import connectionDone
+
 from queueing import serving
 from queueing.conf import conf
 from queueing.line.clients import RedisError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("queueing")
 
 QUIET = 0.5  # seconds
+MOST_WAITING = 10_000  # connections that nobody has taken: far more than the kernel keeps for a port
 HANDING_OVER = 3.0  # seconds until the pages have taken leave, or Redis has not answered
 CANCELLING = 3.0  # seconds
 EVERY = 0.05  # seconds between two looks
@@ -42,7 +45,7 @@ class Shutdown:
         serving.announce_end()
         await asyncio.sleep(conf.SHUTDOWN_NOTICE)
         began = time.monotonic()
-        await self._close_ports()
+        self._close_ports()
         channels = self.server.http_factory.channels
         self.server.http_factory.is_shutting_down = True
         for channel in channels:
@@ -53,12 +56,19 @@ class Shutdown:
         await self._hand_over()
         await self._cancel()
 
-    async def _close_ports(self) -> None:
-        """Close the ports, but take the connections that the kernel has accepted already."""
+    def _close_ports(self) -> None:
+        """Close the ports, but take the connections that the kernel has accepted already.
+
+        The kernel resets a connection that nobody has taken when its port closes, and a proxy does not repeat a form
+        that it has sent there. So the ports close in the turn of the event loop in which the last connection is taken;
+        `stopListening` of Twisted waits for the next turn, which is long in a busy process.
+        """
         for port in self.server.ports:
-            port.doRead()
             with suppress(Exception):
-                await _as_future(port.stopListening())
+                port.numberAccepts = MOST_WAITING  # else as many as came together the last time: mostly one
+                port.doRead()
+                port.stopReading()
+                port.connectionLost(connectionDone)
 
     async def _hand_over(self) -> None:
         try:
@@ -89,9 +99,3 @@ async def _until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110  # nobody tells of it
         await asyncio.sleep(EVERY)
-
-
-async def _as_future(result: Any) -> None:
-    """Wait for a Deferred of Twisted; None is one that is done."""
-    if result is not None:
-        await result.asFuture(asyncio.get_running_loop())
