@@ -3,6 +3,7 @@
 import json
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from websockets.sync.client import ClientConnection
 from queueing.line.places import Line
 from tests.support.clocks import QUICK
 from tests.support.processes import Processes
+from tests.support.proxies import Proxy, program
 from tests.support.raw import CSRF, Raw
 from tests.support.slow import slow
 from tests.support.visitors import Visitor, presence_of
@@ -70,6 +72,24 @@ def test_a_request_under_way_gets_its_answer(web: Web, number: signal.Signals) -
         answer = upload.answer()
         assert answer.status == 403  # without a token
         assert answer.headers["connection"] == "close"
+    assert web.process.wait(20) == 0
+
+
+def test_haproxy_passes_the_answer_of_a_process_that_it_takes_for_dead(web: Web, tmp_path: Path) -> None:
+    """It asks /healthz, or is refused, while the process answers what it has."""
+    if program("haproxy") is None:
+        pytest.skip("haproxy is not installed")
+    proxy = Proxy("haproxy", tmp_path, web.port).wait()
+    try:
+        with Raw(proxy.port) as upload:
+            upload.ask("POST", FORM, Cookie=CSRF, Content_Length="1000", Expect="100-continue")
+            assert upload.status() == 100  # the web process has it
+            web.process.terminate()
+            wait_for(lambda: "Server web/web1 is DOWN" in proxy.said())
+            upload.send(bytes(1000))
+            assert upload.status() == 403  # without a token
+    finally:
+        proxy.stop()
     assert web.process.wait(20) == 0
 
 

@@ -102,7 +102,8 @@ class Proxy(Door):
     def _haproxy(self, webs: list[str]) -> str:
         text, count = re.subn(r"bind .*", f"bind 127.0.0.1:{self.port}", example("haproxy"))
         assert count == 1
-        text = _multiplied(r"    server web1 127\.0\.0\.1:8000.*\n", text, webs)
+        for line in (r"    server web1 127\.0\.0\.1:8000\n", r"    server web1 127\.0\.0\.1:8000 track .*\n"):
+            text = _multiplied(line, text, webs)
         return text.replace("X-Forwarded-Proto https", "X-Forwarded-Proto http")
 
 
