@@ -59,7 +59,7 @@ def test_what_a_task_leaves_running_ends_with_it(processes: Processes, join: Joi
     done = wait_for(lambda: ended(entry))
     assert done.status == Status.SUCCEEDED
     wait_for(lambda: is_at_rest(worker))
-    assert not psutil.pid_exists(probe.child())
+    wait_for(lambda: not psutil.pid_exists(probe.child()))  # it would sleep for minutes
 
 
 def test_many_dead_children_of_a_task_do_not_hold_up_the_worker(processes: Processes, join: Join) -> None:

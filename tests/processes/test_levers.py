@@ -20,7 +20,7 @@ from tests.support.entries import status_of
 from tests.support.epochs import set_epoch
 from tests.support.levers import set_levers
 from tests.support.probe import entered, hold
-from tests.support.processes import Processes, horse_of, is_at_rest
+from tests.support.processes import Processes, has_horse, horse_of
 from tests.support.waiting import wait_for
 
 Join = Callable[..., Entry]
@@ -103,7 +103,7 @@ def _busy(workers: list[Popen[bytes]]) -> Popen[bytes]:
 
     def find() -> Popen[bytes] | None:
         alive = [worker for worker in workers if worker.poll() is None]
-        return next((worker for worker in alive if not is_at_rest(worker)), None)
+        return next((worker for worker in alive if has_horse(worker)), None)
 
     found: Popen[bytes] = wait_for(find)
     return found

@@ -104,19 +104,24 @@ def horse_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
 
 def horses_of(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The horse of this worker, and what it has forked, as soon as there is one."""
-    found: list[psutil.Process] = wait_for(lambda: _family(worker, horse.NAME))
+    found: list[psutil.Process] = wait_for(lambda: _named(worker, horse.NAME))
     return found
+
+
+def has_horse(worker: subprocess.Popen[bytes]) -> bool:
+    """True if the worker has a process that works on a job."""
+    return bool(_named(worker, horse.NAME))
 
 
 def standby_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
     """The process that waits for this worker's next job, as soon as there is one."""
-    found: list[psutil.Process] = wait_for(lambda: _family(worker, standby.NAME))
+    found: list[psutil.Process] = wait_for(lambda: _named(worker, standby.NAME))
     return found[0]
 
 
 def is_at_rest(worker: subprocess.Popen[bytes]) -> bool:
     """True if the worker has no process but the one that stands by."""
-    return len(_family(worker)) == len(_family(worker, standby.NAME))
+    return all(name == standby.NAME for _, name in _family(worker))
 
 
 def is_tidy(folder: Path) -> bool:
@@ -128,12 +133,16 @@ def is_tidy(folder: Path) -> bool:
         return False
 
 
-def _family(worker: subprocess.Popen[bytes], name: str | None = None) -> list[psutil.Process]:
+def _named(worker: subprocess.Popen[bytes], name: str) -> list[psutil.Process]:
+    return [process for process, its_name in _family(worker) if its_name == name]
+
+
+def _family(worker: subprocess.Popen[bytes]) -> list[tuple[psutil.Process, str]]:
+    """The processes below the worker, each with its name, at one moment."""
     found = []
     for process in psutil.Process(worker.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if name in {None, process.name()}:
-                found.append(process)
+            found.append((process, process.name()))
     return found
 
 
