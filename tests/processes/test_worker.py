@@ -33,6 +33,7 @@ Join = Callable[..., Entry]
 def test_a_worker_runs_the_task_of_a_present_entry_and_keeps_its_result(processes: Processes, join: Join) -> None:
     processes.worker()
     entry = join("a")
+    stay(entry)
     wait_for(lambda: status_of(entry) == Status.SUCCEEDED)
     assert entry.result == {"label": "a", "attempt": 1}
     assert probe.calls() == ["a"]
@@ -180,6 +181,7 @@ def test_a_reload_while_it_runs_changes_nothing(processes: Processes, join: Join
 def test_failures_tell_the_visitor_a_sentence_and_staff_the_rest(processes: Processes, join: Join) -> None:
     processes.worker()
     error, unusable = join("error", end="error"), join("unusable", end="unusable")
+    stay(error, unusable)
     wait_for(lambda: status_of(unusable) == Status.FAILED)
     assert status_of(error) == Status.FAILED
     assert (error.reason, unusable.reason) == (Reason.ERROR, Reason.UNUSABLE)
