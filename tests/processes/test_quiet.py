@@ -25,6 +25,11 @@ def the_desk() -> Desk:
     return desk
 
 
+def the_row() -> Row:
+    (row,) = page.rows(may_look=True)
+    return row
+
+
 def cells(row: Row) -> dict[str, str]:
     return {cell.name: cell.text for cell in row.cells}
 
@@ -61,11 +66,11 @@ def test_a_worker_that_is_told_to_stop_finishes_its_task_and_ends(processes: Pro
     gate = hold("first")
     worker = processes.worker()
     wait_for(lambda: entered("first"))
-    (row,) = page.rows(may_look=True)
+    wait_for(lambda: cells(the_row())["runs"].startswith("1 started"))  # the worker tells of it beside the task
+    row = the_row()
     told = cells(row)
     assert (told["state"], told["next"]) == ("Busy", "probe: second.csv")
     assert f"/{first.pk}/change/" in told["entry"]
-    assert told["runs"].startswith("1 started")
     commands.send(row.key, commands.STOP)
     wait_for(lambda: the_desk().is_stopping)
     gate.unlink()
@@ -96,6 +101,7 @@ def test_a_busy_worker_that_is_about_to_end_is_both_after_a_flush(
     gate = hold("first")
     worker = processes.worker()
     wait_for(lambda: entered("first"))
+    wait_for(lambda: the_desk().state == "busy")  # the worker tells of it beside the task
     commands.send(the_desk().name, commands.STOP)
     wait_for(lambda: the_desk().is_stopping)
     before = the_desk()

@@ -9,6 +9,7 @@ import pytest
 from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
+from queueing.line.jobs import job_key
 from queueing.line.keys import line_keys
 from queueing.models import Entry
 from queueing.states import Status
@@ -186,6 +187,7 @@ def test_a_worker_hears_rqs_commands_after_an_outage(
     hold("stopped")
     on_own_valkey.worker()
     wait_for(lambda: entered("stopped"))
+    wait_for(lambda: own_valkey.client.hget(job_key(entry.job_id), "worker_name"))  # who hears the command, is saved
     own_valkey.begin("loading")
     wait_for(lambda: BEGINS in on_own_valkey.logs())
     own_valkey.end("loading")

@@ -243,6 +243,7 @@ def test_a_status_of_no_sense_ends_no_worker(status: Any, processes: Processes, 
     gate = hold("dies")
     worker = processes.worker()
     wait_for(lambda: entered("dies"))
+    wait_for(lambda: line.client.hget(job_key(entry.job_id), "worker_name"))  # RQ's books are written, with the status
     Entry.objects.filter(pk=entry.pk).update(kwargs={"label": "dies"})
     line.client.hset(job_key(entry.job_id), "status", status)
     horse_of(worker).kill()
