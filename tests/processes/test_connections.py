@@ -96,8 +96,11 @@ def end_all() -> None:
 
 
 def fill_pool(get: Get, entry: Entry) -> None:
-    """Have the web process open as many connections as it may."""
-    with ThreadPoolExecutor(30) as threads:  # pages, as fewer polls are worked on at once than the pool has connections
+    """Have the web process open many connections: with as many pages at once as it may have, none waits for one.
+
+    Pages, as fewer polls are worked on at once.
+    """
+    with ThreadPoolExecutor(settings.DATABASE_POOL) as threads:
         assert {answer.code for answer in threads.map(get, [url(entry)] * 100)} == {200}
     wait_for(lambda: len(backends()) > 1)
 
