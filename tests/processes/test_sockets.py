@@ -392,7 +392,7 @@ def test_only_the_pages_own_goodbye_is_a_goodbye(web: Web, line: Line, code: int
     assert absence_of(line, entry) == absence
     with web.open(entry, visitor) as ws:  # a reload: the very same place
         assert read(ws)["position"] == 1
-        wait_for(lambda: line.ids() == [entry.job_id], 2)
+        wait_for(lambda: line.ids() == [entry.job_id], 5)
 
 
 def test_an_aborted_connection_is_lost(web: Web, line: Line) -> None:
@@ -401,7 +401,7 @@ def test_an_aborted_connection_is_lost(web: Web, line: Line) -> None:
     with web.open(entry, visitor) as ws:
         read(ws)
         reset(ws)
-        wait_for(lambda: is_held(line, entry), 2)
+        wait_for(lambda: is_held(line, entry), 5)
         assert presence_of(entry) == 0
         assert absence_of(line, entry) == "lost"
 
@@ -416,7 +416,7 @@ def test_the_end_of_a_running_entrys_page_is_noted(web: Web, valkey: redis.Redis
         events.publish(entry.code)
         read_until(ws, lambda frame: frame.get("status") == "running")
         ws.close(4001)
-    gone = wait_for(lambda: valkey.get(keys.GONE.format(job_id=entry.job_id)), 2)
+    gone = wait_for(lambda: valkey.get(keys.GONE.format(job_id=entry.job_id)), 5)
     assert gone.endswith(b":10000:closed")
 
 
@@ -432,7 +432,7 @@ def test_of_two_tabs_one_is_enough(web: Web, line: Line) -> None:
         wait_for(lambda: presence_of(entry) > 1, 5)
         assert line.ids() == [entry.job_id]
         assert line.client.llen(line.keys.notes) == notes  # not even for a moment
-    wait_for(lambda: is_held(line, entry), 2)
+    wait_for(lambda: is_held(line, entry), 5)
 
 
 def test_of_two_web_processes_one_is_enough(web: Web, second_web: Web, line: Line) -> None:
@@ -442,10 +442,10 @@ def test_of_two_web_processes_one_is_enough(web: Web, second_web: Web, line: Lin
         read(ws)
         with second_web.open(entry, visitor) as other:
             read(other)
-        wait_for(lambda: line.client.llen(line.keys.notes) >= 2, 2)  # held and back
-        wait_for(lambda: line.ids() == [entry.job_id], 2)
-        assert presence_of(entry) > 1
-    wait_for(lambda: is_held(line, entry), 2)
+        wait_for(lambda: line.client.llen(line.keys.notes) >= 2, 5)  # held and back
+        wait_for(lambda: line.ids() == [entry.job_id], 5)
+        wait_for(lambda: presence_of(entry) > 1, 5)
+    wait_for(lambda: is_held(line, entry), 5)
 
 
 def test_a_killed_web_process_leaves_a_key_that_runs_out(second_web: Web, line: Line) -> None:

@@ -87,7 +87,8 @@ def test_a_client_that_floods_frames_is_sent_off(web: Web) -> None:
         assert closed.value.rcvd
         assert closed.value.rcvd.code == 4008
         events.publish(entry.code)
-        assert json.loads(other.recv(timeout=10))["type"] == "status"
+        while json.loads(other.recv(timeout=10))["type"] != "status":  # a tick may have come before
+            pass
 
 
 @pytest.mark.parametrize(
