@@ -30,7 +30,7 @@ def test_a_process_is_alive_while_it_gives_its_sign(processes: Processes, transa
         processes.keeper()
     else:
         processes.worker()
-    assert code(processes, part) == 0
+    wait_for(lambda: code(processes, part) == 0)
 
 
 @pytest.mark.parametrize("part", ["keeper", "worker"])

@@ -76,9 +76,10 @@ def test_a_task_reads_its_input_reports_and_saves_files(processes: Processes, jo
     # A storage without paths stands for a remote one, which no rule about files keeps from its horse.
     media = str(django_settings.MEDIA_ROOT) if settings_module != "tests.settings" else ""
     processes.worker(DJANGO_SETTINGS_MODULE=settings_module, PROBE_WRITABLE=media)
-    entry = join("good", end="work", seconds=1.5)
+    entry, gate = join("good", end="work"), hold("good")
     stay(entry)
     wait_for(lambda: Entry.objects.filter(pk=entry.pk, progress__gt=0, message="Working on good").exists())
+    gate.unlink()
     done = wait_for(lambda: ended(entry))
     assert (done.status, done.result) == (Status.SUCCEEDED, {"label": "good", "attempt": 1}), done.traceback
     content = b"input of good"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from queueing import steering
 from queueing.line import clients, keys
@@ -84,7 +84,10 @@ class Page:
 
     def _live(self) -> None:
         while not self._is_over.is_set():
-            with contextlib.suppress(OSError, TimeoutError), self.web.open(self.entry, self.visitor) as socket:
+            with (
+                contextlib.suppress(WebSocketException, OSError, TimeoutError),
+                self.web.open(self.entry, self.visitor) as socket,
+            ):
                 self._listen(socket)
             self._is_over.wait(0.3)
 

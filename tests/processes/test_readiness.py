@@ -23,7 +23,7 @@ def test_keeper_and_workers_make_it_ready(processes: Processes, monkeypatch: pyt
     monkeypatch.setattr(serving, "_has_sockets", True)  # Django's client calls no ASGI application
     processes.keeper()
     processes.worker("documents", "tables", "probe")
-    wait_for(lambda: ready()[0] == 200, 10)
+    wait_for(lambda: ready()[0] == 200)
     parts = ready()[1]
     assert parts.pop("lines") == {"documents": "open", "tables": "open", "probe": "open"}
     needed = ("database", "migrations", "redis", "keeper", "places", "workers", "storage", "static", "sockets")

@@ -91,16 +91,21 @@ def test_a_standby_whose_folder_somebody_has_cleaned_up_is_replaced_and_costs_no
 
 def test_a_worker_holds_no_more_descriptors_after_many_tasks(processes: Processes, join: Join) -> None:
     """Of each: the channel, the lock on the folder, the sign of the end."""
-    worker = processes.worker()
-    counts = []
+    worker, counts = processes.worker(), list[int]()
     for number in range(4):
         entries = [join(f"{number}-{more}") for more in range(3)]
         stay(*entries)
         wait_for(partial(succeeded, *entries))
         wait_for(lambda: is_at_rest(worker))
         standby_of(worker)
-        counts.append(psutil.Process(worker.pid).num_fds())
-    assert counts[1:] == [counts[1]] * 3
+        if len(counts) < 2:
+            counts.append(descriptors(worker))
+        else:  # it may read a file at this very moment
+            wait_for(lambda: descriptors(worker) <= counts[1])
+
+
+def descriptors(worker: "subprocess.Popen[bytes]") -> int:
+    return int(psutil.Process(worker.pid).num_fds())
 
 
 def test_connections_that_died_while_it_stood_by_are_opened_again(
