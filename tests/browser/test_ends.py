@@ -14,6 +14,7 @@ from queueing.models import Entry
 from tests.support.browser.site import PATIENT, Site, join
 from tests.support.browser.stage import Stage
 from tests.support.visitors import staff
+from tests.support.waiting import wait_for
 
 Visitors = Callable[..., Page]
 # Words enough that the page's new part does not fit into a frame.
@@ -42,7 +43,7 @@ def test_the_socket_ends_with_the_entry_and_no_other_is_opened(site: Site, visit
     ending.leave(entry)
     expect(page.locator("#headline")).to_have_text("You left the line")
     page.wait_for_timeout(1_500)  # longer than the first pause of the back-off
-    assert [socket.is_closed() for socket in sockets] == [True]
+    wait_for(lambda: (page.evaluate("1"), [socket.is_closed() for socket in sockets] == [True])[1])
     assert not page.locator("#connection").is_visible()
     page.reload()
     expect(page.locator("#headline")).to_have_text("You left the line")

@@ -52,4 +52,4 @@ def test_a_scan_goes_to_s3_and_its_text_and_pictures_come_from_there(
     page.get_by_text("Delete now…").click()
     page.get_by_role("button", name="Yes, delete it").click()
     expect(page.locator("#headline")).to_have_text("Deleted")
-    assert s3.names() == []
+    wait_for(lambda: s3.names() == [])

@@ -45,6 +45,12 @@ def is_beyond(bar: Locator, value: float) -> bool:
     return float(bar.get_attribute("value") or "") > value
 
 
+def has_come(page: Page, caught: list[Route]) -> bool:
+    """Playwright hands out the requests that it caught while the test's thread is with it."""
+    page.wait_for_timeout(1)
+    return bool(caught)
+
+
 def is_abandoned(entry: Entry) -> bool:
     return status_of(entry) == Status.ABANDONED
 
@@ -108,7 +114,7 @@ def test_reloads_keep_the_place_and_an_absence_beyond_the_grace_loses_it(
             wait_for(lambda: entered(served[-1]))
             assert status_of(entry) == Status.WAITING
             gate = following
-            page.wait_for_timeout(1)  # Playwright hands out the requests it caught while the test's thread is with it
+            wait_for(partial(has_come, page, kept_back))
             kept_back.pop().continue_()
             page.unroute(ENTRY_SCRIPT)
             others.pop(0)

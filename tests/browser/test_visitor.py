@@ -41,14 +41,14 @@ def test_a_visitor_has_a_scan_read_from_the_form_to_the_text(site: Site, visitor
         h, {subtree: true, childList: true, characterData: true}); }"""
     )
     site.processes.manage("rqworker", "documents")
-    expect(second.locator("progress")).to_be_visible(timeout=30_000)
+    expect(second.locator("progress")).to_be_visible(timeout=60_000)  # the models are loaded first
     expect(second.locator("#headline")).to_have_text("Here is your result", timeout=120_000)
     seen = " ".join(second.evaluate("[...window.seen]"))
     assert "of 3" in seen, seen  # a page takes a second, and what passes between two reports is not told
     text = second.locator(".result").inner_text()
     assert len(text) > 500
     second.reload()
-    assert second.locator(".result").inner_text() == text
+    wait_for(lambda: second.locator(".result").inner_text() == text)
     with second.expect_download() as download:
         second.locator(".result a[href$='text.txt']").first.click()
     assert download.value.path().read_text()
