@@ -22,6 +22,9 @@ from tests.support.slow import slow
 from tests.support.waiting import wait_for
 from tests.support.web import Web
 
+# A busy machine may hold up an answer beside the one file, and none beside the other. A file that silences the process
+# does so each time.
+ROUNDS = 3
 HOSTILE = {
     "a cell that is nearly a time, 22 KB": ("tables", b"1-1-1T" + b"1" * 22_000 + b"!,x\n1,2\n"),
     "the same with 1 MiB": ("tables", b"1-1-1T" + b"1" * (MIB - 100) + b"!,x\n1,2\n"),
@@ -93,18 +96,22 @@ def test_a_hostile_file_neither_silences_a_web_process_nor_takes_its_memory(
 ) -> None:
     """Its memory grows by less than 150 MiB. It answers as with a harmless file of the same size, sent as often."""
     web = site(processes, CHECK_SECONDS="5", MAX_UPLOAD_BYTES=str(60 * MIB))
-    harmless, hostile = Watch(web), Watch(web)
     seconds_to_health(web)
     before = psutil.Process(web.process.pid).memory_info().rss
-    poster = Poster(web.port, "deeds")
-    with harmless.looking():
-        assert {answer.code for answer in send_many(poster, b"fine".ljust(len(content)), 3)} <= {303, 429, 503}
-    poster = Poster(web.port, line)
-    with hostile.looking():
-        answers = send_many(poster, content, 3)
-    assert hostile.slowest < 1 + 3 * harmless.slowest
-    assert max(harmless.most_memory, hostile.most_memory) - before < 150 * MIB
-    assert hostile.most_checkers <= 2
+    answers: list[Answer] = []
+    for _ in range(ROUNDS):
+        harmless, hostile = Watch(web), Watch(web)
+        poster = Poster(web.port, "deeds")
+        with harmless.looking():
+            assert {answer.code for answer in send_many(poster, b"fine".ljust(len(content)), 3)} <= {303, 429, 503}
+        poster = Poster(web.port, line)
+        with hostile.looking():
+            answers += send_many(poster, content, 3)
+        assert max(harmless.most_memory, hostile.most_memory) - before < 150 * MIB
+        assert hostile.most_checkers <= 2
+        if is_as_quick := hostile.slowest < 1 + 3 * harmless.slowest:
+            break
+    assert is_as_quick
     codes = {answer.code for answer in answers}
     assert codes <= {303, 422, 429, 503}, answers
     assert codes & {303, 422}, answers  # at least one was looked into
