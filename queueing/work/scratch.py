@@ -26,9 +26,19 @@ class Scratch:
     """A temporary folder that nobody else can open, for one horse."""
 
     def __init__(self) -> None:
+        """Raises OSError. Until it has its lock, another worker of this machine may take it for a forgotten one."""
+        while not self._made():
+            pass
+
+    def _made(self) -> bool:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            if self.is_there:
+                return True
+            os.close(self._lock)
+        return False
 
     @property
     def is_there(self) -> bool:

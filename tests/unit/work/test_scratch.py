@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_a_file_without_a_name_counts_once(scratch: Scratch) -> None:
         assert 10**6 <= size_of_unnamed([os.getpid()]) - before < 1.2 * 10**6
         os.close(twice)
     assert scratch.size(2**30) == 0
+
+
+@pytest.mark.parametrize(("module", "step"), [(tempfile, "mkdtemp"), (os, "open")])
+def test_a_folder_that_is_swept_before_it_has_its_lock_is_made_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, module: Any, step: str
+) -> None:
+    """Another worker of the machine starts at this very moment."""
+    take, swept = getattr(module, step), list[int]()
+
+    def take_and_be_swept(*arguments: Any, **options: Any) -> Any:
+        value = take(*arguments, **options)
+        if not swept:
+            swept.append(0)
+            swept[0] = sweep()
+        return value
+
+    monkeypatch.setattr(module, step, take_and_be_swept)
+    made = Scratch()
+    assert (swept, made.is_there) == ([1], True)
+    made.delete()
 
 
 def test_a_sweep_takes_what_nobody_holds(scratch: Scratch, folder: Path) -> None:
