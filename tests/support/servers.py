@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,18 +25,38 @@ from tests.support import acl, leftovers
 FOLDER = leftovers.new_folder()
 # Settings by which data survives a loss of power: PostgreSQL waits for the disk, several times for each test.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+MOST_MARKS = 100  # of the ports that were chosen last: those before them are in use, or are no longer
+_marks: deque[socket.socket] = deque()
 _processes: list[subprocess.Popen[bytes]] = []
 _random = random.SystemRandom()  # a test may set the seed of the usual one
 _ends: list[Callable[[], None]] = []  # of other servers
 
 
 def free_port() -> int:
-    """A port that nobody uses, below those of clients: the kernel might give one of those away before it is used."""
+    """A port that nobody uses, below those of clients: the kernel might give one of those away before it is used.
+
+    Nor does another process of the tests choose it: a web process needs a second until it listens, and each process of
+    pytest chooses hundreds of ports.
+    """
     while True:
         port = _random.randrange(10_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _mark(port)
             return port
+
+
+def _mark(port: int) -> None:
+    """Hold the UDP port of this number, which no server here uses. Raises OSError if somebody else holds it."""
+    mark = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        mark.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        raise
+    _marks.append(mark)
+    if len(_marks) > MOST_MARKS:
+        _marks.popleft().close()
 
 
 def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:
@@ -106,6 +127,8 @@ def _runs_tests() -> bool:
 def pytest_unconfigure() -> None:
     for end in _ends:
         end()
+    while _marks:
+        _marks.pop().close()
     for process in _processes:
         process.terminate()
         process.wait(10)
