@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -88,6 +89,14 @@ def backends() -> list[int]:
         return [pid for (pid,) in cursor.fetchall()]
 
 
+def are_blocked(number: int) -> bool:
+    """True if so many connections wait for somebody's lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # as above
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(cursor.fetchone()[0] >= number)
+
+
 def end_all() -> None:
     """End all connections but this one, as a restart or a failover does."""
     with connection.cursor() as cursor:
@@ -148,8 +157,10 @@ def test_a_pool_that_is_used_up_is_told_in_time_and_is_free_again_afterwards(get
     with ThreadPoolExecutor(20) as threads:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("LOCK TABLE queueing_entry IN ACCESS EXCLUSIVE MODE")
-            waiting = [threads.submit(get, url(entry)) for _ in range(settings.DATABASE_POOL)]
-            wait_for(lambda: len(backends()) >= settings.DATABASE_POOL)
+            waiting = []
+            for number in range(settings.DATABASE_POOL):  # the pool makes one at a time, and requests wait for 1 s
+                waiting.append(threads.submit(get, url(entry)))
+                wait_for(partial(are_blocked, number + 1))
             refused = get(url(entry))
             assert (refused.code, refused.retry_after) == (503, "5")
             assert "The site cannot reach its database" in refused.text
