@@ -15,6 +15,7 @@ from queueing.history.books import minute_of
 from queueing.line import clients, presence
 from queueing.line.keys import WORKER
 from queueing.line.places import get_line
+from queueing.line.workers import WORKER_TTL
 from queueing.models import Entry
 from queueing.states import Absence, Reason, Status
 from tests.support import past
@@ -273,6 +274,7 @@ def test_the_focus_stays_on_a_button_whose_row_is_renewed(
     expect(life).not_to_have_text(before, timeout=15_000)
     expect(button).to_be_focused()
     page.evaluate("window.button = document.activeElement")
+    clients.connection().expire(WORKER.format(name="desk-0"), WORKER_TTL)  # a sign of life: its row would go soon
     before = life.inner_text()
     expect(life).not_to_have_text(before, timeout=15_000)
     assert page.evaluate("window.button === document.activeElement")  # a press that has begun goes to the same button
