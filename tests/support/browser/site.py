@@ -13,8 +13,9 @@ from tests.support.waiting import wait_for
 
 # A site as it is deployed, but for TLS: error pages of its own, static files hashed and compressed.
 DEPLOYED = {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0", "SECURE_COOKIES": "0"}
-# Clocks for pages that are looked at: nobody is lost, nothing that runs is taken for an orphan; and a line soon full.
-PATIENT = QUICK | {"LOST_GRACE": 120, "LEASE": 60, "MAX_LINE": 20}
+# Clocks for pages that are looked at: nobody is lost, also if a beat is late on a busy machine; nothing that runs is
+# taken for an orphan; and a line soon full.
+PATIENT = QUICK | {"PRESENCE_TTL": 3, "LOST_GRACE": 120, "LEASE": 60, "MAX_LINE": 20}
 # When the page first polled, by its own clock.
 FIRST_POLL = "performance.getEntriesByType('resource').find(({name}) => name.includes('status.json'))?.startTime"
 # The letters in the tab's icon.
