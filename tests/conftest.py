@@ -34,6 +34,15 @@ TESTS = ROOT / "tests"
 BROWSER, PROCESSES = TESTS / "browser", TESTS / "processes"
 LONGEST = PROCESSES / "test_short_soak.py"  # it waits most of its time, so it should not be what is left at the end
 
+# The suite draws the same examples each time, as random ones might fail for somebody whose change is not to blame. It
+# has no bound on the time of an example or of a draw: on a busy machine one may stand still for a second.
+hypothesis_settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("suite")
 # To look further than the suite does, by hand; see tests/unit/line/test_line_model.py.
 hypothesis_settings.register_profile(
     "explore",

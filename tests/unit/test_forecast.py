@@ -178,7 +178,7 @@ def test_behind_the_entries_that_are_played_one_by_one_it_goes_on_as_before() ->
     assert (low + high) / 2 == pytest.approx(expected, rel=0.05)
 
 
-@settings(max_examples=30, deadline=None)  # a loaded machine may be slow
+@settings(max_examples=30)
 @given(
     waiting=st.integers(0, 3000),
     workers=st.lists(st.sampled_from([busy(), busy(9, 0.5), busy(line="two"), Worker(("two", "one"))]), min_size=1),
