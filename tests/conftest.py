@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,14 @@ def quick(settings: Any) -> dict[str, float]:
     """Short clocks, here and in every process that a test starts."""
     settings.QUEUEING = QUICK
     return QUICK
+
+
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The time of the site, which stands still in this process: no minute turns, and no age grows, within the test."""
+    now = site_time.now()
+    monkeypatch.setattr(site_time, "now", lambda: now)
+    return now
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
-from queueing import ending, goodput, stats
+from queueing import ending, goodput, site_time, stats
 from queueing.conf import conf
 from queueing.history import counting
 from queueing.line.places import Line
@@ -18,7 +17,8 @@ from queueing.states import FINAL, Absence, Reason, Status
 from tests.support import probe
 
 Join = Callable[..., Entry]
-pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+# Worker-seconds are counted exactly, so none passes by itself.
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.usefixtures("still_clock")]
 
 ENDS: dict[str, Callable[[Entry], bool]] = {
     "succeed": lambda entry: entry.succeed({}),
@@ -37,7 +37,7 @@ ANSWERS = ("succeed", "unusable", "timeout", "crash")
 
 def started_ago(entry: Entry, seconds: float) -> None:
     """The running attempt began so long ago."""
-    entry.last_attempted_at = timezone.now() - timedelta(seconds=seconds)
+    entry.last_attempted_at = site_time.now() - timedelta(seconds=seconds)
     Entry.objects.filter(pk=entry.pk).update(last_attempted_at=entry.last_attempted_at)
 
 
@@ -50,7 +50,7 @@ def run(entry: Entry, end: str, seconds: float = 100) -> Entry:
 
 
 def ended_ago(entry: Entry, seconds: float) -> None:
-    Entry.objects.filter(pk=entry.pk).update(finished_at=timezone.now() - timedelta(seconds=seconds))
+    Entry.objects.filter(pk=entry.pk).update(finished_at=site_time.now() - timedelta(seconds=seconds))
 
 
 def shares() -> dict[str, int]:
@@ -188,7 +188,7 @@ def test_clocks_that_disagree_make_no_negative_time(join: Join) -> None:
 
 def test_every_ended_row_is_in_one_share(join: Join) -> None:
     """Each combination of what the shares look at."""
-    moments: list[datetime | None] = [None, timezone.now()]
+    moments: list[datetime | None] = [None, site_time.now()]
     ages = [timedelta(), timedelta(seconds=conf.LOST_GRACE + 10), timedelta(seconds=conf.KEEP_GRACE + 10)]
     owner = join().visitor
     Entry.objects.all().delete()
@@ -205,7 +205,7 @@ def test_every_ended_row_is_in_one_share(join: Join) -> None:
             needs_presence=needs_presence,
             visitor=visitor,
             keep_seconds=keep,
-            finished_at=timezone.now() - age,
+            finished_at=site_time.now() - age,
             run_time=timedelta(seconds=1),
         )
         for status, reason, seen, end_seen, needs_presence, visitor, keep, age in combined

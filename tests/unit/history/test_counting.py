@@ -30,8 +30,9 @@ def count() -> int:
 
 
 def told(name: str) -> dict[str, int]:
-    """The minutes in which this number is not 0."""
-    return {f"{at:%H:%M}": numbers[name] for (_, at), numbers in sorted(ledger.of_minutes().items()) if numbers[name]}
+    """The minutes in which this number is not 0. Those of another day than NOON have their date."""
+    minutes = {at: numbers[name] for (_, at), numbers in sorted(ledger.of_minutes().items()) if numbers[name]}
+    return {f"{at:%H:%M}" if at.date() == NOON.date() else f"{at:%F %H:%M}": number for at, number in minutes.items()}
 
 
 def move(entry: Entry, **times: Any) -> Entry:
