@@ -24,7 +24,8 @@ from queueing.line.places import Line
 from queueing.models import Entry
 from queueing.states import Reason
 from queueing.work import runner
-from tests.support.probe import probe, types_of
+from tests.support.probe import entered, probe, types_of
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -156,8 +157,8 @@ def test_nothing_is_placed_when_the_transaction_rolls_back(line: Line) -> None:
 
 
 def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, Any]]) -> None:
-    result = probe.enqueue(seconds=5)
-    stopper = threading.Timer(0.5, _leave)
+    result = probe.enqueue(label="long", seconds=60)
+    stopper = threading.Thread(target=_leave)
     stopper.start()
     runner.run_entry(job_id(result))
     stopper.join()
@@ -167,6 +168,8 @@ def test_a_task_that_its_visitor_stops_is_finished_too(signals: list[tuple[str, 
 
 
 def _leave() -> None:
+    """The visitor leaves when the task runs."""
+    wait_for(lambda: entered("long"))
     ending.leave(Entry.objects.get())
     connection.close()
 

@@ -161,8 +161,10 @@ def test_a_join_costs_the_same_whatever_the_length_of_the_line(join: Join, line:
     """Two round trips to Redis, and two queries; a first join also makes the sums for the budgets."""
     join(looked=False)
     costs = [cost_of(line, partial(join, looked=False))]
-    for number in range(2000):
-        stand(line, f"{number:032x}", number, presence=60)
+    with line.client.pipeline() as pipe:
+        for number in range(2000):
+            stand(line, f"{number:032x}", number, presence=60, pipeline=pipe)
+        pipe.execute()
     costs.append(cost_of(line, partial(join, looked=False)))
     assert costs == [(2, 2)] * 2
 

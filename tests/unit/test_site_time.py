@@ -23,7 +23,9 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Iterator[Clock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """Its answers are quick, however long this process stands still during one: it is asked for one at a time."""
+    monkeypatch.setattr(site_time, "QUICK", float("inf"))
     made = Clock()
     site_time.follow(made)
     yield made
