@@ -132,7 +132,7 @@ def test_the_socket_is_for_the_owner_and_for_staff_with_the_permission(processes
     for kind, client in stage.clients.items():
         visitor = client if "sessionid" in client.client.cookies else None
         with suppress(InvalidStatus), web.open(stage.waiting, visitor) as socket:
-            socket.recv(timeout=10)
+            socket.recv(timeout=60)
             let_in.add(kind)
     assert let_in == {"owner", "view", "content", "both", "root"}
 

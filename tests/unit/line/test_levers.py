@@ -68,8 +68,11 @@ def test_a_claim_whose_reply_was_lost_is_not_started_in_a_pause(join: Join, line
     assert line.claim("w1").job_id == entry.job_id
 
 
-def test_the_end_of_a_pause_wakes_a_worker_that_waits(join: Join, queue: LineQueue) -> None:
+def test_the_end_of_a_pause_wakes_a_worker_that_waits(
+    join: Join, queue: LineQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two calls wake a waiting worker: that of the join, in the pause, and that of its end."""
+    monkeypatch.setattr("queueing.line.queue.IDLE_WAIT", 60)
     queue.worker_name = "w1"
     set_levers(state="paused")
     found: list[str] = []
@@ -84,7 +87,7 @@ def test_the_end_of_a_pause_wakes_a_worker_that_waits(join: Join, queue: LineQue
     wait_for(lambda: not queue.connection.exists(queue.line.keys.wake))  # it was woken, and has looked
     assert (found, queue.line.ids()) == ([], [entry.job_id])
     set_levers(state="open")
-    worker.join(3)  # by itself it would wait for IDLE_WAIT
+    worker.join(30)  # by itself it would wait for IDLE_WAIT
     assert found == [entry.job_id]
 
 

@@ -55,15 +55,15 @@ def test_the_time_after_which_a_join_is_taken_is_true(line: Line, valkey: redis.
 
 
 def test_a_refused_join_costs_the_address_nothing(line: Line, valkey: redis.Redis, settings: Any) -> None:
-    settings.QUEUEING = {"ADDRESS_BURST": 1, "ADDRESS_RATE": 6}
+    settings.QUEUEING = {"ADDRESS_BURST": 1, "ADDRESS_RATE": 0.6}
     refusals(line, HERE, 10)
-    pass_time(valkey, HERE, 10)
+    pass_time(valkey, HERE, 100)
     assert ask(line).refusal == ""
     assert valkey.zcard(line.keys.reserved) == 2
 
 
 def test_the_joins_of_an_address_count_over_all_lines(line: Line, settings: Any) -> None:
-    settings.QUEUEING = {"ADDRESS_BURST": 2}
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 0.6}
     assert [ask(line).refusal, ask(get_line("documents")).refusal, ask(line).refusal] == ["", "", "joins"]
 
 
@@ -183,7 +183,7 @@ def test_a_look_says_what_a_join_would_be_told_and_changes_nothing(
     for limit in ({"MAX_LINE": 2}, {"ADDRESS_BURST": 2}, {"ADDRESS_UNSEEN": 2}):
         valkey.flushall()
         open_lines(valkey)
-        settings.QUEUEING = limit
+        settings.QUEUEING = {"ADDRESS_RATE": 0.6} | limit
         for expected in ("", ""):
             before = valkey.keys()
             assert [line.reserve("", HERE).refusal for _ in range(5)] == [expected] * 5
@@ -197,16 +197,16 @@ def test_a_look_says_what_a_join_would_be_told_and_changes_nothing(
 
 @pytest.mark.parametrize("value", ["rubbish", "nan", "inf", "-1", "", "9" * 400, "1e300"])
 def test_a_time_of_no_sense_locks_no_address_out(value: str, line: Line, valkey: redis.Redis, settings: Any) -> None:
-    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 60}
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 0.6}
     valkey.set(keys.on_time_key(HERE), value)
-    assert ask(line).seconds <= 2
-    pass_time(valkey, HERE, 10)
+    assert ask(line).seconds <= 200
+    pass_time(valkey, HERE, 1000)
     assert refusals(line, HERE, 3) == ["", "", "joins"]
 
 
 @pytest.mark.parametrize("key", [keys.on_time_key(HERE), keys.from_key("probe", HERE)])
 def test_a_key_of_another_type_locks_no_address_out(key: str, line: Line, valkey: redis.Redis, settings: Any) -> None:
-    settings.QUEUEING = {"ADDRESS_BURST": 2}
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 0.6}
     valkey.rpush(key, "rubbish")
     assert refusals(line, HERE, 3) == ["", "", "joins"]
 

@@ -60,10 +60,11 @@ def deed(content: str = "fine") -> SimpleUploadedFile:
 def test_a_join_that_is_refused_anyway_costs_no_checker(
     looks: list[str], values: dict[str, Any], status: int, settings: Any
 ) -> None:
+    settings.QUEUEING = seldom = {"ADDRESS_RATE": 0.1}  # none is allowed again while a checker starts on a slow machine
     visitor, code = Visitor(), uuid.uuid4()
     first = visitor.join(code=code, file=deed(), looks=False)
     assert len(looks) == 1
-    settings.QUEUEING = values
+    settings.QUEUEING = seldom | values
     assert visitor.send(file=deed()).status_code == status
     assert len(looks) == 1
     assert visitor.join(code=code, file=deed(), looks=False) == first  # the same form again

@@ -271,10 +271,10 @@ async def test_a_process_that_could_not_beat_sends_its_pages_away(lobby: Lobby, 
     page = Page(entry)
     await sit(lobby, page)
     await lobby.pulse()
-    lobby._beaten_at -= 14
+    lobby._beaten_at -= conf.PRESENCE_TTL / 2
     await lobby.tick()
     assert "elsewhere" not in page.told()
-    lobby._beaten_at -= 2
+    lobby._beaten_at -= conf.PRESENCE_TTL / 2
     await lobby.tick()
     await lobby.tick()
     assert page.told().count("elsewhere") == 1

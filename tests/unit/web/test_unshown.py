@@ -60,9 +60,7 @@ FOUND = [
 @pytest.mark.parametrize(("text", "sentence"), FOUND)
 def test_a_fault_that_is_written_out_is_found_by_check(text: str, sentence: str, write: Callable[[str], None]) -> None:
     write(text)
-    (found, *_) = sentences()
-    assert sentence in found
-    assert "'probe'" in found
+    assert any(sentence in found and "'probe'" in found for found in sentences())
 
 
 RIGHT = [
