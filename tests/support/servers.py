@@ -6,14 +6,14 @@ tests on PostgreSQL instead of SQLite.
 
 import argparse
 import contextlib
+import itertools
 import os
 import random
 import shutil
 import socket
 import subprocess
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +25,34 @@ from tests.support import acl, leftovers
 FOLDER = leftovers.new_folder()
 # Settings by which data survives a loss of power: PostgreSQL waits for the disk, several times for each test.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
-MOST_MARKS = 100  # of the ports that were chosen last: those before them are in use, or are no longer
-_marks: deque[socket.socket] = deque()
 _processes: list[subprocess.Popen[bytes]] = []
 _random = random.SystemRandom()  # a test may set the seed of the usual one
 _ends: list[Callable[[], None]] = []  # of other servers
 
 
-def free_port() -> int:
-    """A port that nobody uses, below those of clients: the kernel might give one of those away before it is used.
+def _ports() -> Iterator[int]:
+    """Ports below those of clients, by chance: the kernel might give one of those away before it is used.
 
-    Nor does another process of the tests choose it: a web process needs a second until it listens, and each process of
-    pytest chooses hundreds of ports.
+    Workers of xdist have different ones, and each comes again only after all others: a server may bind its port seconds
+    after it was chosen, and leaves it for as long as it restarts.
     """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = list(range(10_000, 32_000))[number % count :: count]
+    _random.shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_chosen = _ports()
+
+
+def free_port() -> int:
+    """A port that nobody uses, and that nobody else of this test run is given."""
     while True:
-        port = _random.randrange(10_000, 32_000)
+        port = next(_chosen)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            _mark(port)
             return port
-
-
-def _mark(port: int) -> None:
-    """Hold the UDP port of this number, which no server here uses. Raises OSError if somebody else holds it."""
-    mark = socket.socket(type=socket.SOCK_DGRAM)
-    try:
-        mark.bind(("127.0.0.1", port))
-    except OSError:
-        mark.close()
-        raise
-    _marks.append(mark)
-    if len(_marks) > MOST_MARKS:
-        _marks.popleft().close()
 
 
 def start_valkey(port: int, *options: str) -> subprocess.Popen[bytes]:
@@ -127,8 +123,6 @@ def _runs_tests() -> bool:
 def pytest_unconfigure() -> None:
     for end in _ends:
         end()
-    while _marks:
-        _marks.pop().close()
     for process in _processes:
         process.terminate()
         process.wait(10)
