@@ -20,6 +20,7 @@ class Site:
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self.places, self.order, self.gates = Places(), list[str](), list[tuple[str, Event]]()
+        self.left: list[str] = []
         self.checks: list[Future[None]] = []
         self._threads = threads
 
@@ -30,14 +31,20 @@ class Site:
 
     def _arrived(self) -> int:
         with self.places._changed:
-            over = sum(check.done() for check in self.checks)
-            return over + len(self.places._waiting) + self.places.busy
+            waiting, inside = len(self.places._waiting), len(self.order) - len(self.left)
+            return sum(check.done() for check in self.checks) + waiting + inside
 
     def end_one(self) -> None:
         """End the check that was begun first, and wait until the next one has its place."""
-        begun = len(self.order)
+        begun, is_next = len(self.order), bool(self.places._waiting)
         self.gates.pop(0)[1].set()
-        wait_for(lambda: len(self.order) > begun or not self.places._waiting)
+        wait_for(lambda: len(self.order) > begun or not is_next)
+
+    def end_all(self) -> bool:
+        """Lets all checks that were begun end. True when none is left."""
+        for _, gate in self.gates:
+            gate.set()
+        return all(check.done() for check in self.checks)
 
     def _check(self, address: str, is_preview: bool) -> None:
         with self.places.taken(address, is_preview=is_preview):
@@ -45,6 +52,7 @@ class Site:
             self.gates.append((address, gate))
             self.order.append(address)
             gate.wait(30)
+            self.left.append(address)
 
 
 @pytest.fixture
@@ -53,9 +61,7 @@ def site(settings: Any) -> Iterator[Site]:
     with ThreadPoolExecutor(60) as threads:
         made = Site(threads)
         yield made
-        while made.gates or made.places._waiting:
-            if made.gates:
-                made.gates.pop()[1].set()
+        wait_for(made.end_all)
 
 
 def test_a_visitor_is_next_whoever_has_waited_before(site: Site) -> None:
@@ -119,6 +125,6 @@ def test_nothing_is_kept_of_addresses_that_are_gone(site: Site) -> None:
     site.check(VISITOR)
     site.end_one()
     site.end_one()
-    wait_for(lambda: not site.places.busy)
+    wait_for(lambda: all(check.done() for check in site.checks))
     assert not site.places._busy
     assert not site.places._last_turn

@@ -129,7 +129,7 @@ def test_a_result_that_is_refused_for_good_is_a_failure_that_staff_can_read(
 def test_a_result_that_is_refused_each_time_is_a_failure_after_a_lease(
     refused: None, join: Join, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.QUEUEING = {"LEASE": 0.5}
+    settings.QUEUEING = {"LEASE": 1.5}
     with each_connection("-c statement_timeout=100"):
         entry = join()
         runner.run_entry(entry.job_id)
@@ -142,7 +142,7 @@ def test_a_result_that_is_refused_each_time_is_a_failure_after_a_lease(
 def test_an_end_for_which_sqlite_has_no_room_is_a_failure_after_a_lease(
     join: Join, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.QUEUEING = {"LEASE": 0.5}
+    settings.QUEUEING = {"LEASE": 1.5}
     entry = join(end="large")
 
     def raise_large(_: object) -> None:
