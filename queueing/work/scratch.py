@@ -26,19 +26,21 @@ class Scratch:
     """A temporary folder that nobody else can open, for one horse."""
 
     def __init__(self) -> None:
-        """Raises OSError. Until it has its lock, another worker of this machine may take it for a forgotten one."""
-        while not self._made():
+        while not self._is_made():
             pass
 
-    def _made(self) -> bool:
+    def _is_made(self) -> bool:
+        """False if another worker has swept the folder in the moment before it had its lock."""
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(FileNotFoundError):
+        try:
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            if self.is_there:
-                return True
+        except FileNotFoundError:
+            return False
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if not self.is_there:
             os.close(self._lock)
-        return False
+            return False
+        return True
 
     @property
     def is_there(self) -> bool:

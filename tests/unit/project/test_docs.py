@@ -32,7 +32,7 @@ from queueing.work import runner
 from tests import security
 from tests.support.paths import ROOT
 
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
 TASKS, TESTING, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/testing.md"], TEXTS["docs/reference.md"]
 MODULE, _, FORM, SUMS, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
