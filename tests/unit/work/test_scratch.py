@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,26 +91,3 @@ def test_a_sweep_takes_what_nobody_holds(scratch: Scratch, folder: Path) -> None
     assert not left.exists()
     assert other.exists()
     assert scratch.path.exists()
-
-
-@pytest.mark.parametrize("step", ["tempfile.mkdtemp", "os.open"])
-def test_a_folder_that_is_swept_before_its_lock_is_made_again(
-    step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Workers that start together sweep while others make theirs."""
-    swept: list[int] = []
-    with monkeypatch.context() as patched:
-        real: Callable[..., Any] = tempfile.mkdtemp if step == "tempfile.mkdtemp" else os.open
-
-        def then_sweep(*args: Any, **options: Any) -> Any:
-            patched.undo()
-            made = real(*args, **options)
-            swept.append(sweep())
-            return made
-
-        patched.setattr(step, then_sweep)
-        made = Scratch()
-    assert swept == [1]
-    assert [path.name for path in folder.iterdir()] == [made.path.name]
-    assert sweep() == 0
-    made.delete()
