@@ -29,7 +29,8 @@ logger = logging.getLogger("queueing")
 
 QUIET = 0.5  # seconds
 MOST_WAITING = 10_000  # connections that nobody has taken: far more than the kernel keeps for a port
-HANDING_OVER = 3.0  # seconds until the pages have taken leave, or Redis has not answered
+LEAVE = 3.0  # seconds until the pages are told to go, or Redis has not answered
+HANDING_OVER = 6.0  # seconds, with these, until their sockets have ended
 CANCELLING = 3.0  # seconds
 EVERY = 0.05  # seconds between two looks
 
@@ -71,12 +72,13 @@ class Shutdown:
                 port.connectionLost(connectionDone)
 
     async def _hand_over(self) -> None:
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(HANDING_OVER):
+            async with asyncio.timeout(LEAVE):
                 await lobby.hand_over()
         except (RedisError, TimeoutError) as error:
             logger.warning("The pages could not be handed over: %r", error)
-        await _until(lambda: not self._running(), HANDING_OVER)
+        await _until(lambda: not self._running(), began + HANDING_OVER - time.monotonic())
 
     async def _cancel(self) -> None:
         left = self._running()
