@@ -8,10 +8,12 @@ import json
 import logging
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
 from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 
@@ -79,8 +81,9 @@ class EntryConsumer(AsyncWebsocketConsumer):
             # Channels asks Redis for a channel before `connect`. Without an accept the browser would get a 500.
             code, known = scope["url_route"]["kwargs"]["code"], isinstance(error, RedisError)
             logger.warning("The page of entry %s is sent away: %s", code, error, exc_info=not known)
-            await send({"type": "websocket.accept"})
-            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+            with suppress(OSError):  # the page has given up
+                await send({"type": "websocket.accept"})
+                await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
         finally:
             await self._give_up_seat()
 
@@ -89,8 +92,12 @@ class EntryConsumer(AsyncWebsocketConsumer):
         await getattr(self, get_handler_name(message))(message)
 
     async def accept(self, *arguments: Any, **options: Any) -> None:
+        """Raises StopConsumer for a page that has given up: with a seat it would be present for a moment, then held."""
         self.is_accepted = True
-        await super().accept(*arguments, **options)
+        try:
+            await super().accept(*arguments, **options)
+        except OSError as error:
+            raise StopConsumer from error
 
     async def connect(self) -> None:
         code = self.scope["url_route"]["kwargs"]["code"]

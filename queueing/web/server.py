@@ -130,6 +130,10 @@ class Server(daphne.server.Server):
             scope["extensions"] = {WRITER: writer_of(protocol)}
         return super().create_application(protocol, scope)
 
+    def _is_lost(self, socket: WebSocketProtocol) -> bool:
+        known = self.connections.get(socket, {"disconnected": True})
+        return socket.state == socket.STATE_CLOSED or bool(known.get("disconnected"))
+
     def application_checker(self) -> None:
         """daphne's own. An error with one connection must not end the looking at all others."""
         try:
@@ -141,10 +145,13 @@ class Server(daphne.server.Server):
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Send a message in pieces, each when the client has taken the one before.
 
-        autobahn ends a connection whose handshake takes too long, and hears of its loss a moment later. An accept in
-        between would make it forget to tell that loss: then this page would be present for ever.
+        Raises ConnectionError for the accept of a socket whose client has given up, so that it gets no seat. autobahn
+        ends a connection whose handshake takes too long, and hears of its loss a moment later: an accept in between
+        would make it forget to tell that loss, and the page would be present for ever.
         """
-        if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_CLOSED:
+        if isinstance(protocol, WebSocketProtocol) and self._is_lost(protocol):
+            if message["type"] == "websocket.accept":
+                raise ConnectionError("The client has given up")
             return
         for piece in pieces(message):
             await super().handle_reply(protocol, piece)

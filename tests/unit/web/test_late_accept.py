@@ -1,4 +1,4 @@
-"""A socket that is accepted after its handshake has taken too long: its connection is given up already."""
+"""A socket that is accepted when its client, or its server, has given it up already: it gets no seat."""
 
 import asyncio
 from typing import Any, override
@@ -58,7 +58,8 @@ async def test_the_application_is_told_when_its_connection_is_lost(server: Serve
     await asyncio.sleep(0)
     socket.onOpenHandshakeTimeout()  # autobahn's timer
     assert transport.is_aborted
-    await server.handle_reply(socket, {"type": "websocket.accept"})
+    with pytest.raises(ConnectionError):
+        await server.handle_reply(socket, {"type": "websocket.accept"})
     socket.connectionLost(Failure(ConnectionAborted()))
     for _ in range(10):
         await asyncio.sleep(0)
