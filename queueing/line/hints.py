@@ -13,6 +13,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer, RedisSingleShardConne
 from channels_redis.utils import decode_hosts
 from redis.exceptions import TimeoutError
 
+from queueing import serving
 from queueing.line import clients
 
 LOOK_AGAIN = "entry.changed"  # the row may have changed
@@ -78,7 +79,8 @@ class Shard(RedisSingleShardConnection):
         await self._changed(channel, True)
 
     async def unsubscribe(self, channel: str) -> None:
-        await self._changed(channel, False)
+        if not serving.is_ending():  # then the whole connection ends, and thousands of pages need not wait for this
+            await self._changed(channel, False)
 
     async def _changed(self, channel: str, is_wanted: bool) -> None:
         self._wanted[channel] = is_wanted
