@@ -41,7 +41,7 @@ def main() -> int:
     Exits with a sentence if PORT is invalid or taken, if another run is active, or if Valkey does not start.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup: leave it so
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
@@ -60,7 +60,7 @@ def main() -> int:
             prepare()
             return serve(port)
         except KeyboardInterrupt:
-            return 0
+            return 0  # an end by hand is no failure, and `make` says "Error" of every other code
         finally:
             for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(signum, signal.SIG_IGN)
@@ -150,7 +150,6 @@ def serve(port: int) -> int:
         site.add_process(name, command, env=environment(ROOT), cwd=str(ROOT))
     print(f"The site is at http://127.0.0.1:{port}/ in a moment. Ctrl-C ends it.", flush=True)
     site.loop()
-    # An end by hand is no failure, and `make` says "Error" of every other code.
     return 0 if site.returncode == INTERRUPTED else int(site.returncode or 0)
 
 

@@ -98,7 +98,6 @@ def join(
         queue=heavy_task.name,
         task_path=heavy_task.task.module_path,
         backend=heavy_task.task.backend,
-        priority=heavy_task.task.priority,
         **owner.columns(),
     )
     look = None if isinstance(options, dict) else options

@@ -30,6 +30,7 @@ reactor: Any = _reactor  # a module, for the type checker
 
 CHECK = 1.0  # seconds between two looks at the deadlines of all connections
 PIECE = 256 * 1024  # bytes of a body that are read at a time
+NOTHING: dict[str, str] = {}  # the headers of an open socket
 
 
 class Factory(HTTPFactory):
@@ -158,6 +159,8 @@ class Server(daphne.server.Server):
             channel = getattr(protocol, "channel", None)
             if isinstance(channel, Channel):
                 await channel.drained()
+        if message["type"] == "websocket.accept":
+            _forget_handshake(protocol)
 
 
 def _address(host: Any) -> str:
@@ -165,6 +168,12 @@ def _address(host: Any) -> str:
     if not isinstance(host, IPv4Address | IPv6Address):
         return str(host)
     return f"http://[{host.host}]:{host.port}/" if ":" in host.host else f"http://{host.host}:{host.port}/"
+
+
+def _forget_handshake(socket: WebSocketProtocol) -> None:
+    """Let go of what autobahn keeps of the headers, beside the scope: kilobytes for as long as a page is open."""
+    socket.http_request_data = socket.http_response_data = None
+    socket.http_headers = socket.request.headers = NOTHING
 
 
 class Feeding:

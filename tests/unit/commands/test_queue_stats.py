@@ -36,6 +36,7 @@ def test_the_lines_in_words_and_for_machines(join: Join, line: Line) -> None:
     assert lines[-1].keys() == {
         *("queue", "has_epoch", "present", "held", "running", "wait", "workers", "suspended", "oldest_wait", "skipped"),
         *("goodput", "not_seen_yet", "waste", "waste_by_cause", "state", "levers", "busy", "idle", "quiet"),
+        "is_overtaken",
     }
     assert (lines[-1]["present"], lines[-1]["held"], lines[-1]["skipped"]) == (2, 1, 1)
 

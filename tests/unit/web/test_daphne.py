@@ -77,6 +77,9 @@ RELIED_UPON: list[tuple[Any, str]] = [
     (daphne.server.Server.create_application, "send=partial(self.handle_reply, protocol)"),
     (daphne.cli.CommandLineInterface.run, "self.server = self.server_class("),
     (daphne.cli.CommandLineInterface.run, "args = self.parser.parse_args(args)"),
+    (WebSocketProtocol.processHandshake, "self.http_request_data = self.data["),
+    (WebSocketProtocol.processHandshake, "self.http_headers,"),
+    (WebSocketProtocol.succeedHandshake, "self.http_response_data = response"),
     (WebSocketProtocol.failHandshake, "self.sendHttpErrorResponse(code, reason, responseHeaders)"),
 ]
 
