@@ -1,7 +1,7 @@
 """Admission: whether a visitor may join a line now, and store so much.
 
 The form asks before it is sent: `check_policy`, `check_line`, `check_visitor`, `check_budgets`. A join asks the policy,
-reserves its place (`crowding.reserve`), and asks the rest with what it was told there (`admit`).
+reserves its place (`crowding.reserve`), and `admit` asks the rest with the levers and sums of that reservation.
 """
 
 from typing import Any
@@ -63,7 +63,7 @@ def check_budgets(entry: Entry, size: int, use: budget.Use | None = None) -> Non
 
 
 def admit(entry: Entry, size: int, reservation: Reservation) -> int:
-    """The number of slots of a visitor whose new entry, with a place reserved, may store so many bytes. One query.
+    """The number of the visitor's slots, if nothing stands in the way of an entry whose place is reserved. One query.
 
     Raises TooManyWaiting, RedisAway, or as `check_budgets`.
     """

@@ -39,7 +39,8 @@ REFUSALS: dict[str, type[JoinRefused]] = {"full": LineFull, "joins": TooManyJoin
 def reserve(queue: str, job_id: str, address: str) -> Reservation:
     """Set a place aside; with job id "" only look.
 
-    Raises LineClosed, LineFull, RedisAway, TooManyJoins or TooManyUnseen; then nothing is reserved.
+    Raises LineClosed, LineFull, TooManyJoins or TooManyUnseen: then nothing is reserved. Raises RedisAway: then a
+    reservation may stay for its time.
     """
     try:
         reservation = get_line(queue).reserve(job_id, address)

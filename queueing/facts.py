@@ -37,7 +37,7 @@ class Facts:
     busy_elsewhere: int = 0  # of these, the workers whose task is of another line
     return_share: float = 0.0  # the share of held visitors who come back
     waits: tuple[tuple[float, float, float], ...] = ()  # see `forecast.waits`
-    first_priority: int | None = None  # the highest priority of those who came lately; None: not known
+    first_priority: int | None = None  # the highest priority of the latest ended entries; None: not known
     # Not by the keeper, so that they change without it.
     levers: Levers = field(default_factory=Levers)
     knows_levers: bool = True  # False: Redis has lost them, and for a second nobody knows whether the line is paused

@@ -121,7 +121,7 @@ class EntryForm(forms.Form):
     def was_shown(self) -> bool:
         """True if the code comes from a form that this site has rendered: its sender was shown that very form.
 
-        A code of the brake's says nothing of that: many clients may share what one of them has computed.
+        The brake's own code proves nothing: many clients may share what one of them has computed.
         """
         return self.once is None and is_signed(self.data.get("code") or "")
 

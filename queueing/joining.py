@@ -9,7 +9,8 @@ import json
 import logging
 import uuid
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from queueing.exceptions import (
     CodeTaken,
     FormUsed,
     JoinRefused,
+    LineClosed,
     LineFull,
     NotOpen,
     TooManyFromNetwork,
@@ -37,6 +39,7 @@ from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_
 from queueing.line import presence
 from queueing.line.clients import RedisError, told
 from queueing.line.places import get_line
+from queueing.line.reserving import Reservation
 from queueing.logs import about
 from queueing.models import Entry
 from queueing.models.trouble import DATABASE_ERRORS
@@ -46,9 +49,11 @@ from queueing.values import Encoder, by_name, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
+SAME_MOMENT = timedelta(minutes=1)  # between two requests with the same form of a browser that has no cookie yet
 # The refusals that do not hold for a form which was sent before and has its entry.
 TWIN_FIRST = (
     FormUsed,
+    LineClosed,
     LineFull,
     NotOpen,
     TooManyJoins,
@@ -64,11 +69,11 @@ class Owner:
     """The visitor that makes an entry: the name in the browser's session, the user, the network, and the trace."""
 
     visitor: uuid.UUID | None  # None: nobody
-    # True for a browser that has never joined, and was shown the form: the entry of the form's code is its own.
-    knows_form: bool = field(default=False, kw_only=True)
     user: Any = None  # may be an anonymous one
     address: str = ""  # a key of `web/address.py`; empty: no limits by address
     traceparent: str = ""  # the trace that the join's request is part of; see `traces.py`
+    # True for a browser that has never joined, and was shown the form: the entry of the form's code is its own.
+    knows_form: bool = False
 
     def columns(self) -> dict[str, Any]:
         """The columns of the row that name the owner, and the request."""
@@ -251,10 +256,12 @@ def _twin(entry: Entry, *, is_by_code: bool) -> Entry | None:
     2. The first one stores the entry under its name.
     3. The second one finds that entry by the code. Its sender was shown the form, so it is the same browser.
 
-    The user must be the same in both: for nobody signed in, an entry of nobody who was.
+    Both requests must have the same user; one without a user finds only an entry without a user.
     """
     rows = Entry.objects.filter(code=entry.code)
-    return (rows.filter(user=entry.user_id) if is_by_code else rows.filter(visitor=entry.visitor)).first()
+    if is_by_code:
+        return rows.filter(user=entry.user_id, joined_at__gt=site_time.now() - SAME_MOMENT).first()
+    return rows.filter(visitor=entry.visitor).first()
 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
@@ -269,13 +276,15 @@ def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) 
         with content.given_to(entry), slots.within(entry, reservation.levers.max_per_visitor):
             _insert(entry, number)
     except BaseException:
-        _cancel(entry, is_charged=look is not None and look.was_checked)
+        _cancel(entry, reservation, is_charged=look is not None and look.was_checked)
         raise
 
 
-def _cancel(entry: Entry, *, is_charged: bool) -> None:
+def _cancel(entry: Entry, reservation: Reservation, *, is_charged: bool) -> None:
     with suppress(RedisError):
-        get_line(entry.queue).cancel_reservation(entry.job_id, entry.address, is_charged=is_charged)
+        get_line(entry.queue).cancel_reservation(
+            entry.job_id, entry.address, is_charged=is_charged, is_first=reservation.is_first
+        )
 
 
 def _insert(entry: Entry, number: int) -> None:

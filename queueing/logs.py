@@ -22,7 +22,7 @@ _actor: ContextVar[str] = ContextVar("actor", default=CODE)
 
 
 class Seldom:
-    """A warning of a loop: logged in the first turn, and at most once in so many seconds while its cause lasts."""
+    """A warning of a loop: logged in the first turn, and at most once in so many seconds."""
 
     def __init__(self, log: logging.Logger, seconds: float = SELDOM) -> None:
         self._log, self._seconds = log, seconds

@@ -79,7 +79,7 @@ class Shard(RedisSingleShardConnection):
         await self._changed(channel, True)
 
     async def unsubscribe(self, channel: str) -> None:
-        if not serving.is_ending():  # then the whole connection ends, and thousands of pages need not wait for this
+        if not serving.is_ending():  # then the whole connection ends soon, and thousands of pages need not wait
             await self._changed(channel, False)
 
     async def _changed(self, channel: str, is_wanted: bool) -> None:

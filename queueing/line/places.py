@@ -114,9 +114,11 @@ class Line:
         """Set a place aside for an entry that is about to be stored; see `reserving.reserve`."""
         return reserving.reserve(self.client, self.name, self.keys, job_id, address)
 
-    def cancel_reservation(self, job_id: str, address: str = "", *, is_charged: bool = False) -> None:
+    def cancel_reservation(
+        self, job_id: str, address: str = "", *, is_charged: bool = False, is_first: bool = True
+    ) -> None:
         """The entry was not stored; see `reserving.cancel`."""
-        reserving.cancel(self.client, self.name, self.keys, job_id, address, is_charged=is_charged)
+        reserving.cancel(self.client, self.name, self.keys, job_id, address, is_charged=is_charged, is_first=is_first)
 
     def place(self, job_id: str, score: float, *, needs_presence: bool = True, address: str = "", keep: int = 0) -> str:
         """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).

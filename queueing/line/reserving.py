@@ -18,6 +18,7 @@ RESERVATION_TTL = 60.0  # seconds; storing a large input takes less
 BRAKE_TTL = 300.0  # seconds that the brake stays on after the last minute with too many joins
 MINUTE = 60.0
 FROM_TTL = 600.0  # seconds; see `from_ttl`
+TRIES = 3  # calls of the script, if the copy of the levers is missing or none
 CHECKS_PER_PROOF = 2  # one, and that of the same form sent twice at the same moment
 
 
@@ -27,9 +28,10 @@ class Reservation(NamedTuple):
     refusal: str  # "", "closed", or the limit that is reached: "full", "joins" or "unseen"
     seconds: float  # until this limit is not reached any more, as far as Redis can know
     levers: Levers  # of the line
-    sums: bytes | None  # of what is stored, as `budget.py` has published them at the Redis of this line
+    sums: bytes | None  # of what is stored, as `budget.py` publishes them; None also where another Redis has them
     entries: int = 0  # in the line, this one and held ones too
     joins: int = 0  # of this line in this minute; 0 unless BRAKE is auto
+    is_first: bool = False  # no other request with this job id is being stored
     under_way: tuple[str, ...] = ()  # other joins of the address that are being stored
 
 
@@ -39,16 +41,20 @@ def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, addres
     `place` or `cancel` takes the reservation away; otherwise it ends after RESERVATION_TTL and the time of a check.
     Raises RedisError, also when Redis takes no writes; after a flush also errors of the database, see `levers.py`.
     """
-    while True:
+    for _ in range(TRIES):
         refusal, *more = _ask(client, queue, line, job_id, address)
         if more and (found := levers.parse(more[1])):
             break
+        if more and not refusal and job_id:  # by a copy of the levers that this project never writes
+            cancel(client, queue, line, job_id, address, is_charged=False, is_first=bool(more[5]))
         levers.publish(client, queue)
+    else:
+        raise redis.RedisError(f"{queue}: the levers do not stay as they are written")
     ms, _, sums, *counted = more
     if refusal:
         return Reservation(refusal.decode(), ms / 1000, found, sums)
-    entries, joins, *under_way = counted
-    return Reservation("", 0, found, sums, entries, joins, tuple(job_id.decode() for job_id in under_way))
+    entries, joins, first, *under_way = counted
+    return Reservation("", 0, found, sums, entries, joins, bool(first), tuple(job_id.decode() for job_id in under_way))
 
 
 def _ask(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> list[Any]:
@@ -77,12 +83,17 @@ def from_ttl() -> float:
     return max(FROM_TTL, 2 * conf.CLOSE_GRACE, 2 * RESERVATION_TTL)
 
 
-def cancel(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str, *, is_charged: bool) -> None:
-    """Take a reservation away: nothing was stored. Unless `is_charged`, the join counts for nothing."""
+def cancel(
+    client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str, *, is_charged: bool, is_first: bool
+) -> None:
+    """Take a reservation away: nothing was stored. Unless `is_charged`, the join counts for nothing.
+
+    Unless `is_first`, another request with this job id has the reservation, and it stays.
+    """
     extra_keys = [joins_key(queue)]
     if address:
         extra_keys += [from_key(queue, address), on_time_key(address)]
-    scripts.cancel(client, line, job_id, 0 if is_charged else _interval(), extra_keys=extra_keys)
+    scripts.cancel(client, line, job_id, 0 if is_charged else _interval(), is_first=is_first, extra_keys=extra_keys)
 
 
 def may_check(client: redis.Redis, code: str, life: float) -> bool:

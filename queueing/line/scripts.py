@@ -175,9 +175,11 @@ def reserve(client: redis.Redis, line: LineKeys, *arguments: Any, extra_keys: Se
     return cast("list[Any]", _call(client, "reserve", line, *arguments, extra_keys=extra_keys))
 
 
-def cancel(client: redis.Redis, line: LineKeys, job_id: str, interval: float, *, extra_keys: Sequence[str]) -> None:
+def cancel(
+    client: redis.Redis, line: LineKeys, job_id: str, interval: float, *, is_first: bool, extra_keys: Sequence[str]
+) -> None:
     """Give a reserved place back; with an interval (in ms) also what the join has cost. See `reserving.cancel`."""
-    _call(client, "cancel", line, job_id, interval, extra_keys=extra_keys)
+    _call(client, "cancel", line, job_id, interval, int(is_first), extra_keys=extra_keys)
 
 
 def place(

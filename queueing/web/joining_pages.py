@@ -1,6 +1,7 @@
 """The parts of the pages around a join: the living line, the form, and a refusal."""
 
 import json
+import logging
 import mimetypes
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,7 @@ from queueing.inputs import Content, Parts, Upload
 from queueing.line.clients import RedisError
 from queueing.line.levers import Levers
 from queueing.models import Entry, Line
+from queueing.models.trouble import DATABASE_ERRORS
 from queueing.parcel import Part
 from queueing.registry import HeavyTask, get_task
 from queueing.sizes import readable_size
@@ -37,6 +39,8 @@ from queueing.web import brake
 from queueing.web.guards import may_frame_ours
 from queueing.web.sentences import wait_in_words, who_may_return
 from queueing.web.visitor import Visitor
+
+logger = logging.getLogger("queueing")
 
 # Bytes of a form around its file: the other fields and the headers of the parts. Most forms have less.
 AROUND_FILE = 10_000
@@ -67,10 +71,18 @@ def line_context(heavy_task: HeavyTask, user: Any) -> dict[str, Any]:
 
 
 def _priority(heavy_task: HeavyTask, user: Any) -> int:
-    """The priority of a new place of this user. Of somebody who may not join, the policy need not know one."""
-    if policy.current().refusal(user, heavy_task):
-        return heavy_task.task.priority
-    return policy.priority_of(user, heavy_task)
+    """The priority of a new place of this user. Of somebody who may not join, the policy need not know one.
+
+    An error of the policy is logged: it must not keep the first page, and the places there, from the visitor.
+    """
+    try:
+        if not policy.current().refusal(user, heavy_task):
+            return policy.priority_of(user, heavy_task)
+    except DATABASE_ERRORS:
+        raise
+    except Exception:
+        logger.exception("The policy could not be asked about a place in %s", heavy_task.name)
+    return heavy_task.task.priority
 
 
 def _said(levers: Levers, *, paused: bool) -> dict[str, Any]:
@@ -230,8 +242,10 @@ def refusal_of_body(request: HttpRequest, heavy_task: HeavyTask) -> JoinRefused 
         admission.check_policy(newcomer.user, heavy_task)
         admission.check_budgets(newcomer, length - AROUND_FILE)
     except JoinRefused as refusal:
-        may_be_again = isinstance(refusal, BY_OWN_ENTRY) and any(
-            place.queue == heavy_task.name for place in visitor.places()
+        may_be_again = (
+            isinstance(refusal, BY_OWN_ENTRY)
+            and budget.has_room(length)
+            and any(place.queue == heavy_task.name for place in visitor.places())
         )
         return None if may_be_again else refusal
     return None

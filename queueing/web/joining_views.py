@@ -61,12 +61,13 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
     if form.problem or form.lacks_file():
         return form_page(request, heavy_task, form)
     visitor = Visitor.of_request(request)
+    owner = visitor.as_owner(was_shown=form.was_shown())
     try:
         with logs.acting(logs.VISITOR):
             entry = joining.join(
                 heavy_task,
                 code=form.asked_code(),
-                owner=visitor.as_owner(was_shown=form.was_shown()),
+                owner=owner,
                 upload=content_of(form),
                 options=LookIntoForm(form),
                 is_once=form.once is not None,
@@ -75,5 +76,6 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
         return form_page(request, heavy_task, form)
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
-    visitor.remember(entry.visitor)
+    # The twin of a user's form may have the name of an account that the user has left since.
+    visitor.remember(owner.visitor if visitor.member else entry.visitor)
     return see_other(entry)

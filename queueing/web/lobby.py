@@ -48,8 +48,8 @@ class Lobby:
         self.seats: dict[str, dict[str, list[Seat]]] = {}  # by queue and job id
         # By queue: the job ids that share the next beat, and that beat.
         self._arrivals: dict[str, tuple[list[str], asyncio.Task[None]]] = {}
-        # Held during each beat. A close waits for it: otherwise a beat from before the goodbye could
-        # come after it, on another connection, and bring a ghost into the line.
+        # Held during each beat. A close waits for it: otherwise a beat from before the goodbye could come after it, on
+        # another connection, and bring a ghost into the line.
         self._beating = asyncio.Lock()
         # Thousands of pages close together when a proxy dies: all of them at the same time would take every Redis
         # connection and time out.

@@ -58,7 +58,7 @@ def headline(entry: Entry, place: Place | None = None, *, is_claimed: bool = Fal
             return "Deleted" if entry.erased_at else _headline_of_end(entry)
 
 
-def is_overtaken(entry: Entry, facts: Facts) -> bool:
+def may_be_overtaken(entry: Entry, facts: Facts) -> bool:
     """True if somebody who joins later may go before this entry."""
     return entry.behind or facts.is_overtaken(entry.priority)
 
@@ -246,7 +246,7 @@ def _where(entry: Entry, place: Place, facts: Facts) -> str:
     ahead = f"{place.ahead} ahead of you" if place.ahead else "Nobody is ahead of you"
     held = f"; {who_may_return(place.held_ahead)}" if place.held_ahead else ""
     is_served = facts.workers and not facts.is_paused
-    serving = f" {_serving(facts, is_next=not place.ahead and not is_overtaken(entry, facts))}" if is_served else ""
+    serving = f" {_serving(facts, is_next=not place.ahead and not may_be_overtaken(entry, facts))}" if is_served else ""
     again = " The machine working on it stopped; you are back in your place." if entry.reason == Reason.ORPHANED else ""
     behind = f" {BEHIND}" if entry.behind else ""
     return f"{ahead}{held}.{serving}{behind}{again}"

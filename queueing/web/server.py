@@ -4,7 +4,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import daphne.server  # must come before anything else of Twisted: it chooses the reactor
@@ -30,7 +32,11 @@ reactor: Any = _reactor  # a module, for the type checker
 
 CHECK = 1.0  # seconds between two looks at the deadlines of all connections
 PIECE = 256 * 1024  # bytes of a body that are read at a time
-NOTHING: dict[str, str] = {}  # the headers of an open socket
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})  # of an open socket
+
+
+class ClientLost(ConnectionError):
+    """The client of a socket has given up before its accept."""
 
 
 class Factory(HTTPFactory):
@@ -132,8 +138,8 @@ class Server(daphne.server.Server):
         return super().create_application(protocol, scope)
 
     def _is_lost(self, socket: WebSocketProtocol) -> bool:
-        known = self.connections.get(socket, {"disconnected": True})
-        return socket.state == socket.STATE_CLOSED or bool(known.get("disconnected"))
+        known = self.connections.get(socket)
+        return known is None or bool(known.get("disconnected")) or socket.state == socket.STATE_CLOSED
 
     def application_checker(self) -> None:
         """daphne's own. An error with one connection must not end the looking at all others."""
@@ -146,13 +152,13 @@ class Server(daphne.server.Server):
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Send a message in pieces, each when the client has taken the one before.
 
-        Raises ConnectionError for the accept of a socket whose client has given up, so that it gets no seat. autobahn
+        Raises ClientLost for the accept of a socket whose client has given up, so that it gets no seat. autobahn
         ends a connection whose handshake takes too long, and hears of its loss a moment later: an accept in between
         would make it forget to tell that loss, and the page would be present for ever.
         """
         if isinstance(protocol, WebSocketProtocol) and self._is_lost(protocol):
             if message["type"] == "websocket.accept":
-                raise ConnectionError("The client has given up")
+                raise ClientLost
             return
         for piece in pieces(message):
             await super().handle_reply(protocol, piece)
@@ -173,7 +179,7 @@ def _address(host: Any) -> str:
 def _forget_handshake(socket: WebSocketProtocol) -> None:
     """Let go of what autobahn keeps of the headers, beside the scope: kilobytes for as long as a page is open."""
     socket.http_request_data = socket.http_response_data = None
-    socket.http_headers = socket.request.headers = NOTHING
+    socket.http_headers = socket.request.headers = NO_HEADERS
 
 
 class Feeding:
@@ -185,8 +191,12 @@ class Feeding:
     def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         request: Request | None = scope.pop("request", None)
         if request is None:
-            return self.app(scope, receive, send)
+            return self._until_lost(scope, receive, send)
         return self._feed(request, scope, receive, send)
+
+    async def _until_lost(self, scope: Any, receive: Any, send: Any) -> None:
+        with suppress(ClientLost):  # a site's own application may not expect it
+            await self.app(scope, receive, send)
 
     async def _feed(self, request: Request, scope: Any, receive: Any, send: Any) -> None:
         request.is_started = True

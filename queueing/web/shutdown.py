@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import connectionDone
@@ -29,8 +28,8 @@ logger = logging.getLogger("queueing")
 
 QUIET = 0.5  # seconds
 MOST_WAITING = 10_000  # connections that nobody has taken: far more than the kernel keeps for a port
-LEAVE = 3.0  # seconds until the pages are told to go, or Redis has not answered
-HANDING_OVER = 6.0  # seconds, with these, until their sockets have ended
+TELLING = 3.0  # seconds for telling the pages to go; longer means that Redis does not answer
+HANDING_OVER = 6.0  # seconds from the first word to the pages until their sockets have ended
 CANCELLING = 3.0  # seconds
 EVERY = 0.05  # seconds between two looks
 
@@ -65,16 +64,18 @@ class Shutdown:
         `stopListening` of Twisted waits for the next turn, which is long in a busy process.
         """
         for port in self.server.ports:
-            with suppress(Exception):
-                port.numberAccepts = MOST_WAITING  # else as many as came together the last time: mostly one
+            try:
+                port.numberAccepts = MOST_WAITING  # by default as many as came together the last time: mostly one
                 port.doRead()
                 port.stopReading()
                 port.connectionLost(connectionDone)
+            except Exception:
+                logger.exception("A port could not be closed")
 
     async def _hand_over(self) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(LEAVE):
+            async with asyncio.timeout(TELLING):
                 await lobby.hand_over()
         except (RedisError, TimeoutError) as error:
             logger.warning("The pages could not be handed over: %r", error)

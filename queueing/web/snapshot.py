@@ -151,7 +151,7 @@ def build(
         message=entry.message,
         result_url=reverse("queueing:result", args=[entry.code]) if entry.has_result else None,
         headline=sentences.headline(
-            entry, place, is_claimed=is_claimed, is_overtaken=sentences.is_overtaken(entry, facts)
+            entry, place, is_claimed=is_claimed, is_overtaken=sentences.may_be_overtaken(entry, facts)
         ),
         detail=sentences.detail(entry, place, facts, is_claimed=is_claimed),
         advice=sentences.advice(entry, again_seconds),

@@ -142,9 +142,9 @@ async def _leave(
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             for visit in visits:
                 group.create_task(visit.come_back(*ports))
+        back = np.array([visit.back_at for visit in visits]) - began
+        generator = sockets.share_of_core(psutil.Process(), before, float(np.max(back)))
         await asyncio.sleep(sockets.SETTLE)  # until a keeper would have noticed
-    back = np.array([visit.back_at for visit in visits]) - began
-    generator = sockets.share_of_core(psutil.Process(), before, float(np.max(back)))
     held.cancel()
     with suppress(psutil.NoSuchProcess):
         await asyncio.to_thread(web.wait, PATIENCE)

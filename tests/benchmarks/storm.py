@@ -119,7 +119,7 @@ class Visit:
         request = f"GET /entry/{self.code}/status.json?have=waiting HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         request += f"Cookie: {self.cookie}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
         while True:
-            gap = POLL_INTERVAL * (1 + 3 * random.random())  # noqa: S311
+            gap = POLL_INTERVAL * (1 + 2 * random.random())  # noqa: S311
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(POLL_TIMEOUT):
                     reader, writer = await asyncio.open_connection("127.0.0.1", port)

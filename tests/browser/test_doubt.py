@@ -231,7 +231,7 @@ def test_a_page_whose_polls_are_turned_away_asks_less_often(site: Site, visitors
     page.add_init_script(NOTE_POLLS)
     entry = Stage(page.context, site.url).entry("tables")
     open_and_stop_the_clock(page, f"/entry/{entry.code}/")
-    assert gap_between_polls(page) >= 20_000
+    assert gap_between_polls(page) >= 15_000
     page.unroute("**/status.json*")
     gap_between_polls(page)  # to the first that is answered
     assert 5_000 <= gap_between_polls(page) < 10_000

@@ -6,12 +6,15 @@
 --         3 string: when the address's next join would be on time; may be missing
 -- ARGV    1 job id
 --         2 ms between two joins of the address; 0: nothing is given back
+--         3 "1": no other request with this id was being stored before this one
 local joins_key, from, on_time_key = own(1), own(2), own(3)
 local id, interval, now = ARGV[1], tonumber(ARGV[2]), clock()
-redis.call('ZREM', reserved, id)
--- The same form may have been stored meanwhile: its place still counts.
-if from and not redis.call('ZSCORE', unseen, id) then
-  redis.call('ZREM', from, id)
+if ARGV[3] == '1' then
+  redis.call('ZREM', reserved, id)
+  -- The same form may have been stored meanwhile: its place still counts.
+  if from and not redis.call('ZSCORE', unseen, id) then
+    redis.call('ZREM', from, id)
+  end
 end
 if interval == 0 then
   return

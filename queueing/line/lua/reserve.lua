@@ -16,9 +16,10 @@
 --         8 joins of the address at once
 --         9 unseen places of the address
 --        10 ttl in ms of the unseen places of the address
--- Return  {refusal, ms, levers, sums, entries, joins, id, id, ...}
+-- Return  {refusal, ms, levers, sums, entries, joins, first, id, id, ...}
 --         refusal: "", "closed", or the limit that is reached (full | joins | unseen); ms: until it is not any more
---         levers, sums: their texts; false: no sums
+--         levers, sums: their texts; false: no sums on this server
+--         first: 0 if another request with this id is being stored; its reservation is not this one's to take away
 --         entries: in the line, held ones too; joins: of this line in this minute, if they are counted
 --         ids: other joins of the address that are being stored
 --         {"unknown"}: there is no copy of the levers: write one, and call again
@@ -35,15 +36,18 @@ if is_closed(levers) then
   return { 'closed', 0, told[1], told[2] }
 end
 -- The first command is a write, since a Redis that is full refuses it, but not after another write of the same script.
+local first = 0
 if looks then
   redis.call('SET', 'queueing:writable', '1', 'PX', 1000)
 else
-  redis.call('ZADD', reserved, now + ARGV[4], id)
+  first = redis.call('ZADD', reserved, now + ARGV[4], id)
 end
 redis.call('ZREMRANGEBYSCORE', reserved, '-inf', now)
 
 local function refuse(why, ms)
-  redis.call('ZREM', reserved, id)
+  if first == 1 then
+    redis.call('ZREM', reserved, id)
+  end
   return { why, math.ceil(ms), told[1], told[2] }
 end
 
@@ -123,4 +127,4 @@ if not looks and tonumber(ARGV[5]) > 0 then
     redis.call('SET', brake, '1', 'PX', ARGV[6])
   end
 end
-return { '', 0, told[1], told[2], entries + absent, joins, unpack(under_way) }
+return { '', 0, told[1], told[2], entries + absent, joins, first, unpack(under_way) }

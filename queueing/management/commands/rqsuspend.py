@@ -1,6 +1,5 @@
 """manage.py rqsuspend: all workers take nothing new. django-rq's own needs a queue named "default"."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -9,9 +8,9 @@ from queueing.line import workers
 from queueing.management.plain import PlainCommand, duration
 
 
-def seconds_or_duration(text: str) -> timedelta:
+def seconds(text: str) -> int:
     """Seconds, as RQ's own command takes them, or a duration with its unit."""
-    return duration(f"{text}s" if text.isdecimal() else text)
+    return int(text) if text.isdecimal() else round(duration(text).total_seconds())
 
 
 class Command(PlainCommand):
@@ -21,17 +20,16 @@ class Command(PlainCommand):
         parser.add_argument(
             "--duration",
             "-d",
-            type=seconds_or_duration,
+            type=seconds,
             help="then the lines go on by themselves: 600 (seconds), 90s, 30m, 1h, 7d",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        pause: timedelta | None = options["duration"]
-        seconds = None if pause is None else round(pause.total_seconds())
-        if seconds is not None and seconds < 1:
+        pause: int | None = options["duration"]
+        if pause is not None and pause < 1:
             raise CommandError("--duration is at least 1 second.")
-        away = workers.suspend(seconds)
+        away = workers.suspend(pause)
         if away:
             raise CommandError(f"The Redis of {', '.join(away)} does not answer; all other lines are paused.")
-        until = f"for {seconds} s" if seconds else "until manage.py rqresume"
+        until = f"for {pause} s" if pause else "until manage.py rqresume"
         self.stdout.write(f"All lines are paused {until}; work in hand is finished.")

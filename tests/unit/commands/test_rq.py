@@ -17,7 +17,7 @@ def test_the_lines_are_rqs_queues(capsys: pytest.CaptureFixture[str]) -> None:
     assert {row.split()[1] for row in rows if row.startswith("| ")} == {"Name", "documents", "tables", "probe"}
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("90", 90), ("30m", 1800), ("1h", 3600)])
+@pytest.mark.parametrize(("given", "seconds"), [("90", 90), ("30m", 1800), ("1h", 3600), ("604800", 604800)])
 def test_a_pause_is_given_in_seconds_or_with_its_unit(given: str, seconds: int, valkey: redis.Redis) -> None:
     assert f"All lines are paused for {seconds} s" in run_command("rqsuspend", "--duration", given)
     assert seconds - 5 < valkey.ttl(WORKERS_SUSPENDED) <= seconds

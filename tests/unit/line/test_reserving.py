@@ -256,6 +256,20 @@ def test_a_join_whose_file_was_looked_into_is_charged(line: Line, settings: Any)
     assert ask(line).refusal == "joins"
 
 
+def test_a_form_sent_twice_leaves_the_reservation_to_the_request_that_made_it(line: Line, settings: Any) -> None:
+    """The first may be in a checker for a while, and counts meanwhile, whatever becomes of the second."""
+    settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 0.6}
+    assert line.reserve("1", HERE).is_first
+    second = line.reserve("1", HERE)
+    assert not second.is_first
+    line.cancel_reservation("1", HERE, is_first=second.is_first)
+    assert line.reserve("2", HERE).under_way == ("1",)
+    assert line.reserve("1", HERE).refusal == "joins"
+    assert line.client.zscore(line.keys.reserved, "1")
+    line.cancel_reservation("1", HERE)
+    assert not line.client.zscore(line.keys.reserved, "1")
+
+
 def test_a_form_sent_twice_does_not_free_the_place_that_it_has(line: Line, settings: Any) -> None:
     settings.QUEUEING = {"ADDRESS_UNSEEN": 2}
     for _ in range(2):

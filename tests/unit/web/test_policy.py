@@ -83,6 +83,18 @@ def test_a_join_of_an_account_renews_the_session_and_leaves_no_name_in_it() -> N
     assert SESSION_KEY not in anna.client.session
 
 
+def test_a_form_sent_again_by_who_has_left_the_account_leaves_no_name_of_it_in_the_session() -> None:
+    """The entry is still the user's own; those of the others are not."""
+    anna = customer("anna@small.example")
+    [code] = re.findall(r'name="code" value="([^"]+)"', anna.client.get("/join/probe/").content.decode())
+    entry, colleagues = anna.join(code=code), customer("bert@small.example").join()
+    User.objects.filter(username="anna@small.example").update(email="")
+    assert anna.send(code=code)["Location"] == url(entry)
+    assert anna.client.session.get(SESSION_KEY) not in {str(entry.visitor), None}
+    assert anna.client.get(url(entry)).status_code == 200
+    assert anna.client.get(url(colleagues)).status_code == 404
+
+
 def test_what_the_browser_joined_before_the_sign_in_stays_its_own(settings: Any) -> None:
     settings.QUEUEING = {}
     visitor = Visitor()

@@ -100,8 +100,8 @@ export class Connection {
     this.#setAside();
     this.#failures += 1;
     // Exponential back-off with full jitter. After a restart of the server thousands of pages come back, of which it takes
-    // one each 2 ms: who stands further behind has longer, so that the head of the line is there first. All have tried
-    // after 8 s, because an absence is noticed 10 s after a server has died, at the earliest.
+    // one each 2 ms: who stands further behind has longer, so that the head of the line is there first. The first try
+    // is within 8 s, because an absence is noticed 10 s after a server has died, at the earliest; later ones within 16 s.
     const within = Math.max(500 * 2 ** Math.min(5, this.#failures), Math.min(8_000, 2 * this.#visit.state.ahead));
     this.#visit.dropped({ code, delivered, within });
     this.#retry.start(Math.random() * within, () => this.open());

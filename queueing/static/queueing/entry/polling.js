@@ -54,9 +54,9 @@ export class Polling {
         this.#visit.answered(state);
       }
     } catch (error) {
-      // A busy server that turns thousands of pages away would do nothing else if all of them asked again after 5 s. An
-      // answer counts as presence for 25 s.
-      this.#gap = INTERVAL * (1 + 3 * Math.random());
+      // A busy server turns thousands of pages away, and would do nothing else if all asked again after 5 s. An answer
+      // counts as presence for 25 s; so the next try comes within it, and after a second failure the page may be held.
+      this.#gap = INTERVAL * (1 + 2 * Math.random());
       if (!this.#visit.connection.isLive) this.#visit.lost(undefined, error.cause);
     }
     this.#isAsking = false;
