@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import get_commands
 from django.db.backends.postgresql import base as postgresql
@@ -27,6 +29,7 @@ from queueing.exceptions import VisitorLeft
 from queueing.models import Entry
 from queueing.states import Status
 from queueing.testing.tasks import handed_in, run_task
+from queueing.testing.visitors import Visitor
 from queueing.web.snapshot import JSON_FIELDS
 from queueing.work import runner
 from tests import security
@@ -39,6 +42,11 @@ MODULE, _, FORM, SUMS, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS,
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 # The tests in docs/testing.md, and the other blocks there that run in this site.
 _, EXAMPLE, _, _, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
+# Of docs/adopting.md: a policy, and a base of a site's own.
+(POLICY,) = re.findall(r"^```py\n(# shop/queue\.py\n.*?)^```$", TEXTS["docs/adopting.md"], re.DOTALL | re.MULTILINE)
+(BASE,) = re.findall(
+    r"^```django\n(\{% load static %\}<!doctype.*?)^```$", TEXTS["docs/adopting.md"], re.DOTALL | re.MULTILINE
+)
 EXAMPLES = [node.name for node in ast.parse(EXAMPLE).body if isinstance(node, ast.FunctionDef)]
 # The processes by the packages that run in no other one.
 PACKAGES = {"web": ["web", "checking"], "worker": ["work"], "keeper": ["keeper"]}
@@ -105,6 +113,42 @@ def test_the_form_with_all_that_a_form_can_say_is_one(
     assert "This is a PDF, not a text." in client.post("/join/words/", letter).content.decode()
     assert form.ending_of(SimpleUploadedFile("x", b"text")) == ".txt"
     assert form.as_found({"encoding": "cp1252"}) == {"encoding": "cp1252"}
+
+
+def test_the_documented_policy_refuses_strangers_with_a_link_and_takes_customers(
+    words: None, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    """What `format_html` makes is a link in the form, in the answer, and after an end; what it was given is escaped."""
+    (tmp_path / "policy_of_the_documents.py").write_text(POLICY)
+    stranger, user = Visitor(), User.objects.create_user("anna")
+    ended = stranger.join("words", file=ContentFile(b"the rose", name="poem.txt"), least=1)
+    stranger.leave(ended)
+    settings.LOGIN_URL = "/in/?a=1&b=2"
+    settings.QUEUEING = {"POLICY": "policy_of_the_documents.ShopPolicy"}
+    task = replace(registry.all_tasks()["words"], title="Words & more")
+    monkeypatch.setitem(registry.all_tasks(), "words", task)
+    said = 'Words &amp; more is for customers. Please <a href="/in/?a=1&amp;b=2">sign in</a>.</p>'
+    file = ContentFile(b"the rose", name="poem.txt")
+    form, refused = stranger.client.get("/join/words/"), stranger.send("words", file=file, least=1)
+    for page in (form.content.decode(), refused.content.decode(), stranger.open(ended)):
+        assert page.count(said) == 1
+    assert (refused.status_code, 'name="least"' in form.content.decode()) == (403, True)
+    stranger.client.force_login(user)
+    assert "is for customers" not in stranger.client.get("/join/words/").content.decode()
+
+
+def test_the_documented_base_has_all_that_the_pages_fill(
+    words: None, client: Client, tmp_path: Path, settings: Any, db: None
+) -> None:
+    (tmp_path / "queueing" / "base.html").write_text(BASE)
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [engine | {"DIRS": [tmp_path, *engine["DIRS"]]}]
+    first, form = (client.get(path).content.decode() for path in ("/", "/join/words/"))
+    assert '<main id="main" class="wide"' in first
+    assert "<title>Choose a task" in first
+    assert '<main id="main" class="narrow"' in form
+    assert ("queueing/style.css" in form, "queueing/join/main.js" in form) == (True, True)
+    assert "<footer" not in form  # it is not ours
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
