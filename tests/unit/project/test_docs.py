@@ -25,10 +25,8 @@ from django.test import Client
 from queueing import registry
 from queueing.checking.pool import checkers
 from queueing.conf import DECLARED, Conf, Site
-from queueing.exceptions import VisitorLeft
 from queueing.models import Entry
 from queueing.states import Status
-from queueing.testing.tasks import handed_in, run_task
 from queueing.testing.visitors import Visitor
 from queueing.web.snapshot import JSON_FIELDS
 from queueing.work import runner
@@ -41,7 +39,9 @@ TASKS, TESTING, REFERENCE = TEXTS["docs/tasks.md"], TEXTS["docs/testing.md"], TE
 MODULE, _, FORM, SUMS, ENQUEUE, _ = re.findall(r"^```python\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 (TEMPLATE,) = re.findall(r"^```html\n(.*?)^```$", TASKS, re.DOTALL | re.MULTILINE)
 # The tests in docs/testing.md, and the other blocks there that run in this site.
-_, EXAMPLE, _, _, LEAVING, _, IMMEDIATE = re.findall(r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE)
+_, EXAMPLE, _, ENQUEUED, LEAVING, _, IMMEDIATE = re.findall(
+    r"^```python\n(.*?)^```$", TESTING, re.DOTALL | re.MULTILINE
+)
 # Of docs/adopting.md: a policy, and a base of a site's own.
 (POLICY,) = re.findall(r"^```py\n(# shop/queue\.py\n.*?)^```$", TEXTS["docs/adopting.md"], re.DOTALL | re.MULTILINE)
 (BASE,) = re.findall(
@@ -155,13 +155,22 @@ def test_the_documented_base_has_all_that_the_pages_fill(
 def test_the_tests_in_the_documents_pass(
     name: str, words: None, transactional_db: None, request: pytest.FixtureRequest
 ) -> None:
+    run(EXAMPLE, name, request)
+
+
+def run(module: str, name: str, request: pytest.FixtureRequest) -> None:
+    """Run this test of a module of the documents."""
     found: dict[str, Any] = {}
-    exec(EXAMPLE.replace("queueing.tasks.words", "words_of_the_documents"), found)
+    exec(module.replace("queueing.tasks.words", "words_of_the_documents"), found)
     fixtures = inspect.signature(found[name]).parameters
     found[name](**{fixture: request.getfixturevalue(fixture) for fixture in fixtures})
 
 
-@pytest.mark.parametrize("source", [MODULE, FORM, EXAMPLE], ids=["task", "form", "tests"])
+@pytest.mark.parametrize(
+    "source",
+    [MODULE, FORM, EXAMPLE, ENQUEUED, LEAVING, IMMEDIATE],
+    ids=["task", "form", "tests", "enqueued", "leaving", "immediate"],
+)
 def test_documented_code_has_the_types_that_make_check_asks_for(source: str) -> None:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
@@ -171,23 +180,34 @@ def test_documented_code_has_the_types_that_make_check_asks_for(source: str) -> 
             )
 
 
-def test_a_documented_task_runs_without_an_entry(words: None, settings: Any) -> None:
+def test_a_documented_task_runs_without_an_entry(words: None, settings: Any, request: pytest.FixtureRequest) -> None:
     """The visitor who leaves, and Django's ImmediateBackend."""
-    count_words = importlib.import_module("words_of_the_documents").count_words
-    found = {"count_words": count_words, "handed_in": handed_in, "run_task": run_task}
-    exec(LEAVING, found | {"pytest": pytest, "VisitorLeft": VisitorLeft})
+    run(LEAVING, "test_a_visitor_leaves_in_the_middle", request)
     settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend", "QUEUES": []}}
     assert str(settings.TASKS) in TESTING.replace('"', "'")
-    exec(IMMEDIATE, found)
+    run(IMMEDIATE, "test_the_words_of_an_enqueued_text_are_counted", request)
 
 
-def test_the_documents_enqueue_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
-    """A module with the task, and another one with the call."""
+@pytest.fixture
+def sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module with the function that the documents enqueue."""
     assert SUMS.startswith("# shop/sums.py\n")
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "sums.py").write_text(SUMS)
-    (tmp_path / "enqueue_of_the_documents.py").write_text(ENQUEUE)
     monkeypatch.syspath_prepend(tmp_path)
+    for name in ("shop", "shop.sums"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_the_test_of_an_enqueued_task_passes(
+    sums: None, transactional_db: None, request: pytest.FixtureRequest
+) -> None:
+    run(ENQUEUED, "test_a_sum", request)
+
+
+def test_the_documents_enqueue_a_task(sums: None, tmp_path: Path, transactional_db: None) -> None:
+    """A module with the task, and another one with the call."""
+    (tmp_path / "enqueue_of_the_documents.py").write_text(ENQUEUE)
     module = importlib.import_module("enqueue_of_the_documents")
     runner.run_entry(Entry.objects.get().job_id)
     module.result.refresh()
