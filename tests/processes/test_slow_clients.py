@@ -275,7 +275,10 @@ print(worst)
 
 @pytest.mark.slow
 def test_nothing_of_it_keeps_the_site_from_answering(web: Web, raw: Callable[..., Raw]) -> None:
-    wait_for(lambda: slowest_answer(web, raw) < 1.0)  # once more if the machine was busy with something else
+    best = slowest_answer(web, raw)
+    if best >= 1.0:  # once more, if the machine was busy with something else
+        best = slowest_answer(web, raw)
+    assert best < 1.0
     assert Path(f"/proc/{web.process.pid}").exists()
 
 
