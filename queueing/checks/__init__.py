@@ -2,17 +2,29 @@
 
 relations.py  the settings of QUEUEING, and between them
 tasks.py      the heavy tasks: forms, templates, queues
+policies.py   the class of POLICY, and its methods
 forms.py      what the forms of the tasks declare beside their fields
 templates.py  what only the rendering of a template would show
 site.py       the other settings of Django, Channels and RQ
-front.py      hosts, proxies, the prefix of the sockets, the style sheet
+front.py      hosts, proxies, the prefix of the sockets, the style sheet, the frame of all pages
 around.py     what a site around the queue may forget: lines, an ASGI `runserver`, options of SQLite
 deployed.py   what a deployed site needs beside its settings: static files, folders, tables, Redis, workers
 servers.py    the arguments of uvicorn or daphne, if one of them serves the site
 start.py      all of these at the start of a process, as sentences
 """
 
-from queueing.checks import around, deployed, forms, front, site, tasks
+from queueing.checks import around, deployed, forms, front, policies, site, tasks
 from queueing.checks.relations import RELATIONS, check_media_root, check_prefix
 
-__all__ = ["RELATIONS", "around", "check_media_root", "check_prefix", "deployed", "forms", "front", "site", "tasks"]
+__all__ = [
+    "RELATIONS",
+    "around",
+    "check_media_root",
+    "check_prefix",
+    "deployed",
+    "forms",
+    "front",
+    "policies",
+    "site",
+    "tasks",
+]

@@ -13,7 +13,6 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from queueing import policy
 from queueing.checking.pool import name_of
 from queueing.conf import Conf, check_all, conf
 from queueing.line.keys import has_usual_prefix
@@ -192,21 +191,6 @@ def check_brake(**_: Any) -> list[CheckMessage]:
         return []  # of another setting: `check_relations` says which
     except ImportError as error:
         return [Error(f"BRAKE_CHECK: {error}", hint="Name a class as in queueing/web/brake.py.", id="queueing.E052")]
-    return []
-
-
-@register("queueing")
-def check_policy(**_: Any) -> list[CheckMessage]:
-    """A policy that cannot be made, or is none, would be found at the first join only."""
-    hint = 'Name a subclass of queueing.policy.Policy: QUEUEING = {"POLICY": "shop.queue.ShopPolicy"}.'
-    try:
-        made = policy.current()
-    except ImproperlyConfigured:
-        return []  # as above
-    except (ImportError, TypeError) as error:
-        return [Error(f"POLICY: {error}", hint=hint, id="queueing.E117")]
-    if not isinstance(made, policy.Policy):
-        return [Error(f"POLICY: {conf.POLICY} is no queueing.policy.Policy.", hint=hint, id="queueing.E117")]
     return []
 
 

@@ -45,3 +45,31 @@ class Unmade(Policy):
 
 def company_of(user: User | None) -> str:
     return user.email.partition("@")[2] if user else ""
+
+
+class Slips(Policy):
+    """Its author wrote from memory."""
+
+    def refusal(self, user: User | None) -> str:  # type: ignore[override]
+        return "" if user else "Please sign in."
+
+    async def quota(self, user: User | None) -> Quota:  # type: ignore[override]
+        return super().quota(user)
+
+    def prority(self, user: User | None, heavy_task: HeavyTask) -> int:
+        return 10
+
+
+class Roomy(Policy):
+    """Other names, more parameters and a helper are no slips."""
+
+    def refusal(self, member: User | None, line: HeavyTask, language: str = "en") -> str:
+        return self.sentence(language)
+
+    def quota(self, *args: User | None) -> Quota:
+        return self.quotas[0]
+
+    quotas = (Quota(1, 0, 0),)
+
+    def sentence(self, language: str) -> str:
+        return "" if language else "No."

@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 
 from queueing import joining, site_time
-from queueing.checks import relations as checks
+from queueing.checks import policies as checks
 from queueing.facts import Facts
 from queueing.keeper import survey
 from queueing.models import Entry
@@ -346,6 +346,31 @@ def test_a_policy_that_is_none_is_found_at_the_start(settings: Any, path: str, s
     [error] = checks.check_policy()
     assert error.id == "queueing.E117"
     assert said in error.msg
+
+
+def test_a_method_that_the_queue_cannot_call_is_found_at_the_start(settings: Any) -> None:
+    settings.QUEUEING = {"POLICY": "tests.support.policies.Slips"}
+    told = {message.hint: message.msg for message in checks.check_policy() if message.id == "queueing.E125"}
+    assert told == {
+        "Write: def refusal(self, user, heavy_task)": "tests.support.policies.Slips.refusal cannot be called as the "
+        "queue does: too many positional arguments.",
+        "Write: def quota(self, user)": "tests.support.policies.Slips.quota cannot be called as the queue does: "
+        "it is an `async def`.",
+    }
+
+
+def test_a_misspelt_method_is_told_the_one_that_was_meant(settings: Any) -> None:
+    settings.QUEUEING = {"POLICY": "tests.support.policies.Slips"}
+    [warning] = [message for message in checks.check_policy() if message.id == "queueing.W117"]
+    assert warning.msg == "The queue never asks tests.support.policies.Slips.prority."
+    assert warning.hint
+    assert warning.hint.startswith("Did you mean priority?")
+
+
+@pytest.mark.parametrize("name", ["Roomy", "ShopPolicy", "OneResult"])
+def test_a_policy_that_the_queue_can_ask_has_no_finding(name: str, settings: Any) -> None:
+    settings.QUEUEING = {"POLICY": f"tests.support.policies.{name}"}
+    assert checks.check_policy() == []
 
 
 def test_the_documented_policy_does_what_its_words_say() -> None:
