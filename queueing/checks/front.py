@@ -1,4 +1,4 @@
-"""Checks of the settings by which a site meets browsers and proxies: hosts, addresses, sockets, the style sheet.
+"""Checks of what browsers and proxies meet: hosts, addresses, sockets, the style sheet, the frame of all pages.
 
 A wrong one breaks every page, or none that its developer opens, and no error names it.
 """
@@ -12,11 +12,22 @@ from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
 
+from queueing.checks import templates
 from queueing.conf import site
 from queueing.web.address import network
 
 MORE_THAN_A_HOST = re.compile(r"^[a-z+.-]+://|/|(?<=[^:\]]):\d+$|(?<=\]):\d+$", re.IGNORECASE)
+BASE = "queueing/base.html"  # all pages extend it
+# The blocks that the pages fill, each as it stands in the file of this project.
+BLOCKS = {
+    "title": "<title>{% block title %}{% endblock %}</title>",
+    "head": "{% block head %}{% endblock %} at the end of <head>",
+    "width": '<main id="main" class="{% block width %}narrow{% endblock %}" tabindex="-1">',
+    "content": "{% block content %}{% endblock %} in <main>",
+}
 HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -88,6 +99,32 @@ def check_stylesheet(**_: Any) -> list[CheckMessage]:
             id="queueing.E110",
         )
     ]
+
+
+@register("queueing")
+def check_base(**_: Any) -> list[CheckMessage]:
+    """Django drops what fills a block that is not there: a page without its content, or without its scripts."""
+    try:
+        known = templates.blocks(BASE)
+    except (TemplateDoesNotExist, TemplateSyntaxError) as error:
+        sentence = f"{BASE}, which all pages extend, cannot be used: {type(error).__name__} ({error})."
+        return [Error(sentence, hint="Correct it, or the template that it extends.", id="queueing.E126")]
+    if known is None or not (lacking := [name for name in BLOCKS if name not in known]):
+        return []
+    origin: Any = getattr(get_template(BASE), "origin", None)
+    return [
+        Error(
+            f"{origin} lacks {_blocks(lacking)}, which the pages of the queue fill.",
+            hint=f"Write into it, or into what it extends: {'; '.join(BLOCKS[name] for name in lacking)}",
+            id="queueing.E126",
+        )
+    ]
+
+
+def _blocks(names: list[str]) -> str:
+    """ "the block title", or "the blocks title and width"."""
+    *others, last = names
+    return f"the blocks {', '.join(others)} and {last}" if others else f"the block {last}"
 
 
 def _is_network(name: str) -> bool:

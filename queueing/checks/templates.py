@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
-from django.template.base import FilterExpression, Node
+from django.template.base import FilterExpression, Node, VariableNode
 from django.template.defaulttags import IfNode, URLNode
 from django.template.loader import get_template
-from django.template.loader_tags import ExtendsNode, IncludeNode
+from django.template.loader_tags import BlockNode, ExtendsNode, IncludeNode
 from django.urls import get_resolver
 
 from queueing.deployment import is_file
@@ -46,6 +46,30 @@ def faults(name: str, depth: int = 0) -> Iterator[Fault]:
                 yield fault._replace(is_certain=fault.is_certain and is_certain)
 
 
+def blocks(name: str) -> set[str] | None:
+    """The blocks that a template can fill which extends this one; None: they are not known before it is rendered.
+
+    A block counts if it is shown: one that stands in a child only is not, and one within a block that a child replaces
+    is not either. Raises TemplateDoesNotExist or TemplateSyntaxError.
+    """
+    template: Any = getattr(get_template(name), "template", None)
+    if not hasattr(template, "nodelist"):  # of Jinja
+        return None
+    found: list[dict[str, BlockNode]] = []  # by template, the child first
+    origins = [template.origin]
+    while extends := template.nodelist.get_nodes_by_type(ExtendsNode):
+        parent = _written(extends[0].parent_name)
+        if parent is None:
+            return None
+        found.append(extends[0].blocks)
+        template, _ = template.engine.find_template(parent, skip=origins)  # one of the same name is the next one
+        origins.append(template.origin)
+    found.append({node.name: node for node in template.nodelist.get_nodes_by_type(BlockNode)})
+    shown = set[str]()
+    _add_shown(template.nodelist, found, shown)
+    return shown
+
+
 def repair_of_missing(name: str, line: str, module: str) -> str:
     """The way out for a template that is missing; the module is that of the task, the line is for a new template."""
     package = module.rpartition(".")[0]
@@ -66,6 +90,23 @@ def repair_of_missing(name: str, line: str, module: str) -> str:
         own = [Path(app.path) / "templates"]
     where = own[0] / name if own else f"templates/{name} in an app of INSTALLED_APPS"
     return f"{meant} the file {where}, for a start with the line {line}"
+
+
+def _add_shown(nodes: Iterable[Node], found: list[dict[str, BlockNode]], shown: set[str]) -> None:
+    for node in nodes:
+        if not isinstance(node, BlockNode):
+            for name in node.child_nodelists:
+                _add_shown(getattr(node, name, None) or (), found, shown)
+        elif node.name not in shown:
+            shown.add(node.name)
+            for version in (blocks[node.name] for blocks in found if node.name in blocks):
+                _add_shown(version.nodelist, found, shown)
+                if not any(_is_super(inner) for inner in version.nodelist.get_nodes_by_type(VariableNode)):
+                    break
+
+
+def _is_super(node: Node) -> bool:
+    return isinstance(node, VariableNode) and node.filter_expression.token.startswith("block.super")
 
 
 def _folders_of_package(package: str) -> list[Path]:

@@ -54,3 +54,52 @@ def test_a_part_with_a_condition_may_be_for_an_app_that_is_not_here(
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, result_template="careful.html"))
     assert "'queueing:hme'" in found()["queueing.E079"]
     assert "'shop'" in found()["queueing.W079"]
+
+
+OURS = "{% extends 'queueing/base.html' %}{% block footer %}{% endblock %}"
+MAIN = "<main>{% block content %}{% endblock %}</main>"
+SHOP = "<title>{% block title %}{% endblock %}</title>{% block body %}" + MAIN + "{% endblock %}"
+FILLED = "{% block body %}<i class='{% block width %}{% endblock %}'></i>" + MAIN + "{% endblock %}"
+FRAMES = {
+    "of its own": (
+        {"queueing/base.html": "<body>{% block title %}{% endblock %}</body>"},
+        ["head", "width", "content"],
+    ),
+    "of the site": ({"queueing/base.html": "{% extends 'shop.html' %}", "shop.html": SHOP}, ["head", "width"]),
+    "a block that its parent has not": (
+        {"queueing/base.html": "{% extends 'shop.html' %}{% block head %}{% endblock %}" + FILLED, "shop.html": SHOP},
+        ["head"],
+    ),
+    "a block that it replaces": (
+        {"queueing/base.html": "{% extends 'shop.html' %}{% block body %}{% endblock %}", "shop.html": SHOP},
+        ["head", "width", "content"],
+    ),
+    "a block that it adds to": (
+        {
+            "queueing/base.html": "{% extends 'shop.html' %}{% block body %}{{ block.super }}{% endblock %}",
+            "shop.html": SHOP,
+        },
+        ["head", "width"],
+    ),
+    "ours with another footer": ({"queueing/base.html": OURS}, []),
+    "a parent by a variable": ({"queueing/base.html": "{% extends frame %}"}, []),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_frame_of_the_pages_is_told_the_blocks_that_it_lacks(name: str, tmp_path: Path, settings: Any) -> None:
+    files, lacking = FRAMES[name]
+    (tmp_path / "queueing").mkdir()
+    for path, text in files.items():
+        (tmp_path / path).write_text(text)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
+    said = found().get("queueing.E126", "")
+    assert [block for block in ("title", "head", "width", "content") if f"{{% block {block} %}}" in said] == lacking
+    assert bool(lacking) == said.startswith(f"{tmp_path / 'queueing' / 'base.html'} lacks the block")
+
+
+def test_a_frame_of_the_pages_that_extends_nothing_is_one_sentence(tmp_path: Path, settings: Any) -> None:
+    (tmp_path / "queueing").mkdir()
+    (tmp_path / "queueing" / "base.html").write_text("{% extends 'shoop.html' %}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
+    assert "cannot be used: TemplateDoesNotExist (shoop.html)." in found()["queueing.E126"]
