@@ -21,9 +21,9 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         from queueing.checks.start import troubles
+        from queueing.management.plain import of_database
 
-        said = str(error).strip().replace("\n", " ")
-        sys.exit("\n".join(troubles()) or f"The database does not answer, or refuses this ({said}).")
+        sys.exit("\n".join(troubles()) or of_database(error))
 
 
 if __name__ == "__main__":

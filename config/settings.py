@@ -173,7 +173,8 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
     DATABASES["default"]["OPTIONS"].setdefault("options", "-c lock_timeout=10000")
-if not DEBUG and not text("DATABASE_URL") and not os.access(VAR_DIR, os.W_OK | os.X_OK):
+DATABASE_URL_IS_SET = bool(text("DATABASE_URL"))  # hints name the variable, and say so where it is not
+if not DEBUG and not DATABASE_URL_IS_SET and not os.access(VAR_DIR, os.W_OK | os.X_OK):
     sys.stderr.write(f"DATABASE_URL is not set, and {VAR_DIR}, where SQLite's file would be, takes no file.\n")
 # Connections to PostgreSQL that one web process has at most; each request that is under way needs one.
 DATABASE_POOL = 10

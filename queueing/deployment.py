@@ -33,6 +33,16 @@ SQLITE_FILES, TEMPORARY_FILES = "SQLite's file and its log", "large uploads and 
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
+def database_setting() -> str:
+    """Where an operator tells the address of the database: the variable of config/settings.py, or Django's setting."""
+    return "DATABASE_URL" if hasattr(settings, "DATABASE_URL_IS_SET") else "DATABASES"
+
+
+def is_database_forgotten() -> bool:
+    """True if a production site has SQLite only because nobody told it the address of its database."""
+    return not settings.DEBUG and not getattr(settings, "DATABASE_URL_IS_SET", True)
+
+
 def has_static_files() -> bool:
     """True if the storage of static files needs no manifest, or has one with the files of the pages."""
     if settings.DEBUG:

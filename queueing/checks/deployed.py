@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection as database
 from django.utils.module_loading import import_string
 
 from queueing import serving
@@ -16,7 +17,9 @@ from queueing.deployment import (
     LACKS_PLAIN,
     SQLITE_FILES,
     UNCOLLECTED,
+    database_setting,
     has_static_files,
+    is_database_forgotten,
     keeps_versions,
     lacks_plain_files,
     missing_migrations,
@@ -32,6 +35,7 @@ from queueing.line.clients import AuthenticationError, RedisError, SyncRedis, co
 from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS, is_refused
 
+SQLITE_EXAMPLE = Path("/var/lib/queue/db.sqlite3")  # as in docs/operations.md
 # The words with which Redis refuses a write, and the way out.
 CURES = (
     ("DB index is out of range", "Write a smaller number at the end of {setting}, as /0, or raise its `databases`."),
@@ -170,15 +174,18 @@ def check_tables(**_: Any) -> list[CheckMessage]:
         if any(what == SQLITE_FILES for what, _ in unwritable_folders()):
             return []  # `check_folders` says so
         if is_refused(error):
-            hint = "Correct its name, user or password, here in DATABASE_URL, or what the server lets this user do."
+            hint = f"Correct its name, user or password in {database_setting()}, or what the server lets this user do."
             return [Error(f"The database refuses this site ({said}).", hint=hint, id="queueing.E119")]
-        return [Info(f"The database does not answer, so its tables are not known ({said}).", id="queueing.I102")]
+        sentence = f"The database does not answer, so its tables are not known ({said})."
+        return [Info(sentence, hint=f"Start it, or correct {database_setting()}.", id="queueing.I102")]
     if not missing:
         return []
+    forgotten = f" DATABASE_URL is not set, so this is SQLite: {database.settings_dict['NAME']}."
     return [
         Error(
-            f"The database lacks {len(missing)} migrations: {', '.join(missing[:3])} …",
-            hint=f"Run: {site.MANAGE} migrate",
+            f"The database lacks {len(missing)} migrations: {', '.join(missing[:3])} …"
+            f"{forgotten if is_database_forgotten() else ''}",
+            hint=f"{'Set it. Or run' if is_database_forgotten() else 'Run'}: {site.MANAGE} migrate",
             id="queueing.E102",
         )
     ]
@@ -248,10 +255,16 @@ def _collect() -> str:
 
 def _cure(what: str, folder: Path) -> str:
     """The command that makes the folder. The address of the database is forgotten more often than SQLite's folder."""
-    command = f"as root: install -d -o {_user()} -m 700 {folder}"
-    if what == SQLITE_FILES:
-        return f"Name the database of the site, here in DATABASE_URL. If it is SQLite, run, {command}"
-    return f"Run, {command}"
+    command = f"as root: install -d -o {_user()} -m 700"
+    if what != SQLITE_FILES:
+        return f"Run, {command} {folder}"
+    # Not this folder: it may be beside the code, on a system that is mounted read-only.
+    setting = database_setting()
+    line = f"{setting}=sqlite:///{SQLITE_EXAMPLE}" if setting == "DATABASE_URL" else f'"NAME": "{SQLITE_EXAMPLE}"'
+    return (
+        f"Name the database of the site in {setting}. If it is SQLite, its place is outside of the code, as in {line}: "
+        f"run, {command} {SQLITE_EXAMPLE.parent}"
+    )
 
 
 def _eviction(name: str, client: SyncRedis) -> list[CheckMessage]:

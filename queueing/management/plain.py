@@ -12,10 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from queueing import logs, steering
 from queueing.checks.start import troubles
+from queueing.deployment import database_setting
 from queueing.exceptions import QueueingError
 from queueing.line.clients import RedisError, connection
 from queueing.line.servers import servers
-from queueing.models.trouble import DATABASE_ERRORS
+from queueing.models.trouble import DATABASE_ERRORS, is_out_of_reach
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -80,9 +81,15 @@ def one_sentence() -> Iterator[None]:
     except RedisError as error:
         raise CommandError(f"Redis does not answer, or takes no writes ({_line(error)}).") from error
     except DATABASE_ERRORS as error:
-        raise CommandError(f"The database does not answer, or refuses this ({_line(error)}).") from error
+        raise CommandError(of_database(error)) from error
     except QueueingError as error:
         raise CommandError(str(error)) from error
+
+
+def of_database(error: Exception) -> str:
+    """The sentence about an error of the database; with its address, if nothing is there."""
+    cure = f" Start it, or correct {database_setting()}." if is_out_of_reach(error) else ""
+    return f"The database does not answer, or refuses this ({_line(error)}).{cure}"
 
 
 def _line(error: Exception) -> str:

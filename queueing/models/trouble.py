@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum, auto
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
@@ -75,6 +76,15 @@ def trouble_of(error: Exception) -> Trouble:
         return BY_SQLITE_CODE.get(code & 0xFF, Trouble.STUCK)
     # Without a connection psycopg has no SQLSTATE. Other errors without a code are Django's own, about the query.
     return Trouble.AWAY if isinstance(error, (OperationalError, InterfaceError)) else Trouble.LASTING
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """True if there was no connection to a server: it is not there, or its address is another one."""
+    return trouble_of(error) is Trouble.AWAY and not is_refused(error) and not _code_of(error)
+
+
+def _code_of(error: Exception) -> Any:
+    return getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "sqlite_errorcode", None)
 
 
 def is_refused(error: Exception) -> bool:

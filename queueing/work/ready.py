@@ -18,7 +18,7 @@ from queueing import logs, shared_clock
 from queueing.line import clients
 from queueing.line.jobs import entry_job
 from queueing.line.queue import LineQueue
-from queueing.models.trouble import DATABASE_ERRORS
+from queueing.models.trouble import DATABASE_ERRORS, is_out_of_reach
 from queueing.work import confinement, horse, lines, rehearsal, report, standby, warming
 from queueing.work.birth import Birth, Terms
 from queueing.work.books import BookkeepingWorker
@@ -51,8 +51,12 @@ class ReadyWorker(BookkeepingWorker):
         shared_clock.follow()  # horses inherit what is known of it
         try:
             rehearsal.warm_up(self.queue_names())
-        except (*DATABASE_ERRORS, redis.RedisError):
-            self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
+        except (*DATABASE_ERRORS, redis.RedisError) as error:
+            if is_out_of_reach(error) or isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+                said = " ".join(str(error).split())
+                self.log.warning("Worker %s: a cold start, without the database or Redis (%s)", self.name, said)
+            else:  # of the code, or of the schema
+                self.log.warning("Worker %s: a cold start", self.name, exc_info=True)
         finally:
             connections.close_all()  # never open across a fork
         horse.adopt_orphans()

@@ -30,6 +30,8 @@ from queueing.checks.deployed import check_asgi, check_tables
 check_asgi()
 raise SystemExit("\\n".join(map(str, check_tables())))
 """
+KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
+NAMED = "import os, django\nos.environ['DATABASE_URL'] = 'sqlite:///named.sqlite3'\n"
 EACH = pytest.mark.parametrize(
     "command",
     [
@@ -110,7 +112,8 @@ def test_a_folder_without_the_right_to_write_ends_each_process(ended: Ended, com
 def test_a_folder_in_which_sqlite_has_no_place_ends_each_process(ended: Ended, command: tuple[str, ...]) -> None:
     said = ended(command, DATABASE_URL="sqlite:////dev/null/var/db.sqlite3")
     assert "/dev/null/var cannot be written to, and SQLite's file and its log lie there." in said
-    assert "Name the database of the site, here in DATABASE_URL." in said
+    assert "Name the database of the site in DATABASE_URL." in said
+    assert "outside of the code, as in DATABASE_URL=sqlite:////var/lib/queue/db.sqlite3" in said
     assert len(said.splitlines()) == 1
 
 
@@ -133,29 +136,64 @@ def test_a_database_that_refuses_the_site_is_an_error(
     assert "(queueing.E119)" in said
 
 
-def test_a_forgotten_address_of_the_database_is_told(processes: Processes, tmp_path: Path) -> None:
-    """In a copy of the code that belongs to somebody else."""
-    code = tmp_path / "code"
-    (code / "config").mkdir(parents=True)
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A copy of the settings, which have their own folder of files beside them."""
+    folder = tmp_path / "code"
+    (folder / "config").mkdir(parents=True)
     for file in ROOT.glob("config/*.py"):
-        (code / "config" / file.name).write_bytes(file.read_bytes())
-    (code / "var").write_text("no folder")
-    environment = processes.environment | {"DEBUG": "0", "DATABASE_URL": "", "PYTHONPATH": f"{code}:{ROOT}"}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", "import config.settings"],
+        (folder / "config" / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def production(code: Path, program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """This program in production, where nobody has set DATABASE_URL."""
+    told = {"DEBUG": "0", "DATABASE_URL": "", "SECRET_KEY": KEY, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", program],
         cwd=code,
-        env=environment,
+        env=environment | told | {"PYTHONPATH": f"{code}:{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_forgotten_address_of_the_database_is_told(processes: Processes, code: Path) -> None:
+    """In a copy of the code that belongs to somebody else."""
+    (code / "var").write_text("no folder")
+    done = production(code, "import config.settings", processes.environment)
     assert f"DATABASE_URL is not set, and {code}/var, where SQLite's file would be, takes no file." in done.stderr
 
 
+def test_missing_tables_of_a_database_that_nobody_named_are_told_so(processes: Processes, code: Path) -> None:
+    done = production(code, APPLICATION_FIRST, processes.environment)
+    assert f"DATABASE_URL is not set, so this is SQLite: {code}/var/db.sqlite3." in done.stderr
+    assert "Set it. Or run: python manage.py migrate" in done.stderr
+    told = production(code, APPLICATION_FIRST.replace("import django\n", NAMED), processes.environment)
+    assert "The database lacks" in told.stderr
+    assert "DATABASE_URL" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("manage.py", "migrate"), ("manage.py", "check", "--deploy", "--fail-level", "INFO")]
+)
+def test_a_database_that_is_not_there_is_told_where_its_address_is(ended: Ended, command: tuple[str, ...]) -> None:
+    said = ended(command, DATABASE_URL=f"postgres://127.0.0.1:{free_port()}/x")
+    assert "The database does not answer" in said
+    assert "Start it, or correct DATABASE_URL." in said
+
+
+def test_a_worker_that_starts_without_its_database_says_so_in_one_line(processes: Processes) -> None:
+    worker = processes.worker(DATABASE_URL=f"postgres://127.0.0.1:{free_port()}/x")
+    assert "a cold start, without the database or Redis (" in processes.logs()
+    assert "Traceback" not in processes.logs()
+    assert worker.poll() is None
+
+
 def test_static_files_that_are_not_collected_end_the_web_process(ended: Ended, tmp_path: Path) -> None:
-    key = "0123456789abcdefghijklmnopqrstuvwxyz"
     folder = tmp_path / "static"
-    production = {"DEBUG": "0", "SECRET_KEY": key, "ALLOWED_HOSTS": "queue.example", "STATIC_ROOT": str(folder)}
+    production = {"DEBUG": "0", "SECRET_KEY": KEY, "ALLOWED_HOSTS": "queue.example", "STATIC_ROOT": str(folder)}
     said = ended(WEB, **production, DJANGO_SETTINGS_MODULE="config.settings", QUEUEING_MIN_PRESENCE="30")
     cure = "Run: python manage.py collectstatic --noinput (queueing.E100)"
     assert said == f"The static files are not collected in {folder}. {cure}"
