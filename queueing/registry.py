@@ -241,8 +241,9 @@ def _repair_of_module(name: str, module: str) -> str:
     for variable, value in vars(found).items() if found else ():
         if isinstance(value, HeavyTask):
             return f"Call its variable {variable} heavy_task."
-    if found and meant == module:
-        return "Write heavy_task = HeavyTask(…) at its end."
+    if meant == module:
+        file = f"{module.replace('.', '/')}.py"
+        return "Write heavy_task = HeavyTask(…) at its end." if found else f"Make the file {file}, with a `heavy_task`."
     return f'Name a module that has a `heavy_task`, as in "{name}": "{meant}",'
 
 

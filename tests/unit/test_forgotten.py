@@ -266,6 +266,12 @@ FORGOTTEN = {
     "its app": (SET, SHIPPED_LINE[0], SHIPPED_APP, '[*INSTALLED_APPS, "queueing.tasks.tables"]'),
     "its packages": (SET, "QUEUEING = {" + SHIPPED_LINE[0], WITHOUT_PIL, 'pip install "client_queue-….whl[documents]"'),
     "a late package": (SET, "QUEUEING = {" + SHIPPED_LINE[0], WITHOUT_DUCKDB, "not installed: duckdb."),
+    "a file": (
+        SET,
+        '{"words": "heavy"}',
+        '{"words": "words.heavy"}',
+        "Make the file words/heavy.py, with a `heavy_task`.",
+    ),
     "a module": (SET, '{"words": "heavy"}', '{"words": "havy"}', 'a `heavy_task`, as in "words": "words.heavy",'),
 }
 
