@@ -30,7 +30,7 @@ def check_urls(**_: Any) -> list[CheckMessage]:
         return [
             Error(
                 f"The pages of the queue have no addresses in {settings.ROOT_URLCONF}.",
-                hint='Paste into its urlpatterns: path("", include("queueing.web.urls")),',
+                hint='Paste into its urlpatterns: path("queue/", include("queueing.web.urls")),',
                 id="queueing.E090",
             )
         ]

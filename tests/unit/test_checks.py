@@ -309,7 +309,7 @@ def test_what_is_wrong_with_the_settings_is_found(values: dict[str, Any], id_: s
 def test_a_site_without_the_urls_is_found(settings: Any) -> None:
     settings.ROOT_URLCONF = "django_rq.urls"
     try:
-        assert 'path("", include("queueing.web.urls")),' in found()["queueing.E090"]
+        assert 'path("queue/", include("queueing.web.urls")),' in found()["queueing.E090"]
     finally:
         clear_url_caches()
         get_resolver.cache_clear() if hasattr(get_resolver, "cache_clear") else None
