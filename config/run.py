@@ -38,7 +38,8 @@ MARK = "RUN_IN"
 def main() -> int:
     """Run the site until a signal arrives or one of its processes ends; return the exit code.
 
-    Exits with a sentence if PORT is invalid or taken, if another run is active, or if Valkey does not start.
+    Exits with a sentence if PORT or WORKERS is invalid, if the port is taken, if another run is active, or if Valkey
+    does not start.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -46,6 +47,7 @@ def main() -> int:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         port = number("PORT", 8000)
+        require_workers(number("WORKERS", 2))
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     os.umask(0o077)  # of this process and all that it starts: what they write is for this user alone
@@ -83,6 +85,12 @@ def only_run() -> Iterator[None]:
         lock.truncate(0)
         print(os.getpid(), end="", file=lock, flush=True)
         yield
+
+
+def require_workers(number: int) -> None:
+    """Exit with a sentence if the Procfile could not start so many workers."""
+    if number < 1:
+        sys.exit(f"WORKERS must be at least 1, not {number}.")
 
 
 def require_free(port: int) -> None:

@@ -28,14 +28,14 @@ from tests.support.slow import slow
 class Run:
     """One `python -m config.run` in a folder, as `make run` starts it."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, workers: str = "1") -> None:
         self.folder, self.port = folder, port
         unset = {"REDIS_URL", "DATABASE_URL", "MEDIA_ROOT", "DJANGO_SETTINGS_MODULE"}
         environment = {name: value for name, value in os.environ.items() if name not in unset}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "config.run"],
             cwd=folder,
-            env=environment | {"DEBUG": "1", "PORT": str(port), "WORKERS": "1"},
+            env=environment | {"DEBUG": "1", "PORT": str(port), "WORKERS": workers},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -174,6 +174,20 @@ def test_a_port_in_use_is_one_sentence(folder: Path) -> None:
     assert output.count("\n") == 1
     assert f"Port {run.port} cannot be used" in output
     assert run.left() == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [("0", "WORKERS must be at least 1, not 0.\n"), ("x", "WORKERS must be a whole number, not 'x'.\n")],
+)
+def test_a_number_of_workers_that_is_none_is_one_sentence_before_anything_starts(
+    tmp_path: Path, folder: Path, port: int, workers: str, said: str
+) -> None:
+    shutil.copytree(folder / "config", tmp_path / "config")
+    run = Run(tmp_path, port, workers)
+    output, _ = run.process.communicate(timeout=20)
+    assert (run.process.returncode, output) == (1, said)
+    assert not (tmp_path / "var").exists()
 
 
 def test_two_runs_in_one_folder_are_refused(run: Run, folder: Path, port: int) -> None:
