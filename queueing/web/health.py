@@ -4,6 +4,7 @@ import hmac
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.log import log_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
@@ -35,10 +36,15 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-def readyz(_request: HttpRequest) -> HttpResponse:
+def readyz(request: HttpRequest) -> HttpResponse:
     """The parts of `readiness.look`, and the states of the lines."""
     parts = readiness.look()
-    return JsonResponse(parts | {"lines": _states()}, status=200 if all(parts.values()) else 503)
+    lacking = [name for name, is_there in parts.items() if not is_there]
+    response = JsonResponse(parts | {"lines": _states()}, status=503 if lacking else 200)
+    if lacking:  # in place of Django's own line, which has the status alone
+        what = f"{response.reason_phrase} (without {', '.join(lacking)})"
+        log_response("%s: %s", what, request.path, response=response, request=request)
+    return response
 
 
 @require_safe

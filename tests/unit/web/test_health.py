@@ -55,6 +55,12 @@ def test_a_site_without_keeper_and_workers_is_not_ready() -> None:
     assert ready() == (503, parts | OPEN)
 
 
+def test_the_log_names_the_parts_without_which_the_site_is_not_ready(caplog: pytest.LogCaptureFixture) -> None:
+    assert ready()[0] == 503
+    [line] = [record for record in caplog.records if record.name == "django.request"]
+    assert line.getMessage().startswith("Service Unavailable (without keeper, workers, sockets): ")
+
+
 def test_the_state_of_a_line_is_told_and_is_no_fault_of_the_site(valkey: redis.Redis) -> None:
     """A paused line needs no worker: the site stays ready while staff mend the machine."""
     valkey.set(keys.KEEPER, 1)
