@@ -41,6 +41,12 @@ def told(error: redis.RedisError) -> str:
     return f"Redis failed ({' '.join(str(error).split()) or type(error).__name__})"
 
 
+def is_out_of_reach(error: redis.RedisError) -> bool:
+    """True if no Redis answered: it is not there, or its address is another one."""
+    answered = isinstance(error, (redis.AuthenticationError, redis.BusyLoadingError))  # both: errors of the connection
+    return isinstance(error, (redis.ConnectionError, redis.TimeoutError)) and not answered
+
+
 def is_wrong_type(error: redis.RedisError) -> bool:
     """True if a key holds another type than the command is for. Only another program can have written it."""
     return str(error).startswith("WRONGTYPE")

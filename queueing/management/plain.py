@@ -14,6 +14,7 @@ from queueing import logs, steering
 from queueing.checks.start import troubles
 from queueing.deployment import database_setting
 from queueing.exceptions import QueueingError
+from queueing.line import clients
 from queueing.line.clients import RedisError, connection
 from queueing.line.servers import servers
 from queueing.models.trouble import DATABASE_ERRORS, is_out_of_reach
@@ -79,11 +80,19 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise CommandError(f"Redis does not answer, or takes no writes ({_line(error)}).") from error
+        raise CommandError(of_redis(error)) from error
     except DATABASE_ERRORS as error:
         raise CommandError(of_database(error)) from error
     except QueueingError as error:
         raise CommandError(str(error)) from error
+
+
+def of_redis(error: RedisError) -> str:
+    """The sentence about an error of Redis; with its address, if nothing is there."""
+    are_own = any(map(clients.own_address, settings.QUEUEING_TASKS))
+    where = "REDIS_URL, or the line's own address in RQ_QUEUES" if are_own else "REDIS_URL"
+    cure = f" Start it, or correct {where}." if clients.is_out_of_reach(error) else ""
+    return f"Redis does not answer, or takes no writes ({_line(error)}).{cure}"
 
 
 def of_database(error: Exception) -> str:

@@ -59,6 +59,17 @@ def test_a_worker_whose_name_is_taken_ends_with_one_sentence(processes: Processe
     )
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_finds_no_redis_at_its_start_names_the_variable(processes: Processes) -> None:
+    words = fail(
+        "rqworker",
+        REDIS_URL=f"redis://127.0.0.1:{free_port()}/0",
+        DATABASE_URL=processes.environment["DATABASE_URL"],
+    )
+    assert words.startswith("CommandError: Redis does not answer, or takes no writes (")
+    assert words.endswith("Start it, or correct REDIS_URL.")
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", COMMANDS)
@@ -88,6 +99,7 @@ def test_with_a_wrong_address_of_redis_a_process_ends_with_a_sentence_and_withou
 def test_without_redis_no_line_is_steered() -> None:
     words = fail("line", "pause", "probe", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     assert words.startswith("CommandError: Redis does not answer, or takes no writes (")
+    assert words.endswith("Start it, or correct REDIS_URL.")
     assert "\n" not in words
     assert Line.of("probe").state == "open"
 

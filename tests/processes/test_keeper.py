@@ -34,6 +34,9 @@ def test_the_keeper_survives_a_redis_that_is_away(processes: Processes) -> None:
             assert keeper.poll() is None
             server = start_valkey(port)  # and empty
             wait_for(lambda: client.exists(keys.KEEPER))
+            wait_for(lambda: "keeper: Redis answers again, after " in processes.logs())
+            wait_for(lambda: client.delete(keys.KEEPER)), wait_for(lambda: client.exists(keys.KEEPER))  # one more round
+            assert processes.logs().count("Redis answers again") == 1
             keeper.send_signal(signal.SIGTERM)
             assert keeper.wait(10) == 0
         finally:

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +24,7 @@ class Command(ProcessCommand):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._redis_away, self._database_away = logs.Seldom(logger), logs.Seldom(logger)
+        self._redis_since: float | None = None  # the beginning of the outage of Redis, by the monotonic clock
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="one round, and the counts of what it moved")
@@ -59,9 +61,17 @@ class Command(ProcessCommand):
         try:
             close_old_connections()
             keeper.round()
+            self._redis_is_there()
         except RedisError as error:
+            self._redis_since = self._redis_since or time.monotonic()
             self._redis_away.warning("keeper: Redis is away (%s)", error)
         except DATABASE_ERRORS as error:
             self._database_away.warning("keeper: the database is away (%s)", error)
             connection.close()
             keeper.spare_leases()
+
+    def _redis_is_there(self) -> None:
+        """Log the end of an outage, as web and workers do."""
+        if self._redis_since is not None:
+            logger.warning("keeper: Redis answers again, after %.1f s", time.monotonic() - self._redis_since)
+        self._redis_since = None
