@@ -329,6 +329,14 @@ def test_a_template_that_no_engine_looks_for_is_told_the_setting(site: Site) -> 
     assert 'words/result.html is there, and no engine of TEMPLATES looks into apps. Paste: TEMPLATES[0]["APP' in said
 
 
+def test_a_database_that_is_not_there_is_told_the_setting_of_the_site(site: Site) -> None:
+    server = '{"ENGINE": "django.db.backends.postgresql", "NAME": "x", "HOST": "127.0.0.1", "PORT": "1"}'
+    site.files["site_settings.py"] += f'\nDATABASES = {{"default": {server}}}\n'
+    said = site.run("manage.py check --deploy").stderr
+    assert "The database does not answer, so its tables are not known" in said
+    assert "HINT: Start it, or correct DATABASES." in said
+
+
 def test_static_files_without_a_folder_are_told_its_setting(site: Site) -> None:
     site.replace("site_settings.py", "DEBUG = True", 'DEBUG = False\nALLOWED_HOSTS = ["queue.example"]')
     assert 'Paste: STATIC_ROOT = BASE_DIR.parent / "static". Run:' in site.run("manage.py check --deploy").stderr
