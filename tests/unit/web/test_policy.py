@@ -384,6 +384,6 @@ def test_the_documented_policy_does_what_its_words_say() -> None:
         user.groups.add(Group.objects.get_or_create(name="company 7")[0])
     bert.groups.add(Group.objects.create(name="paying"))
     assert policy.owner(anna) == policy.owner(bert) != policy.owner(other) is None
-    assert (policy.refusal(anna, task), "Please sign in." in policy.refusal(None, task)) == ("", True)
+    assert (policy.refusal(anna, task), "is for customers." in policy.refusal(None, task)) == ("", True)
     assert [policy.priority(user, task) for user in (None, anna, bert)] == [task.task.priority] * 2 + [10]
     assert [policy.quota(user).places for user in (None, anna)] == [1, 5]
