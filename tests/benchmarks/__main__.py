@@ -56,7 +56,7 @@ def main(wanted: list[str]) -> int:
         for database in databases:
             found, script = _measure(module, database)
             # A row that has nothing to do with the database is not said twice.
-            rows += [row for row in found if row.database or database == "sqlite"]
+            rows += [row for row in found if row.database or database == databases[0]]
             longest.append(script)
     rows.append(_longest_script(longest))
     seconds = time.monotonic() - began
