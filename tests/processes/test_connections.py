@@ -131,7 +131,9 @@ def test_pages_that_poll_leave_few_connections(get: Get, entry: Entry) -> None:
     """Each request has a thread of its own; ten pages that poll used to take nearly all of the server's 100."""
     with ThreadPoolExecutor(10) as threads:
         answers = list(threads.map(get, [url(entry, "status.json")] * 300))
-    assert {answer.code for answer in answers} == {200}
+    codes = [answer.code for answer in answers]
+    assert set(codes) <= {200, 503}  # a poll that would wait for its turn for too long is turned away
+    assert codes.count(200) > 100
     assert len(backends()) <= settings.DATABASE_POOL < 15
 
 

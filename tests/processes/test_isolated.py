@@ -210,9 +210,8 @@ def test_a_task_ends_at_its_timeout_whatever_it_does(processes: Processes, join:
 
 def test_a_task_hears_that_its_visitor_has_left(processes: Processes, join: Join) -> None:
     worker = processes.worker()
-    entry = join("left")
+    entry, _ = join("left"), hold("left")
     stay(entry)
-    hold("left")
     wait_for(lambda: entered("left"))
     Entry.objects.get(pk=entry.pk).cancel(Reason.LEFT)
     wait_for(lambda: is_at_rest(worker))
@@ -222,9 +221,8 @@ def test_a_task_hears_that_its_visitor_has_left(processes: Processes, join: Join
 
 def test_the_process_dies_with_its_horse(processes: Processes, join: Join) -> None:
     worker = processes.worker()
-    entry = join("victim")
+    entry, gate = join("victim"), hold("victim")
     stay(entry)
-    gate = hold("victim")
     wait_for(lambda: entered("victim"))
     horse, task = horses_of(worker)
     horse.kill()
@@ -235,9 +233,8 @@ def test_the_process_dies_with_its_horse(processes: Processes, join: Join) -> No
 
 def test_the_process_that_is_killed_is_the_machines_fault(processes: Processes, join: Join) -> None:
     worker = processes.worker()
-    entry = join("victim")
+    entry, gate = join("victim"), hold("victim")
     stay(entry)
-    gate = hold("victim")
     wait_for(lambda: entered("victim"))
     _, task = horses_of(worker)
     task.kill()

@@ -112,9 +112,8 @@ def test_a_horse_that_the_system_killed_with_little_memory_is_run_again(
     processes: Processes, join: Join, scratches: Path
 ) -> None:
     worker = processes.worker()
-    entry = join("victim")
+    entry, gate = join("victim"), hold("victim")
     stay(entry)
-    gate = hold("victim")
     wait_for(lambda: entered("victim"))
     horse_of(worker).kill()
     wait_for(lambda: entered("victim", 2))
