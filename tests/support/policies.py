@@ -30,7 +30,7 @@ class ShopPolicy(Policy):
 
 
 class OneResult(Policy):
-    """Who has a result gets no other one."""
+    """A policy that gives nobody a second result."""
 
     def refusal(self, user: User | None, heavy_task: HeavyTask) -> str:
         return "You have had your result." if Entry.objects.filter(queue=heavy_task.name, status="succeeded") else ""

@@ -35,7 +35,7 @@ local most = tonumber(levers.max_line) or tonumber(ARGV[2])
 if is_closed(levers) then
   return { 'closed', 0, told[1], told[2] }
 end
--- The first command is a write, since a Redis that is full refuses it, but not after another write of the same script.
+-- The first write of the script: a Redis that is full refuses it, but not one behind another write.
 local first = 0
 if looks then
   redis.call('SET', 'queueing:writable', '1', 'PX', 1000)

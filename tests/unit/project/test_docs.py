@@ -118,7 +118,7 @@ def test_the_form_with_all_that_a_form_can_say_is_one(
 def test_the_documented_policy_refuses_strangers_with_a_link_and_takes_customers(
     words: None, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:
-    """What `format_html` makes is a link in the form, in the answer, and after an end; what it was given is escaped."""
+    """The link of `format_html` is in the form, in the answer, and on the page of an end; its arguments are escaped."""
     (tmp_path / "policy_of_the_documents.py").write_text(POLICY)
     stranger, user = Visitor(), User.objects.create_user("anna")
     ended = stranger.join("words", file=ContentFile(b"the rose", name="poem.txt"), least=1)
