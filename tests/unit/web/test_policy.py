@@ -95,6 +95,17 @@ def test_a_form_sent_again_by_who_has_left_the_account_leaves_no_name_of_it_in_t
     assert anna.client.get(url(colleagues)).status_code == 404
 
 
+def test_who_has_left_the_account_and_joins_again_gets_a_name_of_his_own() -> None:
+    anna = customer("anna@small.example")
+    entry = anna.join()
+    entry.cancel()
+    User.objects.update(email="")
+    anna.client.post(url(entry, "again/"))
+    successor = Entry.objects.latest("pk")
+    assert successor.pk != entry.pk
+    assert str(successor.visitor) == anna.client.session[SESSION_KEY] != str(entry.visitor)
+
+
 def test_what_the_browser_joined_before_the_sign_in_stays_its_own(settings: Any) -> None:
     settings.QUEUEING = {}
     visitor = Visitor()
