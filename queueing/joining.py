@@ -42,6 +42,7 @@ from queueing.line.places import get_line
 from queueing.line.reserving import Reservation
 from queueing.logs import about
 from queueing.models import Entry
+from queueing.models.compiled import Insert
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
@@ -50,6 +51,7 @@ from queueing.values import Encoder, by_name, normalized_arguments
 logger = logging.getLogger("queueing")
 
 SAME_MOMENT = timedelta(minutes=1)  # between two requests with the same form of a browser that has no cookie yet
+NEW_ROW: Insert[Entry] = Insert()
 # The refusals that do not hold for a form which was sent before and has its entry.
 TWIN_FIRST = (
     FormUsed,
@@ -296,7 +298,7 @@ def _insert(entry: Entry, number: int) -> None:
         entry.slot, entry.joined_at = slot, site_time.now()
         try:
             with _savepoint():
-                entry.save(force_insert=True)
+                NEW_ROW.execute(entry)
         except IntegrityError as error:
             if Entry.objects.filter(code=entry.code).exists():
                 raise CodeTaken from None

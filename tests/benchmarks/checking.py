@@ -18,7 +18,7 @@ from tests.benchmarks.report import Row
 from tests.support import documents
 from tests.support.paths import SCAN, TABLE
 
-RUNS = 5
+RUNS = 3
 CHECKS = 40  # in each run
 MB = 1000**2
 

@@ -17,6 +17,7 @@ from tests.benchmarks.crowd import Kind, about
 from tests.benchmarks.gradio_browsers import OnGradio, OnOurs
 from tests.benchmarks.gradio_side import Gradio
 from tests.benchmarks.gradio_waiting import BOUND, CLIENTS, RELOADS, REST, SILENT, Measured
+from tests.benchmarks.measure import DEPLOYED
 from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.report import Row
 from tests.benchmarks.sides import Ours
@@ -37,7 +38,7 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         processes, rival = Processes(Path(folder)), Gradio(Path(folder))
         try:
-            processes.environment |= sockets.DEPLOYED | {"PROBE_WRITABLE": folder}
+            processes.environment |= DEPLOYED | sockets.LIMITS | {"PROBE_WRITABLE": folder}
             assert processes.manage("collectstatic", "--noinput", "--verbosity", "0").wait() == 0, processes.logs()
             site = Ours(processes)
             rival.wait()

@@ -16,12 +16,22 @@ from queueing.line import clients
 from tests.benchmarks import report
 from tests.support import servers
 
+# For all that is measured: as in production, but for TLS. With DEBUG, Django keeps the text of each query.
+DEPLOYED = {
+    "DEBUG": "0",
+    "SECURE_COOKIES": "0",
+    "SECURE_SSL_REDIRECT": "0",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PYTHONWARNINGS": "ignore",
+}
+
 
 def main(module: str, output: str | None) -> None:
     # The plugin has started the servers and put their addresses into the environment.
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.settings"
     os.environ["PROBE_TIMEOUT"] = "180"  # seconds the probe may run
     os.environ["LOG_LEVEL"] = "WARNING"
+    os.environ |= DEPLOYED
     import django
 
     django.setup()

@@ -3,9 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import cache
-from itertools import pairwise
 
 import psutil
 from django.core.files.base import ContentFile
@@ -45,25 +43,15 @@ def rows() -> Iterator[Row]:
         "the join to the result of one page", "ms", [shown for _, _, shown in times], "<=", 4000,
         meaning="Likewise, from the join to the row's end; a page with a socket shows it then.",
     )  # fmt: skip
-    memory = (
-        "All processes of a worker while each of them reads a scan: their proportional set size (PSS), at its peak."
-    )
     yield Row(
-        "a second worker of a pool that reads scans", "MB", _costs([_pool(1)], [_pool(2)]), "<=", 300,
-        meaning=f"{memory} Two workers of `rqworker-pool` less one.",
-    )  # fmt: skip
-    yield Row(
-        "a second `rqworker` that reads scans", "MB", _costs([_worker()], [_worker(), _worker()]),
-        meaning=f"{memory} Two commands less one: they share the files of code, and no models.",
+        "a second worker of a pool that reads scans", "MB", [_cost_of_second() for _ in range(PAIRS)], "<=", 300,
+        meaning="All processes of a worker while each of them reads a scan: their proportional set size (PSS), at its "
+        "peak. Two workers of `rqworker-pool` less one.",
     )  # fmt: skip
 
 
 def _pool(workers: int) -> tuple[str, ...]:
     return ("manage.py", "rqworker-pool", "scan", "--num-workers", f"{workers}", "-v", "0")
-
-
-def _worker() -> tuple[str, ...]:
-    return ("manage.py", "rqworker", "scan", "-v", "0")
 
 
 def _wait_for_workers(pid: int, count: int) -> None:
@@ -104,22 +92,20 @@ def _join(content: bytes, name: str) -> Entry:
     return entry
 
 
-def _costs(one: list[tuple[str, ...]], two: list[tuple[str, ...]]) -> list[float]:
-    peaks = [_peak(commands, workers) for _ in range(PAIRS) for commands, workers in ((one, 1), (two, 2))]
-    return [more - less for less, more in list(pairwise(peaks))[::2]]
+def _cost_of_second() -> float:
+    return _peak(2) - _peak(1)
 
 
-def _peak(commands: list[tuple[str, ...]], workers: int) -> float:
-    """Megabytes of all processes of these commands, at the most, while all of their workers read."""
+def _peak(workers: int) -> float:
+    """Megabytes of all processes of a pool, at the most, while all of its workers read."""
     waiting.clear()
-    with ExitStack() as stack:
-        started = stack.enter_context(processes.running(*commands))
+    with processes.running(_pool(workers)) as [pool]:
         entries = [_join(SCAN.read_bytes(), "scan.pdf") for _ in range(SCANS * workers)]
         peak, began = 0.0, time.monotonic()
         while Entry.objects.filter(status=Status.SUCCEEDED).count() < len(entries):
             assert time.monotonic() < began + PATIENCE, "the benchmark waited in vain"
             if Entry.objects.filter(status=Status.RUNNING).count() == workers:
-                peak = max(peak, sum(_pss(process.pid) for process in started))
+                peak = max(peak, _pss(pool.pid))
             for entry in entries:
                 joining.look(entry, conf.POLL_TTL)
             time.sleep(0.1)

@@ -52,7 +52,7 @@ async def _measure() -> tuple[Measured, Measured]:
 def _uvicorn() -> Iterator[tuple[psutil.Process, int]]:
     port = free_port()
     command = [sys.executable, *SERVERS["uvicorn"], str(port)]
-    process = subprocess.Popen(command, env=os.environ | sockets.DEPLOYED)
+    process = subprocess.Popen(command, env=os.environ | sockets.LIMITS)
     try:
         while not is_listening(port):
             assert process.poll() is None, "uvicorn does not start"

@@ -32,6 +32,7 @@ from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.web.command_line import BACKLOG, DEFAULTS, application
 from queueing.web.visitor import Visitor
+from tests.benchmarks import processes
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
 from tests.support.servers import free_port
@@ -45,10 +46,9 @@ REST = 10.0  # seconds of one window at rest: each page is pinged once in it, an
 LEAVING = 12.0  # seconds of one window of departures
 PACE = 0.2  # seconds between two departures
 SETTLE = 2.0  # seconds
-# As in production, but for TLS; and all of these pages are of one visitor at one address.
+# All of these pages are of one visitor at one address.
 LIMITED = ("MAX_PAGES_PER_VISITOR", "MAX_PAGES_PER_ADDRESS", "MAX_CONNECTIONS_PER_ADDRESS", "MAX_LINE")
 LIMITS = {f"QUEUEING_{name}": "1000000" for name in LIMITED}
-DEPLOYED = LIMITS | {"DEBUG": "0", "SECURE_COOKIES": "0", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
 OURS = application()
 FACTS = Facts(
     workers=2,
@@ -194,8 +194,7 @@ def wait_in_line(pages: int) -> tuple[list[Entry], str]:
 @contextmanager
 def web(served: str) -> Iterator[tuple[psutil.Process, int]]:
     """A web process as in the Procfile; for another application than ours, a plain daphne with the same options."""
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(collect, env=os.environ | DEPLOYED, check=True)  # the web process does not start without
+    processes.collect_static()
     port = free_port()
     with started(served, port) as process:
         while not is_listening(port):
@@ -214,7 +213,7 @@ def started(served: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
         options = {"--" + name.replace("_", "-"): str(value) for name, value in DEFAULTS.items()}
         command = ["-m", "daphne", "--endpoint", endpoint, *chain.from_iterable(options.items()), served]
     command = [sys.executable, *command, "-v", "0"]
-    process = subprocess.Popen(command, env=os.environ | DEPLOYED, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=os.environ | LIMITS, stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:

@@ -1,15 +1,19 @@
 """Rows and their moves: one compare-and-swap each."""
 
+import datetime
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models.signals import post_save, pre_save
 
 from queueing import site_time
 from queueing.exceptions import IllegalMove, TooManyWaiting
 from queueing.models import Entry, EntryFile
+from queueing.models.compiled import Insert
 from queueing.states import FINAL, LIVE, MOVES, Reason, Status
 
 Join = Callable[..., Entry]
@@ -64,6 +68,40 @@ def test_each_first_start_has_its_own_values(join: Join, settings: Any) -> None:
         assert started.last_attempted_at == started.started_at
         left = started.lease_until - site_time.now()
         assert lease - 10 < left.total_seconds() < lease + 10
+
+
+def test_the_compiled_insert_stores_and_says_what_save_does() -> None:
+    same = {"queue": "probe", "task_path": "x", "visitor": uuid.UUID(int=1), "joined_at": site_time.now()}
+    heard: list[Any] = []
+    stored: list[dict[str, Any]] = []
+
+    def hear(**said: Any) -> None:
+        heard.append({name: said[name] for name in sorted(said) if name != "instance"})
+
+    def store(save: Callable[[Entry], object], slot: int) -> None:
+        entry = Entry(**same, slot=slot, kwargs={"day": datetime.date(2024, 2, 29)}, input="inputs/x", behind=True)
+        save(entry)
+        assert (entry._state.adding, entry._state.db) == (False, "default")
+        stored.append(dict(Entry.objects.filter(pk=entry.pk).values().get()))
+
+    signals = (pre_save, post_save)
+    for signal in signals:
+        signal.connect(hear)
+    try:
+        store(Insert[Entry]().execute, 0)
+        store(partial(Entry.save, force_insert=True), 1)
+    finally:
+        for signal in signals:
+            signal.disconnect(hear)
+    assert heard[:2] == heard[2:]
+    ours, djangos = ({name: row[name] for name in row if name not in {"id", "code", "slot"}} for row in stored)
+    assert ours == djangos
+
+
+def test_each_compiled_insert_has_its_own_values(join: Join) -> None:
+    first, second = join(), join()
+    assert first.pk != second.pk
+    assert {entry.code for entry in Entry.objects.all()} == {first.code, second.code}
 
 
 class ReadsElsewhere:
