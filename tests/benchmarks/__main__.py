@@ -25,6 +25,7 @@ PLAN = [
     ("joining", ["sqlite", "postgres"]),
     ("checking", ["sqlite"]),
     ("starting", ["sqlite", "postgres"]),
+    ("steps", ["sqlite", "postgres"]),
     ("sidekiq", ["sqlite"]),
     ("scans", ["sqlite"]),
     ("rounds", ["sqlite"]),

@@ -82,7 +82,7 @@ def _running(sidekiq: str) -> Iterator[Sidekiq]:
 
 def _join() -> float:
     called = time.time()
-    starting._join()
+    starting.join()
     return called
 
 

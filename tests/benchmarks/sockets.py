@@ -48,7 +48,7 @@ PACE = 0.2  # seconds between two departures
 SETTLE = 2.0  # seconds
 # All of these pages are of one visitor at one address.
 LIMITED = ("MAX_PAGES_PER_VISITOR", "MAX_PAGES_PER_ADDRESS", "MAX_CONNECTIONS_PER_ADDRESS", "MAX_LINE")
-LIMITS = {f"QUEUEING_{name}": "1000000" for name in LIMITED}
+LIMITS = {f"QUEUEING_{name}": "1000000" for name in LIMITED} | {"TRUSTED_PROXIES": "127.0.0.1"}
 OURS = application()
 FACTS = Facts(
     workers=2,

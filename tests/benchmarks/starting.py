@@ -42,13 +42,13 @@ def rows() -> Iterator[Row]:
         worker,
         _,
     ):
-        processes.wait_for(lambda: _idle_workers() == 2)
-        _latencies(_join, 20)
-        _latencies(_stock_join, 20)
+        processes.wait_for(lambda: idle_workers() == 2)
+        latencies(join, 20)
+        latencies(_stock_join, 20)
         ours, rival = [], []
         for _ in range(RUNS):
-            ours.append(_latencies(_join, JOINS))
-            rival.append(_latencies(_stock_join, JOINS))
+            ours.append(latencies(join, JOINS))
+            rival.append(latencies(_stock_join, JOINS))
         row = Row(
             "join to the first line of the task, p50", "ms", [_share(run, 50) for run in ours], "<=", 0.25, "ratio",
             [_share(run, 50) for run in rival], database="either",
@@ -113,22 +113,22 @@ def _as_a_browser_sees_it() -> Iterator[Row]:
     with processes.running(command):
         processes.wait_for(partial(is_listening, port))
         browser = Browser(port, waiting.QUEUE)
-        _latencies(browser.join, 20)
+        latencies(browser.join, 20)
         yield Row(
             "the form's answer to the first line of the task", "ms",
-            [_share(_latencies(browser.join, JOINS), 50) for _ in range(RUNS)], "<=", 15, database="either",
+            [_share(latencies(browser.join, JOINS), 50) for _ in range(RUNS)], "<=", 15, database="either",
             meaning="As a browser sees it: from the redirect that answers the form, over the page that it opens (the "
             "first look), to the first line. With a real web process.",
         )  # fmt: skip
 
 
-def _latencies(join: Callable[[], Any], joins: int) -> list[float]:
+def latencies(join: Callable[[], Any], joins: int, *, workers: int = 2) -> list[float]:
     """Milliseconds to the first line, each on an idle worker: from the call of `join`, or from the time it returns."""
     log = processes.clear_stamps()
     began = []
     for number in range(joins):
         time.sleep(PAUSE)
-        processes.wait_for(lambda: _idle_workers() == 2)
+        processes.wait_for(lambda: idle_workers() == workers)
         called = time.time()
         answered = join()
         began.append(answered if isinstance(answered, float) else called)
@@ -160,7 +160,7 @@ def _rate(run: tuple[list[float], list[float]]) -> float:
     return IN_A_ROW / (ends[-1] - begins[0])
 
 
-def _join() -> Entry:
+def join() -> Entry:
     """A join, and the first look by the function that the page's view calls."""
     entry = joining.join(
         registry.get_task(waiting.QUEUE),
@@ -189,7 +189,7 @@ def _stock_join_many(seconds: float) -> None:
     stock.kept_queue().enqueue_many(many)
 
 
-def _idle_workers() -> int:
+def idle_workers() -> int:
     client: redis.Redis = get_line(waiting.QUEUE).client
     return sum(client.hget(key, "state") == b"idle" for key in client.smembers("rq:workers"))
 
