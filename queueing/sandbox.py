@@ -1,8 +1,8 @@
 """Rights and resources that a process takes from itself, for good.
 
 `limit` sets resource limits. `restrict` takes away the rights to files, the network and other processes, as far as the
-kernel knows how, and returns what it has taken. The rights go by Landlock (files, TCP) and seccomp (`seccomp.py`), both
-called directly: no package for Landlock is kept up.
+kernel knows how, and returns what it has taken: by Landlock (files, TCP; `landlock.py`) and seccomp (`seccomp.py`).
+`Restriction` is the same in two steps, for a process that has time before it has to be quick.
 
 Call `restrict` before the process has a second thread: Landlock binds the calling thread and those that it starts.
 """
@@ -12,7 +12,6 @@ import math
 import os
 import resource
 import signal
-import struct
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -20,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from queueing import seccomp
+from queueing.landlock import Ruleset
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")  # where shared libraries and time zones are
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the thread that made it has ended
@@ -34,17 +34,6 @@ FILES = "files"  # every path that is not named; files that are open stay so
 TCP = "TCP"  # bind and connect, on sockets that the process gets in any way
 SOCKETS = "sockets"  # new sockets of any kind
 PROCESSES = "processes"  # new processes and programs, signals to others, the memory of others
-
-# Landlock (linux/landlock.h): system calls, and rights by the version of the interface that brought them.
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
-VERSION_FLAG, PATH_BENEATH = 1, 1
-EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-READING = EXECUTE | READ_FILE | READ_DIR
-REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
-WRITING_SINCE = {1: WRITE_FILE | sum(1 << bit for bit in range(4, 13)), 2: REFER, 3: TRUNCATE, 5: IOCTL_DEV}
-RIGHTS_OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # the others are about folders
-BIND_AND_CONNECT, TCP_SINCE = 0b11, 4
-SCOPE_SOCKETS, SCOPE_SIGNALS, SCOPES_SINCE = 0b01, 0b10, 6
 
 
 def end_with_parent(parent_pid: int) -> None:
@@ -112,15 +101,56 @@ def restrict(
     a missing one counts for nothing. `network=False` forbids sockets, and signals to all but its own children;
     `processes=False` to start or touch others.
     """
-    if sys.platform != "linux":
-        return frozenset()
-    taken = {PRIVILEGES} if LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 else set()
-    taken |= _landlock(read, write, network=network, processes=processes)
-    if not (network and processes) and seccomp.forbid(LIBC, sockets=not network, processes=not processes):
-        taken |= {name for name, is_allowed in ((SOCKETS, network), (PROCESSES, processes)) if not is_allowed}
-    if not processes and PROCESSES not in taken and os.geteuid():  # it counts all processes of this user, never root's
-        lower(resource.RLIMIT_NPROC, 0)
-    return frozenset(taken)
+    return Restriction(read=read, write=write, network=network, processes=processes).take()
+
+
+class Restriction:
+    """What `restrict` takes, made ready; nothing is taken yet. By the very process that takes it."""
+
+    def __init__(
+        self, *, read: Iterable[Path] | None, write: Iterable[Path] | None, network: bool, processes: bool
+    ) -> None:
+        self._network, self._processes = network, processes
+        self._rules: Ruleset | None = None
+        self._filter: seccomp.Filter | None = None
+        if sys.platform != "linux":
+            return
+        self._rules = Ruleset.make(
+            LIBC, reading=read is not None, writing=write is not None, network=network, processes=processes
+        )
+        if self._rules is not None:
+            for path in read or ():
+                self._rules.leave_reading(path)
+        for path in write or ():
+            self.leave(path)
+        if not (network and processes):
+            self._filter = seccomp.make(LIBC, sockets=not network, processes=not processes)
+
+    def leave(self, path: Path) -> None:
+        """Leave one more path open for writing."""
+        if self._rules is not None:
+            self._rules.leave_writing(path)
+
+    def take(self) -> frozenset[str]:
+        """Take the rights, once. Returns as `restrict`."""
+        if sys.platform != "linux":
+            return frozenset()
+        taken = {PRIVILEGES} if LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 else set()
+        if (rules := self._rules) is not None:
+            if rules.enforce():
+                taken |= {name for name, takes in ((FILES, rules.takes_files), (TCP, rules.takes_tcp)) if takes}
+            self.drop()
+        if self._filter is not None and self._filter.enforce():
+            taken |= {name for name, left in ((SOCKETS, self._network), (PROCESSES, self._processes)) if not left}
+        if not self._processes and PROCESSES not in taken and os.geteuid():
+            lower(resource.RLIMIT_NPROC, 0)  # it counts all processes of this user, never root's
+        return frozenset(taken)
+
+    def drop(self) -> None:
+        """Close what is open for it."""
+        if self._rules is not None:
+            self._rules.close()
+            self._rules = None
 
 
 @cache
@@ -148,50 +178,3 @@ def _mapped() -> int:
         return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except OSError:
         return 0
-
-
-def _landlock(read: Iterable[Path] | None, write: Iterable[Path] | None, *, network: bool, processes: bool) -> set[str]:
-    version = _syscall(CREATE_RULESET, None, 0, VERSION_FLAG)
-    if version < 1:
-        return set()
-    writing = sum(rights for since, rights in WRITING_SINCE.items() if version >= since)
-    files = (0 if read is None else READING) | (0 if write is None else writing)
-    tcp = 0 if network or version < TCP_SINCE else BIND_AND_CONNECT
-    # Without a network, the processes that it may start get signals from it, and no others.
-    scopes = (0 if network else SCOPE_SOCKETS) | (0 if processes and network else SCOPE_SIGNALS)
-    handled = struct.pack("=QQQ", files, tcp, scopes if version >= SCOPES_SINCE else 0)
-    if not any(handled):
-        return set()
-    size = 8 if version < TCP_SINCE else 16 if version < SCOPES_SINCE else 24  # what this kernel knows of it
-    rules = _syscall(CREATE_RULESET, handled, size, 0)
-    if rules < 0:
-        return set()
-    try:
-        for path in read or ():
-            _allow(rules, path, READING & files)
-        for path in write or ():
-            _allow(rules, path, writing & files)
-        if _syscall(RESTRICT_SELF, rules, 0) != 0:
-            return set()
-    finally:
-        os.close(rules)
-    return {name for name, is_taken in ((FILES, files), (TCP, tcp)) if is_taken}
-
-
-def _allow(rules: int, path: Path, rights: int) -> None:
-    """Leave the rights to this path, and to everything below it."""
-    try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        rights &= ~0 if path.is_dir() else RIGHTS_OF_FILES
-        _syscall(ADD_RULE, rules, PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
-    finally:
-        os.close(descriptor)
-
-
-def _syscall(number: int, *arguments: int | bytes | None) -> int:
-    """The result of a system call; -1 on error."""
-    typed = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    return int(LIBC.syscall(ctypes.c_long(number), *typed))

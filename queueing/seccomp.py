@@ -67,16 +67,27 @@ SET_MODE_FILTER, ALL_THREADS = 1, 1
 type Step = tuple[int, int, int, int]  # code, steps to skip if true, if false, value
 
 
-def forbid(libc: ctypes.CDLL, *, sockets: bool, processes: bool) -> bool:
-    """Refuse these calls from now on. True if the kernel has taken the filter. Needs PR_SET_NO_NEW_PRIVS."""
+class Filter:
+    """A filter for this process, made ready."""
+
+    def __init__(self, libc: ctypes.CDLL, number: int, steps: list[Step]) -> None:
+        self._libc, self._number = libc, number
+        self._program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+        self._described = struct.pack("@HP", len(steps), ctypes.addressof(self._program))
+
+    def enforce(self) -> bool:
+        """Refuse these calls from now on. True if the kernel has taken the filter. Needs PR_SET_NO_NEW_PRIVS."""
+        typed = map(ctypes.c_long, (self._number, SET_MODE_FILTER, ALL_THREADS))
+        return int(self._libc.syscall(*typed, self._described)) == 0
+
+
+def make(libc: ctypes.CDLL, *, sockets: bool, processes: bool) -> Filter | None:
+    """A filter that refuses these calls to the process that makes it. None: nothing is known of this processor."""
     machine = platform.machine()
     if machine not in MACHINES:
-        return False
+        return None
     _, number = MACHINES[machine]
-    steps = [struct.pack("=HBBI", *step) for step in _steps(machine, sockets=sockets, processes=processes)]
-    program = ctypes.create_string_buffer(b"".join(steps))
-    described = struct.pack("@HP", len(steps), ctypes.addressof(program))
-    return int(libc.syscall(*map(ctypes.c_long, (number, SET_MODE_FILTER, ALL_THREADS)), described)) == 0
+    return Filter(libc, number, list(_steps(machine, sockets=sockets, processes=processes)))
 
 
 def _steps(machine: str, *, sockets: bool, processes: bool) -> Iterator[Step]:

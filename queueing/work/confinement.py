@@ -1,6 +1,7 @@
 """The rights of a horse, from its fork to its end. Its task gets what it needs and no more.
 
 prepare       in a worker, before its first fork: no keys that a horse could inherit (`forgetting.py`)
+make_ready    in a standby: what `enter` will take, as far as it is known without an entry
 begin         in a new horse: the kernel's limits, and the temporary folder
 enter         before the task, when its entry is known: no new privileges, writes in a few folders only, processes;
               the room of an isolated task, which has less (`inside.py`)
@@ -22,10 +23,11 @@ from queueing import sandbox
 from queueing.deployment import sqlite_file
 from queueing.models import Entry, EntryFile, results_folder
 from queueing.registry import all_tasks
+from queueing.sandbox import Restriction
 from queueing.work import forgetting, horse, inside
 from queueing.work.birth import Terms
 from queueing.work.inside import Room
-from queueing.work.limits import prepare_worker, set_limits
+from queueing.work.limits import limits_of, prepare_worker, set_limits
 
 logger = logging.getLogger("queueing")
 
@@ -33,6 +35,7 @@ RULES = (sandbox.PRIVILEGES, sandbox.FILES, sandbox.PROCESSES)
 OF_ISOLATED = sandbox.SOCKETS  # one more rule, where a task is isolated
 
 _terms: Terms | None = None  # of this horse; None in every other process
+_ready: dict[str, Restriction] = {}  # of this standby, by lines
 
 
 def prepare(worker: str) -> None:
@@ -53,6 +56,12 @@ def begin(terms: Terms) -> None:
     set_limits(terms.limits, inherited=terms.inherited_data)
 
 
+def make_ready(queue: str, scratch: Path) -> None:
+    """In a standby with this temporary folder: make ready what `enter` will take for an entry of this line."""
+    if queue not in _ready:
+        _ready[queue] = _restriction(queue, scratch)
+
+
 def enter(entry: Entry) -> Room | None:
     """Before the task: no new privileges, no processes where the task has none, and writes in its own folders only.
 
@@ -60,16 +69,24 @@ def enter(entry: Entry) -> Room | None:
     """
     if _terms is None:
         return None
-    folders = _writable(entry, _terms.folder)
-    limits = _terms.limits
-    sandbox.restrict(read=None, write=folders, network=True, processes=limits.isolated or limits.processes > 0)
-    return _room(entry, _terms) if limits.isolated else None
+    restriction = _ready.pop(entry.queue, None) or _restriction(entry.queue, _terms.folder)
+    while _ready:  # of lines whose entry this one is not
+        _ready.popitem()[1].drop()
+    for path in _writable(entry):
+        restriction.leave(path)
+    restriction.take()
+    return _room(entry, _terms) if _terms.limits.isolated else None
 
 
 def rehearse(entry: Entry) -> None:
     """In a standby: what `enter` does, but for what it makes and takes away."""
     _results_folder(entry)
-    list(_folders_of_sqlite())
+
+
+def _restriction(queue: str, scratch: Path) -> Restriction:
+    """What all entries of a line have in common: temporary files, SQLite's files, and processes where it has some."""
+    limits, shared = limits_of(queue), [scratch, Path(os.devnull), *_folders_of_sqlite()]
+    return Restriction(read=None, write=shared, network=True, processes=limits.isolated or limits.processes > 0)
 
 
 def _room(entry: Entry, terms: Terms) -> Room:
@@ -110,14 +127,11 @@ def _kept(rules: Sequence[str]) -> list[str]:
     return [rule for number, rule in enumerate(rules) if max(status, 0) >> number & 1]
 
 
-def _writable(entry: Entry, scratch: Path) -> Iterator[Path]:
-    """The paths that this entry's horse writes to: temporary files, results, SQLite's files, and the task's own."""
-    yield scratch
-    yield Path(os.devnull)
+def _writable(entry: Entry) -> Iterator[Path]:
+    """The paths of its own that this entry's horse writes to: its results, and those of its task."""
     if results := _results_folder(entry):
         results.mkdir(parents=True, exist_ok=True)
         yield results
-    yield from _folders_of_sqlite()
     if (heavy_task := all_tasks().get(entry.queue)) is not None:
         yield from heavy_task.writable
 

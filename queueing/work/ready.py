@@ -117,7 +117,8 @@ class ReadyWorker(BookkeepingWorker):
             self._horse.channel.close()
         clients.share_connection(self.connection, self.queue_names()[0])  # all of them are on it
         made_up = partial(self._prepare, Order(uuid.UUID(int=0).hex, self.queue_names()[0]))
-        order = standby.await_order(channel, chain(rehearsal.steps(self.queue_names()), [made_up]))
+        rights = [partial(confinement.make_ready, name, birth.scratch.path) for name in self.queue_names()]
+        order = standby.await_order(channel, chain(rehearsal.steps(self.queue_names()), [made_up], rights))
         job, queue = self._prepare(order)
         self._terms, self._standby = Terms(limits_of(queue.name), birth), None
         report.begin(birth.report, channel)

@@ -10,10 +10,11 @@ from queueing.line import presence
 from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.registry import HeavyTask, all_tasks
-from queueing.results import result_of
+from queueing.results import result_of, task_of
 from queueing.states import Status
 from queueing.storage import folders
 from queueing.work import confinement
+from queueing.work.attempt import Attempt
 
 
 def warm_up(queues: Collection[str] | None = None) -> None:
@@ -52,6 +53,8 @@ def steps(queues: Collection[str] | None = None) -> Iterator[Callable[[], object
     yield site_time.timestamp  # asks, if it is time to
     yield partial(Entry.objects.of_job, made_up.job_id)
     yield partial(Entry.objects.start_first_attempt, made_up.job_id, "")
+    yield partial(Attempt, made_up)
+    yield partial(task_of, made_up)
     yield partial(result_of, made_up)
     yield partial(confinement.rehearse, made_up)
     yield partial(made_up.succeed, {})

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
-from queueing import sandbox
+from queueing import landlock, sandbox
 from queueing.models import Entry
 from queueing.registry import get_task
 from queueing.states import Reason, Status
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 # The version of Landlock: 1 knows files, 6 signals. 0: none.
-LANDLOCK = max(0, sandbox._syscall(sandbox.CREATE_RULESET, None, 0, sandbox.VERSION_FLAG))
+LANDLOCK = max(0, landlock.version(sandbox.LIBC))
 
 Join = Callable[..., Entry]
 MEGABYTE = 2**20
@@ -141,7 +141,7 @@ def test_a_task_reaches_nothing_of_the_site(
     assert str(django_settings.DATABASES["default"]["NAME"]) not in known
 
 
-@pytest.mark.skipif(LANDLOCK < sandbox.SCOPES_SINCE, reason="needs Linux 6.12")
+@pytest.mark.skipif(LANDLOCK < landlock.SCOPES_SINCE, reason="needs Linux 6.12")
 def test_a_task_that_starts_processes_cannot_signal_its_horse(processes: Processes, join: Join) -> None:
     processes.worker(PROBE_PROCESSES="4")
     deeds = {"kill parent": "PermissionError", "look into parent": "PermissionError"}

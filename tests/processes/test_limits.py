@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from queueing import sandbox
+from queueing import landlock, sandbox
 from queueing.models import Entry
 from queueing.states import Reason, Status
 from queueing.testing.presence import stay
@@ -211,7 +211,7 @@ def test_a_task_has_its_own_folder_no_keys_and_few_rights(
 
 
 def _landlock() -> bool:
-    return sandbox._syscall(sandbox.CREATE_RULESET, None, 0, sandbox.VERSION_FLAG) > 0
+    return landlock.version(sandbox.LIBC) > 0
 
 
 @pytest.mark.parametrize("end", ["child", "multiply"])

@@ -12,7 +12,7 @@ import pytest
 from channels.layers import channel_layers, get_channel_layer
 from redis.exceptions import RedisError
 
-from queueing import events, sandbox
+from queueing import events, landlock, sandbox
 from queueing.line import clients, keys
 from queueing.models import Entry
 from queueing.states import Status
@@ -28,7 +28,7 @@ from tests.support.visitors import Visitor, url
 from tests.support.waiting import wait_for
 from tests.support.web import Web
 
-LANDLOCK = max(0, sandbox._syscall(sandbox.CREATE_RULESET, None, 0, sandbox.VERSION_FLAG))
+LANDLOCK = max(0, landlock.version(sandbox.LIBC))
 LONGEST = 15  # seconds from the new primary until everything goes on
 FAULTS = ["killed", "killed before it could tell", "stopped", "cut off", "isolated"]
 

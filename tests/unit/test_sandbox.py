@@ -106,13 +106,49 @@ def test_no_process_and_no_signal_without_processes() -> None:
     assert forked(lambda: act(lambda: os.kill(os.getpid(), signal.SIGKILL))) == "SIGKILL"
 
 
+def test_what_is_made_ready_takes_nothing_before_its_time(tmp_path: Path) -> None:
+    known, late, other = (tmp_path / name for name in ("known", "late", "other"))
+
+    def write_to(*folders: Path) -> list[str]:
+        told = []
+        for number, folder in enumerate(folders):
+            try:
+                (folder / f"{number}{os.times().elapsed}").write_text("mine")
+                told.append("written")
+            except PermissionError:
+                told.append("refused")
+        return told
+
+    def act() -> object:
+        open_files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        dropped, taken = (
+            sandbox.Restriction(read=None, write=[known], network=True, processes=False) for _ in range(2)
+        )
+        before = write_to(known, late, other)
+        if not os.fork():
+            os._exit(0)
+        os.wait()
+        dropped.drop()
+        taken.leave(late)
+        rules = taken.take()
+        left_open = len(os.listdir("/proc/self/fd")) - open_files  # noqa: PTH208
+        return before, write_to(known, late, other), sorted(rules), left_open
+
+    for folder in (known, late, other):
+        folder.mkdir()
+    everywhere, within = ["written"] * 3, ["written", "written", "refused"]
+    assert forked(act) == str((everywhere, within, sorted({FILES, PRIVILEGES, PROCESSES}), 0))
+
+
 def test_a_kernel_without_landlock_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A filter refuses Landlock's first call, as an older kernel does. The rest is taken all the same."""
     monkeypatch.setattr(seccomp, "STRANGE_CALLS", {"landlock_create_ruleset": (444, 444)})
 
     def act() -> object:
         sandbox.LIBC.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        assert seccomp.forbid(sandbox.LIBC, sockets=False, processes=False)
+        strange = seccomp.make(sandbox.LIBC, sockets=False, processes=False)
+        assert strange is not None
+        assert strange.enforce()
         taken = restrict(read=(), write=(), network=False, processes=False)
         (tmp_path / "new").write_text("mine")
         return sorted(taken)
