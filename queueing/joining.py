@@ -258,12 +258,14 @@ def _twin(entry: Entry, *, is_by_code: bool) -> Entry | None:
     2. The first one stores the entry under its name.
     3. The second one finds that entry by the code. Its sender was shown the form, so it is the same browser.
 
-    Both requests must have the same user; one without a user finds only an entry without a user.
+    Both requests must have the same user. A user's second request may come without one: it was sent with a cookie that
+    the answer to the first one has replaced. It finds the entry; to see it takes the cookie of that answer.
     """
     rows = Entry.objects.filter(code=entry.code)
-    if is_by_code:
-        return rows.filter(user=entry.user_id, joined_at__gt=site_time.now() - SAME_MOMENT).first()
-    return rows.filter(visitor=entry.visitor).first()
+    if not is_by_code:
+        return rows.filter(visitor=entry.visitor).first()
+    rows = rows.filter(joined_at__gt=site_time.now() - SAME_MOMENT)
+    return (rows if entry.user_id is None else rows.filter(user=entry.user_id)).first()
 
 
 def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) -> None:
@@ -284,9 +286,8 @@ def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) 
 
 def _cancel(entry: Entry, reservation: Reservation, *, is_charged: bool) -> None:
     with suppress(RedisError):
-        get_line(entry.queue).cancel_reservation(
-            entry.job_id, entry.address, is_charged=is_charged, is_first=reservation.is_first
-        )
+        line = get_line(entry.queue)
+        line.cancel_reservation(entry.job_id, reservation.token, entry.address, is_charged=is_charged)
 
 
 def _insert(entry: Entry, number: int) -> None:

@@ -33,12 +33,13 @@ class Ruleset:
     def __init__(self, libc: ctypes.CDLL, descriptor: int, *, reading: int, writing: int, tcp: int) -> None:
         self._libc, self._descriptor = libc, descriptor
         self._reading, self._writing, self.takes_tcp = reading, writing, bool(tcp)
+        self.is_whole = True  # False: a path that is there could not be named
 
     @classmethod
     def make(cls, libc: ctypes.CDLL, *, reading: bool, writing: bool, network: bool, processes: bool) -> Self | None:
         """A ruleset that takes all `reading` and `writing`, if they are named, and with `network=False` TCP.
 
-        None: this kernel knows nothing of what is to be taken, or makes no ruleset.
+        None: this kernel knows nothing of what is to be taken. Raises OSError: it makes no ruleset now.
         """
         if (known := version(libc)) < 1:
             return None
@@ -51,8 +52,9 @@ class Ruleset:
         if not any(handled):
             return None
         size = 8 if known < TCP_SINCE else 16 if known < SCOPES_SINCE else 24  # what this kernel knows of it
-        descriptor = _call(libc, CREATE_RULESET, handled, size, 0)
-        return None if descriptor < 0 else cls(libc, descriptor, reading=read, writing=write, tcp=tcp)
+        if (descriptor := _call(libc, CREATE_RULESET, handled, size, 0)) < 0:
+            raise OSError(ctypes.get_errno(), "Landlock makes no ruleset")
+        return cls(libc, descriptor, reading=read, writing=write, tcp=tcp)
 
     @property
     def takes_files(self) -> bool:
@@ -80,7 +82,10 @@ class Ruleset:
             return
         try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return
         except OSError:
+            self.is_whole = False
             return
         try:
             rights &= ~0 if path.is_dir() else RIGHTS_OF_FILES

@@ -49,6 +49,11 @@ class Policy:
         return Quota(conf.MAX_WAITING_PER_VISITOR, conf.MAX_BYTES_PER_VISITOR, conf.MAX_ENTRIES_PER_VISITOR)
 
 
+def has_accounts() -> bool:
+    """True if the policy says under which names the entries of users are kept."""
+    return type(current()).owner is not Policy.owner
+
+
 def account_of(user: Any) -> uuid.UUID | None:
     """The name of this user's account, if there is one. Raises ValueError for a value that would equal no row's."""
     account: Any = current().owner(user)

@@ -111,13 +111,17 @@ class Restriction:
         self, *, read: Iterable[Path] | None, write: Iterable[Path] | None, network: bool, processes: bool
     ) -> None:
         self._network, self._processes = network, processes
+        self._lacks_rules = False
         self._rules: Ruleset | None = None
         self._filter: seccomp.Filter | None = None
         if sys.platform != "linux":
             return
-        self._rules = Ruleset.make(
-            LIBC, reading=read is not None, writing=write is not None, network=network, processes=processes
-        )
+        try:
+            self._rules = Ruleset.make(
+                LIBC, reading=read is not None, writing=write is not None, network=network, processes=processes
+            )
+        except OSError:
+            self._lacks_rules = True
         if self._rules is not None:
             for path in read or ():
                 self._rules.leave_reading(path)
@@ -125,6 +129,11 @@ class Restriction:
             self.leave(path)
         if not (network and processes):
             self._filter = seccomp.make(LIBC, sockets=not network, processes=not processes)
+
+    @property
+    def is_whole(self) -> bool:
+        """False if something was not to be had when it was made, a descriptor for instance: made later it may be."""
+        return not self._lacks_rules and (self._rules is None or self._rules.is_whole)
 
     def leave(self, path: Path) -> None:
         """Leave one more path open for writing."""

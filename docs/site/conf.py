@@ -34,6 +34,7 @@ PAGES = {
         "docs/glossary",
         "docs/benchmarks",
         "docs/benchmarks-machines",
+        "docs/speed",
         "docs/scale",
         "docs/accuracy",
     ],

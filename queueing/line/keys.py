@@ -45,6 +45,9 @@ FACTS = "rq:line:{queue}:facts"
 # zset id -> ms: joins of one address that are being stored, and places whose page was not looked at; with the moment
 # when they are over. Those that were looked at are taken out at the address's next join. Lives FROM_TTL, or longer.
 FROM = "rq:line:{queue}:from:{address}"
+# zset token -> ms: the requests that are storing this entry now, and when the reservation of each is over. One, or more
+# for a form that was sent twice. Goes with the place, or lives as long as a reservation.
+STORING = "rq:line:{queue}:storing:{job_id}"
 # string "<ms>": when the next join of an address would be on time; it may be early by a burst. Over all lines of this
 # Redis. Lives until then.
 ON_TIME = "queueing:joins:{address}"
@@ -105,6 +108,11 @@ def facts_key(queue: str) -> str:
 def from_key(queue: str, address: str) -> str:
     """The key of the joins and unseen places of an address in that queue."""
     return FROM.format(queue=queue, address=address)
+
+
+def storing_key(queue: str, job_id: str) -> str:
+    """The key of the requests that are storing this entry."""
+    return STORING.format(queue=queue, job_id=job_id)
 
 
 def on_time_key(address: str) -> str:

@@ -27,7 +27,7 @@ from queueing.conf import conf
 from queueing.line import jobs, levers, reserving, scripts
 from queueing.line.clients import connection
 from queueing.line.epoch import EpochWait
-from queueing.line.keys import facts_key, from_key, gone_key, line_keys, presence_key
+from queueing.line.keys import facts_key, from_key, gone_key, line_keys, presence_key, storing_key
 from queueing.line.presence import seconds_since
 from queueing.line.reserving import Reservation
 from queueing.line.scripts import Ranked, as_text, milliseconds
@@ -114,11 +114,9 @@ class Line:
         """Set a place aside for an entry that is about to be stored; see `reserving.reserve`."""
         return reserving.reserve(self.client, self.name, self.keys, job_id, address)
 
-    def cancel_reservation(
-        self, job_id: str, address: str = "", *, is_charged: bool = False, is_first: bool = True
-    ) -> None:
+    def cancel_reservation(self, job_id: str, token: str, address: str = "", *, is_charged: bool = False) -> None:
         """The entry was not stored; see `reserving.cancel`."""
-        reserving.cancel(self.client, self.name, self.keys, job_id, address, is_charged=is_charged, is_first=is_first)
+        reserving.cancel(self.client, self.name, self.keys, job_id, token, address, is_charged=is_charged)
 
     def place(self, job_id: str, score: float, *, needs_presence: bool = True, address: str = "", keep: int = 0) -> str:
         """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
@@ -128,8 +126,10 @@ class Line:
         """
         self.set_terms(job_id, keep=keep or None)
         job, ttl = jobs.job_fields(self.name, job_id), max(conf.CLOSE_GRACE, keep) if needs_presence else None
-        key = from_key(self.name, address) if address and not keep else None  # staff made a kept place
-        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, key, reserving.from_ttl())
+        own_keys = [storing_key(self.name, job_id)]
+        if address and not keep:  # staff made a kept place
+            own_keys.append(from_key(self.name, address))
+        return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, own_keys, reserving.from_ttl())
 
     def restore(self, places: Sequence[Ranked]) -> list[str]:
         """Give rows (job id, score) the place back that they lost; returns the ids that had no place."""

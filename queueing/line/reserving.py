@@ -4,13 +4,23 @@ All of it is one script, `lua/reserve.lua`: joins at the same moment see each ot
 """
 
 import math
+import secrets
 from typing import Any, NamedTuple
 
 import redis
 
 from queueing.conf import conf
 from queueing.line import levers, scripts
-from queueing.line.keys import STORED, LineKeys, brake_key, from_key, joins_key, on_time_key, proof_key
+from queueing.line.keys import (
+    STORED,
+    LineKeys,
+    brake_key,
+    from_key,
+    joins_key,
+    on_time_key,
+    proof_key,
+    storing_key,
+)
 from queueing.line.levers import Levers
 from queueing.line.scripts import milliseconds
 
@@ -31,7 +41,7 @@ class Reservation(NamedTuple):
     sums: bytes | None  # of what is stored, as `budget.py` publishes them; None also where another Redis has them
     entries: int = 0  # in the line, this one and held ones too
     joins: int = 0  # of this line in this minute; 0 unless BRAKE is auto
-    is_first: bool = False  # no other request with this job id is being stored
+    token: str = ""  # of this request: a form that is sent twice has two, and one job id
     under_way: tuple[str, ...] = ()  # other joins of the address that are being stored
 
 
@@ -41,30 +51,32 @@ def reserve(client: redis.Redis, queue: str, line: LineKeys, job_id: str, addres
     `place` or `cancel` takes the reservation away; otherwise it ends after RESERVATION_TTL and the time of a check.
     Raises RedisError, also when Redis takes no writes; after a flush also errors of the database, see `levers.py`.
     """
+    token = secrets.token_hex(8)
     for _ in range(TRIES):
-        refusal, *more = _ask(client, queue, line, job_id, address)
+        refusal, *more = _ask(client, queue, line, job_id, token, address)
         if more and (found := levers.parse(more[1])):
             break
         if more and not refusal and job_id:  # by a copy of the levers that this project never writes
-            cancel(client, queue, line, job_id, address, is_charged=False, is_first=bool(more[5]))
+            cancel(client, queue, line, job_id, token, address, is_charged=False)
         levers.publish(client, queue)
     else:
         raise redis.RedisError(f"{queue}: the levers do not stay as they are written")
     ms, _, sums, *counted = more
     if refusal:
         return Reservation(refusal.decode(), ms / 1000, found, sums)
-    entries, joins, first, *under_way = counted
-    return Reservation("", 0, found, sums, entries, joins, bool(first), tuple(job_id.decode() for job_id in under_way))
+    entries, joins, *under_way = counted
+    return Reservation("", 0, found, sums, entries, joins, token, tuple(job_id.decode() for job_id in under_way))
 
 
-def _ask(client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str) -> list[Any]:
-    extra_keys = [joins_key(queue), brake_key(queue), STORED]
+def _ask(client: redis.Redis, queue: str, line: LineKeys, job_id: str, token: str, address: str) -> list[Any]:
+    extra_keys = [joins_key(queue), brake_key(queue), STORED, storing_key(queue, job_id)]
     if address:
         extra_keys += [from_key(queue, address), on_time_key(address)]
     return scripts.reserve(
         client,
         line,
         job_id,
+        token,
         conf.MAX_LINE,
         conf.HELD_WEIGHT,
         milliseconds(RESERVATION_TTL + 2 * conf.CHECK_SECONDS),
@@ -84,16 +96,16 @@ def from_ttl() -> float:
 
 
 def cancel(
-    client: redis.Redis, queue: str, line: LineKeys, job_id: str, address: str, *, is_charged: bool, is_first: bool
+    client: redis.Redis, queue: str, line: LineKeys, job_id: str, token: str, address: str, *, is_charged: bool
 ) -> None:
-    """Take a reservation away: nothing was stored. Unless `is_charged`, the join counts for nothing.
+    """Take the reservation of one request away: it has stored nothing. Unless `is_charged`, it counts for nothing.
 
-    Unless `is_first`, another request with this job id has the reservation, and it stays.
+    While another request with this job id is storing, the place stays reserved.
     """
-    extra_keys = [joins_key(queue)]
+    extra_keys = [joins_key(queue), storing_key(queue, job_id)]
     if address:
         extra_keys += [from_key(queue, address), on_time_key(address)]
-    scripts.cancel(client, line, job_id, 0 if is_charged else _interval(), is_first=is_first, extra_keys=extra_keys)
+    scripts.cancel(client, line, job_id, token, 0 if is_charged else _interval(), extra_keys=extra_keys)
 
 
 def may_check(client: redis.Redis, code: str, life: float) -> bool:

@@ -176,10 +176,10 @@ def reserve(client: redis.Redis, line: LineKeys, *arguments: Any, extra_keys: Se
 
 
 def cancel(
-    client: redis.Redis, line: LineKeys, job_id: str, interval: float, *, is_first: bool, extra_keys: Sequence[str]
+    client: redis.Redis, line: LineKeys, job_id: str, token: str, interval: float, *, extra_keys: Sequence[str]
 ) -> None:
     """Give a reserved place back; with an interval (in ms) also what the join has cost. See `reserving.cancel`."""
-    _call(client, "cancel", line, job_id, interval, int(is_first), extra_keys=extra_keys)
+    _call(client, "cancel", line, job_id, token, interval, extra_keys=extra_keys)
 
 
 def place(
@@ -188,19 +188,19 @@ def place(
     place: Ranked,
     job: Mapping[str, Any],
     unseen_ttl: float | None,
-    from_key: str | None = None,
+    own_keys: Sequence[str],
     from_ttl: float = 0,
 ) -> str:
     """Give an entry its job and its place: "line", "unseen", or "" (the entry had a place).
 
     Unless its owner has looked already, the entry is unseen, and over after `unseen_ttl` seconds. With None the entry
-    is in the line, with a presence without end. An unseen entry counts for the address of `from_key`, a key that lives
-    for `from_ttl` seconds.
+    is in the line, with a presence without end. Its own keys are those of STORING, which goes, and of FROM, if it has
+    an address: an unseen entry counts there, for `from_ttl` seconds.
     """
     mode, ttl = ("present", 0) if unseen_ttl is None else ("unseen", milliseconds(unseen_ttl))
     fields = [part for pair in job.items() for part in pair]
     arguments = (*place, mode, ttl, line.inbox, milliseconds(from_ttl), *fields)
-    reply = _call(client, "place", line, *arguments, extra_keys=[from_key] if from_key else [])
+    reply = _call(client, "place", line, *arguments, extra_keys=own_keys)
     return cast("bytes", reply).decode()
 
 

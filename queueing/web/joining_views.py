@@ -1,12 +1,13 @@
 """The pages before a join: the tasks with their lines, and the form of each."""
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from queueing import joining, logs
+from queueing import joining, logs, policy
 from queueing.conf import conf
 from queueing.connections import give_connection_back
 from queueing.exceptions import FormInvalid, JoinRefused, UnknownTask
@@ -76,6 +77,10 @@ def _join(request: HttpRequest, heavy_task: HeavyTask) -> HttpResponse:
         return form_page(request, heavy_task, form)
     except JoinRefused as refusal:
         return refused(request, heavy_task, refusal)
-    # The twin of a user's form may have the name of an account that the user has left since.
-    visitor.remember(owner.visitor if visitor.member else entry.visitor)
+    if visitor.member is None and entry.user_id is not None:
+        # The twin of a user's form, whose answer has brought the browser a new cookie. Django would end that one, too.
+        request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        return see_other(entry)
+    # Where a policy has accounts, the twin of a user's form may have the name of one that the user has left since.
+    visitor.remember(owner.visitor if visitor.member and policy.has_accounts() else entry.visitor)
     return see_other(entry)

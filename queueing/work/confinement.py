@@ -58,8 +58,13 @@ def begin(terms: Terms) -> None:
 
 def make_ready(queue: str, scratch: Path) -> None:
     """In a standby with this temporary folder: make ready what `enter` will take for an entry of this line."""
-    if queue not in _ready:
-        _ready[queue] = _restriction(queue, scratch)
+    if queue in _ready:
+        return
+    made = _restriction(queue, scratch)
+    if made.is_whole:
+        _ready[queue] = made
+    else:  # `enter` makes another one
+        made.drop()
 
 
 def enter(entry: Entry) -> Room | None:

@@ -140,6 +140,24 @@ def test_what_is_made_ready_takes_nothing_before_its_time(tmp_path: Path) -> Non
     assert forked(act) == str((everywhere, within, sorted({FILES, PRIVILEGES, PROCESSES}), 0))
 
 
+def test_what_is_made_without_a_free_descriptor_is_not_whole(tmp_path: Path) -> None:
+    def is_whole(descriptors: int) -> bool:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
+        paths = [tmp_path, tmp_path / "missing"]
+        made = sandbox.Restriction(read=None, write=paths, network=True, processes=False)
+        whole = made.is_whole
+        made.drop()
+        return whole
+
+    def act() -> object:
+        used = os.dup(0)
+        os.close(used)
+        return [is_whole(used + free) for free in (0, 1, 2)]  # for no ruleset, for no path, for both
+
+    assert forked(act) == "[False, False, True]"
+
+
 def test_a_kernel_without_landlock_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A filter refuses Landlock's first call, as an older kernel does. The rest is taken all the same."""
     monkeypatch.setattr(seccomp, "STRANGE_CALLS", {"landlock_create_ruleset": (444, 444)})

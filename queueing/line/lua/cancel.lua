@@ -2,19 +2,17 @@
 -- given back, unless its file was looked into.
 -- KEYS    after the line's keys, as for `reserve`:
 --         1 counter: joins of this line in this minute
---         2 zset id -> ms: unseen places of the address; may be missing
---         3 string: when the address's next join would be on time; may be missing
+--         2 zset token -> ms: the requests that are storing this entry
+--         3 zset id -> ms: unseen places of the address; may be missing
+--         4 string: when the address's next join would be on time; may be missing
 -- ARGV    1 job id
---         2 ms between two joins of the address; 0: nothing is given back
---         3 "1": no other request with this id was being stored before this one
-local joins_key, from, on_time_key = own(1), own(2), own(3)
-local id, interval, now = ARGV[1], tonumber(ARGV[2]), clock()
-if ARGV[3] == '1' then
-  redis.call('ZREM', reserved, id)
-  -- The same form may have been stored meanwhile: its place still counts.
-  if from and not redis.call('ZSCORE', unseen, id) then
-    redis.call('ZREM', from, id)
-  end
+--         2 the token of the request
+--         3 ms between two joins of the address; 0: nothing is given back
+local joins_key, storing, from, on_time_key = own(1), own(2), own(3), own(4)
+local id, interval, now = ARGV[1], tonumber(ARGV[3]), clock()
+-- The same form may have been stored meanwhile: its place still counts.
+if give_up(storing, ARGV[2], id, now) and from and not redis.call('ZSCORE', unseen, id) then
+  redis.call('ZREM', from, id)
 end
 if interval == 0 then
   return

@@ -74,6 +74,27 @@ local function has_place(id, claimed)
     or redis.call('ZSCORE', unseen, id)
 end
 
+-- Another program's value of another kind would lock out whoever needs this key.
+local function forget_others(key, kind)
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then
+    redis.call('DEL', key)
+  end
+end
+
+-- A request stores this entry no more. True if no other one does: then the reservation is gone, too.
+local function give_up(storing, token, id, now)
+  redis.call('ZREM', storing, token)
+  redis.call('ZREMRANGEBYSCORE', storing, '-inf', now)
+  local latest = redis.call('ZRANGE', storing, -1, -1, 'WITHSCORES')
+  if #latest > 0 then
+    redis.call('ZADD', reserved, 'XX', latest[2], id)
+    return false
+  end
+  redis.call('ZREM', reserved, id)
+  return true
+end
+
 -- Tells every page to ask for its numbers again.
 local function numbers_changed()
   redis.call('INCR', version)

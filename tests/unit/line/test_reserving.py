@@ -1,5 +1,6 @@
 """The limits of a join that Redis counts: the length of the line, and the joins and unseen places of one address."""
 
+import secrets
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -116,9 +117,9 @@ def test_a_limit_that_is_lifted_stays_lifted(line: Line, valkey: redis.Redis, se
 
 def test_a_join_that_was_not_stored_makes_room(line: Line, settings: Any) -> None:
     settings.QUEUEING = {"ADDRESS_UNSEEN": 1}
-    line.reserve("1", HERE)
+    reservation = line.reserve("1", HERE)
     assert ask(line).refusal == "unseen"
-    line.cancel_reservation("1")
+    line.cancel_reservation("1", reservation.token)
     assert ask(line).refusal == ""
 
 
@@ -242,8 +243,9 @@ def test_a_join_that_is_not_stored_costs_nothing(line: Line, valkey: redis.Redis
     settings.QUEUEING = {"ADDRESS_BURST": 3, "ADDRESS_RATE": 0.6, "ADDRESS_UNSEEN": 3, "BRAKE": "auto"}
     for _ in range(10):
         job_id = uuid.uuid4().hex
-        assert line.reserve(job_id, HERE).refusal == ""
-        line.cancel_reservation(job_id, HERE)
+        reservation = line.reserve(job_id, HERE)
+        assert reservation.refusal == ""
+        line.cancel_reservation(job_id, reservation.token, HERE)
     assert valkey.get(keys.joins_key("probe")) == b"0"
     assert refusals(line, HERE, 4) == ["", "", "", "joins"]
 
@@ -251,29 +253,79 @@ def test_a_join_that_is_not_stored_costs_nothing(line: Line, valkey: redis.Redis
 def test_a_join_whose_file_was_looked_into_is_charged(line: Line, settings: Any) -> None:
     settings.QUEUEING = {"ADDRESS_BURST": 3, "ADDRESS_RATE": 0.6, "ADDRESS_UNSEEN": 1}
     for number in range(3):
-        assert line.reserve(str(number), HERE).refusal == ""
-        line.cancel_reservation(str(number), HERE, is_charged=True)
+        reservation = line.reserve(str(number), HERE)
+        assert reservation.refusal == ""
+        line.cancel_reservation(str(number), reservation.token, HERE, is_charged=True)
     assert ask(line).refusal == "joins"
 
 
-def test_a_form_sent_twice_leaves_the_reservation_to_the_request_that_made_it(line: Line, settings: Any) -> None:
-    """The first may be in a checker for a while, and counts meanwhile, whatever becomes of the second."""
+@pytest.mark.parametrize("first_to_give_up", [0, 1])
+def test_a_form_sent_twice_has_its_place_reserved_while_either_request_is_storing(
+    line: Line, settings: Any, first_to_give_up: int
+) -> None:
+    """One may be in a checker for a while, and counts meanwhile, whatever becomes of the other."""
     settings.QUEUEING = {"ADDRESS_BURST": 2, "ADDRESS_RATE": 0.6}
-    assert line.reserve("1", HERE).is_first
-    second = line.reserve("1", HERE)
-    assert not second.is_first
-    line.cancel_reservation("1", HERE, is_first=second.is_first)
+    requests = [line.reserve("1", HERE) for _ in range(2)]
+    line.cancel_reservation("1", requests.pop(first_to_give_up).token, HERE)
     assert line.reserve("2", HERE).under_way == ("1",)
     assert line.reserve("1", HERE).refusal == "joins"
     assert line.client.zscore(line.keys.reserved, "1")
-    line.cancel_reservation("1", HERE)
+    line.cancel_reservation("1", requests.pop().token, HERE)
     assert not line.client.zscore(line.keys.reserved, "1")
+    assert not line.client.exists(keys.storing_key("probe", "1"))
+
+
+@pytest.fixture
+def repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call is the first one again: its reply was lost, and the client has sent it once more."""
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "the same request")
+
+
+@pytest.mark.usefixtures("repeated")
+def test_a_request_whose_reply_was_lost_pays_once_and_leaves_nothing(
+    line: Line, valkey: redis.Redis, settings: Any
+) -> None:
+    limits = {"ADDRESS_BURST": 1, "ADDRESS_RATE": 0.6, "ADDRESS_UNSEEN": 1, "MAX_LINE": 1, "BRAKE": "auto"}
+    settings.QUEUEING = limits
+    for _ in range(3):
+        assert line.reserve("1", HERE).refusal == ""
+    assert valkey.get(keys.joins_key("probe")) == b"1"
+    line.cancel_reservation("1", "the same request", HERE)
+    left = [key for key in valkey.keys("rq:line:probe:*") if b"1" in key or b"reserved" in key or b"from" in key]
+    assert left == []
+    assert line.reserve("2", HERE).refusal == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("repeated")
+def test_a_request_whose_reply_was_lost_and_whose_line_closed_meanwhile_leaves_nothing(line: Line) -> None:
+    assert line.reserve("1", HERE).refusal == ""
+    set_levers("probe", state=LineState.CLOSED)
+    assert line.reserve("1", HERE).refusal == "closed"
+    assert not line.client.exists(line.keys.reserved)
+
+
+def test_a_reservation_whose_web_process_died_keeps_its_time(line: Line, valkey: redis.Redis, settings: Any) -> None:
+    """The form is sent again and refused: the place is free when the first request's time is over."""
+    settings.QUEUEING = {"MAX_LINE": 1}
+    dead = line.reserve("1", HERE)
+    soon = 1000.0 * int(valkey.time()[0]) + 5000
+    valkey.zadd(keys.storing_key("probe", "1"), {dead.token: soon})
+    again = line.reserve("1", HERE)
+    line.cancel_reservation("1", again.token, HERE)
+    assert valkey.zscore(line.keys.reserved, "1") == soon
+    for key in (line.keys.reserved, keys.storing_key("probe", "1")):
+        members: list[Any] = valkey.zrange(key, 0, -1)
+        valkey.zadd(key, dict.fromkeys(members, soon - 10_000))
+    last = line.reserve("1", HERE)
+    assert last.refusal == ""
+    line.cancel_reservation("1", last.token, HERE)
+    assert ask(line).refusal == ""
 
 
 def test_a_form_sent_twice_does_not_free_the_place_that_it_has(line: Line, settings: Any) -> None:
     settings.QUEUEING = {"ADDRESS_UNSEEN": 2}
-    for _ in range(2):
-        assert line.reserve("1", HERE).refusal == ""
+    requests = [line.reserve("1", HERE) for _ in range(2)]
     line.place("1", 1, address=HERE)
-    line.cancel_reservation("1", HERE)
+    line.cancel_reservation("1", requests[1].token, HERE)
     assert refusals(line, HERE, 2) == ["", "unseen"]

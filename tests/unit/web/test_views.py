@@ -241,9 +241,10 @@ def test_a_form_sent_twice_at_the_same_moment_is_one_entry(line: Line) -> None:
     assert Entry.objects.live().count() == line.count_entries() == 1
 
 
-def form_code() -> str:
+def form_code(visitor: Visitor | None = None) -> str:
     """The code in a form of the site."""
-    [code] = re.findall(r'name="code" value="([^"]+)"', Visitor().client.get(FORM).content.decode())
+    page = (visitor or Visitor()).client.get(FORM).content.decode()
+    [code] = re.findall(r'name="code" value="([^"]+)"', page)
     return str(code)
 
 
@@ -268,6 +269,52 @@ def test_a_form_sent_twice_at_the_same_moment_by_a_new_browser_is_one_entry(line
     for browser in requests:
         assert browser.client.get(url(entry)).status_code == 200
     assert requests[0].name == requests[1].name == entry.visitor
+
+
+def one_browser(user: User) -> tuple[str, list[Visitor]]:
+    """The code in its form, and two requests of this user's browser with the same cookie."""
+    browser, again = Visitor(), Visitor()
+    browser.client.force_login(user)
+    code = form_code(browser)
+    again.client.cookies["sessionid"] = browser.client.cookies["sessionid"].value
+    return code, [browser, again]
+
+
+@pytest.mark.postgres
+def test_a_form_sent_twice_at_the_same_moment_by_a_new_browser_of_a_user_is_one_entry(line: Line) -> None:
+    """After the user has signed out it is still that of the browser, whose cookie is that of either answer."""
+    (code, requests), together = one_browser(User.objects.create_user("anna", is_staff=True)), Barrier(2)
+
+    def send(browser: Visitor) -> Any:
+        try:
+            together.wait(10)
+            return browser.send(code=code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(send, requests, timeout=30))
+    assert answers[0]["Location"] == answers[1]["Location"]
+    entry = Entry.objects.get()
+    assert line.count_entries() == 1
+    with_session = [browser for browser, answer in zip(requests, answers, strict=True) if "sessionid" in answer.cookies]
+    assert with_session
+    for browser in with_session:
+        browser.client.post("/admin/logout/")
+        assert browser.client.get(url(entry)).status_code == 200
+
+
+@pytest.mark.postgres
+def test_a_second_press_with_the_cookie_of_before_the_first_is_the_same_entry(line: Line) -> None:
+    """The first answer gave the session of a user a new key. The second one must not take it away again."""
+    code, (browser, again) = one_browser(User.objects.create_user("anna"))
+    first, second = browser.send(code=code), again.send(code=code)
+    assert first["Location"] == second["Location"]
+    entry = Entry.objects.get()
+    assert line.count_entries() == 1
+    assert "sessionid" not in second.cookies
+    assert browser.client.get(url(entry)).status_code == 200
+    assert again.client.get(url(entry)).status_code == 404  # a cookie of nobody
 
 
 @pytest.mark.postgres
