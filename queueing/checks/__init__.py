@@ -1,7 +1,8 @@
 """System checks: what must hold, so that what is missing or wrong is found at start. Each hint names the line to paste.
 
 relations.py  the settings of QUEUEING, and between them
-tasks.py      the heavy tasks: forms, templates, queues
+tasks.py      the heavy tasks: arguments, templates, queues
+fields.py     the fields of their forms: names, values, and what the function takes
 policies.py   the class of POLICY, and its methods
 forms.py      what the forms of the tasks declare beside their fields
 templates.py  what only the rendering of a template would show
@@ -13,7 +14,7 @@ servers.py    the arguments of uvicorn or daphne, if one of them serves the site
 start.py      all of these at the start of a process, as sentences
 """
 
-from queueing.checks import around, deployed, forms, front, policies, site, tasks
+from queueing.checks import around, deployed, fields, forms, front, policies, site, tasks
 from queueing.checks.relations import RELATIONS, check_media_root, check_prefix
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "check_media_root",
     "check_prefix",
     "deployed",
+    "fields",
     "forms",
     "front",
     "policies",

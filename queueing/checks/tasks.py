@@ -8,13 +8,11 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
-from queueing.checking.pool import name_of
 from queueing.checks import templates
 from queueing.deployment import is_file
 from queueing.forms import EntryForm
@@ -46,12 +44,6 @@ def check_queues(**_: Any) -> list[CheckMessage]:
 
 
 @register("queueing")
-def check_fields(**_: Any) -> list[CheckMessage]:
-    """Some fields give values that cannot travel to a worker, or read the visitor's bytes in the web process."""
-    return [error for task in sound_tasks().values() for error in _field_errors(task)]
-
-
-@register("queueing")
 def check_samples(**_: Any) -> list[CheckMessage]:
     """A sample is handed in as the file of the form."""
     return [
@@ -75,12 +67,6 @@ def _fault_of_sample(sample: Path, form: type[EntryForm]) -> str:
     except ImproperlyConfigured:
         return ""  # of a setting: `check_relations` says which
     return f"it is larger than the {readable_size(most)} of the form" if sample.stat().st_size > most else ""
-
-
-@register("queueing")
-def check_arguments(**_: Any) -> list[CheckMessage]:
-    """A function that does not take what its form gives would fail with each entry."""
-    return [error for task in sound_tasks().values() for error in _argument_errors(task)]
 
 
 @register("queueing")
@@ -231,40 +217,3 @@ def _idle(task: HeavyTask) -> Iterator[tuple[str, str]]:
         yield f"attempts={task.attempts} with retry_on=()", "Write retry_on=(ConnectionError,), or leave it out: any."
     if task.readable and not task.isolated:
         yield "readable without isolated", "Write isolated=True, or leave it out: the task reads all that its user may."
-
-
-def _argument_errors(task: HeavyTask) -> Iterator[CheckMessage]:
-    """Not for a form with a `clean` of its own, which may give other values than its fields."""
-    if task.form.clean is not EntryForm.clean:
-        return
-    fields = [name for name in task.form.base_fields if name not in {"code", *task.form.file_fields()}]
-    context = ["context"] if task.task.takes_context else []
-    try:
-        inspect.signature(task.task.func).bind(*context, **dict.fromkeys(fields))
-    except TypeError as error:
-        if next(iter(inspect.signature(task.task.func).parameters), "") == "context":
-            context = ["context"]  # meant so, and not said to @task
-        takes = ", ".join([*context, *(f"*, {', '.join(fields)}" for _ in fields[:1])])
-        yield Error(
-            f"The function {task.task.module_path} does not take what its form gives: {error}.",
-            hint=f'Write @task(queue_name="{task.name}"{", takes_context=True" if context else ""}) above '
-            f"def {task.task.func.__name__}({takes}); with takes_context=True its first argument is the context.",
-            id="queueing.E088",
-        )
-
-
-def _field_errors(task: HeavyTask) -> Iterator[CheckMessage]:
-    for name, field in task.form.base_fields.items():
-        where = f"The field {name!r} of {name_of(task.form)}"
-        if isinstance(field, forms.ModelChoiceField):
-            yield Error(
-                f"{where} gives rows of the database, which cannot travel to a worker.",
-                hint=f"Offer keys: {name} = forms.TypedChoiceField(choices=…, coerce=int); the task reads the row.",
-                id="queueing.E082",
-            )
-        elif isinstance(field, forms.ImageField):
-            yield Error(
-                f"{where} reads the visitor's file in the web process.",
-                hint=f"Write {name} = forms.FileField(), and look into the picture in check_file.",
-                id="queueing.E083",
-            )

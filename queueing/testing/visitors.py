@@ -32,12 +32,12 @@ class Visitor:
 
     # The place
 
-    def send(self, line: str, **fields: Any) -> "Response":
+    def send(self, line: str, /, **fields: Any) -> "Response":
         """Send the form of this line, whatever comes of it; files are bytes in an upload of Django, as in its tests."""
         require_line(line)
         return self._post(reverse("queueing:join", args=[line]), {"code": uuid.uuid4()} | fields)
 
-    def join(self, line: str, *, looks: bool = True, **fields: Any) -> Entry:
+    def join(self, line: str, /, *, looks: bool = True, **fields: Any) -> Entry:
         """Join the line and open the entry's page, as a browser does by itself; without that look nobody is in a line.
 
         Raises AssertionError with the sentences of the form, if it was not taken. Raises TypeError for a field that

@@ -26,12 +26,12 @@ def upload(content: bytes = b"a,b\n1,2\n", name: str = "a.csv") -> SimpleUploade
 class Visitor(visitors.Visitor):
     """One browser; the line is the probe's, unless told otherwise."""
 
-    def send(self, line: str = "probe", **fields: Any) -> "Response":
+    def send(self, line: str = "probe", /, **fields: Any) -> "Response":
         """Send the form of the line; that of the probe with a file, unless told otherwise."""
         file = {"file": upload()} if line == "probe" else {}
         return super().send(line, **file | fields)
 
-    def join(self, line: str = "probe", *, looks: bool = True, **fields: Any) -> Entry:
+    def join(self, line: str = "probe", /, *, looks: bool = True, **fields: Any) -> Entry:
         """Join the line, and look at the entry's page as a browser does."""
         return super().join(line, looks=looks, **fields)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django import forms
 
 from queueing import registry
 from queueing.conf import conf
@@ -30,6 +31,21 @@ def line(queue_line: Callable[[str], InProcessLine]) -> InProcessLine:
 
 def join(visitor: Visitor, label: str = "x", **fields: Any) -> Entry:
     return visitor.join("probe", file=upload(), label=label, **fields)
+
+
+class LineForm(probe.ProbeForm):
+    line = forms.CharField()
+
+    def options(self) -> dict[str, Any]:
+        return {"label": self.cleaned_data["line"]}
+
+
+def test_a_field_may_be_called_as_an_argument_of_the_kit(
+    new_visitor: NewVisitor, line: InProcessLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, form=LineForm))
+    new_visitor().join("probe", file=upload(), line="the first one")
+    assert [ended.kwargs for ended in line.run()] == [{"label": "the first one"}]
 
 
 def test_a_task_runs_from_its_form_to_its_result(new_visitor: NewVisitor, line: InProcessLine) -> None:
