@@ -3,8 +3,9 @@
 relations.py  the settings of QUEUEING, and between them
 tasks.py      the heavy tasks: arguments, templates, queues
 fields.py     the fields of their forms: names, values, and what the function takes
-policies.py   the class of POLICY, and its methods
+policies.py   the class of POLICY
 forms.py      what the forms of the tasks declare beside their fields
+methods.py    methods of policies and forms: whether the queue can call them, and ever will
 templates.py  what only the rendering of a template would show
 site.py       the other settings of Django, Channels and RQ
 front.py      hosts, proxies, the prefix of the sockets, the style sheet, the frame of all pages

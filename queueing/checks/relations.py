@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from queueing.checking.pool import name_of
+from queueing.checks import forms
 from queueing.conf import Conf, check_all, conf
 from queueing.line.keys import has_usual_prefix
 from queueing.registry import sound_tasks
@@ -234,8 +235,9 @@ def check_uploads(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured:
         return []  # see `check_relations`
     needed = {
-        name: COPIES * (task.form().max_bytes() * task.form.most_files() + SLACK)
+        name: COPIES * (size + SLACK)
         for name, task in sound_tasks().items()
+        if (size := forms.largest_input(task.form)) is not None
     }
     return [
         Error(

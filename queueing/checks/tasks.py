@@ -10,14 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
-from queueing.checks import templates
+from queueing.checks import forms, templates
 from queueing.deployment import is_file
 from queueing.forms import EntryForm
 from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, extra, shipped, sound_tasks
 from queueing.sizes import readable_size
+from queueing.work.blame import FINAL
 
 LEAST = {"memory_bytes": 64 * 1024**2, "cpu_seconds": 1, "disk_bytes": 1, "processes": 0}  # limits of one run
 
@@ -62,11 +62,9 @@ def _fault_of_sample(sample: Path, form: type[EntryForm]) -> str:
         return f"{sample} is no file"
     if not form.file_fields():
         return "the form takes none"
-    try:
-        most = form().max_bytes()
-    except ImproperlyConfigured:
-        return ""  # of a setting: `check_relations` says which
-    return f"it is larger than the {readable_size(most)} of the form" if sample.stat().st_size > most else ""
+    most = forms.largest_file(form)
+    is_larger = most is not None and sample.stat().st_size > most
+    return f"it is larger than the {readable_size(most or 0)} of the form" if is_larger else ""
 
 
 @register("queueing")
@@ -215,5 +213,9 @@ def _idle(task: HeavyTask) -> Iterator[tuple[str, str]]:
             yield f"{field} without attempts", "Write attempts=3, or another number."
     if task.attempts > 1 and not task.retry_on:
         yield f"attempts={task.attempts} with retry_on=()", "Write retry_on=(ConnectionError,), or leave it out: any."
+    for kind in task.retry_on if task.attempts > 1 else ():
+        if issubclass(kind, FINAL):
+            yield f"{kind.__name__} in retry_on", "Leave it out: it ends the entry, and is never tried again."
     if task.readable and not task.isolated:
         yield "readable without isolated", "Write isolated=True, or leave it out: the task reads all that its user may."
+    yield from forms.idle(task.form)

@@ -230,7 +230,7 @@ def _change_context(entry: Entry) -> dict[str, Any]:
 def _as_found(entry: Entry) -> dict[str, Any]:
     """The options that the task has found out. Without them the form shows those that the visitor chose."""
     try:
-        return entry.heavy_task.form.as_found(entry.result)
+        return dict(entry.heavy_task.form.as_found(entry.result))
     except Exception:  # such as the result of another version of the task
         logger.exception("entry %s: as_found of its form failed", entry.code, extra=about(entry, event="error"))
         return {}

@@ -9,10 +9,10 @@ import signal
 import traceback
 from typing import NamedTuple
 
-from queueing.exceptions import FilesTooLarge, RaisedInside, UnusableInput
+from queueing.exceptions import FilesTooLarge, RaisedInside, UnusableInput, VisitorLeft
 from queueing.line.jobs import TaskTimeout
 from queueing.models import Entry
-from queueing.states import Reason
+from queueing.states import FAILED_BY_US, Reason
 from queueing.work.guard import Limit
 
 _FOR_STAFF = "The people who run this site can see the details."
@@ -47,6 +47,11 @@ BY_EXCEPTION: dict[type[BaseException], Verdict] = {
     # All else, with sys.exit, and with libraries whose panics are no Exception.
     BaseException: Verdict(Reason.ERROR, ERROR_SENTENCE),
 }
+# Exceptions that end the entry, also where the task names them in `retry_on`.
+FINAL: tuple[type[BaseException], ...] = (
+    VisitorLeft,
+    *(kind for kind, verdict in BY_EXCEPTION.items() if verdict.reason not in FAILED_BY_US),
+)
 
 # By the limit for which the worker killed the horse; for its time, the first table has the verdict.
 BY_LIMIT = {

@@ -111,10 +111,16 @@ def test_a_page_that_cannot_show_its_result_says_what_is_true(
     assert sentence in unescape(admin_client.get(f"/entry/{entry.code}/").content.decode())
 
 
+@pytest.mark.parametrize(
+    "as_found", [lambda _, result: result["nothing"], lambda _, result: None], ids=["raises", "returns nothing"]
+)
 def test_a_form_that_fails_to_read_a_result_takes_nothing_else_away(
-    new_visitor: Callable[..., Visitor], queue_line: Callable[[str], InProcessLine], monkeypatch: pytest.MonkeyPatch
+    as_found: Callable[..., Any],
+    new_visitor: Callable[..., Visitor],
+    queue_line: Callable[[str], InProcessLine],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(probe.ProbeForm, "as_found", classmethod(lambda _, result: result["nothing"]))
+    monkeypatch.setattr(probe.ProbeForm, "as_found", classmethod(as_found))
     anna = new_visitor()
     entry: Entry = anna.join("probe", file=upload(), label="anna")
     queue_line("probe").run()
