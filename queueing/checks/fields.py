@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from queueing.checking.pool import name_of
 from queueing.forms import EntryForm
-from queueing.registry import HeavyTask, sound_tasks
+from queueing.registry import HeavyTask, decorator, sound_tasks
 
 # Names that the page of a form uses for something else, so that a field of this name would be taken for it, or hide it.
 TAKEN = frozenset(
@@ -93,7 +93,7 @@ def _argument_errors(task: HeavyTask) -> Iterator[CheckMessage]:
         takes = ", ".join([*context, *(f"*, {', '.join(fields)}" for _ in fields[:1])])
         yield Error(
             f"The function {task.task.module_path} does not take what its form gives: {error}.",
-            hint=f'Write @task(queue_name="{task.name}"{", takes_context=True" if context else ""}) above '
+            hint=f"Write {decorator(task.name, takes_context=bool(context))} above "
             f"def {task.task.func.__name__}({takes}); with takes_context=True its first argument is the context.",
             id="queueing.E088",
         )

@@ -16,6 +16,7 @@ from queueing.conf import site
 from queueing.line import address, clients
 from queueing.line.hints import HintLayer
 from queueing.line.queue import LineQueue
+from queueing.registry import backend_to_paste, repair_of_backend, sound_tasks
 
 # Of RQ's classes, by the key in settings.RQ: the one that the line needs, or a subclass.
 CLASSES = {"QUEUE_CLASS": "queueing.line.queue.LineQueue", "WORKER_CLASS": "queueing.work.worker.PresenceWorker"}
@@ -144,16 +145,20 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(f"TASKS: {error}", hint="Correct settings.TASKS.", id="queueing.E094")]
     ours = {name for backend in backends.values() if isinstance(backend, PresenceBackend) for name in backend.queues}
-    if not (missing := [name for name in settings.QUEUEING_TASKS if name not in ours]):
-        return []
-    return [
+    found: list[CheckMessage] = [
         Error(
-            f"No backend of TASKS makes entries for {', '.join(map(repr, missing))}.",
-            hint='Paste: TASKS = {"default": {"BACKEND": "queueing.backend.PresenceBackend", '
-            f'"QUEUES": {list(settings.QUEUEING_TASKS)}}}}}',
+            f"{task.task.module_path} is a task of TASKS[{task.task.backend!r}], which makes no entries: "
+            "what code enqueues would run, or be stored, without the line.",
+            hint=repair_of_backend(name),
             id="queueing.E095",
         )
+        for name, task in sound_tasks().items()
+        if name in ours and not isinstance(backends.get(task.task.backend), PresenceBackend)
     ]
+    if missing := [name for name in settings.QUEUEING_TASKS if name not in ours]:
+        sentence = f"No backend of TASKS makes entries for {', '.join(map(repr, missing))}."
+        found.append(Error(sentence, hint=f"Paste: {backend_to_paste()}", id="queueing.E095"))
+    return found
 
 
 @register("queueing")

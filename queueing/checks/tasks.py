@@ -15,7 +15,7 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from queueing.checks import forms, templates
 from queueing.deployment import is_file
 from queueing.forms import EntryForm
-from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, extra, shipped, sound_tasks
+from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, decorator, extra, shipped, sound_tasks
 from queueing.sizes import readable_size
 from queueing.work.blame import FINAL
 
@@ -34,8 +34,7 @@ def check_queues(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"QUEUEING_TASKS[{name!r}] is a task of the queue {task.name!r}.",
-            hint=f'Write @task(queue_name="{name}", takes_context=True) above the function '
-            f"{task.task.module_path}, or call the key {task.name!r}.",
+            hint=f"Write {decorator(name)} above the function {task.task.module_path}, or call the key {task.name!r}.",
             id="queueing.E081",
         )
         for name, task in sound_tasks().items()

@@ -215,6 +215,11 @@ def test_a_site_that_has_forgotten_nothing_has_no_issues(site: Site) -> None:
 LINES = 'QUEUEING = {"LINES": {"words": "words.heavy"}'
 SET, TASK = "site_settings.py", "heavy.py"
 OTHER_QUEUES = 'TASKS = {"default": {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": ["a"]}}'
+IMMEDIATE = '"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"'
+OURS = '"queue": {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": ["words"]}'
+OWN_TASKS = f'TASKS = {{"default": {{{IMMEDIATE}, "QUEUES": ["default"]}}, {OURS}}}'
+ANY_QUEUE = f'TASKS = {{"default": {{{IMMEDIATE}, "QUEUES": []}}, {OURS}}}'
+NO_BACKEND = f'TASKS = {{"default": {{{IMMEDIATE}, "QUEUES": ["default"]}}}}'
 SHIPPED_LINE = ('"LINES": {"words": "heavy"}', '"LINES": {"tables": "queueing.tasks.tables"}')
 SHIPPED_APP = '"LINES": {"tables": "queueing.tasks.tables.task"}'
 LACKING = "import sys\nsys.modules[{!r}] = None\nQUEUEING = {{"
@@ -262,6 +267,19 @@ FORGOTTEN = {
     "a style sheet": (SET, '"REDIS_URL":', '"STYLESHEET": "no.css", "REDIS_URL":', "STYLESHEET is 'no.css', and"),
     "the variable": (TASK, "heavy_task = ", "words_task = ", "Call its variable words_task heavy_task."),
     "QUEUES": (SET, "QUEUEING =", f"{OTHER_QUEUES}\nQUEUEING =", """["default"]["QUEUES"] = ['a', 'words']"""),
+    "backend=": (
+        SET,
+        "QUEUEING =",
+        f"{OWN_TASKS}\nQUEUEING =",
+        'Write @task(backend="queue", queue_name="words", takes',
+    ),
+    "backend= of any queue": (
+        SET,
+        "QUEUEING =",
+        f"{ANY_QUEUE}\nQUEUEING =",
+        "TASKS['default'], which makes no entries",
+    ),
+    "a backend": (SET, "QUEUEING =", f"{NO_BACKEND}\nQUEUEING =", 'Paste: TASKS["queue"] = {"BACKEND": "queueing.'),
     "a shipped line": (SET, *SHIPPED_LINE, 'as in "tables": "queueing.tasks.tables.task",'),
     "its app": (SET, SHIPPED_LINE[0], SHIPPED_APP, '[*INSTALLED_APPS, "queueing.tasks.tables"]'),
     "its packages": (SET, "QUEUEING = {" + SHIPPED_LINE[0], WITHOUT_PIL, 'pip install "client_queue-….whl[documents]"'),
@@ -302,6 +320,20 @@ def test_the_line_to_paste_does_what_it_says(own: str, id_: str, site: Site) -> 
     line = said.split(id_)[1].split("Paste: ")[1].splitlines()[0]
     site.files["site_settings.py"] += f"\n{line}\n"
     assert id_ not in site.run("manage.py check").stderr
+
+
+@pytest.mark.parametrize("own", [OWN_TASKS, ANY_QUEUE])
+def test_the_backend_to_name_is_the_one_that_makes_entries(own: str, site: Site) -> None:
+    site.replace("site_settings.py", "QUEUEING =", f"{own}\nQUEUEING =")
+    site.replace("heavy.py", '@task(queue_name="words")', '@task(backend="queue", queue_name="words")')
+    assert site.run("manage.py check").stderr == ""
+
+
+def test_a_shipped_line_needs_the_default_backend(site: Site) -> None:
+    site.replace("site_settings.py", "QUEUEING =", f"{NO_BACKEND}\nQUEUEING =")
+    site.replace("site_settings.py", SHIPPED_LINE[0], SHIPPED_APP)
+    said = site.run("manage.py check").stderr
+    assert 'Paste: TASKS["default"] = {"BACKEND": "queueing.backend.PresenceBackend", "QUEUES": [\'tables\']}.' in said
 
 
 @pytest.mark.parametrize("name", ["async", "QUEUES"])
