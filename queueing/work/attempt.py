@@ -1,18 +1,17 @@
 """One attempt at an entry's task, as the task sees it: its input, its progress, its files."""
 
 import logging
-import re
 import shutil
 import tempfile
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from django.core.files.base import ContentFile, File
+from django.core.files.base import File
 from django.db import connection
 from django.db.models.fields.files import FieldFile
 from django.tasks import TaskContext
@@ -29,6 +28,7 @@ from queueing.states import Absence
 from queueing.storage import folders
 from queueing.work import patience
 from queueing.work.limits import limits_of
+from queueing.work.saving import body_of, check_file
 
 logger = logging.getLogger("queueing")
 
@@ -39,16 +39,6 @@ TASK_REDIS_TIMEOUT = 0.2  # seconds that a hint or a look may keep the task wait
 REDIS_PAUSE = 15.0  # seconds without hints and looks after one that got no answer
 
 BLOCK = 256 * 1024  # bytes of an input that are copied at a time
-LONGEST_TYPE = 100  # characters; the column's length
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-def check_file(name: str, content_type: str, taken: Container[str]) -> None:
-    """Raises ValueError for a name that is not plain or is taken, and for a content type that is too long."""
-    if not PLAIN_NAME.fullmatch(name) or name in taken:
-        raise ValueError(f"{name!r} is no plain name, or was used before")
-    if len(content_type) > LONGEST_TYPE:
-        raise ValueError(f"A content type has at most {LONGEST_TYPE} characters, not {len(content_type)}")
 
 
 @dataclass(slots=True)
@@ -174,11 +164,11 @@ class Attempt:
         """Keep a file for the visitor.
 
         Raises ValueError for a name that is not plain or was used before, and for a content type that is too long.
-        Raises FilesTooLarge if the files of this attempt are then larger than the task's limit. Waits for a storage
-        that is away.
+        Raises TypeError for a content that is neither bytes nor a File. Raises FilesTooLarge if the files of this
+        attempt are then larger than the task's limit. Waits for a storage that is away.
         """
+        body = body_of(name, content, content_type)
         check_file(name, content_type, [file.name for file in self.files])
-        body: File[bytes] = ContentFile(content) if isinstance(content, bytes) else content
         if sum(file.size for file in self.files) + body.size > limits_of(self.entry.queue).disk:
             raise FilesTooLarge
         file = EntryFile(

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.core.files.base import ContentFile
-
 from queueing.exceptions import VisitorLeft
 from queueing.parcel import InputFile, pick
-from queueing.work.attempt import EntryContext, check_file
+from queueing.work.attempt import EntryContext
+from queueing.work.saving import body_of, check_file
 
 if TYPE_CHECKING:
     from django.core.files.base import File
@@ -45,8 +44,8 @@ class Detached:
         yield list(self.handed)
 
     def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        body = body_of(name, content, content_type)
         check_file(name, content_type, self.files)
-        body = ContentFile(content) if isinstance(content, bytes) else content
         self.files[name] = b"".join(body.chunks())
 
 

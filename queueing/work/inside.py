@@ -19,13 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from django.core.files.base import ContentFile
-
 from queueing import sandbox
 from queueing.exceptions import FilesTooLarge, InsideTransaction, UnusableInput, VisitorLeft
 from queueing.parcel import Handed, InputFile
 from queueing.values import returned
 from queueing.work import forgetting, packets
+from queueing.work.saving import body_of
 
 if TYPE_CHECKING:
     from django.core.files.base import File
@@ -108,10 +107,11 @@ class Remote:
         return self._handed.files()
 
     def save_file(self, name: str, content: "bytes | File[bytes]", content_type: str) -> None:
+        body = body_of(name, content, content_type)
         if len(name) > CLASS or len(content_type) > CLASS:
             raise ValueError("A name or content type is too long")
         with tempfile.TemporaryFile() as file:
-            for chunk in (ContentFile(content) if isinstance(content, bytes) else content).chunks():
+            for chunk in body.chunks():
                 file.write(chunk)
             file.flush()
             self._ask({"do": "save", "name": name, "content_type": content_type}, file.fileno())

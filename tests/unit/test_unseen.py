@@ -108,6 +108,14 @@ def test_a_flush_does_not_put_the_unseen_into_the_line(
     assert line.claim("w") == (unseen.job_id, 0)
 
 
+@pytest.mark.parametrize("seconds", [500, 0, -3, 0.0001, float("nan")])
+def test_a_look_of_no_time_or_of_too_long_a_time_is_a_sentence(join: Join, line: Line, seconds: float) -> None:
+    entry = join(looked=False)
+    with pytest.raises(ValueError, match="A look counts for more than 0 s and at most 120 s, not for"):
+        joining.look(entry, seconds)
+    assert Entry.objects.get(pk=entry.pk).seen_at is None
+
+
 def test_a_look_while_redis_is_away_is_in_the_row(join: Join, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = join(looked=False)
     monkeypatch.setattr("queueing.line.presence.connection", lambda _queue: redis.Redis(port=1))

@@ -1,5 +1,7 @@
 """Heavy tasks without an entry: called by a test, or run by Django's own backends."""
 
+import io
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -52,6 +54,19 @@ def climb(context: Context) -> None:
     context.save_file("../x", b"", "text/plain")
 
 
+@task(queue_name="probe", takes_context=True)  # type: ignore[arg-type]  # as above
+def save(context: Context, kind: str) -> None:
+    """Saves what is no content of a file, or no second file."""
+    context.save_file("a.txt", b"", "text/plain")
+    if kind == "again":
+        context.save_file("a.txt", b"", "text/plain")
+    wrong: dict[str, Any] = {"a text": "the rose", "a path": Path("/x"), "a buffer": io.BytesIO()}
+    if kind in wrong:
+        context.save_file("b.txt", wrong[kind], "text/plain")
+    name: Any = Path("b.txt")
+    context.save_file(name, b"", "text/plain")
+
+
 # Called by a test
 
 
@@ -101,6 +116,21 @@ def test_a_task_without_files_gets_none(monkeypatch: pytest.MonkeyPatch) -> None
 def test_values_of_a_form_reach_the_task_as_they_are() -> None:
     done = run_task(prompted, {"day": date(2026, 1, 2), "prompt": "a rose"})
     assert done.result == {"day": "date 2026-01-02", "prompt": "str a rose"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "sentence"),
+    [
+        ("a text", TypeError, "b.txt: the content is of type str, not bytes or a File. Write text.encode()"),
+        ("a path", TypeError, "of type PosixPath, not bytes or a File. Write path.read_bytes()"),
+        ("a buffer", TypeError, "of type BytesIO, not bytes or a File. Write File(…) of django.core.files around it"),
+        ("a name", TypeError, 'name and content type are texts. Write save_file("page-1.png", content, "image/png")'),
+        ("again", ValueError, "'a.txt' was saved before: each file of an attempt has a name of its own"),
+    ],
+)
+def test_what_cannot_be_saved_is_told_with_the_line_to_write(kind: str, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=re.escape(sentence)):
+        run_task(save, {"kind": kind})
 
 
 def test_a_result_that_no_row_could_keep_is_an_error() -> None:

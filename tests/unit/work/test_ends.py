@@ -125,6 +125,14 @@ def test_a_content_type_that_the_database_would_refuse_is_an_error_of_the_task(j
         Attempt(entry).save_file("a.txt", b"a", "text/" + "x" * 100)
 
 
+def test_a_text_instead_of_bytes_is_told_the_line_to_write(join: Join) -> None:
+    entry = join()
+    entry.start("w")
+    text: Any = "the rose"
+    with pytest.raises(TypeError, match=r"a\.txt: the content is of type str, .* Write text\.encode\(\)"):
+        Attempt(entry).save_file("a.txt", text, "text/plain")
+
+
 def test_a_file_of_an_attempt_that_cannot_be_deleted_is_logged_and_keeps_no_other_one(
     join: Join, caplog: pytest.LogCaptureFixture
 ) -> None:
