@@ -38,7 +38,7 @@ def check_line(queue: str, address: str = "") -> bool:
 
 def check_policy(user: Any, heavy_task: HeavyTask) -> None:
     """Raises NotOpen if the site's policy says that this user, or None, may not join this line."""
-    if sentence := policy.current().refusal(user, heavy_task):
+    if sentence := policy.refusal_of(user, heavy_task):
         raise NotOpen(sentence)
 
 

@@ -109,7 +109,7 @@ def check(entry: Entry, size: int, use: Use | None = None) -> None:
     if not has_room(size):
         raise LowOnDisk
     visitor, network, line, site, _ = used(entry) if use is None else use
-    quota = policy.current().quota(entry.user)
+    quota = policy.quota_of(entry.user)
     for what, most_bytes, most_entries, refusal in (
         (visitor, quota.bytes, quota.entries, StoresTooMuch),
         (network, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_ENTRIES_PER_ADDRESS, NetworkStoresTooMuch),
@@ -124,7 +124,7 @@ def check(entry: Entry, size: int, use: Use | None = None) -> None:
 
 def largest_file(user: Any) -> int:
     """Bytes of the largest file of this user for which an empty store has room; 0: of any size."""
-    budgets = (policy.current().quota(user).bytes, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_BYTES_PER_LINE, conf.MAX_BYTES)
+    budgets = (policy.quota_of(user).bytes, conf.MAX_BYTES_PER_ADDRESS, conf.MAX_BYTES_PER_LINE, conf.MAX_BYTES)
     return min((most for most in budgets if most), default=0)
 
 

@@ -9,6 +9,7 @@ import uuid
 from functools import cache
 from typing import Any, NamedTuple
 
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from queueing.conf import conf
@@ -68,6 +69,25 @@ def priority_of(user: Any, heavy_task: HeavyTask) -> int:
     if not isinstance(priority, int) or not FIRST >= priority >= LAST:
         raise ValueError(f"{conf.POLICY}.priority: {priority!r} is no whole number from {LAST} to {FIRST}")
     return priority
+
+
+def refusal_of(user: Any, heavy_task: HeavyTask) -> str:
+    """The sentence for this user; empty: may join. Raises ValueError for what no visitor could read."""
+    sentence: Any = current().refusal(user, heavy_task)
+    if sentence and not isinstance(sentence, str | Promise):
+        raise ValueError(f"{conf.POLICY}.refusal: {sentence!r} is no sentence; empty means that the user may join")
+    return sentence or ""
+
+
+def quota_of(user: Any) -> Quota:
+    """The quota of this user. Raises ValueError for what is none."""
+    quota: Any = current().quota(user)
+    if not isinstance(quota, Quota) or not all(isinstance(number, int) and number >= 0 for number in quota):
+        raise ValueError(
+            f"{conf.POLICY}.quota: {quota!r} is no Quota of whole numbers. "
+            "Write: return super().quota(user)._replace(places=5)"
+        )
+    return quota
 
 
 def current() -> Policy:

@@ -37,7 +37,7 @@ def number_of(user: Any, most: int | None) -> int:
 
     Without a policy of the site that is MAX_WAITING_PER_VISITOR.
     """
-    return max(policy.current().quota(user).places, most or 0)
+    return max(policy.quota_of(user).places, most or 0)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def _priority(heavy_task: HeavyTask, user: Any) -> int:
     An error of the policy is logged: it must not keep the first page, and the places there, from the visitor.
     """
     try:
-        if not policy.current().refusal(user, heavy_task):
+        if not policy.refusal_of(user, heavy_task):
             return policy.priority_of(user, heavy_task)
     except DATABASE_ERRORS:
         raise

@@ -116,7 +116,7 @@ class Visitor:
         if not self.owns(entry):
             return ""
         try:
-            return policy.current().refusal(self.member, entry.heavy_task)
+            return policy.refusal_of(self.member, entry.heavy_task)
         except DATABASE_ERRORS:
             raise
         except Exception:

@@ -328,6 +328,24 @@ def test_an_account_that_is_no_uuid_is_an_error_of_the_policy(account: object, m
     assert not Entry.objects.exists()
 
 
+@pytest.mark.parametrize("quota", [{"places": 3}, 3, (3, 0, 0), None, Quota(-1, 0, 0), Quota(1.5, 0, 0)])  # type: ignore[arg-type]
+def test_a_quota_that_is_none_is_an_error_of_the_policy(quota: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = customer("anna@small.example")
+    monkeypatch.setattr(ShopPolicy, "quota", lambda *_: quota)
+    with pytest.raises(ValueError, match=r"ShopPolicy\.quota: .* is no Quota of whole numbers\. Write: return super"):
+        anna.send()
+    assert not Entry.objects.exists()
+
+
+def test_a_refusal_that_is_no_sentence_is_an_error_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = customer("anna@small.example")
+    monkeypatch.setattr(ShopPolicy, "refusal", lambda *_: True)
+    with pytest.raises(ValueError, match=r"ShopPolicy\.refusal: True is no sentence; empty means"):
+        anna.send()
+    monkeypatch.setattr(ShopPolicy, "refusal", lambda *_: None)
+    assert anna.join().is_live
+
+
 def test_a_policy_that_raises_ends_the_right_to_one_page_and_keeps_that_of_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
