@@ -60,6 +60,10 @@ class PresenceBackend(BaseTaskBackend):
                 f"run_after={task.run_after!r} is no moment. Write run_after=timezone.now() + timedelta(seconds=60), "
                 "with timezone of django.utils."
             )
+        if not isinstance(task.priority, int):
+            raise InvalidTask(
+                f"priority={task.priority!r} is no whole number. Write priority=10: -100 to 100, higher goes first."
+            )
         super().validate_task(task)
 
     def enqueue(self, task: "Task[..., Any]", args: Any, kwargs: Any) -> Any:

@@ -125,6 +125,18 @@ def test_a_moment_of_another_type_is_refused_in_one_sentence(moment: Any) -> Non
         probe.using(run_after=moment)
 
 
+@pytest.mark.parametrize("priority", ["high", 1.5])
+def test_a_priority_that_is_no_number_is_refused_in_one_sentence(priority: Any) -> None:
+    with pytest.raises(InvalidTask, match=r"is no whole number\. Write priority=10: -100 to 100"):
+        probe.using(priority=priority)
+    with pytest.raises(InvalidTask, match=r"is no whole number"):
+        task(queue_name="probe", priority=priority)(fine)
+
+
+def fine() -> None:
+    """A function that could be a task."""
+
+
 def test_what_the_backend_cannot_do_is_refused() -> None:
     with pytest.raises(InvalidTask):
         probe.using(queue_name="nowhere")

@@ -39,7 +39,7 @@ class Command(PlainCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("verb", choices=VERBS)
         parser.add_argument("name", help="of the line")
-        parser.add_argument("sentence", nargs="*", help="for all who wait, and on the form")
+        parser.add_argument("sentence", nargs="*", default=[], help="for all who wait, and on the form")
         parser.add_argument(
             "--opens-at", type=moment, help="of close and drain: 09:00, or 2030-01-31T09:00, in TIME_ZONE"
         )

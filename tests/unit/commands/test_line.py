@@ -33,6 +33,12 @@ def test_a_line_is_paused_and_resumed_with_a_sentence(join: Join) -> None:
     ]
 
 
+def test_a_line_without_its_name_is_told_the_name_alone() -> None:
+    with pytest.raises(CommandError, match=r"the following arguments are required: name$"):
+        run_command("line", "pause")
+    assert run_command("line", "pause", "probe") == "probe is paused: 0 wait, 0 run."
+
+
 def test_a_line_is_closed_until_a_time_and_its_message_changes() -> None:
     words = run_command("line", "close", "probe", "--opens-at", "2100-01-31T09:00")
     assert words == "probe is closed, until 2100-01-31 09:00 UTC: 0 wait, 0 run."
