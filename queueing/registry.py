@@ -265,8 +265,9 @@ def _alias_to_paste() -> str:
 
 
 def setting_of_lines() -> str:
-    """The setting in which this site names its lines, as its code writes it."""
-    return 'QUEUEING["LINES"]' if "LINES" in settings.QUEUEING else "QUEUEING_TASKS"
+    """The setting in which this site names its lines, as its code writes it; where there is none, as the documents."""
+    is_a_copy = bool(settings.QUEUEING_TASKS) and "LINES" not in settings.QUEUEING
+    return "QUEUEING_TASKS" if is_a_copy else 'QUEUEING["LINES"]'
 
 
 def _usual_module(name: str) -> str:

@@ -69,8 +69,13 @@ def keeper_round() -> Counter[str]:
 
 def require_line(name: str) -> None:
     """Raises UnfitForTests for a line that the site does not have."""
+    if not settings.QUEUEING_TASKS:
+        raise UnfitForTests(
+            f"There is no line {name!r}: these settings have no line at all. Settings of tests that begin with those "
+            'of the site keep its lines by QUEUEING = QUEUEING | {"REDIS_URL": …}; others name them in QUEUEING["LINES"].'
+        )
     if name not in settings.QUEUEING_TASKS:
-        known = ", ".join(map(repr, settings.QUEUEING_TASKS)) or "none at all"
+        known = ", ".join(map(repr, settings.QUEUEING_TASKS))
         raise UnfitForTests(
             f"There is no line {name!r} in this site; there is {known}. Name it in the settings: {setting_of_lines()}."
         )

@@ -163,6 +163,12 @@ def test_an_unknown_line_is_told_with_those_that_there_are(
         use(new_visitor())
 
 
+def test_settings_that_lost_the_lines_of_the_site_are_told_the_line(new_visitor: NewVisitor, settings: Any) -> None:
+    settings.QUEUEING_TASKS = {}
+    with pytest.raises(UnfitForTests, match=r"no line at all\. .* QUEUEING = QUEUEING \| .* QUEUEING\[.LINES.\]\."):
+        new_visitor().join("probe")
+
+
 def test_a_task_that_code_has_enqueued_runs(
     line: InProcessLine, django_capture_on_commit_callbacks: Any, empty_queue: None
 ) -> None:
