@@ -5,6 +5,8 @@ import uuid
 from typing import Any
 
 from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.template.base import VariableDoesNotExist
 from django.template.context import Context
 
@@ -18,6 +20,17 @@ from queueing.web.visitor import Visitor
 logger = logging.getLogger("queueing")
 
 register = template.Library()
+
+
+def request_of(context: Context, tag: str) -> HttpRequest:
+    """The request of the page. Raises ImproperlyConfigured where the template does not get it."""
+    if "request" in context:
+        request: HttpRequest = context["request"]
+        return request
+    raise ImproperlyConfigured(
+        f"{{% {tag} %}} needs the request. Write render(request, …), and have "
+        '"django.template.context_processors.request" among the "context_processors" of TEMPLATES.'
+    )
 
 
 @register.simple_tag
@@ -43,14 +56,23 @@ def queue_card(entry: Entry | uuid.UUID | str | None) -> dict[str, Any]:
     """The place of an entry, or of its code, in a page of one's own: a frame that keeps the place while open.
 
     Strangers see nothing in it. Without an entry there is no frame: a visitor of that page need not have one.
+    Raises ImproperlyConfigured for anything else, such as a list of entries.
     """
-    return {"code": entry.code if isinstance(entry, Entry) else entry}
+    if entry is None or entry == "":  # as an unknown variable is
+        return {"code": None}
+    try:
+        return {"code": entry.code if isinstance(entry, Entry) else uuid.UUID(str(entry))}
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{{% queue_card %}} takes one entry or its code, not {entry!r} ({type(entry).__name__}). For several: "
+            "{% for entry in places %}{% queue_card entry %}{% endfor %}"
+        ) from None
 
 
 @register.simple_tag(takes_context=True)
 def queue_places(context: Context) -> list[Entry]:
     """The places that the visitor of this page holds now, oldest first; for `queue_card`."""
-    return Visitor.of_request(context["request"]).places()
+    return Visitor.of_request(request_of(context, "queue_places")).places()
 
 
 @register.simple_tag(takes_context=True)

@@ -1,9 +1,8 @@
 """The tags by which a page of one's own shows the places of its visitor."""
 
-import uuid
-
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
 from django.template import engines
 from django.test import RequestFactory
 
@@ -35,5 +34,12 @@ def test_a_card_takes_an_entry_its_code_or_nothing() -> None:
     assert len({shown(source, anna, it=it) for it in (entry, entry.code, str(entry.code))}) == 1
     assert str(entry.code) in shown(source, anna, it=entry)
     assert [shown(source, anna, it=nothing).strip() for nothing in (None, "")] == ["", ""]
-    with pytest.raises(Exception, match="Reverse for 'card'"):
-        shown(source, anna, it=uuid.uuid4().hex)
+    for wrong in ([entry], [], "a word", entry.pk):
+        with pytest.raises(ImproperlyConfigured, match=r"queue_card %} takes one entry or its code.*{% for entry in"):
+            shown(source, anna, it=wrong)
+
+
+@pytest.mark.parametrize("tag", ["{% load queue_look %}{% queue_places %}", "{% load queue_board %}{% queue_board %}"])
+def test_a_tag_that_needs_the_request_says_so(tag: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"%} needs the request\. Write render\(request, …\), and have"):
+        engines["django"].from_string(tag).render({})
