@@ -198,12 +198,10 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
 def look(entry: Entry, seconds: float) -> None:
     """The owner looks at a live entry, which is present for so many seconds. The first look puts it into the line.
 
-    Raises RedisError; the row knows of the look all the same. Raises ValueError for more seconds than a presence lasts,
-    and for less than a millisecond, in which Redis counts.
+    Raises RedisError; the row knows of the look all the same. Raises ValueError for seconds that no look can have.
     """
-    longest = presence.longest_presence()
-    if not 0.001 <= seconds <= longest:
-        raise ValueError(f"A look counts for more than 0 s and at most {longest:.0f} s, not for {seconds} s")
+    if not 0.001 <= seconds <= presence.longest_presence():  # Redis counts milliseconds
+        raise ValueError(f"A look lasts more than 0 s and at most {presence.longest_presence():.0f} s, not {seconds} s")
     try:
         presence.beat(entry.queue, [entry.job_id], seconds)
     finally:  # the row comes last: an idle worker starts meanwhile

@@ -71,8 +71,8 @@ def require_line(name: str) -> None:
     """Raises UnfitForTests for a line that the site does not have."""
     if not settings.QUEUEING_TASKS:
         raise UnfitForTests(
-            f"There is no line {name!r}: these settings have no line at all. Settings of tests that begin with those "
-            'of the site keep its lines by QUEUEING = QUEUEING | {"REDIS_URL": …}; others name them in QUEUEING["LINES"].'
+            f"There is no line {name!r}: these settings have none. Settings of tests that begin with those of "
+            'the site keep its lines by QUEUEING = QUEUEING | {"REDIS_URL": …}; others name it in QUEUEING["LINES"].'
         )
     if name not in settings.QUEUEING_TASKS:
         known = ", ".join(map(repr, settings.QUEUEING_TASKS))

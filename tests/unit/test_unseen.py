@@ -111,7 +111,7 @@ def test_a_flush_does_not_put_the_unseen_into_the_line(
 @pytest.mark.parametrize("seconds", [500, 0, -3, 0.0001, float("nan")])
 def test_a_look_of_no_time_or_of_too_long_a_time_is_a_sentence(join: Join, line: Line, seconds: float) -> None:
     entry = join(looked=False)
-    with pytest.raises(ValueError, match="A look counts for more than 0 s and at most 120 s, not for"):
+    with pytest.raises(ValueError, match="A look lasts more than 0 s and at most 120 s, not"):
         joining.look(entry, seconds)
     assert Entry.objects.get(pk=entry.pk).seen_at is None
 

@@ -165,7 +165,7 @@ def test_an_unknown_line_is_told_with_those_that_there_are(
 
 def test_settings_that_lost_the_lines_of_the_site_are_told_the_line(new_visitor: NewVisitor, settings: Any) -> None:
     settings.QUEUEING_TASKS = {}
-    with pytest.raises(UnfitForTests, match=r"no line at all\. .* QUEUEING = QUEUEING \| .* QUEUEING\[.LINES.\]\."):
+    with pytest.raises(UnfitForTests, match=r"settings have none\. .* QUEUEING = QUEUEING \| .* QUEUEING\[.LINES.\]\."):
         new_visitor().join("probe")
 
 
