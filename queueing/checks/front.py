@@ -4,16 +4,21 @@ A wrong one breaks every page, or none that its developer opens, and no error na
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
-from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.http import HttpRequest
+from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
+from django.template.backends.django import DjangoTemplates
 from django.template.loader import get_template
+from django.templatetags.static import static
+from django.utils.html import conditional_escape
 
 from queueing.checks import templates
 from queueing.conf import site
@@ -28,6 +33,15 @@ BLOCKS = {
     "width": '<main id="main" class="{% block width %}narrow{% endblock %}" tabindex="-1">',
     "content": "{% block content %}{% endblock %} in <main>",
 }
+# Of what each page shows beside the blocks: the part, and the line to write into a base of the site's own.
+STYLE = """<link rel="stylesheet" href="{% static 'queueing/style.css' %}"> before {% block head %}, not inside of it"""
+MAIN = """<main id="main" class="{% block width %}narrow{% endblock %}" tabindex="-1">"""
+LOOK = (
+    "{% load queue_look static %}{% queue_stylesheet as look %}"
+    """{% if look %}<link rel="stylesheet" href="{% static look %}">{% endif %}"""
+)
+FOOTER = "{% load queue_look %}{% queue_footer %}"
+EMPTIED = "{% extends '" + BASE + "' %}{% block head %}{% endblock %}{% block content %}{% endblock %}"  # as a page may
 HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -123,6 +137,39 @@ def check_base(**_: Any) -> list[CheckMessage]:
             id="queueing.E126",
         )
     ]
+
+
+@register("queueing")
+def check_shown(**_: Any) -> list[CheckMessage]:
+    """A base of the site's own may lack what ours has around the blocks. It is rendered: a block may be anywhere."""
+    try:
+        page = _engine().from_string(EMPTIED).render({}, HttpRequest())
+        lacking = [(what, line) for what, part, line in _wanted() if not re.search(part, page)]
+    except Exception:  # noqa: BLE001  # it may need a session or the database; and `check_base` tells of its own faults
+        return []
+    origin: Any = getattr(get_template(BASE), "origin", None)
+    return [
+        Warning(f"{origin} does not show {what}.", hint=f"Write into it: {line}", id="queueing.W118")
+        for what, line in lacking
+    ]
+
+
+def _wanted() -> Iterator[tuple[str, str, str]]:
+    """What each page is to show: in words, as a pattern of the page, and as a line of the template."""
+    yield "the style sheet of the queue", re.escape(static("queueing/style.css")), STYLE
+    yield 'an element with id="main", which the scripts replace', """\\bid=["']?main\\b""", MAIN
+    if site.STYLESHEET:
+        yield (
+            f"your STYLESHEET, {site.STYLESHEET!r}",
+            re.escape(static(site.STYLESHEET)),
+            f"{{% load queue_look static %}}{LOOK}",
+        )
+    if settings.QUEUEING.get("FOOTER"):
+        yield "your FOOTER", re.escape(conditional_escape(site.FOOTER)), FOOTER
+
+
+def _engine() -> DjangoTemplates:
+    return next(engine for engine in engines.all() if isinstance(engine, DjangoTemplates))
 
 
 def _blocks(names: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Checks of a heavy task's template: each hint names the file, the address or the app that was meant."""
 
 import importlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 from queueing import registry
+from queueing.checks.front import check_shown
 from tests.support import probe
+from tests.support.paths import ROOT
 from tests.unit.test_checks import found
 
 
@@ -103,3 +106,40 @@ def test_a_frame_of_the_pages_that_extends_nothing_is_one_sentence(tmp_path: Pat
     (tmp_path / "queueing" / "base.html").write_text("{% extends 'shoop.html' %}")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
     assert "cannot be used: TemplateDoesNotExist (shoop.html)." in found()["queueing.E126"]
+
+
+DOCUMENTED = (ROOT / "docs" / "adopting.md").read_text().partition("```django\n")[2].partition("```")[0]
+WITHOUT_TAGS = re.sub(r"{% queue_.*", "</body>", DOCUMENTED)
+STYLE_LINK = """<link rel="stylesheet" href="{% static 'queueing/style.css' %}">"""
+LACKING = {
+    "of the documents": (DOCUMENTED, []),
+    "without the tags": (WITHOUT_TAGS, ["your STYLESHEET, 'queueing/admin/admin.css'", "your FOOTER"]),
+    "without the style": (DOCUMENTED.replace(STYLE_LINK, ""), ["the style sheet of the queue"]),
+    "with the style in head": (
+        DOCUMENTED.replace(STYLE_LINK, "").replace("{% block head %}", "{% block head %}" + STYLE_LINK),
+        ["the style sheet of the queue"],
+    ),
+    "without main": (DOCUMENTED.replace('id="main" ', ""), ['an element with id="main", which the scripts replace']),
+    "of ours with a look of its own": (
+        "{% extends 'queueing/base.html' %}{% block look %}{% endblock %}",
+        ["your STYLESHEET, 'queueing/admin/admin.css'"],
+    ),
+    "that needs more than a check has": ("{% url 'shop:nowhere' %}" + MAIN, []),
+}
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_a_frame_of_the_pages_is_told_what_it_does_not_show(name: str, tmp_path: Path, settings: Any) -> None:
+    source, lacking = LACKING[name]
+    (tmp_path / "queueing").mkdir()
+    (tmp_path / "queueing" / "base.html").write_text(source)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
+    settings.QUEUEING |= {"STYLESHEET": "queueing/admin/admin.css", "FOOTER": "Tea & cake"}
+    where = tmp_path / "queueing" / "base.html"
+    assert [message.msg for message in check_shown()] == [f"{where} does not show {what}." for what in lacking]
+
+
+def test_the_frame_of_the_package_shows_all(settings: Any) -> None:
+    assert check_shown() == []
+    settings.QUEUEING |= {"STYLESHEET": "queueing/admin/admin.css", "FOOTER": "Tea & cake"}
+    assert check_shown() == []
