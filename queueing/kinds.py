@@ -29,5 +29,10 @@ def fits(value: object, kind: Any) -> bool:
 def kind_of(value: object) -> str:
     """The type of a value in words: "str", or "tuple of str"."""
     if isinstance(value, tuple):
-        return f"tuple of {' and '.join(dict.fromkeys(type(one).__name__ for one in value)) or 'nothing'}"
+        return f"tuple of {' and '.join(dict.fromkeys(map(_kind_within, value))) or 'nothing'}"
     return type(value).__name__
+
+
+def _kind_within(value: object) -> str:
+    """Of a class its name: "tuple of the class KeyboardInterrupt" tells more than "tuple of type"."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

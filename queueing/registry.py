@@ -18,10 +18,11 @@ from typing import Any, Literal, Protocol, get_args, get_origin
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import File
-from django.tasks import Task, task_backends
+from django.tasks import Task
 from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import import_string
 
+from queueing import aliases
 from queueing.exceptions import UnknownTask
 from queueing.forms import EntryForm
 from queueing.kinds import fits, kind_of
@@ -49,7 +50,6 @@ EXAMPLES = {
 # The lines that come with the package, each with an extra of the same name, and the packages that it loads late.
 SHIPPED = {"documents": ("numpy", "openvino", "rapidocr"), "tables": ("chardet", "duckdb")}
 NAMED_QUEUE = re.compile(r"[Qq]ueue '(.*?)'")
-BACKEND = "queueing.backend.PresenceBackend"  # makes entries
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
 
@@ -165,7 +165,7 @@ def _load(name: str, module: str) -> HeavyTask:
     except TypeError as error:
         if "HeavyTask.__init__()" not in str(error):  # else of the site's own code
             raise
-        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}: {error}.') from error
+        raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {module}: {_ended(error)}') from error
     except ImportError as error:
         if _is_of_another(error, module):
             raise ImproperlyConfigured(
@@ -182,13 +182,18 @@ def _load(name: str, module: str) -> HeavyTask:
     return found
 
 
+def _ended(error: Exception) -> str:
+    """The sentence of an error of Python, with one mark at its end."""
+    return str(error) if str(error).endswith(("?", ".")) else f"{error}."
+
+
 def _misfit(found: HeavyTask, name: str) -> str:
     """A sentence about a part of a heavy task that is something else; empty: there is none."""
     given, form = getattr(found.task, "__qualname__", repr(found.task)), found.form
     if not isinstance(found.task, Task):
         return (
             f"task={given} is no task of Django. Write `from django.tasks import task`, and above the function: "
-            + decorator(name)
+            + aliases.decorator(name)
         )
     if not (isinstance(form, type) and issubclass(form, EntryForm)):
         return (
@@ -213,55 +218,16 @@ def _repair(name: str, error: InvalidTask) -> str:
     if queue[1] in SHIPPED and queue[1] != name:
         return f"Call the line {queue[1]!r}."
     if "is not valid for backend" not in str(error):  # of a backend of ours, which names the setting
-        return "" if queue[1] == name else f"Write {decorator(name)} above the function."
+        return "" if queue[1] == name else f"Write {aliases.decorator(name)} above the function."
     return repair_of_backend(name)
 
 
 def repair_of_backend(name: str) -> str:
     """The line for a task whose backend makes no entries."""
     if name in SHIPPED:
-        return f'Paste: TASKS["default"] = {_backend_of_all()}. The tasks of the package name no other backend.'
-    line = f"{decorator(name)} above the function."
-    return f"Write {line}" if _alias_of(name) else f"Paste: {backend_to_paste()}, and write {line}"
-
-
-def decorator(name: str, *, takes_context: bool = True) -> str:
-    """The line above the function of a line, with the backend where the default one makes no entries."""
-    alias = _alias_of(name) or _alias_to_paste()
-    backend = "" if alias == "default" else f'backend="{alias}", '
-    return f'@task({backend}queue_name="{name}"{", takes_context=True" if takes_context else ""})'
-
-
-def backend_to_paste() -> str:
-    """The setting by which all lines have a backend that makes entries. A default one that is not ours stays."""
-    alias, ours = _alias_to_paste(), _backend_of_all()
-    return f'TASKS = {{"default": {ours}}}' if alias == "default" else f'TASKS["{alias}"] = {ours}'
-
-
-def _backend_of_all() -> str:
-    return f'{{"BACKEND": "{BACKEND}", "QUEUES": {list(settings.QUEUEING_TASKS)}}}'
-
-
-def makes_entries(backend: object) -> bool:
-    """True for a backend of ours. By its name: the module of the backend is above this one."""
-    return any(f"{kind.__module__}.{kind.__qualname__}" == BACKEND for kind in type(backend).__mro__)
-
-
-def _ours() -> dict[str, Any]:
-    """The backends that make entries, by alias."""
-    return {alias: backend for alias in settings.TASKS if makes_entries(backend := task_backends[alias])}
-
-
-def _alias_of(name: str) -> str:
-    """The backend of ours that has this line; empty: there is none."""
-    return next((alias for alias, backend in _ours().items() if not backend.queues or name in backend.queues), "")
-
-
-def _alias_to_paste() -> str:
-    """The backend that is to have all lines: one of ours, or "queue" beside a default one that is not."""
-    if found := next(iter(_ours()), ""):
-        return found
-    return "queue" if settings.TASKS else "default"
+        return f'Paste: TASKS["default"] = {aliases.backend_of_all()}. The tasks of the package name no other backend.'
+    line = f"{aliases.decorator(name)} above the function."
+    return f"Write {line}" if aliases.alias_of(name) else f"Paste: {aliases.backend_to_paste()}, and write {line}"
 
 
 def setting_of_lines() -> str:

@@ -7,9 +7,10 @@ from typing import Any
 from django import forms
 from django.core.checks import CheckMessage, Error, register
 
+from queueing.aliases import decorator
 from queueing.checking.pool import name_of
 from queueing.forms import EntryForm
-from queueing.registry import HeavyTask, decorator, sound_tasks
+from queueing.registry import HeavyTask, sound_tasks
 
 # Names that the page of a form uses for something else, so that a field of this name would be taken for it, or hide it.
 TAKEN = frozenset(

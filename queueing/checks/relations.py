@@ -14,12 +14,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from queueing.checking.pool import name_of
-from queueing.checks import forms
+from queueing.checks import forms, methods
 from queueing.conf import Conf, check_all, conf
 from queueing.line.keys import has_usual_prefix
 from queueing.registry import sound_tasks
+from queueing.web import brake
 from queueing.web.uploads import COPIES, SLACK
 
+BRAKE_METHODS = ("markup", "verify")
 # The settings of `budget.py`.
 BUDGETS = [field.name for field in fields(Conf) if field.name.startswith(("MAX_BYTES", "MAX_ENTRIES", "MIN_FREE"))]
 
@@ -185,14 +187,29 @@ def _is_reached(folder: Path, place: Path) -> bool:
 
 @register("queueing")
 def check_brake(**_: Any) -> list[CheckMessage]:
-    """A class that cannot be imported would be found only when the brake is put on."""
+    """A class that cannot be imported, or whose methods differ, would be found only when the brake is put on."""
     try:
-        import_string(conf.BRAKE_CHECK)
+        found = import_string(conf.BRAKE_CHECK)
     except ImproperlyConfigured:
         return []  # of another setting: `check_relations` says which
     except ImportError as error:
-        return [Error(f"BRAKE_CHECK: {error}", hint="Name a class as in queueing/web/brake.py.", id="queueing.E052")]
-    return []
+        return [_no_check(str(error))]
+    if why := _fault_of_check(found):
+        return [_no_check(f"{conf.BRAKE_CHECK}: {why}")]
+    return list(methods.misfits(found, brake.Check, BRAKE_METHODS, conf.BRAKE_CHECK))
+
+
+def _fault_of_check(found: Any) -> str:
+    """The reason why the pages cannot make this check; empty: none is known."""
+    if not isinstance(found, type):
+        return "it is no class"
+    if lacking := [name for name in BRAKE_METHODS if not hasattr(found, name)]:
+        return f"it has no {' and no '.join(lacking)}"
+    return methods.fault_of_method(found, "__init__", 0)
+
+
+def _no_check(why: str) -> CheckMessage:
+    return Error(f"BRAKE_CHECK: {why}", hint="Name a class as in queueing/web/brake.py.", id="queueing.E052")
 
 
 @register("queueing")

@@ -11,12 +11,13 @@ from django.tasks import task_backends
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from queueing.aliases import backend_to_paste
 from queueing.backend import PresenceBackend
 from queueing.conf import site
 from queueing.line import address, clients
 from queueing.line.hints import HintLayer
 from queueing.line.queue import LineQueue
-from queueing.registry import backend_to_paste, repair_of_backend, sound_tasks
+from queueing.registry import repair_of_backend, sound_tasks
 
 # Of RQ's classes, by the key in settings.RQ: the one that the line needs, or a subclass.
 CLASSES = {"QUEUE_CLASS": "queueing.line.queue.LineQueue", "WORKER_CLASS": "queueing.work.worker.PresenceWorker"}

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
+from queueing.aliases import decorator
 from queueing.checks import forms, templates
 from queueing.deployment import is_file
 from queueing.forms import EntryForm
-from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, decorator, extra, shipped, sound_tasks
+from queueing.registry import EXAMPLES, SHIPPED, HeavyTask, extra, shipped, sound_tasks
 from queueing.sizes import readable_size
 from queueing.work.blame import FINAL
 
@@ -188,6 +189,11 @@ def _misuses(task: HeavyTask) -> Iterator[tuple[str, str]]:
                     f"{field} of {task.name!r} has the path {str(path)!r}, which depends on where a worker is started",
                     f'Write Path(__file__).parent / "{path}", for example.',
                 )
+    if inspect.isgeneratorfunction(task.task.func):
+        yield (
+            f"The function {task.task.module_path} has a `yield`, so a call of it gives a generator and does nothing",
+            "Write context.progress(done, total) in the place of `yield`, and return the result.",
+        )
     if task.warm_up is not None and (why := _not_callable_as_it_is(task.warm_up)):
         yield f"A worker cannot call warm_up of {task.name!r}: {why}", "Name a function without arguments."
 

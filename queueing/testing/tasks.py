@@ -72,7 +72,10 @@ def handed_in(*, leaves_at: float | None = None, **files: Content | Sequence[Con
 
     These are `run_task`, and whatever Django's ImmediateBackend runs. Gives the means of the tasks: `files` and
     `reports` are what they have left. With `leaves_at` (from 0 to 1) the visitor leaves at that share of the work.
+    Raises ValueError for another share: nobody would leave.
     """
+    if leaves_at is not None and not 0 <= leaves_at <= 1:
+        raise ValueError(f"leaves_at={leaves_at} is no share of the work. Write leaves_at=0.5, from 0 to 1")
     with _stored_files(files) as handed, detached.given(Detached(handed=handed, leaves_at=leaves_at)) as means:
         yield means
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from math import nan
 from pathlib import Path
@@ -43,6 +44,19 @@ def found(*, deploy: bool = False) -> dict[str | None, str]:
     return {message.id: f"{message.msg} {message.hint}" for message in messages}
 
 
+class Careless:
+    """A check of the brake whose author wrote from memory."""
+
+    def markup(self, request: object) -> str:
+        return ""
+
+    def verify(self, request: object, queue: str) -> None: ...
+
+
+class Unfinished:
+    def verify(self, request: object, queue: str) -> None: ...
+
+
 class RowForm(EntryForm):
     owner = forms.ModelChoiceField(get_user_model().objects.all())
     picture = forms.ImageField()
@@ -78,6 +92,11 @@ def form_with(**own: Any) -> type[EntryForm]:
 
 def check_numbers(numbers: list[int]) -> None:
     """A function that a worker could not call by itself."""
+
+
+@task(queue_name="probe")
+def endless() -> Iterator[int]:
+    yield 1
 
 
 async def plain(*_: object) -> None:
@@ -119,6 +138,7 @@ class PreviewForm(NoFileForm):
         ({"writable": (Path("cache"),)}, "queueing.E116", "has the path 'cache'"),
         ({"readable": (Path("models"),)}, "queueing.E116", 'Path(__file__).parent / "models"'),
         ({"warm_up": check_numbers}, "queueing.E116", "missing a required argument: 'numbers'"),
+        ({"task": endless, "form": EntryForm}, "queueing.E116", "test_checks.endless has a `yield`"),
         ({"warm_up": plain}, "queueing.E116", "it is an `async def`. Name a function without arguments."),
         (
             {"retry_on": (OSError,), "attempts": 1},
@@ -135,7 +155,7 @@ def test_what_is_wrong_with_a_heavy_task_is_found(
 ) -> None:
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
     assert line in found()[id_]
-    assert "probe" in found()[id_] or "RowForm" in found()[id_]
+    assert {"probe", "RowForm", "endless"} & set(re.findall(r"\w+", found()[id_]))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +206,7 @@ def test_arguments_that_have_a_meaning_are_not_named(monkeypatch: pytest.MonkeyP
         ("on_leave", True, "on_leave=True is neither 'stop' nor 'finish'."),
         ("retry_on", ("ConnectionError",), "is of type tuple of str. Write retry_on=(ConnectionError,)."),
         ("retry_on", ConnectionError, "is of type type. Write retry_on=(ConnectionError,)."),
-        ("retry_on", (int,), "is of type tuple of type."),
+        ("retry_on", (int,), "is of type tuple of the class int. Write retry_on=(ConnectionError,)."),
         ("isolated", "yes", "isolated='yes' is of type str. Write isolated=True."),
         ("may_keep", 1, "may_keep=1 is of type int. Write may_keep=True."),
         ("writable", "/cache", 'is of type str. Write writable=(Path("/dev/shm"),).'),
@@ -224,6 +244,25 @@ def test_a_function_that_takes_what_its_form_gives_is_not_named(
 ) -> None:
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **values))
     assert "queueing.E088" not in found()
+
+
+@pytest.mark.parametrize(
+    ("name", "id_", "line"),
+    [
+        ("nowhere.Captcha", "queueing.E052", "No module named 'nowhere'"),
+        ("tests.unit.test_checks.Careless", "queueing.E125", "Write: def markup(self, request, queue)"),
+        ("tests.unit.test_checks.Unfinished", "queueing.E052", "Unfinished: it has no markup"),
+        ("tests.unit.test_checks.found", "queueing.E052", "it is no class"),
+        ("tests.support.policies.Unmade", "queueing.E052", "has no markup and no verify"),
+    ],
+)
+def test_a_check_of_the_brake_that_the_form_could_not_ask_is_found(
+    name: str, id_: str, line: str, settings: Any
+) -> None:
+    settings.QUEUEING = {"BRAKE_CHECK": "tests.support.captcha.Captcha"}
+    assert not {"queueing.E052", "queueing.E125"} & found().keys()
+    settings.QUEUEING = {"BRAKE_CHECK": name}
+    assert line in found()[id_]
 
 
 def test_a_preview_template_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,12 @@ def test_a_file_that_the_form_does_not_take_is_told(files: dict[str, Any], sente
             run_task(read_all, {"price": Decimal(1)})
 
 
+@pytest.mark.parametrize("share", [5, -0.1])
+def test_a_visitor_who_could_not_leave_at_that_share_is_told(share: float) -> None:
+    with pytest.raises(ValueError, match="is no share of the work"), handed_in(leaves_at=share):
+        pass
+
+
 def test_a_task_without_files_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.all_tasks(), "probe", replace(probe.heavy_task, **SHAPES["prompt"]))
     with pytest.raises(TypeError, match="It takes no file"):
