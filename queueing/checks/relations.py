@@ -121,7 +121,7 @@ RELATIONS: list[tuple[str, Callable[[Conf], bool], str, str]] = [
         "queueing.E051",
         lambda c: c.BRAKE in {"on", "off", "auto"} and 1 <= c.BRAKE_BITS <= 28,
         "BRAKE is not on, off or auto, or BRAKE_BITS is not between 1 and 28.",
-        "Each bit doubles the work of a browser: 20 bits take one or two seconds, 28 bits minutes.",
+        "BRAKE may be left out: auto. Each bit doubles the work of a browser: 20 bits take 1 or 2 s, 28 minutes.",
     ),
     (
         "queueing.E060",

@@ -27,12 +27,20 @@ CLASSES = {"QUEUE_CLASS": "queueing.line.queue.LineQueue", "WORKER_CLASS": "queu
 def check_urls(**_: Any) -> list[CheckMessage]:
     """Every page of the queue has its address by these names."""
     try:
-        reverse("queueing:home")
+        home = reverse("queueing:home")
     except NoReverseMatch:
         return [
             Error(
                 f"The pages of the queue have no addresses in {settings.ROOT_URLCONF}.",
                 hint='Paste into its urlpatterns: path("queue/", include("queueing.web.urls")),',
+                id="queueing.E090",
+            )
+        ]
+    if not home.endswith("/"):
+        return [
+            Error(
+                f"The prefix of the queue's URLs, {home!r}, has no slash at its end: a form would be at {home}join/…",
+                hint=f'Paste into urlpatterns: path("{home.strip("/")}/", include("queueing.web.urls")),',
                 id="queueing.E090",
             )
         ]
