@@ -3,6 +3,7 @@
 The system checks and `/readyz` ask the same questions.
 """
 
+import errno
 import os
 import tempfile
 import uuid
@@ -139,27 +140,41 @@ def unwritable_folders() -> Iterator[tuple[str, Path]]:
     """
     yield from ((what, folder) for what, folder in folders() if not is_writable(folder))
     wanted = next(filter(None, map(os.environ.get, TEMPORARY)), "")
-    if wanted and not _takes_file(Path(wanted)) and Path(wanted) != Path(tempfile.gettempdir()):
+    if wanted and _error_of_file(Path(wanted)) and Path(wanted) != Path(tempfile.gettempdir()):
         yield TEMPORARY_FILES, Path(wanted)
 
 
 def is_writable(folder: Path) -> bool:
     """True if this process can write into the folder, or into the one in which it would be made."""
+    return _refusal(folder) is None
+
+
+def is_read_only(folder: Path) -> bool:
+    """True if the file system is read-only for this process there, whoever owns the folder.
+
+    As a mount that is read-only, and all that systemd's ProtectSystem=strict closes.
+    """
+    error = _refusal(folder)
+    return error is not None and error.errno == errno.EROFS
+
+
+def _refusal(folder: Path) -> OSError | None:
+    """The error of a file that is written there, or into the folder in which this one would be made."""
     try:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
-    except OSError:  # no right to look into a folder on the way there
-        return False
-    return _takes_file(folder)
+    except OSError as error:  # no right to look into a folder on the way there
+        return error
+    return _error_of_file(folder)
 
 
-def _takes_file(folder: Path) -> bool:
-    """True if a file without a name can be written: rights, read-only systems and capabilities have many rules."""
+def _error_of_file(folder: Path) -> OSError | None:
+    """The error of a file without a name that is written there: rights, mounts and capabilities have many rules."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error
+    return None
 
 
 def is_file(path: Path) -> bool:

@@ -20,6 +20,7 @@ from queueing.deployment import (
     database_setting,
     has_static_files,
     is_database_forgotten,
+    is_read_only,
     keeps_versions,
     lacks_plain_files,
     missing_migrations,
@@ -255,16 +256,21 @@ def _collect() -> str:
 
 def _cure(what: str, folder: Path) -> str:
     """The command that makes the folder. The address of the database is forgotten more often than SQLite's folder."""
-    command = f"as root: install -d -o {_user()} -m 700"
+    command, closed = f"as root: install -d -o {_user()} -m 700", ""
+    if is_read_only(folder):
+        closed = (
+            "The system does not let this process write there, whoever owns the folder: the file system is read-only "
+            f"for it. Under systemd, each unit needs ReadWritePaths={folder} (systemctl edit)."
+        )
     if what != SQLITE_FILES:
-        return f"Run, {command} {folder}"
+        return closed if closed and folder.is_dir() else f"Run, {command} {folder} {closed}".rstrip()
     # Not this folder: it may be beside the code, on a system that is mounted read-only.
     setting = database_setting()
     line = f"{setting}=sqlite:///{SQLITE_EXAMPLE}" if setting == "DATABASE_URL" else f'"NAME": "{SQLITE_EXAMPLE}"'
     return (
         f"Name the database of the site in {setting}. If it is SQLite, its place is outside of the code, as in {line}: "
-        f"run, {command} {SQLITE_EXAMPLE.parent}"
-    )
+        f"run, {command} {SQLITE_EXAMPLE.parent} {closed}"
+    ).rstrip()
 
 
 def _eviction(name: str, client: SyncRedis) -> list[CheckMessage]:

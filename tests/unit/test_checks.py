@@ -480,6 +480,35 @@ def test_a_folder_for_temporary_files_that_python_passes_over_is_found(
     assert "queueing.E101" not in found(deploy=True)
 
 
+READ_ONLY = """
+import os, sys, django
+django.setup()
+from queueing.checks import deployed
+print(*(f"{message.msg} {message.hint}" for message in deployed.check_folders()), sep="\\n")
+"""
+# A mount of this command alone, as systemd's ProtectSystem= makes one for a unit.
+CLOSED = ("unshare", "--mount", "sh", "-euc", 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"')
+
+
+@pytest.mark.parametrize(("folder", "makes_it"), [(".", False), ("media", True)])
+def test_a_folder_that_the_system_closes_is_told_what_opens_it(folder: str, makes_it: bool, tmp_path: Path) -> None:
+    """`install -d` does not help there: the folder is the user's already."""
+    if subprocess.run([*CLOSED, tmp_path, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    media = tmp_path / folder
+    done = subprocess.run(
+        [*CLOSED, tmp_path, sys.executable, "-c", READ_ONLY],
+        cwd=ROOT,
+        env=os.environ | {"MEDIA_ROOT": str(media), "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{media} cannot be written to, and inputs and results lie there." in done.stdout
+    assert f"Under systemd, each unit needs ReadWritePaths={media} (systemctl edit)." in done.stdout
+    assert (f"install -d -o {os.geteuid()} -m 700 {media}" in done.stdout) is makes_it
+
+
 def test_redis_without_writes_or_workers_is_found(valkey: redis.Redis) -> None:
     assert "rqworker-pool" in found(deploy=True)["queueing.I104"]
     assert "manage.py keeper" in found(deploy=True)["queueing.I106"]
