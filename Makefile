@@ -26,7 +26,7 @@ DEVELOPMENT = DEBUG=1
 # The site of the documents. A warning is an error: a link or an anchor that leads nowhere, or a page in no list.
 DOCS = .venv/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs/site . var/docs
 # What `check --deploy` judges is a production site; its key only has to look like one.
-PRODUCTION = DEBUG=0 ALLOWED_HOSTS=queue.example SECRET_KEY=$$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
+PRODUCTION = DEBUG=0 ALLOWED_HOSTS=queue.example TRUSTED_PROXIES=127.0.0.1 SECRET_KEY=$$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 | /p' Makefile | while IFS='|' read -r name text; do \

@@ -85,6 +85,21 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register("queueing", deploy=True)
+def check_named_proxies(**_: Any) -> list[CheckMessage]:
+    """Nearly every site in production has a proxy. One that nobody has named breaks nothing, but each limit is shared."""
+    if settings.DEBUG or site.TRUSTED_PROXIES:
+        return []
+    return [
+        Warning(
+            "TRUSTED_PROXIES is empty: behind a proxy, all visitors count as its address and share the limits of one.",
+            hint="Name the proxy, as in TRUSTED_PROXIES=127.0.0.1 for one on this machine. Without a proxy, name "
+            "queueing.W140 in SILENCED_SYSTEM_CHECKS.",
+            id="queueing.W140",
+        )
+    ]
+
+
 @register("queueing")
 def check_socket_prefix(**_: Any) -> list[CheckMessage]:
     """With another form of it, pages ask for sockets at an address that nothing serves."""

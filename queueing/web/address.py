@@ -13,13 +13,16 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from queueing import logs
 from queueing.conf import site
 
 logger = logging.getLogger("queueing")
+_strangers = logs.Seldom(logger, 3600)
 
 IPV6_NETWORK = 64  # bits: the smallest network that a provider gives to one household
 KEY_LENGTH = 16  # hexadecimal digits: 64 bits
 KNOWN_NETWORKS = 4096  # digests that a process keeps
+FORWARDED_FOR = b"x-forwarded-for"  # most proxies send it, also those that were told nothing of this site
 
 
 def address_of_request(request: HttpRequest) -> str:
@@ -32,7 +35,10 @@ def address_of_scope(scope: Any) -> str:
     """The client's IP address of an ASGI scope; empty if the server knows none."""
     name = site.CLIENT_ADDRESS_HEADER.lower().encode()
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-    return _client((scope.get("client") or [""])[0] or "", ",".join(values))
+    peer = (scope.get("client") or [""])[0] or ""
+    if not values and any(key == FORWARDED_FOR for key, _ in scope["headers"]):
+        _tell_of_stranger(peer, FORWARDED_FOR.decode().title())
+    return _client(peer, ",".join(values))
 
 
 def network_key(address: str) -> str:
@@ -65,8 +71,21 @@ def _client(peer: str, forwarded: str) -> str:
         if (ip := _parsed(forwarded.strip())) is not None:
             return str(ip)
         logger.warning("The proxy %s sent %.80r in %s", peer, forwarded, site.CLIENT_ADDRESS_HEADER)
+    elif forwarded:
+        _tell_of_stranger(peer, site.CLIENT_ADDRESS_HEADER)
     ip = _parsed(peer)
     return "" if ip is None else str(ip)
+
+
+def _tell_of_stranger(peer: str, header: str) -> None:
+    """Warn of a proxy that nobody has named. On a site without one, a visitor who writes the header causes it, too."""
+    if (ip := _parsed(peer)) is not None and not is_proxy(peer):
+        _strangers.warning(
+            "Requests from %s come with %s, and TRUSTED_PROXIES does not name this address. If it is a proxy, all of its "
+            "visitors share the limits of one.",
+            ip,
+            header,
+        )
 
 
 def network(name: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -39,3 +39,14 @@ def test_settings_at_the_front_that_fit_are_not_named(values: dict[str, Any], se
     for name, value in values.items():
         setattr(settings, name, value)
     assert not [id_ for id_ in found() if id_ in {f"queueing.E{number}" for number in range(106, 111)}]
+
+
+@pytest.mark.django_db
+def test_a_site_in_production_that_names_no_proxy_is_warned(settings: Any) -> None:
+    settings.DEBUG, settings.TRUSTED_PROXIES = False, []
+    assert "TRUSTED_PROXIES=127.0.0.1" in found(deploy=True)["queueing.W140"]
+    assert "queueing.W140" not in found()
+    settings.TRUSTED_PROXIES = ["10.0.0.7"]
+    assert "queueing.W140" not in found(deploy=True)
+    settings.DEBUG, settings.TRUSTED_PROXIES = True, []
+    assert "queueing.W140" not in found(deploy=True)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
+from queueing import logs
 from queueing.web import address
 from queueing.web.address import address_of_request, address_of_scope, network_key
 
@@ -14,6 +15,12 @@ PROXY = "10.0.0.2"
 @pytest.fixture(autouse=True)
 def _proxies(settings: Any) -> None:
     settings.TRUSTED_PROXIES = [PROXY, "172.16.0.0/12", "fd00::/8"]
+
+
+@pytest.fixture(autouse=True)
+def _untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process: nothing was warned of yet."""
+    monkeypatch.setattr(address, "_strangers", logs.Seldom(address.logger, 3600))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +56,26 @@ def test_the_name_of_the_header_is_a_setting(settings: Any) -> None:
 def test_two_headers_in_one_request_are_none() -> None:
     scope = {"client": [PROXY, 1], "headers": [(b"x-real-ip", b"192.0.2.1"), (b"x-real-ip", b"192.0.2.2")]}
     assert address_of_scope(scope) == PROXY
+
+
+@pytest.mark.parametrize("header", ["X-Real-IP", "X-Forwarded-For"])
+def test_a_proxy_that_nobody_has_named_is_told_once(header: str, caplog: pytest.LogCaptureFixture) -> None:
+    forwarded = [(header.lower().encode(), b"198.51.100.7")]
+    for _ in range(40):
+        assert address_of_scope({"client": ["127.0.0.1", 1], "headers": forwarded}) == "127.0.0.1"
+    [line] = caplog.messages
+    assert line.startswith(f"Requests from 127.0.0.1 come with {header}, and")
+
+
+@pytest.mark.parametrize(
+    ("peer", "header"),
+    [(PROXY, b"x-real-ip"), (PROXY, b"x-forwarded-for"), ("192.0.2.1", b"accept"), ("", b"x-real-ip")],
+)
+def test_a_named_proxy_and_a_plain_visitor_are_not_told(
+    peer: str, header: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    address_of_scope({"client": [peer, 1], "headers": [(header, b"198.51.100.7")]})
+    assert not caplog.messages
 
 
 def test_a_key_names_a_network_and_tells_no_address() -> None:
