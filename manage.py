@@ -9,7 +9,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError
+    from django.db import DatabaseError, OperationalError
 
     try:
         execute_from_command_line(sys.argv)
@@ -17,13 +17,18 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         sys.exit(str(error))
-    except OperationalError as error:  # before any check of ours: Django's own ask SQLite for JSON
+    except (
+        DatabaseError
+    ) as error:  # before any check of ours: Django's own ask SQLite for JSON, and `migrate` makes none
         if "--traceback" in sys.argv:
             raise
         from queueing.checks.start import troubles
         from queueing.management.plain import of_database
 
-        sys.exit("\n".join(troubles()) or of_database(error))
+        sentences = troubles()
+        if not sentences and not isinstance(error, OperationalError):
+            raise
+        sys.exit("\n".join(sentences) or of_database(error))
 
 
 if __name__ == "__main__":

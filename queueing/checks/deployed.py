@@ -1,4 +1,4 @@
-"""Checks of a deployed site beside its settings: for `check --deploy`, and at the start of each process."""
+"""Checks of a deployed site beside its settings and tables: for `check --deploy`, and at the start of each process."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection as database
 from django.utils.module_loading import import_string
 
 from queueing import serving
@@ -19,11 +18,9 @@ from queueing.deployment import (
     UNCOLLECTED,
     database_setting,
     has_static_files,
-    is_database_forgotten,
     is_read_only,
     keeps_versions,
     lacks_plain_files,
-    missing_migrations,
     try_objects,
     uncollected,
     unreadable,
@@ -34,7 +31,6 @@ from queueing.line import signs, workers
 from queueing.line.address import BadAddress
 from queueing.line.clients import AuthenticationError, RedisError, SyncRedis, connection
 from queueing.line.servers import servers
-from queueing.models.trouble import DATABASE_ERRORS, is_refused
 
 SQLITE_EXAMPLE = Path("/var/lib/queue/db.sqlite3")  # as in docs/operations.md
 # The words with which Redis refuses a write, and the way out.
@@ -161,33 +157,6 @@ def check_objects(**_: Any) -> list[CheckMessage]:
             "The bucket of STORAGE_URL keeps old versions, so that nothing is ever deleted.",
             hint="Suspend its versioning, or let a rule of its life cycle delete versions that are not current.",
             id="queueing.W105",
-        )
-    ]
-
-
-@register("queueing", deploy=True)
-def check_tables(**_: Any) -> list[CheckMessage]:
-    """Without its tables, every page is a 500. A database that is away is not a fault of the deployment."""
-    try:
-        missing = missing_migrations()
-    except DATABASE_ERRORS as error:
-        said = " ".join(str(error).split())
-        if any(what == SQLITE_FILES for what, _ in unwritable_folders()):
-            return []  # `check_folders` says so
-        if is_refused(error):
-            hint = f"Correct its name, user or password in {database_setting()}, or what the server lets this user do."
-            return [Error(f"The database refuses this site ({said}).", hint=hint, id="queueing.E119")]
-        sentence = f"The database does not answer, so its tables are not known ({said})."
-        return [Info(sentence, hint=f"Start it, or correct {database_setting()}.", id="queueing.I102")]
-    if not missing:
-        return []
-    forgotten = f" DATABASE_URL is not set, so this is SQLite: {database.settings_dict['NAME']}."
-    return [
-        Error(
-            f"The database lacks {len(missing)} migrations: {', '.join(missing[:3])} …"
-            f"{forgotten if is_database_forgotten() else ''}",
-            hint=f"{'Set it. Or run' if is_database_forgotten() else 'Run'}: {site.MANAGE} migrate",
-            id="queueing.E102",
         )
     ]
 

@@ -87,7 +87,7 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 
 @register("queueing", deploy=True)
 def check_named_proxies(**_: Any) -> list[CheckMessage]:
-    """Nearly every site in production has a proxy. One that nobody has named breaks nothing, but each limit is shared."""
+    """Nearly every site in production has a proxy. Unnamed, it breaks nothing, but each limit is shared."""
     if settings.DEBUG or site.TRUSTED_PROXIES:
         return []
     return [

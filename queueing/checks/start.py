@@ -13,13 +13,13 @@ from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.db import connections
 
 from queueing import serving
-from queueing.checks import deployed, servers
+from queueing.checks import deployed, servers, tables
 from queueing.models.trouble import DATABASE_ERRORS
 
 logger = logging.getLogger("queueing")
 
 # Requirements of every process beside its settings. Redis is not among them: web and keeper wait for it.
-AT_START = (deployed.check_folders, deployed.check_objects, deployed.check_tables)
+AT_START = (deployed.check_folders, deployed.check_objects, tables.check_tables)
 OF_SERVER = (*AT_START, deployed.check_key, deployed.check_any_host, deployed.check_static_files)
 OF_WEB = (*OF_SERVER, deployed.check_asgi)
 COMMANDS = "django.core.management"  # the module that runs them

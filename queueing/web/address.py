@@ -81,8 +81,8 @@ def _tell_of_stranger(peer: str, header: str) -> None:
     """Warn of a proxy that nobody has named. On a site without one, a visitor who writes the header causes it, too."""
     if (ip := _parsed(peer)) is not None and not is_proxy(peer):
         _strangers.warning(
-            "Requests from %s come with %s, and TRUSTED_PROXIES does not name this address. If it is a proxy, all of its "
-            "visitors share the limits of one.",
+            "Requests from %s come with %s, and TRUSTED_PROXIES does not name this address. If it is a proxy, all of "
+            "its visitors share the limits of one.",
             ip,
             header,
         )

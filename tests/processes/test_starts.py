@@ -26,7 +26,8 @@ WORKER, POOL, KEEPER = (
 APPLICATION_FIRST = """
 import django
 django.setup()
-from queueing.checks.deployed import check_asgi, check_tables
+from queueing.checks.deployed import check_asgi
+from queueing.checks.tables import check_tables
 check_asgi()
 raise SystemExit("\\n".join(map(str, check_tables())))
 """
