@@ -69,6 +69,7 @@ class Walk:
             "%2Frun%2Fpostgresql": quote(parse_qs(urlsplit(database.get_uri()).query)["host"][0], safe=""),
             "127.0.0.1:6379": f"127.0.0.1:{valkey_port}",
             "8000": str(self.port),
+            "/usr/bin/python3": sys.executable,
             "python3 -m venv": f"{sys.base_exec_prefix}/bin/python3 -m venv",  # this machine's own may be an older one
         }
 
