@@ -165,15 +165,28 @@ def check_objects(**_: Any) -> list[CheckMessage]:
 def check_redis(**_: Any) -> list[CheckMessage]:
     """Redis takes writes, evicts nothing, and has workers and a keeper; that of each line, too, if it has one."""
     try:
-        shared, all_servers = connection(), servers()
+        return [message for server in _servers() for message in _of_server(*server)]
     except BadAddress:
         return []  # `check_addresses` says so
-    lines = [queue for server in all_servers if server.client is shared for queue in server.lines]
-    found = _of_server("Redis", "REDIS_URL", shared, lines)
+
+
+def evictions() -> list[CheckMessage]:
+    """A warning for each Redis that evicts keys, which works until its memory is full. The keeper logs it, too."""
+    return [message for name, _, client, _ in _servers() for message in _eviction(name, client)]
+
+
+def _servers() -> Iterator[tuple[str, str, SyncRedis, Collection[str]]]:
+    """Each Redis: its name in a sentence, where its address is told, its client and its lines. Raises BadAddress."""
+    shared, all_servers = connection(), servers()
+    yield (
+        "Redis",
+        "REDIS_URL",
+        shared,
+        [queue for server in all_servers if server.client is shared for queue in server.lines],
+    )
     for server in all_servers:
         if server.client is not shared:
-            found += _of_server(f"The Redis of {', '.join(server.lines)}", "its address in RQ_QUEUES", *server)
-    return found
+            yield f"The Redis of {', '.join(server.lines)}", "its address in RQ_QUEUES", *server
 
 
 def _of_server(name: str, setting: str, client: SyncRedis, queues: Collection[str]) -> list[CheckMessage]:

@@ -138,7 +138,8 @@ def test_a_redis_that_evicts_is_warned_of(db: None, valkey: redis.Redis) -> None
         "queueing.W100",
         "queueing.I104",
         "queueing.I106",
-    }  # no collected files, no worker, and no keeper are there
+        "queueing.W140",
+    }  # no collected files, no worker, no keeper and no proxy are there
     assert set(found(deploy=True)) == usual
     valkey.config_set("maxmemory-policy", "allkeys-lru")
     try:

@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from django.db import close_old_connections, connection
 
 from queueing import logs, shared_clock
+from queueing.checks import deployed
 from queueing.conf import conf
 from queueing.keeper.round import Keeper, logger
 from queueing.line.clients import RedisError
@@ -24,6 +25,7 @@ class Command(ProcessCommand):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._redis_away, self._database_away = logs.Seldom(logger), logs.Seldom(logger)
+        self._is_new_redis = True  # nobody has looked yet at how it is set up
         self._redis_since: float | None = None  # the beginning of the outage of Redis, by the monotonic clock
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -71,7 +73,11 @@ class Command(ProcessCommand):
             keeper.spare_leases()
 
     def _redis_is_there(self) -> None:
-        """Log the end of an outage, as web and workers do."""
+        """Log the end of an outage, as web and workers do, and whether Redis, which may be another one, evicts keys."""
         if self._redis_since is not None:
             logger.warning("keeper: Redis answers again, after %.1f s", time.monotonic() - self._redis_since)
-        self._redis_since = None
+        if self._is_new_redis or self._redis_since is not None:
+            for message in deployed.evictions():
+                if not message.is_silenced():
+                    logger.warning("keeper: %s %s", message.msg, message.hint)
+        self._redis_since, self._is_new_redis = None, False

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import redis
 from django.db import InterfaceError
 
 from queueing.keeper.round import Keeper
@@ -44,3 +45,18 @@ def test_a_closed_connection_ends_a_round_and_not_the_keeper(
         Command()._round(keeper)
     assert "the database is away (connection already closed)" in caplog.text
     assert keeper._no_leases_before > time.monotonic()
+
+
+def test_a_redis_that_evicts_keys_is_a_line_at_the_start_and_no_other(
+    valkey: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    command, keeper = Command(), Keeper()
+    valkey.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with caplog.at_level(logging.WARNING):
+            command._round(keeper)
+            command._round(keeper)
+    finally:
+        valkey.config_set("maxmemory-policy", "noeviction")
+    [line] = [said for said in caplog.messages if "evicts keys" in said]
+    assert line.startswith("keeper: Redis evicts keys (allkeys-lru) when its memory is full. Set maxmemory-policy")
