@@ -11,6 +11,7 @@ that were let in come on top.
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from django.core.files.storage import default_storage
 from django.db import connection as database
 from django.db.models import Count, F, Max, Q, Sum
 
-from queueing import policy
+from queueing import logs, policy
 from queueing.conf import conf
 from queueing.exceptions import (
     JoinRefused,
@@ -44,6 +45,9 @@ TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
 SUMMING_TTL, LOOKS, PAUSE = 5, 20, 0.05  # seconds; the joins that wait for these sums look so often, with such pauses
 MANY = 100  # rows behind the sums, which a join then moves forward: reading one more row costs 0.5 us
 
+
+logger = logging.getLogger("queueing")
+_low_on_disk = logs.Seldom(logger, 60)
 
 BYTES = Sum(F("input_size") + F("files_size"))
 
@@ -106,7 +110,8 @@ def check(entry: Entry, size: int, use: Use | None = None) -> None:
 
     Raises LowOnDisk; TooLargeToStore, StoresTooMuch or another of its kind, which says whose budget it is; RedisError.
     """
-    if not has_room(size):
+    if lack := lack_of_room(size):
+        _low_on_disk.warning("The storage is full: %s", lack)
         raise LowOnDisk
     visitor, network, line, site, _ = used(entry) if use is None else use
     quota = policy.quota_of(entry.user)
@@ -254,7 +259,19 @@ def free_room() -> Room | None:
 
 def has_room(size: int = 0) -> bool:
     """True if the disk has MIN_FREE_DISK and MIN_FREE_INODES left once so many bytes more are stored."""
+    return not lack_of_room(size)
+
+
+def lack_of_room(size: int = 0) -> str:
+    """What the disk lacks for so many bytes more, in words for who runs the site; empty: nothing."""
     room = free_room()
     if room is None:
-        return True
-    return room.bytes - size >= conf.MIN_FREE_DISK and (room.inodes is None or room.inodes > conf.MIN_FREE_INODES)
+        return ""
+    if room.bytes - size < conf.MIN_FREE_DISK:
+        comes = f", {readable_size(size)} would come" if size else ""
+        least = readable_size(conf.MIN_FREE_DISK)
+        return f"{readable_size(room.bytes)} are free on the disk of MEDIA_ROOT{comes}, and MIN_FREE_DISK keeps {least}"
+    if room.inodes is not None and room.inodes <= conf.MIN_FREE_INODES:
+        least = str(conf.MIN_FREE_INODES)
+        return f"the disk of MEDIA_ROOT has room for {room.inodes} more files, and MIN_FREE_INODES keeps {least}"
+    return ""

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from queueing import serving
+from queueing import budget, serving
 from queueing.conf import site
 from queueing.deployment import (
     LACKS_PLAIN,
@@ -133,6 +133,19 @@ def check_folders(**_: Any) -> list[CheckMessage]:
         )
         for what, folder in unwritable_folders()
     ]
+
+
+@register("queueing", deploy=True)
+def check_room(**_: Any) -> list[CheckMessage]:
+    """Pages work meanwhile, and each join is refused."""
+    try:
+        lack = budget.lack_of_room()
+    except OSError:
+        return []  # `check_folders` says so
+    if not lack:
+        return []
+    hint = "Give the disk room, or lower that setting (QUEUEING_MIN_FREE_DISK or QUEUEING_MIN_FREE_INODES)."
+    return [Warning(f"Nobody can join: {lack}.", hint=hint, id="queueing.W141")]
 
 
 @register("queueing", deploy=True)

@@ -14,11 +14,12 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
 
-from queueing import budget, ending, joining, registry
+from queueing import budget, ending, joining, logs, registry
 from queueing.conf import conf
 from queueing.exceptions import (
     JoinRefused,
     LineStoresTooMuch,
+    LowOnDisk,
     NetworkStoresTooMuch,
     SiteStoresTooMuch,
     StoresTooMuch,
@@ -29,6 +30,7 @@ from queueing.line import keys
 from queueing.models import Entry, EntryFile
 from tests.support.files import stored_files
 from tests.support.visitors import FORM, Visitor, staff, upload, url
+from tests.unit.test_checks import found
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -249,6 +251,29 @@ def test_nobody_joins_below_the_floor_of_the_disk(settings: Any) -> None:
     settings.QUEUEING = {}
     assert visitor.client.get("/readyz").json()["storage"] is True
     assert visitor.client.post(url(entry, "again/")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("MIN_FREE_DISK", "are free on the disk of MEDIA_ROOT, and MIN_FREE_DISK keeps 4096\xa0PB"),
+        ("MIN_FREE_INODES", f"more files, and MIN_FREE_INODES keeps {2**62}"),
+    ],
+)
+def test_staff_read_which_floor_refuses_the_joins(
+    name: str, words: str, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.QUEUEING = {name: 2**62}
+    monkeypatch.setattr(budget, "_low_on_disk", logs.Seldom(budget.logger, 60))
+    for _ in range(3):
+        with pytest.raises(LowOnDisk):
+            budget.check(Entry(queue="probe"), 0)
+    [line] = caplog.messages
+    assert line.startswith("The storage is full: ")
+    assert words in line
+    assert words in found(deploy=True)["queueing.W141"]
+    settings.QUEUEING = {}
+    assert "queueing.W141" not in found(deploy=True)
 
 
 def test_the_floor_counts_the_upload(settings: Any) -> None:
