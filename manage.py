@@ -4,9 +4,12 @@
 import os
 import sys
 
+from config.packages import require_packages
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    require_packages("django")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError, OperationalError

@@ -2,7 +2,10 @@
 
 import os
 
+from config.packages import require_packages
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+require_packages("django", "daphne")
 
 from queueing.serve import main
 
