@@ -5,10 +5,12 @@
 debootstrap makes the machine, podman boots it as a container with the network of this one. Each command is the
 document's own, as root: `apt-get`, `useradd` and `systemctl` included. Only the first user's name and password are
 given by options. It takes five minutes or more; it needs root, debootstrap, podman and runc, and the ports of
-PostgreSQL, Valkey, nginx and the site.
+PostgreSQL, Valkey, nginx and the site. Where this machine lets a container mount, the units are confined as on a real
+one (ProtectSystem, PrivateTmp), and a folder elsewhere is walked, too; else a line says that they are not.
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,9 +20,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.containers import AUTHORITIES, LIMITS, PODMAN, SHARED, make_debian
+from tools.containers import AUTHORITIES, LIMITS, PODMAN, SHARED, make_debian, podman
 from tools.walk import (
+    BLOCK,
     FIRST_USER,
+    ROOT,
     WalkFailed,
     backup_blocks,
     blocks,
@@ -33,6 +37,11 @@ from tools.walk import (
 IMAGE = "client-queue-walk"
 PORTS = (80, 443, 5432, 6379, 8000)
 FAILED = "systemctl list-units --failed --no-legend"
+# A container that may mount, so that systemd can give its units a view of their own.
+MAY_MOUNT = ("--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined")
+WEB = "$(systemctl show --property=MainPID --value queue-web)"
+OWN_VIEW = f'test "$(readlink /proc/1/ns/mnt)" != "$(readlink /proc/{WEB}/ns/mnt)" && echo true'
+FOLDERS = re.compile(r"^### Folders elsewhere\n(.*?)^##", re.DOTALL | re.MULTILINE)
 PROCESSES = "systemctl show --property=MainPID --value queue-web queue-worker queue-keeper"
 
 
@@ -103,8 +112,10 @@ def booted() -> Iterator[Machine]:
     make_debian(IMAGE, "systemd", "systemd-sysv", "dbus", "ca-certificates")
     name = f"{IMAGE}-{os.getpid()}"
     boot = ["run", "--detach", "--rm", "--name", name, "--network=host", "--systemd=always", *LIMITS, SHARED]
-    old_groups = "--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
-    subprocess.run([*PODMAN, *boot, old_groups, IMAGE, "/sbin/init"], check=True, capture_output=True)
+    init = ["--env=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1", IMAGE, "/sbin/init"]
+    if podman(*boot, *MAY_MOUNT, *init, check=False).returncode:  # this machine may not give that away
+        podman("rm", "--force", name, check=False)
+        podman(*boot, *init)
     try:
         machine = Machine(name)
         subprocess.run([*PODMAN, "exec", name, "mkdir", "-p", "/opt/queue"], check=True)
@@ -132,6 +143,10 @@ def walk(machine: Machine) -> str:
     _walk_proxy(machine)
     _walk_new_version(machine)
     _walk_backup(machine)
+    if machine.run(OWN_VIEW, check=False):
+        _walk_folder(machine)
+    else:
+        print("This machine lets no container mount: ProtectSystem and ReadWritePaths of the units were not walked.")
     return answer
 
 
@@ -180,6 +195,21 @@ def _walk_backup(machine: Machine) -> None:
     assert machine.run(users).split() == ["anna"], machine.run(users)
     machine.run(f"runuser -u queue -- test -O {file}")
     assert not machine.run(FAILED), machine.run(FAILED)
+
+
+def _walk_folder(machine: Machine) -> None:
+    """A MEDIA_ROOT elsewhere is closed to the units, whoever owns it; their sentence and the document say what opens it."""
+    print("folders elsewhere", flush=True)
+    *_, question = proxy_blocks()
+    section = FOLDERS.search((ROOT / "docs/operations.md").read_text())
+    assert section
+    [commands] = BLOCK.findall(section[1])
+    machine.run("sed -i 's,^MEDIA_ROOT=.*,MEDIA_ROOT=/srv/queue,' /etc/queue/site.env")
+    machine.run("install -d -o queue -m 700 /srv/queue; systemctl restart 'queue-*.service'")
+    machine.wait_for("journalctl --unit=queue-web | grep --quiet 'needs ReadWritePaths=/srv/queue' && echo true")
+    machine.run(commands)
+    machine.wait_for(question)
+    machine.run("runuser -u queue -- test -O /srv/queue")
 
 
 def _is_free(port: int) -> bool:
