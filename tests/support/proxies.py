@@ -100,11 +100,11 @@ class Proxy(Door):
         return f"{outer} events {{}} http {{ access_log off; {folders} {text} }}"
 
     def _haproxy(self, webs: list[str]) -> str:
-        text, count = re.subn(r"bind .*", f"bind 127.0.0.1:{self.port}", example("haproxy"))
+        text, count = re.subn(r"bind :80 .*\n    bind :443 .*", f"bind 127.0.0.1:{self.port}", example("haproxy"))
         assert count == 1
         for line in (r"    server web1 127\.0\.0\.1:8000\n", r"    server web1 127\.0\.0\.1:8000 track .*\n"):
             text = _multiplied(line, text, webs)
-        return text.replace("X-Forwarded-Proto https", "X-Forwarded-Proto http")
+        return text
 
 
 def _multiplied(line: str, text: str, webs: list[str]) -> str:
