@@ -198,7 +198,7 @@ def _walk_backup(machine: Machine) -> None:
 
 
 def _walk_folder(machine: Machine) -> None:
-    """A MEDIA_ROOT elsewhere is closed to the units, whoever owns it; their sentence and the document say what opens it."""
+    """A MEDIA_ROOT elsewhere is closed to the units, whoever owns it. The document's lines open it."""
     print("folders elsewhere", flush=True)
     *_, question = proxy_blocks()
     section = FOLDERS.search((ROOT / "docs/operations.md").read_text())
