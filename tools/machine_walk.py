@@ -37,8 +37,10 @@ from tools.walk import (
 IMAGE = "client-queue-walk"
 PORTS = (80, 443, 5432, 6379, 8000)
 FAILED = "systemctl list-units --failed --no-legend"
-# Systemd may give its units a view of their own there. Masked, as it would set the parameters of this machine's kernel.
-PRIVILEGED = ("--privileged", "--volume=/dev/null:/etc/systemd/system/systemd-sysctl.service:ro")
+# Systemd may give its units a view of their own there. Two are masked: the kernel that they change is this machine's.
+OF_THE_KERNEL = ("systemd-sysctl", "systemd-modules-load")
+MASKED = (f"--volume=/dev/null:/etc/systemd/system/{name}.service:ro" for name in OF_THE_KERNEL)
+PRIVILEGED = ("--privileged", *MASKED)
 WEB = "$(systemctl show --property=MainPID --value queue-web)"
 OWN_VIEW = f'test "$(readlink /proc/1/ns/mnt)" != "$(readlink /proc/{WEB}/ns/mnt)" && echo true'
 FOLDERS = re.compile(r"^### Folders elsewhere\n(.*?)^##", re.DOTALL | re.MULTILINE)
