@@ -20,9 +20,8 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         sys.exit(str(error))
-    except (
-        DatabaseError
-    ) as error:  # before any check of ours: Django's own ask SQLite for JSON, and `migrate` makes none
+    except DatabaseError as error:
+        # Before any check of ours: Django's own ask SQLite whether it knows JSON, and `migrate` makes none.
         if "--traceback" in sys.argv:
             raise
         from queueing.checks.start import troubles
