@@ -95,10 +95,9 @@ def join(
 ) -> Entry:
     """A visitor takes a place: with one file of this type, with several, or with nothing but the options.
 
-    Sending the same form twice yields one entry; its `visitor` is the name that the first request brought.
-
-    With `is_once` the code is good for one entry: another file with it is refused. A Look takes long, so it is asked
-    for the options when nothing else stands in the way. Raises JoinRefused, or as the Look; then nothing is stored.
+    Sending the same form twice yields one entry; its `visitor` is the name that the first request brought. With
+    `is_once` the code is good for one entry: another file with it is refused. A Look takes long, so it is asked for the
+    options when nothing else stands in the way. Raises JoinRefused, or as the Look; then nothing is stored.
     """
     entry = Entry(
         code=code,

@@ -126,9 +126,8 @@ class Line:
         """
         self.set_terms(job_id, keep=keep or None)
         job, ttl = jobs.job_fields(self.name, job_id), max(conf.CLOSE_GRACE, keep) if needs_presence else None
-        own_keys = [storing_key(self.name, job_id)]
-        if address and not keep:  # staff made a kept place
-            own_keys.append(from_key(self.name, address))
+        of_address = [from_key(self.name, address)] if address and not keep else []  # staff made a kept place
+        own_keys = [storing_key(self.name, job_id), *of_address]
         return scripts.place(self.client, self.keys, Ranked(job_id, score), job, ttl, own_keys, reserving.from_ttl())
 
     def restore(self, places: Sequence[Ranked]) -> list[str]:

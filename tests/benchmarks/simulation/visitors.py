@@ -2,6 +2,7 @@
 
 from queueing.conf import conf
 from queueing.line import jobs
+from queueing.line.keys import storing_key
 from queueing.states import Absence
 from tests.benchmarks.simulation.hosts import Hosts
 from tests.benchmarks.simulation.scenario import RUNNING, SERVED, STEP, WAITING
@@ -36,8 +37,8 @@ class Visitors:
         """The place of a row that was not looked at yet, as after the commit of a join."""
         job = self._job | {"description": job_id(number)}
         fields = [part for field in job.items() for part in field]
-        grace = round(conf.CLOSE_GRACE * 1000)
-        self.world.call("place", job_id(number), number, "unseen", grace, self.world.keys.inbox, 0, *fields)
+        arguments = (job_id(number), number, "unseen", round(conf.CLOSE_GRACE * 1000), self.world.keys.inbox, 0, *fields)
+        self.world.call("place", *arguments, own_keys=[storing_key(QUEUE, job_id(number))])
 
     def _join(self, number: int) -> None:
         world, scenario = self.world, self.world.scenario

@@ -7,7 +7,7 @@ import math
 import random
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import batched
 
 import redis
@@ -85,9 +85,9 @@ class World:
 
     # Valkey
 
-    def call(self, verb: str, *arguments: object) -> None:
+    def call(self, verb: str, *arguments: object, own_keys: Sequence[str] = ()) -> None:
         """A script whose reply is not needed before the next step."""
-        scripts._call(self.pipe, verb, self.keys, *arguments)
+        scripts._call(self.pipe, verb, self.keys, *arguments, extra_keys=own_keys)
 
     def send(self) -> None:
         if len(self.pipe):
