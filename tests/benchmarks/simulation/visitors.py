@@ -37,7 +37,15 @@ class Visitors:
         """The place of a row that was not looked at yet, as after the commit of a join."""
         job = self._job | {"description": job_id(number)}
         fields = [part for field in job.items() for part in field]
-        arguments = (job_id(number), number, "unseen", round(conf.CLOSE_GRACE * 1000), self.world.keys.inbox, 0, *fields)
+        arguments = (
+            job_id(number),
+            number,
+            "unseen",
+            round(conf.CLOSE_GRACE * 1000),
+            self.world.keys.inbox,
+            0,
+            *fields,
+        )
         self.world.call("place", *arguments, own_keys=[storing_key(QUEUE, job_id(number))])
 
     def _join(self, number: int) -> None:
