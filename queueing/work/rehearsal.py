@@ -25,13 +25,19 @@ def warm_up(queues: Collection[str] | None = None) -> None:
     """
     folders.warm_up()
     for heavy_task in _tasks_of(queues):
-        made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
+        made_up = _made_up(heavy_task)
         presence.is_present(made_up.queue, made_up.job_id)
         Entry.objects.start_first_attempt(made_up.job_id, "")
         Entry.objects.of_job(made_up.job_id)
         result_of(made_up)
         made_up.succeed({})
         events.publish(made_up.code)
+
+
+def _made_up(heavy_task: HeavyTask) -> Entry:
+    """A running entry of this task that is none."""
+    task = heavy_task.task
+    return Entry(pk=0, queue=heavy_task.name, task_path=task.module_path, backend=task.backend, status=Status.RUNNING)
 
 
 def _tasks_of(queues: Collection[str] | None) -> list[HeavyTask]:
@@ -46,7 +52,7 @@ def steps(queues: Collection[str] | None = None) -> Iterator[Callable[[], object
     waits for them. A step may raise DATABASE_ERRORS or RedisError.
     """
     heavy_task = (_tasks_of(queues) or _tasks_of(None))[0]
-    made_up = Entry(pk=0, queue=heavy_task.name, task_path=heavy_task.task.module_path, status=Status.RUNNING)
+    made_up = _made_up(heavy_task)
     made_up.worker_ids, made_up.attempt = [""], 1
     yield partial(presence.is_present, made_up.queue, made_up.job_id)
     yield connection.ensure_connection
