@@ -6,7 +6,6 @@ possibly before Django has loaded the models.
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,8 @@ from django.tasks import Task, TaskResult
 from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.utils.module_loading import import_string
+
+from queueing.values import check_call
 
 
 class PresenceBackend(BaseTaskBackend):
@@ -32,7 +33,11 @@ class PresenceBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
         if unknown := self.options.keys() - {"needs_presence"}:
-            raise ImproperlyConfigured(f"Unknown OPTIONS of TASKS[{alias!r}]: {', '.join(sorted(unknown))}.")
+            raise ImproperlyConfigured(
+                f"Unknown OPTIONS of TASKS[{alias!r}]: {', '.join(sorted(unknown))}. The only one is needs_presence."
+            )
+        if isinstance(named := params.get("QUEUES", ()), str):  # its letters would be taken for queues
+            raise ImproperlyConfigured(f'TASKS["{alias}"]["QUEUES"] is a text. Write a list: ["{named}"]')
 
     def validate_task(self, task: "Task[..., Any]") -> None:
         """Raises InvalidTask, in words of this project where Django's name neither the task nor the lines."""
@@ -72,7 +77,7 @@ class PresenceBackend(BaseTaskBackend):
         self.validate_task(task)
         _check_module(task)
         _check_name(task)
-        _check_arguments(task, args, kwargs)
+        check_call(task, args, kwargs)
         needs_presence = bool(self.options.get("needs_presence", False))
         entry = joining.enqueue(task, list(args), dict(kwargs), needs_presence=needs_presence)
         return results.result_of(entry)
@@ -81,19 +86,10 @@ class PresenceBackend(BaseTaskBackend):
         from queueing import results
         from queueing.models import Entry
 
-        entry = Entry.objects.of_job(result_id)
+        entry = Entry.objects.of_job(str(result_id))
         if entry is None:
             raise TaskResultDoesNotExist(result_id)
         return results.result_of(entry)
-
-
-def _check_arguments(task: "Task[..., Any]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Raises TypeError where the call itself would: a worker would find out when nobody is there to read it."""
-    context = [None] if task.takes_context else []
-    try:
-        inspect.signature(task.func, follow_wrapped=False).bind(*context, *args, **kwargs)
-    except TypeError as error:
-        raise TypeError(f"{_path(task)} cannot be called so: {error}") from None
 
 
 def _path(task: "Task[..., Any]") -> str:

@@ -22,6 +22,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.utils.functional import empty
 
 from queueing.exceptions import StorageError
@@ -221,6 +222,17 @@ def missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def unknown_migrations() -> list[str]:
+    """The names of the queue's own migrations that the database has, and this code does not know.
+
+    Raises DATABASE_ERRORS.
+    """
+    loader = MigrationLoader(connection)
+    replaced = {old for migration in loader.disk_migrations.values() for old in migration.replaces}
+    unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys() - replaced
+    return sorted(f"{label}.{name}" for label, name in unknown if label == "queueing")
 
 
 def _real(storage: Any) -> Any:

@@ -46,7 +46,7 @@ from queueing.models.compiled import Insert
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
-from queueing.values import Encoder, by_name, normalized_arguments
+from queueing.values import Encoder, by_name, check_call, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
@@ -153,7 +153,7 @@ def retry(entry: Entry) -> Entry:
     new = Entry(
         code=_next_code(entry, entry.kwargs),
         queue=entry.queue,
-        task_path=entry.heavy_task.task.module_path,
+        task_path=entry.task_path if entry.visitor is None else entry.heavy_task.task.module_path,
         backend=entry.backend,
         args=entry.args,
         kwargs=entry.kwargs,
@@ -317,8 +317,10 @@ def _savepoint() -> AbstractContextManager[None]:
 
 
 def _kwargs(heavy_task: HeavyTask, options: dict[str, Any]) -> dict[str, Any]:
-    """The options as the task will get them. Raises TypeError with the name of a field whose value cannot travel."""
-    return normalized_arguments(options, f"value of the field {{!r}} of {heavy_task.form.__qualname__}")
+    """The options as the task will get them. Raises TypeError: a value cannot travel, or the function takes others."""
+    kwargs = normalized_arguments(options, f"value of the field {{!r}} of {heavy_task.form.__qualname__}")
+    check_call(heavy_task.task, (), kwargs)  # `clean` may add a value, or take one away
+    return kwargs
 
 
 def _after_commit(entry: Entry) -> None:
@@ -336,9 +338,9 @@ def _old_rank(entry: Entry) -> dict[str, Any]:
 
 
 def _priority_of_retry(entry: Entry) -> int:
-    """As at a join of the same owner. Entries from code have none, and ask no policy."""
+    """As at a join of the same owner. Entries from code have none, and ask no policy: theirs is what the code said."""
     if entry.visitor is None:
-        return entry.heavy_task.task.priority
+        return entry.priority
     return policy.priority_of(entry.user, entry.heavy_task)
 
 

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import File
 from django.tasks import Task
-from django.tasks.exceptions import InvalidTask
+from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 from django.utils.module_loading import import_string
 
 from queueing import aliases
@@ -50,6 +50,7 @@ EXAMPLES = {
 # The lines that come with the package, each with an extra of the same name, and the packages that it loads late.
 SHIPPED = {"documents": ("numpy", "openvino", "rapidocr"), "tables": ("chardet", "duckdb")}
 NAMED_QUEUE = re.compile(r"[Qq]ueue '(.*?)'")
+NAMED_BACKEND = re.compile(r"connection '(.*?)' doesn't exist")
 LONGEST_PAUSE = 3600  # seconds between two tries of an entry
 
 
@@ -159,6 +160,10 @@ def broken_tasks() -> list[str]:
 def _load(name: str, module: str) -> HeavyTask:
     try:
         found = import_string(f"{module}.heavy_task")
+    except InvalidTaskBackend as error:
+        raise ImproperlyConfigured(
+            f'{setting_of_lines()}["{name}"]: {_repair_of_alias(name, module, error)}'
+        ) from error
     except InvalidTask as error:
         sentence = f"{error} {_repair(name, error)}".rstrip()
         raise ImproperlyConfigured(f'{setting_of_lines()}["{name}"]: {sentence}') from error
@@ -220,6 +225,14 @@ def _repair(name: str, error: InvalidTask) -> str:
     if "is not valid for backend" not in str(error):  # of a backend of ours, which names the setting
         return "" if queue[1] == name else f"Write {aliases.decorator(name)} above the function."
     return repair_of_backend(name)
+
+
+def _repair_of_alias(name: str, module: str, error: InvalidTaskBackend) -> str:
+    """The sentence about a backend that TASKS does not name, or that cannot be imported."""
+    named = NAMED_BACKEND.search(str(error))
+    if named is None:
+        return f"{error}. Correct settings.TASKS."
+    return f"{module} names the backend {named[1]!r}, which TASKS does not have. {repair_of_backend(name)}"
 
 
 def repair_of_backend(name: str) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
 from django.tasks.base import TaskError
 from django.utils.module_loading import import_string
 
@@ -36,8 +36,16 @@ class TaskFailed(QueueingError):
 def task_of(entry: Entry) -> "Task[..., Any]":
     """The django.tasks Task of an entry. Raises ImportError if its function does not exist any more."""
     task = import_string(entry.task_path)
-    known = entry.backend if entry.backend in settings.TASKS else None  # the settings may have changed since
-    return task.using(queue_name=entry.queue, priority=entry.priority, backend=known)  # type: ignore[no-any-return]
+    backend = entry.backend if _has_queue(entry.backend, entry.queue) else None
+    return task.using(queue_name=entry.queue, priority=entry.priority, backend=backend)  # type: ignore[no-any-return]
+
+
+def _has_queue(alias: str, queue: str) -> bool:
+    """False if the settings have changed since the entry was made: this backend is gone, or has other queues now."""
+    if alias not in settings.TASKS:
+        return False
+    queues = task_backends[alias].queues
+    return not queues or queue in queues
 
 
 def result_of(entry: Entry) -> "TaskResult[..., Any]":

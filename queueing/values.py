@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -72,6 +73,20 @@ def by_name(task: "Task[..., Any]", values: Sequence[Any]) -> dict[str, Any]:
     rest = next((parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL), "")
     names += [f"{rest}[{number}]" for number in range(len(values) - len(names))]
     return dict(zip(names, values, strict=False))
+
+
+def check_call(task: "Task[..., Any]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises TypeError where the call itself would: a worker would find out when nobody is there to read it."""
+    context = [None] if task.takes_context else []
+    try:
+        _signature(task.func).bind(*context, *args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{task.func.__module__}.{task.func.__qualname__} cannot be called so: {error}") from None
+
+
+@lru_cache(256)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function, follow_wrapped=False)
 
 
 def normalized_arguments(values: Mapping[str, Any], what: str) -> dict[str, Any]:

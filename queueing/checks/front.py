@@ -100,6 +100,22 @@ def check_named_proxies(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register("queueing", deploy=True)
+def check_http(**_: Any) -> list[CheckMessage]:
+    """Over http a browser keeps the cookies back that are for https alone, and no form works without its own."""
+    if settings.SECURE_SSL_REDIRECT or not settings.CSRF_COOKIE_SECURE:
+        return []
+    return [
+        Warning(
+            "Over http pages open and each form is refused: its cookie is for https alone, and SECURE_SSL_REDIRECT is "
+            "off.",
+            hint="For a site without https, SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False (SECURE_COOKIES=0). "
+            "Where a proxy leads http to https, name queueing.W142 in SILENCED_SYSTEM_CHECKS.",
+            id="queueing.W142",
+        )
+    ]
+
+
 @register("queueing")
 def check_socket_prefix(**_: Any) -> list[CheckMessage]:
     """With another form of it, pages ask for sockets at an address that nothing serves."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Info, register
+from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.db import connection as database
 
 from queueing import rights
@@ -12,6 +12,7 @@ from queueing.deployment import (
     database_setting,
     is_database_forgotten,
     missing_migrations,
+    unknown_migrations,
     unwritable_folders,
 )
 from queueing.models.trouble import DATABASE_ERRORS, is_refused
@@ -21,12 +22,13 @@ from queueing.models.trouble import DATABASE_ERRORS, is_refused
 def check_tables(**_: Any) -> list[CheckMessage]:
     """Without its tables, every page is a 500. A database that is away is not a fault of the deployment."""
     try:
-        missing, known = missing_migrations(), rights.look()
+        missing, unknown, known = missing_migrations(), unknown_migrations(), rights.look()
     except DATABASE_ERRORS as error:
         return _no_answer(error)
     if missing:
         return [_missing(missing, known)]
-    return [] if known is None or known.are_enough else [_too_few(known)]
+    found = [] if known is None or known.are_enough else [_too_few(known)]
+    return [*found, _newer(unknown)] if unknown else found
 
 
 def _no_answer(error: Exception) -> list[CheckMessage]:
@@ -53,6 +55,15 @@ def _missing(migrations: list[str], known: rights.Rights | None) -> CheckMessage
         f"{forgotten if is_database_forgotten() else ''}",
         hint=f"{first} {run.lower() if first else run}: {site.MANAGE} migrate".lstrip(),
         id="queueing.E102",
+    )
+
+
+def _newer(migrations: list[str]) -> CheckMessage:
+    """The code was put back, and the tables were not: what a newer version needs may break this one."""
+    return Warning(
+        f"A newer version has migrated the database: this one does not know {', '.join(migrations)}.",
+        hint="Put that version back, or undo them first with its code: migrate queueing <the last one of this version>",
+        id="queueing.W143",
     )
 
 

@@ -92,6 +92,8 @@ def of_redis(error: RedisError) -> str:
     are_own = any(map(clients.own_address, settings.QUEUEING_TASKS))
     where = "REDIS_URL, or the line's own address in RQ_QUEUES" if are_own else "REDIS_URL"
     cure = f" Start it, or correct {where}." if clients.is_out_of_reach(error) else ""
+    if isinstance(error, clients.AuthenticationError):
+        cure = f" Correct the user and the password in {where}."
     return f"Redis does not answer, or takes no writes ({_line(error)}).{cure}"
 
 

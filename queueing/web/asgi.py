@@ -19,6 +19,7 @@ from queueing.web.database import use_pool
 from queueing.web.origin import App, SameOrigin, refuse_malformed_origins
 from queueing.web.overload import RequestsInTurn, SocketsInTurn
 from queueing.web.paths import path_of
+from queueing.web.proxies import tell_of_upgrade
 from queueing.web.routing import websockets
 from queueing.web.turnstile import Turnstile
 from queueing.web.wire import GuardedWire, guard_wires
@@ -48,7 +49,11 @@ def with_queue(http: App, sockets: App | None = None) -> App:
     application = LobbyStarter(
         ProtocolTypeRouter(
             {
-                "http": Below(pages, RequestsInTurn(FormsOnly(BodyLimits(http))), others=http),
+                "http": Below(
+                    pages,
+                    RequestsInTurn(FormsOnly(BodyLimits(http))),
+                    others=Below(_sockets, _WithoutUpgrade(http), others=http),
+                ),
                 "websocket": Below(_sockets, ours, others=sockets or ours),
             }
         )
@@ -66,6 +71,17 @@ class Below:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         app = self.app if path_of(scope).startswith(self.prefix()) else self.others
         await app(scope, receive, send)
+
+
+class _WithoutUpgrade:
+    """ASGI middleware for plain requests at the addresses of sockets: the log tells what may have made them so."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        tell_of_upgrade(scope)
+        await self.app(scope, receive, send)
 
 
 def _sockets() -> str:

@@ -23,6 +23,7 @@ from queueing.web.paths import below_root, path_of
 from queueing.web.refusals import (
     BAD_REQUEST,
     FOREIGN,
+    NO_COOKIE,
     NO_ROOM,
     NOT_ALLOWED_HOST,
     NOT_FOUND,
@@ -161,9 +162,9 @@ def _refusal(scope: Any, view: View) -> Refusal | None:
     if scope["method"] in SAFE or not asks_for_token:
         return None
     has_origin = any(name == b"origin" for name, _ in scope["headers"])
-    if (has_origin and not is_accepted(scope)) or not _has_csrf_cookie(scope):
+    if has_origin and not is_accepted(scope):
         return FOREIGN
-    return None
+    return None if _has_csrf_cookie(scope) else NO_COOKIE
 
 
 def _is_allowed_host(scope: Any) -> bool:

@@ -22,6 +22,7 @@ from queueing.line.allowance import allow_waiting
 from queueing.line.clients import RedisError
 from queueing.models.trouble import Trouble, trouble_of
 from queueing.web.guards import guards
+from queueing.web.proxies import tell_of_scheme
 
 logger = logging.getLogger("queueing")
 
@@ -40,6 +41,7 @@ def guard(view: View) -> View:
 
     def guarded(request: HttpRequest) -> HttpResponse:
         response = view(request)
+        tell_of_scheme(request, response)
         for name, value in guards().items():
             response.headers.setdefault(name, value)
         if settings.DEBUG and response.status_code in EXPLAINED:

@@ -22,6 +22,7 @@ class Refusal:
     status: int
     template: str = ""
     sentence: str = ""  # for the page
+    why: str = ""  # for the log
     headers: tuple[tuple[str, str], ...] = ()
 
     def answer(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -60,7 +61,16 @@ def _page(template: str, sentence: str) -> bytes:
 
 BAD_REQUEST = Refusal(400, "queueing/errors/400.html")
 NOT_ALLOWED_HOST = Refusal(400, "queueing/errors/400.html")
-FOREIGN = Refusal(403, "queueing/errors/403_csrf.html")
+FOREIGN = Refusal(
+    403,
+    "queueing/errors/403_csrf.html",
+    why=", its Origin is neither the scheme, host and port that the proxy passes on, nor in CSRF_TRUSTED_ORIGINS",
+)
+NO_COOKIE = Refusal(
+    403,
+    "queueing/errors/403_csrf.html",
+    why=", the form's cookie is missing: off in the browser, or kept back over http, as CSRF_COOKIE_SECURE says",
+)
 NOT_FOUND = Refusal(404, "queueing/errors/404.html")
 TOO_SLOW = Refusal(408, "queueing/errors/408.html")
 BROKEN = Refusal(500, "queueing/errors/500.html")
@@ -98,12 +108,13 @@ class Scribe:
             return
         self.lines += 1
         logger.warning(
-            "Refused with %d: %.10s %.200r, %s bytes, from %s",
+            "Refused with %d: %.10s %.200r, %s bytes, from %s%s",
             refusal.status,
             scope.get("method", "-"),
             scope.get("path", ""),
             "?" if size is None else size,
             address_of_scope(scope) or "an unknown address",
+            refusal.why,
         )
 
 

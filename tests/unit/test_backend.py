@@ -18,11 +18,11 @@ from django.tasks import TaskResultStatus, default_task_backend, task, task_back
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from queueing import ending, registry
+from queueing import ending, registry, results
 from queueing.backend import PresenceBackend
 from queueing.line.places import Line
 from queueing.models import Entry
-from queueing.states import Reason
+from queueing.states import Reason, Status
 from queueing.work import runner
 from tests.support.probe import entered, probe, types_of
 from tests.support.waiting import wait_for
@@ -305,3 +305,36 @@ def test_a_function_whose_name_another_one_has_is_refused() -> None:
     probe.__module__, probe.__qualname__ = "tests.support.probe", "probe"
     with pytest.raises(InvalidTask, match="cannot import"):
         task(queue_name="probe")(probe).enqueue()
+
+
+@pytest.mark.parametrize("backend", ["immediate.ImmediateBackend", "dummy.DummyBackend"])
+def test_an_entry_runs_though_its_backend_has_other_queues_now(
+    backend: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was enqueued before the site had a TASKS of its own, whose default one makes no entries."""
+    result = types_of.enqueue(1)
+    ours = settings.TASKS["default"]
+    settings.TASKS = {"default": {"BACKEND": f"django.tasks.backends.{backend}"}, "queue": ours}
+    monkeypatch.setattr("tests.support.probe.types_of", types_of.using(backend="queue"))
+    runner.run_entry(job_id(result))
+    entry = Entry.objects.get(code=result.id)
+    assert (entry.status, entry.result) == (Status.SUCCEEDED, {"0": "int 1"})
+    assert results.result_of(entry).status == TaskResultStatus.SUCCESSFUL
+
+
+def test_a_result_is_found_by_the_code_of_its_entry() -> None:
+    result = probe.enqueue()
+    assert probe.get_result(uuid.UUID(result.id)).id == result.id  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"QUEUES": "probe"}, 'TASKS["queue"]["QUEUES"] is a text. Write a list: ["probe"]'),
+        ({"OPTIONS": {"need_presence": True}}, "The only one is needs_presence."),
+    ],
+)
+def test_a_backend_that_is_misspelt_is_told_what_to_write(change: dict[str, Any], sentence: str, settings: Any) -> None:
+    settings.TASKS = {"queue": settings.TASKS["default"] | change}
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        task_backends["queue"]

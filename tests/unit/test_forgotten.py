@@ -281,6 +281,12 @@ FORGOTTEN = {
         f"{ANY_QUEUE}\nQUEUEING =",
         "TASKS['default'], which makes no entries",
     ),
+    "the backend's name": (
+        TASK,
+        '@task(queue_name="words"',
+        '@task(backend="queue", queue_name="words"',
+        "heavy names the backend 'queue', which TASKS does not have. Write @task(queue_name=\"words\", takes",
+    ),
     "a backend": (SET, "QUEUEING =", f"{NO_BACKEND}\nQUEUEING =", 'Paste: TASKS["queue"] = {"BACKEND": "queueing.'),
     "a shipped line": (SET, *SHIPPED_LINE, 'as in "tables": "queueing.tasks.tables.task",'),
     "its app": (SET, SHIPPED_LINE[0], SHIPPED_APP, '[*INSTALLED_APPS, "queueing.tasks.tables"]'),

@@ -42,6 +42,16 @@ def test_settings_at_the_front_that_fit_are_not_named(values: dict[str, Any], se
 
 
 @pytest.mark.django_db
+def test_forms_that_no_browser_can_send_over_http_are_warned_of(settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.CSRF_COOKIE_SECURE = False, True
+    assert "SECURE_COOKIES=0" in found(deploy=True)["queueing.W142"]
+    settings.SECURE_SSL_REDIRECT = True
+    assert "queueing.W142" not in found(deploy=True)
+    settings.SECURE_SSL_REDIRECT, settings.CSRF_COOKIE_SECURE = False, False
+    assert "queueing.W142" not in found(deploy=True)
+
+
+@pytest.mark.django_db
 def test_a_site_in_production_that_names_no_proxy_is_warned(settings: Any) -> None:
     settings.DEBUG, settings.TRUSTED_PROXIES = False, []
     assert "TRUSTED_PROXIES=127.0.0.1" in found(deploy=True)["queueing.W140"]

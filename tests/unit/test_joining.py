@@ -181,3 +181,15 @@ def cost_of(line: Line, act: Callable[[], object]) -> tuple[int, int]:
 def packets(line: Line) -> int:
     """The packets that Redis has read from its clients: each is a command, or a pipeline."""
     return int(line.client.info("stats")["total_reads_processed"])
+
+
+def test_options_that_the_function_does_not_take_are_refused_at_the_join() -> None:
+    """`clean` of a form may add a value, or take one away: a worker would find out when the visitor has waited."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'extra'"):
+        joining.join(
+            registry.get_task("probe"),
+            code=uuid.uuid4(),
+            owner=joining.Owner(uuid.uuid4()),
+            options={"label": "x", "extra": 1},
+        )
+    assert not Entry.objects.exists()

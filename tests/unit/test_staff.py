@@ -17,8 +17,10 @@ from queueing.conf import conf
 from queueing.line import presence
 from queueing.line.places import Line
 from queueing.models import Entry, EntryEvent
+from queueing.registry import get_task
 from queueing.staff import ACTS
 from queueing.states import Absence, Reason, Status
+from tests.support.probe import types_of
 from tests.support.visitors import Visitor, finished, url
 from tests.support.visitors import staff as colleague
 
@@ -228,12 +230,16 @@ def test_a_retry_without_an_input_or_beyond_the_visitors_places_is_refused(line:
 
 
 def test_an_entry_made_by_code_is_retried_with_its_arguments(anna: User, line: Line) -> None:
-    entry = fail(Entry.objects.create(queue="probe", task_path="x", args=[1], kwargs={"a": 2}, needs_presence=False))
+    """The very function that code enqueued, which is not the line's heavy task."""
+    task = types_of.using(priority=7)
+    assert task.module_path != get_task("probe").task.module_path
+    entry = fail(Entry.objects.get(code=task.enqueue(1, most=2).id))
     assert do("retry", entry, anna) == ""
     entry.refresh_from_db()
-    assert entry.followed_by is not None
-    assert (entry.followed_by.args, entry.followed_by.kwargs) == ([1], {"a": 2})
-    assert line.ids() == [entry.followed_by.job_id]
+    again = entry.followed_by
+    assert again is not None
+    assert (again.task_path, again.args, again.kwargs, again.priority) == (task.module_path, [1], {"most": 2}, 7)
+    assert again.job_id in line.ids()
 
 
 def test_an_entry_that_staff_put_first_keeps_its_place_for_a_successor(join: Join, line: Line, anna: User) -> None:

@@ -12,7 +12,7 @@ from queueing.conf import conf
 from queueing.web import uploads
 from queueing.web.bodies import SMALL, Permit, judge, methods_of
 from queueing.web.pace import Pace
-from queueing.web.refusals import FOREIGN, NO_ROOM, NOT_FOUND, Refusal, Scribe
+from queueing.web.refusals import FOREIGN, NO_COOKIE, NO_ROOM, NOT_FOUND, Refusal, Scribe
 from queueing.web.uploads import COPIES, SLACK, Room
 
 MB = 1024**2
@@ -98,7 +98,15 @@ def test_the_sites_own_origin_is_taken() -> None:
 
 
 def test_without_the_cookie_of_the_form_nothing_is_taken() -> None:
-    assert judge(scope(cookie="sessionid=x")) == FOREIGN
+    assert judge(scope(cookie="sessionid=x")) == NO_COOKIE
+
+
+def test_the_log_says_why_a_form_was_refused(caplog: pytest.LogCaptureFixture) -> None:
+    for refusal in (FOREIGN, NO_COOKIE):
+        Scribe().note(refusal, scope(), 3)
+    foreign, without = caplog.messages
+    assert "CSRF_TRUSTED_ORIGINS" in foreign
+    assert "cookie is missing" in without
 
 
 # Room
