@@ -21,7 +21,7 @@ DEPLOYED = {
     "DEBUG": "0",
     "SECURE_COOKIES": "0",
     "SECURE_SSL_REDIRECT": "0",
-    "ALLOWED_HOSTS": "127.0.0.1",
+    "ALLOWED_HOSTS": "127.0.0.1 localhost",
     "PYTHONWARNINGS": "ignore",
 }
 
@@ -39,6 +39,7 @@ def main(module: str, output: str | None) -> None:
     from django.db import connection
 
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)  # no web process starts without, and no page is shown
     database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
     client = clients.connection()
     client.config_set("slowlog-log-slower-than", 500)  # microseconds

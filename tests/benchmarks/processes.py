@@ -29,11 +29,6 @@ def running(*commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]
             process.wait(PATIENCE)
 
 
-def collect_static() -> None:
-    """No web process starts without."""
-    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], check=True)
-
-
 def wait_for(condition: Callable[[], Any], every: float = 0.002) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():

@@ -32,7 +32,6 @@ from queueing.line.places import get_line
 from queueing.models import Entry
 from queueing.web.command_line import BACKLOG, DEFAULTS, application
 from queueing.web.visitor import Visitor
-from tests.benchmarks import processes
 from tests.benchmarks.report import Row
 from tests.benchmarks.ws_crowd import Page, open_all, raise_limit
 from tests.support.servers import free_port
@@ -194,7 +193,6 @@ def wait_in_line(pages: int) -> tuple[list[Entry], str]:
 @contextmanager
 def web(served: str) -> Iterator[tuple[psutil.Process, int]]:
     """A web process as in the Procfile; for another application than ours, a plain daphne with the same options."""
-    processes.collect_static()
     port = free_port()
     with started(served, port) as process:
         while not is_listening(port):

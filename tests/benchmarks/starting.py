@@ -107,7 +107,6 @@ def _pss(process: psutil.Process) -> int:
 
 
 def _as_a_browser_sees_it() -> Iterator[Row]:
-    processes.collect_static()
     port = free_port()
     command = ("-m", "config.serve", "--port", str(port), "-v", "0")
     with processes.running(command):
