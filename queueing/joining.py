@@ -1,11 +1,10 @@
-"""Joining a line: from the page (`join`, `join_again`) or from code (`enqueue`).
+"""Joining a line: from the page (`join`) or from code (`enqueue`).
 
 A visitor's entry is unseen until somebody looks at its page (`look`); only then is it in the line.
 
 The row comes first. Its place in Redis follows the commit; if Redis is away then, the keeper repairs it.
 """
 
-import json
 import logging
 import uuid
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -18,10 +17,8 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.tasks import Task
 from django.tasks.signals import task_enqueued
-from django.utils.crypto import salted_hmac
 
-from queueing import admission, crowding, policy, site_time, slots
-from queueing.conf import conf
+from queueing import admission, crowding, site_time, slots
 from queueing.exceptions import (
     CodeTaken,
     FormUsed,
@@ -33,9 +30,8 @@ from queueing.exceptions import (
     TooManyJoins,
     TooManyUnseen,
     TooManyWaiting,
-    UnusableInput,
 )
-from queueing.inputs import GONE, Content, Kept, Look, Nothing, Upload, seconds_left
+from queueing.inputs import Content, Look, Nothing, Upload
 from queueing.line import presence
 from queueing.line.clients import RedisError, told
 from queueing.line.places import get_line
@@ -46,7 +42,7 @@ from queueing.models.compiled import Insert
 from queueing.models.trouble import DATABASE_ERRORS
 from queueing.registry import HeavyTask
 from queueing.results import result_of
-from queueing.values import Encoder, by_name, check_call, normalized_arguments
+from queueing.values import by_name, check_call, normalized_arguments
 
 logger = logging.getLogger("queueing")
 
@@ -110,67 +106,9 @@ def join(
     if upload is None:  # the look costs nothing, and two forms with other options are two wishes
         options, look = options if look is None else look.options(), None
     if isinstance(options, dict):
-        entry.kwargs = _kwargs(heavy_task, options)
+        entry.kwargs = kwargs_of(heavy_task, options)
     content = Upload(upload, content_type) if isinstance(upload, File) else upload or Nothing(entry.kwargs)
-    return _take_place(entry, content, is_once=is_once, look=look, is_by_code=owner.knows_form)
-
-
-def join_again(entry: Entry, owner: Owner, options: dict[str, Any] | None = None) -> Entry:
-    """A new entry that shares the input: at the end of the line, or in the old place if our machines lost that one.
-
-    The options are those of the entry, or others. Raises as `join`, or UnusableInput if the input is gone.
-    """
-    kwargs: Any = entry.kwargs if options is None else _kwargs(entry.heavy_task, options)
-    new = Entry(
-        code=_next_code(entry, kwargs),
-        queue=entry.queue,
-        task_path=entry.heavy_task.task.module_path,
-        backend=entry.heavy_task.task.backend,
-        kwargs=kwargs,
-        **_old_rank(entry),
-        **owner.columns(),
-    )
-    successor = _take_place(new, _kept(entry, kwargs))
-    Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=successor)
-    return successor
-
-
-def _kept(entry: Entry, kwargs: dict[str, Any]) -> Content:
-    """The input of an ended entry. Raises UnusableInput when it is gone; for files this is looked at again later."""
-    if entry.input_name or entry.input:
-        return Kept(entry)
-    if seconds_left(entry) is None:
-        raise UnusableInput(GONE)
-    return Nothing(kwargs)
-
-
-def retry(entry: Entry) -> Entry:
-    """Staff start an ended entry again for its owner: as `join_again`, but no limit of a join refuses it.
-
-    The owner may not be there. So the new place is kept for KEEP_GRACE, before the first look and in every absence; no
-    work starts without the owner. Raises TooManyWaiting, CodeTaken (it was started again before), or UnusableInput.
-    """
-    new = Entry(
-        code=_next_code(entry, entry.kwargs),
-        queue=entry.queue,
-        task_path=entry.task_path if entry.visitor is None else entry.heavy_task.task.module_path,
-        backend=entry.backend,
-        args=entry.args,
-        kwargs=entry.kwargs,
-        needs_presence=entry.needs_presence,
-        keep_seconds=round(conf.KEEP_GRACE) if entry.needs_presence else None,
-        visitor=entry.visitor,
-        user_id=entry.user_id,
-        address=entry.address,
-        **({"priority": _priority_of_retry(entry)} | _old_rank(entry)),
-    )
-    if entry.erased_at:
-        raise UnusableInput(GONE)
-    has_files = entry.input_name or entry.input
-    with Kept(entry).given_to(new) if has_files else nullcontext():
-        _insert(new, slots.number_of(new.user, None) if new.visitor else slots.NONE)
-    Entry.objects.filter(pk=entry.pk, followed_by=None).update(followed_by=new)
-    return new
+    return take_place(entry, content, is_once=is_once, look=look, is_by_code=owner.knows_form)
 
 
 def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, needs_presence: bool) -> Entry:
@@ -190,7 +128,7 @@ def enqueue(task: "Task[..., Any]", args: list[Any], kwargs: dict[str, Any], *, 
         not_before=task.run_after if is_later else None,
         needs_presence=needs_presence,
     )
-    _insert(entry, slots.NONE)
+    insert(entry, slots.NONE)
     return entry
 
 
@@ -230,7 +168,7 @@ def place_from_row(entry: Entry) -> None:
     line.place(entry.job_id, entry.score, needs_presence=entry.needs_presence, address=entry.address, keep=keep)
 
 
-def _take_place(
+def take_place(
     entry: Entry, content: Content, *, is_once: bool = False, look: Look | None = None, is_by_code: bool = False
 ) -> Entry:
     """Store a new entry with its input, and return it, or the live one that was made from the same form before."""
@@ -275,9 +213,9 @@ def _store_in_reserved_place(entry: Entry, content: Content, look: Look | None) 
         number = admission.admit(entry, content.size, reservation)
         crowding.find_rank(entry, reservation)
         if look is not None:
-            entry.kwargs = _kwargs(entry.heavy_task, look.options())
+            entry.kwargs = kwargs_of(entry.heavy_task, look.options())
         with content.given_to(entry), slots.within(entry, reservation.levers.max_per_visitor):
-            _insert(entry, number)
+            insert(entry, number)
     except BaseException:
         _cancel(entry, reservation, is_charged=look is not None and look.was_checked)
         raise
@@ -289,7 +227,7 @@ def _cancel(entry: Entry, reservation: Reservation, *, is_charged: bool) -> None
         line.cancel_reservation(entry.job_id, reservation.token, entry.address, is_charged=is_charged)
 
 
-def _insert(entry: Entry, number: int) -> None:
+def insert(entry: Entry, number: int) -> None:
     """The row; the place follows the commit. Raises CodeTaken or TooManyWaiting if all slots of that number are taken.
 
     Insert first and check only on conflict: conflicts are rare, and each check costs as much as the insert.
@@ -316,7 +254,7 @@ def _savepoint() -> AbstractContextManager[None]:
     return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
 
 
-def _kwargs(heavy_task: HeavyTask, options: dict[str, Any]) -> dict[str, Any]:
+def kwargs_of(heavy_task: HeavyTask, options: dict[str, Any]) -> dict[str, Any]:
     """The options as the task will get them. Raises TypeError: a value cannot travel, or the function takes others."""
     kwargs = normalized_arguments(options, f"value of the field {{!r}} of {heavy_task.form.__qualname__}")
     check_call(heavy_task.task, (), kwargs)  # `clean` may add a value, or take one away
@@ -328,28 +266,3 @@ def _after_commit(entry: Entry) -> None:
         place(entry)
     result = result_of(entry)
     task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
-
-
-def _old_rank(entry: Entry) -> dict[str, Any]:
-    """The columns that give a successor the old place, if our machines lost the entry; else none."""
-    if entry.keeps_place_for_successor:
-        return {"place": entry.place or entry.id, "priority": entry.priority, "behind": entry.behind}
-    return {}
-
-
-def _priority_of_retry(entry: Entry) -> int:
-    """As at a join of the same owner. Entries from code have none, and ask no policy: theirs is what the code said."""
-    if entry.visitor is None:
-        return entry.priority
-    return policy.priority_of(entry.user, entry.heavy_task)
-
-
-def _next_code(entry: Entry, kwargs: dict[str, Any]) -> uuid.UUID:
-    """The code of the entry that follows this one with these options: the same each time.
-
-    So two clicks make one entry, and a click with other options makes another one.
-    """
-    changed = "" if kwargs == entry.kwargs else json.dumps(kwargs, sort_keys=True, cls=Encoder)
-    text = entry.code.hex + changed
-    digest = salted_hmac("queueing.joining.join_again", text, algorithm="sha256").digest()
-    return uuid.UUID(bytes=digest[:16], version=4)

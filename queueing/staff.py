@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 
-from queueing import ending, events, joining, logs
+from queueing import ending, events, logs, rejoining
 from queueing.exceptions import CodeTaken, StorageAway, TooManyWaiting, UnusableInput
 from queueing.line.clients import RedisError
 from queueing.line.places import get_line
@@ -101,7 +101,7 @@ def _retry(entry: Entry) -> bool:
         return False
     if entry.queue not in all_tasks():
         return False  # the line was taken out of the settings
-    successor = joining.retry(entry)
+    successor = rejoining.retry(entry)
     EntryEvent.objects.create(entry=successor, kind=EntryEvent.Kind.STAFF, detail=f"made by a retry of {entry.code}")
     return True
 

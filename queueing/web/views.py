@@ -16,7 +16,7 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from queueing import ending, events, joining, logs, parcel, serving
+from queueing import ending, events, logs, parcel, rejoining, serving
 from queueing.connections import give_connection_back
 from queueing.exceptions import FormInvalid, JoinRefused, KeepRefused, UnusableInput
 from queueing.line import presence
@@ -125,7 +125,7 @@ def again(request: HttpRequest, code: uuid.UUID) -> HttpResponse:
         return see_other(entry)
     try:
         with logs.acting(logs.VISITOR):
-            successor = joining.join_again(entry, visitor.as_owner(), changed_options(request, entry))
+            successor = rejoining.join_again(entry, visitor.as_owner(), changed_options(request, entry))
     except FormInvalid:
         raise BadRequest from None
     except JoinRefused as refusal:

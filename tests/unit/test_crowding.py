@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from queueing import admission, budget, facts, joining, registry
+from queueing import admission, budget, facts, joining, registry, rejoining
 from queueing.eta import Wait
 from queueing.exceptions import TooManyFromNetwork
 from queueing.facts import Facts
@@ -168,7 +168,7 @@ def test_a_place_that_our_machines_lost_stays_in_order_and_behind_stays_behind(
         Entry.objects.filter(pk=entry.pk).update(status="failed", reason="orphaned", slot=None)
         line.remove(entry.job_id)
         entry.refresh_from_db()
-        new = joining.join_again(entry, joining.Owner(uuid.uuid4(), address=FLOOD))
+        new = rejoining.join_again(entry, joining.Owner(uuid.uuid4(), address=FLOOD))
         joining.look(new, 60)
         order[order.index(entry.job_id)] = new.job_id
         assert (new.score, new.behind) == (entry.score, entry.behind)

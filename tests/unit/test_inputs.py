@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
 
-from queueing import ending, inputs, joining
+from queueing import ending, inputs, joining, rejoining
 from queueing.exceptions import UnusableInput
 from queueing.keeper import purge
 from queueing.keeper.round import Keeper
@@ -35,7 +35,7 @@ def left(join: Join) -> Entry:
 
 
 def again(entry: Entry) -> Entry:
-    return joining.join_again(entry, joining.Owner(entry.visitor))
+    return rejoining.join_again(entry, joining.Owner(entry.visitor))
 
 
 def path_of(entry: Entry) -> Path:

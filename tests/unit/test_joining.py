@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from queueing import ending, joining, registry
+from queueing import ending, joining, registry, rejoining
 from queueing.exceptions import LineClosed, LineFull, TooManyWaiting, UnusableInput
 from queueing.line.places import Line
 from queueing.models import Entry
@@ -78,7 +78,7 @@ def test_refusals_store_nothing(join: Join, settings: Any) -> None:
 def test_joining_again_takes_the_same_input_to_the_end_of_the_line(join: Join, line: Line) -> None:
     entry, other = join("again"), join("other")
     ending.leave(entry)
-    new = joining.join_again(entry, joining.Owner(uuid.uuid4()))
+    new = rejoining.join_again(entry, joining.Owner(uuid.uuid4()))
     joining.look(new, 60)
     assert line.ids() == [other.job_id, new.job_id]
     assert new.kwargs == {"label": "again"}
@@ -93,7 +93,7 @@ def test_joining_again_without_the_input_says_so(join: Join) -> None:
     assert stored.name
     stored.storage.delete(stored.name)
     with pytest.raises(UnusableInput, match="no longer stored"):
-        joining.join_again(entry, joining.Owner(uuid.uuid4()))
+        rejoining.join_again(entry, joining.Owner(uuid.uuid4()))
 
 
 def test_many_joins_at_the_same_moment_do_not_overfill_the_line(line: Line, settings: Any) -> None:
@@ -150,9 +150,9 @@ def test_a_join_that_is_rolled_back_takes_no_place(line: Line) -> None:
 def test_an_entry_names_the_first_of_its_successors(join: Join) -> None:
     entry = join()
     ending.leave(entry)
-    first = joining.join_again(entry, joining.Owner(uuid.uuid4()))
+    first = rejoining.join_again(entry, joining.Owner(uuid.uuid4()))
     ending.leave(first)
-    joining.join_again(entry, joining.Owner(uuid.uuid4()))
+    rejoining.join_again(entry, joining.Owner(uuid.uuid4()))
     entry.refresh_from_db()
     assert entry.followed_by == first
 

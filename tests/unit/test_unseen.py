@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from queueing import ending, joining
+from queueing import ending, joining, rejoining
 from queueing.conf import conf
 from queueing.keeper.round import Keeper
 from queueing.line.places import Line
@@ -128,7 +128,7 @@ def test_a_look_while_redis_is_away_is_in_the_row(join: Join, line: Line, monkey
 def test_joining_again_needs_a_look_too(join: Join, line: Line) -> None:
     entry = join()
     ending.leave(entry)
-    again = joining.join_again(entry, joining.Owner(uuid.uuid4()))
+    again = rejoining.join_again(entry, joining.Owner(uuid.uuid4()))
     assert line.ids() == []
     joining.look(again, 60)
     assert line.ids() == [again.job_id]
@@ -170,7 +170,7 @@ def test_an_entry_that_our_machines_lost_gives_its_place_to_the_next_one(join: J
     line.claim("w1")
     lost_by_us(lost)
     ending.finish(lost)
-    again = joining.join_again(lost, joining.Owner(uuid.uuid4()))
+    again = rejoining.join_again(lost, joining.Owner(uuid.uuid4()))
     joining.look(again, 60)
     assert line.ids() == [again.job_id, other.job_id]
     lost.refresh_from_db()
@@ -180,14 +180,14 @@ def test_an_entry_that_our_machines_lost_gives_its_place_to_the_next_one(join: J
 def test_the_old_place_is_given_once(join: Join, line: Line) -> None:
     lost, other = join("lost"), join("other")
     lost_by_us(lost)
-    again = joining.join_again(lost, joining.Owner(uuid.uuid4()))
+    again = rejoining.join_again(lost, joining.Owner(uuid.uuid4()))
     ending.leave(again)
-    third = joining.join_again(Entry.objects.get(pk=lost.pk), joining.Owner(uuid.uuid4()))
+    third = rejoining.join_again(Entry.objects.get(pk=lost.pk), joining.Owner(uuid.uuid4()))
     lost_by_us(again_lost := _fresh(third))
-    fourth = joining.join_again(again_lost, joining.Owner(uuid.uuid4()))
+    fourth = rejoining.join_again(again_lost, joining.Owner(uuid.uuid4()))
     assert (third.place, fourth.place) == (None, third.pk)
     lost_by_us(last := _fresh(fourth))
-    assert joining.join_again(last, joining.Owner(uuid.uuid4())).place is None
+    assert rejoining.join_again(last, joining.Owner(uuid.uuid4())).place is None
     assert other.pk < third.pk
 
 
@@ -203,13 +203,13 @@ def test_other_ends_give_no_place_back(join: Join, end: str) -> None:
     else:
         entry.start("w")
         entry.fail(Reason.ERROR if end == "fail" else Reason.CRASHED)
-    assert joining.join_again(entry, joining.Owner(uuid.uuid4())).place is None
+    assert rejoining.join_again(entry, joining.Owner(uuid.uuid4())).place is None
 
 
 def test_a_restored_successor_has_the_old_place(keeper: Keeper, join: Join, line: Line, valkey: redis.Redis) -> None:
     lost, other = join("lost"), join("other")
     lost_by_us(lost)
-    again = joining.join_again(lost, joining.Owner(uuid.uuid4()))
+    again = rejoining.join_again(lost, joining.Owner(uuid.uuid4()))
     joining.look(again, 60)
     valkey.flushall()
     keeper.round()

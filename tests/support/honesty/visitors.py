@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.core.files.base import ContentFile
 
-from queueing import ending, joining, registry
+from queueing import ending, joining, registry, rejoining
 from queueing.exceptions import JoinRefused, UnusableInput
 from queueing.line import keys, presence
 from queueing.models import Entry
@@ -50,7 +50,7 @@ class Visitors(Stage):
         if entry is None or not entry.may_join_again:
             return False
         with suppress(JoinRefused, UnusableInput):
-            joining.join_again(entry, joining.Owner(entry.visitor))
+            rejoining.join_again(entry, joining.Owner(entry.visitor))
             return True
         return False
 

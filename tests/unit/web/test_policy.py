@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.models import Session
 from django.db import connection
 
-from queueing import joining, site_time
+from queueing import rejoining, site_time
 from queueing.checks import policies as checks
 from queueing.facts import Facts
 from queueing.keeper import survey
@@ -303,8 +303,8 @@ def test_a_retry_by_staff_has_the_priority_of_its_owner_and_that_of_code_the_tas
     for ended in (entry, of_code):
         ended.cancel()
     settings.QUEUEING = {"POLICY": "tests.unit.web.test_policy.NeedsUser"}
-    assert joining.retry(entry).priority == 10
-    assert joining.retry(of_code).priority == probe.priority
+    assert rejoining.retry(entry).priority == 10
+    assert rejoining.retry(of_code).priority == probe.priority
 
 
 @pytest.mark.parametrize("priority", [1_000, -101, 1.5, None])

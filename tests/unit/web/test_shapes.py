@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from queueing import ending, joining, registry
+from queueing import ending, registry, rejoining
 from queueing.exceptions import UnusableInput
 from queueing.forms import EntryForm
 from queueing.keeper import purge
@@ -149,7 +149,7 @@ def test_the_input_of_an_entry_without_a_file_is_kept_as_long_as_a_file(shape: S
     entry.refresh_from_db()
     assert entry.kwargs == {}
     with pytest.raises(UnusableInput):
-        joining.retry(entry)
+        rejoining.retry(entry)
 
 
 FILES = {"front": "the front", "back": "the back"}
