@@ -252,7 +252,7 @@ FORGOTTEN = {
     "context": (TASK, 'queue_name="words"', 'queue_name="words", takes_context=True', "Write `context` as the first"),
     "a title": (TASK, 'title="a", ', "", "missing 1 required keyword-only argument: 'title'"),
     "the slash": ("urls.py", '"queue/"', '"queue"', 'Paste into urlpatterns: path("queue/", include('),
-    "an argument": (TASK, 'verb="c"', 'verb="c", timout=5', "Did you mean 'timeout'?\n"),
+    "an argument": (TASK, 'verb="c"', 'verb="c", timout=5', "got an unexpected keyword argument 'timout'"),
     "a type": (TASK, 'verb="c"', 'verb="c", timeout="soon"', "timeout='soon' is of type str. Write timeout=600."),
     "a template": (TASK, '"words/result.html"', "None", "result_template=None is of type NoneType"),
     "the application": (SET, "ASGI_APPLICATION =", "OTHER =", "ASGI_APPLICATION is not set"),
