@@ -45,9 +45,7 @@ TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
 SUMMING_TTL, LOOKS, PAUSE = 5, 20, 0.05  # seconds; the joins that wait for these sums look so often, with such pauses
 MANY = 100  # rows behind the sums, which a join then moves forward: reading one more row costs 0.5 us
 
-
-logger = logging.getLogger("queueing")
-_low_on_disk = logs.Seldom(logger, 60)
+_low_on_disk = logs.Seldom(logging.getLogger("queueing"), 60)
 
 BYTES = Sum(F("input_size") + F("files_size"))
 
@@ -263,7 +261,7 @@ def has_room(size: int = 0) -> bool:
 
 
 def lack_of_room(size: int = 0) -> str:
-    """What the disk lacks for so many bytes more, in words for who runs the site; empty: nothing."""
+    """The lack of room on the disk for so many bytes more, in words for who runs the site; empty: there is none."""
     room = free_room()
     if room is None:
         return ""

@@ -28,7 +28,7 @@ def version(libc: ctypes.CDLL) -> int:
 
 
 class Ruleset:
-    """What a process will have of files and TCP, once this is enforced."""
+    """The files, and the TCP, that a process will have once this is enforced."""
 
     def __init__(self, libc: ctypes.CDLL, descriptor: int, *, reading: int, writing: int, tcp: int) -> None:
         self._libc, self._descriptor = libc, descriptor

@@ -1,4 +1,4 @@
-"""What PostgreSQL lets the user of this site do, as the server itself tells it.
+"""The rights of this site's user in PostgreSQL, as the server itself tells them.
 
 A user who may read and not write finds each page of the queue in order, and each join is an error.
 """

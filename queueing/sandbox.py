@@ -105,7 +105,7 @@ def restrict(
 
 
 class Restriction:
-    """What `restrict` takes, made ready; nothing is taken yet. By the very process that takes it."""
+    """The rights that `restrict` takes, made ready by the very process that takes them; nothing is taken yet."""
 
     def __init__(
         self, *, read: Iterable[Path] | None, write: Iterable[Path] | None, network: bool, processes: bool

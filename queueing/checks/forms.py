@@ -75,7 +75,7 @@ def largest_input(form: type[EntryForm]) -> int | None:
 
 
 def idle(form: type[EntryForm]) -> Iterator[tuple[str, str]]:
-    """What a form declares that does nothing without something else, and the line to write."""
+    """Declarations of a form that do nothing without another one, and the line to write."""
     told = {name for name in DECLARED if inspect.getattr_static(form, name) != inspect.getattr_static(EntryForm, name)}
     for name, needed, line in NEEDS:
         if name in told and needed not in told:

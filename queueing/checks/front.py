@@ -186,7 +186,7 @@ def check_shown(**_: Any) -> list[CheckMessage]:
 
 
 def _wanted() -> Iterator[tuple[str, str, str]]:
-    """What each page is to show: in words, as a pattern of the page, and as a line of the template."""
+    """The parts that each page is to show: in words, as a pattern of the page, and as a line of the template."""
     yield "the style sheet of the queue", re.escape(static("queueing/style.css")), STYLE
     yield 'an element with id="main", which the scripts replace', """\\bid=["']?main\\b""", MAIN
     if site.STYLESHEET:

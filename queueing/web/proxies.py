@@ -1,4 +1,4 @@
-"""What a proxy in front leaves out, told in the log: without these lines pages break, and no error says why."""
+"""Headers that a proxy in front leaves out are told in the log: pages break without them, and no error says why."""
 
 import logging
 from typing import Any

@@ -89,7 +89,7 @@ def rehearse(entry: Entry) -> None:
 
 
 def _restriction(queue: str, scratch: Path) -> Restriction:
-    """What all entries of a line have in common: temporary files, SQLite's files, and processes where it has some."""
+    """The rights that all entries of a line share: temporary files, SQLite's files, and processes where it has some."""
     limits, shared = limits_of(queue), [scratch, Path(os.devnull), *_folders_of_sqlite()]
     return Restriction(read=None, write=shared, network=True, processes=limits.isolated or limits.processes > 0)
 

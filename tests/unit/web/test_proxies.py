@@ -1,4 +1,4 @@
-"""What a proxy in front leaves out is a line in the log, and no more than one."""
+"""A header that a proxy in front leaves out is a line in the log, and no more than one."""
 
 from typing import Any
 
