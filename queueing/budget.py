@@ -40,12 +40,14 @@ from queueing.line.tampering import reports, shorten
 from queueing.models import Entry, EntryQuerySet
 from queueing.sizes import readable_size
 
+logger = logging.getLogger("queueing")
+
 TOTALS_INTERVAL = 10.0  # seconds between two sums of the keeper
 TOTALS_TTL = 60  # seconds; without a keeper, a join then makes the sums
 SUMMING_TTL, LOOKS, PAUSE = 5, 20, 0.05  # seconds; the joins that wait for these sums look so often, with such pauses
 MANY = 100  # rows behind the sums, which a join then moves forward: reading one more row costs 0.5 us
 
-_low_on_disk = logs.Seldom(logging.getLogger("queueing"), 60)
+_low_on_disk = logs.Seldom(logger, 60)
 
 BYTES = Sum(F("input_size") + F("files_size"))
 
